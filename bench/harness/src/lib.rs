@@ -1,0 +1,61 @@
+//! The command line, the clock and the output line that all bench programs written in Rust share.
+//!
+//! A program parses [`Args`], prepares, wraps the section that counts in a [`Clock`], and prints
+//! one [`Report`]. The rules that make the programs comparable:
+//!
+//! * Messages go to the default exchange with the queue's name as routing key and delivery mode 1,
+//!   so that every client puts the same bytes on the wire.
+//! * A timed `publish` ends with a passive `queue.declare`, whose answer proves that all was
+//!   flushed and read; the message count in it goes into the report.
+//! * A consumer uses the tag `bench`, counts messages and bytes, and stops at `--messages`.
+//! * Connecting and opening the channel are not timed, `basic.consume` is.
+
+mod args;
+mod clock;
+mod report;
+mod text;
+
+pub use args::{Args, Flavour, Mode};
+pub use clock::{Clock, Latencies, Memory, Taken};
+pub use report::Report;
+pub use text::json_string;
+
+/// What a bench program may fail with.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body that is published.
+#[must_use]
+pub fn body(size: usize) -> Vec<u8> {
+    vec![b'x'; size]
+}
+
+/// Fails unless the consumer got all bytes it was to get.
+pub fn check_bytes(args: &Args, bytes: u64) -> Result<(), Error> {
+    let expected = args.messages * args.size as u64;
+    if bytes == expected {
+        return Ok(());
+    }
+    Err(format!("{bytes} bytes were delivered instead of {expected}").into())
+}
+
+/// Runs a program and turns its failure into a line on standard error and an exit code.
+pub fn main_with(run: impl FnOnce(Args) -> Result<(), Error>) -> std::process::ExitCode {
+    match Args::parse(std::env::args().skip(1)).and_then(run) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+/// The runtime that `--runtime` asks for.
+#[cfg(feature = "tokio")]
+pub fn tokio_runtime(flavour: Flavour) -> std::io::Result<tokio::runtime::Runtime> {
+    match flavour {
+        Flavour::Current => tokio::runtime::Builder::new_current_thread(),
+        Flavour::Multi => tokio::runtime::Builder::new_multi_thread(),
+    }
+    .enable_all()
+    .build()
+}
