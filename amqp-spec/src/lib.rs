@@ -1,1 +1,71 @@
-//! Being written.
+//! The AMQP 0-9-1 wire vocabulary: typed methods, content properties, field tables and frames, with
+//! the codec that turns them into octets and back.
+//!
+//! Clients, brokers, proxies and test tools use the same types, because each type serves both
+//! directions: what was decoded is encoded again to the same octets.
+//!
+//! * [`frame`] cuts a stream of octets into frames and puts frames together.
+//! * [`wire`] has the types of the arguments, above all [`wire::FieldTable`].
+//! * [`metadata`] is the protocol as data.
+//!
+//! # What can be relied on
+//!
+//! Decoding takes any octets whatsoever: it fails with an error that says what was being read,
+//! where and what was wrong. It does not panic, does not recurse, does not copy and does not
+//! allocate. Encoding appends to a `Vec<u8>`, allocates nothing besides the growth of that, and
+//! cannot fail except where a frame would be larger than agreed. Names, keys and headers need not
+//! be UTF-8.
+
+#![no_std]
+
+extern crate alloc;
+
+pub mod frame;
+pub mod metadata;
+pub mod wire;
+
+/// A [`ShortStr`](wire::ShortStr) from a constant, checked when the program is compiled.
+///
+/// ```
+/// let queue = amqp_spec::short_str!("orders");
+/// assert_eq!(queue, "orders");
+/// ```
+///
+/// More than 255 octets do not compile:
+///
+/// ```compile_fail
+/// const LONG: &str = match std::str::from_utf8(&[b'x'; 256]) {
+///     Ok(text) => text,
+///     Err(_) => "",
+/// };
+/// let queue = amqp_spec::short_str!(LONG);
+/// ```
+#[macro_export]
+macro_rules! short_str {
+    ($text:expr) => {
+        const { $crate::wire::ShortStr::literal($text) }
+    };
+}
+
+/// A [`FieldTable`](wire::FieldTable) with the entries listed. The names are constants, checked when
+/// the program is compiled; the values are anything that is [`Into`] a [`Value`](wire::Value).
+///
+/// ```
+/// use amqp_spec::field_table;
+///
+/// let limits = field_table! { "x-max-length" => 1000, "x-overflow" => "reject-publish" };
+/// let nested = field_table! { "limits" => &limits };
+/// assert_eq!(nested.get("limits")?, Some((&limits).into()));
+/// # Ok::<(), amqp_spec::wire::DecodeError>(())
+/// ```
+#[macro_export]
+macro_rules! field_table {
+    () => {
+        $crate::wire::FieldTable::new()
+    };
+    ($($name:expr => $value:expr),+ $(,)?) => {{
+        let mut table = $crate::wire::FieldTable::new();
+        $(table.insert($crate::short_str!($name), $value);)+
+        table
+    }};
+}

@@ -1,0 +1,162 @@
+//! What every method has: an id, a name, and octets.
+//!
+//! The traits say at compile time which reply belongs to which request. They are implemented by
+//! the generated structs; the set of methods is closed by the specification, but anyone who
+//! generates code from an extension of it implements them for its methods as well.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{DecodeError, DecodeErrorKind, Reader};
+
+/// The two numbers that stand for a method on the wire: class id and method id.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct MethodId(u32);
+
+impl MethodId {
+    /// Puts the two numbers together.
+    pub const fn new(class_id: u16, method_id: u16) -> Self {
+        Self((class_id as u32) << 16 | method_id as u32)
+    }
+
+    /// The class: 50 for `queue.declare`.
+    pub const fn class_id(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// The method within its class: 10 for `queue.declare`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the lower half is what is asked for"
+    )]
+    pub const fn method_id(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// Both in one number, as the four octets at the start of a method frame's payload show it.
+    pub const fn to_u32(self) -> u32 {
+        self.0
+    }
+
+    /// The four octets at the start of a method frame's payload.
+    pub const fn to_be_bytes(self) -> [u8; 4] {
+        self.0.to_be_bytes()
+    }
+
+    /// The id at the start of a method frame's payload, without a look at what follows.
+    #[inline]
+    pub fn peek(payload: &[u8]) -> Option<Self> {
+        payload
+            .first_chunk()
+            .map(|id| Self(u32::from_be_bytes(*id)))
+    }
+}
+
+impl fmt::Debug for MethodId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MethodId({}, {})", self.class_id(), self.method_id())
+    }
+}
+
+impl fmt::Display for MethodId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({}, {})", self.class_id(), self.method_id())
+    }
+}
+
+/// A method with its arguments, as a struct.
+///
+/// What `encode` writes and `decode` reads is the payload of a method frame: class id, method id
+/// and arguments. [`crate::frame::encode_method`] puts the frame around it.
+pub trait TypedMethod<'a>: Sized {
+    /// Class id and method id.
+    const ID: MethodId;
+
+    /// The name in the specification: `queue.declare`.
+    const NAME: &'static str;
+
+    /// The number of octets that [`encode`](Self::encode) appends.
+    fn encoded_len(&self) -> usize;
+
+    /// Appends the arguments without the id.
+    fn encode_arguments(&self, buf: &mut Vec<u8>);
+
+    /// Reads the arguments, from behind the id. Octets that follow them are left alone.
+    ///
+    /// # Errors
+    ///
+    /// The octets end too early.
+    fn decode_arguments(arguments: &mut Reader<'a>) -> Result<Self, DecodeError>;
+
+    /// Appends id and arguments.
+    #[inline]
+    fn encode(&self, buf: &mut Vec<u8>) {
+        buf.reserve(self.encoded_len());
+        buf.extend_from_slice(&Self::ID.to_be_bytes());
+        self.encode_arguments(buf);
+    }
+
+    /// Reads a payload that must hold this method and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// It is another method, the octets end too early, or octets are left.
+    #[inline]
+    fn decode(payload: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(payload);
+        let id = reader.method_id()?;
+        if id != Self::ID {
+            return Err(DecodeError::unexpected_method(Self::NAME, id));
+        }
+        let method = Self::decode_arguments(&mut reader)?;
+        reader.finish(Self::NAME)?;
+        Ok(method)
+    }
+}
+
+/// A method that the peer answers.
+pub trait Request {
+    /// The method, or the choice of methods, that answers it.
+    type Reply<'r>: Reply<'r>;
+}
+
+/// A method that answers a request, or an enum of all methods that answer one request.
+pub trait Reply<'r>: Sized {
+    /// The ids of the methods that can be decoded as this reply.
+    const IDS: &'static [MethodId];
+
+    /// Reads the payload of a method frame.
+    ///
+    /// # Errors
+    ///
+    /// The method is none of [`IDS`](Self::IDS), or its octets are malformed.
+    fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError>;
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the class id and method id at the start of a method frame's payload.
+    ///
+    /// # Errors
+    ///
+    /// Fewer than four octets are left.
+    #[inline]
+    pub fn method_id(&mut self) -> Result<MethodId, DecodeError> {
+        self.u32("method id").map(MethodId)
+    }
+
+    /// Checks that everything has been read.
+    ///
+    /// # Errors
+    ///
+    /// Octets are left.
+    #[inline]
+    pub fn finish(&self, what: &'static str) -> Result<(), DecodeError> {
+        if self.rest().is_empty() {
+            return Ok(());
+        }
+        let kind = DecodeErrorKind::TrailingOctets {
+            count: self.rest().len(),
+        };
+        Err(DecodeError::new(what, self.offset(), kind))
+    }
+}

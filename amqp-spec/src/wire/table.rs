@@ -1,0 +1,329 @@
+//! Field tables: names with values (AMQP 0-9-1 §4.2.5.5).
+//!
+//! A table is its encoded octets. Entries are decoded one by one when they are asked for and
+//! appended encoded when they are added, so order, duplicates and everything else that was in a
+//! table survive, and there is no tree to allocate, to free or to recurse into.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+
+use super::strings::encode_counted;
+use super::value::{MAX_SHOWN_DEPTH, MAX_SHOWN_ENTRIES};
+use super::{DEFAULT_MAX_DEPTH, DecodeError, Reader, ShortStr, TooLong, Value};
+
+const NAME: &str = "field-table name";
+const VALUE: &str = "field-table value";
+
+/// A field table, borrowed and not yet decoded.
+///
+/// Two tables are equal if their octets are: order and types count.
+#[derive(Clone, Copy)]
+pub struct TableRef<'a> {
+    /// The entries, without the length in front of them.
+    bytes: &'a [u8],
+    /// How deep tables and arrays may be nested in this one.
+    max_depth: u16,
+}
+
+impl<'a> TableRef<'a> {
+    /// The table without entries.
+    pub const EMPTY: TableRef<'static> = TableRef::new(&[]);
+
+    /// Takes encoded entries, without the length in front of them. They are not looked at.
+    #[inline]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            max_depth: DEFAULT_MAX_DEPTH,
+        }
+    }
+
+    /// Sets how deep tables and arrays may be nested in this one; 32 if not set.
+    ///
+    /// An entry that is nested deeper cannot be read. Its octets stay as they are and are passed
+    /// on with the table.
+    #[inline]
+    #[must_use]
+    pub const fn with_max_depth(self, max_depth: u16) -> Self {
+        Self { max_depth, ..self }
+    }
+
+    /// The encoded entries, without the length in front of them.
+    #[inline]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The number of octets of the entries, without the four that hold the length.
+    #[inline]
+    pub const fn len(self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there are no entries.
+    #[inline]
+    pub const fn is_empty(self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Decodes the entries one after the other, up to the first that is malformed.
+    #[inline]
+    pub const fn iter(self) -> TableIter<'a> {
+        TableIter {
+            reader: Reader::new(self.bytes),
+            max_depth: self.max_depth,
+        }
+    }
+
+    /// The first value with this name.
+    ///
+    /// # Errors
+    ///
+    /// An entry in front of it, or the entry itself, is malformed.
+    pub fn get(self, name: impl AsRef<[u8]>) -> Result<Option<Value<'a>>, DecodeError> {
+        let name = name.as_ref();
+        for entry in self.iter() {
+            let (found, value) = entry?;
+            if found.as_bytes() == name {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks all entries, those of nested tables and arrays included.
+    ///
+    /// # Errors
+    ///
+    /// One of them is malformed or nested too deep.
+    pub fn validate(self) -> Result<(), DecodeError> {
+        super::array::validate(Value::Table(self))
+    }
+
+    /// Copies the octets.
+    pub fn to_owned(self) -> FieldTable {
+        FieldTable(self.bytes.into())
+    }
+
+    /// Appends the length and the entries.
+    #[inline]
+    pub fn encode(self, buf: &mut Vec<u8>) {
+        encode_counted(self.bytes, buf);
+    }
+
+    pub(super) fn fmt_nested(self, depth: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(depth) = depth.checked_sub(1) else {
+            return write!(f, "{{… {} octets}}", self.len());
+        };
+        let mut map = f.debug_map();
+        for (n_shown, entry) in self.iter().enumerate() {
+            if n_shown == MAX_SHOWN_ENTRIES {
+                return map.finish_non_exhaustive();
+            }
+            match entry {
+                Ok((name, value)) => map.entry(&name, &value.shown(depth)),
+                Err(error) => map.entry(&"malformed", &format_args!("{error}")),
+            };
+        }
+        map.finish()
+    }
+}
+
+impl Default for TableRef<'_> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl PartialEq for TableRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for TableRef<'_> {}
+
+impl Hash for TableRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes.hash(state);
+    }
+}
+
+/// A map of the entries, bounded in depth and number.
+impl fmt::Debug for TableRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_nested(MAX_SHOWN_DEPTH, f)
+    }
+}
+
+impl<'a> IntoIterator for TableRef<'a> {
+    type Item = Result<(ShortStr<'a>, Value<'a>), DecodeError>;
+    type IntoIter = TableIter<'a>;
+
+    fn into_iter(self) -> TableIter<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> From<&'a FieldTable> for TableRef<'a> {
+    fn from(table: &'a FieldTable) -> Self {
+        table.as_ref()
+    }
+}
+
+/// The entries of a table, decoded one by one. Ends after the first error.
+#[derive(Clone, Debug)]
+pub struct TableIter<'a> {
+    reader: Reader<'a>,
+    max_depth: u16,
+}
+
+impl<'a> TableIter<'a> {
+    #[inline]
+    fn decode_entry(&mut self) -> Result<(ShortStr<'a>, Value<'a>), DecodeError> {
+        let name = self.reader.short_str(NAME)?;
+        let value = Value::decode(&mut self.reader, self.max_depth, VALUE)?;
+        Ok((name, value))
+    }
+}
+
+impl<'a> Iterator for TableIter<'a> {
+    type Item = Result<(ShortStr<'a>, Value<'a>), DecodeError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.reader.rest().is_empty() {
+            return None;
+        }
+        let entry = self.decode_entry();
+        if entry.is_err() {
+            self.reader.exhaust();
+        }
+        Some(entry)
+    }
+}
+
+impl core::iter::FusedIterator for TableIter<'_> {}
+
+/// A field table, owned.
+///
+/// Entries are appended and keep their order. Adding a name twice makes two entries; readers that
+/// follow the specification take the first, many others the last.
+///
+/// ```
+/// use amqp_spec::field_table;
+///
+/// let arguments = field_table! {
+///     "x-queue-type" => "quorum",
+///     "x-delivery-limit" => 20,
+/// };
+/// assert_eq!(arguments.get("x-delivery-limit")?.and_then(|limit| limit.as_i64()), Some(20));
+/// # Ok::<(), amqp_spec::wire::DecodeError>(())
+/// ```
+#[derive(Clone, Default, Eq, Hash, PartialEq)]
+pub struct FieldTable(Vec<u8>);
+
+impl FieldTable {
+    /// A table without entries. Does not allocate.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Appends an entry.
+    pub fn insert<'v>(&mut self, name: ShortStr<'_>, value: impl Into<Value<'v>>) {
+        name.encode(&mut self.0);
+        value.into().encode(&mut self.0);
+    }
+
+    /// Appends an entry whose name is not known to be short enough.
+    ///
+    /// # Errors
+    ///
+    /// The name has more than 255 octets. The table is unchanged.
+    pub fn try_insert<'v>(
+        &mut self,
+        name: impl AsRef<[u8]>,
+        value: impl Into<Value<'v>>,
+    ) -> Result<(), TooLong> {
+        self.insert(ShortStr::new(name.as_ref())?, value);
+        Ok(())
+    }
+
+    /// Removes all entries and keeps the memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Borrows it.
+    #[inline]
+    pub fn as_ref(&self) -> TableRef<'_> {
+        TableRef::new(&self.0)
+    }
+
+    /// The encoded entries, without the length in front of them.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The number of octets of the entries, without the four that hold the length.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Decodes the entries one after the other.
+    pub fn iter(&self) -> TableIter<'_> {
+        self.as_ref().iter()
+    }
+
+    /// The first value with this name.
+    ///
+    /// # Errors
+    ///
+    /// The table was copied from octets that are malformed.
+    pub fn get(&self, name: impl AsRef<[u8]>) -> Result<Option<Value<'_>>, DecodeError> {
+        self.as_ref().get(name)
+    }
+}
+
+impl fmt::Debug for FieldTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_ref().fmt(f)
+    }
+}
+
+impl From<TableRef<'_>> for FieldTable {
+    fn from(table: TableRef<'_>) -> Self {
+        table.to_owned()
+    }
+}
+
+impl<'a> IntoIterator for &'a FieldTable {
+    type Item = Result<(ShortStr<'a>, Value<'a>), DecodeError>;
+    type IntoIter = TableIter<'a>;
+
+    fn into_iter(self) -> TableIter<'a> {
+        self.iter()
+    }
+}
+
+impl<'a, V: Into<Value<'a>>> Extend<(ShortStr<'a>, V)> for FieldTable {
+    fn extend<I: IntoIterator<Item = (ShortStr<'a>, V)>>(&mut self, entries: I) {
+        for (name, value) in entries {
+            self.insert(name, value);
+        }
+    }
+}
+
+impl<'a, V: Into<Value<'a>>> FromIterator<(ShortStr<'a>, V)> for FieldTable {
+    fn from_iter<I: IntoIterator<Item = (ShortStr<'a>, V)>>(entries: I) -> Self {
+        let mut table = Self::new();
+        table.extend(entries);
+        table
+    }
+}
