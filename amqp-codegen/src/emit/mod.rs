@@ -1,0 +1,147 @@
+//! From a [`Specification`] to files: the last stage.
+//!
+//! One emitter per kind of file. They only quote: everything that could be wrong with a
+//! specification was found before, so nothing here fails, guesses or looks at a source again.
+//! Knowledge about a particular method is data in the model, never a branch in an emitter.
+//!
+//! The same specification gives the same bytes, in the specification's order. Rust files come out
+//! formatted item by item; a pass of rustfmt settles what is left of line breaking.
+
+mod class;
+mod conformance;
+mod constants;
+mod dictionary;
+mod dispatch;
+mod docs;
+mod format;
+mod layout;
+mod metadata;
+mod method;
+mod properties;
+mod reference;
+mod scope;
+mod vectors;
+
+use crate::model::Specification;
+
+/// Names that no class may have as its Rust module, because the generated files use them.
+pub const RESERVED_MODULES: &[&str] =
+    &["alloc", "amqp_spec", "constants", "core", "metadata", "method", "std"];
+
+/// What to generate, and for whom.
+///
+/// The default is what this repository checks in: code that refers to its own crate as `crate`,
+/// and every output at its place below the repository's root.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Options {
+    /// The path by which generated code names the hand-written runtime: `crate` inside `amqp-spec`
+    /// itself, `::amqp_spec` everywhere else.
+    pub runtime: String,
+    /// The path by which the test support names the module that holds the generated code.
+    pub generated: String,
+    /// The command that the headers of generated files name.
+    pub command: String,
+    /// Which outputs, and where.
+    pub outputs: Outputs,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            runtime: "crate".to_owned(),
+            generated: "amqp_spec::generated".to_owned(),
+            command: "cargo xtask regenerate".to_owned(),
+            outputs: Outputs::default(),
+        }
+    }
+}
+
+/// The place of each output, relative to wherever the caller writes; `None` leaves it out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Outputs {
+    /// Folder of the Rust modules: one per class, the method enum, constants, metadata.
+    pub rust: Option<String>,
+    /// Folder of the test support that drives the Rust modules from vectors.
+    pub conformance: Option<String>,
+    /// Folder of the test vectors.
+    pub vectors: Option<String>,
+    /// File of the reference for humans.
+    pub reference: Option<String>,
+    /// File of the fuzzers' dictionary.
+    pub dictionary: Option<String>,
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Self {
+            rust: Some("amqp-spec/src/generated".to_owned()),
+            conformance: Some("amqp-spec/tests/it/generated".to_owned()),
+            vectors: Some("spec/vectors".to_owned()),
+            reference: Some("docs/protocol.md".to_owned()),
+            dictionary: Some("fuzz/amqp.dict".to_owned()),
+        }
+    }
+}
+
+/// One generated file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct File {
+    /// Where it goes, with forward slashes, relative to wherever the caller writes.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
+}
+
+impl File {
+    fn new(folder: &str, name: &str, text: String) -> Self {
+        let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        Self { path, text }
+    }
+}
+
+/// Generates all the outputs that `options` asks for.
+#[must_use]
+pub fn emit(specification: &Specification, options: &Options) -> Vec<File> {
+    let outputs = &options.outputs;
+    let mut files = Vec::new();
+    if let Some(folder) = &outputs.rust {
+        files.extend(rust(specification, options, folder));
+    }
+    if let Some(folder) = &outputs.conformance {
+        let text = format::index(specification, options, CONFORMANCE, &[], &["conformance"]);
+        files.push(File::new(folder, "mod.rs", text));
+        let text = conformance::file(specification, options);
+        files.push(File::new(folder, "conformance.rs", text));
+    }
+    if let Some(folder) = &outputs.vectors {
+        let vectors = vectors::files(specification);
+        files.extend(vectors.into_iter().map(|(name, text)| File::new(folder, &name, text)));
+    }
+    if let Some(path) = &outputs.reference {
+        files.push(File::new("", path, reference::file(specification, options)));
+    }
+    if let Some(path) = &outputs.dictionary {
+        files.push(File::new("", path, dictionary::file(specification, options)));
+    }
+    files
+}
+
+const CONFORMANCE: &str = "Test support generated beside the typed methods.";
+const GENERATED: &str = "The protocol's vocabulary: one module per class, the enum of all methods, \
+    constants, and a table that describes it all.";
+
+fn rust(specification: &Specification, options: &Options, folder: &str) -> Vec<File> {
+    let classes: Vec<_> = specification.classes.iter().map(|class| &*class.name.snake).collect();
+    let rest = ["constants", "metadata", "method"];
+    let index = format::index(specification, options, GENERATED, &classes, &rest);
+
+    let mut files = vec![File::new(folder, "mod.rs", index)];
+    for class in &specification.classes {
+        let text = class::file(specification, class, options);
+        files.push(File::new(folder, &format!("{}.rs", class.name.snake), text));
+    }
+    files.push(File::new(folder, "constants.rs", constants::file(specification, options)));
+    files.push(File::new(folder, "metadata.rs", metadata::file(specification, options)));
+    files.push(File::new(folder, "method.rs", dispatch::file(specification, options)));
+    files
+}
