@@ -17,27 +17,32 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
+use crate::constants::{
+    FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_MAJOR,
+    PROTOCOL_MINOR, PROTOCOL_REVISION,
+};
 use crate::wire::{DecodeError, Reader, TypedMethod};
 
 /// How many octets a frame has besides its payload. `frame-max` counts them in.
 pub const OVERHEAD: usize = 8;
 
 /// The frame that says nothing but that its sender is alive.
-pub const HEARTBEAT: [u8; 8] = [TYPE_HEARTBEAT, 0, 0, 0, 0, 0, 0, FRAME_END];
+pub const HEARTBEAT: [u8; 8] = [FRAME_HEARTBEAT, 0, 0, 0, 0, 0, 0, FRAME_END];
 
 /// The octets with which a client opens a connection (AMQP 0-9-1 §4.2.2).
-pub const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x00\x00\x09\x01";
+pub const PROTOCOL_HEADER: [u8; 8] = [
+    b'A',
+    b'M',
+    b'Q',
+    b'P',
+    0,
+    PROTOCOL_MAJOR,
+    PROTOCOL_MINOR,
+    PROTOCOL_REVISION,
+];
 
 /// Type, channel and size.
 const HEADER: usize = 7;
-
-const TYPE_METHOD: u8 = 1;
-const TYPE_HEADER: u8 = 2;
-const TYPE_BODY: u8 = 3;
-/// §4.2.3 says 4 in its text; the grammar, the XML and all implementations say 8.
-const TYPE_HEARTBEAT: u8 = 8;
-
-const FRAME_END: u8 = 0xce;
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -111,10 +116,10 @@ pub fn decode(buf: &[u8], max_payload: usize) -> Result<Option<(Frame<'_>, usize
 #[inline]
 fn decode_kind(octet: u8) -> Result<FrameKind, FrameError> {
     match octet {
-        TYPE_METHOD => Ok(FrameKind::Method),
-        TYPE_HEADER => Ok(FrameKind::Header),
-        TYPE_BODY => Ok(FrameKind::Body),
-        TYPE_HEARTBEAT => Ok(FrameKind::Heartbeat),
+        FRAME_METHOD => Ok(FrameKind::Method),
+        FRAME_HEADER => Ok(FrameKind::Header),
+        FRAME_BODY => Ok(FrameKind::Body),
+        FRAME_HEARTBEAT => Ok(FrameKind::Heartbeat),
         other => Err(unknown_kind(other)),
     }
 }
@@ -253,7 +258,7 @@ pub fn encode_method<'a, M: TypedMethod<'a>>(
     let [c1, c0] = channel.to_be_bytes();
     let [i3, i2, i1, i0] = M::ID.to_be_bytes();
     buf.reserve(size + OVERHEAD);
-    buf.extend_from_slice(&[TYPE_METHOD, c1, c0, s3, s2, s1, s0, i3, i2, i1, i0]);
+    buf.extend_from_slice(&[FRAME_METHOD, c1, c0, s3, s2, s1, s0, i3, i2, i1, i0]);
     method.encode_arguments(buf);
     buf.push(FRAME_END);
     Ok(())
@@ -281,7 +286,7 @@ pub fn encode_header(
     let [b7, b6, b5, b4, b3, b2, b1, b0] = body_size.to_be_bytes();
     buf.reserve(size + OVERHEAD);
     buf.extend_from_slice(&[
-        TYPE_HEADER,
+        FRAME_HEADER,
         c1,
         c0,
         s3,
@@ -331,7 +336,7 @@ fn encode_body_frame(buf: &mut Vec<u8>, channel: u16, part: &[u8]) {
     let [c1, c0] = channel.to_be_bytes();
     // The part is no longer than `max_payload` allows.
     let [s3, s2, s1, s0] = u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
-    buf.extend_from_slice(&[TYPE_BODY, c1, c0, s3, s2, s1, s0]);
+    buf.extend_from_slice(&[FRAME_BODY, c1, c0, s3, s2, s1, s0]);
     buf.extend_from_slice(part);
     buf.push(FRAME_END);
 }

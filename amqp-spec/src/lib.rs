@@ -5,8 +5,19 @@
 //! directions: what was decoded is encoded again to the same octets.
 //!
 //! * [`frame`] cuts a stream of octets into frames and puts frames together.
+//! * One module per class of the specification holds its methods as structs: [`queue::Declare`],
+//!   [`basic::Deliver`]. They borrow from the buffer they were decoded from. [`Method`] is any of
+//!   them.
+//! * [`basic::PropertiesRef`] and [`basic::Properties`] are the properties of a message, borrowed
+//!   and owned.
 //! * [`wire`] has the types of the arguments, above all [`wire::FieldTable`].
+//! * [`constants`] has the numbers with a name, and [`ReplyCode`] those with which a peer gives its
+//!   reason.
 //! * [`metadata`] is the protocol as data.
+//!
+//! The classes, the constants and the table of metadata are generated from the specification; the
+//! rest is written by hand. There is no I/O here, no clock, no connection and no state: which
+//! frame may follow which is the business of those who use this crate.
 //!
 //! # What can be relied on
 //!
@@ -15,6 +26,19 @@
 //! allocate. Encoding appends to a `Vec<u8>`, allocates nothing besides the growth of that, and
 //! cannot fail except where a frame would be larger than agreed. Names, keys and headers need not
 //! be UTF-8.
+//!
+//! ```
+//! use amqp_spec::{Method, frame, queue, short_str};
+//!
+//! let mut buf = Vec::new();
+//! let declare = queue::Declare { queue: short_str!("orders"), durable: true, ..Default::default() };
+//! frame::encode_method(&mut buf, 1, &declare, 4096)?;
+//!
+//! let (received, n_octets) = frame::decode(&buf, 4096)?.ok_or("not complete yet")?;
+//! assert_eq!(n_octets, buf.len());
+//! assert_eq!(Method::decode(received.payload)?, Method::QueueDeclare(declare));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![no_std]
 
@@ -23,6 +47,16 @@ extern crate alloc;
 pub mod frame;
 pub mod metadata;
 pub mod wire;
+
+#[expect(
+    unreachable_pub,
+    reason = "the generator does not know what is exported here"
+)]
+mod generated;
+
+pub use generated::constants::{self, ReplyCode, Severity};
+pub use generated::method::Method;
+pub use generated::{access, basic, channel, confirm, connection, exchange, queue, tx};
 
 /// A [`ShortStr`](wire::ShortStr) from a constant, checked when the program is compiled.
 ///

@@ -1,9 +1,11 @@
 //! The protocol as data: classes, methods, fields.
 //!
 //! For tools that look at any method without knowing it at compile time: proxies, inspectors,
-//! fuzzers, test generators. The table itself is generated.
+//! fuzzers, test generators. The table itself is generated: [`CLASSES`].
 
 use crate::wire::{MethodId, PropertyKind};
+
+pub use crate::generated::metadata::CLASSES;
 
 /// A class of the specification.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
