@@ -1,0 +1,408 @@
+//! One RabbitMQ node: its files, its process and what a test may do to it.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpStream},
+    os::unix::process::CommandExt as _,
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    BrokerError, BrokerOptions, Endpoint, Management,
+    process::{POLL, Process, Signal},
+    site::Site,
+};
+
+/// Keeps Erlang's own listeners away from the network.
+const LOOPBACK_ONLY: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
+
+/// One node of a private broker.
+///
+/// Its methods take `&self`, so that one thread can kill what another uses. They block; within async
+/// code call those that take time from `spawn_blocking`.
+#[derive(Debug)]
+pub struct Node {
+    site: Arc<Site>,
+    /// The process group of the broker, which the node joins if the group is ours.
+    group: Option<u32>,
+    pub(crate) names: NodeNames,
+    endpoint: Endpoint,
+    /// `None` while the node is down.
+    process: Mutex<Option<Process>>,
+}
+
+/// A node's name and the ports on which it listens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct NodeNames {
+    /// The part of the node's name before the `@`, and the name of its folder.
+    pub(crate) short: String,
+    pub(crate) amqp: u16,
+    pub(crate) distribution: u16,
+    pub(crate) management: u16,
+    pub(crate) tls: Option<u16>,
+}
+
+impl Node {
+    pub(crate) fn new(
+        site: Arc<Site>,
+        group: Option<u32>,
+        names: NodeNames,
+        process: Option<Process>,
+    ) -> Result<Self, BrokerError> {
+        let url = format!("amqp://guest:guest@127.0.0.1:{}", names.amqp);
+        let endpoint = Endpoint::new(&url, Management::local(names.management))?;
+        Ok(Self {
+            site,
+            group,
+            names,
+            endpoint,
+            process: Mutex::new(process),
+        })
+    }
+
+    /// The node's name, as in `node1-4f00c0ffee00@localhost`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}@localhost", self.names.short)
+    }
+
+    /// The AMQP URL of the virtual host `/` on this node.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.endpoint.url()
+    }
+
+    /// The AMQP URL over TLS, if the broker was started with TLS. The host is `localhost`, which is
+    /// in the certificate, as is 127.0.0.1.
+    #[must_use]
+    pub fn tls_url(&self) -> Option<String> {
+        self.names
+            .tls
+            .map(|port| format!("amqps://guest:guest@localhost:{port}"))
+    }
+
+    /// This node as an endpoint, with its management API and its virtual hosts.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The node's log file.
+    #[must_use]
+    pub fn log_file(&self) -> PathBuf {
+        self.site
+            .directory
+            .join(format!("{}/log/node.log", self.names.short))
+    }
+
+    /// Runs `rabbitmqctl` for this node and returns what it printed. Each call starts an Erlang
+    /// machine, which takes about 0.3 s.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::Command`] with its output if it fails.
+    pub fn ctl(&self, arguments: &[&str]) -> Result<String, BrokerError> {
+        self.run("rabbitmqctl", &[&["--quiet"], arguments].concat())
+    }
+
+    /// Runs another of RabbitMQ's programs for this node, such as `rabbitmq-queues`, and returns
+    /// what it printed.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::Command`] with its output if it fails.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<String, BrokerError> {
+        let mut command = self.command(program);
+        let output = command
+            .args(arguments)
+            .output()
+            .map_err(BrokerError::io(format!("run {program}")))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(text);
+        }
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let command = format!("{program} {}", arguments.join(" "));
+        Err(BrokerError::Command {
+            command,
+            status: output.status,
+            output: text + &errors,
+        })
+    }
+
+    /// Tells whether the node's process runs; a paused one does.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        running(&mut self.process()).is_some()
+    }
+
+    /// Ends the process with SIGKILL, as a power failure would: nothing is flushed, nothing is
+    /// closed by RabbitMQ. Returns when it is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::WrongState`] if the node is down already.
+    pub fn kill(&self) -> Result<(), BrokerError> {
+        self.end(Signal::Kill)
+    }
+
+    /// Lets RabbitMQ shut down in good order, which closes its connections with
+    /// `connection.close`. Returns when the process is gone. A paused node has to be
+    /// [resumed](Self::resume) first.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::WrongState`] if the node is down already, [`BrokerError::Timeout`] if it does
+    /// not stop.
+    pub fn stop(&self) -> Result<(), BrokerError> {
+        self.end(Signal::Terminate)
+    }
+
+    /// Starts the node again after [`kill`](Self::kill) or [`stop`](Self::stop), with the same ports
+    /// and the same data. Returns when it serves clients.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::WrongState`] if it runs, or an error that says why it does not start.
+    pub fn start(&self) -> Result<(), BrokerError> {
+        self.spawn()?;
+        self.wait_until_ready()
+    }
+
+    /// Suspends the process with SIGSTOP. Its sockets stay open and accept octets until their
+    /// buffers are full, but nothing answers, as if the network had lost the machine.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::WrongState`] if the node is down.
+    pub fn pause(&self) -> Result<(), BrokerError> {
+        self.signal(Signal::Stop)
+    }
+
+    /// Lets a [paused](Self::pause) process go on.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::WrongState`] if the node is down.
+    pub fn resume(&self) -> Result<(), BrokerError> {
+        self.signal(Signal::Continue)
+    }
+
+    /// The number of the process, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        running(&mut self.process()).map(|process| process.id())
+    }
+
+    /// Writes the node's files. `peers` are the names of all nodes of the cluster.
+    pub(crate) fn configure(
+        &self,
+        options: &BrokerOptions,
+        peers: &[String],
+    ) -> Result<(), BrokerError> {
+        let folder = &self.names.short;
+        let write = |name: &str, text: &str| self.site.write(&format!("{folder}/{name}"), text);
+        write("rabbitmq.conf", &self.config(options, peers))?;
+        write(
+            "enabled_plugins",
+            &format!("[{}].\n", options.plugins.join(",")),
+        )?;
+        // Named in place of the system's files in /etc, which are not ours to be steered by.
+        write("env.conf", "")?;
+        write("advanced.config", "[].\n")?;
+        write("conf.d/none.conf", "")?;
+        write("log/node.log", "")
+    }
+
+    fn config(&self, options: &BrokerOptions, peers: &[String]) -> String {
+        let NodeNames {
+            amqp,
+            management,
+            tls,
+            ..
+        } = self.names;
+        let mut lines = vec![
+            format!("listeners.tcp.1 = 127.0.0.1:{amqp}"),
+            "management.tcp.ip = 127.0.0.1".to_owned(),
+            format!("management.tcp.port = {management}"),
+            "log.console = false".to_owned(),
+            // A development machine's disk is often fuller than a server's. An alarm would block
+            // publishers for reasons that no test could see.
+            "disk_free_limit.absolute = 1MB".to_owned(),
+        ];
+        if peers.len() > 1 {
+            let backend = "cluster_formation.peer_discovery_backend = classic_config".to_owned();
+            lines.push(backend);
+            lines.extend((1..).zip(peers).map(|(number, peer)| {
+                format!("cluster_formation.classic_config.nodes.{number} = {peer}")
+            }));
+        }
+        if let Some(port) = tls {
+            let file = |name| {
+                self.site
+                    .inside(&format!("tls/{name}"))
+                    .display()
+                    .to_string()
+            };
+            lines.extend([
+                format!("listeners.ssl.1 = 127.0.0.1:{port}"),
+                format!("ssl_options.cacertfile = {}", file("ca.pem")),
+                format!("ssl_options.certfile = {}", file("server.pem")),
+                format!("ssl_options.keyfile = {}", file("server-key.pem")),
+                "ssl_options.verify = verify_peer".to_owned(),
+                "ssl_options.fail_if_no_peer_cert = false".to_owned(),
+            ]);
+        }
+        lines.extend(options.config.iter().cloned());
+        lines.join("\n") + "\n"
+    }
+
+    /// Starts the process without waiting for it to be ready.
+    pub(crate) fn spawn(&self) -> Result<(), BrokerError> {
+        let mut process = self.process();
+        if running(&mut process).is_some() {
+            return Err(self.wrong_state("is already running"));
+        }
+        let (stdout, stderr) = self
+            .site
+            .output(&format!("{}/output.log", self.names.short))?;
+        let child = self
+            .command("rabbitmq-server")
+            .stdout(stdout)
+            .stderr(stderr)
+            .process_group(
+                self.group
+                    .and_then(|id| i32::try_from(id).ok())
+                    .unwrap_or(0),
+            )
+            .spawn()
+            .map_err(BrokerError::io("run rabbitmq-server"))?;
+        *process = Some(Process::Child(child));
+        Ok(())
+    }
+
+    /// Waits until both AMQP and the management API are served, by this node and no other.
+    pub(crate) fn wait_until_ready(&self) -> Result<(), BrokerError> {
+        let deadline = Instant::now() + self.site.timeout;
+        while !(self.serves_management() && self.serves_amqp()) {
+            if !self.is_running() {
+                return Err(BrokerError::StartFailed {
+                    node: self.name(),
+                    output: self.output(),
+                });
+            }
+            if Instant::now() >= deadline {
+                return Err(self.timeout("start"));
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// The name is compared because another broker may have been faster on the port.
+    fn serves_management(&self) -> bool {
+        let overview = self.endpoint.management().get("/api/overview");
+        overview.is_ok_and(|json| json.contains(&self.name()))
+    }
+
+    /// An accepted connection proves nothing yet: RabbitMQ listens a moment before it serves. It
+    /// answers the protocol header with `connection.start`, a frame of type 1.
+    fn serves_amqp(&self) -> bool {
+        let ask = || {
+            let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.names.amqp))?;
+            socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+            socket.write_all(b"AMQP\x00\x00\x09\x01")?;
+            let mut first = [0];
+            socket.read_exact(&mut first)?;
+            std::io::Result::Ok(first == [1])
+        };
+        ask().unwrap_or(false)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let inside = |name: &str| self.site.inside(&format!("{}/{name}", self.names.short));
+        let mut command = self.site.command(program);
+        command
+            .env("RABBITMQ_NODENAME", self.name())
+            .env("RABBITMQ_DIST_PORT", self.names.distribution.to_string())
+            .env("RABBITMQ_MNESIA_BASE", inside("data"))
+            .env("RABBITMQ_LOG_BASE", inside("log"))
+            .env("RABBITMQ_LOGS", inside("log/node.log"))
+            .env("RABBITMQ_CONFIG_FILE", inside("rabbitmq.conf"))
+            .env("RABBITMQ_CONFIG_FILES", inside("conf.d"))
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", inside("advanced.config"))
+            .env("RABBITMQ_CONF_ENV_FILE", inside("env.conf"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", inside("enabled_plugins"))
+            .env("RABBITMQ_GENERATED_CONFIG_DIR", inside("config"))
+            .env("RABBITMQ_PID_FILE", inside("pid"))
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", LOOPBACK_ONLY)
+            .env("RABBITMQ_CTL_ERL_ARGS", LOOPBACK_ONLY)
+            // Any port will do; the default is a range of eleven, too few for parallel tests.
+            .env("RABBITMQ_CTL_DIST_PORT_MIN", "0")
+            .env("RABBITMQ_CTL_DIST_PORT_MAX", "0")
+            // The script then becomes the Erlang machine instead of waiting for it, so that the
+            // process we start is the one that signals have to reach.
+            .env("RUNNING_UNDER_SYSTEMD", "true");
+        command
+    }
+
+    fn end(&self, signal: Signal) -> Result<(), BrokerError> {
+        let mut slot = self.process();
+        let Some(process) = running(&mut slot) else {
+            return Err(self.wrong_state("is not running"));
+        };
+        process.signal(signal)?;
+        if !process.wait(self.site.timeout) {
+            return Err(self.timeout("stop"));
+        }
+        *slot = None;
+        Ok(())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), BrokerError> {
+        let mut slot = self.process();
+        match running(&mut slot) {
+            Some(process) => process.signal(signal),
+            None => Err(self.wrong_state("is not running")),
+        }
+    }
+
+    fn output(&self) -> String {
+        let printed = self.site.tail(&format!("{}/output.log", self.names.short));
+        printed
+            + &self
+                .site
+                .tail(&format!("{}/log/node.log", self.names.short))
+    }
+
+    fn timeout(&self, doing: &'static str) -> BrokerError {
+        let (node, after, output) = (self.name(), self.site.timeout, self.output());
+        BrokerError::Timeout {
+            node,
+            doing,
+            after,
+            output,
+        }
+    }
+
+    fn wrong_state(&self, state: &'static str) -> BrokerError {
+        BrokerError::WrongState {
+            node: self.name(),
+            state,
+        }
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        // A test that panicked while it held the lock has left the process as it was.
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The process, unless it is down or has ended by itself.
+fn running(slot: &mut Option<Process>) -> Option<&mut Process> {
+    let process = slot.as_mut()?;
+    process.is_running().then_some(process)
+}

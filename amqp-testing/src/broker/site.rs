@@ -1,0 +1,155 @@
+//! What all nodes of one private broker have in common: its folder, its cookie and its `epmd`.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    net::{Ipv4Addr, TcpStream},
+    os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    BrokerError, BrokerOptions, Installation,
+    ports::random,
+    process::{IDENTITY, POLL, Process},
+};
+
+/// How much of a log is shown when something fails.
+const TAIL: u64 = 4096;
+
+/// The place of one broker on this machine.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// A random word; part of every name, and in the environment of every process.
+    pub(crate) identity: String,
+    pub(crate) installation: Installation,
+    /// The broker's own folder, as this process sees it.
+    pub(crate) directory: PathBuf,
+    /// Where the broker's own port mapper listens. With a port mapper of its own, the broker can
+    /// neither see nor disturb other Erlang nodes on this machine.
+    pub(crate) epmd_port: u16,
+    /// How long a node may take to start or to stop.
+    pub(crate) timeout: Duration,
+}
+
+impl Site {
+    /// Makes the broker's folder.
+    pub(crate) fn create(options: &BrokerOptions, epmd_port: u16) -> Result<Self, BrokerError> {
+        let installation = match &options.installation {
+            Some(installation) => installation.clone(),
+            None => Installation::find()?,
+        };
+        let identity = format!("{:012x}", random() >> 16);
+        let parent = &options.directory;
+        let create = |path: &Path| {
+            fs::create_dir_all(path).map_err(BrokerError::io(format!("create {}", path.display())))
+        };
+        create(parent)?;
+        // RabbitMQ changes its working folder, so every path has to be absolute.
+        let parent = fs::canonicalize(parent)
+            .map_err(BrokerError::io(format!("find {}", parent.display())))?;
+        let directory = parent.join(format!("broker-{identity}"));
+        create(&directory.join("home"))?;
+        let site = Self {
+            identity,
+            installation,
+            directory,
+            epmd_port,
+            timeout: options.timeout,
+        };
+        // Erlang insists that nobody else can read the cookie.
+        site.write_with_mode("home/.erlang.cookie", &format!("{:032X}", random()), 0o400)?;
+        Ok(site)
+    }
+
+    /// A command with the environment that every program of this broker needs.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = self.installation.command(program, &self.directory);
+        command
+            .env(IDENTITY, &self.identity)
+            .env("HOME", self.inside("home"))
+            .env("ERL_EPMD_PORT", self.epmd_port.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .current_dir(&self.directory);
+        command
+    }
+
+    /// The path of one of the broker's files as RabbitMQ sees it.
+    pub(crate) fn inside(&self, relative: &str) -> PathBuf {
+        self.installation.inside(&self.directory).join(relative)
+    }
+
+    /// Writes one of the broker's files, and the folders above it.
+    pub(crate) fn write(&self, relative: &str, text: &str) -> Result<(), BrokerError> {
+        self.write_with_mode(relative, text, 0o600)
+    }
+
+    fn write_with_mode(&self, relative: &str, text: &str, mode: u32) -> Result<(), BrokerError> {
+        let path = self.directory.join(relative);
+        let failed = || BrokerError::io(format!("write {}", path.display()));
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(failed())?;
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(true).write(true).mode(mode);
+        options
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(failed())
+    }
+
+    /// Opens a file to which a program's output is appended.
+    pub(crate) fn output(&self, relative: &str) -> Result<(Stdio, Stdio), BrokerError> {
+        let path = self.directory.join(relative);
+        let open = || {
+            let file = File::options().create(true).append(true).open(&path)?;
+            Ok((Stdio::from(file.try_clone()?), Stdio::from(file)))
+        };
+        open().map_err(BrokerError::io(format!("write {}", path.display())))
+    }
+
+    /// The end of one of the broker's files; empty if there is none.
+    pub(crate) fn tail(&self, relative: &str) -> String {
+        let read = || {
+            let mut file = File::open(self.directory.join(relative))?;
+            let len = file.metadata()?.len();
+            file.seek(SeekFrom::Start(len.saturating_sub(TAIL)))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            std::io::Result::Ok(bytes)
+        };
+        String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+    }
+
+    /// Starts the port mapper and waits until it answers. It leads the process group that all
+    /// nodes join.
+    pub(crate) fn start_epmd(&self) -> Result<Process, BrokerError> {
+        let (stdout, stderr) = self.output("epmd.log")?;
+        let mut command = self.command("epmd");
+        // Without `-daemon` it stays our child.
+        command
+            .args(["-port", &self.epmd_port.to_string()])
+            .stdout(stdout)
+            .stderr(stderr);
+        let child = command
+            .process_group(0)
+            .spawn()
+            .map_err(BrokerError::io("run epmd"))?;
+        let mut epmd = Process::Child(child);
+        let deadline = Instant::now() + self.timeout;
+        let failed = |output| BrokerError::StartFailed {
+            node: "epmd".to_owned(),
+            output,
+        };
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.epmd_port)).is_err() {
+            if Instant::now() >= deadline || !epmd.is_running() {
+                return Err(failed(self.tail("epmd.log")));
+            }
+            thread::sleep(POLL);
+        }
+        Ok(epmd)
+    }
+}

@@ -1,0 +1,177 @@
+//! The file that describes a broker which is left running.
+//!
+//! One `key value` per line. It holds all that is needed to use and to stop the broker, and the
+//! identity by which its processes are recognised before they are signalled.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+#[cfg(feature = "tls")]
+use super::tls::Certificates;
+use super::{
+    Broker, BrokerError, Installation, Node,
+    node::NodeNames,
+    process::{Process, is_ours},
+    site::Site,
+};
+
+/// The file's name within the broker's folder.
+const FILE: &str = "broker.state";
+
+pub(crate) fn save(broker: &Broker) -> Result<PathBuf, BrokerError> {
+    let site = &broker.site;
+    let mut text = format!("identity {}\n", site.identity);
+    match site.installation.root() {
+        Some(root) => text += &format!("root {}\n", root.display()),
+        None => text += &format!("programs {}\n", site.installation.programs().display()),
+    }
+    text += &format!("timeout {}\n", site.timeout.as_secs());
+    text += &format!("epmd {} {}\n", site.epmd_port, broker.epmd.id());
+    for node in broker {
+        let NodeNames {
+            short,
+            amqp,
+            distribution,
+            management,
+            tls,
+        } = &node.names;
+        let (tls, pid) = (tls.unwrap_or(0), node.pid().unwrap_or(0));
+        text += &format!("node {short} {amqp} {distribution} {management} {tls} {pid}\n");
+    }
+    site.write(FILE, &text)?;
+    Ok(site.directory.join(FILE))
+}
+
+pub(crate) fn load(file: &Path) -> Result<Broker, BrokerError> {
+    let text =
+        fs::read_to_string(file).map_err(BrokerError::io(format!("read {}", file.display())))?;
+    let directory = file.parent().unwrap_or_else(|| Path::new("/")).to_owned();
+    parse(&text, directory).transpose().unwrap_or_else(|| {
+        Err(BrokerError::Invalid {
+            expected: "a file that describes a running broker",
+            found: file.display().to_string(),
+        })
+    })
+}
+
+/// `None` if the text is not a description.
+fn parse(text: &str, directory: PathBuf) -> Result<Option<Broker>, BrokerError> {
+    let lines: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    let value = |key| {
+        lines
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| *value)
+    };
+    let (Some(identity), Some(timeout), Some(epmd)) = (
+        value("identity"),
+        value("timeout").and_then(|s| s.parse().ok()),
+        value("epmd"),
+    ) else {
+        return Ok(None);
+    };
+    let installation = match (value("root"), value("programs")) {
+        (Some(root), _) => Installation::in_root(root)?,
+        (None, Some(programs)) => Installation::in_folder(programs)?,
+        (None, None) => return Ok(None),
+    };
+    let Some((epmd_port, epmd_pid)) = epmd.split_once(' ') else {
+        return Ok(None);
+    };
+    let (Ok(epmd_port), Ok(epmd_pid)) = (epmd_port.parse(), epmd_pid.parse()) else {
+        return Ok(None);
+    };
+    #[cfg(feature = "tls")]
+    let certificates = Certificates::open_in(&directory);
+    let identity = identity.to_owned();
+    let timeout = Duration::from_secs(timeout);
+    let site = Arc::new(Site {
+        identity,
+        installation,
+        directory,
+        epmd_port,
+        timeout,
+    });
+    let adopt = |pid| Process::Adopted {
+        pid,
+        identity: site.identity.clone(),
+    };
+    let mut nodes = Vec::new();
+    for (_, value) in lines.iter().filter(|(name, _)| *name == "node") {
+        let Some((names, pid)) = parse_node(value) else {
+            return Ok(None);
+        };
+        let process = is_ours(pid, &site.identity).then(|| adopt(pid));
+        nodes.push(Node::new(Arc::clone(&site), None, names, process)?);
+    }
+    if nodes.is_empty() {
+        return Ok(None);
+    }
+    let epmd = adopt(epmd_pid);
+    Ok(Some(Broker {
+        site,
+        nodes,
+        epmd,
+        watchdog: None,
+        keep_directory: false,
+        is_detached: false,
+        #[cfg(feature = "tls")]
+        certificates,
+    }))
+}
+
+fn parse_node(value: &str) -> Option<(NodeNames, u32)> {
+    let mut words = value.split(' ');
+    let short = words.next()?.to_owned();
+    let mut port = || words.next()?.parse::<u16>().ok();
+    let (amqp, distribution, management) = (port()?, port()?, port()?);
+    let tls = port().map(|port| (port != 0).then_some(port))?;
+    let pid = words.next()?.parse().ok()?;
+    Some((
+        NodeNames {
+            short,
+            amqp,
+            distribution,
+            management,
+            tls,
+        },
+        pid,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_lines_are_read_back() {
+        let names = NodeNames {
+            short: "node1-ab".to_owned(),
+            amqp: 1,
+            distribution: 2,
+            management: 3,
+            tls: None,
+        };
+        assert_eq!(parse_node("node1-ab 1 2 3 0 77"), Some((names.clone(), 77)));
+        let tls = NodeNames {
+            tls: Some(4),
+            ..names
+        };
+        assert_eq!(parse_node("node1-ab 1 2 3 4 77"), Some((tls, 77)));
+        assert_eq!(parse_node("node1-ab 1 2 3 4"), None);
+        assert_eq!(parse_node("node1-ab 1 2 x 4 77"), None);
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        let error = load(Path::new("/proc/self/status")).unwrap_err();
+        assert!(matches!(error, BrokerError::Invalid { .. }), "{error}");
+    }
+}
