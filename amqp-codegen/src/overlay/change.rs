@@ -1,0 +1,130 @@
+//! The corrections in an overlay.
+
+use ::toml::de::DeValue;
+
+use super::toml::{Table, Value};
+use super::{Target, target};
+use crate::model::{ConstantKind, Direction};
+use crate::report::Faults;
+use crate::source::document::Literal;
+use crate::source::{Spanned, list};
+
+/// One entry: what it corrects, and how.
+#[derive(Debug)]
+pub(crate) struct Correction {
+    /// What it corrects.
+    pub(crate) target: Spanned<Target>,
+    /// The changes, each with the place of its key.
+    pub(crate) changes: Vec<Spanned<Change>>,
+}
+
+/// A correction of one aspect.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// Of a method: who sends it.
+    Direction(Direction),
+    /// Of a method: what answers it.
+    Replies(Vec<Spanned<String>>),
+    /// Of a field or property: its name.
+    Rename(String),
+    /// Of a field or property: its type.
+    Domain(Spanned<String>),
+    /// Of a field or property: whether it means anything.
+    Reserved(bool),
+    /// Of a field: its default.
+    Default(Spanned<Literal>),
+    /// Of a constant: what it stands for.
+    Kind(ConstantKind),
+}
+
+/// Reads an entry.
+pub(super) fn read(entry: &Table<'_>, faults: &mut Faults) -> Option<Correction> {
+    entry.reason(faults);
+    let target = target::read(entry, faults)?;
+    let known: &[&str] = match target.value {
+        Target::Method(..) => &["direction", "replies"],
+        Target::Field(..) => &["rename", "domain", "reserved", "default"],
+        Target::Property(..) => &["rename", "domain", "reserved"],
+        Target::Constant(_) => &["kind"],
+        Target::Class(_) | Target::Domain(_) => &[],
+    };
+    let mut changes = Vec::new();
+    for (key, value) in entry.members() {
+        if matches!(key.value.as_str(), "target" | "reason") {
+            continue;
+        }
+        if !known.contains(&key.value.as_str()) {
+            let found = format!("`{}` in a correction of {}", key.value, target.value);
+            faults.push(key.span, found, list(known));
+            continue;
+        }
+        let change = change(&key.value, value, faults);
+        changes.extend(change.map(|change| Spanned::new(change, key.span)));
+    }
+    if entry.members().len() <= 2 {
+        faults.push(
+            target.span,
+            "a correction that corrects nothing",
+            list(known),
+        );
+    }
+    Some(Correction { target, changes })
+}
+
+fn change(key: &str, value: &Value<'_>, faults: &mut Faults) -> Option<Change> {
+    Some(match key {
+        "direction" => Change::Direction(choose(value, &DIRECTIONS, faults)?),
+        "replies" => Change::Replies(replies(value, faults)?),
+        "rename" => Change::Rename(value.string(faults)?.value),
+        "domain" => Change::Domain(value.string(faults)?),
+        "reserved" => Change::Reserved(value.boolean(faults)?),
+        "default" => Change::Default(Spanned::new(literal(value, faults)?, value.span())),
+        "kind" => Change::Kind(choose(value, &KINDS, faults)?),
+        _ => return None,
+    })
+}
+
+const DIRECTIONS: [(&str, Direction); 3] = [
+    ("client-to-server", Direction::ClientToServer),
+    ("server-to-client", Direction::ServerToClient),
+    ("both", Direction::Both),
+];
+
+const KINDS: [(&str, ConstantKind); 4] = [
+    ("plain", ConstantKind::Plain),
+    ("reply-code", ConstantKind::ReplyCode),
+    ("soft-error", ConstantKind::SoftError),
+    ("hard-error", ConstantKind::HardError),
+];
+
+fn choose<T: Copy>(value: &Value<'_>, words: &[(&str, T)], faults: &mut Faults) -> Option<T> {
+    let word = value.string(faults)?;
+    let chosen = words.iter().find(|(name, _)| *name == word.value);
+    if chosen.is_none() {
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        faults.push(word.span, format!("`{}`", word.value), list(&names));
+    }
+    chosen.map(|(_, meaning)| *meaning)
+}
+
+fn replies(value: &Value<'_>, faults: &mut Faults) -> Option<Vec<Spanned<String>>> {
+    let items = value.array(faults)?;
+    items.iter().map(|item| item.string(faults)).collect()
+}
+
+fn literal(value: &Value<'_>, faults: &mut Faults) -> Option<Literal> {
+    match value.get() {
+        DeValue::Boolean(boolean) => Some(Literal::Bool(*boolean)),
+        DeValue::String(text) => Some(Literal::Text(text.clone().into_owned())),
+        DeValue::Integer(integer) => {
+            let number = i128::from_str_radix(integer.as_str(), integer.radix());
+            Some(Literal::Number(
+                number.map_or_else(|_| integer.to_string(), |n| n.to_string()),
+            ))
+        }
+        _ => {
+            value.unexpected("a boolean, an integer or a string", faults);
+            None
+        }
+    }
+}

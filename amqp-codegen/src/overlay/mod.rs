@@ -1,0 +1,97 @@
+//! What we say beside the specification: documentation in our own words, and corrections.
+//!
+//! An overlay is TOML. Names are those of the model: lower case with dashes, old names for reserved
+//! fields.
+//!
+//! ```toml
+//! [class.queue]
+//! doc = "..."
+//! [method."queue.declare"]
+//! doc = "..."
+//! errors = { 406 = "..." }
+//! [field."queue.declare"]
+//! queue = "..."
+//! [property.basic]
+//! content-type = "..."
+//! [constant]
+//! frame-method = "..."
+//! [domain]
+//! delivery-tag = "..."
+//! [[correct]]
+//! target = "method connection.update-secret"
+//! direction = "client-to-server"
+//! reason = "..."
+//! [[allow]]
+//! target = "constant frame-min-size"
+//! reason = "..."
+//! ```
+//!
+//! A correction changes one or more of: `direction` and `replies` of a method; `rename`, `domain`,
+//! `reserved` and, of a field alone, `default` of a field or property; `kind` of a constant. An
+//! allowance lets the sources disagree about the value of a constant or the type of a domain; the
+//! first source wins. Here only the file is read; [`crate::resolve`] applies it, and complains of
+//! entries that match nothing or change nothing.
+
+mod change;
+mod docs;
+mod target;
+mod toml;
+
+pub(crate) use change::{Change, Correction};
+pub(crate) use docs::Doc;
+pub(crate) use target::Target;
+
+use self::toml::Table;
+use crate::report::Faults;
+use crate::source::{Source, Spanned, Text};
+
+/// One overlay, or several joined.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    /// Documentation, in no particular order.
+    pub(crate) docs: Vec<Doc>,
+    /// Corrections in the order in which they apply.
+    pub(crate) corrections: Vec<Correction>,
+    /// What the sources may disagree about.
+    pub(crate) allowances: Vec<Spanned<Target>>,
+}
+
+/// Adds what input number `file` says.
+pub(crate) fn read(
+    file: usize,
+    source: &Source<'_>,
+    overlay: &mut Overlay,
+    faults: &mut Faults,
+) -> Option<()> {
+    let text = Text::new(file, source, faults)?;
+    let root = toml::parse(text, faults)?;
+    root.keys(
+        &[
+            "class", "method", "field", "property", "constant", "domain", "correct", "allow",
+        ],
+        faults,
+    );
+    docs::read(&root, &mut overlay.docs, faults);
+    for entry in root.tables("correct", faults) {
+        overlay.corrections.extend(change::read(&entry, faults));
+    }
+    for entry in root.tables("allow", faults) {
+        overlay.allowances.extend(allowance(&entry, faults));
+    }
+    Some(())
+}
+
+fn allowance(entry: &Table<'_>, faults: &mut Faults) -> Option<Spanned<Target>> {
+    entry.keys(&["target", "reason"], faults);
+    entry.reason(faults);
+    let target = target::read(entry, faults)?;
+    if !matches!(target.value, Target::Constant(_) | Target::Domain(_)) {
+        faults.push(
+            target.span,
+            format!("an allowance for {}", target.value),
+            "a constant or a domain: sources may disagree about nothing else",
+        );
+        return None;
+    }
+    Some(target)
+}

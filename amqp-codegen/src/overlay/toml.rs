@@ -1,0 +1,193 @@
+//! Checked access to TOML that keeps the places.
+
+use ::toml::Spanned as TomlSpanned;
+use ::toml::de::{DeTable, DeValue};
+
+use crate::report::Faults;
+use crate::source::{Span, Spanned, Text, list};
+
+/// A table of an overlay.
+#[derive(Clone, Debug)]
+pub(super) struct Table<'a> {
+    span: Span,
+    members: Vec<(Spanned<String>, Value<'a>)>,
+}
+
+/// A value of an overlay.
+#[derive(Clone, Debug)]
+pub(super) struct Value<'a> {
+    text: Text<'a>,
+    span: Span,
+    value: DeValue<'a>,
+}
+
+/// Parses a document; `None` if it is not TOML.
+pub(super) fn parse<'a>(text: Text<'a>, faults: &mut Faults) -> Option<Table<'a>> {
+    let (root, errors) = DeTable::parse_recoverable(text.as_str());
+    for error in &errors {
+        let range = error.span().unwrap_or_default();
+        let span = text.span(text.start() + range.start, text.start() + range.end);
+        faults.push(span, format!("malformed TOML: {}", error.message()), "TOML");
+    }
+    let span = text.span(text.start(), text.start());
+    errors
+        .is_empty()
+        .then(|| Table::new(text, span, root.into_inner()))
+}
+
+impl<'a> Table<'a> {
+    fn new(text: Text<'a>, span: Span, table: DeTable<'a>) -> Self {
+        let member = |(key, value): (TomlSpanned<std::borrow::Cow<'a, str>>, _)| {
+            let range = key.span();
+            let span = text.span(text.start() + range.start, text.start() + range.end);
+            (
+                Spanned::new(key.into_inner().into_owned(), span),
+                Value::new(text, value),
+            )
+        };
+        let members = table.into_iter().map(member).collect();
+        Self { span, members }
+    }
+
+    /// Its members.
+    pub(super) fn members(&self) -> &[(Spanned<String>, Value<'a>)] {
+        &self.members
+    }
+
+    /// Reports keys that are not known.
+    pub(super) fn keys(&self, known: &[&str], faults: &mut Faults) {
+        for (key, _) in &self.members {
+            if !known.contains(&key.value.as_str()) {
+                faults.push(
+                    key.span,
+                    format!("unknown key `{}`", key.value),
+                    list(known),
+                );
+            }
+        }
+    }
+
+    /// A member with its key.
+    pub(super) fn get(&self, key: &str) -> Option<&(Spanned<String>, Value<'a>)> {
+        self.members.iter().find(|(name, _)| name.value == key)
+    }
+
+    /// The tables under the keys of the table under `key`; none if there is no such key.
+    pub(super) fn subtables(
+        &self,
+        key: &str,
+        faults: &mut Faults,
+    ) -> Vec<(Spanned<String>, Table<'a>)> {
+        let table = self.get(key).and_then(|(_, value)| value.table(faults));
+        let members = table.map(|table| table.members).unwrap_or_default();
+        let subtable = |(key, value): (Spanned<String>, Value<'a>)| {
+            value.table(faults).map(|table| (key, table))
+        };
+        members.into_iter().filter_map(subtable).collect()
+    }
+
+    /// The tables in the array under `key`, in their order; none if there is no such key.
+    pub(super) fn tables(&self, key: &str, faults: &mut Faults) -> Vec<Table<'a>> {
+        let items = self
+            .get(key)
+            .and_then(|(_, value)| value.array(faults))
+            .unwrap_or_default();
+        items.iter().filter_map(|item| item.table(faults)).collect()
+    }
+
+    /// A string that must be there.
+    pub(super) fn required_string(
+        &self,
+        key: &str,
+        faults: &mut Faults,
+    ) -> Option<Spanned<String>> {
+        let Some((_, value)) = self.get(key) else {
+            faults.push(
+                self.span,
+                format!("an entry without `{key}`"),
+                format!("a key `{key}`"),
+            );
+            return None;
+        };
+        value.string(faults)
+    }
+
+    /// Reports an entry that does not say why it is there.
+    pub(super) fn reason(&self, faults: &mut Faults) {
+        let reason = self.required_string("reason", faults);
+        if let Some(Spanned { value, span }) = reason {
+            if value.trim().is_empty() {
+                faults.push(span, "an empty reason", "the reason, in words");
+            }
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    fn new(text: Text<'a>, value: TomlSpanned<DeValue<'a>>) -> Self {
+        let range = value.span();
+        let span = text.span(text.start() + range.start, text.start() + range.end);
+        Self {
+            text,
+            span,
+            value: value.into_inner(),
+        }
+    }
+
+    /// Its place.
+    pub(super) fn span(&self) -> Span {
+        self.span
+    }
+
+    /// What it is, to look at.
+    pub(super) fn get(&self) -> &DeValue<'a> {
+        &self.value
+    }
+
+    /// Reports that it is not what it should be.
+    pub(super) fn unexpected(&self, expected: &str, faults: &mut Faults) {
+        let mut article = "a";
+        let kind = self.value.type_str();
+        if kind.starts_with(['a', 'i']) {
+            article = "an";
+        }
+        faults.push(self.span, format!("{article} {kind}"), expected);
+    }
+
+    /// Takes it for a table.
+    pub(super) fn table(&self, faults: &mut Faults) -> Option<Table<'a>> {
+        if let DeValue::Table(table) = &self.value {
+            return Some(Table::new(self.text, self.span, table.clone()));
+        }
+        self.unexpected("a table", faults);
+        None
+    }
+
+    /// Takes it for an array.
+    pub(super) fn array(&self, faults: &mut Faults) -> Option<Vec<Value<'a>>> {
+        if let DeValue::Array(array) = &self.value {
+            let items = array.clone().into_iter();
+            return Some(items.map(|item| Value::new(self.text, item)).collect());
+        }
+        self.unexpected("an array", faults);
+        None
+    }
+
+    /// Takes it for a string.
+    pub(super) fn string(&self, faults: &mut Faults) -> Option<Spanned<String>> {
+        if let DeValue::String(string) = &self.value {
+            return Some(Spanned::new(string.clone().into_owned(), self.span));
+        }
+        self.unexpected("a string", faults);
+        None
+    }
+
+    /// Takes it for a boolean.
+    pub(super) fn boolean(&self, faults: &mut Faults) -> Option<bool> {
+        if let DeValue::Boolean(boolean) = self.value {
+            return Some(boolean);
+        }
+        self.unexpected("a boolean", faults);
+        None
+    }
+}

@@ -1,0 +1,119 @@
+//! The model, once nothing is missing.
+//!
+//! Whatever still is missing either was reported by an earlier pass or is reported here. So no model
+//! means at least one fault.
+
+use super::draft::{self, Draft};
+use super::{layout, replies};
+use crate::model::{
+    Class, Constant, ConstantKind, Domain, Method, Property, Protocol, Specification,
+};
+use crate::naming;
+use crate::report::Faults;
+
+/// Builds the model; `None` if there is a fault. The caller fills in the names of the sources.
+pub(super) fn build(draft: &Draft, faults: &mut Faults) -> Option<Specification> {
+    let constants = all(&draft.constants, |constant| {
+        build_constant(constant, faults)
+    });
+    let domains = all(&draft.domains, build_domain);
+    let mut classes = all(&draft.classes, |class| build_class(class, faults))?;
+    classes.sort_by_key(|class| class.id);
+    let protocol = Protocol {
+        major: draft.major.as_ref()?.value,
+        minor: draft.minor.as_ref()?.value,
+        revision: draft.revision.as_ref().map_or(0, |revision| revision.value),
+        port: draft.port.as_ref()?.value,
+    };
+    let (constants, domains) = (constants?, domains?);
+    faults.is_empty().then_some(Specification {
+        protocol,
+        sources: Vec::new(),
+        constants,
+        domains,
+        classes,
+    })
+}
+
+/// Builds every item, even behind one that fails, so that each can report.
+fn all<T, U>(items: &[T], build: impl FnMut(&T) -> Option<U>) -> Option<Vec<U>> {
+    let built: Vec<Option<U>> = items.iter().map(build).collect();
+    built.into_iter().collect()
+}
+
+fn build_constant(constant: &draft::Constant, faults: &mut Faults) -> Option<Constant> {
+    let value = constant.value.as_ref()?;
+    if constant.kind != ConstantKind::Plain && value.value > u16::MAX.into() {
+        let found = format!("reply code out of range: {}", value.value);
+        faults.push(value.span, found, format!("at most {}", u16::MAX));
+    }
+    Some(Constant {
+        name: naming::name(&constant.name.value),
+        value: value.value,
+        kind: constant.kind,
+        docs: constant.docs.clone(),
+    })
+}
+
+fn build_domain(domain: &draft::Domain) -> Option<Domain> {
+    Some(Domain {
+        name: naming::name(&domain.name.value),
+        wire: domain.wire?,
+        asserts: domain.asserts.clone(),
+        docs: domain.docs.clone(),
+    })
+}
+
+fn build_class(class: &draft::Class, faults: &mut Faults) -> Option<Class> {
+    let methods = all(&class.methods, |method| build_method(method, class, faults));
+    let properties = all(&class.properties, |property| {
+        build_property(property, faults)
+    });
+    let (mut methods, properties) = (methods?, properties?);
+    methods.sort_by_key(|method| method.id);
+    Some(Class {
+        name: naming::name(&class.name.value),
+        id: class.id.as_ref()?.value,
+        methods,
+        properties,
+        docs: class.docs.clone(),
+    })
+}
+
+fn build_method(
+    method: &draft::Method,
+    class: &draft::Class,
+    faults: &mut Faults,
+) -> Option<Method> {
+    let role = replies::role(method, class, faults);
+    let arguments = layout::arguments(&method.fields, faults);
+    if method.direction.is_none() {
+        let found = format!(
+            "method `{}.{}` without a direction",
+            class.name.value, method.name.value
+        );
+        let expected = "a `chassis` in XML, or a correction of its `direction` in an overlay";
+        faults.push(method.name.span, found, expected);
+    }
+    Some(Method {
+        name: naming::name(&method.name.value),
+        id: method.id.as_ref()?.value,
+        direction: method.direction?,
+        role: role?,
+        content: method.content,
+        deprecated: method.deprecated == Some(true),
+        arguments: arguments?,
+        docs: method.docs.clone(),
+    })
+}
+
+fn build_property(property: &draft::Field, faults: &mut Faults) -> Option<Property> {
+    let (wire, domain) = layout::wire_type(property, faults)?;
+    Some(Property {
+        name: naming::name(&property.name.value),
+        wire,
+        domain,
+        reserved: property.reserved == Some(true),
+        docs: property.docs.clone(),
+    })
+}

@@ -1,0 +1,229 @@
+//! The specification while the passes work on it.
+//!
+//! Between the document, which holds words, and the model, which cannot be wrong: types are resolved,
+//! everything knows its place, and what is still missing is an `Option`.
+
+use super::{convention, types};
+use crate::model::{ConstantKind, Direction, Docs, WireType};
+use crate::naming::normalise;
+use crate::report::Faults;
+use crate::source::document::{self, Document, Literal};
+use crate::source::{Span, Spanned};
+
+/// A whole specification.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) major: Option<Spanned<u8>>,
+    pub(super) minor: Option<Spanned<u8>>,
+    pub(super) revision: Option<Spanned<u8>>,
+    pub(super) port: Option<Spanned<u16>>,
+    pub(super) constants: Vec<Constant>,
+    pub(super) domains: Vec<Domain>,
+    pub(super) classes: Vec<Class>,
+}
+
+/// A constant. `value` is `None` where a fault was reported.
+#[derive(Debug)]
+pub(super) struct Constant {
+    pub(super) name: Spanned<String>,
+    pub(super) value: Option<Spanned<u32>>,
+    pub(super) kind: ConstantKind,
+    pub(super) docs: Docs,
+}
+
+/// A domain.
+#[derive(Debug)]
+pub(super) struct Domain {
+    /// As written: references must be spelled alike.
+    pub(super) written: String,
+    pub(super) name: Spanned<String>,
+    pub(super) wire: Option<WireType>,
+    pub(super) asserts: Vec<String>,
+    pub(super) docs: Docs,
+}
+
+/// A class. `id` is `None` where a fault was reported.
+#[derive(Debug)]
+pub(super) struct Class {
+    pub(super) name: Spanned<String>,
+    pub(super) id: Option<Spanned<u16>>,
+    pub(super) methods: Vec<Method>,
+    pub(super) properties: Vec<Field>,
+    pub(super) docs: Docs,
+}
+
+/// A method. `id` is `None` where a fault was reported.
+#[derive(Debug)]
+pub(super) struct Method {
+    pub(super) name: Spanned<String>,
+    pub(super) id: Option<Spanned<u16>>,
+    pub(super) direction: Option<Direction>,
+    pub(super) replies: Vec<Spanned<String>>,
+    /// Whether a file named the replies, so that a convention need not.
+    pub(super) replies_named: bool,
+    pub(super) content: bool,
+    pub(super) deprecated: Option<bool>,
+    pub(super) fields: Vec<Field>,
+    pub(super) docs: Docs,
+}
+
+/// A field or property.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: Spanned<String>,
+    pub(super) wire: Wire,
+    pub(super) reserved: Option<bool>,
+    pub(super) default: Option<Spanned<Literal>>,
+    pub(super) asserts: Vec<String>,
+    pub(super) docs: Docs,
+}
+
+/// The type of a field.
+#[derive(Clone, Debug)]
+pub(super) enum Wire {
+    /// A wire type, perhaps by way of a domain.
+    Known {
+        wire: WireType,
+        domain: Option<String>,
+    },
+    /// A word that means nothing; a correction may still replace it.
+    Unknown(Spanned<String>),
+    /// None; reported already.
+    Missing,
+}
+
+impl Wire {
+    /// The wire type, if it is known.
+    pub(super) fn known(&self) -> Option<WireType> {
+        match self {
+            Self::Known { wire, .. } => Some(*wire),
+            Self::Unknown(_) | Self::Missing => None,
+        }
+    }
+}
+
+impl Draft {
+    /// Looks up the types of a document, in its own domains and in those of what it extends.
+    pub(super) fn new(document: &Document, base: &[Domain], faults: &mut Faults) -> Self {
+        let domains = types::domains(document, base, faults);
+        let scope = || base.iter().chain(&domains);
+        let field =
+            |field: &document::Field| Field::new(field, |word| types::lookup(word, scope()));
+        let mut classes = Vec::new();
+        for class in &document.classes {
+            let method = |method: &document::Method| Method {
+                name: name(&method.name),
+                id: method.id.clone(),
+                direction: method.direction,
+                replies: convention::replies(method, class, faults),
+                replies_named: matches!(method.responses, document::Responses::Named(_)),
+                content: method.content,
+                deprecated: method.deprecated,
+                fields: method.fields.iter().map(field).collect(),
+                docs: Docs::default(),
+            };
+            classes.push(Class {
+                name: name(&class.name),
+                id: class.id.clone(),
+                methods: class.methods.iter().map(method).collect(),
+                properties: class.properties.iter().map(field).collect(),
+                docs: Docs::default(),
+            });
+        }
+        let constants = document.constants.iter().map(Constant::new).collect();
+        let protocol = &document.protocol;
+        Self {
+            major: protocol.major.clone(),
+            minor: protocol.minor.clone(),
+            revision: protocol.revision.clone(),
+            port: protocol.port.clone(),
+            constants,
+            domains,
+            classes,
+        }
+    }
+
+    /// A class by name.
+    pub(super) fn class_mut(&mut self, name: &str) -> Option<&mut Class> {
+        self.classes
+            .iter_mut()
+            .find(|class| class.name.value == name)
+    }
+
+    /// A method by the names of class and method.
+    pub(super) fn method_mut(&mut self, class: &str, method: &str) -> Option<&mut Method> {
+        let methods = &mut self.class_mut(class)?.methods;
+        methods
+            .iter_mut()
+            .find(|candidate| candidate.name.value == method)
+    }
+
+    /// A field by the names of class, method and field.
+    pub(super) fn field_mut(
+        &mut self,
+        class: &str,
+        method: &str,
+        field: &str,
+    ) -> Option<&mut Field> {
+        let fields = &mut self.method_mut(class, method)?.fields;
+        fields
+            .iter_mut()
+            .find(|candidate| candidate.name.value == field)
+    }
+
+    /// A property by the names of class and property.
+    pub(super) fn property_mut(&mut self, class: &str, property: &str) -> Option<&mut Field> {
+        let properties = &mut self.class_mut(class)?.properties;
+        properties
+            .iter_mut()
+            .find(|candidate| candidate.name.value == property)
+    }
+
+    /// A constant by name.
+    pub(super) fn constant_mut(&mut self, name: &str) -> Option<&mut Constant> {
+        self.constants
+            .iter_mut()
+            .find(|constant| constant.name.value == name)
+    }
+
+    /// A domain by name.
+    pub(super) fn domain_mut(&mut self, name: &str) -> Option<&mut Domain> {
+        self.domains
+            .iter_mut()
+            .find(|domain| domain.name.value == name)
+    }
+}
+
+impl Constant {
+    fn new(constant: &document::Constant) -> Self {
+        Self {
+            name: name(&constant.name),
+            value: constant.value.clone(),
+            kind: constant.kind,
+            docs: Docs::default(),
+        }
+    }
+}
+
+impl Field {
+    fn new(field: &document::Field, lookup: impl Fn(&Spanned<String>) -> Wire) -> Self {
+        Self {
+            name: name(&field.name),
+            wire: field.type_word.as_ref().map_or(Wire::Missing, lookup),
+            reserved: field.reserved,
+            default: field.default.clone(),
+            asserts: field.asserts.clone(),
+            docs: Docs::default(),
+        }
+    }
+
+    /// Its place.
+    pub(super) fn span(&self) -> Span {
+        self.name.span
+    }
+}
+
+/// A name in the spelling of the model.
+pub(super) fn name(written: &Spanned<String>) -> Spanned<String> {
+    Spanned::new(normalise(&written.value), written.span)
+}

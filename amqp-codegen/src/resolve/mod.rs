@@ -1,0 +1,84 @@
+//! From what the files say to what it means.
+//!
+//! The passes, in the order in which they run. Each notes what is wrong and leaves the draft such
+//! that the next one can go on, so that one run finds all faults:
+//!
+//! 1. [`duplicates`]: within one file, names and ids are unique;
+//! 2. [`types`]: every type word, through domains, to a wire type;
+//! 3. [`convention`]: the replies that a format leaves unsaid;
+//! 4. [`views`]: several files that tell the same protocol become one, and must agree;
+//! 5. [`extend`]: extensions add to it;
+//! 6. [`correct`]: the overlay's corrections;
+//! 7. [`document`]: the overlay's words;
+//! 8. [`names`]: every name converts to Rust, and no two to the same;
+//! 9. [`build`]: the model, with [`replies`], [`defaults`] and [`layout`] of each method.
+//!
+//! Knowledge of a particular class or method does not belong here, but in an overlay.
+
+mod build;
+mod convention;
+mod correct;
+mod defaults;
+mod document;
+mod draft;
+mod duplicates;
+mod extend;
+mod layout;
+mod names;
+mod replies;
+mod types;
+mod views;
+
+use self::draft::Draft;
+use crate::ParseOptions;
+use crate::model::Specification;
+use crate::overlay::Overlay;
+use crate::report::Faults;
+use crate::source::{Document, Span};
+
+/// Builds the model of all documents; `None` if there is a fault.
+pub(crate) fn resolve(
+    documents: &[Document],
+    overlay: &Overlay,
+    options: &ParseOptions,
+    faults: &mut Faults,
+) -> Option<Specification> {
+    for document in documents {
+        duplicates::check(document, faults);
+    }
+    let mut draft = merge(documents, overlay, faults)?;
+    correct::apply(&mut draft, &overlay.corrections, faults);
+    document::attach(&mut draft, &overlay.docs, options.require_docs, faults);
+    names::check(&draft, faults);
+    build::build(&draft, faults)
+}
+
+/// Joins the views of the protocol and then adds the extensions, whose types may be domains of
+/// either.
+fn merge(documents: &[Document], overlay: &Overlay, faults: &mut Faults) -> Option<Draft> {
+    let drafts = |extensions| {
+        documents
+            .iter()
+            .filter(move |each| each.is_extension == extensions)
+    };
+    let mut views = drafts(false)
+        .map(|document| Draft::new(document, &[], faults))
+        .collect::<Vec<_>>();
+    let mut views = views.drain(..);
+    let Some(mut draft) = views.next() else {
+        let at = documents.first().map_or(0, |document| document.file);
+        faults.push(
+            Span::new(at, 0, 1),
+            "no specification among the sources",
+            "one that is not an extension",
+        );
+        return None;
+    };
+    let views: Vec<Draft> = views.collect();
+    views::join(&mut draft, views, &overlay.allowances, faults);
+    for document in drafts(true) {
+        let extension = Draft::new(document, &draft.domains, faults);
+        extend::add(&mut draft, extension, document, faults);
+    }
+    Some(draft)
+}

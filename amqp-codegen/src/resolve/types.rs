@@ -1,0 +1,125 @@
+//! Every type word, through domains, to a wire type.
+//!
+//! The nine wire types are known without being declared. Most files declare them as domains of
+//! themselves, which says nothing, so these declarations are dropped; a declaration that makes one of
+//! them mean something else is a fault. A domain may refer to another one.
+
+use super::draft::{Domain, Wire, name};
+use crate::model::{Docs, WireType};
+use crate::report::Faults;
+use crate::source::document::{self, Document};
+use crate::source::{Spanned, list};
+
+const WIRE_TYPES: [WireType; 9] = [
+    WireType::Bit,
+    WireType::Octet,
+    WireType::Short,
+    WireType::Long,
+    WireType::LongLong,
+    WireType::ShortStr,
+    WireType::LongStr,
+    WireType::Timestamp,
+    WireType::Table,
+];
+
+/// The domains that a document declares, each with its wire type.
+pub(super) fn domains(document: &Document, base: &[Domain], faults: &mut Faults) -> Vec<Domain> {
+    let mut domains = Vec::new();
+    for domain in &document.domains {
+        let is_native = native(&domain.name.value).is_some();
+        let wire = end_of_chain(domain, document, base, faults);
+        if !is_native {
+            domains.push(Domain {
+                written: domain.name.value.clone(),
+                name: name(&domain.name),
+                wire,
+                asserts: domain.asserts.clone(),
+                docs: Docs::default(),
+            });
+        }
+    }
+    domains
+}
+
+/// What a word means among these domains.
+pub(super) fn lookup<'d>(
+    word: &Spanned<String>,
+    mut scope: impl Iterator<Item = &'d Domain>,
+) -> Wire {
+    if let Some(wire) = native(&word.value) {
+        return Wire::Known { wire, domain: None };
+    }
+    match scope.find(|domain| domain.written == word.value) {
+        Some(Domain {
+            wire: Some(wire),
+            name,
+            ..
+        }) => Wire::Known {
+            wire: *wire,
+            domain: Some(name.value.clone()),
+        },
+        Some(_) => Wire::Missing,
+        None => Wire::Unknown(word.clone()),
+    }
+}
+
+/// Reports a word that means nothing.
+pub(super) fn report_unknown(word: &Spanned<String>, faults: &mut Faults) {
+    let natives = WIRE_TYPES.map(WireType::as_str);
+    faults.push(
+        word.span,
+        format!("unknown type `{}`", word.value),
+        format!("a domain that is declared, or {}", list(&natives)),
+    );
+}
+
+fn native(word: &str) -> Option<WireType> {
+    WIRE_TYPES.into_iter().find(|wire| wire.as_str() == word)
+}
+
+/// Follows a domain to its wire type. A chain longer than there are domains goes round in circles.
+fn end_of_chain(
+    domain: &document::Domain,
+    document: &Document,
+    base: &[Domain],
+    faults: &mut Faults,
+) -> Option<WireType> {
+    let declared = domain.type_word.as_ref()?;
+    if let Some(wire) = native(&domain.name.value) {
+        if native(&declared.value) != Some(wire) {
+            let found = format!(
+                "wire type `{}` declared as `{}`",
+                wire.as_str(),
+                declared.value
+            );
+            faults.push(declared.span, found, format!("`{}`", wire.as_str()));
+        }
+        return Some(wire);
+    }
+    let mut word = declared;
+    for _ in 0..=document.domains.len() {
+        if let Some(wire) = native(&word.value) {
+            return Some(wire);
+        }
+        let mut others = document.domains.iter();
+        if let Some(next) = others.find(|other| other.name.value == word.value) {
+            word = next.type_word.as_ref()?;
+            continue;
+        }
+        if let Some(other) = base.iter().find(|other| other.written == word.value) {
+            return other.wire;
+        }
+        // The last domain of the chain reports it; those that lead to it need not.
+        if word.span == declared.span {
+            report_unknown(word, faults);
+        }
+        return None;
+    }
+    let found = format!("domain `{}` refers to itself", domain.name.value);
+    faults.push(
+        declared.span,
+        found,
+        "a chain of domains that ends at a wire type",
+    );
+    None
+}

@@ -1,0 +1,327 @@
+//! Several files that tell the same protocol become one, and must agree.
+//!
+//! The first file is believed in everything but what it cannot say. Later ones supply that (defaults,
+//! the old names of reserved fields, directions if the first is JSON) and whatever they have in
+//! addition: classes, methods, constants, domains. What goes over the wire must be the same in all:
+//! ids, the number, order and wire types of fields, content. So must the names, apart from those of
+//! reserved fields and from dashes (`no-wait`, `nowait`).
+
+use super::draft::{Class, Constant, Domain, Draft, Field, Method};
+use crate::overlay::Target;
+use crate::report::Faults;
+use crate::source::{Span, Spanned};
+
+/// Joins views to the first one.
+pub(super) fn join(
+    first: &mut Draft,
+    views: Vec<Draft>,
+    allowances: &[Spanned<Target>],
+    faults: &mut Faults,
+) {
+    let mut allowances = Allowances {
+        list: allowances,
+        used: vec![false; allowances.len()],
+    };
+    for view in views {
+        agree("major version", &first.major, &view.major, faults);
+        agree("minor version", &first.minor, &view.minor, faults);
+        agree("revision", &first.revision, &view.revision, faults);
+        agree("port", &first.port, &view.port, faults);
+        for constant in view.constants {
+            join_constant(first, constant, &mut allowances, faults);
+        }
+        for domain in view.domains {
+            join_domain(first, domain, &mut allowances, faults);
+        }
+        for class in view.classes {
+            join_class(first, class, faults);
+        }
+    }
+    allowances.report_unused(faults);
+}
+
+/// What the sources may disagree about, and whether they do.
+struct Allowances<'o> {
+    list: &'o [Spanned<Target>],
+    used: Vec<bool>,
+}
+
+impl Allowances<'_> {
+    fn permits(&mut self, target: &Target) -> bool {
+        let mut permitted = false;
+        for (allowance, used) in self.list.iter().zip(&mut self.used) {
+            let matches = allowance.value == *target;
+            *used |= matches;
+            permitted |= matches;
+        }
+        permitted
+    }
+
+    fn report_unused(&self, faults: &mut Faults) {
+        for (allowance, _) in self.list.iter().zip(&self.used).filter(|(_, used)| !**used) {
+            faults.push(
+                allowance.span,
+                format!("an allowance that nothing needs: {}", allowance.value),
+                "something that the sources disagree about",
+            );
+        }
+    }
+}
+
+fn agree<T: Eq + std::fmt::Display>(
+    what: &str,
+    first: &Option<Spanned<T>>,
+    second: &Option<Spanned<T>>,
+    faults: &mut Faults,
+) {
+    if let (Some(first), Some(second)) = (first, second) {
+        if first.value != second.value {
+            disagree(
+                format!("{what} {}", second.value),
+                second.span,
+                format!("{}", first.value),
+                first.span,
+                faults,
+            );
+        }
+    }
+}
+
+/// Two sources disagree: `found` in the second, `expected` in the first.
+fn disagree(found: String, span: Span, expected: String, first: Span, faults: &mut Faults) {
+    let expected = format!("{expected}, because the sources must agree");
+    faults.push_beside(span, found, expected, ("the other source says so", first));
+}
+
+fn join_constant(
+    first: &mut Draft,
+    constant: Constant,
+    allowances: &mut Allowances<'_>,
+    faults: &mut Faults,
+) {
+    let Some(known) = first.constant_mut(&constant.name.value) else {
+        first.constants.push(constant);
+        return;
+    };
+    let (Some(value), Some(other)) = (&known.value, &constant.value) else {
+        return;
+    };
+    let name = &constant.name.value;
+    if value.value != other.value && !allowances.permits(&Target::Constant(name.clone())) {
+        disagree(
+            format!("constant `{name}` is {}", other.value),
+            other.span,
+            value.value.to_string(),
+            value.span,
+            faults,
+        );
+    }
+    if known.kind != constant.kind {
+        disagree(
+            format!("constant `{name}` is of another class"),
+            constant.name.span,
+            "the same class".to_owned(),
+            known.name.span,
+            faults,
+        );
+    }
+}
+
+fn join_domain(
+    first: &mut Draft,
+    domain: Domain,
+    allowances: &mut Allowances<'_>,
+    faults: &mut Faults,
+) {
+    let Some(known) = first.domain_mut(&domain.name.value) else {
+        first.domains.push(domain);
+        return;
+    };
+    let (Some(wire), Some(other)) = (known.wire, domain.wire) else {
+        return;
+    };
+    let name = &domain.name.value;
+    if wire != other && !allowances.permits(&Target::Domain(name.clone())) {
+        disagree(
+            format!("domain `{name}` is `{}`", other.as_str()),
+            domain.name.span,
+            format!("`{}`", wire.as_str()),
+            known.name.span,
+            faults,
+        );
+    }
+}
+
+fn join_class(first: &mut Draft, class: Class, faults: &mut Faults) {
+    let other_name = |known: &&Class| known.name.value != class.name.value;
+    let same_id = |known: &&Class| same(&known.id, &class.id);
+    if let Some(known) = first.classes.iter().filter(other_name).find(same_id) {
+        let found = format!(
+            "class `{}` with the id of `{}`",
+            class.name.value, known.name.value
+        );
+        let expected = "an id of its own".to_owned();
+        disagree(found, class.name.span, expected, known.name.span, faults);
+        return;
+    }
+    let Some(known) = first.class_mut(&class.name.value) else {
+        first.classes.push(class);
+        return;
+    };
+    let name = known.name.value.clone();
+    agree(
+        &format!("id of class `{name}`:"),
+        &known.id,
+        &class.id,
+        faults,
+    );
+    for method in class.methods {
+        join_method(known, method, faults);
+    }
+    let (what, span) = (format!("class `{name}`"), class.name.span);
+    let properties = Fields {
+        what,
+        span,
+        name: "properties",
+        fields: class.properties,
+    };
+    join_fields(&mut known.properties, known.name.span, properties, faults);
+}
+
+fn join_method(class: &mut Class, method: Method, faults: &mut Faults) {
+    let what = format!("method `{}.{}`", class.name.value, method.name.value);
+    let other_name = |known: &&Method| known.name.value != method.name.value;
+    let same_id = |known: &&Method| same(&known.id, &method.id);
+    if let Some(known) = class.methods.iter().filter(other_name).find(same_id) {
+        let found = format!("{what} with the id of `{}`", known.name.value);
+        let expected = "an id of its own".to_owned();
+        disagree(found, method.name.span, expected, known.name.span, faults);
+        return;
+    }
+    let same_name = |known: &&mut Method| known.name.value == method.name.value;
+    let Some(known) = class.methods.iter_mut().find(same_name) else {
+        class.methods.push(method);
+        return;
+    };
+    agree(&format!("id of {what}:"), &known.id, &method.id, faults);
+    if known.content != method.content {
+        let with = |content| {
+            if content {
+                "with content"
+            } else {
+                "without content"
+            }
+        };
+        disagree(
+            format!("{what} {}", with(method.content)),
+            method.name.span,
+            with(known.content).to_owned(),
+            known.name.span,
+            faults,
+        );
+    }
+    known.direction = known.direction.or(method.direction);
+    known.deprecated = known.deprecated.or(method.deprecated);
+    if !known.replies_named && method.replies_named {
+        known.replies = method.replies;
+        known.replies_named = true;
+    }
+    let fields = Fields {
+        what,
+        span: method.name.span,
+        name: "fields",
+        fields: method.fields,
+    };
+    join_fields(&mut known.fields, known.name.span, fields, faults);
+}
+
+/// The fields or properties of the later view.
+struct Fields {
+    what: String,
+    span: Span,
+    name: &'static str,
+    fields: Vec<Field>,
+}
+
+fn join_fields(first: &mut [Field], first_span: Span, second: Fields, faults: &mut Faults) {
+    let Fields {
+        what,
+        span,
+        name,
+        fields,
+    } = second;
+    if first.len() != fields.len() {
+        disagree(
+            format!("{what} has {} {name}", fields.len()),
+            span,
+            format!("{} {name}", first.len()),
+            first_span,
+            faults,
+        );
+        return;
+    }
+    for (known, field) in first.iter_mut().zip(fields) {
+        join_field(&what, known, field, faults);
+    }
+}
+
+fn join_field(what: &str, known: &mut Field, field: Field, faults: &mut Faults) {
+    let (place, first) = (field.span(), known.span());
+    if let (Some(wire), Some(other)) = (known.wire.known(), field.wire.known()) {
+        if wire != other {
+            disagree(
+                format!("`{}` of {what} is `{}`", field.name.value, other.as_str()),
+                place,
+                format!("`{}`", wire.as_str()),
+                first,
+                faults,
+            );
+        }
+    }
+    match (known.reserved, field.reserved) {
+        // Two reserved fields: neither name says anything.
+        (Some(true), Some(true)) => {}
+        // The later file has no notion of reserved, and tells what the field once was.
+        (Some(true), _) => known.name.clone_from(&field.name),
+        // The other way round.
+        (None, Some(true)) => known.reserved = Some(true),
+        // Reserved in an older version of the protocol.
+        (Some(false), Some(true)) => {}
+        _ if same_but_dashes(&known.name.value, &field.name.value) => {
+            known.reserved = known.reserved.or(field.reserved);
+        }
+        _ => disagree(
+            format!("`{}` of {what}", field.name.value),
+            place,
+            format!("`{}`", known.name.value),
+            first,
+            faults,
+        ),
+    }
+    if known.asserts.is_empty() {
+        known.asserts = field.asserts;
+    }
+    match (&known.default, field.default) {
+        (None, default) => known.default = default,
+        (Some(value), Some(other)) if value.value != other.value => disagree(
+            format!("default of `{}` of {what}", field.name.value),
+            other.span,
+            "the same default".to_owned(),
+            value.span,
+            faults,
+        ),
+        (Some(_), _) => {}
+    }
+}
+
+fn same<T: Eq>(first: &Option<Spanned<T>>, second: &Option<Spanned<T>>) -> bool {
+    match (first, second) {
+        (Some(first), Some(second)) => first.value == second.value,
+        _ => false,
+    }
+}
+
+fn same_but_dashes(first: &str, second: &str) -> bool {
+    let letters = |name: &str| name.replace('-', "");
+    letters(first) == letters(second)
+}

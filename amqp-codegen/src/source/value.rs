@@ -1,0 +1,74 @@
+//! Small values that both formats spell as words or numbers.
+
+use super::{Span, Spanned};
+use crate::model::ConstantKind;
+use crate::report::Faults;
+
+/// Reads an unsigned decimal number of at most `max`. `what` names it in a fault: "the index of a
+/// class".
+pub(super) fn integer<T: TryFrom<u64>>(
+    word: &str,
+    span: Span,
+    what: &str,
+    max: T,
+    faults: &mut Faults,
+) -> Option<Spanned<T>>
+where
+    T: Copy + std::fmt::Display + PartialOrd,
+{
+    let is_decimal = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let number = word
+        .parse::<u64>()
+        .ok()
+        .and_then(|wide| T::try_from(wide).ok());
+    match number {
+        Some(number) if is_decimal && number <= max => Some(Spanned::new(number, span)),
+        _ if is_decimal => {
+            faults.push(
+                span,
+                format!("{what} out of range: {word}"),
+                format!("at most {max}"),
+            );
+            None
+        }
+        _ => {
+            faults.push(
+                span,
+                format!("{what} that is not a number: `{word}`"),
+                format!("a decimal number from 0 to {max}"),
+            );
+            None
+        }
+    }
+}
+
+/// Reads the class of a constant. AMQP 0-8 writes the two words with a space.
+pub(super) fn constant_kind(
+    word: &str,
+    span: Span,
+    faults: &mut Faults,
+) -> Option<Spanned<ConstantKind>> {
+    let kind = match word {
+        "soft-error" | "soft error" => ConstantKind::SoftError,
+        "hard-error" | "hard error" => ConstantKind::HardError,
+        _ => {
+            faults.push(
+                span,
+                format!("unknown class of a constant: `{word}`"),
+                "`soft-error` or `hard-error`",
+            );
+            return None;
+        }
+    };
+    Some(Spanned::new(kind, span))
+}
+
+/// Words for a report: "`a`, `b` or `c`".
+pub(crate) fn list(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.as_slice() {
+        [] => "nothing".to_owned(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}

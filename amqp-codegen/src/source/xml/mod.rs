@@ -1,0 +1,217 @@
+//! The XML front end: AMQP's own format, in the dialects of 0-8, 0-9 and 0-9-1.
+//!
+//! [`tree`] checks that the file is XML and keeps the places; [`reader`] gives checked access to one
+//! element; this module knows the elements.
+//!
+//! Documentation is not read, but must be known as such. Anywhere: `doc` and `rule` elements, with
+//! whatever they contain, `label` attributes, stray text. Where they occur in the known files:
+//! `comment` on the root, `handler` and `chassis` of a class, `see` and `test` in a field, `required`
+//! on a field. Anything else is a fault, because a misspelt `synchronous` would otherwise change the
+//! protocol in silence.
+//!
+//! The class-level `field` elements are the content properties. One that is called `reserved` (the
+//! fourteenth of class basic) carries no `reserved` attribute, unlike the reserved fields of methods:
+//! its name is the mark.
+
+mod reader;
+mod tree;
+
+use self::reader::Reader;
+use self::tree::Element;
+use super::document::{Class, Constant, Document, Domain, Field, Method, Protocol, Responses};
+use super::{Spanned, Text, value};
+use crate::model::{ConstantKind, Direction};
+use crate::report::Faults;
+
+/// Reads a specification in XML; `None` if it is not XML or has the wrong root.
+pub(super) fn read(text: Text<'_>, faults: &mut Faults) -> Option<Document> {
+    let root = tree::parse(text, faults)?;
+    if root.name != "amqp" {
+        faults.push(
+            root.span,
+            format!("root element `{}`", root.name),
+            "root element `amqp`",
+        );
+        return None;
+    }
+    Some(document(text, &root, faults))
+}
+
+fn document(text: Text<'_>, root: &Element, faults: &mut Faults) -> Document {
+    let mut reader = Reader::new(root, faults);
+    reader.attributes(
+        &["major", "minor", "revision", "port"],
+        &["comment", "label"],
+    );
+    reader.children(&["constant", "domain", "class"], &[]);
+    let protocol = Protocol {
+        major: reader.required_integer("major", u8::MAX),
+        minor: reader.required_integer("minor", u8::MAX),
+        revision: reader.integer("revision", u8::MAX),
+        port: reader.required_integer("port", u16::MAX),
+    };
+    Document {
+        name: text.name().to_owned(),
+        file: text.file(),
+        is_extension: false,
+        protocol,
+        constants: reader.each("constant", constant),
+        domains: reader.each("domain", domain),
+        classes: reader.each("class", class),
+    }
+}
+
+fn constant(element: &Element, faults: &mut Faults) -> Option<Constant> {
+    let mut reader = Reader::new(element, faults);
+    reader.attributes(&["name", "value", "class"], &["label"]);
+    reader.children(&[], &[]);
+    let value = reader.required_integer("value", u32::MAX);
+    let kind = match reader.word("class") {
+        None => Some(ConstantKind::Plain),
+        Some(word) => {
+            value::constant_kind(&word.value, word.span, reader.faults()).map(|kind| kind.value)
+        }
+    };
+    let name = reader.name()?;
+    Some(Constant {
+        name,
+        value,
+        kind: kind?,
+    })
+}
+
+fn domain(element: &Element, faults: &mut Faults) -> Option<Domain> {
+    let mut reader = Reader::new(element, faults);
+    reader.attributes(&["name", "type"], &["label"]);
+    reader.children(&["assert"], &[]);
+    let type_word = reader.required_word("type");
+    let asserts = reader.each("assert", assert);
+    Some(Domain {
+        name: reader.name()?,
+        type_word,
+        asserts,
+    })
+}
+
+fn class(element: &Element, faults: &mut Faults) -> Option<Class> {
+    let mut reader = Reader::new(element, faults);
+    reader.attributes(&["name", "index"], &["handler", "label"]);
+    reader.children(&["method", "field"], &["chassis"]);
+    let id = reader.required_integer("index", u16::MAX);
+    let methods = reader.each("method", method);
+    let properties = reader.each("field", property);
+    Some(Class {
+        name: reader.name()?,
+        id,
+        methods,
+        properties,
+    })
+}
+
+fn method(element: &Element, faults: &mut Faults) -> Option<Method> {
+    let mut reader = Reader::new(element, faults);
+    reader.attributes(
+        &["name", "index", "synchronous", "content", "deprecated"],
+        &["label"],
+    );
+    reader.children(&["chassis", "response", "field"], &[]);
+    let id = reader.required_integer("index", u16::MAX);
+    // Marks requests and replies alike, and is missing on some of either: the responses tell more.
+    reader.flag("synchronous");
+    let content = reader.flag("content");
+    let deprecated = Some(reader.flag("deprecated"));
+    let direction = direction(&reader.each("chassis", chassis));
+    let responses = Responses::Named(reader.each("response", response));
+    let fields = reader.each("field", field);
+    Some(Method {
+        name: reader.name()?,
+        id,
+        direction,
+        responses,
+        content,
+        deprecated,
+        fields,
+    })
+}
+
+/// A chassis names who must implement the method, which is who receives it.
+fn direction(receivers: &[Direction]) -> Option<Direction> {
+    let (first, others) = receivers.split_first()?;
+    let only_one = others.iter().all(|other| other == first);
+    Some(if only_one { *first } else { Direction::Both })
+}
+
+fn chassis(element: &Element, faults: &mut Faults) -> Option<Direction> {
+    let mut reader = Reader::new(element, faults);
+    reader.attributes(&["name", "implement"], &["label"]);
+    reader.children(&[], &[]);
+    reader.choice("implement", &["MUST", "SHOULD", "MAY"]);
+    let receiver = reader.choice("name", &["server", "client"])?;
+    Some(if receiver == "server" {
+        Direction::ClientToServer
+    } else {
+        Direction::ServerToClient
+    })
+}
+
+fn response(element: &Element, faults: &mut Faults) -> Option<Spanned<String>> {
+    let mut reader = Reader::new(element, faults);
+    reader.attributes(&["name"], &["label"]);
+    reader.children(&[], &[]);
+    reader.name()
+}
+
+fn field(element: &Element, faults: &mut Faults) -> Option<Field> {
+    let mut reader = Reader::new(element, faults);
+    reader.attributes(
+        &["name", "domain", "type", "reserved"],
+        &["label", "required"],
+    );
+    reader.children(&["assert"], &["see", "test"]);
+    let type_word = reader.type_word();
+    let reserved = Some(reader.flag("reserved"));
+    let asserts = reader.each("assert", assert);
+    Some(Field {
+        name: reader.name()?,
+        type_word,
+        reserved,
+        default: None,
+        asserts,
+    })
+}
+
+fn property(element: &Element, faults: &mut Faults) -> Option<Field> {
+    let mut property = field(element, faults)?;
+    property.reserved = property
+        .reserved
+        .map(|marked| marked || property.name.value == "reserved");
+    Some(property)
+}
+
+/// An assertion in one line: `length 127`, `le tune.channel-max`, `notnull`.
+fn assert(element: &Element, faults: &mut Faults) -> Option<String> {
+    let mut reader = Reader::new(element, faults);
+    reader.attributes(&["check", "value", "method", "field", "rule"], &["label"]);
+    reader.children(&["value"], &[]);
+    let check = reader.required_word("check")?.value;
+    let operands = [reader.word("value"), reader.word("rule")];
+    let mut words: Vec<String> = operands
+        .into_iter()
+        .flatten()
+        .map(|word| word.value)
+        .collect();
+    match (reader.word("method"), reader.word("field")) {
+        (Some(method), Some(field)) => words.push(format!("{}.{}", method.value, field.value)),
+        (one, other) => words.extend(one.or(other).map(|word| word.value)),
+    }
+    words.extend(reader.each("value", enumerator));
+    words.insert(0, check);
+    Some(words.join(" "))
+}
+
+fn enumerator(element: &Element, faults: &mut Faults) -> Option<String> {
+    let mut reader = Reader::new(element, faults);
+    reader.attributes(&["name"], &["label"]);
+    reader.children(&[], &[]);
+    reader.name().map(|name| name.value)
+}

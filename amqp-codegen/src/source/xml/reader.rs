@@ -1,0 +1,166 @@
+//! Checked access to one element: what it may contain, what it must, and what that says.
+
+use super::tree::{Attribute, Element};
+use crate::report::Faults;
+use crate::source::{Spanned, value};
+
+/// Elements that are documentation wherever they stand.
+const DOCUMENTATION: [&str; 2] = ["doc", "rule"];
+
+/// One element and the place to report what is wrong with it.
+pub(super) struct Reader<'e, 'f> {
+    element: &'e Element,
+    faults: &'f mut Faults,
+}
+
+impl<'e, 'f> Reader<'e, 'f> {
+    pub(super) fn new(element: &'e Element, faults: &'f mut Faults) -> Self {
+        Self { element, faults }
+    }
+
+    /// Where to report.
+    pub(super) fn faults(&mut self) -> &mut Faults {
+        self.faults
+    }
+
+    /// Reports attributes that are neither known nor to be ignored.
+    pub(super) fn attributes(&mut self, known: &[&str], ignored: &[&str]) {
+        for Attribute { name, .. } in &self.element.attributes {
+            let is_known = known.iter().chain(ignored).any(|word| *word == name.value);
+            if !is_known {
+                let element = &self.element.name;
+                self.faults.push(
+                    name.span,
+                    format!("unknown attribute `{}` of `{element}`", name.value),
+                    value::list(known),
+                );
+            }
+        }
+    }
+
+    /// Reports children that are neither known, nor to be ignored, nor documentation.
+    pub(super) fn children(&mut self, known: &[&str], ignored: &[&str]) {
+        let tolerated = || known.iter().chain(ignored).chain(&DOCUMENTATION);
+        for child in &self.element.children {
+            if !tolerated().any(|word| *word == child.name) {
+                let words: Vec<&str> = tolerated().copied().collect();
+                self.faults.push(
+                    child.span,
+                    format!(
+                        "unknown element `{}` in `{}`",
+                        child.name, self.element.name
+                    ),
+                    value::list(&words),
+                );
+            }
+        }
+    }
+
+    /// Reads every child of that name.
+    pub(super) fn each<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&Element, &mut Faults) -> Option<T>,
+    ) -> Vec<T> {
+        let children = self
+            .element
+            .children
+            .iter()
+            .filter(|child| child.name == name);
+        children
+            .filter_map(|child| read(child, self.faults))
+            .collect()
+    }
+
+    /// An attribute's value.
+    pub(super) fn word(&self, name: &str) -> Option<Spanned<String>> {
+        let mut attributes = self.element.attributes.iter();
+        attributes
+            .find(|attribute| attribute.name.value == name)
+            .map(|found| found.value.clone())
+    }
+
+    /// An attribute's value, which must be there.
+    pub(super) fn required_word(&mut self, name: &str) -> Option<Spanned<String>> {
+        let word = self.word(name);
+        if word.is_none() {
+            let Element {
+                name: element,
+                span,
+                ..
+            } = self.element;
+            self.faults.push(
+                *span,
+                format!("`{element}` without `{name}`"),
+                format!("an attribute `{name}`"),
+            );
+        }
+        word
+    }
+
+    /// The attribute `name`.
+    pub(super) fn name(&mut self) -> Option<Spanned<String>> {
+        self.required_word("name")
+    }
+
+    /// A number, if there is one.
+    pub(super) fn integer<T>(&mut self, name: &str, max: T) -> Option<Spanned<T>>
+    where
+        T: Copy + std::fmt::Display + PartialOrd + TryFrom<u64>,
+    {
+        let word = self.word(name)?;
+        let what = format!("`{name}` of `{}`", self.element.name);
+        value::integer(&word.value, word.span, &what, max, self.faults)
+    }
+
+    /// A number, which must be there.
+    pub(super) fn required_integer<T>(&mut self, name: &str, max: T) -> Option<Spanned<T>>
+    where
+        T: Copy + std::fmt::Display + PartialOrd + TryFrom<u64>,
+    {
+        self.required_word(name)?;
+        self.integer(name, max)
+    }
+
+    /// A mark that is 1 or absent; 0 is taken for absent.
+    pub(super) fn flag(&mut self, name: &str) -> bool {
+        let Some(word) = self.word(name) else {
+            return false;
+        };
+        if !matches!(word.value.as_str(), "0" | "1") {
+            self.faults.push(
+                word.span,
+                format!("`{name}` = `{}`", word.value),
+                "`0` or `1`",
+            );
+        }
+        word.value == "1"
+    }
+
+    /// One of a few words, which must be there.
+    pub(super) fn choice(&mut self, name: &str, words: &[&str]) -> Option<String> {
+        let word = self.required_word(name)?;
+        if words.contains(&word.value.as_str()) {
+            return Some(word.value);
+        }
+        self.faults.push(
+            word.span,
+            format!("`{name}` = `{}`", word.value),
+            value::list(words),
+        );
+        None
+    }
+
+    /// The type of a field: `domain` or `type`, exactly one of them.
+    pub(super) fn type_word(&mut self) -> Option<Spanned<String>> {
+        let (domain, native) = (self.word("domain"), self.word("type"));
+        let Element { name, span, .. } = self.element;
+        let found = match (&domain, &native) {
+            (None, None) => format!("`{name}` without a type"),
+            (Some(_), Some(_)) => format!("`{name}` with two types"),
+            _ => return domain.or(native),
+        };
+        self.faults.push(*span, found, "either `domain` or `type`");
+        None
+    }
+}
