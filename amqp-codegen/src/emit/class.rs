@@ -15,7 +15,13 @@ pub(super) fn file(specification: &Specification, class: &Class, options: &Optio
 
     let mut items = vec![class_id(class)];
     for method in &class.methods {
-        items.extend(method::items(specification, class, method, &types, &mut scope));
+        items.extend(method::items(
+            specification,
+            class,
+            method,
+            &types,
+            &mut scope,
+        ));
     }
     if !class.properties.is_empty() {
         items.extend(properties::items(specification, class, &types, &mut scope));

@@ -1,4 +1,313 @@
-//! Stub
-use super::Options;
-use crate::model::Specification;
-pub(super) fn file(_: &Specification, _: &Options) -> String { String::new() }
+//! `conformance.rs`: the bridge from the arguments of a test vector to typed methods, and back.
+//!
+//! It lets one hand-written test drive every generated struct in both directions. What a test
+//! vector's arguments are (`Fields`) is hand-written beside it.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::format::{decimal, ident, path};
+use super::layout::{self, FieldView};
+use super::scope::{ClassTypes, property};
+use super::{Options, docs, format};
+use crate::model::{Class, Method, Specification, WireType};
+
+/// The text of `conformance.rs`.
+pub(super) fn file(specification: &Specification, options: &Options) -> String {
+    let items = vec![
+        imports(specification, options),
+        quote!(
+            use crate::support::Fields;
+        ),
+        encode(specification),
+        to_frame(specification),
+        decode(specification),
+        encode_properties(specification),
+        decode_properties(specification),
+    ];
+    let summary = "From the arguments of a test vector to typed methods, and back.";
+    format::file(specification, options, &[summary.to_owned()], items)
+}
+
+/// The runtime as a test sees it, which is never part of the crate that it tests.
+fn imports(specification: &Specification, options: &Options) -> TokenStream {
+    let runtime = match &*options.runtime {
+        "crate" => "amqp_spec",
+        runtime => runtime,
+    };
+    let (runtime, generated) = (path(runtime), path(&options.generated));
+    let mut modules: Vec<_> = specification
+        .classes
+        .iter()
+        .filter(|class| !class.methods.is_empty() || !class.properties.is_empty())
+        .map(|class| ident(&class.name.snake))
+        .collect();
+    modules.sort();
+    let modules = (!modules.is_empty()).then(|| quote!(use #generated::{#(#modules),*};));
+    quote! {
+        use #generated::method::Method;
+        #modules
+        use #runtime::wire::{DecodeError, TypedMethod as _};
+    }
+}
+
+/// The functions of `Fields` for a wire type: one reads, one pushes.
+fn fields_functions(wire: WireType) -> (TokenStream, TokenStream) {
+    let name = if wire == WireType::Bit {
+        "bit"
+    } else {
+        property(wire).1
+    };
+    (path(name), path(&format!("push_{name}")))
+}
+
+fn borrows(wire: WireType) -> bool {
+    matches!(
+        wire,
+        WireType::ShortStr | WireType::LongStr | WireType::Table
+    )
+}
+
+/// The expression that reads a field.
+fn read(field: &FieldView<'_>) -> TokenStream {
+    let name = &field.name.spec;
+    let (read, _) = fields_functions(field.wire);
+    let borrow = borrows(field.wire).then(|| quote!(.as_ref()));
+    quote!(fields.#read(#name) #borrow)
+}
+
+fn encode(specification: &Specification) -> TokenStream {
+    let docs = docs::comment(
+        &[
+            "Encodes a method by its name; `None` if there is none of that name.",
+            "The result is \
+            the payload of a method frame: ids and arguments.",
+        ],
+        0,
+    );
+    let arms = each_method(specification).map(|(class, method)| {
+        let (name, value) = (full_name(class, method), literal(class, method));
+        quote!(#name => #value.encode(&mut buf),)
+    });
+    quote! {
+        #docs
+        pub fn encode(name: &str, fields: &Fields) -> Option<Vec<u8>> {
+            let mut buf = Vec::new();
+            match name {
+                #(#arms)*
+                _ => return None,
+            }
+            Some(buf)
+        }
+    }
+}
+
+/// The expression that builds the struct of a method.
+fn literal(class: &Class, method: &Method) -> TokenStream {
+    let (module, type_name) = (ident(&class.name.snake), ident(&method.name.camel));
+    let fields = layout::fields(method);
+    let live: Vec<_> = fields.iter().filter(|field| !field.reserved).collect();
+    let names = live.iter().map(|field| ident(&field.name.snake));
+    let values = live.iter().map(|field| read(field));
+    quote!(#module::#type_name { #(#names: #values),* })
+}
+
+fn each_method(specification: &Specification) -> impl Iterator<Item = (&Class, &Method)> {
+    let classes = specification.classes.iter();
+    classes.flat_map(|class| class.methods.iter().map(move |method| (class, method)))
+}
+
+fn full_name(class: &Class, method: &Method) -> String {
+    format!("{}.{}", class.name, method.name)
+}
+
+fn to_frame(specification: &Specification) -> TokenStream {
+    let docs = docs::comment(
+        &["Makes the frame of a method of fixed size; `None` if it is not of fixed size."],
+        0,
+    );
+    let fixed: Vec<_> = each_method(specification)
+        .filter(|(_, method)| layout::fixed_size(method).is_some())
+        .collect();
+    let arms: Vec<_> = fixed
+        .iter()
+        .map(|(class, method)| {
+            let (name, value) = (full_name(class, method), literal(class, method));
+            quote!(#name => Some(#value.to_frame(channel).to_vec()),)
+        })
+        .collect();
+    let any_field = fixed.iter().any(|(_, method)| !layout::is_constant(method));
+    let fields = unless(any_field, "fields");
+    let name = unless(!arms.is_empty(), "name");
+    let channel = unless(!arms.is_empty(), "channel");
+    let body = lookup(&quote!(name), &arms);
+    quote! {
+        #docs
+        pub fn to_frame(#name: &str, #channel: u16, #fields: &Fields) -> Option<Vec<u8>> {
+            #body
+        }
+    }
+}
+
+fn decode(specification: &Specification) -> TokenStream {
+    let docs = docs::comment(
+        &[
+            "Decodes the payload of a method frame into the method's name and its arguments, \
+            without the reserved ones.",
+        ],
+        0,
+    );
+    let mut arms = Vec::new();
+    let mut any_field = false;
+    for (class, method) in each_method(specification) {
+        let variant = ident(&format!("{}{}", class.name.camel, method.name.camel));
+        let fields = layout::fields(method);
+        let pushes = fields.iter().filter(|field| !field.reserved).map(|field| {
+            let (name, member) = (&field.name.spec, ident(&field.name.snake));
+            let (_, push) = fields_functions(field.wire);
+            quote!(fields.#push(#name, method.#member);)
+        });
+        let pushes: Vec<_> = pushes.collect();
+        any_field |= !pushes.is_empty();
+        arms.push(match &*pushes {
+            [] => quote!(Method::#variant(_) => {}),
+            pushes => quote!(Method::#variant(method) => { #(#pushes)* }),
+        });
+    }
+    let mutable = any_field.then(|| quote!(mut));
+    quote! {
+        #docs
+        pub fn decode(payload: &[u8]) -> Result<(String, Fields), DecodeError> {
+            let method = Method::decode(payload)?;
+            let #mutable fields = Fields::default();
+            match method {
+                #(#arms)*
+            }
+            Ok((method.name().to_owned(), fields))
+        }
+    }
+}
+
+fn with_properties(specification: &Specification) -> impl Iterator<Item = &Class> {
+    specification
+        .classes
+        .iter()
+        .filter(|class| !class.properties.is_empty())
+}
+
+/// What to call the argument of a function that nobody may look at.
+fn unless(used: bool, name: &str) -> TokenStream {
+    path(&if used {
+        name.to_owned()
+    } else {
+        format!("_{name}")
+    })
+}
+
+fn encode_properties(specification: &Specification) -> TokenStream {
+    let docs = docs::comment(
+        &["Encodes the properties of a class by its id; `None` if that class has none."],
+        0,
+    );
+    let mut any_field = false;
+    let mut arms = Vec::new();
+    for class in with_properties(specification) {
+        let types = ClassTypes::new(class);
+        let (module, owned) = (ident(&class.name.snake), ident(&types.properties));
+        let id = decimal(class.id);
+        let live = super::properties::accessors(class);
+        let sets: Vec<_> = live
+            .iter()
+            .map(|accessor| {
+                let value = read(&accessor.property.into());
+                let (name, set) = (&accessor.property.name.spec, &accessor.name);
+                quote! {
+                    if fields.contains(#name) {
+                        properties = properties.#set(#value);
+                    }
+                }
+            })
+            .collect();
+        any_field |= !sets.is_empty();
+        let mutable = (!sets.is_empty()).then(|| quote!(mut));
+        arms.push(quote! {
+            #id => {
+                let #mutable properties = #module::#owned::new();
+                #(#sets)*
+                Some(properties.as_bytes().to_vec())
+            }
+        });
+    }
+    let fields = unless(any_field, "fields");
+    let class_id = unless(!arms.is_empty(), "class_id");
+    let body = lookup(&quote!(class_id), &arms);
+    quote! {
+        #docs
+        pub fn encode_properties(#class_id: u16, #fields: &Fields) -> Option<Vec<u8>> {
+            #body
+        }
+    }
+}
+
+fn decode_properties(specification: &Specification) -> TokenStream {
+    let docs = docs::comment(
+        &["Decodes the properties of a class by its id; `None` if that class has none."],
+        0,
+    );
+    let mut arms = Vec::new();
+    for class in with_properties(specification) {
+        let types = ClassTypes::new(class);
+        let (module, borrowed) = (ident(&class.name.snake), ident(&types.properties_ref));
+        let id = decimal(class.id);
+        let live = super::properties::accessors(class);
+        let pushes = live.iter().map(|accessor| {
+            let (name, get) = (&accessor.property.name.spec, &accessor.name);
+            let (_, push) = fields_functions(accessor.property.wire);
+            if accessor.property.wire == WireType::Bit {
+                return quote! {
+                    if properties.#get() {
+                        fields.#push(#name, true);
+                    }
+                };
+            }
+            quote! {
+                if let Some(value) = properties.#get() {
+                    fields.#push(#name, value);
+                }
+            }
+        });
+        let mutable = (!live.is_empty()).then(|| quote!(mut));
+        let properties = unless(!live.is_empty(), "properties");
+        arms.push(quote! {
+            #id => Some(#module::#borrowed::decode(bytes).map(|#properties| {
+                let #mutable fields = Fields::default();
+                #(#pushes)*
+                fields
+            })),
+        });
+    }
+    let class_id = unless(!arms.is_empty(), "class_id");
+    let bytes = unless(!arms.is_empty(), "bytes");
+    let body = lookup(&quote!(class_id), &arms);
+    quote! {
+        #docs
+        pub fn decode_properties(
+            #class_id: u16,
+            #bytes: &[u8],
+        ) -> Option<Result<Fields, DecodeError>> {
+            #body
+        }
+    }
+}
+
+fn lookup(key: &TokenStream, arms: &[TokenStream]) -> TokenStream {
+    if arms.is_empty() {
+        return quote!(None);
+    }
+    quote! {
+        match #key {
+            #(#arms)*
+            _ => None,
+        }
+    }
+}

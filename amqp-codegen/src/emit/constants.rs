@@ -18,8 +18,16 @@ pub(super) fn file(specification: &Specification, options: &Options) -> String {
     items.extend(protocol(specification));
     let plain = |constant: &&Constant| constant.kind == ConstantKind::Plain;
     let constants = &specification.constants;
-    items.extend(constants.iter().filter(plain).map(|constant| number(specification, constant)));
-    let codes: Vec<_> = constants.iter().filter(|constant| !plain(constant)).collect();
+    items.extend(
+        constants
+            .iter()
+            .filter(plain)
+            .map(|constant| number(specification, constant)),
+    );
+    let codes: Vec<_> = constants
+        .iter()
+        .filter(|constant| !plain(constant))
+        .collect();
     items.extend(reply_code(specification, &codes));
     items.extend(debug(&fmt));
     items.push(severity());
@@ -31,10 +39,30 @@ pub(super) fn file(specification: &Specification, options: &Options) -> String {
 fn protocol(specification: &Specification) -> Vec<TokenStream> {
     let protocol = specification.protocol;
     let numbers = [
-        ("PROTOCOL_MAJOR", "The protocol's major version.", "u8", u64::from(protocol.major)),
-        ("PROTOCOL_MINOR", "The protocol's minor version.", "u8", u64::from(protocol.minor)),
-        ("PROTOCOL_REVISION", "The protocol's revision.", "u8", u64::from(protocol.revision)),
-        ("PORT", "The TCP port that servers listen on.", "u16", u64::from(protocol.port)),
+        (
+            "PROTOCOL_MAJOR",
+            "The protocol's major version.",
+            "u8",
+            u64::from(protocol.major),
+        ),
+        (
+            "PROTOCOL_MINOR",
+            "The protocol's minor version.",
+            "u8",
+            u64::from(protocol.minor),
+        ),
+        (
+            "PROTOCOL_REVISION",
+            "The protocol's revision.",
+            "u8",
+            u64::from(protocol.revision),
+        ),
+        (
+            "PORT",
+            "The TCP port that servers listen on.",
+            "u16",
+            u64::from(protocol.port),
+        ),
     ];
     let item = |(name, text, number_type, value): (&str, &str, &str, u64)| {
         let docs = docs::comment(&[text], 0);
@@ -52,11 +80,7 @@ fn number(specification: &Specification, constant: &Constant) -> TokenStream {
     quote!(#docs pub const #name: #number_type = #value;)
 }
 
-fn constant_docs(
-    specification: &Specification,
-    constant: &Constant,
-    indent: usize,
-) -> TokenStream {
+fn constant_docs(specification: &Specification, constant: &Constant, indent: usize) -> TokenStream {
     let mut paragraphs = docs::paragraphs(specification, &constant.docs);
     if paragraphs.is_empty() {
         let grave = match constant.kind {
@@ -73,8 +97,11 @@ fn constant_docs(
 /// The newtype with its named values: codes that nobody knows survive.
 fn reply_code(specification: &Specification, codes: &[&Constant]) -> Vec<TokenStream> {
     let type_docs = docs::comment(
-        &["Why a message was returned, or a channel or connection was closed.", "Codes that the \
-            specification does not name are kept as they are."],
+        &[
+            "Why a message was returned, or a channel or connection was closed.",
+            "Codes that the \
+            specification does not name are kept as they are.",
+        ],
         0,
     );
     let [name_docs, severity_docs] = [
@@ -89,13 +116,16 @@ fn reply_code(specification: &Specification, codes: &[&Constant]) -> Vec<TokenSt
     });
     // Two names for one code: the first is the code's name.
     let mut seen = BTreeSet::new();
-    let first: Vec<_> = codes.iter().filter(|code| seen.insert(code.value)).collect();
+    let first: Vec<_> = codes
+        .iter()
+        .filter(|code| seen.insert(code.value))
+        .collect();
     let names = first.iter().map(|code| {
         let (value, name) = (decimal(code.value), &code.name.spec);
         quote!(#value => Some(#name),)
     });
-    let names = lookup(names.collect());
-    let severities = lookup(severities(&first));
+    let names = lookup(&names.collect::<Vec<_>>());
+    let severities = lookup(&severities(&first));
     vec![
         quote! {
             #type_docs
@@ -140,7 +170,7 @@ fn severities(codes: &[&&Constant]) -> Vec<TokenStream> {
     kinds.into_iter().filter_map(arm).collect()
 }
 
-fn lookup(arms: Vec<TokenStream>) -> TokenStream {
+fn lookup(arms: &[TokenStream]) -> TokenStream {
     if arms.is_empty() {
         return quote!(None);
     }

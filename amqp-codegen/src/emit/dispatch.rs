@@ -35,18 +35,25 @@ pub(super) fn file(specification: &Specification, options: &Options) -> String {
     let mut scope = Scope::new(options, []);
     let variants = variants(specification);
     // An enum none of whose variants borrows may not have a lifetime.
-    let generics = variants
+    let any_borrows = variants
         .iter()
-        .any(|variant| layout::borrows(variant.method))
-        .then(|| quote!(<'a>))
-        .unwrap_or_default();
+        .any(|variant| layout::borrows(variant.method));
+    let generics = if any_borrows {
+        quote!(<'a>)
+    } else {
+        TokenStream::new()
+    };
 
     let mut items = vec![
         definition(&variants, &generics),
         inherent(&variants, &generics, &mut scope),
         arguments(&mut scope),
     ];
-    items.extend(variants.iter().map(|variant| conversion(variant, &generics)));
+    items.extend(
+        variants
+            .iter()
+            .map(|variant| conversion(variant, &generics)),
+    );
 
     let mut file = scope.imports();
     let mut modules: Vec<_> = specification
@@ -90,7 +97,10 @@ fn variants(specification: &Specification) -> Vec<Variant<'_>> {
 
 fn definition(variants: &[Variant<'_>], generics: &TokenStream) -> TokenStream {
     let docs = docs::comment(
-        &["Any method.", "Closed on purpose: a `match` that names every method is complete."],
+        &[
+            "Any method.",
+            "Closed on purpose: a `match` that names every method is complete.",
+        ],
         0,
     );
     let lines = variants.iter().map(|variant| {
@@ -123,13 +133,13 @@ fn inherent(
     }
 }
 
-fn decode(
-    variants: &[Variant<'_>],
-    generics: &TokenStream,
-    scope: &mut Scope<'_>,
-) -> TokenStream {
+fn decode(variants: &[Variant<'_>], generics: &TokenStream, scope: &mut Scope<'_>) -> TokenStream {
     let [reader, error] = ["Reader", "DecodeError"].map(|name| scope.wire(name));
-    let bytes = if generics.is_empty() { quote!(&[u8]) } else { quote!(&'a [u8]) };
+    let bytes = if generics.is_empty() {
+        quote!(&[u8])
+    } else {
+        quote!(&'a [u8])
+    };
     let docs = docs::comment(
         &[
             "Reads the payload of a method frame: class id, method id and arguments.",

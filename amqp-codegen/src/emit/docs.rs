@@ -65,7 +65,8 @@ pub(super) fn comment<S: AsRef<str>>(paragraphs: &[S], indent: usize) -> TokenSt
     for paragraph in paragraphs {
         let paragraph = paragraph.as_ref();
         let entry = paragraph.strip_prefix("* ");
-        if !lines.is_empty() && !(in_list && entry.is_some()) {
+        let continues_list = in_list && entry.is_some();
+        if !lines.is_empty() && !continues_list {
             lines.push(String::new());
         }
         in_list = entry.is_some();
@@ -107,7 +108,10 @@ pub(super) fn paragraphs(specification: &Specification, docs: &Docs) -> Vec<Stri
 pub(super) fn errors(specification: &Specification, docs: &Docs) -> Vec<String> {
     let entry = |(code, text): &(u16, String)| {
         let constants = &specification.constants;
-        match constants.iter().find(|constant| constant.value == u32::from(*code)) {
+        match constants
+            .iter()
+            .find(|constant| constant.value == u32::from(*code))
+        {
             Some(constant) => format!("* {code} `{}`: {text}", constant.name.spec),
             None => format!("* {code}: {text}"),
         }
@@ -179,7 +183,12 @@ pub(super) fn field(
     if paragraphs.is_empty() {
         paragraphs.push(wire_fact(field.wire, field.domain));
     }
-    paragraphs.extend(field.default.as_ref().map(|default| format!("Defaults to `{default}`.")));
+    paragraphs.extend(
+        field
+            .default
+            .as_ref()
+            .map(|default| format!("Defaults to `{default}`.")),
+    );
     comment(&paragraphs, indent)
 }
 

@@ -60,7 +60,10 @@ pub(super) fn borrows(method: &Method) -> bool {
 
 /// The methods of a class that answer another of its methods.
 pub(super) fn answers(class: &Class, method: &Method) -> bool {
-    class.methods.iter().any(|request| replies(request).contains(&method.id))
+    class
+        .methods
+        .iter()
+        .any(|request| replies(request).contains(&method.id))
 }
 
 /// The ids of the replies that a method expects, in the specification's order.

@@ -12,7 +12,12 @@ use crate::model::{Class, Direction, Method, Role, Specification, WireType};
 /// The text of `metadata.rs`.
 pub(super) fn file(specification: &Specification, options: &Options) -> String {
     let mut scope = Scope::new(options, []);
-    let mut table = Table { scope: &mut scope, kinds: Vec::new(), fields: false, reserved: false };
+    let mut table = Table {
+        scope: &mut scope,
+        kinds: Vec::new(),
+        fields: false,
+        reserved: false,
+    };
     let classes = table.classes(specification);
     let helpers = table.helpers();
     let kinds = table.kinds();
@@ -37,8 +42,11 @@ impl Table<'_, '_> {
     fn classes(&mut self, specification: &Specification) -> TokenStream {
         let class_info = self.scope.metadata("ClassInfo");
         let docs = docs::comment(&["All classes, by id."], 0);
-        let classes: Vec<_> =
-            specification.classes.iter().map(|class| self.class(class)).collect();
+        let classes: Vec<_> = specification
+            .classes
+            .iter()
+            .map(|class| self.class(class))
+            .collect();
         quote! {
             #docs
             pub static CLASSES: &[#class_info] = &[#(#classes),*];
@@ -48,10 +56,16 @@ impl Table<'_, '_> {
     fn class(&mut self, class: &Class) -> TokenStream {
         let class_info = self.scope.metadata("ClassInfo");
         let (name, id) = (&class.name.spec, decimal(class.id));
-        let methods: Vec<_> =
-            class.methods.iter().map(|method| self.method(class, method)).collect();
-        let properties: Vec<_> =
-            class.properties.iter().map(|property| self.field(&property.into())).collect();
+        let methods: Vec<_> = class
+            .methods
+            .iter()
+            .map(|method| self.method(class, method))
+            .collect();
+        let properties: Vec<_> = class
+            .properties
+            .iter()
+            .map(|property| self.field(&property.into()))
+            .collect();
         quote! {
             #class_info {
                 name: #name,
@@ -82,8 +96,10 @@ impl Table<'_, '_> {
             })
             .collect();
         let (content, deprecated) = (method.content, method.deprecated);
-        let fields: Vec<_> =
-            layout::fields(method).iter().map(|field| self.field(field)).collect();
+        let fields: Vec<_> = layout::fields(method)
+            .iter()
+            .map(|field| self.field(field))
+            .collect();
         quote! {
             #method_info {
                 name: #name,

@@ -25,8 +25,15 @@ mod vectors;
 use crate::model::Specification;
 
 /// Names that no class may have as its Rust module, because the generated files use them.
-pub const RESERVED_MODULES: &[&str] =
-    &["alloc", "amqp_spec", "constants", "core", "metadata", "method", "std"];
+pub const RESERVED_MODULES: &[&str] = &[
+    "alloc",
+    "amqp_spec",
+    "constants",
+    "core",
+    "metadata",
+    "method",
+    "std",
+];
 
 /// What to generate, and for whom.
 ///
@@ -94,7 +101,11 @@ pub struct File {
 
 impl File {
     fn new(folder: &str, name: &str, text: String) -> Self {
-        let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        let path = if folder.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{folder}/{name}")
+        };
         Self { path, text }
     }
 }
@@ -115,13 +126,21 @@ pub fn emit(specification: &Specification, options: &Options) -> Vec<File> {
     }
     if let Some(folder) = &outputs.vectors {
         let vectors = vectors::files(specification);
-        files.extend(vectors.into_iter().map(|(name, text)| File::new(folder, &name, text)));
+        files.extend(
+            vectors
+                .into_iter()
+                .map(|(name, text)| File::new(folder, &name, text)),
+        );
     }
     if let Some(path) = &outputs.reference {
         files.push(File::new("", path, reference::file(specification, options)));
     }
     if let Some(path) = &outputs.dictionary {
-        files.push(File::new("", path, dictionary::file(specification, options)));
+        files.push(File::new(
+            "",
+            path,
+            dictionary::file(specification, options),
+        ));
     }
     files
 }
@@ -131,7 +150,11 @@ const GENERATED: &str = "The protocol's vocabulary: one module per class, the en
     constants, and a table that describes it all.";
 
 fn rust(specification: &Specification, options: &Options, folder: &str) -> Vec<File> {
-    let classes: Vec<_> = specification.classes.iter().map(|class| &*class.name.snake).collect();
+    let classes: Vec<_> = specification
+        .classes
+        .iter()
+        .map(|class| &*class.name.snake)
+        .collect();
     let rest = ["constants", "metadata", "method"];
     let index = format::index(specification, options, GENERATED, &classes, &rest);
 
@@ -140,8 +163,20 @@ fn rust(specification: &Specification, options: &Options, folder: &str) -> Vec<F
         let text = class::file(specification, class, options);
         files.push(File::new(folder, &format!("{}.rs", class.name.snake), text));
     }
-    files.push(File::new(folder, "constants.rs", constants::file(specification, options)));
-    files.push(File::new(folder, "metadata.rs", metadata::file(specification, options)));
-    files.push(File::new(folder, "method.rs", dispatch::file(specification, options)));
+    files.push(File::new(
+        folder,
+        "constants.rs",
+        constants::file(specification, options),
+    ));
+    files.push(File::new(
+        folder,
+        "metadata.rs",
+        metadata::file(specification, options),
+    ));
+    files.push(File::new(
+        folder,
+        "method.rs",
+        dispatch::file(specification, options),
+    ));
     files
 }

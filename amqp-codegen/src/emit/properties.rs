@@ -5,19 +5,21 @@ use std::collections::BTreeSet;
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
+use super::docs;
 use super::format::{decimal, ident, path};
 use super::scope::{ClassTypes, Scope, fresh, property};
-use super::docs;
 use crate::model::{Class, Property, Specification, WireType};
 
 /// The functions of the two types that are not named after a property.
-const FUNCTIONS: &[&str] = &["as_bytes", "as_ref", "decode", "default", "fmt", "new", "to_owned"];
+const FUNCTIONS: &[&str] = &[
+    "as_bytes", "as_ref", "decode", "default", "fmt", "new", "to_owned",
+];
 
 /// One property with the names of its functions.
-struct Accessor<'m> {
-    property: &'m Property,
+pub(super) struct Accessor<'m> {
+    pub(super) property: &'m Property,
     index: TokenStream,
-    name: Ident,
+    pub(super) name: Ident,
     clear: Ident,
 }
 
@@ -40,7 +42,7 @@ pub(super) fn items(
 }
 
 /// The properties that Rust sees, with names that clash with nothing.
-fn accessors(class: &Class) -> Vec<Accessor<'_>> {
+pub(super) fn accessors(class: &Class) -> Vec<Accessor<'_>> {
     let mut taken: BTreeSet<_> = FUNCTIONS.iter().map(|name| (*name).to_owned()).collect();
     let mut accessors = Vec::new();
     for (index, property) in class.properties.iter().enumerate() {
@@ -49,10 +51,18 @@ fn accessors(class: &Class) -> Vec<Accessor<'_>> {
         }
         let name = fresh(&property.name.snake, &taken);
         taken.insert(name.clone());
-        let clear = fresh(&format!("clear_{}", property.name.snake.trim_end_matches('_')), &taken);
+        let clear = fresh(
+            &format!("clear_{}", property.name.snake.trim_end_matches('_')),
+            &taken,
+        );
         taken.insert(clear.clone());
         let index = decimal(index as u64);
-        accessors.push(Accessor { property, index, name: ident(&name), clear: ident(&clear) });
+        accessors.push(Accessor {
+            property,
+            index,
+            name: ident(&name),
+            clear: ident(&clear),
+        });
     }
     accessors
 }
@@ -63,7 +73,10 @@ fn kinds(class: &Class, scope: &mut Scope<'_>) -> TokenStream {
         let kind = ident(property(property_.wire).0);
         quote!(#property_kind::#kind)
     });
-    let docs = docs::comment(&["The wire types of the properties, in the order of their flags."], 0);
+    let docs = docs::comment(
+        &["The wire types of the properties, in the order of their flags."],
+        0,
+    );
     quote! {
         #docs
         const PROPERTIES: &[#property_kind] = &[#(#kinds),*];
@@ -84,7 +97,10 @@ fn borrowed_type(
     let what = format!("{}.properties", class.name);
     let type_docs = docs::comment(
         &[
-            format!("The properties of `{}` content, as they were received.", class.name),
+            format!(
+                "The properties of `{}` content, as they were received.",
+                class.name
+            ),
             "The list is checked as a whole when it is decoded; a property is looked up when it \
              is asked for. Nothing is copied."
                 .to_owned(),
@@ -99,7 +115,10 @@ fn borrowed_type(
     ]
     .map(|text| docs::comment(&[text], 4));
     let errors = docs::comment(
-        &["# Errors", "Where the list breaks off, goes on after its end, or a value is malformed."],
+        &[
+            "# Errors",
+            "Where the list breaks off, goes on after its end, or a value is malformed.",
+        ],
         4,
     );
     let functions = accessors.iter().map(|accessor| {
@@ -183,13 +202,15 @@ fn owned_type(
         ],
         0,
     );
-    let [new, as_ref, as_bytes] =
-        ["No properties.", "The same list, borrowed.", "The encoded list."]
-            .map(|text| docs::comment(&[text], 4));
+    let [new, as_ref, as_bytes] = [
+        "No properties.",
+        "The same list, borrowed.",
+        "The encoded list.",
+    ]
+    .map(|text| docs::comment(&[text], 4));
     let functions = accessors.iter().map(|accessor| {
         let docs = accessor_docs(specification, accessor.property);
-        let clear_docs =
-            docs::comment(&[format!("Removes `{}`.", accessor.property.name.spec)], 4);
+        let clear_docs = docs::comment(&[format!("Removes `{}`.", accessor.property.name.spec)], 4);
         let (name, clear, index) = (&accessor.name, &accessor.clear, &accessor.index);
         let set = ident(&format!("set_{}", property(accessor.property.wire).1));
         let value = scope.field_type(accessor.property.wire, "_");

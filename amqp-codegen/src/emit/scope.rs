@@ -62,7 +62,11 @@ impl<'o> Scope<'o> {
 
     /// A name of the prelude, or its full path where the file defines that name itself.
     pub(super) fn prelude(&self, module: &str, name: &str) -> TokenStream {
-        if self.types.contains(name) { path(&format!("core::{module}::{name}")) } else { path(name) }
+        if self.types.contains(name) {
+            path(&format!("core::{module}::{name}"))
+        } else {
+            path(name)
+        }
     }
 
     /// `core::result::Result`.
@@ -82,7 +86,11 @@ impl<'o> Scope<'o> {
     }
 
     fn alloc(&self) -> TokenStream {
-        if self.options.runtime == "crate" { quote!(alloc) } else { quote!(super::alloc) }
+        if self.options.runtime == "crate" {
+            quote!(alloc)
+        } else {
+            quote!(super::alloc)
+        }
     }
 
     /// The `use` items for everything asked for so far, in rustfmt's order and blocks.
@@ -93,7 +101,9 @@ impl<'o> Scope<'o> {
             foreign.extend(quote!(use #alloc::vec::Vec;));
         }
         if self.fmt {
-            foreign.extend(quote!(use core::fmt;));
+            foreign.extend(quote!(
+                use core::fmt;
+            ));
         }
         let mut runtime = TokenStream::new();
         for (module, names) in [("metadata", &self.metadata), ("wire", &self.wire)] {
@@ -197,8 +207,11 @@ pub(super) struct ClassTypes {
 impl ClassTypes {
     /// Chooses the names for a class.
     pub(super) fn new(class: &Class) -> Self {
-        let mut types: BTreeSet<_> =
-            class.methods.iter().map(|method| method.name.camel.clone()).collect();
+        let mut types: BTreeSet<_> = class
+            .methods
+            .iter()
+            .map(|method| method.name.camel.clone())
+            .collect();
         let mut replies = Vec::new();
         for method in &class.methods {
             if layout::replies(method).len() > 1 {
@@ -212,7 +225,12 @@ impl ClassTypes {
         if !class.properties.is_empty() {
             types.extend([properties.clone(), properties_ref.clone()]);
         }
-        Self { types, replies, properties, properties_ref }
+        Self {
+            types,
+            replies,
+            properties,
+            properties_ref,
+        }
     }
 
     /// All of them.

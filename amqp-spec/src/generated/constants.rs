@@ -17,22 +17,35 @@ pub const PROTOCOL_REVISION: u8 = 1;
 /// The TCP port that servers listen on.
 pub const PORT: u16 = 5672;
 
-/// `frame-method`.
+/// Frame type 1: the payload is a class id, a method id and the method's arguments.
 pub const FRAME_METHOD: u8 = 1;
 
-/// `frame-header`.
+/// Frame type 2: announces the content of the method before it, with class id, body size and
+/// properties.
 pub const FRAME_HEADER: u8 = 2;
 
-/// `frame-body`.
+/// Frame type 3: a piece of the body.
+///
+/// As many follow a content header as it takes to reach the announced size; none follows a size of
+/// 0, and RabbitMQ ends the connection with 505 if an empty one does.
 pub const FRAME_BODY: u8 = 3;
 
-/// `frame-heartbeat`.
+/// Frame type 8: proves that the peer is alive.
+///
+/// It has no payload and travels on channel 0 only.
 pub const FRAME_HEARTBEAT: u8 = 8;
 
-/// `frame-min-size`.
-pub const FRAME_MIN_SIZE: u32 = 8192;
+/// The frame size in octets that a peer has to accept before the connection is tuned, and the least
+/// `frame-max` that it may propose.
+///
+/// AMQP 0-9-1 says 4096. RabbitMQ from 4.1 on says 8192 and refuses anything between 1 and 8191 in
+/// `connection.tune-ok` by closing the socket without a word.
+pub const FRAME_MIN_SIZE: u32 = 4096;
 
-/// `frame-end`.
+/// The last octet of every frame, 0xCE.
+///
+/// Anything else in its place means that the two peers no longer agree where frames begin, and
+/// nothing that follows can be trusted.
 pub const FRAME_END: u8 = 206;
 
 /// Why a message was returned, or a channel or connection was closed.
@@ -42,61 +55,98 @@ pub const FRAME_END: u8 = 206;
 pub struct ReplyCode(pub u16);
 
 impl ReplyCode {
-    /// `reply-success`, a reply code.
+    /// No error: the usual code of a close that somebody simply wanted.
     pub const REPLY_SUCCESS: Self = Self(200);
 
-    /// `content-too-large`, a reply code that closes a channel.
+    /// The message is larger than the peer can take at the moment.
+    ///
+    /// RabbitMQ does not send it: a message over its configured limit closes the channel with 406.
     pub const CONTENT_TOO_LARGE: Self = Self(311);
 
-    /// `no-route`, a reply code that closes a channel.
+    /// The message was published as `mandatory` and no queue was bound to receive it.
+    ///
+    /// It appears in `basic.return` only and closes nothing.
     pub const NO_ROUTE: Self = Self(312);
 
-    /// `no-consumers`, a reply code that closes a channel.
+    /// The message was published as `immediate` and no consumer was ready for it.
+    ///
+    /// It appears in `basic.return` only; RabbitMQ refuses `immediate` altogether, LavinMQ still
+    /// answers with this code.
     pub const NO_CONSUMERS: Self = Self(313);
 
-    /// `connection-forced`, a reply code that closes the connection.
+    /// An operator or a shutdown ended the connection: a node is stopping, a user or virtual host
+    /// was deleted, somebody closed it by hand.
+    ///
+    /// Nothing was wrong with the request, so connecting again, perhaps to another node, is the
+    /// right answer.
     pub const CONNECTION_FORCED: Self = Self(320);
 
-    /// `invalid-path`, a reply code that closes the connection.
+    /// The virtual host is unknown, says the specification.
+    ///
+    /// RabbitMQ sends `not-allowed` (530) instead.
     pub const INVALID_PATH: Self = Self(402);
 
-    /// `access-refused`, a reply code that closes a channel.
+    /// The user has no permission for this, or the name is one that only the broker may use (`amq.`
+    /// and the default exchange), or another consumer holds the queue exclusively.
+    ///
+    /// During login it means wrong credentials and closes the connection.
     pub const ACCESS_REFUSED: Self = Self(403);
 
-    /// `not-found`, a reply code that closes a channel.
+    /// The queue or exchange does not exist, or the empty queue name was used on a channel that has
+    /// declared none.
     pub const NOT_FOUND: Self = Self(404);
 
-    /// `resource-locked`, a reply code that closes a channel.
+    /// The queue is exclusive to another connection.
+    ///
+    /// After a lost connection the old owner may hold it for some milliseconds more, so one that
+    /// re-creates its own queue should try again.
     pub const RESOURCE_LOCKED: Self = Self(405);
 
-    /// `precondition-failed`, a reply code that closes a channel.
+    /// The request contradicts the state of things: a queue or exchange exists with other
+    /// attributes, a delivery tag is unknown, a message is too large or has an impossible property,
+    /// an acknowledgement took too long, or confirm and transaction mode were mixed.
     pub const PRECONDITION_FAILED: Self = Self(406);
 
-    /// `frame-error`, a reply code that closes the connection.
+    /// A frame could not be read: wrong size, wrong end octet, unknown frame type, arguments that
+    /// do not fit the method, or a name that is not UTF-8.
     pub const FRAME_ERROR: Self = Self(501);
 
-    /// `syntax-error`, a reply code that closes the connection.
+    /// A frame was well formed but a field in it held an illegal value.
+    ///
+    /// RabbitMQ practically never sends it.
     pub const SYNTAX_ERROR: Self = Self(502);
 
-    /// `command-invalid`, a reply code that closes the connection.
+    /// The method is known but may not be sent here: a connection method on an open channel, a
+    /// reply nobody asked for, or, with RabbitMQ 3, an exchange type that does not exist.
     pub const COMMAND_INVALID: Self = Self(503);
 
-    /// `channel-error`, a reply code that closes the connection.
+    /// The channel is in the wrong state: it was used before it was opened, opened twice, or used
+    /// behind a `tx.commit` that was still running.
     pub const CHANNEL_ERROR: Self = Self(504);
 
-    /// `unexpected-frame`, a reply code that closes the connection.
+    /// A frame came where another kind was due, mostly because something was sent between the
+    /// method, the header and the body of one message.
     pub const UNEXPECTED_FRAME: Self = Self(505);
 
-    /// `resource-error`, a reply code that closes the connection.
+    /// The server ran out of something that it needs for the request.
+    ///
+    /// The client should wait before it tries again.
     pub const RESOURCE_ERROR: Self = Self(506);
 
-    /// `not-allowed`, a reply code that closes the connection.
+    /// The request is against the rules of this broker: an unknown or forbidden virtual host, a
+    /// limit on connections or channels, a consumer tag already in use.
     pub const NOT_ALLOWED: Self = Self(530);
 
-    /// `not-implemented`, a reply code that closes the connection.
+    /// The broker knows the feature and does not offer it.
+    ///
+    /// RabbitMQ answers so to `immediate`, to a prefetch size, to pausing its deliveries with
+    /// `channel.flow`, and to recovering without requeueing.
     pub const NOT_IMPLEMENTED: Self = Self(540);
 
-    /// `internal-error`, a reply code that closes the connection.
+    /// The broker failed while it handled the request.
+    ///
+    /// With RabbitMQ the cause is often input that it could not decode, such as a field table with
+    /// a type it does not know.
     pub const INTERNAL_ERROR: Self = Self(541);
 
     /// The name in the specification, if it has one.
