@@ -6,7 +6,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::format::{decimal, ident, path};
+use super::format::{decimal, ident, import, path};
 use super::layout::{self, FieldView};
 use super::scope::{ClassTypes, property};
 use super::{Options, docs, format};
@@ -35,19 +35,21 @@ fn imports(specification: &Specification, options: &Options) -> TokenStream {
         "crate" => "amqp_spec",
         runtime => runtime,
     };
-    let (runtime, generated) = (path(runtime), path(&options.generated));
-    let mut modules: Vec<_> = specification
+    let (modules, method) = (&options.modules, path(&options.method));
+    let classes = specification
         .classes
         .iter()
         .filter(|class| !class.methods.is_empty() || !class.properties.is_empty())
-        .map(|class| ident(&class.name.snake))
-        .collect();
-    modules.sort();
-    let modules = (!modules.is_empty()).then(|| quote!(use #generated::{#(#modules),*};));
+        .map(|class| &*class.name.snake);
+    let classes = import(modules, classes);
+    let wire = import(
+        &format!("{runtime}::wire"),
+        ["DecodeError", "TypedMethod as _"],
+    );
     quote! {
-        use #generated::method::Method;
-        #modules
-        use #runtime::wire::{DecodeError, TypedMethod as _};
+        use #method;
+        #classes
+        #wire
     }
 }
 

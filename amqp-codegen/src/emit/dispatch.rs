@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::format::{decimal, ident};
+use super::format::{decimal, ident, import};
 use super::method::method_number;
 use super::scope::Scope;
 use super::{Options, docs, format, layout};
@@ -56,23 +56,14 @@ pub(super) fn file(specification: &Specification, options: &Options) -> String {
     );
 
     let mut file = scope.imports();
-    let mut modules: Vec<_> = specification
+    let modules = specification
         .classes
         .iter()
-        .filter(|class| !class.methods.is_empty())
-        .map(|class| ident(&class.name.snake))
-        .collect();
-    modules.sort();
-    if !modules.is_empty() {
-        let modules = match &*modules {
-            [module] => quote!(use super::#module;),
-            modules => quote!(use super::{#(#modules),*};),
-        };
-        // Same block as the runtime's imports; rustfmt sorts `super` before any other path but
-        // `crate`, which is the only one used where rustfmt's opinion matters.
-        if let Some(block) = file.last_mut() {
-            *block = quote!(#modules #block);
-        }
+        .filter(|class| !class.methods.is_empty());
+    let modules = import("super", modules.map(|class| &*class.name.snake));
+    // One block for the modules and the runtime.
+    if let Some(block) = file.last_mut() {
+        block.extend(modules);
     }
     file.extend(items);
     let summary = "The closed set of all methods, and the way from an id to a typed method.";

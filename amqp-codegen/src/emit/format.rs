@@ -142,6 +142,17 @@ pub(super) fn path(text: &str) -> TokenStream {
     text.parse().unwrap_or_default()
 }
 
+/// A `use` of several names from one module, in rustfmt's order.
+pub(super) fn import<'n>(module: &str, names: impl IntoIterator<Item = &'n str>) -> TokenStream {
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_unstable();
+    match &*names {
+        [] => TokenStream::new(),
+        [name] => path(&format!("use {module}::{name};")),
+        names => path(&format!("use {module}::{{{}}};", names.join(", "))),
+    }
+}
+
 /// A decimal literal without a type suffix.
 pub(super) fn decimal(value: impl Into<u64>) -> TokenStream {
     let value: u64 = value.into();

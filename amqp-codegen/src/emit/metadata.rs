@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::format::{decimal, ident};
+use super::format::{decimal, ident, import};
 use super::layout::{self, FieldView};
 use super::scope::{Scope, property};
 use super::{Options, docs, format};
@@ -174,12 +174,7 @@ impl Table<'_, '_> {
 
     /// The import that lets the table write `Table` for `PropertyKind::Table`.
     fn kinds(&self) -> TokenStream {
-        let kinds: Vec<_> = self.kinds.iter().map(|name| ident(name)).collect();
-        match &*kinds {
-            [] => TokenStream::new(),
-            [kind] => quote!(use PropertyKind::#kind;),
-            kinds => quote!(use PropertyKind::{#(#kinds),*};),
-        }
+        import("PropertyKind", self.kinds.iter().copied())
     }
 }
 

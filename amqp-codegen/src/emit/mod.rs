@@ -44,8 +44,10 @@ pub struct Options {
     /// The path by which generated code names the hand-written runtime: `crate` inside `amqp-spec`
     /// itself, `::amqp_spec` everywhere else.
     pub runtime: String,
-    /// The path by which the test support names the module that holds the generated code.
-    pub generated: String,
+    /// The path by which the test support names the module that has the classes' modules.
+    pub modules: String,
+    /// The path by which the test support names the enum of all methods.
+    pub method: String,
     /// The command that the headers of generated files name.
     pub command: String,
     /// Which outputs, and where.
@@ -56,7 +58,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             runtime: "crate".to_owned(),
-            generated: "amqp_spec::generated".to_owned(),
+            modules: "amqp_spec".to_owned(),
+            method: "amqp_spec::Method".to_owned(),
             command: "cargo xtask regenerate".to_owned(),
             outputs: Outputs::default(),
         }

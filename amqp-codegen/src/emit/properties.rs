@@ -37,7 +37,7 @@ pub(super) fn items(
         borrowed_type(specification, class, &accessors, &owned, &borrowed, scope),
         debug(&accessors, &borrowed, &quote!(#borrowed<'_>), scope),
         owned_type(specification, class, &accessors, &owned, &borrowed, scope),
-        owned_debug(&owned, &borrowed, scope),
+        owned_debug(&owned, scope),
     ]
 }
 
@@ -158,6 +158,7 @@ fn borrowed_type(
             #decode
             #[doc = ""]
             #errors
+            #[inline]
             pub fn decode(bytes: &'a [u8]) -> #result<Self, #error> {
                 #list::decode(bytes, PROPERTIES, #what).map(Self)
             }
@@ -216,6 +217,7 @@ fn owned_type(
         let value = scope.field_type(accessor.property.wire, "_");
         quote! {
             #docs
+            #[inline]
             #[must_use]
             pub fn #name(mut self, value: #value) -> Self {
                 self.0.#set(PROPERTIES, #index, value);
@@ -223,6 +225,7 @@ fn owned_type(
             }
 
             #clear_docs
+            #[inline]
             #[must_use]
             pub fn #clear(mut self) -> Self {
                 self.0.remove(PROPERTIES, #index);
@@ -238,8 +241,9 @@ fn owned_type(
 
         impl #owned {
             #new
+            #[inline]
             #[must_use]
-            pub fn new() -> Self {
+            pub const fn new() -> Self {
                 Self(#buf::new())
             }
 
@@ -301,9 +305,8 @@ fn debug(
     }
 }
 
-fn owned_debug(owned: &Ident, borrowed: &Ident, scope: &mut Scope<'_>) -> TokenStream {
+fn owned_debug(owned: &Ident, scope: &mut Scope<'_>) -> TokenStream {
     let fmt = scope.fmt();
-    let _ = borrowed;
     quote! {
         impl #fmt::Debug for #owned {
             fn fmt(&self, f: &mut #fmt::Formatter<'_>) -> #fmt::Result {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::format::{ident, path};
+use super::format::{ident, import, path};
 use super::{Options, layout};
 use crate::model::{Class, FieldType, Method, WireType};
 
@@ -107,13 +107,8 @@ impl<'o> Scope<'o> {
         }
         let mut runtime = TokenStream::new();
         for (module, names) in [("metadata", &self.metadata), ("wire", &self.wire)] {
-            let module = path(&format!("{}::{module}", self.options.runtime));
-            let names: Vec<_> = names.iter().map(|name| ident(name)).collect();
-            match &*names {
-                [] => {}
-                [name] => runtime.extend(quote!(use #module::#name;)),
-                names => runtime.extend(quote!(use #module::{#(#names),*};)),
-            }
+            let module = format!("{}::{module}", self.options.runtime);
+            runtime.extend(import(&module, names.iter().copied()));
         }
         vec![foreign, runtime]
     }

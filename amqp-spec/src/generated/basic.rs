@@ -1206,6 +1206,7 @@ impl<'a> PropertiesRef<'a> {
     /// # Errors
     ///
     /// Where the list breaks off, goes on after its end, or a value is malformed.
+    #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         PropertyList::decode(bytes, PROPERTIES, "basic.properties").map(Self)
     }
@@ -1383,8 +1384,9 @@ impl fmt::Debug for PropertiesRef<'_> {
 pub struct Properties(PropertyBuf);
 impl Properties {
     /// No properties.
+    #[inline]
     #[must_use]
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self(PropertyBuf::new())
     }
 
@@ -1403,6 +1405,7 @@ impl Properties {
     }
 
     /// The MIME type of the body, for example `application/json`. The broker does not look at it.
+    #[inline]
     #[must_use]
     pub fn content_type(mut self, value: ShortStr<'_>) -> Self {
         self.0.set_short_str(PROPERTIES, 0, value);
@@ -1410,6 +1413,7 @@ impl Properties {
     }
 
     /// Removes `content-type`.
+    #[inline]
     #[must_use]
     pub fn clear_content_type(mut self) -> Self {
         self.0.remove(PROPERTIES, 0);
@@ -1418,6 +1422,7 @@ impl Properties {
 
     /// How the body is encoded on top of its type, for example `gzip`. The broker never encodes or
     /// decodes.
+    #[inline]
     #[must_use]
     pub fn content_encoding(mut self, value: ShortStr<'_>) -> Self {
         self.0.set_short_str(PROPERTIES, 1, value);
@@ -1425,6 +1430,7 @@ impl Properties {
     }
 
     /// Removes `content-encoding`.
+    #[inline]
     #[must_use]
     pub fn clear_content_encoding(mut self) -> Self {
         self.0.remove(PROPERTIES, 1);
@@ -1434,6 +1440,7 @@ impl Properties {
     /// Named values of any field type. A `headers` exchange routes by them, `CC` and `BCC` add
     /// routing keys, the broker writes its own, such as `x-death`, and RabbitMQ 4 sorts them by key
     /// and drops repeated keys.
+    #[inline]
     #[must_use]
     pub fn headers(mut self, value: TableRef<'_>) -> Self {
         self.0.set_table(PROPERTIES, 2, value);
@@ -1441,6 +1448,7 @@ impl Properties {
     }
 
     /// Removes `headers`.
+    #[inline]
     #[must_use]
     pub fn clear_headers(mut self) -> Self {
         self.0.remove(PROPERTIES, 2);
@@ -1450,6 +1458,7 @@ impl Properties {
     /// 1, or absent: the message may be lost when the broker restarts. 2: a durable queue keeps it
     /// on disk; quorum queues and streams keep every message. Other values get 406 from RabbitMQ 3
     /// and are handed on by 4.
+    #[inline]
     #[must_use]
     pub fn delivery_mode(mut self, value: u8) -> Self {
         self.0.set_octet(PROPERTIES, 3, value);
@@ -1457,6 +1466,7 @@ impl Properties {
     }
 
     /// Removes `delivery-mode`.
+    #[inline]
     #[must_use]
     pub fn clear_delivery_mode(mut self) -> Self {
         self.0.remove(PROPERTIES, 3);
@@ -1466,6 +1476,7 @@ impl Properties {
     /// How urgent the message is, higher first. It counts only in queues declared with
     /// `x-max-priority`, which treat larger values as their maximum, and in quorum queues from
     /// RabbitMQ 4.0 on, which tell up to 4 from above 4.
+    #[inline]
     #[must_use]
     pub fn priority(mut self, value: u8) -> Self {
         self.0.set_octet(PROPERTIES, 4, value);
@@ -1473,6 +1484,7 @@ impl Properties {
     }
 
     /// Removes `priority`.
+    #[inline]
     #[must_use]
     pub fn clear_priority(mut self) -> Self {
         self.0.remove(PROPERTIES, 4);
@@ -1480,6 +1492,7 @@ impl Properties {
     }
 
     /// Ties a reply to its request: the one who replies copies it. The broker does not look at it.
+    #[inline]
     #[must_use]
     pub fn correlation_id(mut self, value: ShortStr<'_>) -> Self {
         self.0.set_short_str(PROPERTIES, 5, value);
@@ -1487,6 +1500,7 @@ impl Properties {
     }
 
     /// Removes `correlation-id`.
+    #[inline]
     #[must_use]
     pub fn clear_correlation_id(mut self) -> Self {
         self.0.remove(PROPERTIES, 5);
@@ -1495,6 +1509,7 @@ impl Properties {
 
     /// Where to send the reply: by custom a queue name. The special name `amq.rabbitmq.reply-to`
     /// asks the broker to route replies straight to the requester without a queue.
+    #[inline]
     #[must_use]
     pub fn reply_to(mut self, value: ShortStr<'_>) -> Self {
         self.0.set_short_str(PROPERTIES, 6, value);
@@ -1502,6 +1517,7 @@ impl Properties {
     }
 
     /// Removes `reply-to`.
+    #[inline]
     #[must_use]
     pub fn clear_reply_to(mut self) -> Self {
         self.0.remove(PROPERTIES, 6);
@@ -1511,6 +1527,7 @@ impl Properties {
     /// How long the message may wait in a queue, in milliseconds, as decimal text: `60000`; `0`
     /// lets it expire unless a consumer takes it at once. Anything but a number of at least 0
     /// closes the channel with 406; the shorter of this and the queue's own limit holds.
+    #[inline]
     #[must_use]
     pub fn expiration(mut self, value: ShortStr<'_>) -> Self {
         self.0.set_short_str(PROPERTIES, 7, value);
@@ -1518,6 +1535,7 @@ impl Properties {
     }
 
     /// Removes `expiration`.
+    #[inline]
     #[must_use]
     pub fn clear_expiration(mut self) -> Self {
         self.0.remove(PROPERTIES, 7);
@@ -1526,6 +1544,7 @@ impl Properties {
 
     /// The message's identity as the publisher sees it. The broker does not look at it and does not
     /// remove duplicates.
+    #[inline]
     #[must_use]
     pub fn message_id(mut self, value: ShortStr<'_>) -> Self {
         self.0.set_short_str(PROPERTIES, 8, value);
@@ -1533,6 +1552,7 @@ impl Properties {
     }
 
     /// Removes `message-id`.
+    #[inline]
     #[must_use]
     pub fn clear_message_id(mut self) -> Self {
         self.0.remove(PROPERTIES, 8);
@@ -1541,6 +1561,7 @@ impl Properties {
 
     /// When the message came into being, in whole seconds since 1970. The broker does not look at
     /// it; some publishers write milliseconds.
+    #[inline]
     #[must_use]
     pub fn timestamp(mut self, value: Timestamp) -> Self {
         self.0.set_timestamp(PROPERTIES, 9, value);
@@ -1548,6 +1569,7 @@ impl Properties {
     }
 
     /// Removes `timestamp`.
+    #[inline]
     #[must_use]
     pub fn clear_timestamp(mut self) -> Self {
         self.0.remove(PROPERTIES, 9);
@@ -1556,6 +1578,7 @@ impl Properties {
 
     /// What kind of message it is, in words the applications agreed on. The broker does not look at
     /// it.
+    #[inline]
     #[must_use]
     pub fn type_(mut self, value: ShortStr<'_>) -> Self {
         self.0.set_short_str(PROPERTIES, 10, value);
@@ -1563,6 +1586,7 @@ impl Properties {
     }
 
     /// Removes `type`.
+    #[inline]
     #[must_use]
     pub fn clear_type(mut self) -> Self {
         self.0.remove(PROPERTIES, 10);
@@ -1571,6 +1595,7 @@ impl Properties {
 
     /// Who published it. If set, it has to be the name the publisher logged in with, or the channel
     /// is closed with 406; only users with the tag `impersonator` may name others.
+    #[inline]
     #[must_use]
     pub fn user_id(mut self, value: ShortStr<'_>) -> Self {
         self.0.set_short_str(PROPERTIES, 11, value);
@@ -1578,6 +1603,7 @@ impl Properties {
     }
 
     /// Removes `user-id`.
+    #[inline]
     #[must_use]
     pub fn clear_user_id(mut self) -> Self {
         self.0.remove(PROPERTIES, 11);
@@ -1585,6 +1611,7 @@ impl Properties {
     }
 
     /// Which application published it. The broker does not check it.
+    #[inline]
     #[must_use]
     pub fn app_id(mut self, value: ShortStr<'_>) -> Self {
         self.0.set_short_str(PROPERTIES, 12, value);
@@ -1592,6 +1619,7 @@ impl Properties {
     }
 
     /// Removes `app-id`.
+    #[inline]
     #[must_use]
     pub fn clear_app_id(mut self) -> Self {
         self.0.remove(PROPERTIES, 12);

@@ -3,9 +3,9 @@
 //!
 //! From the arguments of a test vector to typed methods, and back.
 
-use amqp_spec::generated::method::Method;
-use amqp_spec::generated::{access, basic, channel, confirm, connection, exchange, queue, tx};
+use amqp_spec::Method;
 use amqp_spec::wire::{DecodeError, TypedMethod as _};
+use amqp_spec::{access, basic, channel, confirm, connection, exchange, queue, tx};
 
 use crate::support::Fields;
 
