@@ -1,2 +1,54 @@
-//! The command of the repository.
-fn main() {}
+//! The command of the repository: `cargo xtask help`.
+//!
+//! One module per command. Each has its help text, reads its own arguments and returns a
+//! [`Failure`]; only this file prints errors and chooses the exit code: 1 if something failed, 2 if
+//! the command line was not understood.
+
+mod broker;
+mod failure;
+mod progress;
+mod workspace;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+
+const HELP: &str = "\
+The command of the repository.
+
+usage: cargo xtask COMMAND [OPTIONS]
+
+commands:
+  broker       start, stop and show private RabbitMQ nodes
+  help         print this
+
+`cargo xtask COMMAND --help` tells more.
+";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let mut arguments = lexopt::Parser::from_env();
+    match failure::command(&mut arguments, "cargo xtask help")?.as_deref() {
+        Some("broker") => broker::run(&mut arguments),
+        Some("help") | None => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => Err(Failure::Usage(format!(
+            "there is no command `{other}`; `cargo xtask help` lists them"
+        ))),
+    }
+}

@@ -280,14 +280,22 @@ impl Broker {
         Ok(file)
     }
 
-    /// Takes over a broker that [`Broker::detach`] left running: dropping the value stops it, unless
-    /// it is detached again. Nodes that have ended meanwhile are down.
+    /// Gives access to a broker that [`Broker::detach`] left running. Nodes that have ended
+    /// meanwhile are down. Dropping the value leaves the broker running.
     ///
     /// # Errors
     ///
     /// [`BrokerError::Io`] or [`BrokerError::Invalid`] if the file cannot be read.
     pub fn attach(file: impl AsRef<Path>) -> Result<Self, BrokerError> {
         state::load(file.as_ref())
+    }
+
+    /// Makes an [attached](Self::attach) broker one that is stopped, and its folder deleted, when
+    /// this value is dropped.
+    #[must_use]
+    pub fn take_over(mut self) -> Self {
+        self.is_detached = false;
+        self
     }
 
     /// Kills all processes at once, and waits until they are gone.

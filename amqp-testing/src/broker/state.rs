@@ -121,7 +121,7 @@ fn parse(text: &str, directory: PathBuf) -> Result<Option<Broker>, BrokerError> 
         epmd,
         watchdog: None,
         keep_directory: false,
-        is_detached: false,
+        is_detached: true,
         #[cfg(feature = "tls")]
         certificates,
     }))

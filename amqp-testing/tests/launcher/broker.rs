@@ -178,6 +178,10 @@ fn a_detached_broker_is_found_again() {
     assert_eq!(broker.url(), url);
     assert!(broker.first().is_running());
     broker.ctl(&["status"]).unwrap();
+    drop(broker);
+    assert!(serves(&url));
+
+    let broker = Broker::attach(&file).unwrap().take_over();
     broker.kill().unwrap();
     broker.start_again().unwrap();
     drop(broker);
@@ -192,7 +196,8 @@ fn a_killed_program_takes_its_broker_with_it() {
     let Some(options) = options() else { return };
     const DIRECTORY: &str = "AMQP_TESTING_VICTIM";
     if let Some(directory) = std::env::var_os(DIRECTORY) {
-        let _broker = options.directory(directory).start().unwrap();
+        let broker = options.directory(directory).start().unwrap();
+        fs::write(broker.directory().join("ready"), "").unwrap();
         loop {
             thread::park();
         }
@@ -209,14 +214,13 @@ fn a_killed_program_takes_its_broker_with_it() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let identity = || {
-        let entry = fs::read_dir(&directory).ok()?.next()?.ok()?;
-        Some(identity_of(&entry.path()))
-    };
-    wait_until(|| identity().is_some_and(|identity| n_processes(&identity) >= 2));
+    let folder = || Some(fs::read_dir(&directory).ok()?.next()?.ok()?.path());
+    wait_until(|| folder().is_some_and(|folder| folder.join("ready").exists()));
+    let identity = identity_of(&folder().unwrap());
+    assert!(n_processes(&identity) >= 2);
     victim.kill().unwrap();
     victim.wait().unwrap();
-    wait_until(|| n_processes(&identity().unwrap()) == 0);
+    wait_until(|| n_processes(&identity) == 0);
     fs::remove_dir_all(directory).unwrap();
 }
 

@@ -64,4 +64,4 @@ pub(crate) fn serves(url: &str) -> bool {
 }
 
 /// Long enough for anything that happens at all.
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(60);

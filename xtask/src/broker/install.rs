@@ -1,0 +1,112 @@
+//! Debian packages, installed only when that was asked for or is a matter of course.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use amqp_testing::{BrokerError, broker::Installation};
+
+use crate::{failure::Failure, progress, workspace};
+
+/// What a person would type.
+const BY_HAND: &str = "apt-get update && apt-get install --no-install-recommends";
+
+/// Installs the packages named as arguments, without starting the services in them.
+///
+/// The package's own script would start a RabbitMQ that listens on the standard ports. `policy-rc.d`
+/// is Debian's way to forbid that. If the machine has a policy of its own, it is left alone, and what
+/// it allowed to be started is stopped again.
+const SCRIPT: &str = r#"
+set -e
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get -o DPkg::Lock::Timeout=300 update
+apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$@"
+for package in "$@"; do
+    unit=$package.service
+    [ -e "/lib/systemd/system/$unit" ] || continue
+    if [ -d /run/systemd/system ]; then systemctl disable --now "$unit"; fi
+done
+"#;
+
+/// Finds the system's RabbitMQ, and installs it if that is allowed.
+pub(crate) fn installation(may_install: bool) -> Result<Installation, Failure> {
+    match Installation::find() {
+        Err(BrokerError::NotInstalled { .. }) => {
+            packages(&["rabbitmq-server"], may_install)?;
+            Ok(Installation::find()?)
+        }
+        result => Ok(result?),
+    }
+}
+
+/// Installs Debian packages: as root, in CI, or when `may_install` says that the user wants it.
+pub(crate) fn packages(names: &[&str], may_install: bool) -> Result<(), Failure> {
+    let names_text = names.join(" ");
+    let sudo = if workspace::is_root() { "" } else { "sudo " };
+    if !Path::new("/usr/bin/apt-get").exists() {
+        return Err(Failure::new(format!(
+            "{names_text} is missing, and this system has no apt-get to install it with; \
+             install it and put its programs on the PATH"
+        )));
+    }
+    if !(may_install || workspace::is_root() || workspace::in_ci()) {
+        return Err(Failure::new(format!(
+            "{names_text} is missing. Install it:\n  sudo sh -c '{BY_HAND} {names_text}'\n\
+             or add --install, and it will be done, without starting it as a service"
+        )));
+    }
+    let log = workspace::scratch().join("install.log");
+    let file = create(&log)?;
+    let errors = file.try_clone().map_err(Failure::file("write", &log))?;
+    let mut command = if sudo.is_empty() {
+        Command::new("sh")
+    } else {
+        Command::new("sudo")
+    };
+    if !sudo.is_empty() {
+        command.arg("sh");
+    }
+    command
+        .args(["-c", SCRIPT, "sh"])
+        .args(names)
+        .stdin(Stdio::null())
+        .stdout(file)
+        .stderr(errors);
+    eprintln!("installing {names_text} with {sudo}apt-get");
+    let status = progress::during(&format!("installing {names_text}"), || command.status())
+        .map_err(Failure::program("apt-get"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "failed to install {names_text} ({status}); the end of {}:\n{}",
+        log.display(),
+        tail(&log)
+    )))
+}
+
+/// Makes a file and the folder it is in.
+pub(crate) fn create(path: &Path) -> Result<File, Failure> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(Failure::file("create", folder))?;
+    }
+    File::create(path).map_err(Failure::file("create", path))
+}
+
+/// The last lines of a file, for an error message.
+pub(crate) fn tail(path: &Path) -> String {
+    let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+    let lines: Vec<_> = text.lines().collect();
+    lines
+        .get(lines.len().saturating_sub(20)..)
+        .unwrap_or_default()
+        .join("\n")
+}
