@@ -333,12 +333,13 @@ impl BitGroup {
     }
 
     /// Adds the next bit, or gives it back if the octet is full.
-    pub fn push(&mut self, bit: Bit) -> Result<(), Bit> {
+    #[must_use]
+    pub fn push(&mut self, bit: Bit) -> Option<Bit> {
         if self.bits.len() == 8 {
-            return Err(bit);
+            return Some(bit);
         }
         self.bits.push(bit);
-        Ok(())
+        None
     }
 
     /// The bits, lowest first.

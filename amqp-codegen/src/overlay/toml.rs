@@ -73,11 +73,7 @@ impl<'a> Table<'a> {
     }
 
     /// The tables under the keys of the table under `key`; none if there is no such key.
-    pub(super) fn subtables(
-        &self,
-        key: &str,
-        faults: &mut Faults,
-    ) -> Vec<(Spanned<String>, Table<'a>)> {
+    pub(super) fn subtables(&self, key: &str, faults: &mut Faults) -> Vec<(Spanned<String>, Self)> {
         let table = self.get(key).and_then(|(_, value)| value.table(faults));
         let members = table.map(|table| table.members).unwrap_or_default();
         let subtable = |(key, value): (Spanned<String>, Value<'a>)| {
@@ -87,7 +83,7 @@ impl<'a> Table<'a> {
     }
 
     /// The tables in the array under `key`, in their order; none if there is no such key.
-    pub(super) fn tables(&self, key: &str, faults: &mut Faults) -> Vec<Table<'a>> {
+    pub(super) fn tables(&self, key: &str, faults: &mut Faults) -> Vec<Self> {
         let items = self
             .get(key)
             .and_then(|(_, value)| value.array(faults))
@@ -164,7 +160,7 @@ impl<'a> Value<'a> {
     }
 
     /// Takes it for an array.
-    pub(super) fn array(&self, faults: &mut Faults) -> Option<Vec<Value<'a>>> {
+    pub(super) fn array(&self, faults: &mut Faults) -> Option<Vec<Self>> {
         if let DeValue::Array(array) = &self.value {
             let items = array.clone().into_iter();
             return Some(items.map(|item| Value::new(self.text, item)).collect());

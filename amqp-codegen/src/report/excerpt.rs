@@ -11,7 +11,7 @@ const MAX_WIDTH: usize = 100;
 /// How many characters of a cut line are shown before the marked text.
 const LEAD: usize = 40;
 
-/// No marker and no column needs more context than this many bytes of one line.
+/// No excerpt needs more context than this many bytes in either direction.
 const MAX_SCANNED: usize = 4 * MAX_WIDTH;
 
 /// A place in a file.
@@ -29,26 +29,23 @@ pub(super) struct Place {
 pub(super) fn locate(text: &[u8], span: Span) -> Place {
     let start = span.start().min(text.len());
     let (head, tail) = text.split_at(start);
-    let line = 1 + head.iter().filter(|&&byte| byte == b'\n').count();
-    let line_start = head
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let mut before = head.get(line_start..).unwrap_or_default();
-    if line == 1 {
-        before = before.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(before);
-    }
-    let column = 1 + n_characters(before);
+    let head = String::from_utf8_lossy(head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head));
+    let line_start = head.rfind('\n').map_or(0, |at| at + 1);
+    let before = head.get(line_start..).unwrap_or_default();
+
+    let is_cut = tail.len() > MAX_SCANNED;
+    let tail = tail.get(..MAX_SCANNED).unwrap_or(tail);
     let rest = tail.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let is_cut = is_cut && rest.len() == tail.len();
     let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
     let n_marked = span.end().saturating_sub(start).min(rest.len());
     let (marked, after) = rest.split_at(n_marked);
     Place {
-        line,
-        column,
-        before: window_before(before),
-        marked: window_after(marked, MAX_WIDTH - LEAD),
-        after: window_after(after, MAX_WIDTH - LEAD),
+        line: 1 + head.matches('\n').count(),
+        column: 1 + before.chars().count(),
+        before: last(before),
+        marked: first(marked, false),
+        after: first(after, is_cut),
     }
 }
 
@@ -66,11 +63,7 @@ impl Place {
         let gutter = " ".repeat(number.len());
         let indent = " ".repeat(before.chars().count());
         let marker = "^".repeat(marked.chars().count().max(1));
-        let shown: String = after
-            .chars()
-            .take(MAX_WIDTH.saturating_sub(indent.len() + marker.len()))
-            .collect();
-        let text = format!("{before}{marked}{shown}");
+        let text = format!("{before}{marked}{after}");
         format!(
             "{number} | {}\n{gutter} | {indent}{marker}",
             text.trim_end()
@@ -78,46 +71,92 @@ impl Place {
     }
 }
 
-/// Characters as a reader counts them: every byte that does not continue a UTF-8 sequence.
-fn n_characters(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
-}
-
-/// The last characters of what stands before the place.
-fn window_before(bytes: &[u8]) -> String {
-    let tail = bytes
-        .get(bytes.len().saturating_sub(MAX_SCANNED)..)
-        .unwrap_or_default();
-    let text = printable(tail);
+/// What stands before the place, cut at its beginning.
+fn last(text: &str) -> String {
     let n_chars = text.chars().count();
-    if n_chars <= LEAD && tail.len() == bytes.len() {
-        return text;
+    let kept = text.chars().skip(n_chars.saturating_sub(LEAD)).map(visible);
+    if n_chars > LEAD {
+        "…".chars().chain(kept).collect()
+    } else {
+        kept.collect()
     }
-    let kept: String = text.chars().skip(n_chars.saturating_sub(LEAD)).collect();
-    format!("…{kept}")
 }
 
-/// The first characters of what stands at or after the place.
-fn window_after(bytes: &[u8], width: usize) -> String {
-    let head = bytes
-        .get(..bytes.len().min(MAX_SCANNED))
-        .unwrap_or_default();
-    let text = printable(head);
-    if text.chars().count() <= width && head.len() == bytes.len() {
-        return text;
+/// What stands at or behind the place, cut at its end.
+fn first(bytes: &[u8], is_cut: bool) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut kept: String = text.chars().take(MAX_WIDTH - LEAD).map(visible).collect();
+    if is_cut || text.chars().nth(MAX_WIDTH - LEAD).is_some() {
+        kept.push('…');
     }
-    text.chars().take(width).collect::<String>() + "…"
+    kept
 }
 
-/// One column for each character, none that moves the cursor.
-fn printable(bytes: &[u8]) -> String {
-    let visible = |character: char| match character {
+/// One column for each character, and none that moves the cursor.
+fn visible(character: char) -> char {
+    match character {
         '\t' => ' ',
         control if control.is_control() => char::REPLACEMENT_CHARACTER,
         other => other,
-    };
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .map(visible)
-        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::locate;
+    use crate::source::Span;
+
+    #[track_caller]
+    fn check(text: &[u8], start: usize, end: usize, place: (usize, usize), excerpt: &str) {
+        let found = locate(text, Span::new(0, start, end));
+        assert_eq!((found.line, found.column), place);
+        assert_eq!(found.excerpt(), excerpt);
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        check(
+            "a\nüü bad".as_bytes(),
+            7,
+            10,
+            (2, 4),
+            "2 | üü bad\n  |    ^^^",
+        );
+    }
+
+    #[test]
+    fn carriage_return_is_not_shown() {
+        check(b"one\r\ntwo\r\n", 5, 8, (2, 1), "2 | two\n  | ^^^");
+    }
+
+    #[test]
+    fn byte_order_mark_takes_no_column() {
+        check(b"\xEF\xBB\xBFbad", 3, 6, (1, 1), "1 | bad\n  | ^^^");
+    }
+
+    #[test]
+    fn end_of_file_is_a_place() {
+        check(b"", 0, 0, (1, 1), "1 | \n  | ^");
+        check(b"a\n", 2, 2, (2, 1), "2 | \n  | ^");
+        check(b"a", 9, 12, (1, 2), "1 | a\n  |  ^");
+    }
+
+    #[test]
+    fn marker_ends_with_the_line() {
+        check(b"{ a,\n b }", 0, 9, (1, 1), "1 | { a,\n  | ^^^^");
+    }
+
+    #[test]
+    fn control_characters_and_tabs_keep_their_columns() {
+        check(b"\t\x1B[bad", 3, 6, (1, 4), "1 |  \u{FFFD}[bad\n  |    ^^^");
+    }
+
+    #[test]
+    fn long_lines_are_cut_on_both_sides() {
+        let text = "x".repeat(5_000) + "bad" + &"y".repeat(5_000);
+        let found = locate(text.as_bytes(), Span::new(0, 5_000, 5_003));
+        let (x, y) = ("x".repeat(40), "y".repeat(60));
+        let line = format!("1 | …{x}bad{y}…\n  | {}^^^", " ".repeat(41));
+        assert_eq!((found.column, found.excerpt()), (5_001, line));
+    }
 }

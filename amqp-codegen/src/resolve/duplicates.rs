@@ -1,75 +1,127 @@
 //! Within one file, names and ids are unique.
 //!
-//! Compared are names as written: whether two spellings become the same name in Rust is
-//! [`super::names`]'s question.
+//! Names are compared in the spelling of the model, where `No_Wait` and `no wait` are the same as
+//! `no-wait`. Names that differ even there may still meet in Rust: that is [`super::names`]'s
+//! question.
 
 use std::collections::HashMap;
-use std::fmt::Display;
-use std::hash::Hash;
 
+use crate::naming::normalise;
 use crate::report::Faults;
 use crate::source::document::{Class, Document, Field};
 use crate::source::{Span, Spanned};
 
 /// Reports everything that a document defines twice.
 pub(super) fn check(document: &Document, faults: &mut Faults) {
-    let constants = document.constants.iter().map(|constant| &constant.name);
-    once("constant", "in the specification", constants, faults);
-    let domains = document.domains.iter().map(|domain| &domain.name);
-    once("domain", "in the specification", domains, faults);
-    let classes = &document.classes;
-    once(
+    let Document {
+        constants,
+        domains,
+        classes,
+        ..
+    } = document;
+    let scope = "in the specification";
+    check_names(
+        "constant",
+        scope,
+        constants.iter().map(|constant| &constant.name),
+        faults,
+    );
+    check_names(
+        "domain",
+        scope,
+        domains.iter().map(|domain| &domain.name),
+        faults,
+    );
+    check_names(
         "class",
-        "in the specification",
+        scope,
         classes.iter().map(|class| &class.name),
         faults,
     );
-    let ids = classes.iter().filter_map(|class| class.id.as_ref());
-    once("class id", "in the specification", ids, faults);
+    check_ids(
+        "class",
+        scope,
+        classes.iter().filter_map(|class| class.id.as_ref()),
+        faults,
+    );
     for class in classes {
         check_class(class, faults);
     }
 }
 
 fn check_class(class: &Class, faults: &mut Faults) {
+    let Class {
+        methods,
+        properties,
+        ..
+    } = class;
     let scope = format!("in class `{}`", class.name.value);
-    once(
+    check_names(
         "method",
         &scope,
-        class.methods.iter().map(|method| &method.name),
+        methods.iter().map(|method| &method.name),
         faults,
     );
-    let ids = class.methods.iter().filter_map(|method| method.id.as_ref());
-    once("method id", &scope, ids, faults);
-    check_fields("property", &scope, &class.properties, faults);
-    for method in &class.methods {
+    check_ids(
+        "method",
+        &scope,
+        methods.iter().filter_map(|method| method.id.as_ref()),
+        faults,
+    );
+    check_fields("property", &scope, properties, faults);
+    for method in methods {
         let scope = format!("in method `{}.{}`", class.name.value, method.name.value);
         check_fields("field", &scope, &method.fields, faults);
     }
 }
 
 fn check_fields(what: &str, scope: &str, fields: &[Field], faults: &mut Faults) {
-    once(what, scope, fields.iter().map(|field| &field.name), faults);
+    check_names(what, scope, fields.iter().map(|field| &field.name), faults);
 }
 
-fn once<'d, T: Display + Eq + Hash + 'd>(
+fn check_names<'d>(
     what: &str,
     scope: &str,
-    values: impl Iterator<Item = &'d Spanned<T>>,
+    names: impl Iterator<Item = &'d Spanned<String>>,
     faults: &mut Faults,
 ) {
-    let mut seen: HashMap<&T, Span> = HashMap::new();
-    for Spanned { value, span } in values {
-        match seen.get(value) {
-            None => {
-                seen.insert(value, *span);
-            }
-            Some(first) => faults.push_beside(
+    let mut seen: HashMap<String, &Spanned<String>> = HashMap::new();
+    for name in names {
+        let Some(first) = seen.insert(normalise(&name.value), name) else {
+            continue;
+        };
+        let found = if first.value == name.value {
+            format!("{what} `{}` defined twice", name.value)
+        } else {
+            format!(
+                "{what} `{}`, the same name as `{}`",
+                name.value, first.value
+            )
+        };
+        let expected = format!("each name once {scope}, whatever its spelling");
+        faults.push_beside(name.span, found, expected, (FIRST, first.span));
+    }
+}
+
+fn check_ids<'d>(
+    what: &str,
+    scope: &str,
+    ids: impl Iterator<Item = &'d Spanned<u16>>,
+    faults: &mut Faults,
+) {
+    let mut seen: HashMap<u16, Span> = HashMap::new();
+    for Spanned { value, span } in ids {
+        if let Some(first) = seen.insert(*value, *span) {
+            let found = format!("{what} id {value} given twice");
+            faults.push_beside(
                 *span,
-                format!("{what} `{value}` defined twice"),
-                format!("each {what} once {scope}"),
-                ("first defined", *first),
-            ),
+                found,
+                format!("each id once {scope}"),
+                (FIRST, first),
+            );
         }
     }
 }
+
+/// Introduces the earlier of the two places.
+const FIRST: &str = "the earlier one is";

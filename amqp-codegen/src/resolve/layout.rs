@@ -27,7 +27,7 @@ enum Resolved {
 
 fn push_bit(arguments: &mut Vec<Argument>, bit: Bit) {
     let left = match arguments.last_mut() {
-        Some(Argument::Bits(group)) => group.push(bit).err(),
+        Some(Argument::Bits(group)) => group.push(bit),
         _ => Some(bit),
     };
     arguments.extend(left.map(|bit| Argument::Bits(BitGroup::new(bit))));

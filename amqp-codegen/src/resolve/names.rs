@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::draft::{Draft, Field};
+use crate::emit::RESERVED_MODULES;
 use crate::model::Name;
 use crate::naming;
 use crate::report::Faults;
@@ -28,15 +29,16 @@ pub(super) fn check(draft: &Draft, faults: &mut Faults) {
             |name| name.camel,
             faults,
         );
-        fields(&class.properties, faults);
+        check_fields(&class.properties, faults);
         for method in &class.methods {
-            fields(&method.fields, faults);
+            check_fields(&method.fields, faults);
         }
     }
-    variants(draft, faults);
+    check_variants(draft, faults);
+    check_taken(draft, faults);
 }
 
-fn fields(fields: &[Field], faults: &mut Faults) {
+fn check_fields(fields: &[Field], faults: &mut Faults) {
     distinct(
         fields.iter().map(|field| &field.name),
         |name| name.snake,
@@ -65,27 +67,66 @@ fn distinct<'d>(
     }
 }
 
-/// All methods share the enum of methods, where class and method are one word.
-fn variants(draft: &Draft, faults: &mut Faults) {
-    let mut seen = HashMap::new();
-    let mut names = Vec::new();
+/// All methods share the enum of methods, where class and method are one word. Two methods of one
+/// class were compared before.
+fn check_variants(draft: &Draft, faults: &mut Faults) {
+    let mut seen: HashMap<String, (&str, Span)> = HashMap::new();
     for class in &draft.classes {
         for method in &class.methods {
-            let path = format!("{}.{}", class.name.value, method.name.value);
             let camel = |name: &str| naming::name(name).camel;
             let variant = camel(&class.name.value) + &camel(&method.name.value);
-            names.push((variant, path, class, method));
+            match seen.get(&variant) {
+                Some((other, place)) if *other != class.name.value => {
+                    let path = format!("{}.{}", class.name.value, method.name.value);
+                    report(
+                        &path,
+                        "another method",
+                        &variant,
+                        method.name.span,
+                        *place,
+                        faults,
+                    );
+                }
+                Some(_) => {}
+                None => {
+                    seen.insert(variant, (&class.name.value, method.name.span));
+                }
+            }
         }
     }
-    for (variant, path, class, method) in &names {
-        let twins = class.methods.iter().filter(|other| {
-            naming::name(&other.name.value).camel == naming::name(&method.name.value).camel
-        });
-        // Two methods of one class were reported before.
-        if twins.count() == 1 {
-            collide(&mut seen, variant.clone(), path, method.name.span, faults);
+}
+
+/// Names that the generated code takes for itself.
+fn check_taken(draft: &Draft, faults: &mut Faults) {
+    for class in &draft.classes {
+        let module = naming::name(&class.name.value).snake;
+        if RESERVED_MODULES.contains(&module.as_str()) {
+            taken("class", &class.name, &module, faults);
         }
     }
+    for constant in &draft.constants {
+        let upper = naming::name(&constant.name.value).upper;
+        if TAKEN_CONSTANTS.contains(&upper.as_str()) {
+            taken("constant", &constant.name, &upper, faults);
+        }
+    }
+}
+
+/// What the generated constants call the version and the port.
+const TAKEN_CONSTANTS: [&str; 4] = [
+    "PORT",
+    "PROTOCOL_MAJOR",
+    "PROTOCOL_MINOR",
+    "PROTOCOL_REVISION",
+];
+
+fn taken(what: &str, name: &Spanned<String>, rust: &str, faults: &mut Faults) {
+    let found = format!("{what} `{}`, whose name `{rust}` is taken", name.value);
+    faults.push(
+        name.span,
+        found,
+        "a name that the generated code does not need for itself",
+    );
 }
 
 fn collide<'d>(
@@ -99,13 +140,17 @@ fn collide<'d>(
         None => {
             seen.insert(rust, (spec, span));
         }
-        // Equal names are duplicates or conflicts, which were reported as such.
+        // Two of the same name were reported before.
         Some((first, _)) if *first == spec => {}
-        Some((first, place)) => faults.push_beside(
-            span,
-            format!("`{spec}` and `{first}` both become `{rust}` in Rust"),
-            "names that stay apart",
-            ("the other one is", *place),
-        ),
+        Some((first, place)) => report(spec, &format!("`{first}`"), &rust, span, *place, faults),
     }
+}
+
+fn report(spec: &str, other: &str, rust: &str, span: Span, place: Span, faults: &mut Faults) {
+    faults.push_beside(
+        span,
+        format!("`{spec}` and {other} both become `{rust}` in Rust"),
+        "names that stay apart",
+        ("the other one is", place),
+    );
 }

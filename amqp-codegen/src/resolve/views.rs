@@ -79,7 +79,7 @@ fn agree<T: Eq + std::fmt::Display>(
             disagree(
                 format!("{what} {}", second.value),
                 second.span,
-                format!("{}", first.value),
+                &first.value.to_string(),
                 first.span,
                 faults,
             );
@@ -88,7 +88,7 @@ fn agree<T: Eq + std::fmt::Display>(
 }
 
 /// Two sources disagree: `found` in the second, `expected` in the first.
-fn disagree(found: String, span: Span, expected: String, first: Span, faults: &mut Faults) {
+fn disagree(found: String, span: Span, expected: &str, first: Span, faults: &mut Faults) {
     let expected = format!("{expected}, because the sources must agree");
     faults.push_beside(span, found, expected, ("the other source says so", first));
 }
@@ -111,7 +111,7 @@ fn join_constant(
         disagree(
             format!("constant `{name}` is {}", other.value),
             other.span,
-            value.value.to_string(),
+            &value.value.to_string(),
             value.span,
             faults,
         );
@@ -120,7 +120,7 @@ fn join_constant(
         disagree(
             format!("constant `{name}` is of another class"),
             constant.name.span,
-            "the same class".to_owned(),
+            "the same class",
             known.name.span,
             faults,
         );
@@ -145,7 +145,7 @@ fn join_domain(
         disagree(
             format!("domain `{name}` is `{}`", other.as_str()),
             domain.name.span,
-            format!("`{}`", wire.as_str()),
+            &format!("`{}`", wire.as_str()),
             known.name.span,
             faults,
         );
@@ -160,7 +160,7 @@ fn join_class(first: &mut Draft, class: Class, faults: &mut Faults) {
             "class `{}` with the id of `{}`",
             class.name.value, known.name.value
         );
-        let expected = "an id of its own".to_owned();
+        let expected = "an id of its own";
         disagree(found, class.name.span, expected, known.name.span, faults);
         return;
     }
@@ -194,7 +194,7 @@ fn join_method(class: &mut Class, method: Method, faults: &mut Faults) {
     let same_id = |known: &&Method| same(&known.id, &method.id);
     if let Some(known) = class.methods.iter().filter(other_name).find(same_id) {
         let found = format!("{what} with the id of `{}`", known.name.value);
-        let expected = "an id of its own".to_owned();
+        let expected = "an id of its own";
         disagree(found, method.name.span, expected, known.name.span, faults);
         return;
     }
@@ -215,7 +215,7 @@ fn join_method(class: &mut Class, method: Method, faults: &mut Faults) {
         disagree(
             format!("{what} {}", with(method.content)),
             method.name.span,
-            with(known.content).to_owned(),
+            with(known.content),
             known.name.span,
             faults,
         );
@@ -254,7 +254,7 @@ fn join_fields(first: &mut [Field], first_span: Span, second: Fields, faults: &m
         disagree(
             format!("{what} has {} {name}", fields.len()),
             span,
-            format!("{} {name}", first.len()),
+            &format!("{} {name}", first.len()),
             first_span,
             faults,
         );
@@ -272,7 +272,7 @@ fn join_field(what: &str, known: &mut Field, field: Field, faults: &mut Faults) 
             disagree(
                 format!("`{}` of {what} is `{}`", field.name.value, other.as_str()),
                 place,
-                format!("`{}`", wire.as_str()),
+                &format!("`{}`", wire.as_str()),
                 first,
                 faults,
             );
@@ -293,7 +293,7 @@ fn join_field(what: &str, known: &mut Field, field: Field, faults: &mut Faults) 
         _ => disagree(
             format!("`{}` of {what}", field.name.value),
             place,
-            format!("`{}`", known.name.value),
+            &format!("`{}`", known.name.value),
             first,
             faults,
         ),
@@ -306,7 +306,7 @@ fn join_field(what: &str, known: &mut Field, field: Field, faults: &mut Faults) 
         (Some(value), Some(other)) if value.value != other.value => disagree(
             format!("default of `{}` of {what}", field.name.value),
             other.span,
-            "the same default".to_owned(),
+            "the same default",
             value.span,
             faults,
         ),

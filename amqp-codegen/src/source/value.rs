@@ -1,12 +1,14 @@
 //! Small values that both formats spell as words or numbers.
 
+use std::fmt::Display;
+
 use super::{Span, Spanned};
 use crate::model::ConstantKind;
 use crate::report::Faults;
 
 /// Reads an unsigned decimal number of at most `max`. `what` names it in a fault: "the index of a
 /// class".
-pub(super) fn integer<T: TryFrom<u64>>(
+pub(super) fn integer<T>(
     word: &str,
     span: Span,
     what: &str,
@@ -14,7 +16,7 @@ pub(super) fn integer<T: TryFrom<u64>>(
     faults: &mut Faults,
 ) -> Option<Spanned<T>>
 where
-    T: Copy + std::fmt::Display + PartialOrd,
+    T: Copy + Display + PartialOrd + TryFrom<u64>,
 {
     let is_decimal = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     let number = word

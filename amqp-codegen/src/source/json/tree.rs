@@ -16,6 +16,9 @@ use crate::source::{MAX_DEPTH, Span, Spanned, Text, value};
 /// it.
 const MAX_MEMBERS: usize = 32;
 
+/// More items than any array has, and few enough that comparing all with all takes no time.
+const MAX_ITEMS: usize = 4096;
+
 /// A value of any kind, as its slice of the text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a> {
@@ -109,7 +112,6 @@ impl<'a> Node<'a> {
             return None;
         }
         for (key, raw) in members {
-            let key_span = self.text.span_of(key.get().as_bytes());
             let key = Self {
                 raw: key.get(),
                 text: self.text,
@@ -121,7 +123,7 @@ impl<'a> Node<'a> {
                 .find(|(other, _)| other.value == key.value);
             if let Some((first, _)) = earlier {
                 faults.push_beside(
-                    key_span,
+                    key.span,
                     format!("key `{}` twice in {what}", key.value),
                     "every key once",
                     ("first given", first.span),
@@ -142,6 +144,11 @@ impl<'a> Node<'a> {
     /// Takes it for an array.
     pub(super) fn array(&self, what: &str, faults: &mut Faults) -> Option<Vec<Self>> {
         let items = self.parse::<Vec<&'a RawValue>>(what, "an array", faults)?;
+        if items.len() > MAX_ITEMS {
+            let found = format!("{what} of {} items", items.len());
+            faults.push(self.span(), found, format!("at most {MAX_ITEMS}"));
+            return None;
+        }
         Some(
             items
                 .into_iter()
@@ -156,7 +163,11 @@ impl<'a> Node<'a> {
     /// Takes it for a string.
     pub(super) fn string(&self, what: &str, faults: &mut Faults) -> Option<Spanned<String>> {
         let string = self.parse::<String>(what, "a string", faults)?;
-        Some(Spanned::new(string, self.span()))
+        let between_quotes = self.raw.get(1..self.raw.len() - 1).unwrap_or(self.raw);
+        Some(Spanned::new(
+            string,
+            self.text.span_of(between_quotes.as_bytes()),
+        ))
     }
 
     fn parse<T: Deserialize<'a>>(

@@ -19,6 +19,10 @@ use crate::source::{MAX_DEPTH, Span, Spanned, Text};
 /// end to it.
 const MAX_ATTRIBUTES: usize = 32;
 
+/// More elements than any specification has (the largest known has 962), and few enough that
+/// comparing all with all takes no time.
+const MAX_ELEMENTS: usize = 10_000;
+
 /// An element without its text.
 #[derive(Debug)]
 pub(super) struct Element {
@@ -49,6 +53,7 @@ pub(super) fn parse(text: Text<'_>, faults: &mut Faults) -> Option<Element> {
         text,
         open: Vec::new(),
         root: None,
+        n_elements: 0,
         faults,
     };
     loop {
@@ -73,6 +78,8 @@ struct Builder<'a, 'f> {
     /// The elements that are not closed yet, outermost first. At most [`MAX_DEPTH`].
     open: Vec<Element>,
     root: Option<Element>,
+    /// At most [`MAX_ELEMENTS`].
+    n_elements: usize,
     faults: &'f mut Faults,
 }
 
@@ -104,6 +111,11 @@ impl<'a> Builder<'a, '_> {
             let expected = format!("at most {MAX_DEPTH} levels");
             return self.refuse(span, "elements nested too deeply", expected);
         }
+        if self.n_elements == MAX_ELEMENTS {
+            let expected = format!("at most {MAX_ELEMENTS}");
+            return self.refuse(span, "too many elements", expected);
+        }
+        self.n_elements += 1;
         let name = self.utf8(tag.name().as_ref());
         let attributes = self.attributes(tag)?;
         self.open.push(Element {
