@@ -39,8 +39,8 @@ pub fn check_bytes(args: &Args, bytes: u64) -> Result<(), Error> {
 }
 
 /// Runs a program and turns its failure into a line on standard error and an exit code.
-pub fn main_with(run: impl FnOnce(Args) -> Result<(), Error>) -> std::process::ExitCode {
-    match Args::parse(std::env::args().skip(1)).and_then(run) {
+pub fn main_with(run: impl FnOnce(&Args) -> Result<(), Error>) -> std::process::ExitCode {
+    match Args::parse(std::env::args().skip(1)).and_then(|args| run(&args)) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -49,13 +49,18 @@ pub fn main_with(run: impl FnOnce(Args) -> Result<(), Error>) -> std::process::E
     }
 }
 
-/// The runtime that `--runtime` asks for.
+/// Runs a future on the runtime that `--runtime` asks for, as a task: on several workers, the
+/// thread that merely blocks on a future is one thread more, and hand-overs to it are not what the
+/// bench is about.
 #[cfg(feature = "tokio")]
-pub fn tokio_runtime(flavour: Flavour) -> std::io::Result<tokio::runtime::Runtime> {
-    match flavour {
+pub fn run_on_tokio<F>(flavour: Flavour, future: F) -> Result<(), Error>
+where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let mut builder = match flavour {
         Flavour::Current => tokio::runtime::Builder::new_current_thread(),
         Flavour::Multi => tokio::runtime::Builder::new_multi_thread(),
-    }
-    .enable_all()
-    .build()
+    };
+    let runtime = builder.enable_all().build()?;
+    runtime.block_on(runtime.spawn(future))?
 }

@@ -109,6 +109,9 @@ impl Session {
             self.flush()?;
             self.deliver()?;
         }
+        // Some clients take an end of the stream for a failure even after close-ok, so they are
+        // left to close the socket themselves.
+        while self.stream.read(&mut buffer)? > 0 {}
         Ok(())
     }
 
@@ -155,16 +158,14 @@ impl Session {
                     let payload = &whole[FRAME_OVERHEAD - 1..whole.len() - 1];
                     rest = &rest[whole.len()..];
                     match header.kind {
-                        kind::METHOD => {
-                            // A publish needs no answer now; everything else is rare.
-                            if !payload.starts_with(&[0, 60, 0, 40]) {
-                                let (kind, channel) = (header.kind, header.channel);
-                                self.method(Frame {
-                                    kind,
-                                    channel,
-                                    payload,
-                                })?;
-                            }
+                        // A publish needs no answer now; everything else is rare.
+                        kind::METHOD if !payload.starts_with(&[0, 60, 0, 40]) => {
+                            let (kind, channel) = (header.kind, header.channel);
+                            self.method(Frame {
+                                kind,
+                                channel,
+                                payload,
+                            })?;
                         }
                         kind::HEADER => self.content_header(header.channel, payload)?,
                         _ => {}

@@ -18,17 +18,17 @@ fn main() -> ExitCode {
     main_with(run)
 }
 
-fn run(args: Args) -> Result<(), Error> {
+fn run(args: &Args) -> Result<(), Error> {
     match (args.mode, args.variant.as_deref()) {
-        (Mode::Publish, Some("setup")) => modes::setup(&args),
-        (Mode::Publish, Some("delete")) => modes::delete(&args),
-        (Mode::Publish, _) => modes::publish(&args),
-        (Mode::Confirm, _) => modes::confirm(&args),
-        (Mode::Confirm1, _) => modes::confirm1(&args),
-        (Mode::ConsumeNoAck, _) => modes::consume(&args, false),
-        (Mode::ConsumeAck, _) => modes::consume(&args, true),
-        (Mode::Declare, _) => modes::declare(&args),
-        (Mode::Conns, _) => modes::connections(&args),
-        (Mode::Channels, _) => modes::channels(&args),
+        (Mode::Publish, Some("setup")) => modes::setup(args),
+        (Mode::Publish, Some("delete")) => modes::delete(args),
+        (Mode::Publish, _) => modes::publish(args),
+        (Mode::Confirm, _) => modes::confirm(args),
+        (Mode::Confirm1, _) => modes::confirm1(args),
+        (Mode::ConsumeNoAck, _) => modes::consume(args, false),
+        (Mode::ConsumeAck, _) => modes::consume(args, true),
+        (Mode::Declare, _) => modes::declare(args),
+        (Mode::Conns, _) => modes::connections(args),
+        (Mode::Channels, _) => modes::channels(args),
     }
 }
