@@ -1,0 +1,213 @@
+//! Field tables and arrays: every tag, order, duplicates, nesting.
+
+use amqp_spec::field_table;
+use amqp_spec::wire::{
+    ArrayRef, Decimal, DecodeErrorKind, FieldArray, FieldTable, LongStr, ShortStr, TableRef,
+    Timestamp, Value,
+};
+
+/// A value and its octets, tag included.
+fn each_value() -> Vec<(Value<'static>, &'static [u8])> {
+    vec![
+        (Value::Bool(false), b"t\x00"),
+        (Value::Bool(true), b"t\x01"),
+        (Value::I8(-2), b"b\xfe"),
+        (Value::U8(254), b"B\xfe"),
+        (Value::I16(-2), b"s\xff\xfe"),
+        (Value::U16(65_534), b"u\xff\xfe"),
+        (Value::I32(-2), b"I\xff\xff\xff\xfe"),
+        (Value::U32(4_294_967_294), b"i\xff\xff\xff\xfe"),
+        (Value::I64(-2), b"l\xff\xff\xff\xff\xff\xff\xff\xfe"),
+        (Value::F32(1.5), b"f\x3f\xc0\x00\x00"),
+        (Value::F64(-1.5), b"d\xbf\xf8\x00\x00\x00\x00\x00\x00"),
+        (
+            Value::Decimal(Decimal {
+                scale: 2,
+                value: -1,
+            }),
+            b"D\x02\xff\xff\xff\xff",
+        ),
+        (
+            Value::LongString(LongStr::literal("ab")),
+            b"S\x00\x00\x00\x02ab",
+        ),
+        (Value::Array(ArrayRef::new(b"V")), b"A\x00\x00\x00\x01V"),
+        (
+            Value::Timestamp(Timestamp(1)),
+            b"T\x00\x00\x00\x00\x00\x00\x00\x01",
+        ),
+        (
+            Value::Table(TableRef::new(b"\x01kV")),
+            b"F\x00\x00\x00\x03\x01kV",
+        ),
+        (Value::Void, b"V"),
+        (Value::Bytes(b"\x00\xff"), b"x\x00\x00\x00\x02\x00\xff"),
+    ]
+}
+
+#[test]
+fn each_tag_in_both_directions() {
+    for (value, octets) in each_value() {
+        let mut array = FieldArray::new();
+        array.push(value);
+        assert_eq!(array.as_bytes(), octets);
+        assert_eq!(array.iter().collect::<Vec<_>>(), [Ok(value)]);
+        assert_eq!(value.tag(), octets[0]);
+
+        let table = FieldTable::from_iter([(ShortStr::literal("name"), value)]);
+        assert_eq!(table.as_bytes(), [b"\x04name", octets].concat());
+        assert_eq!(table.get("name"), Ok(Some(value)));
+        assert_eq!(table.as_ref().validate(), Ok(()));
+    }
+}
+
+#[test]
+fn each_value_needs_all_its_octets() {
+    for (_, octets) in each_value() {
+        for end in 1..octets.len() {
+            let error = ArrayRef::new(&octets[..end]).validate().unwrap_err();
+            assert!(
+                matches!(error.kind(), DecodeErrorKind::UnexpectedEnd { .. }),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn tags_of_the_specification_are_read() {
+    let read = ArrayRef::new(b"U\xff\xfeL\xff\xff\xff\xff\xff\xff\xff\xfet\x07");
+    let values = [Value::I16(-2), Value::I64(-2), Value::Bool(true)];
+    assert!(read.iter().eq(values.map(Ok)));
+    // And written as the brokers have them.
+    assert_eq!(FieldArray::from_iter(values).as_bytes()[0], b's');
+    assert_eq!(FieldArray::from_iter(values).as_bytes()[3], b'l');
+}
+
+#[test]
+fn unknown_tag_ends_the_table() {
+    let table = TableRef::new(b"\x01aV\x01bzzz\x01cV");
+    let mut entries = table.iter();
+    assert_eq!(
+        entries.next(),
+        Some(Ok((ShortStr::literal("a"), Value::Void)))
+    );
+    let error = entries.next().unwrap().unwrap_err();
+    assert_eq!(error.kind(), DecodeErrorKind::UnknownTag { tag: b'z' });
+    assert_eq!(
+        error.to_string(),
+        "field-table value at octet 5: unknown field value tag 'z' (0x7a)"
+    );
+    assert_eq!(entries.next(), None);
+    // What is in front of it can be had, what is behind it can not.
+    assert_eq!(table.get("a"), Ok(Some(Value::Void)));
+    assert_eq!(table.get("c"), Err(error));
+}
+
+#[test]
+fn order_and_duplicates_survive() {
+    let table = field_table! { "z" => 1, "a" => 2, "z" => 3 };
+    let names: Vec<_> = table
+        .iter()
+        .map(|entry| entry.unwrap().0.to_owned())
+        .collect();
+    assert_eq!(names, ["z", "a", "z"]);
+    assert_eq!(table.get("z"), Ok(Some(Value::I32(1))));
+    assert_eq!(table.get("y"), Ok(None));
+    assert_ne!(table, field_table! { "a" => 2, "z" => 1, "z" => 3 });
+}
+
+#[test]
+fn names_and_strings_need_not_be_text() {
+    let mut table = FieldTable::new();
+    table
+        .try_insert(b"\xff\x00", LongStr::new(b"\xfe").unwrap())
+        .unwrap();
+    let (name, value) = table.iter().next().unwrap().unwrap();
+    assert_eq!(
+        (name.as_bytes(), value.as_bytes()),
+        (&b"\xff\x00"[..], Some(&b"\xfe"[..]))
+    );
+    assert_eq!(table.get(b"\xff\x00").unwrap(), Some(value));
+    assert_eq!(value.as_str(), None);
+    assert_eq!(format!("{table:?}"), r#"{"\xff\0": "\xfe"}"#);
+}
+
+#[test]
+fn name_of_256_octets_is_refused_and_changes_nothing() {
+    let mut table = field_table! { "k" => true };
+    let error = table.try_insert("n".repeat(256), 1).unwrap_err();
+    assert_eq!((error.len(), error.max()), (256, 255));
+    assert_eq!(table, field_table! { "k" => true });
+    table.try_insert("n".repeat(255), 1).unwrap();
+}
+
+#[test]
+fn obvious_types_become_the_obvious_values() {
+    let (text, inner, octets) = (String::from("s"), field_table! {}, vec![1]);
+    let array = FieldArray::from_iter([1_u8]);
+    let table = field_table! {
+        "str" => "s", "string" => &text, "short" => ShortStr::literal("s"),
+        "bool" => true, "i8" => 1_i8, "u8" => 1_u8, "i16" => 1_i16, "u16" => 1_u16, "i32" => 1,
+        "u32" => 1_u32, "i64" => 1_i64, "f32" => 0.5_f32, "f64" => 0.5,
+        "octets" => b"x", "slice" => &b"x"[..], "vec" => &octets,
+        "table" => &inner, "array" => &array, "time" => Timestamp(1),
+        "decimal" => Decimal { scale: 1, value: 5 }, "void" => Value::Void,
+    };
+    let tags: Vec<u8> = table.iter().map(|entry| entry.unwrap().1.tag()).collect();
+    assert_eq!(tags, b"SSStbBsuIilfdxxxFATDV");
+}
+
+#[test]
+fn integers_of_any_width_are_integers() {
+    let values = [
+        b"b\xff".as_slice(),
+        b"B\xff",
+        b"I\xff\xff\xff\xff",
+        b"i\xff\xff\xff\xff",
+    ];
+    let read = values.map(|octets| {
+        ArrayRef::new(octets)
+            .iter()
+            .next()
+            .unwrap()
+            .unwrap()
+            .as_i64()
+    });
+    assert_eq!(read, [Some(-1), Some(255), Some(-1), Some(4_294_967_295)]);
+    assert_eq!(Value::from("1").as_i64(), None);
+}
+
+#[test]
+fn debug_reads_like_a_map_and_stays_short() {
+    let inner = field_table! { "n" => 1_u8, "void" => Value::Void, "octets" => b"\x00a" };
+    let table = field_table! { "s" => "text", "t" => &inner };
+    assert_eq!(
+        format!("{table:?}"),
+        r#"{"s": "text", "t": {"n": 1u8, "void": void, "octets": b"\0a"}}"#
+    );
+
+    let mut nested = FieldArray::new();
+    for _ in 0..6 {
+        nested = FieldArray::from_iter([&nested]);
+    }
+    assert_eq!(format!("{nested:?}"), "[[[[[… 10 octets]]]]]");
+
+    let mut long = FieldArray::new();
+    long.extend([1_u8; 1000]);
+    assert!(format!("{long:?}").ends_with("1u8, ..]"));
+    assert_eq!(
+        format!("{:?}", TableRef::new(b"\x01aV\x01bz")),
+        r#"{"a": void, "malformed": field-table value at octet 5: unknown field value tag 'z' (0x7a)}"#
+    );
+}
+
+#[test]
+fn empty_table_is_an_empty_table() {
+    assert_eq!(field_table! {}, FieldTable::default());
+    assert_eq!(TableRef::default(), TableRef::EMPTY);
+    assert_eq!(ArrayRef::default(), ArrayRef::EMPTY);
+    let mut table = field_table! { "k" => 1 };
+    table.clear();
+    assert!(table.is_empty());
+}
