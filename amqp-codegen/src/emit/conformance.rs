@@ -93,7 +93,7 @@ fn encode(specification: &Specification) -> TokenStream {
     });
     quote! {
         #docs
-        pub fn encode(name: &str, fields: &Fields) -> Option<Vec<u8>> {
+        pub(crate) fn encode(name: &str, fields: &Fields) -> Option<Vec<u8>> {
             let mut buf = Vec::new();
             match name {
                 #(#arms)*
@@ -145,7 +145,7 @@ fn to_frame(specification: &Specification) -> TokenStream {
     let body = lookup(&quote!(name), &arms);
     quote! {
         #docs
-        pub fn to_frame(#name: &str, #channel: u16, #fields: &Fields) -> Option<Vec<u8>> {
+        pub(crate) fn to_frame(#name: &str, #channel: u16, #fields: &Fields) -> Option<Vec<u8>> {
             #body
         }
     }
@@ -179,7 +179,7 @@ fn decode(specification: &Specification) -> TokenStream {
     let mutable = any_field.then(|| quote!(mut));
     quote! {
         #docs
-        pub fn decode(payload: &[u8]) -> Result<(String, Fields), DecodeError> {
+        pub(crate) fn decode(payload: &[u8]) -> Result<(String, Fields), DecodeError> {
             let method = Method::decode(payload)?;
             let #mutable fields = Fields::default();
             match method {
@@ -245,7 +245,7 @@ fn encode_properties(specification: &Specification) -> TokenStream {
     let body = lookup(&quote!(class_id), &arms);
     quote! {
         #docs
-        pub fn encode_properties(#class_id: u16, #fields: &Fields) -> Option<Vec<u8>> {
+        pub(crate) fn encode_properties(#class_id: u16, #fields: &Fields) -> Option<Vec<u8>> {
             #body
         }
     }
@@ -293,7 +293,7 @@ fn decode_properties(specification: &Specification) -> TokenStream {
     let body = lookup(&quote!(class_id), &arms);
     quote! {
         #docs
-        pub fn decode_properties(
+        pub(crate) fn decode_properties(
             #class_id: u16,
             #bytes: &[u8],
         ) -> Option<Result<Fields, DecodeError>> {

@@ -14,6 +14,7 @@ mod dictionary;
 mod dispatch;
 mod docs;
 mod format;
+mod guide;
 mod layout;
 mod metadata;
 mod method;
@@ -21,6 +22,8 @@ mod properties;
 mod reference;
 mod scope;
 mod vectors;
+
+pub use guide::{MissingSnippet, refresh_snippets};
 
 use crate::model::Specification;
 
@@ -122,8 +125,6 @@ pub fn emit(specification: &Specification, options: &Options) -> Vec<File> {
         files.extend(rust(specification, options, folder));
     }
     if let Some(folder) = &outputs.conformance {
-        let text = format::index(specification, options, CONFORMANCE, &[], &["conformance"]);
-        files.push(File::new(folder, "mod.rs", text));
         let text = conformance::file(specification, options);
         files.push(File::new(folder, "conformance.rs", text));
     }
@@ -148,7 +149,6 @@ pub fn emit(specification: &Specification, options: &Options) -> Vec<File> {
     files
 }
 
-const CONFORMANCE: &str = "Test support generated beside the typed methods.";
 const GENERATED: &str = "The protocol's vocabulary: one module per class, the enum of all methods, \
     constants, and a table that describes it all.";
 

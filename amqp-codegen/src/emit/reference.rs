@@ -166,11 +166,8 @@ fn facts(class: &Class, method: &Method) -> String {
 }
 
 fn field_row(field: &FieldView<'_>) -> [String; 4] {
-    let mut meaning = if field.reserved {
-        "Reserved: sent as zero or empty, ignored when received.".to_owned()
-    } else {
-        cell(field.docs, "")
-    };
+    let reserved = "Reserved: sent as zero or empty, ignored when received.";
+    let mut meaning = cell(field.docs, if field.reserved { reserved } else { "" });
     if !field.asserts.is_empty() {
         let asserts: Vec<_> = field
             .asserts

@@ -38,6 +38,10 @@ impl<'o> Scope<'o> {
     /// Something of the runtime's `wire` module.
     pub(super) fn wire(&mut self, name: &'static str) -> TokenStream {
         if self.types.contains(name) {
+            if name == "TypedMethod" {
+                // Its constants and functions are used without its name.
+                self.wire.insert("TypedMethod as _");
+            }
             return path(&format!("{}::wire::{name}", self.options.runtime));
         }
         self.wire.insert(name);

@@ -161,7 +161,7 @@ impl<'a> TypedMethod<'a> for RequestOk {
 }
 
 impl<'r> Reply<'r> for RequestOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)

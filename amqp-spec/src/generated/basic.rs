@@ -139,7 +139,7 @@ impl<'a> TypedMethod<'a> for QosOk {
 }
 
 impl<'r> Reply<'r> for QosOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -267,7 +267,7 @@ impl<'a> TypedMethod<'a> for ConsumeOk<'a> {
 }
 
 impl<'r> Reply<'r> for ConsumeOk<'r> {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -363,7 +363,7 @@ impl<'a> TypedMethod<'a> for CancelOk<'a> {
 }
 
 impl<'r> Reply<'r> for CancelOk<'r> {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -613,10 +613,7 @@ pub enum GetReply<'r> {
 }
 
 impl<'r> Reply<'r> for GetReply<'r> {
-    const IDS: &'static [MethodId] = &[
-        <GetOk<'_> as TypedMethod<'_>>::ID,
-        <GetEmpty as TypedMethod<'_>>::ID,
-    ];
+    const IDS: &'static [MethodId] = &[GetOk::ID, GetEmpty::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         let id = Reader::new(payload).method_id()?;
@@ -686,7 +683,7 @@ impl<'a> TypedMethod<'a> for GetOk<'a> {
 }
 
 impl<'r> Reply<'r> for GetOk<'r> {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -739,7 +736,7 @@ impl<'a> TypedMethod<'a> for GetEmpty {
 }
 
 impl<'r> Reply<'r> for GetEmpty {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -1075,7 +1072,7 @@ impl<'a> TypedMethod<'a> for RecoverOk {
 }
 
 impl<'r> Reply<'r> for RecoverOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)

@@ -116,7 +116,7 @@ impl<'a> TypedMethod<'a> for OpenOk {
 }
 
 impl<'r> Reply<'r> for OpenOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -249,7 +249,7 @@ impl<'a> TypedMethod<'a> for FlowOk {
 }
 
 impl<'r> Reply<'r> for FlowOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -356,7 +356,7 @@ impl<'a> TypedMethod<'a> for CloseOk {
 }
 
 impl<'r> Reply<'r> for CloseOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)

@@ -122,7 +122,7 @@ impl<'a> TypedMethod<'a> for SelectOk {
 }
 
 impl<'r> Reply<'r> for SelectOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)

@@ -175,7 +175,7 @@ impl<'a> TypedMethod<'a> for StartOk<'a> {
 }
 
 impl<'r> Reply<'r> for StartOk<'r> {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -256,7 +256,7 @@ impl<'a> TypedMethod<'a> for SecureOk<'a> {
 }
 
 impl<'r> Reply<'r> for SecureOk<'r> {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -413,7 +413,7 @@ impl<'a> TypedMethod<'a> for TuneOk {
 }
 
 impl<'r> Reply<'r> for TuneOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -523,7 +523,7 @@ impl<'a> TypedMethod<'a> for OpenOk {
 }
 
 impl<'r> Reply<'r> for OpenOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -632,7 +632,7 @@ impl<'a> TypedMethod<'a> for CloseOk {
 }
 
 impl<'r> Reply<'r> for CloseOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -802,7 +802,7 @@ impl<'a> TypedMethod<'a> for UpdateSecretOk {
 }
 
 impl<'r> Reply<'r> for UpdateSecretOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)

@@ -159,7 +159,7 @@ impl<'a> TypedMethod<'a> for DeclareOk {
 }
 
 impl<'r> Reply<'r> for DeclareOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -262,7 +262,7 @@ impl<'a> TypedMethod<'a> for DeleteOk {
 }
 
 impl<'r> Reply<'r> for DeleteOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -380,7 +380,7 @@ impl<'a> TypedMethod<'a> for BindOk {
 }
 
 impl<'r> Reply<'r> for BindOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -497,7 +497,7 @@ impl<'a> TypedMethod<'a> for UnbindOk {
 }
 
 impl<'r> Reply<'r> for UnbindOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)

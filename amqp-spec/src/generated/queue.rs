@@ -142,7 +142,7 @@ impl<'a> TypedMethod<'a> for DeclareOk<'a> {
 }
 
 impl<'r> Reply<'r> for DeclareOk<'r> {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -261,7 +261,7 @@ impl<'a> TypedMethod<'a> for BindOk {
 }
 
 impl<'r> Reply<'r> for BindOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -377,7 +377,7 @@ impl<'a> TypedMethod<'a> for PurgeOk {
 }
 
 impl<'r> Reply<'r> for PurgeOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -508,7 +508,7 @@ impl<'a> TypedMethod<'a> for DeleteOk {
 }
 
 impl<'r> Reply<'r> for DeleteOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -618,7 +618,7 @@ impl<'a> TypedMethod<'a> for UnbindOk {
 }
 
 impl<'r> Reply<'r> for UnbindOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)

@@ -106,7 +106,7 @@ impl<'a> TypedMethod<'a> for SelectOk {
 }
 
 impl<'r> Reply<'r> for SelectOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -207,7 +207,7 @@ impl<'a> TypedMethod<'a> for CommitOk {
 }
 
 impl<'r> Reply<'r> for CommitOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)
@@ -304,7 +304,7 @@ impl<'a> TypedMethod<'a> for RollbackOk {
 }
 
 impl<'r> Reply<'r> for RollbackOk {
-    const IDS: &'static [MethodId] = &[<Self as TypedMethod<'_>>::ID];
+    const IDS: &'static [MethodId] = &[Self::ID];
 
     fn decode_reply(payload: &'r [u8]) -> Result<Self, DecodeError> {
         Self::decode(payload)

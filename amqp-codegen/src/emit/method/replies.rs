@@ -56,8 +56,8 @@ pub(super) fn several(
         return TokenStream::new();
     };
     let name = ident(name);
-    let [reply, method_id, error, typed_method] =
-        ["Reply", "MethodId", "DecodeError", "TypedMethod"].map(|name| scope.wire(name));
+    let [reply, method_id, error] =
+        ["Reply", "MethodId", "DecodeError"].map(|name| scope.wire(name));
     let result = scope.result();
     let ids = layout::replies(method);
     let (generics, lifetime) = if borrowing(class, &ids) {
@@ -72,17 +72,14 @@ pub(super) fn several(
     let mut id_list = Vec::new();
     let mut attempts = Vec::new();
     let mut names = Vec::new();
-    for reply in ids
-        .iter()
-        .filter_map(|id| class.methods.iter().find(|reply| reply.id == *id))
-    {
+    let find = |id: &u16| class.methods.iter().find(|reply| reply.id == *id);
+    for reply in ids.iter().filter_map(find) {
         let full_name = format!("{}.{}", class.name, reply.name);
         let docs = docs::comment(&[format!("`{full_name}`.")], 4);
         let variant = ident(&reply.name.camel);
         let reply_type = method_type(reply, "r");
-        let any_lifetime = method_type(reply, "_");
         variants.push(quote!(#docs #variant(#reply_type)));
-        id_list.push(quote!(<#any_lifetime as #typed_method<'_>>::ID));
+        id_list.push(quote!(#variant::ID));
         let number = method_number(class, reply);
         attempts.push(quote!(#number => #variant::decode(payload).map(Self::#variant)));
         names.push(full_name);
@@ -113,13 +110,13 @@ pub(super) fn reply(class: &Class, method: &Method, scope: &mut Scope<'_>) -> To
     if !layout::answers(class, method) {
         return TokenStream::new();
     }
-    let [reply, method_id, error, typed_method] =
-        ["Reply", "MethodId", "DecodeError", "TypedMethod"].map(|name| scope.wire(name));
+    let [reply, method_id, error] =
+        ["Reply", "MethodId", "DecodeError"].map(|name| scope.wire(name));
     let result = scope.result();
     let name = method_type(method, "r");
     quote! {
         impl<'r> #reply<'r> for #name {
-            const IDS: &'static [#method_id] = &[<Self as #typed_method<'_>>::ID];
+            const IDS: &'static [#method_id] = &[Self::ID];
 
             fn decode_reply(payload: &'r [u8]) -> #result<Self, #error> {
                 Self::decode(payload)

@@ -12,7 +12,7 @@ use crate::support::Fields;
 /// Encodes a method by its name; `None` if there is none of that name.
 ///
 /// The result is the payload of a method frame: ids and arguments.
-pub fn encode(name: &str, fields: &Fields) -> Option<Vec<u8>> {
+pub(crate) fn encode(name: &str, fields: &Fields) -> Option<Vec<u8>> {
     let mut buf = Vec::new();
     match name {
         "connection.start" => connection::Start {
@@ -303,7 +303,7 @@ pub fn encode(name: &str, fields: &Fields) -> Option<Vec<u8>> {
 }
 
 /// Makes the frame of a method of fixed size; `None` if it is not of fixed size.
-pub fn to_frame(name: &str, channel: u16, fields: &Fields) -> Option<Vec<u8>> {
+pub(crate) fn to_frame(name: &str, channel: u16, fields: &Fields) -> Option<Vec<u8>> {
     match name {
         "connection.tune" => Some(
             connection::Tune {
@@ -444,7 +444,7 @@ pub fn to_frame(name: &str, channel: u16, fields: &Fields) -> Option<Vec<u8>> {
 
 /// Decodes the payload of a method frame into the method's name and its arguments, without the
 /// reserved ones.
-pub fn decode(payload: &[u8]) -> Result<(String, Fields), DecodeError> {
+pub(crate) fn decode(payload: &[u8]) -> Result<(String, Fields), DecodeError> {
     let method = Method::decode(payload)?;
     let mut fields = Fields::default();
     match method {
@@ -692,7 +692,7 @@ pub fn decode(payload: &[u8]) -> Result<(String, Fields), DecodeError> {
 }
 
 /// Encodes the properties of a class by its id; `None` if that class has none.
-pub fn encode_properties(class_id: u16, fields: &Fields) -> Option<Vec<u8>> {
+pub(crate) fn encode_properties(class_id: u16, fields: &Fields) -> Option<Vec<u8>> {
     match class_id {
         60 => {
             let mut properties = basic::Properties::new();
@@ -743,7 +743,10 @@ pub fn encode_properties(class_id: u16, fields: &Fields) -> Option<Vec<u8>> {
 }
 
 /// Decodes the properties of a class by its id; `None` if that class has none.
-pub fn decode_properties(class_id: u16, bytes: &[u8]) -> Option<Result<Fields, DecodeError>> {
+pub(crate) fn decode_properties(
+    class_id: u16,
+    bytes: &[u8],
+) -> Option<Result<Fields, DecodeError>> {
     match class_id {
         60 => Some(basic::PropertiesRef::decode(bytes).map(|properties| {
             let mut fields = Fields::default();
