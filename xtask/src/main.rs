@@ -5,8 +5,12 @@
 //! the command line was not understood.
 
 mod broker;
+mod demo;
 mod failure;
 mod progress;
+mod regenerate;
+mod test;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -19,7 +23,11 @@ The command of the repository.
 usage: cargo xtask COMMAND [OPTIONS]
 
 commands:
+  demo         show the main job from end to end against a real RabbitMQ
+  test         run everything that has to hold
+  regenerate   generate code, vectors and reference from the specification
   broker       start, stop and show private RabbitMQ nodes
+  tidy         check the house rules that neither the compiler nor clippy know
   help         print this
 
 `cargo xtask COMMAND --help` tells more.
@@ -43,6 +51,10 @@ fn run() -> Result<(), Failure> {
     let mut arguments = lexopt::Parser::from_env();
     match failure::command(&mut arguments, "cargo xtask help")?.as_deref() {
         Some("broker") => broker::run(&mut arguments),
+        Some("regenerate") => regenerate::run(&mut arguments),
+        Some("demo") => demo::run(&mut arguments),
+        Some("test") => test::run(&mut arguments),
+        Some("tidy") => tidy::run(&mut arguments),
         Some("help") | None => {
             print!("{HELP}");
             Ok(())

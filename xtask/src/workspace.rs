@@ -4,6 +4,7 @@ use std::{
     env,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// The root of the repository.
@@ -31,6 +32,20 @@ pub(crate) fn target() -> PathBuf {
 /// The folder for our own files below the target folder.
 pub(crate) fn scratch() -> PathBuf {
     target().join("xtask")
+}
+
+/// A command for the cargo that runs us, and thereby of its toolchain, in the root of the repository.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    // What cargo told this program about its package is not true of what is run next.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Tells whether this runs as continuous integration, where nothing may be skipped.

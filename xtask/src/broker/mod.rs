@@ -46,7 +46,7 @@ options:
 ";
 
 /// The release that `--release` is not given for.
-const SYSTEM: &str = "system";
+pub(crate) const SYSTEM: &str = "system";
 
 /// What `start` was asked for.
 #[derive(Debug, Default)]

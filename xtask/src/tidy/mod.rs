@@ -1,0 +1,244 @@
+//! `cargo xtask tidy`: the house rules that neither the compiler nor clippy know.
+//!
+//! Each rule is a function from a file's path and text to faults, so that it can be tested on a
+//! line. This file only finds the files and asks the rules.
+
+mod documents;
+mod manifests;
+mod rust;
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{failure::Failure, workspace};
+
+const HELP: &str = "\
+Checks the house rules that neither the compiler nor clippy know:
+
+  * every Rust file begins with what it is for, and has at most 800 lines unless
+    it is generated
+  * the sans-IO core knows no sockets, threads, clocks, runtimes or randomness
+  * no unsafe code, no notes to do something later, no paths of one machine
+  * no spaces at the end of lines, and a newline at the end of files
+  * crates depend on each other in one direction
+  * links and snippets in documents lead to what is there
+
+usage: cargo xtask tidy
+";
+
+/// Folders that hold no files of ours.
+const FOREIGN: &[&str] = &["target", "corpus", "artifacts", "coverage", "node_modules"];
+
+/// A broken rule, where it is broken.
+#[derive(Debug, Eq, PartialEq)]
+struct Fault {
+    path: String,
+    /// Counted from 1; 0 for the whole file.
+    line: usize,
+    message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.path, self.message),
+            line => write!(f, "{}:{line}: {}", self.path, self.message),
+        }
+    }
+}
+
+/// A file of ours, with its path relative to the repository.
+#[derive(Debug)]
+struct File<'a> {
+    path: &'a str,
+    text: &'a str,
+}
+
+impl File<'_> {
+    fn fault(&self, line: usize, message: impl Into<String>) -> Fault {
+        Fault {
+            path: self.path.to_owned(),
+            line,
+            message: message.into(),
+        }
+    }
+
+    /// The lines with their numbers, counted from 1.
+    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        (1..).zip(self.text.lines())
+    }
+
+    fn has_extension(&self, extension: &str) -> bool {
+        Path::new(self.path)
+            .extension()
+            .is_some_and(|found| found == extension)
+    }
+}
+
+pub(crate) fn run(arguments: &mut lexopt::Parser) -> Result<(), Failure> {
+    use lexopt::prelude::*;
+    match arguments.next()? {
+        None => {
+            println!("{}", check()?);
+            Ok(())
+        }
+        Some(Short('h') | Long("help")) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => Err(other.unexpected().into()),
+    }
+}
+
+/// Checks the whole repository.
+pub(crate) fn check() -> Result<String, Failure> {
+    let root = workspace::root();
+    let mut paths = Vec::new();
+    collect(&root, &root, &mut paths)?;
+    let mut faults = Vec::new();
+    for path in &paths {
+        let text = fs::read_to_string(root.join(path)).map_err(Failure::file("read", path))?;
+        let file = File {
+            path: &path.to_string_lossy(),
+            text: &text,
+        };
+        faults.extend(check_file(&file, &root));
+    }
+    if faults.is_empty() {
+        return Ok(format!("{} files are tidy", paths.len()));
+    }
+    let lines: Vec<_> = faults.iter().map(Fault::to_string).collect();
+    Err(Failure::new(format!(
+        "house rules are broken:\n{}",
+        lines.join("\n")
+    )))
+}
+
+fn check_file(file: &File<'_>, root: &Path) -> Vec<Fault> {
+    let mut faults = ends_of_lines(file);
+    faults.extend(paths_of_one_machine(file));
+    if file.has_extension("rs") {
+        faults.extend(rust::check(file));
+    }
+    if file.has_extension("md") {
+        faults.extend(documents::check(file, root));
+    }
+    if file.path.ends_with("Cargo.toml") {
+        faults.extend(manifests::check(file));
+    }
+    faults
+}
+
+/// Finds the files of ours below a folder, in order, as paths relative to the root.
+fn collect(root: &Path, folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let read = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut entries = read.map_err(Failure::file("read", folder))?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        let relative = path.strip_prefix(root).unwrap_or(&path);
+        if name.starts_with('.') || is_quoted(relative) {
+            continue;
+        }
+        if path.is_dir() {
+            if !FOREIGN.contains(&&*name) {
+                collect(root, &path, paths)?;
+            }
+        } else if ["rs", "md", "toml"]
+            .iter()
+            .any(|end| path.extension() == Some(end.as_ref()))
+        {
+            paths.push(relative.to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Inputs and expectations of the generator's tests show other people's files and faulty ones.
+fn is_quoted(path: &Path) -> bool {
+    [
+        "amqp-codegen/tests/rejects",
+        "amqp-codegen/tests/golden",
+        "amqp-codegen/tests/accepts",
+    ]
+    .iter()
+    .any(|folder| path.starts_with(folder))
+}
+
+fn ends_of_lines(file: &File<'_>) -> Vec<Fault> {
+    let is_untidy = |line: &str| line.ends_with([' ', '\t', '\r']);
+    let mut faults: Vec<_> = file
+        .text
+        .split('\n')
+        .zip(1..)
+        .filter(|(line, _)| is_untidy(line))
+        .map(|(_, number)| file.fault(number, "space at the end of the line"))
+        .collect();
+    if !file.text.is_empty() && (!file.text.ends_with('\n') || file.text.ends_with("\n\n")) {
+        faults.push(file.fault(0, "should end with one newline"));
+    }
+    faults
+}
+
+fn paths_of_one_machine(file: &File<'_>) -> Vec<Fault> {
+    // Put together here, so that this file does not contain them.
+    let homes = ["home", "root", "work", "Users"].map(|name| format!("/{name}/"));
+    let begins_a_path = |line: &str, at: usize| {
+        let before = line.get(..at).and_then(|text| text.chars().next_back());
+        before.is_none_or(|c| c.is_whitespace() || "\"'`(<=:".contains(c))
+    };
+    let is_found = |line: &str| {
+        homes.iter().any(|home| {
+            line.match_indices(home)
+                .any(|(at, _)| begins_a_path(line, at))
+        })
+    };
+    file.lines()
+        .filter(|(_, line)| is_found(line))
+        .map(|(number, _)| file.fault(number, "a path of one machine"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_repository_is_tidy() {
+        if let Err(failure) = check() {
+            panic!("{}", failure.message());
+        }
+    }
+
+    #[test]
+    fn untidy_ends_are_found() {
+        let lines = |text| {
+            let faults = ends_of_lines(&File { path: "a.md", text });
+            faults.iter().map(|fault| fault.line).collect::<Vec<_>>()
+        };
+        assert_eq!(lines("a\nb \n\tc\t\nd\r\n"), [2, 3, 4]);
+        assert_eq!(lines("a"), [0]);
+        assert_eq!(lines("a\n\n"), [0]);
+        assert_eq!(lines("a\n"), [0; 0]);
+        assert_eq!(lines(""), [0; 0]);
+    }
+
+    #[test]
+    fn paths_of_one_machine_are_found() {
+        let is_found = |text: &str| {
+            !paths_of_one_machine(&File {
+                path: "a.rs",
+                text: &text.replace('~', "/"),
+            })
+            .is_empty()
+        };
+        assert!(is_found("let a = \"~home~ann~x\";"));
+        assert!(is_found("~root~x"));
+        assert!(is_found("see (~Users~ann)"));
+        assert!(!is_found("a~home~b"));
+        assert!(!is_found("~etc~hosts"));
+    }
+}
