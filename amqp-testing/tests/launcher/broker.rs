@@ -224,35 +224,6 @@ fn a_killed_program_takes_its_broker_with_it() {
     fs::remove_dir_all(directory).unwrap();
 }
 
-#[cfg(feature = "tls")]
-#[test]
-fn tls_is_served_with_certificates_of_the_broker() {
-    let Some(options) = options() else { return };
-    let broker = options.tls().start().unwrap();
-    let certificates = broker.certificates().unwrap();
-    let address = broker.first().tls_url().unwrap();
-    let address = address.split('@').next_back().unwrap();
-    let output = Command::new("openssl")
-        .args([
-            "s_client",
-            "-brief",
-            "-verify_return_error",
-            "-verify_hostname",
-            "localhost",
-        ])
-        .args(["-connect", address, "-CAfile"])
-        .arg(certificates.authority())
-        .arg("-cert")
-        .arg(certificates.client())
-        .arg("-key")
-        .arg(certificates.client_key())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("Verification: OK"), "{text}");
-}
-
 fn identity_of(directory: &Path) -> String {
     let name = directory.file_name().unwrap().to_str().unwrap();
     name.strip_prefix("broker-").unwrap().to_owned()

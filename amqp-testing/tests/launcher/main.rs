@@ -12,3 +12,5 @@
 
 mod broker;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
