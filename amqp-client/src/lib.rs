@@ -1,1 +1,61 @@
-//! Being written.
+//! An AMQP 0-9-1 client for RabbitMQ and other brokers that speak it.
+//!
+//! ```no_run
+//! use amqp_client::{Connection, Message, QueueDeclare};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let connection = Connection::open("amqp://localhost").await?;
+//! let channel = connection.open_channel().await?;
+//! channel.queue_declare(QueueDeclare::new("orders").durable()).await?;
+//!
+//! let publisher = connection.open_publisher().await?;
+//! publisher.publish("", "orders", Message::new("order 42").persistent()).await?; // confirmed
+//!
+//! let mut orders = channel.consume("orders").prefetch(100).await?;
+//! while let Some(delivery) = orders.next().await {
+//!     let delivery = delivery?;
+//!     println!("{}", String::from_utf8_lossy(delivery.body()));
+//!     delivery.ack()?; // at most once, by type
+//! }
+//! connection.close().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # How it is built
+//!
+//! [`proto`] is the protocol without input and output; the handles here meet it at a few short
+//! locks. With the feature `tokio` (default), [`Connection::open`] drives it in one task per
+//! connection; without, [`Connection::with_core`] leaves the driving to you. The methods, properties
+//! and constants of the protocol are generated from its specification, in [`amqp_spec`].
+
+pub mod adapter;
+mod channel;
+mod connection;
+mod consumer;
+mod declare;
+mod delivery;
+mod error;
+mod message;
+mod options;
+pub mod proto;
+mod publish;
+mod publisher;
+mod uri;
+
+pub use amqp_spec;
+
+pub use self::channel::{Channel, PreparedPublish, QosScope, Requeue};
+pub use self::connection::Connection;
+pub use self::consumer::{
+    Acknowledgement, Automatic, Consume, ConsumeError, Consumer, DEFAULT_PREFETCH, Manual,
+};
+pub use self::declare::{DeclaredQueue, ExchangeDeclare, QueueDeclare};
+pub use self::delivery::{Delivery, Got, Received, ReturnedMessage};
+pub use self::error::{
+    BrokerClose, ChannelError, ConnectCause, ConnectError, ConnectionError, Initiator,
+    PublishError, Stage, Violation,
+};
+pub use self::message::{Body, Message};
+pub use self::options::ConnectionOptions;
+pub use self::publisher::{Confirmation, PreparedPublisher, Publisher};
+pub use self::uri::UriError;

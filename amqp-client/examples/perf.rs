@@ -1,0 +1,367 @@
+//! Measures what a message costs: `perf <mode> --url amqp://… --messages N --size BYTES …`.
+//!
+//! Prints one line of JSON. The modes are `publish`, `publish-prepared`, `confirm` (a window of
+//! unconfirmed messages), `confirm1` (one at a time), `consume-noack`, `consume-ack`, `declare`
+//! (passive declares, one after the other), `channels` and `conns`. Against a broker that is not a
+//! null broker, `consume-*` needs a queue that holds messages.
+
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a measuring tool, not a library"
+)]
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use amqp_client::amqp_spec::basic::Properties;
+use amqp_client::{Confirmation, Connection, QueueDeclare};
+use bytes::Bytes;
+
+type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+#[derive(Clone)]
+struct Arguments {
+    mode: String,
+    url: String,
+    messages: usize,
+    size: usize,
+    queue: String,
+    prefetch: u16,
+    in_flight: usize,
+    runtime: String,
+    slow: Duration,
+    tasks: usize,
+}
+
+fn main() -> Outcome {
+    let arguments = parse(std::env::args().skip(1))?;
+    let runtime = if arguments.runtime == "multi" {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+    };
+    runtime.block_on(async {
+        // As a program would: not on the thread that waits for the runtime, but on the runtime.
+        tokio::spawn(run(arguments)).await?
+    })
+}
+
+fn parse(
+    mut words: impl Iterator<Item = String>,
+) -> Result<Arguments, Box<dyn Error + Send + Sync>> {
+    let mut arguments = Arguments {
+        mode: words.next().ok_or("which mode?")?,
+        url: "amqp://localhost".to_owned(),
+        messages: 100_000,
+        size: 16,
+        queue: "perf".to_owned(),
+        prefetch: 1000,
+        in_flight: 1000,
+        runtime: "current".to_owned(),
+        slow: Duration::ZERO,
+        tasks: 1,
+    };
+    while let Some(name) = words.next() {
+        let value = words
+            .next()
+            .ok_or_else(|| format!("{name} needs a value"))?;
+        match name.as_str() {
+            "--url" => arguments.url = value,
+            "--messages" => arguments.messages = value.parse()?,
+            "--size" => arguments.size = value.parse()?,
+            "--queue" => arguments.queue = value,
+            "--prefetch" => arguments.prefetch = value.parse()?,
+            "--inflight" => arguments.in_flight = value.parse()?,
+            "--runtime" => arguments.runtime = value,
+            "--slow-us" => arguments.slow = Duration::from_micros(value.parse()?),
+            "--tasks" => arguments.tasks = value.parse()?,
+            _ => return Err(format!("unknown option {name}").into()),
+        }
+    }
+    Ok(arguments)
+}
+
+async fn run(arguments: Arguments) -> Outcome {
+    match arguments.mode.as_str() {
+        "publish" => publish(&arguments, false).await,
+        "publish-prepared" => publish(&arguments, true).await,
+        "confirm" => confirm(&arguments).await,
+        "confirm1" => confirm_one_by_one(&arguments).await,
+        "consume-noack" => consume(&arguments, false).await,
+        "consume-ack" => consume(&arguments, true).await,
+        "declare" => declare(&arguments).await,
+        "channels" => channels(&arguments).await,
+        "conns" => connections(&arguments).await,
+        mode => Err(format!("unknown mode {mode}").into()),
+    }
+}
+
+async fn publish(arguments: &Arguments, prepared: bool) -> Outcome {
+    let connection = Connection::open(&arguments.url).await?;
+    let channel = connection.open_channel().await?;
+    let body = Bytes::from(vec![b'x'; arguments.size]);
+    let properties = Properties::new().delivery_mode(1);
+    let measure = Measure::start();
+    let mut tasks = Vec::new();
+    for task in 0..arguments.tasks {
+        let share = arguments.messages / arguments.tasks
+            + usize::from(task < arguments.messages % arguments.tasks);
+        let (channel, body, queue) = (channel.clone(), body.clone(), arguments.queue.clone());
+        let properties = properties.clone();
+        let work = async move {
+            if prepared {
+                let publisher = channel.prepare("", &queue, properties.as_ref())?;
+                for _ in 0..share {
+                    publisher.publish(&body).await?;
+                }
+            } else {
+                for _ in 0..share {
+                    channel
+                        .basic_publish_body("", &queue, properties.as_ref(), &body)
+                        .await?;
+                }
+            }
+            Ok::<_, amqp_client::ChannelError>(())
+        };
+        if arguments.tasks == 1 {
+            work.await?;
+        } else {
+            tasks.push(tokio::spawn(work));
+        }
+    }
+    for task in tasks {
+        task.await??;
+    }
+    // A reply comes after everything before it has been read.
+    channel
+        .queue_declare(QueueDeclare::new(&arguments.queue).passive())
+        .await?;
+    measure.report(arguments, &mut []);
+    connection.close().await?;
+    Ok(())
+}
+
+async fn confirm(arguments: &Arguments) -> Outcome {
+    let connection = Connection::open(&arguments.url).await?;
+    let publisher = connection.open_publisher().await?;
+    let properties = Properties::new().delivery_mode(1);
+    let message = amqp_client::Message::new(vec![b'x'; arguments.size]).with_properties(properties);
+    let mut window: VecDeque<Confirmation> = VecDeque::with_capacity(arguments.in_flight);
+    let measure = Measure::start();
+    for _ in 0..arguments.messages {
+        if window.len() >= arguments.in_flight
+            && let Some(oldest) = window.pop_front()
+        {
+            oldest.await?;
+        }
+        window.push_back(publisher.send("", &arguments.queue, &message).await?);
+    }
+    for confirmation in window {
+        confirmation.await?;
+    }
+    measure.report(arguments, &mut []);
+    connection.close().await?;
+    Ok(())
+}
+
+async fn confirm_one_by_one(arguments: &Arguments) -> Outcome {
+    let connection = Connection::open(&arguments.url).await?;
+    let publisher = connection.open_publisher().await?;
+    let message = amqp_client::Message::new(vec![b'x'; arguments.size]);
+    let mut waits = Vec::with_capacity(arguments.messages);
+    let measure = Measure::start();
+    for _ in 0..arguments.messages {
+        let start = Instant::now();
+        publisher.publish("", &arguments.queue, &message).await?;
+        waits.push(start.elapsed());
+    }
+    measure.report(arguments, &mut waits);
+    connection.close().await?;
+    Ok(())
+}
+
+async fn consume(arguments: &Arguments, ack: bool) -> Outcome {
+    let connection = Connection::open(&arguments.url).await?;
+    let channel = connection.open_channel().await?;
+    let measure = Measure::start();
+    if ack {
+        let consume = channel
+            .consume(&arguments.queue)
+            .prefetch(arguments.prefetch);
+        let mut consumer = consume.await?;
+        for _ in 0..arguments.messages {
+            let delivery = consumer.next().await.ok_or("the stream ended")??;
+            std::hint::black_box(delivery.body());
+            delivery.ack()?;
+            pause(arguments.slow).await;
+        }
+    } else {
+        let mut consumer = channel.consume(&arguments.queue).no_ack().await?;
+        for _ in 0..arguments.messages {
+            let delivery = consumer.next().await.ok_or("the stream ended")??;
+            std::hint::black_box(delivery.body());
+            pause(arguments.slow).await;
+        }
+    }
+    measure.report(arguments, &mut []);
+    connection.close().await?;
+    Ok(())
+}
+
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
+async fn declare(arguments: &Arguments) -> Outcome {
+    let connection = Connection::open(&arguments.url).await?;
+    let channel = connection.open_channel().await?;
+    let mut waits = Vec::with_capacity(arguments.messages);
+    let measure = Measure::start();
+    for _ in 0..arguments.messages {
+        let start = Instant::now();
+        channel
+            .queue_declare(QueueDeclare::new(&arguments.queue).passive())
+            .await?;
+        waits.push(start.elapsed());
+    }
+    measure.report(arguments, &mut waits);
+    connection.close().await?;
+    Ok(())
+}
+
+async fn channels(arguments: &Arguments) -> Outcome {
+    let connection = Connection::open(&arguments.url).await?;
+    let mut measure = Measure::start();
+    let mut open = Vec::new();
+    for _ in 0..arguments.messages {
+        open.push(connection.open_channel().await?);
+    }
+    measure.count_memory = true;
+    measure.report(arguments, &mut []);
+    connection.close().await?;
+    Ok(())
+}
+
+async fn connections(arguments: &Arguments) -> Outcome {
+    let mut measure = Measure::start();
+    let mut open = Vec::new();
+    for _ in 0..arguments.messages {
+        open.push(Connection::open(&arguments.url).await?);
+    }
+    measure.count_memory = true;
+    measure.report(arguments, &mut []);
+    for connection in open {
+        connection.close().await?;
+    }
+    Ok(())
+}
+
+/// Wall and processor time from here on, and memory.
+struct Measure {
+    start: Instant,
+    user: f64,
+    system: f64,
+    rss_before_kb: u64,
+    count_memory: bool,
+}
+
+impl Measure {
+    fn start() -> Self {
+        let (user, system) = processor_time();
+        let rss_before_kb = status("VmRSS:");
+        Self {
+            start: Instant::now(),
+            user,
+            system,
+            rss_before_kb,
+            count_memory: false,
+        }
+    }
+
+    fn report(self, arguments: &Arguments, waits: &mut [Duration]) {
+        let wall = self.start.elapsed().as_secs_f64();
+        let (user, system) = processor_time();
+        let (user, system) = (user - self.user, system - self.system);
+        let n = arguments.messages as f64;
+        let mut line = format!(
+            "{{\"client\":\"amqp-client\",\"version\":\"{}\",\"mode\":\"{}\",\"n\":{},\"size\":{},\
+             \"wall_s\":{wall:.6},\"msgs_per_s\":{:.0},\"user_s\":{user:.6},\"sys_s\":{system:.6},\
+             \"cpu_us_per_msg\":{:.4},\"max_rss_kb\":{}",
+            env!("CARGO_PKG_VERSION"),
+            arguments.mode,
+            arguments.messages,
+            arguments.size,
+            n / wall,
+            (user + system) * 1e6 / n,
+            status("VmHWM:"),
+        );
+        if self.count_memory {
+            line += &format!(
+                ",\"rss_before_kb\":{},\"rss_kb\":{},\"threads\":{}",
+                self.rss_before_kb,
+                status("VmRSS:"),
+                status("Threads:"),
+            );
+        }
+        if !waits.is_empty() {
+            waits.sort_unstable();
+            let at = |part: f64| waits[((waits.len() - 1) as f64 * part) as usize];
+            line += &format!(
+                ",\"p50_us\":{:.1},\"p99_us\":{:.1}",
+                at(0.5).as_secs_f64() * 1e6,
+                at(0.99).as_secs_f64() * 1e6,
+            );
+        }
+        println!("{line}}}");
+    }
+}
+
+/// User and system time of the process, in seconds. The kernel counts the run time in nanoseconds
+/// per thread, in `schedstat`, and the division in clock ticks, in `stat`.
+fn processor_time() -> (f64, f64) {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .map_or("", |(_, rest)| rest)
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|word| word.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
+    let (user, system) = (ticks(11), ticks(12));
+    let exact: f64 = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok())
+        .filter_map(|line| line.split_whitespace().next()?.parse::<f64>().ok())
+        .sum::<f64>()
+        / 1e9;
+    let share = if user + system > 0.0 {
+        user / (user + system)
+    } else {
+        0.5
+    };
+    (exact * share, exact * (1.0 - share))
+}
+
+fn status(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
+}

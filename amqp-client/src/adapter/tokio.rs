@@ -1,0 +1,146 @@
+//! The tokio adapter: one task per connection, for any stream.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use crate::error::ConnectionError;
+use crate::proto::Core;
+
+/// Reads of one poll: enough to drain what has come, few enough to let other tasks run.
+const READS_PER_POLL: usize = 4;
+/// Writes of one poll.
+const WRITES_PER_POLL: usize = 8;
+/// Pieces of one vectored write: the frames of a large body come in three each.
+const SLICES: usize = 24;
+
+/// Drives one connection until it is over.
+pub(crate) struct Driver<S> {
+    stream: S,
+    core: Core,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    pub(crate) fn new(stream: S, core: Core) -> Self {
+        Self {
+            stream,
+            core,
+            sleep: Box::pin(tokio::time::sleep_until(far_future())),
+        }
+    }
+
+    /// Writes until nothing is queued or the stream is full. True if there is more to do at once.
+    fn write(&mut self, context: &mut Context<'_>) -> bool {
+        for _ in 0..WRITES_PER_POLL {
+            let Poll::Ready(transmit) = self.core.transmit(context) else {
+                return false;
+            };
+            let stream = Pin::new(&mut self.stream);
+            let written = match transmit.contiguous() {
+                Some(octets) => stream.poll_write(context, octets),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    let n = transmit.slices(&mut slices);
+                    stream.poll_write_vectored(context, slices.get(..n).unwrap_or_default())
+                }
+            };
+            match written {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(0)) => {
+                    self.write_failed(context, io::ErrorKind::WriteZero.into());
+                    return false;
+                }
+                Poll::Ready(Ok(n)) => self.core.transmitted(n, now()),
+                Poll::Ready(Err(error)) => {
+                    self.write_failed(context, error);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// What the broker said before it reset the connection is worth more than the reset.
+    fn write_failed(&mut self, context: &mut Context<'_>, error: io::Error) {
+        while self.read(context) {}
+        self.core.lost(ConnectionError::Io(error.into()));
+    }
+
+    /// Reads a few times. True if there is more to do at once.
+    fn read(&mut self, context: &mut Context<'_>) -> bool {
+        for _ in 0..READS_PER_POLL {
+            if !self.core.wants_read(now()) {
+                return false;
+            }
+            let mut space = ReadBuf::new(self.core.read_space());
+            match Pin::new(&mut self.stream).poll_read(context, &mut space) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(())) => {
+                    let n = space.filled().len();
+                    self.core.read_done(n, now());
+                }
+                Poll::Ready(Err(error)) => {
+                    self.core.lost(ConnectionError::Io(error.into()));
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Sleeps until the core's deadline. True if it has passed and was dealt with.
+    fn tick(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.core.deadline() else {
+            return false;
+        };
+        let deadline = tokio::time::Instant::from_std(deadline);
+        if self.sleep.deadline() != deadline {
+            // An earlier wake-up than needed costs less than moving the timer all the time.
+            if deadline < self.sleep.deadline() || self.sleep.is_elapsed() {
+                self.sleep.as_mut().reset(deadline);
+            }
+        }
+        if self.sleep.as_mut().poll(context).is_pending() {
+            return false;
+        }
+        self.core.handle_timeout(now());
+        true
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        // Reading comes before the clock: a process that was suspended finds what came meanwhile.
+        let mut busy = this.write(context);
+        busy |= this.read(context);
+        while this.tick(context) {}
+        // Replies to what was read, and heartbeats, leave in the same turn.
+        busy |= this.write(context);
+        if this.core.is_finished() {
+            return Poll::Ready(());
+        }
+        if busy {
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+/// Tokio's clock, which tests may stop.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// A time that no connection lives to see.
+fn far_future() -> tokio::time::Instant {
+    tokio::time::Instant::now() + std::time::Duration::from_secs(86_400 * 365 * 30)
+}

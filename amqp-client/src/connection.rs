@@ -1,0 +1,293 @@
+//! The connection handle.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use amqp_spec::wire::{FieldTable, ShortStr};
+use amqp_spec::{ReplyCode, connection};
+
+use crate::channel::Channel;
+use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage};
+use crate::options::ConnectionOptions;
+use crate::proto::link::Link;
+use crate::proto::opening::Opening;
+use crate::proto::outbox::Refused;
+use crate::proto::request::{Answer, Barrier, Effect, Slot};
+use crate::proto::{Core, Limits};
+use crate::publisher::Publisher;
+
+/// A connection to a broker.
+///
+/// Cheap to clone; all clones are the same connection. It stays open as long as any clone, channel,
+/// publisher or consumer of it is alive. Dropping the last one closes it in the background, as far as
+/// a runtime is still there to do it; [`close`](Self::close) waits and reports.
+#[derive(Clone)]
+pub struct Connection {
+    handle: Arc<Handle>,
+}
+
+/// Closes the connection when the last holder goes.
+pub(crate) struct Handle {
+    pub(crate) link: Arc<Link>,
+    opening: Arc<Opening>,
+    close_timeout: std::time::Duration,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("limits", &self.limits())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// The protocol core of a new connection and its handle, for an adapter of one's own: whoever
+    /// holds the core moves octets between it and a stream. `clock` tells the time that the core
+    /// is driven with. Wait for [`opened`](Self::opened) before anything else.
+    ///
+    /// With the feature `tokio`, [`open`](Self::open) does all of that.
+    #[must_use]
+    pub fn with_core(
+        options: &ConnectionOptions,
+        clock: fn() -> std::time::Instant,
+    ) -> (Core, Self) {
+        let (core, link, opening) = Core::new(options.to_core(clock), clock());
+        let close_timeout = options.close_timeout;
+        let handle = Handle {
+            link,
+            opening,
+            close_timeout,
+        };
+        (
+            core,
+            Self {
+                handle: Arc::new(handle),
+            },
+        )
+    }
+
+    /// Waits until the connection is open.
+    ///
+    /// # Errors
+    ///
+    /// How far it came and what happened then; told once.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing; it may be called again.
+    pub async fn opened(&self) -> Result<(), (Stage, ConnectCause)> {
+        poll_fn(|context| self.handle.opening.poll(context)).await
+    }
+
+    /// Opens a channel.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError::ChannelLimit`] if as many as agreed are open already.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the channel is closed again as soon as the broker has opened it.
+    pub async fn open_channel(&self) -> Result<Channel, ChannelError> {
+        Channel::open(&self.handle).await
+    }
+
+    /// Opens a channel for publishing with confirms.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_channel`](Self::open_channel).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`open_channel`](Self::open_channel).
+    pub async fn open_publisher(&self) -> Result<Publisher, ChannelError> {
+        Publisher::new(self.open_channel().await?).await
+    }
+
+    /// What both sides agreed on.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.handle.link.limits()
+    }
+
+    /// What the broker says of itself: product, version, capabilities.
+    #[must_use]
+    pub fn server_properties(&self) -> FieldTable {
+        self.handle.opening.server_properties()
+    }
+
+    /// Waits until the connection has ended, for whatever reason, and tells it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn closed(&self) -> ConnectionError {
+        poll_fn(|context| self.handle.link.poll_end(context)).await
+    }
+
+    /// Closes the connection: everything accepted before is written first, then the broker's answer
+    /// is awaited. May be called any number of times, from anywhere.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection ended, if not because it was closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future has been polled once, the connection closes even if it is dropped.
+    pub async fn close(&self) -> Result<(), ConnectionError> {
+        self.handle.begin_close();
+        match self.closed().await {
+            ConnectionError::Closed => Ok(()),
+            error => Err(error),
+        }
+    }
+}
+
+impl Handle {
+    /// Queues `connection.close`, unless that has been done or the connection has ended.
+    fn begin_close(&self) {
+        let slot = Slot {
+            expects: &[<connection::CloseOk as amqp_spec::wire::TypedMethod<'_>>::ID],
+            name: "connection.close",
+            barrier: Barrier::Nothing,
+            deadline: (self.link.clock)() + self.close_timeout,
+            effect: Effect::Nothing,
+            answer: Arc::new(Answer::default()),
+        };
+        let method = connection::Close {
+            reply_code: ReplyCode::REPLY_SUCCESS.0,
+            reply_text: ShortStr::literal("closed by the application"),
+            ..connection::Close::default()
+        };
+        let result = self.link.outbox().close_connection(&method, slot);
+        match result {
+            Ok(wake) => wake.now(),
+            // It is closing or has ended: there is nothing left to do.
+            Err((Refused::Connection(_) | Refused::NotOpen | Refused::TooLarge(_), _)) => {}
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.begin_close();
+    }
+}
+
+#[cfg(feature = "tokio")]
+mod tokio_open {
+    use std::io;
+
+    use tokio::io::{AsyncRead, AsyncWrite};
+    use tokio::net::TcpStream;
+
+    use super::Connection;
+    use crate::adapter::tokio::{Driver, now};
+    use crate::error::{ConnectCause, ConnectError, Stage};
+    use crate::options::ConnectionOptions;
+
+    impl Connection {
+        /// Opens a connection to the broker that the URI names.
+        ///
+        /// ```no_run
+        /// # async fn example() -> Result<(), amqp_client::ConnectError> {
+        /// let connection = amqp_client::Connection::open("amqp://guest:guest@localhost").await?;
+        /// # Ok(()) }
+        /// ```
+        ///
+        /// # Errors
+        ///
+        /// How far it came, what happened, and what is probably wrong.
+        ///
+        /// # Cancel safety
+        ///
+        /// If the future is dropped, the socket is closed.
+        pub async fn open(uri: &str) -> Result<Self, ConnectError> {
+            let options = uri.parse::<ConnectionOptions>().map_err(|error| {
+                ConnectError::new(Stage::Resolve, "the URI", ConnectCause::Options(error))
+            })?;
+            Self::open_with(&options).await
+        }
+
+        /// Opens a connection with these options, over TCP.
+        ///
+        /// # Errors
+        ///
+        /// As [`open`](Self::open).
+        ///
+        /// # Cancel safety
+        ///
+        /// As [`open`](Self::open).
+        pub async fn open_with(options: &ConnectionOptions) -> Result<Self, ConnectError> {
+            let failed = |stage, cause| ConnectError::new(stage, options.address(), cause);
+            let connect = connect(options);
+            let stream = match tokio::time::timeout(options.connect_timeout, connect).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err((stage, error))) => return Err(failed(stage, ConnectCause::Io(error))),
+                Err(_) => {
+                    let cause = ConnectCause::Timeout(options.connect_timeout);
+                    return Err(failed(Stage::Tcp, cause));
+                }
+            };
+            Self::open_over(stream, options).await
+        }
+
+        /// Opens a connection over a stream that is already there: a Unix socket, TLS, a pipe in
+        /// memory. The host and port of the options only appear in errors.
+        ///
+        /// Must be called within a tokio runtime, which then drives the connection.
+        ///
+        /// # Errors
+        ///
+        /// As [`open`](Self::open).
+        ///
+        /// # Cancel safety
+        ///
+        /// If the future is dropped, the stream is closed.
+        pub async fn open_over<S>(
+            stream: S,
+            options: &ConnectionOptions,
+        ) -> Result<Self, ConnectError>
+        where
+            S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        {
+            let (core, connection) = Self::with_core(options, now);
+            tokio::spawn(Driver::new(stream, core));
+            match connection.opened().await {
+                Ok(()) => Ok(connection),
+                Err((stage, cause)) => Err(ConnectError::new(stage, options.address(), cause)),
+            }
+        }
+    }
+
+    async fn connect(options: &ConnectionOptions) -> Result<TcpStream, (Stage, io::Error)> {
+        let host = (options.host.as_str(), options.port);
+        let addresses: Vec<_> = tokio::net::lookup_host(host)
+            .await
+            .map_err(|error| (Stage::Resolve, error))?
+            .collect();
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    stream
+                        .set_nodelay(true)
+                        .map_err(|error| (Stage::Tcp, error))?;
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err((Stage::Tcp, last))
+    }
+}

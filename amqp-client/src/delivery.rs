@@ -1,0 +1,208 @@
+//! What arrives: deliveries, fetched messages, returned messages.
+
+use std::fmt;
+use std::ops::Deref;
+
+use amqp_spec::ReplyCode;
+use amqp_spec::basic::{PropertiesRef, Return};
+use amqp_spec::wire::{Reader, ShortStr, TypedMethod};
+use bytes::Bytes;
+
+use crate::channel::{Channel, Requeue};
+use crate::error::ChannelError;
+use crate::proto::incoming::Incoming;
+use crate::proto::outbox::Settlement;
+
+/// A message as it was received. Everything of it lies in one piece of memory, which its body keeps
+/// when it is [taken out](Self::into_body).
+#[derive(Debug)]
+pub struct Received {
+    message: Incoming,
+    delivery_tag: u64,
+    redelivered: bool,
+}
+
+impl Received {
+    pub(crate) fn new(message: Incoming, delivery_tag: u64, redelivered: bool) -> Self {
+        Self {
+            message,
+            delivery_tag,
+            redelivered,
+        }
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.message.body()
+    }
+
+    /// The body, without a copy.
+    #[must_use]
+    pub fn into_body(self) -> Bytes {
+        self.message.into_body()
+    }
+
+    /// The properties.
+    #[must_use]
+    pub fn properties(&self) -> PropertiesRef<'_> {
+        self.message.properties()
+    }
+
+    /// The exchange that it was published to; empty for the default exchange.
+    #[must_use]
+    pub fn exchange(&self) -> ShortStr<'_> {
+        self.message.exchange()
+    }
+
+    /// The routing key that it was published with. Not necessarily UTF-8.
+    #[must_use]
+    pub fn routing_key(&self) -> ShortStr<'_> {
+        self.message.routing_key()
+    }
+
+    /// Whether it may have been delivered before.
+    #[must_use]
+    pub fn redelivered(&self) -> bool {
+        self.redelivered
+    }
+
+    /// Its number on the channel.
+    #[must_use]
+    pub fn delivery_tag(&self) -> u64 {
+        self.delivery_tag
+    }
+}
+
+/// A message that waits to be acknowledged.
+///
+/// Settling takes the delivery, so that it cannot happen twice. One that is dropped unsettled stays
+/// with us, as far as the broker is concerned, until the channel closes; then it goes back to its
+/// queue. Settling writes to the connection's buffer and does not wait.
+pub struct Delivery {
+    received: Received,
+    incarnation: u32,
+    channel: Channel,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.received.fmt(f)
+    }
+}
+
+impl Deref for Delivery {
+    type Target = Received;
+
+    fn deref(&self) -> &Received {
+        &self.received
+    }
+}
+
+impl Delivery {
+    #[inline]
+    pub(crate) fn new(received: Received, channel: Channel) -> Self {
+        let incarnation = channel.shared().at.incarnation;
+        Self {
+            received,
+            incarnation,
+            channel,
+        }
+    }
+
+    /// Done with it: the broker may forget it (`basic.ack`).
+    ///
+    /// # Errors
+    ///
+    /// Nothing was sent: the channel or the connection has ended, and the broker has the message
+    /// back.
+    pub fn ack(self) -> Result<(), ChannelError> {
+        self.settle(Settlement::Ack)
+    }
+
+    /// Refuses it (`basic.nack`). On quorum queues of RabbitMQ 4.3 a requeue does not count towards
+    /// the delivery limit; that of [`reject`](Self::reject) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`ack`](Self::ack).
+    pub fn nack(self, requeue: Requeue) -> Result<(), ChannelError> {
+        self.settle(Settlement::Nack {
+            requeue: requeue == Requeue::Yes,
+        })
+    }
+
+    /// Refuses it (`basic.reject`).
+    ///
+    /// # Errors
+    ///
+    /// As [`ack`](Self::ack).
+    pub fn reject(self, requeue: Requeue) -> Result<(), ChannelError> {
+        self.settle(Settlement::Reject {
+            requeue: requeue == Requeue::Yes,
+        })
+    }
+
+    fn settle(self, settlement: Settlement) -> Result<(), ChannelError> {
+        self.channel
+            .settle(self.received.delivery_tag, self.incarnation, settlement)
+    }
+
+    /// The body, without a copy, leaving the delivery unsettled: settle it by number, with
+    /// [`Channel::basic_ack`].
+    #[must_use]
+    pub fn into_body(self) -> Bytes {
+        self.received.into_body()
+    }
+}
+
+/// A message fetched with [`Channel::basic_get`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Got {
+    /// The message.
+    pub delivery: Delivery,
+    /// How many more were ready in the queue.
+    pub message_count: u32,
+}
+
+/// A mandatory message that no queue was bound for.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ReturnedMessage {
+    /// Why: 312 `NO_ROUTE`.
+    pub reply_code: ReplyCode,
+    /// Why, in words.
+    pub reply_text: String,
+    message: Received,
+}
+
+impl ReturnedMessage {
+    pub(crate) fn new(message: Incoming) -> Self {
+        let mut reader = Reader::new(message.arguments());
+        let returned = Return::decode_arguments(&mut reader);
+        let (code, text) = match &returned {
+            Ok(returned) => (returned.reply_code, returned.reply_text.as_bytes()),
+            Err(_) => (ReplyCode::NO_ROUTE.0, b"".as_slice()),
+        };
+        Self {
+            reply_code: ReplyCode(code),
+            reply_text: String::from_utf8_lossy(text).into_owned(),
+            message: Received::new(message, 0, false),
+        }
+    }
+
+    /// The message as it came back.
+    #[must_use]
+    pub fn into_message(self) -> Received {
+        self.message
+    }
+}
+
+impl Deref for ReturnedMessage {
+    type Target = Received;
+
+    fn deref(&self) -> &Received {
+        &self.message
+    }
+}

@@ -1,0 +1,217 @@
+//! A message to be published.
+
+use std::time::Duration;
+
+use amqp_spec::basic::{Properties, PropertiesRef};
+use amqp_spec::wire::{FieldTable, ShortStr, Timestamp, TooLong};
+use bytes::Bytes;
+
+/// A message: properties and a body.
+///
+/// Cloning is cheap where the body is concerned. Properties are kept as they will be sent, so that a
+/// message published many times is encoded once. A text property of more than 255 octets is
+/// reported by the call that publishes.
+///
+/// ```
+/// use amqp_client::Message;
+///
+/// let message = Message::new("{\"id\": 42}").persistent().content_type("application/json");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Message {
+    properties: Properties,
+    body: Bytes,
+    too_long: Option<TooLong>,
+}
+
+impl Message {
+    /// A message with this body and no properties. Strings, vectors and `Bytes` are taken over
+    /// without a copy.
+    pub fn new(body: impl Into<Bytes>) -> Self {
+        Self {
+            body: body.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Replaces all properties.
+    #[must_use]
+    pub fn with_properties(mut self, properties: Properties) -> Self {
+        self.properties = properties;
+        self
+    }
+
+    /// Kept on disk by durable queues (`delivery_mode` 2).
+    #[must_use]
+    pub fn persistent(self) -> Self {
+        self.map(|properties| properties.delivery_mode(2))
+    }
+
+    /// The MIME type of the body.
+    #[must_use]
+    pub fn content_type(self, value: &str) -> Self {
+        self.text(value, Properties::content_type)
+    }
+
+    /// What a reply refers to.
+    #[must_use]
+    pub fn correlation_id(self, value: &str) -> Self {
+        self.text(value, Properties::correlation_id)
+    }
+
+    /// The queue that replies go to.
+    #[must_use]
+    pub fn reply_to(self, value: &str) -> Self {
+        self.text(value, Properties::reply_to)
+    }
+
+    /// The application's id of the message.
+    #[must_use]
+    pub fn message_id(self, value: &str) -> Self {
+        self.text(value, Properties::message_id)
+    }
+
+    /// How long the message may wait in a queue; whole milliseconds.
+    #[must_use]
+    pub fn expiration(self, after: Duration) -> Self {
+        let millis = after.as_millis().to_string();
+        self.text(&millis, Properties::expiration)
+    }
+
+    /// 0 to 255; only queues declared with `x-max-priority` care.
+    #[must_use]
+    pub fn priority(self, priority: u8) -> Self {
+        self.map(|properties| properties.priority(priority))
+    }
+
+    /// When the message came into being, in seconds since 1970.
+    #[must_use]
+    pub fn timestamp(self, seconds: u64) -> Self {
+        self.map(|properties| properties.timestamp(Timestamp(seconds)))
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(self, headers: &FieldTable) -> Self {
+        self.map(|properties| properties.headers(headers.as_ref()))
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The properties.
+    #[must_use]
+    pub fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    pub(crate) fn check(&self) -> Result<PropertiesRef<'_>, TooLong> {
+        match self.too_long {
+            Some(error) => Err(error),
+            None => Ok(self.properties.as_ref()),
+        }
+    }
+
+    fn map(mut self, set: impl FnOnce(Properties) -> Properties) -> Self {
+        self.properties = set(self.properties);
+        self
+    }
+
+    fn text(self, value: &str, set: fn(Properties, ShortStr<'_>) -> Properties) -> Self {
+        match ShortStr::new(value.as_bytes()) {
+            Ok(value) => self.map(|properties| set(properties, value)),
+            Err(error) => Self {
+                too_long: Some(error),
+                ..self
+            },
+        }
+    }
+}
+
+/// The body of a message: borrowed, or handed over.
+///
+/// Up to 64 KiB it is copied into the connection's buffer either way. A larger one is sent from
+/// where it is if it was handed over, and copied once if it was borrowed.
+#[derive(Clone, Debug)]
+pub struct Body<'a>(Kind<'a>);
+
+#[derive(Clone, Debug)]
+enum Kind<'a> {
+    Borrowed(&'a [u8]),
+    Owned(Bytes),
+}
+
+impl Body<'_> {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Borrowed(octets) => octets,
+            Kind::Owned(octets) => octets,
+        }
+    }
+
+    /// The body to be sent without a copy, if it is large.
+    pub(crate) fn large(&self, threshold: usize) -> Option<Bytes> {
+        match &self.0 {
+            _ if self.as_slice().len() < threshold => None,
+            Kind::Borrowed(octets) => Some(Bytes::copy_from_slice(octets)),
+            Kind::Owned(octets) => Some(octets.clone()),
+        }
+    }
+}
+
+impl<'a> From<&'a [u8]> for Body<'a> {
+    fn from(octets: &'a [u8]) -> Self {
+        Self(Kind::Borrowed(octets))
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Body<'a> {
+    fn from(octets: &'a [u8; N]) -> Self {
+        Self(Kind::Borrowed(octets))
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Body<'a> {
+    fn from(octets: &'a Vec<u8>) -> Self {
+        Self(Kind::Borrowed(octets))
+    }
+}
+
+impl<'a> From<&'a str> for Body<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Kind::Borrowed(text.as_bytes()))
+    }
+}
+
+impl<'a> From<&'a String> for Body<'a> {
+    fn from(text: &'a String) -> Self {
+        Self(Kind::Borrowed(text.as_bytes()))
+    }
+}
+
+impl From<Vec<u8>> for Body<'_> {
+    fn from(octets: Vec<u8>) -> Self {
+        Self(Kind::Owned(octets.into()))
+    }
+}
+
+impl From<String> for Body<'_> {
+    fn from(text: String) -> Self {
+        Self(Kind::Owned(text.into()))
+    }
+}
+
+impl From<Bytes> for Body<'_> {
+    fn from(octets: Bytes) -> Self {
+        Self(Kind::Owned(octets))
+    }
+}
+
+impl From<&Bytes> for Body<'_> {
+    fn from(octets: &Bytes) -> Self {
+        Self(Kind::Owned(octets.clone()))
+    }
+}

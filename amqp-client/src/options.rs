@@ -1,0 +1,250 @@
+//! How to connect: where, as whom, within which limits.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use amqp_spec::field_table;
+use amqp_spec::wire::{FieldTable, LongStr};
+
+use crate::proto::{CoreOptions, Limits, Login};
+use crate::uri::{self, UriError};
+
+/// Everything that opening a connection depends on. Start from a URI or from
+/// [`ConnectionOptions::default`], which is `amqp://guest:guest@localhost:5672/%2f`.
+///
+/// ```
+/// use amqp_client::ConnectionOptions;
+/// use std::time::Duration;
+///
+/// let options: ConnectionOptions = "amqp://app:secret@broker.example/orders".parse()?;
+/// let options = options.heartbeat(Duration::from_secs(20)).connection_name("order-service");
+/// assert!(!format!("{options:?}").contains("secret"));
+/// # Ok::<(), amqp_client::UriError>(())
+/// ```
+#[derive(Clone, Eq, PartialEq)]
+pub struct ConnectionOptions {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) virtual_host: String,
+    pub(crate) connection_name: Option<String>,
+    pub(crate) heartbeat: Duration,
+    pub(crate) channel_max: u16,
+    pub(crate) frame_max: u32,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) request_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+    pub(crate) max_message_size: u64,
+    pub(crate) high_water: usize,
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        Self {
+            host: "localhost".to_owned(),
+            port: amqp_spec::constants::PORT,
+            user: "guest".to_owned(),
+            password: "guest".to_owned(),
+            virtual_host: "/".to_owned(),
+            connection_name: None,
+            heartbeat: Duration::from_secs(60),
+            channel_max: 2047,
+            frame_max: 128 * 1024,
+            connect_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(15),
+            request_timeout: Duration::from_secs(30),
+            close_timeout: Duration::from_secs(5),
+            max_message_size: 128 * 1024 * 1024,
+            high_water: 256 * 1024,
+        }
+    }
+}
+
+impl ConnectionOptions {
+    /// The host's name or address. Default: `localhost`.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// The TCP port. Default: 5672.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// User name and password. Default: `guest` and `guest`, which RabbitMQ accepts from localhost
+    /// only.
+    #[must_use]
+    pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.user = user.into();
+        self.password = password.into();
+        self
+    }
+
+    /// The virtual host. Default: `/`.
+    #[must_use]
+    pub fn virtual_host(mut self, virtual_host: impl Into<String>) -> Self {
+        self.virtual_host = virtual_host.into();
+        self
+    }
+
+    /// What the broker's management shows for this connection. Default: none.
+    #[must_use]
+    pub fn connection_name(mut self, name: impl Into<String>) -> Self {
+        self.connection_name = Some(name.into());
+        self
+    }
+
+    /// How long the peer may be silent: it counts as dead after twice this time. Whole seconds up
+    /// to 65535; zero turns heartbeats off in both directions. Default: 60 s.
+    #[must_use]
+    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.heartbeat = heartbeat;
+        self
+    }
+
+    /// The most channels that may be open at once, unless the broker allows fewer; zero leaves it to
+    /// the broker. Default: 2047.
+    #[must_use]
+    pub fn channel_max(mut self, channel_max: u16) -> Self {
+        self.channel_max = channel_max;
+        self
+    }
+
+    /// The largest frame, in octets, unless the broker allows less; zero leaves it to the broker. At
+    /// least 4096, and 8192 for RabbitMQ from 4.1. Default: 131072.
+    #[must_use]
+    pub fn frame_max(mut self, frame_max: u32) -> Self {
+        self.frame_max = frame_max;
+        self
+    }
+
+    /// How long resolving and connecting may take. Default: 10 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the broker may take from the first octet until the connection is open. Default:
+    /// 15 s; RabbitMQ itself gives up after 10 s.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long a request may wait for its reply. Default: 30 s.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How long `close` waits for the broker. Default: 5 s.
+    #[must_use]
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+
+    /// The largest message that is accepted, in octets of body. A larger one ends the connection.
+    /// Default: 128 MiB.
+    #[must_use]
+    pub fn max_message_size(mut self, octets: u64) -> Self {
+        self.max_message_size = octets;
+        self
+    }
+
+    /// How many octets may wait to be written before publishers wait. Default: 256 KiB.
+    #[must_use]
+    pub fn high_water(mut self, octets: usize) -> Self {
+        self.high_water = octets;
+        self
+    }
+
+    /// `host:port`, for people.
+    pub(crate) fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// What the core needs to know of it.
+    #[must_use]
+    pub fn to_core(&self, clock: fn() -> Instant) -> CoreOptions {
+        CoreOptions {
+            login: Login {
+                user: self.user.clone(),
+                password: self.password.clone(),
+                virtual_host: self.virtual_host.clone(),
+                client_properties: self.client_properties(),
+                limits: Limits {
+                    channel_max: self.channel_max,
+                    frame_max: self.frame_max,
+                    heartbeat: self.heartbeat,
+                },
+            },
+            handshake_timeout: self.handshake_timeout,
+            request_timeout: self.request_timeout,
+            max_message_size: self.max_message_size,
+            clock,
+            high_water: self.high_water,
+        }
+    }
+
+    /// What RabbitMQ shows of a client, and what it must know that we can do.
+    fn client_properties(&self) -> FieldTable {
+        let capabilities = field_table! {
+            "authentication_failure_close" => true,
+            "basic.nack" => true,
+            "connection.blocked" => true,
+            "consumer_cancel_notify" => true,
+            "exchange_exchange_bindings" => true,
+            "publisher_confirms" => true,
+        };
+        let mut properties = field_table! {
+            "product" => "amqp-client",
+            "version" => env!("CARGO_PKG_VERSION"),
+            "platform" => "Rust",
+            "capabilities" => &capabilities,
+        };
+        if let Some(name) = &self.connection_name
+            && let Ok(name) = LongStr::new(name.as_bytes())
+        {
+            properties.insert(amqp_spec::short_str!("connection_name"), name);
+        }
+        properties
+    }
+}
+
+impl FromStr for ConnectionOptions {
+    type Err = UriError;
+
+    fn from_str(uri: &str) -> Result<Self, UriError> {
+        uri::parse(uri)
+    }
+}
+
+impl fmt::Debug for ConnectionOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionOptions")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("user", &self.user)
+            .field("virtual_host", &self.virtual_host)
+            .field("connection_name", &self.connection_name)
+            .field("heartbeat", &self.heartbeat)
+            .field("channel_max", &self.channel_max)
+            .field("frame_max", &self.frame_max)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,71 @@
+//! What the core and the handles of one channel share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use super::confirms::Confirms;
+use super::link::Link;
+use super::outbox::{At, Refused};
+use crate::error::ChannelError;
+
+/// One channel, as seen by its handles and by the core.
+#[derive(Debug)]
+pub(crate) struct ChannelShared {
+    pub(crate) at: At,
+    pub(crate) link: Arc<Link>,
+    confirms: Mutex<Confirms>,
+    ended: Mutex<Option<ChannelError>>,
+    handle_gone: AtomicBool,
+}
+
+impl ChannelShared {
+    pub(crate) fn new(at: At, link: Arc<Link>) -> Self {
+        Self {
+            at,
+            link,
+            confirms: Mutex::default(),
+            ended: Mutex::default(),
+            handle_gone: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn confirms(&self) -> MutexGuard<'_, Confirms> {
+        // Nothing panics while holding the lock.
+        self.confirms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The channel is over: whoever waits for a confirm learns why, and so does every later call.
+    pub(crate) fn end(&self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.get_or_insert_with(|| cause.clone());
+        drop(ended);
+        self.confirms().end(cause, wakers);
+    }
+
+    /// Why the channel ended, if it has.
+    pub(crate) fn ended(&self) -> Option<ChannelError> {
+        self.ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Puts the outbox's refusal into the caller's words.
+    pub(crate) fn explain(&self, refused: Refused) -> ChannelError {
+        match refused {
+            Refused::Connection(error) => self.ended().unwrap_or(ChannelError::Connection(error)),
+            Refused::NotOpen => self.ended().unwrap_or(ChannelError::Closed),
+            Refused::TooLarge(error) => ChannelError::FrameTooLarge(error),
+        }
+    }
+
+    /// Nobody holds the channel any more.
+    pub(crate) fn abandon(&self) {
+        self.handle_gone.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.handle_gone.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,207 @@
+//! Publisher confirms of one channel.
+//!
+//! A publish costs nothing here: its number is assigned in the outbox. This side knows that
+//! everything below `base` is resolved, and keeps a slot only for numbers that somebody asked
+//! about or that were answered out of order.
+//!
+//! ```text
+//! number:   … base-1 │ base  base+1 …  base+slots.len()  …  last published
+//!           resolved │ Unknown · Acked · Waiting · Abandoned   │ no slot: unresolved, nobody asks
+//! ```
+//!
+//! A `multiple` acknowledgement costs the slots it resolves: amortised, constant work per message.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::task::{Context, Poll, Waker};
+
+use super::incoming::Incoming;
+use crate::error::ChannelError;
+
+/// What the broker said of one message.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// `basic.ack`.
+    Acked,
+    /// `basic.nack`.
+    Nacked,
+    /// `basic.return`, then `basic.ack`.
+    Returned(Box<Incoming>),
+}
+
+/// The state of one number from `base` on.
+#[derive(Debug)]
+enum Slot {
+    /// Not answered, and nobody waits.
+    Unknown,
+    /// Not answered; call this when it is.
+    Waiting(Waker),
+    /// Not answered, and nobody will ask.
+    Abandoned,
+    /// Answered ahead of `base`.
+    Resolved,
+}
+
+/// The confirms of one channel.
+#[derive(Debug, Default)]
+pub(crate) struct Confirms {
+    /// Every number up to this one is resolved; numbers start at 1.
+    resolved: u64,
+    /// Slots for the numbers right above `resolved`; the first is never `Resolved`.
+    slots: VecDeque<Slot>,
+    /// Outcomes that are not plain acks, until they are asked for.
+    notable: BTreeMap<u64, Outcome>,
+    /// Why nothing more will be answered.
+    ended: Option<ChannelError>,
+}
+
+impl Confirms {
+    /// An answer from the broker. Answers for numbers never published, or already answered, change
+    /// nothing that anybody can see.
+    pub(crate) fn settle(
+        &mut self,
+        number: u64,
+        multiple: bool,
+        nack: bool,
+        published: u64,
+        wakers: &mut Vec<Waker>,
+    ) {
+        // With `multiple`, 0 means everything so far.
+        let number = if multiple && number == 0 {
+            published
+        } else {
+            number
+        };
+        if number > published || number <= self.resolved {
+            return;
+        }
+        let offset = number - self.resolved - 1;
+        if multiple {
+            for step in 0..=offset {
+                self.resolve_front(nack, wakers);
+                if self.slots.is_empty() && !nack {
+                    // No slot beyond: nobody asked about the rest.
+                    self.resolved += offset - step;
+                    break;
+                }
+            }
+        } else if offset == 0 {
+            self.resolve_front(nack, wakers);
+        } else if let Some(slot) = self.slot(offset) {
+            let before = std::mem::replace(slot, Slot::Resolved);
+            self.conclude(number, before, nack, wakers);
+        }
+        // The front is never resolved: what was answered ahead of it moves below the line.
+        while let Some(Slot::Resolved) = self.slots.front() {
+            self.slots.pop_front();
+            self.resolved += 1;
+        }
+    }
+
+    /// Resolves the number right above `resolved`.
+    fn resolve_front(&mut self, nack: bool, wakers: &mut Vec<Waker>) {
+        let before = self.slots.pop_front().unwrap_or(Slot::Unknown);
+        self.resolved += 1;
+        self.conclude(self.resolved, before, nack, wakers);
+    }
+
+    fn conclude(&mut self, number: u64, before: Slot, nack: bool, wakers: &mut Vec<Waker>) {
+        match before {
+            Slot::Resolved => return,
+            Slot::Abandoned => {
+                self.notable.remove(&number);
+                return;
+            }
+            Slot::Waiting(waker) => wakers.push(waker),
+            Slot::Unknown => {}
+        }
+        if nack {
+            self.notable.insert(number, Outcome::Nacked);
+        }
+    }
+
+    /// The slot at this offset above `resolved`, made if it is not there yet.
+    fn slot(&mut self, offset: u64) -> Option<&mut Slot> {
+        let index = usize::try_from(offset).ok()?;
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, || Slot::Unknown);
+        }
+        self.slots.get_mut(index)
+    }
+
+    /// The broker returned this message; its ack is still to come.
+    pub(crate) fn returned(&mut self, number: u64, message: Box<Incoming>) {
+        let abandoned = number
+            .checked_sub(self.resolved + 1)
+            .and_then(|offset| usize::try_from(offset).ok())
+            .is_some_and(|index| matches!(self.slots.get(index), Some(Slot::Abandoned)));
+        if number > self.resolved && !abandoned {
+            self.notable.insert(number, Outcome::Returned(message));
+        }
+    }
+
+    /// Nothing more will be answered.
+    pub(crate) fn end(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
+        if self.ended.is_none() {
+            self.ended = Some(cause.clone());
+        }
+        for slot in &mut self.slots {
+            if let Slot::Waiting(_) = slot
+                && let Slot::Waiting(waker) = std::mem::replace(slot, Slot::Unknown)
+            {
+                wakers.push(waker);
+            }
+        }
+    }
+
+    /// Asks about one number.
+    pub(crate) fn poll(
+        &mut self,
+        number: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Outcome, ChannelError>> {
+        let resolved = match number.checked_sub(self.resolved + 1) {
+            None => true,
+            Some(offset) => usize::try_from(offset)
+                .is_ok_and(|index| matches!(self.slots.get(index), Some(Slot::Resolved))),
+        };
+        if resolved {
+            return Poll::Ready(Ok(self.notable.remove(&number).unwrap_or(Outcome::Acked)));
+        }
+        if let Some(cause) = &self.ended {
+            let cause = cause.clone();
+            self.notable.remove(&number);
+            return Poll::Ready(Err(cause));
+        }
+        let offset = number - self.resolved - 1;
+        match self.slot(offset) {
+            Some(Slot::Waiting(waker)) => waker.clone_from(context.waker()),
+            Some(slot) => *slot = Slot::Waiting(context.waker().clone()),
+            None => {}
+        }
+        Poll::Pending
+    }
+
+    /// Nobody will ask about this number any more.
+    pub(crate) fn abandon(&mut self, number: u64) {
+        self.notable.remove(&number);
+        let Some(offset) = number.checked_sub(self.resolved + 1) else {
+            return;
+        };
+        match self.slot(offset) {
+            Some(slot @ (Slot::Unknown | Slot::Waiting(_))) => *slot = Slot::Abandoned,
+            Some(Slot::Abandoned | Slot::Resolved) | None => {}
+        }
+    }
+
+    /// Whether anybody waits for an answer.
+    pub(crate) fn has_waiter(&self) -> bool {
+        self.slots
+            .iter()
+            .any(|slot| matches!(slot, Slot::Waiting(_)))
+    }
+
+    /// Every number up to this one is resolved.
+    pub(crate) fn resolved(&self) -> u64 {
+        self.resolved
+    }
+}

@@ -1,0 +1,202 @@
+//! Content that arrives piece by piece: method, header, then body frames.
+//!
+//! ```text
+//! Idle ──deliver, get-ok, return──▶ Header ──header──▶ Body ──last body frame──▶ Idle
+//!                                      └──header of size 0──▶ Idle
+//! ```
+//!
+//! Most messages never come here: when all their frames are at hand they are copied at once.
+//! A size that the header announces is a claim; memory follows the octets that have really come.
+
+use amqp_spec::basic;
+use amqp_spec::frame::ContentHeader;
+use amqp_spec::wire::ShortStr;
+
+use super::incoming::{Incoming, Layout};
+use super::request::Slot;
+use crate::error::Violation;
+
+/// What is reserved at once for an announced body, at most.
+const TRUSTED: usize = 1024 * 1024;
+
+/// What the content belongs to.
+#[derive(Debug)]
+pub(crate) enum Target {
+    Delivery {
+        consumer_tag: Box<[u8]>,
+        delivery_tag: u64,
+        redelivered: bool,
+    },
+    Get {
+        slot: Slot,
+        payload: Vec<u8>,
+        no_ack: bool,
+    },
+    Return,
+}
+
+/// The state of one channel's content.
+#[derive(Debug, Default)]
+pub(crate) enum Content {
+    #[default]
+    Idle,
+    Header {
+        target: Target,
+        raw: Vec<u8>,
+        at: Layout,
+    },
+    Body {
+        target: Target,
+        raw: Vec<u8>,
+        at: Layout,
+        remaining: u64,
+    },
+}
+
+/// A message all of whose frames have come.
+#[derive(Debug)]
+pub(crate) struct Complete {
+    pub(crate) target: Target,
+    pub(crate) message: Incoming,
+}
+
+impl Content {
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self, Self::Idle)
+    }
+
+    /// The method has come.
+    pub(crate) fn announce(&mut self, target: Target, arguments: &[u8], at: Layout) {
+        *self = Self::Header {
+            target,
+            raw: arguments.to_vec(),
+            at,
+        };
+    }
+
+    /// The header has come.
+    pub(crate) fn header(
+        &mut self,
+        channel: u16,
+        payload: &[u8],
+        max_message_size: u64,
+    ) -> Result<Option<Complete>, Violation> {
+        let header = check_header(channel, payload, max_message_size)?;
+        let Self::Header {
+            target,
+            mut raw,
+            mut at,
+        } = std::mem::take(self)
+        else {
+            return Err(Violation::UnexpectedContent { channel });
+        };
+        let announced = usize::try_from(header.body_size).unwrap_or(usize::MAX);
+        raw.reserve_exact(
+            header
+                .properties
+                .len()
+                .saturating_add(announced.min(TRUSTED)),
+        );
+        at.properties = offset(raw.len());
+        raw.extend_from_slice(header.properties);
+        at.properties_end = offset(raw.len());
+        at.body = at.properties_end;
+        if header.body_size == 0 {
+            return Ok(Some(Complete {
+                target,
+                message: Incoming::new(raw, at),
+            }));
+        }
+        *self = Self::Body {
+            target,
+            raw,
+            at,
+            remaining: header.body_size,
+        };
+        Ok(None)
+    }
+
+    /// A piece of the body has come.
+    pub(crate) fn body(
+        &mut self,
+        channel: u16,
+        payload: &[u8],
+    ) -> Result<Option<Complete>, Violation> {
+        let Self::Body { raw, remaining, .. } = self else {
+            return Err(Violation::UnexpectedContent { channel });
+        };
+        let piece = payload.len() as u64;
+        let Some(left) = remaining.checked_sub(piece) else {
+            return Err(Violation::BodyTooLong { channel });
+        };
+        if raw.capacity() - raw.len() < payload.len() {
+            // As much again as has come, and never more than will: the last growth is exact.
+            let all = usize::try_from(*remaining).unwrap_or(usize::MAX);
+            raw.reserve_exact(all.min(raw.len().max(payload.len())));
+        }
+        raw.extend_from_slice(payload);
+        *remaining = left;
+        if left > 0 {
+            return Ok(None);
+        }
+        match std::mem::take(self) {
+            Self::Body {
+                target, raw, at, ..
+            } => Ok(Some(Complete {
+                target,
+                message: Incoming::new(raw, at),
+            })),
+            Self::Idle | Self::Header { .. } => Ok(None),
+        }
+    }
+}
+
+/// Reads a content header and holds it against what the connection accepts.
+pub(crate) fn check_header<'a>(
+    channel: u16,
+    payload: &'a [u8],
+    max_message_size: u64,
+) -> Result<ContentHeader<'a>, Violation> {
+    let header = ContentHeader::decode(payload).map_err(Violation::Decode)?;
+    if header.class_id != basic::CLASS_ID {
+        return Err(Violation::UnexpectedContent { channel });
+    }
+    if header.body_size > max_message_size {
+        return Err(Violation::MessageTooLarge {
+            size: header.body_size,
+            limit: max_message_size,
+        });
+    }
+    basic::PropertiesRef::decode(header.properties).map_err(Violation::Decode)?;
+    Ok(header)
+}
+
+/// Where exchange and routing key stand behind the consumer tag, delivery tag and redelivered bit
+/// of `basic.deliver`.
+pub(crate) fn layout_of_deliver(deliver: &basic::Deliver<'_>) -> Layout {
+    names_at(1 + deliver.consumer_tag.len() + 8 + 1, deliver.exchange)
+}
+
+/// The same for `basic.get-ok`: behind delivery tag and redelivered bit.
+pub(crate) fn layout_of_get_ok(get_ok: &basic::GetOk<'_>) -> Layout {
+    names_at(8 + 1, get_ok.exchange)
+}
+
+/// The same for `basic.return`: behind reply code and reply text.
+pub(crate) fn layout_of_return(returned: &basic::Return<'_>) -> Layout {
+    names_at(2 + 1 + returned.reply_text.len(), returned.exchange)
+}
+
+fn names_at(exchange_at: usize, exchange: ShortStr<'_>) -> Layout {
+    let short = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+    Layout {
+        exchange: short(exchange_at),
+        routing_key: short(exchange_at + 1 + exchange.len()),
+        ..Layout::default()
+    }
+}
+
+/// An offset within the head of a message, which is no larger than a frame.
+pub(crate) fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

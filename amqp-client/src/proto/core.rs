@@ -1,0 +1,368 @@
+//! The core of one connection: octets and the time in, octets, deadlines and wake-ups out.
+//!
+//! ```text
+//! Opening(Start ▶ Tune ▶ OpenOk) ──open-ok──▶ Open ──close from either side, error──▶ Ended
+//! ```
+//!
+//! An adapter owns the core and the stream, and repeats: read into [`Core::read_space`] and say so
+//! with [`Core::read_done`]; write what [`Core::transmit`] shows and say so with
+//! [`Core::transmitted`]; sleep until [`Core::deadline`] and then call [`Core::handle_timeout`];
+//! stop when [`Core::is_finished`]. It decides nothing about AMQP.
+//!
+//! There are no sockets, clocks, threads or tasks here. Results do not travel as events: the core
+//! leaves them where their owners look for them, and wakes those.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use amqp_spec::wire::TypedMethod;
+use amqp_spec::{ReplyCode, connection, frame};
+
+use super::handshake::{Login, Step};
+use super::heartbeat::{Due, Heartbeat};
+use super::inbound::InChannel;
+use super::link::{Link, Pressure};
+use super::opening::Opening;
+use super::outbox::Outbox;
+use super::read_buffer::ReadBuffer;
+use super::request::Slot;
+use super::transmit::Transmit;
+use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
+
+/// What a core needs to know from the start.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CoreOptions {
+    /// Who we are and what we want.
+    pub login: Login,
+    /// How long the opening may take, from the protocol header to `connection.open-ok`.
+    pub handshake_timeout: Duration,
+    /// How long a request may wait for its reply.
+    pub request_timeout: Duration,
+    /// The largest message accepted, in octets of body. A larger one ends the connection, since
+    /// it cannot be refused any other way.
+    pub max_message_size: u64,
+    /// Tells the time to callers whose requests have a deadline.
+    pub clock: fn() -> Instant,
+    /// How many octets may wait to be written before publishers wait.
+    pub high_water: usize,
+}
+
+/// Where the connection stands.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    Opening {
+        step: Step,
+        deadline: Instant,
+    },
+    Open,
+    /// Nothing is read any more; what is queued (the close exchange) is written, then it is over.
+    Ended,
+}
+
+/// The protocol core of one connection.
+#[derive(Debug)]
+pub struct Core {
+    pub(super) link: Arc<Link>,
+    pub(super) login: Login,
+    pub(super) opening: Arc<Opening>,
+    pub(super) phase: Phase,
+    pub(super) heartbeat: Heartbeat,
+    input: ReadBuffer,
+    pub(super) max_payload: usize,
+    pub(super) max_message_size: u64,
+    /// By channel id.
+    pub(super) channels: Vec<Option<Box<InChannel>>>,
+    /// Consumers that have deliveries to be handed over: channel id and position.
+    pub(super) dirty: Vec<(u16, usize)>,
+    pub(super) acks: super::inbound::AckRun,
+    /// Called when no lock is held.
+    pub(super) wakers: Vec<Waker>,
+    transmit: Transmit,
+    read_paused: bool,
+    /// The latest time that the adapter told.
+    pub(super) now: Instant,
+}
+
+/// Frames larger than this are not accepted, whatever was negotiated: RabbitMQ ignores `frame_max`
+/// for the methods and headers that it sends.
+const MAX_INBOUND_PAYLOAD: usize = 1024 * 1024;
+
+impl Core {
+    /// A core that is about to open a connection, and the state it shares with the handles.
+    pub(crate) fn new(options: CoreOptions, now: Instant) -> (Self, Arc<Link>, Arc<Opening>) {
+        // Before tuning, only the smallest frame may be sent.
+        let frame_max = usize::try_from(super::handshake::FRAME_MIN_SIZE).unwrap_or(usize::MAX);
+        let mut outbox = Outbox::new(frame_max, options.high_water);
+        outbox.push_raw(&frame::PROTOCOL_HEADER);
+        let link = Arc::new(Link::new(outbox, options.request_timeout, options.clock));
+        let opening = Arc::new(Opening::default());
+        let core = Self {
+            link: Arc::clone(&link),
+            login: options.login,
+            opening: Arc::clone(&opening),
+            phase: Phase::Opening {
+                step: Step::Start,
+                deadline: now + options.handshake_timeout,
+            },
+            heartbeat: Heartbeat::off(now),
+            input: ReadBuffer::new(),
+            max_payload: MAX_INBOUND_PAYLOAD,
+            max_message_size: options.max_message_size,
+            channels: Vec::new(),
+            dirty: Vec::new(),
+            acks: super::inbound::AckRun::default(),
+            wakers: Vec::new(),
+            transmit: Transmit::default(),
+            read_paused: false,
+            now,
+        };
+        (core, link, opening)
+    }
+
+    // ── Input ───────────────────────────────────────────────────────────────────────────────
+
+    /// Where the adapter reads into; never empty.
+    pub fn read_space(&mut self) -> &mut [u8] {
+        self.input.space()
+    }
+
+    /// `n` octets have been read into [`read_space`](Self::read_space). Zero is the end of the
+    /// stream.
+    pub fn read_done(&mut self, n: usize, now: Instant) {
+        if n == 0 {
+            self.lost(ConnectionError::EndOfStream);
+            return;
+        }
+        self.now = now;
+        self.heartbeat.on_read(now);
+        self.input.filled(n);
+        let (memory, range) = self.input.take();
+        let (used, result) = self.parse(memory.get(range).unwrap_or_default(), now);
+        self.input.put_back(memory, used);
+        self.hand_over();
+        if let Err(violation) = result {
+            self.violated(violation);
+        }
+        self.wake_all();
+    }
+
+    /// Whether the adapter should read. Not while consumers hold too much, unless somebody waits
+    /// for an answer; the peer's silence does not count then.
+    pub fn wants_read(&mut self, now: Instant) -> bool {
+        if matches!(self.phase, Phase::Ended) {
+            return false;
+        }
+        // Announced before the look, so that whoever lowers the pressure in between wakes us.
+        let wants = match self.link.pressure() {
+            Pressure::Low => true,
+            Pressure::High | Pressure::Limit => {
+                self.link.set_paused(true);
+                match self.link.pressure() {
+                    Pressure::Low => true,
+                    Pressure::High => self.somebody_waits(),
+                    Pressure::Limit => false,
+                }
+            }
+        };
+        if wants && self.read_paused {
+            self.link.set_paused(false);
+        }
+        self.read_paused = !wants;
+        if self.read_paused {
+            self.heartbeat.on_read(now);
+        }
+        wants
+    }
+
+    fn somebody_waits(&self) -> bool {
+        let channels = self.channels.iter().flatten();
+        if channels
+            .clone()
+            .any(|channel| channel.shared.confirms().has_waiter())
+        {
+            return true;
+        }
+        self.link.outbox().has_requests()
+    }
+
+    // ── Output ──────────────────────────────────────────────────────────────────────────────
+
+    /// What is to be written next, or nothing; then `context` is woken at the next entry.
+    pub fn transmit(&mut self, context: &Context<'_>) -> Poll<&Transmit> {
+        if self.transmit.is_empty() {
+            self.transmit
+                .refill(&self.link, context.waker(), &mut self.wakers);
+            self.wake_all();
+        }
+        if self.transmit.is_empty() {
+            Poll::Pending
+        } else {
+            Poll::Ready(&self.transmit)
+        }
+    }
+
+    /// `n` octets of what [`transmit`](Self::transmit) showed have been written.
+    pub fn transmitted(&mut self, n: usize, now: Instant) {
+        self.heartbeat.on_write(now);
+        self.transmit.advance(n);
+    }
+
+    // ── Time ────────────────────────────────────────────────────────────────────────────────
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest. It may turn out
+    /// then that nothing is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        let opening = match self.phase {
+            Phase::Opening { deadline, .. } => Some(deadline),
+            Phase::Open => None,
+            Phase::Ended => return None,
+        };
+        let requests = self.link.outbox().deadline();
+        [opening, requests, self.heartbeat.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        match self.phase {
+            Phase::Ended => return,
+            Phase::Opening { deadline, .. } if now >= deadline => {
+                self.opening
+                    .fail(self.stage(), ConnectCause::Timeout(Duration::ZERO));
+                self.lost(ConnectionError::EndOfStream);
+                return;
+            }
+            Phase::Opening { .. } | Phase::Open => {}
+        }
+        if self.read_paused {
+            self.heartbeat.on_read(now);
+        }
+        match self.heartbeat.due(now) {
+            Due::Nothing => {}
+            Due::Send => self.link.outbox().push_raw(&frame::HEARTBEAT),
+            Due::PeerDead { silence } => {
+                self.lost(ConnectionError::HeartbeatTimeout(silence));
+                return;
+            }
+        }
+        let mut wakers = std::mem::take(&mut self.wakers);
+        let mut close_overdue = false;
+        self.link.outbox().expire(now, |id, slot| {
+            close_overdue |= id == 0 && slot.expects.contains(&connection::CloseOk::ID);
+            slot.answer
+                .time_out(ChannelError::Timeout { method: slot.name }, &mut wakers);
+        });
+        self.wakers = wakers;
+        if close_overdue {
+            self.lost(ConnectionError::CloseTimeout);
+        }
+        self.wake_all();
+    }
+
+    // ── The end ─────────────────────────────────────────────────────────────────────────────
+
+    /// Whether the adapter is done: it should write nothing more and close the stream.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.phase, Phase::Ended) && self.transmit.is_empty() && {
+            // What remains after the end is the close exchange, if anything.
+            self.link.outbox().queued() == 0
+        }
+    }
+
+    /// The stream has failed or ended, or its driver goes away: everybody who waits learns why.
+    pub fn lost(&mut self, cause: ConnectionError) {
+        if matches!(self.phase, Phase::Ended) {
+            self.transmit.clear();
+            self.link.outbox().discard();
+            return;
+        }
+        self.transmit.clear();
+        self.end(cause);
+        self.link.outbox().discard();
+    }
+
+    /// The peer broke the protocol: tell it (AMQP 0-9-1 §4.10.2), and end.
+    fn violated(&mut self, violation: Violation) {
+        let open = matches!(self.phase, Phase::Open);
+        let goodbye = match &violation {
+            // Where frames cannot be told apart any more, nothing that we say is understood.
+            Violation::Frame(_) | Violation::ProtocolHeader => None,
+            Violation::Decode(_) => Some(ReplyCode::SYNTAX_ERROR),
+            Violation::UnexpectedMethod { .. } | Violation::UnexpectedContent { .. } => {
+                Some(ReplyCode::UNEXPECTED_FRAME)
+            }
+            Violation::BodyTooLong { .. } => Some(ReplyCode::FRAME_ERROR),
+            Violation::UnknownChannel { .. } => Some(ReplyCode::CHANNEL_ERROR),
+            Violation::MessageTooLarge { .. } => Some(ReplyCode::CONTENT_TOO_LARGE),
+            Violation::Tuning { .. } => None,
+        };
+        self.end(violation.into());
+        if let Some(reply_code) = goodbye.filter(|_| open) {
+            let close = connection::Close {
+                reply_code: reply_code.0,
+                ..Default::default()
+            };
+            let mut frame = Vec::new();
+            if frame::encode_method(&mut frame, 0, &close, usize::MAX).is_ok() {
+                self.link.outbox().push_raw(&frame);
+            }
+        }
+    }
+
+    /// Ends the connection for everybody; what is queued afterwards is still written.
+    pub(super) fn end(&mut self, cause: ConnectionError) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        self.hand_over();
+        self.opening
+            .fail(self.stage(), ConnectCause::Connection(cause.clone()));
+        self.phase = Phase::Ended;
+        let (slots, mut wakers) = self.link.outbox().close(&cause);
+        self.link.end(&cause, &mut self.wakers);
+        let error = ChannelError::Connection(cause);
+        self.fail_requests(slots, &error);
+        for mut channel in std::mem::take(&mut self.channels).into_iter().flatten() {
+            channel.end(&error, &mut self.wakers);
+        }
+        self.wakers.append(&mut wakers);
+        self.wake_all();
+    }
+
+    pub(super) fn fail_requests(&mut self, slots: Vec<Slot>, error: &ChannelError) {
+        for slot in slots {
+            // A caller that has gone does not care.
+            let _ = slot.answer.settle(Err(error.clone()), &mut self.wakers);
+        }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::Opening {
+                step: Step::Start, ..
+            } => Stage::Start,
+            Phase::Opening {
+                step: Step::Tune, ..
+            } => Stage::Login,
+            _ => Stage::Open,
+        }
+    }
+
+    pub(super) fn wake_all(&mut self) {
+        for waker in self.wakers.drain(..) {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Core {
+    /// Whoever still waits learns that nobody drives the connection any more.
+    fn drop(&mut self) {
+        self.lost(ConnectionError::DriverGone);
+    }
+}

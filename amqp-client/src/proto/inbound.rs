@@ -1,0 +1,435 @@
+//! Parsing what one read brought, and handing it over.
+//!
+//! Deliveries and confirms, the bulk of all traffic, are gathered while parsing and handed over
+//! once per read: one lock and at most one wake-up for each consumer, one lock for each channel's
+//! run of confirms. Everything else is rare and handled at once, in [`super::methods`].
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use amqp_spec::basic;
+use amqp_spec::frame::{self, ContentHeader, Frame, FrameError, FrameKind};
+use amqp_spec::wire::{MethodId, Reader, ShortStr, TypedMethod};
+
+use super::channel::ChannelShared;
+use super::consumer::{ConsumerQueue, End, RawDelivery};
+use super::content::{self, Complete, Content, Target};
+use super::core::Core;
+use super::incoming::{Incoming, Layout};
+use crate::error::{ChannelError, Violation};
+
+/// The receiving side of one channel.
+#[derive(Debug)]
+pub(crate) struct InChannel {
+    pub(crate) shared: Arc<ChannelShared>,
+    pub(crate) content: Content,
+    /// Sorted by tag.
+    consumers: Vec<InConsumer>,
+    /// The consumer that the last delivery was for; the next is likely for the same.
+    last: usize,
+}
+
+#[derive(Debug)]
+struct InConsumer {
+    tag: Box<[u8]>,
+    queue: Arc<ConsumerQueue>,
+    /// Gathered during this read.
+    batch: VecDeque<RawDelivery>,
+    footprint: usize,
+}
+
+impl InChannel {
+    pub(crate) fn new(shared: Arc<ChannelShared>) -> Self {
+        Self {
+            shared,
+            content: Content::Idle,
+            consumers: Vec::new(),
+            last: 0,
+        }
+    }
+
+    #[inline]
+    fn find(&mut self, tag: &[u8]) -> Option<usize> {
+        if self
+            .consumers
+            .get(self.last)
+            .is_some_and(|consumer| *consumer.tag == *tag)
+        {
+            return Some(self.last);
+        }
+        self.last = self
+            .consumers
+            .binary_search_by(|consumer| (*consumer.tag).cmp(tag))
+            .ok()?;
+        Some(self.last)
+    }
+
+    /// Adds a consumer; one of the same tag gives way, as it does at the broker.
+    pub(crate) fn add_consumer(&mut self, tag: &[u8], queue: Arc<ConsumerQueue>) {
+        let consumer = InConsumer {
+            tag: tag.into(),
+            queue,
+            batch: VecDeque::new(),
+            footprint: 0,
+        };
+        match self
+            .consumers
+            .binary_search_by(|consumer| (*consumer.tag).cmp(tag))
+        {
+            Ok(_) => {}
+            Err(at) => self.consumers.insert(at, consumer),
+        }
+    }
+
+    /// The queue of a consumer.
+    pub(crate) fn queue(&self, tag: ShortStr<'_>) -> Option<Arc<ConsumerQueue>> {
+        let tag = tag.as_bytes();
+        let at = self
+            .consumers
+            .binary_search_by(|consumer| (*consumer.tag).cmp(tag))
+            .ok()?;
+        self.consumers
+            .get(at)
+            .map(|consumer| Arc::clone(&consumer.queue))
+    }
+
+    /// Adds to the batch of the consumer with this tag; its position, if it is the first of this
+    /// read.
+    pub(crate) fn gather_for(
+        &mut self,
+        tag: &[u8],
+        message: Incoming,
+        delivery_tag: u64,
+        redelivered: bool,
+    ) -> Option<usize> {
+        let at = self.find(tag)?;
+        self.gather(at, message, delivery_tag, redelivered)
+            .then_some(at)
+    }
+
+    /// Takes a consumer away, if it is there.
+    pub(crate) fn remove_consumer(&mut self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
+        let at = self
+            .consumers
+            .binary_search_by(|consumer| (*consumer.tag).cmp(tag))
+            .ok()?;
+        Some(self.consumers.remove(at).queue)
+    }
+
+    /// The channel is over, for everybody who has to do with it.
+    pub(crate) fn end(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
+        self.shared.end(cause, wakers);
+        for consumer in self.consumers.drain(..) {
+            consumer.queue.end(End::Channel(cause.clone()), wakers);
+        }
+        if let Content::Header {
+            target: Target::Get { slot, .. },
+            ..
+        }
+        | Content::Body {
+            target: Target::Get { slot, .. },
+            ..
+        } = std::mem::take(&mut self.content)
+        {
+            let _ = slot.answer.settle(Err(cause.clone()), wakers);
+        }
+    }
+}
+
+/// Confirms of one channel that came one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct AckRun {
+    channel: u16,
+    /// Number, multiple, nack.
+    answers: Vec<(u64, bool, bool)>,
+}
+
+impl Core {
+    /// Takes every complete frame off the front; returns how many octets they were.
+    pub(super) fn parse(&mut self, buf: &[u8], now: Instant) -> (usize, Result<(), Violation>) {
+        let mut at = 0;
+        loop {
+            let rest = buf.get(at..).unwrap_or_default();
+            let (frame, used) = match frame::decode(rest, self.max_payload) {
+                Ok(Some(decoded)) => decoded,
+                Ok(None) => return (at, Ok(())),
+                Err(FrameError::ProtocolHeader) => return (at, Err(Violation::ProtocolHeader)),
+                Err(error) => return (at, Err(Violation::Frame(error))),
+            };
+            let following = match frame.kind {
+                FrameKind::Method => self.method_frame(&frame, rest, used, now),
+                FrameKind::Header => self.header_frame(&frame).map(|()| 0),
+                FrameKind::Body => self.body_frame(&frame).map(|()| 0),
+                FrameKind::Heartbeat => Ok(0),
+            };
+            at += used;
+            match following {
+                Ok(more) => at += more,
+                Err(violation) => return (at, Err(violation)),
+            }
+            if matches!(self.phase, super::core::Phase::Ended) {
+                return (at, Ok(()));
+            }
+        }
+    }
+
+    /// Handles one method; returns how many octets behind its frame were used as well.
+    #[inline]
+    fn method_frame(
+        &mut self,
+        frame: &Frame<'_>,
+        rest: &[u8],
+        used: usize,
+        now: Instant,
+    ) -> Result<usize, Violation> {
+        match MethodId::peek(frame.payload) {
+            Some(basic::Deliver::ID) => self.deliver(frame, rest, used),
+            Some(basic::Ack::ID) => {
+                let ack = basic::Ack::decode(frame.payload).map_err(Violation::Decode)?;
+                self.confirmed(frame.channel, ack.delivery_tag, ack.multiple, false);
+                Ok(0)
+            }
+            Some(basic::Nack::ID) => {
+                let nack = basic::Nack::decode(frame.payload).map_err(Violation::Decode)?;
+                self.confirmed(frame.channel, nack.delivery_tag, nack.multiple, true);
+                Ok(0)
+            }
+            _ => self.method(frame, now).map(|()| 0),
+        }
+    }
+
+    fn deliver(&mut self, frame: &Frame<'_>, rest: &[u8], used: usize) -> Result<usize, Violation> {
+        let mut reader = Reader::new(frame.payload.get(4..).unwrap_or_default());
+        let deliver = basic::Deliver::decode_arguments(&mut reader).map_err(Violation::Decode)?;
+        let at = content::layout_of_deliver(&deliver);
+        let max_message_size = self.max_message_size;
+        let Some(channel) = self.in_channel(frame.channel)? else {
+            return Ok(0);
+        };
+        if !channel.content.is_idle() {
+            return Err(Violation::UnexpectedContent {
+                channel: frame.channel,
+            });
+        }
+        let consumer = channel.find(deliver.consumer_tag.as_bytes());
+        if let Some(consumer) = consumer
+            && let Some((message, more)) = whole_message(frame, rest, used, at, max_message_size)?
+        {
+            let id = frame.channel;
+            if channel.gather(consumer, message, deliver.delivery_tag, deliver.redelivered) {
+                self.dirty.push((id, consumer));
+            }
+            return Ok(more);
+        }
+        let target = Target::Delivery {
+            consumer_tag: deliver.consumer_tag.as_bytes().into(),
+            delivery_tag: deliver.delivery_tag,
+            redelivered: deliver.redelivered,
+        };
+        let arguments = frame.payload.get(4..).unwrap_or_default();
+        channel.content.announce(target, arguments, at);
+        Ok(0)
+    }
+
+    fn header_frame(&mut self, frame: &Frame<'_>) -> Result<(), Violation> {
+        let max_message_size = self.max_message_size;
+        let Some(channel) = self.in_channel(frame.channel)? else {
+            return Ok(());
+        };
+        let complete = channel
+            .content
+            .header(frame.channel, frame.payload, max_message_size)?;
+        self.complete(frame.channel, complete)
+    }
+
+    fn body_frame(&mut self, frame: &Frame<'_>) -> Result<(), Violation> {
+        let Some(channel) = self.in_channel(frame.channel)? else {
+            return Ok(());
+        };
+        let complete = channel.content.body(frame.channel, frame.payload)?;
+        self.complete(frame.channel, complete)
+    }
+
+    fn complete(&mut self, id: u16, complete: Option<Complete>) -> Result<(), Violation> {
+        let Some(Complete { target, message }) = complete else {
+            return Ok(());
+        };
+        match target {
+            Target::Delivery {
+                consumer_tag,
+                delivery_tag,
+                redelivered,
+            } => {
+                let Some(channel) = self.in_channel(id)? else {
+                    return Ok(());
+                };
+                if channel.find(&consumer_tag).is_none() {
+                    self.deliver_to_nobody(id, &consumer_tag, message, delivery_tag, redelivered);
+                } else if let Some(at) =
+                    channel.gather_for(&consumer_tag, message, delivery_tag, redelivered)
+                {
+                    self.dirty.push((id, at));
+                }
+            }
+            Target::Get {
+                slot,
+                payload,
+                no_ack,
+            } => self.got(id, &slot, payload, message, no_ack),
+            Target::Return => self.returned(id, message),
+        }
+        Ok(())
+    }
+
+    /// The channel of a frame; `None` if its frames are to be discarded.
+    pub(super) fn in_channel(&mut self, id: u16) -> Result<Option<&mut InChannel>, Violation> {
+        match self.channels.get_mut(usize::from(id)) {
+            Some(Some(channel)) => Ok(Some(channel)),
+            // Frames for a channel that has just been closed may still be under way.
+            Some(None) if id != 0 => Ok(None),
+            _ => Err(Violation::UnknownChannel { channel: id }),
+        }
+    }
+
+    fn confirmed(&mut self, channel: u16, number: u64, multiple: bool, nack: bool) {
+        if self.acks.channel != channel {
+            self.hand_over_confirms();
+            self.acks.channel = channel;
+        }
+        self.acks.answers.push((number, multiple, nack));
+    }
+
+    /// Hands over what has been gathered. Wakers are left to be called.
+    pub(super) fn hand_over(&mut self) {
+        self.hand_over_confirms();
+        self.hand_over_deliveries();
+    }
+
+    pub(super) fn hand_over_confirms(&mut self) {
+        if self.acks.answers.is_empty() {
+            return;
+        }
+        let id = self.acks.channel;
+        if let Some(Some(channel)) = self.channels.get(usize::from(id)) {
+            let published = self.link.outbox().published(id);
+            let mut confirms = channel.shared.confirms();
+            for (number, multiple, nack) in self.acks.answers.drain(..) {
+                confirms.settle(number, multiple, nack, published, &mut self.wakers);
+            }
+        }
+        self.acks.answers.clear();
+    }
+
+    pub(super) fn hand_over_deliveries(&mut self) {
+        let mut unwanted = Vec::new();
+        for (id, at) in self.dirty.drain(..) {
+            let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
+                continue;
+            };
+            let Some(consumer) = channel.consumers.get_mut(at) else {
+                continue;
+            };
+            let octets = std::mem::take(&mut consumer.footprint);
+            consumer
+                .queue
+                .deliver(&mut consumer.batch, octets, &mut self.wakers);
+            for delivery in consumer.batch.drain(..) {
+                if !consumer.queue.no_ack {
+                    unwanted.push((id, delivery.delivery_tag));
+                }
+            }
+        }
+        for (id, delivery_tag) in unwanted {
+            self.requeue(id, delivery_tag);
+        }
+    }
+}
+
+impl InChannel {
+    /// Adds to a consumer's batch; true if it is the first of this read.
+    #[inline]
+    fn gather(
+        &mut self,
+        at: usize,
+        message: Incoming,
+        delivery_tag: u64,
+        redelivered: bool,
+    ) -> bool {
+        let incarnation = self.shared.at.incarnation;
+        let Some(consumer) = self.consumers.get_mut(at) else {
+            return false;
+        };
+        let first = consumer.batch.is_empty();
+        consumer.footprint += message.footprint();
+        consumer.batch.push_back(RawDelivery {
+            message,
+            delivery_tag,
+            redelivered,
+            incarnation,
+        });
+        first
+    }
+}
+
+/// If header and body follow the method at once, and in one piece: the message, and the number of
+/// octets that they take.
+#[inline]
+fn whole_message(
+    method: &Frame<'_>,
+    rest: &[u8],
+    used: usize,
+    mut at: Layout,
+    max_message_size: u64,
+) -> Result<Option<(Incoming, usize)>, Violation> {
+    /// Type, channel and size, in front of every payload.
+    const FRAME_HEAD: usize = 7;
+    /// Class, weight and body size, in front of the properties.
+    const HEADER_HEAD: usize = 12;
+    /// The method's id, in front of its arguments.
+    const ID: usize = 4;
+
+    let max_payload = usize::MAX;
+    let following = rest.get(used..).unwrap_or_default();
+    let Ok(Some((header, header_used))) = frame::decode(following, max_payload) else {
+        return Ok(None);
+    };
+    if header.kind != FrameKind::Header || header.channel != method.channel {
+        return Ok(None);
+    }
+    let ContentHeader {
+        body_size,
+        properties,
+        ..
+    } = content::check_header(method.channel, header.payload, max_message_size)?;
+    // Offsets from the start of the arguments.
+    let arguments = FRAME_HEAD + ID;
+    let properties_at = used + FRAME_HEAD + HEADER_HEAD - arguments;
+    at.properties = content::offset(properties_at);
+    at.properties_end = content::offset(properties_at + properties.len());
+    let mut end = used + header_used;
+    if body_size == 0 {
+        let raw = rest.get(arguments..end).unwrap_or_default();
+        at.body = content::offset(raw.len());
+        return Ok(Some((Incoming::new(raw.to_vec(), at), header_used)));
+    }
+    let following = rest.get(end..).unwrap_or_default();
+    let Ok(Some((body, body_used))) = frame::decode(following, max_payload) else {
+        return Ok(None);
+    };
+    if body.kind != FrameKind::Body
+        || body.channel != method.channel
+        || body.payload.len() as u64 != body_size
+    {
+        return Ok(None);
+    }
+    let body_at = end + FRAME_HEAD;
+    at.body = content::offset(body_at - arguments);
+    end = body_at + body.payload.len();
+    let raw = rest.get(arguments..end).unwrap_or_default();
+    Ok(Some((
+        Incoming::new(raw.to_vec(), at),
+        header_used + body_used,
+    )))
+}

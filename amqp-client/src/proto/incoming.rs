@@ -1,0 +1,113 @@
+//! A message on its way in: method arguments, properties and body in one allocation.
+//!
+//! The body is the tail of the allocation, so that it can be taken out without a copy. In the usual
+//! case, all frames at hand, the octets between method and body come along as they stand on the wire
+//! (end octets and frame headers in between): one copy is cheaper than three.
+
+use std::hash::{Hash, Hasher};
+
+use amqp_spec::basic::PropertiesRef;
+use amqp_spec::wire::{Reader, ShortStr};
+use bytes::{Buf, Bytes};
+
+/// Where things stand in the allocation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Layout {
+    /// The length octet of the exchange's name.
+    pub(crate) exchange: u16,
+    /// The length octet of the routing key.
+    pub(crate) routing_key: u16,
+    /// The property list, from here…
+    pub(crate) properties: u32,
+    /// …to here.
+    pub(crate) properties_end: u32,
+    /// The body, from here to the end.
+    pub(crate) body: u32,
+}
+
+/// A received message.
+pub(crate) struct Incoming {
+    raw: Box<[u8]>,
+    at: Layout,
+}
+
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incoming")
+            .field("exchange", &self.exchange())
+            .field("routing_key", &self.routing_key())
+            .field("properties", &self.properties())
+            .field("body_len", &self.body().len())
+            .finish()
+    }
+}
+
+impl Incoming {
+    /// `at` must describe `raw`; what does not fit reads as empty.
+    pub(crate) fn new(raw: Vec<u8>, at: Layout) -> Self {
+        Self {
+            raw: raw.into_boxed_slice(),
+            at,
+        }
+    }
+
+    /// The method's arguments, whole, and perhaps more behind them.
+    pub(crate) fn arguments(&self) -> &[u8] {
+        &self.raw
+    }
+
+    pub(crate) fn exchange(&self) -> ShortStr<'_> {
+        self.short_str(self.at.exchange)
+    }
+
+    pub(crate) fn routing_key(&self) -> ShortStr<'_> {
+        self.short_str(self.at.routing_key)
+    }
+
+    fn short_str(&self, at: u16) -> ShortStr<'_> {
+        self.raw
+            .get(usize::from(at)..)
+            .and_then(|octets| Reader::new(octets).short_str("name").ok())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn properties(&self) -> PropertiesRef<'_> {
+        self.raw
+            .get(self.at.properties as usize..self.at.properties_end as usize)
+            .and_then(|octets| PropertiesRef::decode(octets).ok())
+            .unwrap_or(PropertiesRef::EMPTY)
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        self.raw.get(self.at.body as usize..).unwrap_or_default()
+    }
+
+    /// The body, without a copy: it keeps the message's one allocation alive.
+    pub(crate) fn into_body(self) -> Bytes {
+        let start = (self.at.body as usize).min(self.raw.len());
+        let mut body = Bytes::from(self.raw);
+        body.advance(start);
+        body
+    }
+
+    /// What tells this message from others that were published.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        fingerprint(
+            self.exchange().as_bytes(),
+            self.routing_key().as_bytes(),
+            self.body(),
+        )
+    }
+
+    /// What it occupies in memory, about.
+    pub(crate) fn footprint(&self) -> usize {
+        self.raw.len() + size_of::<Self>() + 32
+    }
+}
+
+/// Tells messages apart by what the broker does not change. (It may reorder headers.)
+pub(crate) fn fingerprint(exchange: &[u8], routing_key: &[u8], body: &[u8]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (exchange, routing_key, body).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,164 @@
+//! What every handle of a connection shares with the core.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::outbox::Outbox;
+use crate::error::ConnectionError;
+
+/// Inbound octets above which the socket is not read, unless somebody waits for an answer.
+const INBOUND_HIGH: usize = 16 * 1024 * 1024;
+
+/// The shared state of one connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    outbox: Mutex<Outbox>,
+    /// Octets of deliveries that consumers have not finished with.
+    buffered: AtomicUsize,
+    /// The core has stopped reading because of them.
+    paused: AtomicBool,
+    next_consumer_tag: AtomicU64,
+    /// How long a request may wait for its reply.
+    pub(crate) request_timeout: Duration,
+    /// The adapter's clock.
+    pub(crate) clock: fn() -> Instant,
+    limits: Mutex<Limits>,
+    end: Mutex<End>,
+}
+
+/// Why the connection ended, and who wants to know.
+#[derive(Debug, Default)]
+struct End {
+    cause: Option<ConnectionError>,
+    watchers: Vec<Waker>,
+}
+
+/// What both sides agreed on when the connection was opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The most channels that may be open at once.
+    pub channel_max: u16,
+    /// The largest frame that may be sent, in octets.
+    pub frame_max: u32,
+    /// After how much silence the connection counts as dead; zero: never.
+    pub heartbeat: Duration,
+}
+
+impl Link {
+    pub(crate) fn new(outbox: Outbox, request_timeout: Duration, clock: fn() -> Instant) -> Self {
+        Self {
+            outbox: Mutex::new(outbox),
+            buffered: AtomicUsize::new(0),
+            paused: AtomicBool::new(false),
+            next_consumer_tag: AtomicU64::new(1),
+            request_timeout,
+            clock,
+            limits: Mutex::new(Limits {
+                channel_max: 0,
+                frame_max: 0,
+                heartbeat: Duration::ZERO,
+            }),
+            end: Mutex::default(),
+        }
+    }
+
+    /// The outbox. Held for nanoseconds; nobody wakes, waits or allocates much under it.
+    #[inline]
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        // Nothing panics while holding the lock.
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+        self.outbox()
+            .set_frame_max(usize::try_from(limits.frame_max).unwrap_or(usize::MAX));
+    }
+
+    /// The connection is over.
+    pub(crate) fn end(&self, cause: &ConnectionError, wakers: &mut Vec<Waker>) {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.cause.get_or_insert_with(|| cause.clone());
+        wakers.append(&mut end.watchers);
+    }
+
+    /// Waits for the end of the connection.
+    pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<ConnectionError> {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        match &end.cause {
+            Some(cause) => Poll::Ready(cause.clone()),
+            None => {
+                if !end
+                    .watchers
+                    .iter()
+                    .any(|watcher| watcher.will_wake(context.waker()))
+                {
+                    end.watchers.push(context.waker().clone());
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// A consumer tag that this connection has not used. Short: it comes with every delivery.
+    pub(crate) fn next_consumer_tag(&self) -> String {
+        self.next_consumer_tag
+            .fetch_add(1, Ordering::Relaxed)
+            .to_string()
+    }
+
+    /// Deliveries have been queued for consumers.
+    pub(crate) fn add_buffered(&self, octets: usize) {
+        self.buffered.fetch_add(octets, Ordering::AcqRel);
+    }
+
+    /// Consumers are done with deliveries: reading may go on.
+    pub(crate) fn release_buffered(&self, octets: usize) {
+        if octets == 0 {
+            return;
+        }
+        let before = self.buffered.fetch_sub(octets, Ordering::AcqRel);
+        if before.saturating_sub(octets) < INBOUND_HIGH {
+            self.resume();
+        }
+    }
+
+    /// Somebody waits for something that has to be read.
+    pub(crate) fn resume(&self) {
+        if self.paused.load(Ordering::Acquire) {
+            let wake = self.outbox().wake_always();
+            wake.now();
+        }
+    }
+
+    /// How full the consumers are.
+    pub(crate) fn pressure(&self) -> Pressure {
+        match self.buffered.load(Ordering::Acquire) {
+            octets if octets < INBOUND_HIGH => Pressure::Low,
+            octets if octets < 4 * INBOUND_HIGH => Pressure::High,
+            _ => Pressure::Limit,
+        }
+    }
+
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Release);
+    }
+}
+
+/// How much has been received and not consumed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Pressure {
+    /// Read on.
+    Low,
+    /// Read only if somebody waits for an answer.
+    High,
+    /// Do not read.
+    Limit,
+}

@@ -1,0 +1,476 @@
+//! Everything that comes rarely: the handshake, replies, closes, cancels, returns.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use amqp_spec::frame::{self, Frame};
+use amqp_spec::wire::{MethodId, ShortStr, TypedMethod};
+use amqp_spec::{Method, ReplyCode, basic, channel, connection};
+
+use super::consumer::End;
+use super::content::{self, Target};
+use super::core::{Core, Phase};
+use super::handshake::{self, Step};
+use super::inbound::InChannel;
+use super::incoming::Incoming;
+use super::link::Link;
+use super::outbox::At;
+use super::request::{Barrier, Effect, Reply, Slot};
+use crate::error::{BrokerClose, ChannelError, ConnectionError, Violation};
+
+impl Core {
+    #[cold]
+    pub(super) fn method(&mut self, frame: &Frame<'_>, now: Instant) -> Result<(), Violation> {
+        let method = Method::decode(frame.payload).map_err(Violation::Decode)?;
+        if frame.channel == 0 {
+            return self.connection_method(&method, frame.payload, now);
+        }
+        if !matches!(self.phase, Phase::Open) {
+            return Err(Violation::UnknownChannel {
+                channel: frame.channel,
+            });
+        }
+        self.channel_method(frame.channel, &method, frame.payload)
+    }
+
+    // ── Channel 0 ───────────────────────────────────────────────────────────────────────────
+
+    fn connection_method(
+        &mut self,
+        method: &Method<'_>,
+        payload: &[u8],
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let step = match self.phase {
+            Phase::Opening { step, .. } => Some(step),
+            _ => None,
+        };
+        match (step, method) {
+            (Some(Step::Start), Method::ConnectionStart(start)) => self.start(start),
+            (Some(Step::Tune), Method::ConnectionTune(tune)) => self.tune(tune, now),
+            (Some(Step::OpenOk), Method::ConnectionOpenOk(_)) => {
+                self.phase = Phase::Open;
+                self.opening.succeed();
+                Ok(())
+            }
+            (_, Method::ConnectionClose(close)) => {
+                self.closed_by_broker(close);
+                Ok(())
+            }
+            (None, Method::ConnectionCloseOk(_)) => self.close_ok(),
+            (None, Method::ConnectionBlocked(_) | Method::ConnectionUnblocked(_)) => Ok(()),
+            (None, _) => {
+                let slot = self.link.outbox().take_request(0, method.id());
+                let slot = slot.ok_or_else(|| Violation::UnexpectedMethod {
+                    method: method.name(),
+                    channel: 0,
+                })?;
+                self.answer(&slot, payload);
+                Ok(())
+            }
+            (Some(_), _) => Err(Violation::UnexpectedMethod {
+                method: method.name(),
+                channel: 0,
+            }),
+        }
+    }
+
+    fn start(&mut self, start: &connection::Start<'_>) -> Result<(), Violation> {
+        if (start.version_major, start.version_minor) != (0, 9) {
+            return Err(Violation::ProtocolHeader);
+        }
+        self.opening
+            .set_server_properties(start.server_properties.to_owned());
+        let (mechanism, response) = match handshake::respond(start, &self.login) {
+            Ok(chosen) => chosen,
+            Err(cause) => {
+                self.opening.fail(self.stage(), cause);
+                self.lost(ConnectionError::Closed);
+                return Ok(());
+            }
+        };
+        let sent = handshake::start_ok(&self.login, mechanism, &response)
+            .map_err(ChannelError::TooLong)
+            .and_then(|start_ok| queue(&self.link, &start_ok));
+        if sent.is_err() {
+            // Longer than RabbitMQ takes before tuning; it would not say so.
+            return Err(Violation::Tuning {
+                frame_max: handshake::FRAME_MIN_SIZE,
+            });
+        }
+        self.advance(Step::Tune);
+        Ok(())
+    }
+
+    fn tune(&mut self, tune: &connection::Tune, now: Instant) -> Result<(), Violation> {
+        let (limits, tune_ok) = handshake::negotiate(self.login.limits, tune)?;
+        self.link.set_limits(limits);
+        let frame_max = usize::try_from(limits.frame_max).unwrap_or(usize::MAX);
+        self.max_payload = self
+            .max_payload
+            .max(frame_max.saturating_sub(frame::OVERHEAD));
+        self.heartbeat.start(limits.heartbeat, now);
+        let virtual_host = self.login.virtual_host.clone();
+        // `tune-ok` has no reply, so that `open` follows at once.
+        let sent = queue(&self.link, &tune_ok).and_then(|()| {
+            let virtual_host = ShortStr::new(virtual_host.as_bytes())?;
+            queue(&self.link, &connection::Open { virtual_host })
+        });
+        if sent.is_err() {
+            return Err(Violation::Tuning {
+                frame_max: limits.frame_max,
+            });
+        }
+        self.advance(Step::OpenOk);
+        Ok(())
+    }
+
+    fn advance(&mut self, next: Step) {
+        if let Phase::Opening { step, .. } = &mut self.phase {
+            *step = next;
+        }
+    }
+
+    fn closed_by_broker(&mut self, close: &connection::Close<'_>) {
+        let cause = ConnectionError::ClosedByBroker(Arc::new(broker_close(
+            close.reply_code,
+            close.reply_text,
+            MethodId::new(close.class_id, close.method_id),
+        )));
+        self.end(cause);
+        let close_ok = connection::CloseOk {}.to_frame(0);
+        self.link.outbox().push_raw(&close_ok);
+    }
+
+    fn close_ok(&mut self) -> Result<(), Violation> {
+        let Some(slot) = self.link.outbox().take_request(0, connection::CloseOk::ID) else {
+            return Err(Violation::UnexpectedMethod {
+                method: connection::CloseOk::NAME,
+                channel: 0,
+            });
+        };
+        let reply = Reply {
+            payload: Vec::new(),
+            message: None,
+        };
+        let _ = slot.answer.settle(Ok(reply), &mut self.wakers);
+        self.lost(ConnectionError::Closed);
+        Ok(())
+    }
+
+    // ── Channels ────────────────────────────────────────────────────────────────────────────
+
+    fn channel_method(
+        &mut self,
+        id: u16,
+        method: &Method<'_>,
+        payload: &[u8],
+    ) -> Result<(), Violation> {
+        // What came before it must be there when it takes effect.
+        self.hand_over();
+        match method {
+            Method::ChannelClose(close) => {
+                self.channel_closed_by_broker(id, close);
+                Ok(())
+            }
+            Method::ChannelFlow(flow) => {
+                let flow_ok = channel::FlowOk {
+                    active: flow.active,
+                }
+                .to_frame(id);
+                self.link.outbox().push_raw(&flow_ok);
+                Ok(())
+            }
+            Method::BasicCancel(cancel) => self.cancelled_by_broker(id, cancel),
+            Method::BasicReturn(returned) => {
+                let at = content::layout_of_return(returned);
+                let Some(channel) = self.in_channel(id)? else {
+                    return Ok(());
+                };
+                if !channel.content.is_idle() {
+                    return Err(Violation::UnexpectedContent { channel: id });
+                }
+                channel
+                    .content
+                    .announce(Target::Return, payload.get(4..).unwrap_or_default(), at);
+                Ok(())
+            }
+            _ => self.reply(id, method, payload),
+        }
+    }
+
+    fn reply(&mut self, id: u16, method: &Method<'_>, payload: &[u8]) -> Result<(), Violation> {
+        let Some(mut slot) = self.link.outbox().take_request(id, method.id()) else {
+            return match self.in_channel(id)? {
+                // The channel has been closed; late replies go nowhere.
+                None => Ok(()),
+                Some(_) => Err(Violation::UnexpectedMethod {
+                    method: method.name(),
+                    channel: id,
+                }),
+            };
+        };
+        match (std::mem::replace(&mut slot.effect, Effect::Nothing), method) {
+            (Effect::Get { no_ack }, Method::BasicGetOk(get_ok)) => {
+                let at = content::layout_of_get_ok(get_ok);
+                let target = Target::Get {
+                    slot,
+                    payload: payload.to_vec(),
+                    no_ack,
+                };
+                if let Some(channel) = self.in_channel(id)? {
+                    channel
+                        .content
+                        .announce(target, payload.get(4..).unwrap_or_default(), at);
+                }
+                return Ok(());
+            }
+            (Effect::OpenChannel(shared), _) => {
+                self.link.outbox().channel_opened(id);
+                let index = usize::from(id);
+                if self.channels.len() <= index {
+                    self.channels.resize_with(index + 1, || None);
+                }
+                let abandoned = shared.is_abandoned();
+                let at = shared.at;
+                if let Some(channel) = self.channels.get_mut(index) {
+                    *channel = Some(Box::new(InChannel::new(shared)));
+                }
+                if abandoned {
+                    self.close_abandoned(at);
+                }
+            }
+            (Effect::Consume(queue), Method::BasicConsumeOk(ok)) => {
+                let wanted = queue.activate();
+                let at = self.in_channel(id)?.map(|channel| {
+                    channel.add_consumer(ok.consumer_tag.as_bytes(), queue);
+                    channel.shared.at
+                });
+                if let (false, Some(at)) = (wanted, at) {
+                    self.cancel_abandoned(at, ok.consumer_tag);
+                }
+            }
+            (Effect::Cancel(queue), _) => {
+                if let Some(channel) = self.in_channel(id)? {
+                    channel.remove_consumer(queue.tag.as_bytes());
+                }
+                queue.end(End::Cancelled, &mut self.wakers);
+            }
+            (_, Method::ChannelCloseOk(_)) => self.channel_closed(id),
+            (Effect::Nothing | Effect::Consume(_) | Effect::Get { .. }, _) => {}
+        }
+        self.answer(&slot, payload);
+        Ok(())
+    }
+
+    fn answer(&mut self, slot: &Slot, payload: &[u8]) {
+        let reply = Reply {
+            payload: payload.to_vec(),
+            message: None,
+        };
+        // A caller that has gone has left the effect to be undone, which has been done.
+        let _ = slot.answer.settle(Ok(reply), &mut self.wakers);
+    }
+
+    /// The reply to `basic.get` is complete.
+    pub(super) fn got(
+        &mut self,
+        id: u16,
+        slot: &Slot,
+        payload: Vec<u8>,
+        message: Incoming,
+        no_ack: bool,
+    ) {
+        let reply = Reply {
+            payload,
+            message: Some(message),
+        };
+        if let Err(Ok(reply)) = slot.answer.settle(Ok(reply), &mut self.wakers)
+            && !no_ack
+            && let Ok(get_ok) = basic::GetOk::decode(&reply.payload)
+        {
+            // Nobody will ever settle it, so that it would be stuck until the channel closes.
+            self.requeue(id, get_ok.delivery_tag);
+        }
+    }
+
+    fn channel_closed(&mut self, id: u16) {
+        let slots = self.link.outbox().channel_closed(id);
+        self.forget_channel(id, slots, &ChannelError::Closed);
+    }
+
+    fn channel_closed_by_broker(&mut self, id: u16, close: &channel::Close<'_>) {
+        let (slots, wake) = self.link.outbox().channel_closed_by_broker(id);
+        wake.now();
+        let error = ChannelError::ClosedByBroker(Arc::new(broker_close(
+            close.reply_code,
+            close.reply_text,
+            MethodId::new(close.class_id, close.method_id),
+        )));
+        self.forget_channel(id, slots, &error);
+    }
+
+    fn forget_channel(&mut self, id: u16, slots: Vec<Slot>, error: &ChannelError) {
+        if let Some(mut channel) = self
+            .channels
+            .get_mut(usize::from(id))
+            .and_then(Option::take)
+        {
+            channel.end(error, &mut self.wakers);
+        }
+        for slot in &slots {
+            match &slot.effect {
+                Effect::OpenChannel(shared) => shared.end(error, &mut self.wakers),
+                Effect::Consume(queue) | Effect::Cancel(queue) => {
+                    queue.end(End::Channel(error.clone()), &mut self.wakers);
+                }
+                Effect::Nothing | Effect::Get { .. } => {}
+            }
+        }
+        self.fail_requests(slots, error);
+    }
+
+    fn cancelled_by_broker(
+        &mut self,
+        id: u16,
+        cancel: &basic::Cancel<'_>,
+    ) -> Result<(), Violation> {
+        let Some(channel) = self.in_channel(id)? else {
+            return Ok(());
+        };
+        let at = channel.shared.at;
+        if let Some(queue) = channel.remove_consumer(cancel.consumer_tag.as_bytes()) {
+            queue.end(End::CancelledByBroker, &mut self.wakers);
+        }
+        // RabbitMQ's is always no-wait, and answering it would be fatal.
+        if !cancel.no_wait {
+            let cancel_ok = basic::CancelOk {
+                consumer_tag: cancel.consumer_tag,
+            };
+            self.send_quietly(at, &cancel_ok);
+        }
+        Ok(())
+    }
+
+    pub(super) fn returned(&mut self, id: u16, message: Incoming) {
+        let number = self.link.outbox().claim_returned(id, message.fingerprint());
+        if let (Some(number), Some(Some(channel))) = (number, self.channels.get(usize::from(id))) {
+            channel
+                .shared
+                .confirms()
+                .returned(number, Box::new(message));
+        }
+    }
+
+    // ── What nobody waits for ───────────────────────────────────────────────────────────────
+
+    /// A delivery for a consumer that is not there: either `consume-ok` is still to come, or the
+    /// consumer was cancelled a moment ago.
+    pub(super) fn deliver_to_nobody(
+        &mut self,
+        id: u16,
+        tag: &[u8],
+        message: Incoming,
+        delivery_tag: u64,
+        redelivered: bool,
+    ) {
+        let expected = self
+            .link
+            .outbox()
+            .requests(id)
+            .find_map(|slot| match &slot.effect {
+                Effect::Consume(queue) if queue.tag.as_bytes() == tag => Some(Arc::clone(queue)),
+                _ => None,
+            });
+        let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
+            return;
+        };
+        let Some(queue) = expected else {
+            // Whether it has to be acknowledged is not known; an ack of one that has not would cost
+            // the channel, an unsettled one comes back when the channel closes.
+            return;
+        };
+        channel.add_consumer(tag, queue);
+        if let Some(at) = channel.gather_for(tag, message, delivery_tag, redelivered) {
+            self.dirty.push((id, at));
+        }
+    }
+
+    /// Gives a delivery back to the broker.
+    pub(super) fn requeue(&mut self, id: u16, delivery_tag: u64) {
+        let Some(Some(channel)) = self.channels.get(usize::from(id)) else {
+            return;
+        };
+        let at = channel.shared.at;
+        let requeue = super::outbox::Settlement::Nack { requeue: true };
+        if let Ok(wake) = self.link.outbox().settle(at, delivery_tag, requeue) {
+            wake.now();
+        }
+    }
+
+    fn close_abandoned(&mut self, at: At) {
+        let close = channel::Close {
+            reply_code: ReplyCode::REPLY_SUCCESS.0,
+            ..Default::default()
+        };
+        self.request_for_nobody(at, &close, Effect::Nothing, Barrier::Nothing);
+    }
+
+    fn cancel_abandoned(&mut self, at: At, tag: ShortStr<'_>) {
+        let queue = self
+            .in_channel(at.channel)
+            .ok()
+            .flatten()
+            .and_then(|channel| channel.queue(tag));
+        let Some(queue) = queue else { return };
+        let cancel = basic::Cancel {
+            consumer_tag: tag,
+            no_wait: false,
+        };
+        self.request_for_nobody(at, &cancel, Effect::Cancel(queue), Barrier::Requests);
+    }
+
+    fn request_for_nobody<'m, M: TypedMethod<'m> + amqp_spec::wire::Request>(
+        &mut self,
+        at: At,
+        method: &M,
+        effect: Effect,
+        barrier: Barrier,
+    ) {
+        let slot = Slot {
+            expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
+            name: M::NAME,
+            barrier,
+            deadline: self.now + self.link.request_timeout,
+            effect,
+            answer: Arc::default(),
+        };
+        if let Ok(wake) = self.link.outbox().request(at, method, slot) {
+            wake.now();
+        }
+    }
+
+    fn send_quietly<'m, M: TypedMethod<'m>>(&mut self, at: At, method: &M) {
+        if let Ok(wake) = self.link.outbox().send(at, method) {
+            wake.now();
+        }
+    }
+}
+
+/// Queues a method on channel 0.
+fn queue<'m, M: TypedMethod<'m>>(link: &Link, method: &M) -> Result<(), ChannelError> {
+    let mut outbox = link.outbox();
+    let mut octets = Vec::new();
+    frame::encode_method(&mut octets, 0, method, outbox.frame_max())?;
+    outbox.push_raw(&octets);
+    Ok(())
+}
+
+/// What a close method says, made presentable.
+fn broker_close(reply_code: u16, reply_text: ShortStr<'_>, method: MethodId) -> BrokerClose {
+    BrokerClose {
+        reply_code: ReplyCode(reply_code),
+        reply_text: String::from_utf8_lossy(reply_text.as_bytes()).into_owned(),
+        method: (method.to_u32() != 0).then_some(method),
+    }
+}

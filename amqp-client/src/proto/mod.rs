@@ -1,0 +1,39 @@
+//! The protocol core: AMQP without input and output.
+//!
+//! No sockets, no clock, no threads, no tasks, no randomness. [`Core`] takes octets and the time
+//! and gives octets and deadlines; the handles of this crate meet it at a few short locks. Whoever
+//! has an event loop of his own drives it directly; the [adapters](crate::adapter) are no more than
+//! that.
+//!
+//! | module | what it is about |
+//! |---|---|
+//! | `outbox` | the order of everything that is sent |
+//! | `request` | who waits for which reply |
+//! | `confirms` | publisher confirms of one channel |
+//! | `consumer` | where deliveries wait to be picked up |
+//! | `core` | the connection's state, its octets and its deadlines |
+//! | `inbound`, `methods`, `content` | what arrives |
+//! | `handshake`, `opening`, `heartbeat` | the connection itself |
+//! | `transmit`, `read_buffer` | octets on their way out and in |
+
+pub(crate) mod channel;
+pub(crate) mod confirms;
+pub(crate) mod consumer;
+mod content;
+mod core;
+mod handshake;
+mod heartbeat;
+mod inbound;
+pub(crate) mod incoming;
+pub(crate) mod link;
+mod methods;
+pub(crate) mod opening;
+pub(crate) mod outbox;
+mod read_buffer;
+pub(crate) mod request;
+mod transmit;
+
+pub use self::core::{Core, CoreOptions};
+pub use self::handshake::Login;
+pub use self::link::Limits;
+pub use self::transmit::Transmit;

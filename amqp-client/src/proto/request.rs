@@ -1,0 +1,165 @@
+//! Requests: what waits for a reply, and what the reply has to do besides being handed on.
+//!
+//! ```text
+//! Waiting ──reply──▶ Ready ──caller──▶ Taken
+//!    │
+//!    └──caller gone or out of time──▶ Abandoned: the reply is still consumed, and undone
+//! ```
+//!
+//! Replies come in request order, but for `consume-ok` and `cancel-ok`, which later replies
+//! overtake; a [`Barrier`] keeps later requests back, so that the oldest request is always the one
+//! that a reply belongs to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use amqp_spec::channel;
+use amqp_spec::wire::{MethodId, TypedMethod};
+
+use super::channel::ChannelShared;
+use super::consumer::ConsumerQueue;
+use super::incoming::Incoming;
+use crate::error::ChannelError;
+
+/// What may not be sent on a channel before a request on it is answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Barrier {
+    /// Everything may.
+    Nothing,
+    /// Other requests may not: their replies would overtake this one's (`basic.consume`,
+    /// `basic.cancel`).
+    Requests,
+    /// Nothing may: RabbitMQ closes the connection with 504 (`tx.commit`).
+    Everything,
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// The replies that answer it.
+    pub(crate) expects: &'static [MethodId],
+    /// Its own name, for errors: `queue.declare`.
+    pub(crate) name: &'static str,
+    pub(crate) barrier: Barrier,
+    pub(crate) deadline: Instant,
+    pub(crate) effect: Effect,
+    pub(crate) answer: Arc<Answer>,
+}
+
+impl Slot {
+    /// Whether it is our `channel.close`.
+    pub(crate) fn is_close(&self) -> bool {
+        self.expects.contains(&channel::CloseOk::ID)
+    }
+}
+
+/// What the reply changes in the core, before the caller sees it.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Nothing.
+    Nothing,
+    /// The channel exists from now on.
+    OpenChannel(Arc<ChannelShared>),
+    /// The consumer receives from now on.
+    Consume(Arc<ConsumerQueue>),
+    /// The consumer receives nothing more.
+    Cancel(Arc<ConsumerQueue>),
+    /// A message may come; unless it needs no acknowledgement it must be settled by somebody.
+    Get { no_ack: bool },
+}
+
+/// A reply: the method's payload, and the content that followed it.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) message: Option<Incoming>,
+}
+
+/// Where caller and core meet.
+#[derive(Debug, Default)]
+pub(crate) struct Answer(Mutex<State>);
+
+#[derive(Debug)]
+enum State {
+    Waiting(Option<Waker>),
+    Ready(Result<Reply, ChannelError>),
+    Taken,
+    Abandoned,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Waiting(None)
+    }
+}
+
+impl Answer {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Nothing panics while holding the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nobody waits any more, for whatever reason.
+    pub(crate) fn is_settled(&self) -> bool {
+        !matches!(*self.state(), State::Waiting(_))
+    }
+
+    /// Gives the result to the caller, or back if the caller has gone.
+    pub(crate) fn settle(
+        &self,
+        result: Result<Reply, ChannelError>,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), Result<Reply, ChannelError>> {
+        let mut state = self.state();
+        match &mut *state {
+            State::Waiting(waker) => {
+                wakers.extend(waker.take());
+                *state = State::Ready(result);
+                Ok(())
+            }
+            State::Ready(_) | State::Taken | State::Abandoned => Err(result),
+        }
+    }
+
+    /// Tells the caller that its time is up; the reply, should it come, is for nobody.
+    pub(crate) fn time_out(&self, error: ChannelError, wakers: &mut Vec<Waker>) {
+        let mut state = self.state();
+        if let State::Waiting(waker) = &mut *state {
+            wakers.extend(waker.take());
+            *state = State::Ready(Err(error));
+        }
+    }
+
+    /// The caller goes away. Gives back a result that nobody has seen.
+    pub(crate) fn abandon(&self) -> Option<Result<Reply, ChannelError>> {
+        let mut state = self.state();
+        match std::mem::replace(&mut *state, State::Abandoned) {
+            State::Ready(result) => Some(result),
+            State::Taken => {
+                *state = State::Taken;
+                None
+            }
+            State::Waiting(_) | State::Abandoned => None,
+        }
+    }
+
+    /// Waits for the result. A second result is never there.
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Reply, ChannelError>> {
+        let mut state = self.state();
+        match &mut *state {
+            State::Waiting(waker) => {
+                match waker {
+                    Some(waker) => waker.clone_from(context.waker()),
+                    None => *waker = Some(context.waker().clone()),
+                }
+                Poll::Pending
+            }
+            State::Taken | State::Abandoned => Poll::Pending,
+            State::Ready(_) => match std::mem::replace(&mut *state, State::Taken) {
+                State::Ready(result) => Poll::Ready(result),
+                _ => Poll::Pending,
+            },
+        }
+    }
+}
