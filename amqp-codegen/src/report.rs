@@ -190,6 +190,12 @@ impl Faults {
         }
     }
 
+    /// Whether a fault was noted at this very place. Once faults are omitted, the answer is yes:
+    /// there are enough.
+    pub(crate) fn is_reported(&self, span: Span) -> bool {
+        self.n_omitted > 0 || self.findings.iter().any(|finding| finding.span == span)
+    }
+
     /// Whether none was found so far.
     pub(crate) fn is_empty(&self) -> bool {
         self.findings.is_empty()

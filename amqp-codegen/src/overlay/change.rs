@@ -41,33 +41,42 @@ pub(crate) enum Change {
 pub(super) fn read(entry: &Table<'_>, faults: &mut Faults) -> Option<Correction> {
     entry.reason(faults);
     let target = target::read(entry, faults)?;
-    let known: &[&str] = match target.value {
+    let known: &[&str] = match &target.value {
         Target::Method(..) => &["direction", "replies"],
         Target::Field(..) => &["rename", "domain", "reserved", "default"],
         Target::Property(..) => &["rename", "domain", "reserved"],
         Target::Constant(_) => &["kind"],
-        Target::Class(_) | Target::Domain(_) => &[],
+        Target::Class(_) | Target::Domain(_) => {
+            let found = format!("a correction of {}", target.value);
+            faults.push(
+                target.span,
+                found,
+                "a method, a field, a property or a constant",
+            );
+            return None;
+        }
     };
     let mut changes = Vec::new();
-    for (key, value) in entry.members() {
-        if matches!(key.value.as_str(), "target" | "reason") {
-            continue;
-        }
-        if !known.contains(&key.value.as_str()) {
-            let found = format!("`{}` in a correction of {}", key.value, target.value);
-            faults.push(key.span, found, list(known));
-            continue;
-        }
-        let change = change(&key.value, value, faults);
-        changes.extend(change.map(|change| Spanned::new(change, key.span)));
-    }
-    if entry.members().len() <= 2 {
+    let mut members = entry.members().to_vec();
+    members.retain(|(key, _)| !matches!(key.value.as_str(), "target" | "reason"));
+    if members.is_empty() {
         faults.push(
             target.span,
             "a correction that corrects nothing",
             list(known),
         );
     }
+    for (key, value) in members {
+        if !known.contains(&key.value.as_str()) {
+            let found = format!("`{}` in a correction of {}", key.value, target.value);
+            faults.push(key.span, found, list(known));
+            continue;
+        }
+        let change = change(&key.value, &value, faults);
+        changes.extend(change.map(|change| Spanned::new(change, key.span)));
+    }
+    // After a new name, the target would match nothing.
+    changes.sort_by_key(|change| matches!(change.value, Change::Rename(_)));
     Some(Correction { target, changes })
 }
 

@@ -5,14 +5,14 @@
 
 use crate::source::Span;
 
-/// The longest excerpt of a line, in characters.
-const MAX_WIDTH: usize = 100;
+/// How many characters of a line are shown before the marked text.
+const MAX_BEFORE: usize = 72;
 
-/// How many characters of a cut line are shown before the marked text.
-const LEAD: usize = 40;
+/// How many characters are shown of the marked text, and how many behind it.
+const MAX_AFTER: usize = 48;
 
 /// No excerpt needs more context than this many bytes in either direction.
-const MAX_SCANNED: usize = 4 * MAX_WIDTH;
+const MAX_SCANNED: usize = 4 * MAX_BEFORE;
 
 /// A place in a file.
 pub(super) struct Place {
@@ -74,8 +74,11 @@ impl Place {
 /// What stands before the place, cut at its beginning.
 fn last(text: &str) -> String {
     let n_chars = text.chars().count();
-    let kept = text.chars().skip(n_chars.saturating_sub(LEAD)).map(visible);
-    if n_chars > LEAD {
+    let kept = text
+        .chars()
+        .skip(n_chars.saturating_sub(MAX_BEFORE))
+        .map(visible);
+    if n_chars > MAX_BEFORE {
         "…".chars().chain(kept).collect()
     } else {
         kept.collect()
@@ -85,8 +88,8 @@ fn last(text: &str) -> String {
 /// What stands at or behind the place, cut at its end.
 fn first(bytes: &[u8], is_cut: bool) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let mut kept: String = text.chars().take(MAX_WIDTH - LEAD).map(visible).collect();
-    if is_cut || text.chars().nth(MAX_WIDTH - LEAD).is_some() {
+    let mut kept: String = text.chars().take(MAX_AFTER).map(visible).collect();
+    if is_cut || text.chars().nth(MAX_AFTER).is_some() {
         kept.push('…');
     }
     kept
@@ -155,8 +158,8 @@ mod tests {
     fn long_lines_are_cut_on_both_sides() {
         let text = "x".repeat(5_000) + "bad" + &"y".repeat(5_000);
         let found = locate(text.as_bytes(), Span::new(0, 5_000, 5_003));
-        let (x, y) = ("x".repeat(40), "y".repeat(60));
-        let line = format!("1 | …{x}bad{y}…\n  | {}^^^", " ".repeat(41));
+        let (x, y) = ("x".repeat(72), "y".repeat(48));
+        let line = format!("1 | …{x}bad{y}…\n  | {}^^^", " ".repeat(73));
         assert_eq!((found.column, found.excerpt()), (5_001, line));
     }
 }

@@ -98,6 +98,9 @@ fn add_property(properties: &mut Vec<Field>, property: Field, faults: &mut Fault
 }
 
 fn conflict<T: Display>(what: &str, second: &Spanned<T>, first: Span, faults: &mut Faults) {
+    if faults.is_reported(second.span) {
+        return;
+    }
     faults.push_beside(
         second.span,
         format!("{what} `{}` exists already", second.value),

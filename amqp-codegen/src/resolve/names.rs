@@ -140,8 +140,14 @@ fn collide<'d>(
         None => {
             seen.insert(rust, (spec, span));
         }
-        // Two of the same name were reported before.
-        Some((first, _)) if *first == spec => {}
+        // Two of the same name within one file; corrections and views can make them as well.
+        Some(_) if faults.is_reported(span) => {}
+        Some((first, place)) if *first == spec => faults.push_beside(
+            span,
+            format!("`{spec}` for a second time"),
+            "names that stay apart",
+            ("the other one is", *place),
+        ),
         Some((first, place)) => report(spec, &format!("`{first}`"), &rust, span, *place, faults),
     }
 }

@@ -252,9 +252,9 @@ fn join_fields(first: &mut [Field], first_span: Span, second: Fields, faults: &m
     } = second;
     if first.len() != fields.len() {
         disagree(
-            format!("{what} has {} {name}", fields.len()),
+            format!("{what} with another number of {name}: {}", fields.len()),
             span,
-            &format!("{} {name}", first.len()),
+            &first.len().to_string(),
             first_span,
             faults,
         );

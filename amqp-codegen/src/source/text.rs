@@ -35,7 +35,7 @@ impl<'a> Text<'a> {
                 let found = bytes.get(at..end).unwrap_or_default();
                 faults.push(
                     Span::new(file, at, end),
-                    format!("octets that are not UTF-8: {found:02X?}"),
+                    format!("octets that are not UTF-8: {}", hex(found)),
                     "text in UTF-8",
                 );
                 return None;
@@ -102,4 +102,12 @@ impl<'a> Text<'a> {
             .unwrap_or(0);
         self.span(self.start + offset, self.start + offset + slice.len())
     }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets
+        .iter()
+        .map(|octet| format!("{octet:02X}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

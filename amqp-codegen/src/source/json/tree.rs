@@ -267,9 +267,10 @@ impl<'a> Object<'a> {
         faults: &mut Faults,
         read: impl Fn(Node<'a>, &mut Faults) -> Option<T>,
     ) -> Vec<T> {
+        let what = format!("`{key}` of {}", self.what);
         let items = self
             .get(key)
-            .and_then(|node| node.array(key, faults))
+            .and_then(|node| node.array(&what, faults))
             .unwrap_or_default();
         items
             .into_iter()

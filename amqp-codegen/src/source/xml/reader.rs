@@ -130,7 +130,7 @@ impl<'e, 'f> Reader<'e, 'f> {
         if !matches!(word.value.as_str(), "0" | "1") {
             self.faults.push(
                 word.span,
-                format!("`{name}` = `{}`", word.value),
+                format!("`{}` as `{name}` of `{}`", word.value, self.element.name),
                 "`0` or `1`",
             );
         }
@@ -145,7 +145,7 @@ impl<'e, 'f> Reader<'e, 'f> {
         }
         self.faults.push(
             word.span,
-            format!("`{name}` = `{}`", word.value),
+            format!("`{}` as `{name}` of `{}`", word.value, self.element.name),
             value::list(words),
         );
         None

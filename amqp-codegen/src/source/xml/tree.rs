@@ -243,6 +243,12 @@ impl<'a> Builder<'a, '_> {
 
     fn not_well_formed(&mut self, at: usize, error: &Error) {
         let at = at.min(self.text.len());
+        // The library's own introductions say no more than ours.
+        let error = match error {
+            Error::Syntax(error) => error.to_string(),
+            Error::IllFormed(error) => error.to_string(),
+            error => error.to_string(),
+        };
         self.faults.push(
             self.place(at, 1),
             format!("malformed XML: {error}"),
