@@ -4,6 +4,7 @@
 //! `AMQP_URL` names the broker; `cargo xtask demo` starts one and runs this.
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use amqp_client::{Connection, ConnectionOptions, ExchangeDeclare, Message, QueueDeclare};
@@ -11,7 +12,17 @@ use amqp_client::{Connection, ConnectionOptions, ExchangeDeclare, Message, Queue
 const MESSAGES: usize = 1000;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
     let options: ConnectionOptions = url.parse()?;
 
@@ -44,7 +55,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     channel
         .exchange_declare(ExchangeDeclare::topic("demo").auto_delete())
         .await?;
-    let queue = channel.queue_declare(QueueDeclare::temporary()).await?.name;
+    let queue = channel
+        .queue_declare(QueueDeclare::new("").exclusive())
+        .await?
+        .name;
     channel.queue_bind(&queue, "demo", "orders.#").await?;
     step(
         "declared",
