@@ -13,7 +13,7 @@ use std::{
 
 use amqp_codegen::{
     ParseOptions, Source,
-    emit::{self, Options, Outputs},
+    emit::{self, Options, Outputs, refresh_snippets},
     parse,
 };
 
@@ -23,7 +23,8 @@ const HELP: &str = "\
 Generates code, test vectors and the protocol reference from the specification.
 
 Without options, everything that this repository checks in, from the files in
-spec/. Files in the generated folders that are no longer generated are deleted.
+spec/. Files in the generated folders that are no longer generated are deleted, and
+what documents quote from files is renewed.
 
 usage: cargo xtask regenerate [--check]
        cargo xtask regenerate [--check] --out DIR [--spec FILE]… [--overlay FILE]…
@@ -55,6 +56,8 @@ struct Job {
     overlays: Vec<PathBuf>,
     require_docs: bool,
     options: Options,
+    /// Hand-written documents that quote files, relative to the base.
+    documents: Vec<String>,
     /// The folder to which the paths of the outputs are relative.
     base: PathBuf,
     /// What brings the files up to date.
@@ -148,6 +151,7 @@ impl Job {
             require_docs: true,
             options: Options::default(),
             command: "cargo xtask regenerate".to_owned(),
+            documents: documents(&root),
             base: root,
         }
     }
@@ -169,6 +173,7 @@ impl Job {
             reference: Some("protocol.md".to_owned()),
             dictionary: Some("amqp.dict".to_owned()),
         };
+        job.documents = Vec::new();
         job.command = "the same command without --check".to_owned();
         job.base = out;
         job
@@ -200,7 +205,9 @@ impl Job {
     }
 
     fn compare(&self) -> Result<Difference, Failure> {
-        let files = self.generate()?;
+        let mut files = self.generate()?;
+        let quoting = self.refresh_documents(&files)?;
+        files.extend(quoting);
         let mut difference = Difference {
             n_files: files.len(),
             ..Difference::default()
@@ -242,6 +249,25 @@ impl Job {
             .collect()
     }
 
+    /// The documents with what they quote brought up to date, from `files` where those are quoted.
+    fn refresh_documents(
+        &self,
+        files: &[(String, String)],
+    ) -> Result<Vec<(String, String)>, Failure> {
+        let text = |name: &str| {
+            let generated = files.iter().find(|(path, _)| path == name);
+            let on_disk = || fs::read_to_string(self.base.join(name)).ok();
+            generated.map(|(_, text)| text.clone()).or_else(on_disk)
+        };
+        let refresh = |path: &String| {
+            let document = text(path).unwrap_or_default();
+            let fresh = refresh_snippets(&document, text)
+                .map_err(|missing| Failure::new(format!("{path}: {missing}")))?;
+            Ok((path.clone(), fresh))
+        };
+        self.documents.iter().map(refresh).collect()
+    }
+
     /// The generated files that lie beside the `files` and are not among them.
     fn stale(&self, files: &[(String, String)]) -> Result<Vec<String>, Failure> {
         let wanted: BTreeSet<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
@@ -281,6 +307,29 @@ impl Job {
             },
         )
     }
+}
+
+/// The documents of this repository that quote files.
+fn documents(root: &Path) -> Vec<String> {
+    let names = |folder: &str| {
+        let entries = fs::read_dir(root.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let prefix = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{folder}/")
+        };
+        entries.map(move |entry| format!("{prefix}{}", entry.file_name().to_string_lossy()))
+    };
+    let is_quoting = |path: &String| {
+        let text = || fs::read_to_string(root.join(path)).unwrap_or_default();
+        path.ends_with(".md") && text().contains("<!-- snippet: ")
+    };
+    let mut documents: Vec<_> = names("").chain(names("docs")).filter(is_quoting).collect();
+    documents.sort();
+    documents
 }
 
 fn sources(files: &[(String, Vec<u8>)]) -> Vec<Source<'_>> {

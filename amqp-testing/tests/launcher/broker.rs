@@ -100,14 +100,16 @@ fn options_reach_rabbitmq() {
         .keep_directory()
         .start()
         .unwrap();
-    let plugins = broker
-        .first()
-        .run("rabbitmq-plugins", &["list", "--enabled", "--minimal"]);
+    let plugins = broker.ctl(&["eval", "rabbit_plugins:active()."]).unwrap();
     assert!(
-        plugins
-            .unwrap()
-            .contains("rabbitmq_consistent_hash_exchange")
+        plugins.contains("rabbitmq_consistent_hash_exchange"),
+        "{plugins}"
     );
+    let answer = broker
+        .first()
+        .run("rabbitmq-diagnostics", &["ping"])
+        .unwrap();
+    assert!(answer.contains("succeeded"), "{answer}");
     let heartbeat = broker.ctl(&[
         "eval",
         "element(2, application:get_env(rabbit, heartbeat)).",

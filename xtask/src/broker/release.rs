@@ -72,6 +72,7 @@ fn make(release: &str, cache: &Path, root: &Path) -> Result<(), Failure> {
         install::packages(&debootstrap, false)?;
     }
     fs::create_dir_all(cache).map_err(Failure::file("create", cache))?;
+    delete_abandoned(cache);
     let partial = cache.join(format!("{release}.partial-{}", process::id()));
     let what = format!("making a root file system of Debian {release} with RabbitMQ");
     eprintln!("{what} in {}", root.display());
@@ -122,6 +123,24 @@ fn fill(release: &str, root: &Path) -> Result<(), Failure> {
         .arg(root);
     run(&mut install, &log)?;
     write(&root.join(MARKER), "")
+}
+
+/// Deletes what interrupted runs have left behind.
+fn delete_abandoned(cache: &Path) {
+    let Ok(entries) = fs::read_dir(cache) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // The number at the end of the name is that of the process that was at work.
+        let Some((kind, process)) = name.rsplit_once('-') else {
+            continue;
+        };
+        let is_ours = kind == "old" || kind.ends_with(".partial");
+        if is_ours && !Path::new("/proc").join(process).exists() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Puts a finished file system in its place; tells whether it did.

@@ -23,7 +23,7 @@ Checks the house rules that neither the compiler nor clippy know:
   * no unsafe code, no notes to do something later, no paths of one machine
   * no spaces at the end of lines, and a newline at the end of files
   * crates depend on each other in one direction
-  * links and snippets in documents lead to what is there
+  * links in documents lead to files that are there
 
 usage: cargo xtask tidy
 ";
