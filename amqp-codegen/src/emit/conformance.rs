@@ -42,10 +42,11 @@ fn imports(specification: &Specification, options: &Options) -> TokenStream {
         .filter(|class| !class.methods.is_empty() || !class.properties.is_empty())
         .map(|class| &*class.name.snake);
     let classes = import(modules, classes);
-    let wire = import(
-        &format!("{runtime}::wire"),
-        ["DecodeError", "TypedMethod as _"],
-    );
+    let mut wire = vec!["DecodeError"];
+    if each_method(specification).next().is_some() {
+        wire.push("TypedMethod as _");
+    }
+    let wire = import(&format!("{runtime}::wire"), wire);
     quote! {
         use #method;
         #classes
@@ -82,8 +83,7 @@ fn encode(specification: &Specification) -> TokenStream {
     let docs = docs::comment(
         &[
             "Encodes a method by its name; `None` if there is none of that name.",
-            "The result is \
-            the payload of a method frame: ids and arguments.",
+            "The result is the payload of a method frame: ids and arguments.",
         ],
         0,
     );
@@ -91,9 +91,20 @@ fn encode(specification: &Specification) -> TokenStream {
         let (name, value) = (full_name(class, method), literal(class, method));
         quote!(#name => #value.encode(&mut buf),)
     });
+    let arms: Vec<_> = arms.collect();
+    let any_field = each_method(specification).any(|(_, method)| !layout::is_constant(method));
+    let fields = unless(any_field, "fields");
+    if arms.is_empty() {
+        return quote! {
+            #docs
+            pub(crate) fn encode(_name: &str, #fields: &Fields) -> Option<Vec<u8>> {
+                None
+            }
+        };
+    }
     quote! {
         #docs
-        pub(crate) fn encode(name: &str, fields: &Fields) -> Option<Vec<u8>> {
+        pub(crate) fn encode(name: &str, #fields: &Fields) -> Option<Vec<u8>> {
             let mut buf = Vec::new();
             match name {
                 #(#arms)*
@@ -177,15 +188,22 @@ fn decode(specification: &Specification) -> TokenStream {
         });
     }
     let mutable = any_field.then(|| quote!(mut));
-    quote! {
-        #docs
-        pub(crate) fn decode(payload: &[u8]) -> Result<(String, Fields), DecodeError> {
+    let body = if arms.is_empty() {
+        quote!(Method::decode(payload).map(|method| match method {}))
+    } else {
+        quote! {
             let method = Method::decode(payload)?;
             let #mutable fields = Fields::default();
             match method {
                 #(#arms)*
             }
             Ok((method.name().to_owned(), fields))
+        }
+    };
+    quote! {
+        #docs
+        pub(crate) fn decode(payload: &[u8]) -> Result<(String, Fields), DecodeError> {
+            #body
         }
     }
 }

@@ -47,8 +47,10 @@ pub(super) fn file(specification: &Specification, options: &Options) -> String {
     let mut items = vec![
         definition(&variants, &generics),
         inherent(&variants, &generics, &mut scope),
-        arguments(&mut scope),
     ];
+    if !variants.is_empty() {
+        items.push(arguments(&mut scope));
+    }
     items.extend(
         variants
             .iter()
@@ -145,22 +147,31 @@ fn decode(variants: &[Variant<'_>], generics: &TokenStream, scope: &mut Scope<'_
         let name = &variant.name;
         quote!(#number => arguments(reader).map(Self::#name),)
     });
+    let arms: Vec<_> = arms.collect();
+    let unknown = quote!(Err(#error::unknown_method(id.class_id(), id.method_id())));
+    let lookup = if arms.is_empty() {
+        unknown
+    } else {
+        quote! {
+            match id.to_u32() {
+                #(#arms)*
+                _ => #unknown,
+            }
+        }
+    };
     quote! {
         #docs
         pub fn decode(payload: #bytes) -> Result<Self, #error> {
             let mut reader = #reader::new(payload);
             let id = reader.method_id()?;
-            match id.to_u32() {
-                #(#arms)*
-                _ => Err(#error::unknown_method(id.class_id(), id.method_id())),
-            }
+            #lookup
         }
     }
 }
 
 fn codec(variants: &[Variant<'_>], scope: &mut Scope<'_>) -> TokenStream {
     let vec = scope.vec();
-    scope.wire("TypedMethod");
+    let buf = ident(if variants.is_empty() { "_buf" } else { "buf" });
     let encode_docs = docs::comment(
         &["Appends the payload of a method frame: class id, method id and arguments."],
         4,
@@ -170,7 +181,7 @@ fn codec(variants: &[Variant<'_>], scope: &mut Scope<'_>) -> TokenStream {
     let encoded_len = each(variants, |_| quote!(method.encoded_len()), true);
     quote! {
         #encode_docs
-        pub fn encode(&self, buf: &mut #vec<u8>) {
+        pub fn encode(&self, #buf: &mut #vec<u8>) {
             #encode
         }
 
@@ -241,7 +252,13 @@ fn each(
         let pattern = if binds { quote!(method) } else { quote!(_) };
         quote!(Self::#name(#pattern) => #body,)
     });
-    quote!(match self { #(#arms)* })
+    // The compiler takes a reference for something that may exist, even to an enum without variants.
+    let this = if variants.is_empty() {
+        quote!(*self)
+    } else {
+        quote!(self)
+    };
+    quote!(match #this { #(#arms)* })
 }
 
 /// The part of decoding that is the same for every method.

@@ -58,7 +58,7 @@ pub(super) fn index(
     rest: &[&str],
 ) -> String {
     let mut text = header(specification, options, &[summary.to_owned()]);
-    if options.runtime != "crate" && !classes.is_empty() {
+    if options.runtime != "crate" {
         // The modules below name it as `super::alloc`, wherever this one stands.
         text.push_str("\nextern crate alloc;\n");
     }

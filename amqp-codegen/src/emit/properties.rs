@@ -6,7 +6,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::docs;
-use super::format::{decimal, ident, path};
+use super::format::{decimal, ident};
 use super::scope::{ClassTypes, Scope, fresh, property};
 use crate::model::{Class, Property, Specification, WireType};
 
@@ -293,13 +293,19 @@ fn debug(
         }
     });
     let fields: Vec<_> = fields.collect();
-    let mutable = (!fields.is_empty()).then(|| path("mut"));
+    let body = if fields.is_empty() {
+        quote!(f.debug_struct(#title).finish())
+    } else {
+        quote! {
+            let mut debug = f.debug_struct(#title);
+            #(#fields)*
+            debug.finish()
+        }
+    };
     quote! {
         impl #fmt::Debug for #full {
             fn fmt(&self, f: &mut #fmt::Formatter<'_>) -> #fmt::Result {
-                let #mutable debug = f.debug_struct(#title);
-                #(#fields)*
-                debug.finish()
+                #body
             }
         }
     }
