@@ -143,6 +143,20 @@ impl Draft {
         }
     }
 
+    /// Version and port, for comparison.
+    pub(super) fn protocol(&self) -> [(&'static str, Option<Spanned<u16>>); 4] {
+        let wide = |part: &Option<Spanned<u8>>| {
+            part.as_ref()
+                .map(|part| Spanned::new(part.value.into(), part.span))
+        };
+        [
+            ("major version", wide(&self.major)),
+            ("minor version", wide(&self.minor)),
+            ("revision", wide(&self.revision)),
+            ("port", self.port.clone()),
+        ]
+    }
+
     /// A class by name.
     pub(super) fn class_mut(&mut self, name: &str) -> Option<&mut Class> {
         self.classes

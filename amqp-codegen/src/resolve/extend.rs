@@ -8,33 +8,13 @@ use std::fmt::Display;
 
 use super::draft::{Class, Draft, Field};
 use crate::report::Faults;
-use crate::source::{Document, Span, Spanned};
+use crate::source::{Span, Spanned};
 
-/// Adds an extension, which was read from this document.
-pub(super) fn add(draft: &mut Draft, extension: Draft, document: &Document, faults: &mut Faults) {
-    let file = &document.name;
-    same(
-        "major version",
-        file,
-        &draft.major,
-        &extension.major,
-        faults,
-    );
-    same(
-        "minor version",
-        file,
-        &draft.minor,
-        &extension.minor,
-        faults,
-    );
-    same(
-        "revision",
-        file,
-        &draft.revision,
-        &extension.revision,
-        faults,
-    );
-    same("port", file, &draft.port, &extension.port, faults);
+/// Adds an extension, which was read from this file.
+pub(super) fn add(draft: &mut Draft, extension: Draft, file: &str, faults: &mut Faults) {
+    for ((what, base), (_, own)) in draft.protocol().into_iter().zip(extension.protocol()) {
+        same(what, file, base.as_ref(), own.as_ref(), faults);
+    }
     for constant in extension.constants {
         match draft.constant_mut(&constant.name.value) {
             None => draft.constants.push(constant),
@@ -65,8 +45,8 @@ fn add_class(draft: &mut Draft, class: Class, file: &str, faults: &mut Faults) {
     same(
         &format!("id of class `{}`", class.name.value),
         file,
-        &known.id,
-        &class.id,
+        known.id.as_ref(),
+        class.id.as_ref(),
         faults,
     );
     for method in class.methods {
@@ -112,8 +92,8 @@ fn conflict<T: Display>(what: &str, second: &Spanned<T>, first: Span, faults: &m
 fn same<T: Display + Eq>(
     what: &str,
     file: &str,
-    base: &Option<Spanned<T>>,
-    extension: &Option<Spanned<T>>,
+    base: Option<&Spanned<T>>,
+    extension: Option<&Spanned<T>>,
     faults: &mut Faults,
 ) {
     if let (Some(base), Some(own)) = (base, extension) {

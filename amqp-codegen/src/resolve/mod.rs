@@ -56,29 +56,26 @@ pub(crate) fn resolve(
 /// Joins the views of the protocol and then adds the extensions, whose types may be domains of
 /// either.
 fn merge(documents: &[Document], overlay: &Overlay, faults: &mut Faults) -> Option<Draft> {
-    let drafts = |extensions| {
-        documents
-            .iter()
-            .filter(move |each| each.is_extension == extensions)
-    };
-    let mut views = drafts(false)
+    let (extensions, views): (Vec<_>, Vec<_>) =
+        documents.iter().partition(|document| document.is_extension);
+    let views: Vec<Draft> = views
+        .into_iter()
         .map(|document| Draft::new(document, &[], faults))
-        .collect::<Vec<_>>();
-    let mut views = views.drain(..);
+        .collect();
+    let mut views = views.into_iter();
     let Some(mut draft) = views.next() else {
-        let at = documents.first().map_or(0, |document| document.file);
+        let file = extensions.first().map_or(0, |document| document.file);
         faults.push(
-            Span::new(at, 0, 1),
+            Span::new(file, 0, 1),
             "no specification among the sources",
             "one that is not an extension",
         );
         return None;
     };
-    let views: Vec<Draft> = views.collect();
     views::join(&mut draft, views, &overlay.allowances, faults);
-    for document in drafts(true) {
+    for document in extensions {
         let extension = Draft::new(document, &draft.domains, faults);
-        extend::add(&mut draft, extension, document, faults);
+        extend::add(&mut draft, extension, &document.name, faults);
     }
     Some(draft)
 }

@@ -14,7 +14,7 @@ use crate::source::{Span, Spanned};
 /// Joins views to the first one.
 pub(super) fn join(
     first: &mut Draft,
-    views: Vec<Draft>,
+    views: impl Iterator<Item = Draft>,
     allowances: &[Spanned<Target>],
     faults: &mut Faults,
 ) {
@@ -23,10 +23,9 @@ pub(super) fn join(
         used: vec![false; allowances.len()],
     };
     for view in views {
-        agree("major version", &first.major, &view.major, faults);
-        agree("minor version", &first.minor, &view.minor, faults);
-        agree("revision", &first.revision, &view.revision, faults);
-        agree("port", &first.port, &view.port, faults);
+        for ((what, first), (_, second)) in first.protocol().into_iter().zip(view.protocol()) {
+            agree(what, first.as_ref(), second.as_ref(), faults);
+        }
         for constant in view.constants {
             join_constant(first, constant, &mut allowances, faults);
         }
@@ -70,8 +69,8 @@ impl Allowances<'_> {
 
 fn agree<T: Eq + std::fmt::Display>(
     what: &str,
-    first: &Option<Spanned<T>>,
-    second: &Option<Spanned<T>>,
+    first: Option<&Spanned<T>>,
+    second: Option<&Spanned<T>>,
     faults: &mut Faults,
 ) {
     if let (Some(first), Some(second)) = (first, second) {
@@ -171,8 +170,8 @@ fn join_class(first: &mut Draft, class: Class, faults: &mut Faults) {
     let name = known.name.value.clone();
     agree(
         &format!("id of class `{name}`:"),
-        &known.id,
-        &class.id,
+        known.id.as_ref(),
+        class.id.as_ref(),
         faults,
     );
     for method in class.methods {
@@ -203,7 +202,12 @@ fn join_method(class: &mut Class, method: Method, faults: &mut Faults) {
         class.methods.push(method);
         return;
     };
-    agree(&format!("id of {what}:"), &known.id, &method.id, faults);
+    agree(
+        &format!("id of {what}:"),
+        known.id.as_ref(),
+        method.id.as_ref(),
+        faults,
+    );
     if known.content != method.content {
         let with = |content| {
             if content {

@@ -62,7 +62,7 @@ fn changed_bytes() {
     ];
     for file in FILES {
         let whole = Input::read(&path(file)).text;
-        for (n, at) in (0..whole.len()).step_by(53).enumerate() {
+        for (n, at) in (0..whole.len()).step_by(101).enumerate() {
             let mut text = whole.clone();
             text[at] = match n % 13 {
                 12 => text[at] ^ 0x20,
@@ -80,11 +80,11 @@ fn lines_removed_doubled_and_swapped() {
     for file in FILES {
         let whole = String::from_utf8(Input::read(&path(file)).text).unwrap();
         let lines: Vec<&str> = whole.split_inclusive('\n').collect();
-        for at in (0..lines.len() - 1).step_by(3) {
+        for at in (0..lines.len() - 1).step_by(5) {
             let mut changed = lines.clone();
-            match at % 9 {
+            match at % 15 {
                 0 => changed.insert(at, lines[at]),
-                3 => changed.swap(at, at + 1),
+                5 => changed.swap(at, at + 1),
                 _ => {
                     changed.remove(at);
                 }
