@@ -1,7 +1,8 @@
 //! The bench program of lapin.
 //!
 //! `--variant sequential` (the default) awaits one publish or acknowledgement at a time, as nearly
-//! all of its examples do; `--variant pipelined` keeps 512 of them in flight.
+//! all of its examples do; `--variant pipelined` keeps 512 of them in flight, or `--inflight` if
+//! that is less.
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
@@ -22,7 +23,9 @@ use lapin::{
 };
 
 /// How many publishes or acknowledgements are in flight when pipelined.
-const PIPELINE: usize = 512;
+fn pipeline(args: &Args) -> usize {
+    args.inflight.min(512)
+}
 
 fn main() -> ExitCode {
     main_with(|args| run_on_tokio(args.runtime, run(args.clone())))
@@ -115,7 +118,7 @@ async fn publish(args: &Args, channel: &Channel) -> Result<(), Error> {
     if pipelined(args) {
         stream::iter(0..args.messages)
             .map(Ok)
-            .try_for_each_concurrent(PIPELINE, |_| async {
+            .try_for_each_concurrent(pipeline(args), |_| async {
                 publisher.publish().await?;
                 lapin::Result::Ok(())
             })
@@ -141,7 +144,7 @@ async fn confirm(args: &Args, channel: &Channel) -> Result<(), Error> {
     if pipelined(args) {
         stream::iter(0..args.messages)
             .map(Ok)
-            .try_for_each_concurrent(PIPELINE, |_| async {
+            .try_for_each_concurrent(pipeline(args), |_| async {
                 settled(publisher.publish().await?).await
             })
             .await?;
@@ -223,7 +226,7 @@ async fn receive(args: &Args, mut consumer: Consumer, no_ack: bool) -> Result<u6
         let bytes = std::sync::atomic::AtomicU64::new(0);
         consumer
             .take(args.messages as usize)
-            .try_for_each_concurrent(PIPELINE, |delivery| {
+            .try_for_each_concurrent(pipeline(args), |delivery| {
                 let len = delivery.data.len() as u64;
                 bytes.fetch_add(len, std::sync::atomic::Ordering::Relaxed);
                 async move {
