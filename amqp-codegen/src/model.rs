@@ -1,6 +1,6 @@
 //! What a specification means, once every reference is resolved and every name is final.
 //!
-//! Built by [`crate::resolve`], read by [`crate::emit`]. The types are shaped so that an impossible
+//! Built by [`crate::parse`], read by [`crate::emit`]. The types are shaped so that an impossible
 //! specification cannot be written down: a bit lives in a [`BitGroup`] of at most eight, a request
 //! carries at least one reply, a method has a direction, a property list fits its flag words. An
 //! emitter that holds a [`Specification`] has nothing left to check.

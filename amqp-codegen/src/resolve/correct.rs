@@ -53,7 +53,9 @@ fn report(outcome: Outcome, target: &Spanned<Target>, span: Span, faults: &mut F
 
 fn apply_change(draft: &mut Draft, target: &Target, change: &Spanned<Change>) -> Outcome {
     let wire = match &change.value {
-        Change::Domain(word) => Some(types::lookup(word, draft.domains.iter())),
+        Change::Domain(word) => Some(types::lookup(word, draft.domains.iter(), |domain| {
+            &domain.name.value
+        })),
         _ => None,
     };
     if let Some(Wire::Unknown(word)) = wire {

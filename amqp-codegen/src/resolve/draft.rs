@@ -107,8 +107,11 @@ impl Draft {
     pub(super) fn new(document: &Document, base: &[Domain], faults: &mut Faults) -> Self {
         let domains = types::domains(document, base, faults);
         let scope = || base.iter().chain(&domains);
-        let field =
-            |field: &document::Field| Field::new(field, |word| types::lookup(word, scope()));
+        let field = |field: &document::Field| {
+            Field::new(field, |word| {
+                types::lookup(word, scope(), |domain| &domain.written)
+            })
+        };
         let mut classes = Vec::new();
         for class in &document.classes {
             let method = |method: &document::Method| Method {

@@ -51,15 +51,17 @@ pub(super) fn domains(document: &Document, base: &[Domain], faults: &mut Faults)
     domains
 }
 
-/// What a word means among these domains.
+/// What a word means among these domains, whose names are spelled in one of two ways: files spell
+/// them as they please, overlays as the model does.
 pub(super) fn lookup<'d>(
     word: &Spanned<String>,
     mut scope: impl Iterator<Item = &'d Domain>,
+    spelling: impl Fn(&Domain) -> &str,
 ) -> Wire {
     if let Some(wire) = native(&word.value) {
         return Wire::Known { wire, domain: None };
     }
-    match scope.find(|domain| domain.written == word.value) {
+    match scope.find(|domain| spelling(domain) == word.value) {
         Some(Domain {
             wire: Some(wire),
             name,
