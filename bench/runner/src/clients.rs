@@ -25,6 +25,8 @@ pub(crate) struct Client {
     pub(crate) program: Program,
     /// Arguments that choose the way of using it.
     pub(crate) arguments: &'static [&'static str],
+    /// What its program calls the mode `publish`.
+    publish: &'static str,
     /// The modes in which it takes part, because in the others it would do the same as another
     /// entry; empty means all.
     modes: &'static [&'static str],
@@ -33,6 +35,15 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn takes_part_in(&self, mode: &str) -> bool {
         self.modes.is_empty() || self.modes.contains(&mode)
+    }
+
+    /// What its program calls a mode.
+    pub(crate) fn mode_word<'a>(&self, mode: &'a str) -> &'a str {
+        if mode == "publish" {
+            self.publish
+        } else {
+            mode
+        }
     }
 
     pub(crate) fn is_ours(&self) -> bool {
@@ -58,6 +69,7 @@ const fn client(
         label,
         program,
         arguments,
+        publish: "publish",
         modes: &[],
     }
 }
@@ -65,7 +77,7 @@ const fn client(
 /// All of them: the limit, ours, the Rust peers, the others.
 pub(crate) const ALL: &[Client] = &[
     client(RAW, "raw socket", Program::Package("bench-raw"), &[]),
-    client("ours", "ours", Program::Ours, &[]),
+    client("ours", "ours", Program::Ours, &["--runtime", "multi"]),
     client(
         "ours-current",
         "ours, current-thread",
@@ -73,12 +85,23 @@ pub(crate) const ALL: &[Client] = &[
         &["--runtime", "current"],
     ),
     Client {
+        publish: "publish-prepared",
         modes: &["publish"],
         ..client(
             "ours-prepared",
             "ours, prepared",
             Program::Ours,
-            &["--prepared"],
+            &["--runtime", "multi"],
+        )
+    },
+    Client {
+        publish: "publish-prepared",
+        modes: &["publish"],
+        ..client(
+            "ours-prepared-current",
+            "ours, prepared, current-thread",
+            Program::Ours,
+            &["--runtime", "current"],
         )
     },
     client(

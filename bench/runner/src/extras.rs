@@ -84,8 +84,9 @@ fn number(line: &Line, field: &str) -> f64 {
 
 /// A slow consumer, idle connections and idle channels.
 pub(crate) fn memory(options: &Options) -> Result<(), String> {
-    let one_way = |client: &Client| !matches!(client.id, "ours-prepared" | "lapin-pipelined");
-    let mut extra = Extra::new(options, "Memory", one_way)?;
+    let mut extra = Extra::new(options, "Memory", |client| {
+        client.takes_part_in("consume-noack")
+    })?;
     slow_consumer(&mut extra);
     idle(
         &mut extra,
@@ -158,7 +159,9 @@ fn idle(extra: &mut Extra<'_>, mode: &str, count: &str, title: &str, unit: &str)
 /// so many tasks publish in turn, spread over so many channels of one connection.
 pub(crate) fn growth(options: &Options) -> Result<(), String> {
     let mut extra = Extra::new(options, "Growth", Client::is_ours)?;
-    extra.clients.retain(|client| client.id != "ours-prepared");
+    extra
+        .clients
+        .retain(|client| client.takes_part_in("confirm"));
     let steps: [(&str, &[&str]); 2] = [
         ("--tasks", &["1", "4", "16", "64"]),
         ("--channels", &["1", "100", "2000"]),
@@ -203,7 +206,9 @@ pub(crate) fn growth(options: &Options) -> Result<(), String> {
 /// `p99_us`.
 pub(crate) fn fairness(options: &Options) -> Result<(), String> {
     let mut extra = Extra::new(options, "Fairness", Client::is_ours)?;
-    extra.clients.retain(|client| client.id != "ours-prepared");
+    extra
+        .clients
+        .retain(|client| client.takes_part_in("confirm"));
     extra.say(
         "\nSmall confirmed publishes, alone and while another channel publishes bodies of 64 MiB, in µs:\n\n\
          | client | p50 alone | p99 alone | p50 beside | p99 beside | p99 ratio |\n|---|---:|---:|---:|---:|---:|\n",

@@ -23,7 +23,10 @@ impl Start {
     /// A command for one mode; the caller adds the options.
     pub(crate) fn command(&self, client: &Client, mode: &str, cores: Option<&str>) -> Command {
         let mut command = machine::on_cores(cores, &self.program);
-        command.args(&self.before).arg(mode).args(client.arguments);
+        command
+            .args(&self.before)
+            .arg(client.mode_word(mode))
+            .args(client.arguments);
         if let Some(version) = &self.version {
             command.env("PEER_VERSION", version);
         }
