@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::layout::FieldView;
+use super::layout::{self, FieldView};
 use crate::model::{Class, Direction, Docs, Method, Role, Specification, WireType};
 
 /// The column at which comments end.
@@ -121,10 +121,7 @@ pub(super) fn errors(specification: &Specification, docs: &Docs) -> Vec<String> 
 
 /// `queue.declare` (50, 10), who sends it, what answers it.
 fn facts(class: &Class, method: &Method) -> String {
-    let link = |id: u16| {
-        let named = class.methods.iter().find(|method| method.id == id);
-        named.map(|method| format!("[`{}`]", method.name.camel))
-    };
+    let link = |id: u16| layout::find(class, id).map(|method| format!("[`{}`]", method.name.camel));
     let mut facts = format!(
         "`{}.{}` ({}, {}), sent by {}",
         class.name,

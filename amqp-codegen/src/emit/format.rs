@@ -4,6 +4,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
+use syn::LitStr;
 
 use super::{Options, docs};
 use crate::model::Specification;
@@ -91,14 +92,31 @@ pub(super) fn comment(text: &str) -> TokenStream {
 
 fn restore_comments(text: &str) -> String {
     let mut restored = String::with_capacity(text.len());
-    for line in text.lines() {
-        let comment = line.trim_start().strip_prefix("comment__!(\"");
-        if let Some(comment) = comment.and_then(|rest| rest.strip_suffix("\");")) {
-            let indent = &line[..line.len() - line.trim_start().len()];
-            restored.push_str(&format!("{indent}// {comment}\n"));
-        } else {
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let code = line.trim_start();
+        let Some(start) = code.strip_prefix("comment__!(") else {
             restored.push_str(line);
             restored.push('\n');
+            continue;
+        };
+        // A long one stands between the lines of its parentheses.
+        let literal = match start.strip_suffix(");") {
+            Some(literal) => literal,
+            None => lines
+                .by_ref()
+                .take_while(|line| line.trim() != ");")
+                .last()
+                .unwrap_or("")
+                .trim(),
+        };
+        let comment = syn::parse_str::<LitStr>(literal).map(|literal| literal.value());
+        let indent = line.len() - code.len();
+        for line in docs::wrap(
+            &comment.unwrap_or_default(),
+            docs::COLUMNS.saturating_sub(indent + "// ".len()),
+        ) {
+            restored.push_str(&format!("{:indent$}// {line}\n", ""));
         }
     }
     restored

@@ -58,12 +58,13 @@ pub(super) fn borrows(method: &Method) -> bool {
     })
 }
 
-/// The methods of a class that answer another of its methods.
-pub(super) fn answers(class: &Class, method: &Method) -> bool {
-    class
+/// Finds a method of a class.
+pub(super) fn find(class: &Class, id: u16) -> Option<&Method> {
+    let place = class
         .methods
-        .iter()
-        .any(|request| replies(request).contains(&method.id))
+        .binary_search_by_key(&id, |method| method.id)
+        .ok()?;
+    class.methods.get(place)
 }
 
 /// The ids of the replies that a method expects, in the specification's order.

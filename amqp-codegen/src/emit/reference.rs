@@ -140,8 +140,8 @@ fn method_section(text: &mut Text, specification: &Specification, class: &Class,
 /// Ids, direction, and the other methods of the exchange.
 fn facts(class: &Class, method: &Method) -> String {
     let link = |id: u16| {
-        let named = class.methods.iter().find(|method| method.id == id);
-        named.map(|method| format!("[`{0}.{1}`](#{0}{1})", class.name, method.name))
+        layout::find(class, id)
+            .map(|method| format!("[`{0}.{1}`](#{0}{1})", class.name, method.name))
     };
     let links = |ids: &[u16]| -> Vec<String> { ids.iter().copied().filter_map(link).collect() };
     let mut facts = format!("Method id {}.", method.id);
@@ -252,7 +252,10 @@ fn constants(text: &mut Text, specification: &Specification) {
             let [value, name, meaning] = row(constant);
             [value, name, closes.to_owned(), meaning]
         });
-        text.table(&["Code", "Name", "Closes", "Meaning"], rows);
+        text.table(
+            &["Code", "Name", "Closes, says the specification", "Meaning"],
+            rows,
+        );
     }
 }
 

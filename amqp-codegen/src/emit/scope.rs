@@ -3,7 +3,7 @@
 //! A specification may call a method `request` or `result`. Where a generated type takes a name
 //! that the code around it needs, that code writes the full path instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -196,7 +196,10 @@ pub(super) fn fresh(name: &str, taken: &BTreeSet<String>) -> String {
 /// replies, then its properties, all under names that differ.
 pub(super) struct ClassTypes {
     types: BTreeSet<String>,
-    replies: Vec<(u16, String)>,
+    /// By the id of the request.
+    replies: BTreeMap<u16, String>,
+    /// The ids of the methods that answer another.
+    answers: BTreeSet<u16>,
     /// The owned properties.
     pub(super) properties: String,
     /// The borrowed properties.
@@ -211,14 +214,15 @@ impl ClassTypes {
             .iter()
             .map(|method| method.name.camel.clone())
             .collect();
-        let mut replies = Vec::new();
+        let mut replies = BTreeMap::new();
         for method in &class.methods {
             if layout::replies(method).len() > 1 {
                 let name = fresh(&format!("{}Reply", method.name.camel), &types);
                 types.insert(name.clone());
-                replies.push((method.id, name));
+                replies.insert(method.id, name);
             }
         }
+        let answers = class.methods.iter().flat_map(layout::replies).collect();
         let properties = fresh("Properties", &types);
         let properties_ref = fresh("PropertiesRef", &types);
         if !class.properties.is_empty() {
@@ -227,6 +231,7 @@ impl ClassTypes {
         Self {
             types,
             replies,
+            answers,
             properties,
             properties_ref,
         }
@@ -239,7 +244,11 @@ impl ClassTypes {
 
     /// The enum for the replies to a request that has several.
     pub(super) fn replies(&self, method: &Method) -> Option<&str> {
-        let found = self.replies.iter().find(|(id, _)| *id == method.id);
-        found.map(|(_, name)| &**name)
+        self.replies.get(&method.id).map(|name| &**name)
+    }
+
+    /// Whether a method answers another.
+    pub(super) fn answers(&self, method: &Method) -> bool {
+        self.answers.contains(&method.id)
     }
 }

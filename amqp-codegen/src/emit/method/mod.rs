@@ -32,7 +32,7 @@ pub(super) fn items(
         typed_method(class, method, scope),
         replies::request(class, method, types, scope),
         replies::several(class, method, types, scope),
-        replies::reply(class, method, scope),
+        replies::reply(method, types, scope),
     ]
 }
 

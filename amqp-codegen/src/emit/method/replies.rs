@@ -23,7 +23,7 @@ pub(super) fn request(
         quote!(#name #lifetime)
     });
     let only = || {
-        let reply = class.methods.iter().find(|reply| ids.contains(&reply.id))?;
+        let reply = layout::find(class, *ids.first()?)?;
         Some(method_type(reply, "r"))
     };
     let Some(reply) = named.or_else(only) else {
@@ -39,10 +39,8 @@ pub(super) fn request(
 }
 
 fn borrowing(class: &Class, ids: &[u16]) -> bool {
-    class
-        .methods
-        .iter()
-        .any(|method| ids.contains(&method.id) && layout::borrows(method))
+    let mut replies = ids.iter().filter_map(|id| layout::find(class, *id));
+    replies.any(layout::borrows)
 }
 
 /// For a method that expects one of several replies: their enum.
@@ -72,8 +70,7 @@ pub(super) fn several(
     let mut id_list = Vec::new();
     let mut attempts = Vec::new();
     let mut names = Vec::new();
-    let find = |id: &u16| class.methods.iter().find(|reply| reply.id == *id);
-    for reply in ids.iter().filter_map(find) {
+    for reply in ids.iter().filter_map(|id| layout::find(class, *id)) {
         let full_name = format!("{}.{}", class.name, reply.name);
         let docs = docs::comment(&[format!("`{full_name}`.")], 4);
         let variant = ident(&reply.name.camel);
@@ -106,8 +103,8 @@ pub(super) fn several(
 }
 
 /// For a method that answers a request: how a reply is read.
-pub(super) fn reply(class: &Class, method: &Method, scope: &mut Scope<'_>) -> TokenStream {
-    if !layout::answers(class, method) {
+pub(super) fn reply(method: &Method, types: &ClassTypes, scope: &mut Scope<'_>) -> TokenStream {
+    if !types.answers(method) {
         return TokenStream::new();
     }
     let [reply, method_id, error] =

@@ -127,8 +127,7 @@ fn tagged(item: &Item) -> Value {
         Item::U32(value) => json!(value),
         Item::I64(value) => json!(value),
         Item::U64(value) | Item::Timestamp(value) => json!(value),
-        // The shortest text of an `f32`, not the digits that appear when it becomes an `f64`.
-        Item::F32(value) => value.to_string().parse().unwrap_or(Value::Null),
+        Item::F32(value) => json!(value),
         Item::F64(value) => json!(value),
         Item::Decimal(scale, value) => json!([scale, value]),
         Item::Array(items) => items.iter().map(tagged).collect(),

@@ -152,7 +152,12 @@ pub static CLASSES: &[ClassInfo] = &[
                 replies: &[],
                 content: false,
                 deprecated: false,
-                fields: &[],
+                fields: &[
+                    reserved("bits-that-have-been-reserved-at-length-1", Bit, None),
+                    reserved("bits-that-have-been-reserved-at-length-2", Bit, None),
+                    reserved("bits-that-have-been-reserved-at-length-3", Bit, None),
+                    field("one-bit-that-has-not", Bit, None, None),
+                ],
             },
         ],
         properties: &[],

@@ -653,20 +653,34 @@ impl<'a> crate::wire::TypedMethod<'a> for Option {
 
 /// `test.typed-method` (10, 52), sent by the client.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub struct TypedMethod {}
+pub struct TypedMethod {
+    /// A `bit`.
+    pub one_bit_that_has_not: bool,
+}
 
 impl TypedMethod {
     /// Makes the complete frame on the stack: type, channel, size, payload, end octet.
     #[inline]
     #[must_use]
-    pub fn to_frame(self, channel: u16) -> [u8; 12] {
-        let mut frame = [0; 12];
+    pub fn to_frame(self, channel: u16) -> [u8; 13] {
+        let mut frame = [0; 13];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(4));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(5));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
-        frame[11] = 0xCE;
+        frame[11..12].copy_from_slice(&self.to_octets());
+        frame[12] = 0xCE;
         frame
+    }
+
+    /// Makes the arguments, on the stack.
+    #[inline]
+    fn to_octets(self) -> [u8; 1] {
+        let mut arguments = [0; 1];
+        // `bits-that-have-been-reserved-at-length-1`, `bits-that-have-been-reserved-at-length-2`,
+        // `bits-that-have-been-reserved-at-length-3` are reserved.
+        arguments[0] = u8::from(self.one_bit_that_has_not) << 3;
+        arguments
     }
 }
 
@@ -676,16 +690,22 @@ impl<'a> crate::wire::TypedMethod<'a> for TypedMethod {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        4
+        5
     }
 
     #[inline]
-    fn encode_arguments(&self, _buf: &mut alloc::vec::Vec<u8>) {}
+    fn encode_arguments(&self, buf: &mut alloc::vec::Vec<u8>) {
+        buf.extend_from_slice(&self.to_octets());
+    }
 
     #[inline]
     fn decode_arguments(
-        _reader: &mut Reader<'a>,
+        reader: &mut Reader<'a>,
     ) -> core::result::Result<Self, DecodeError> {
-        Ok(Self {})
+        let bits = reader
+            .u8("test.typed-method.bits-that-have-been-reserved-at-length-1")?;
+        Ok(Self {
+            one_bit_that_has_not: bits & (1 << 3) != 0,
+        })
     }
 }

@@ -72,7 +72,12 @@ pub(crate) fn encode(name: &str, fields: &Fields) -> Option<Vec<u8>> {
                 .encode(&mut buf)
         }
         "test.option" => test::Option {}.encode(&mut buf),
-        "test.typed-method" => test::TypedMethod {}.encode(&mut buf),
+        "test.typed-method" => {
+            test::TypedMethod {
+                one_bit_that_has_not: fields.bit("one-bit-that-has-not"),
+            }
+                .encode(&mut buf)
+        }
         "file.properties" => {
             file::Properties {
                 name: fields.short_str("name").as_ref(),
@@ -128,7 +133,15 @@ pub(crate) fn to_frame(name: &str, channel: u16, fields: &Fields) -> Option<Vec<
             )
         }
         "test.option" => Some(test::Option {}.to_frame(channel).to_vec()),
-        "test.typed-method" => Some(test::TypedMethod {}.to_frame(channel).to_vec()),
+        "test.typed-method" => {
+            Some(
+                test::TypedMethod {
+                    one_bit_that_has_not: fields.bit("one-bit-that-has-not"),
+                }
+                    .to_frame(channel)
+                    .to_vec(),
+            )
+        }
         _ => None,
     }
 }
@@ -179,7 +192,9 @@ pub(crate) fn decode(payload: &[u8]) -> Result<(String, Fields), DecodeError> {
             fields.push_short_str("short-str", method.short_str);
         }
         Method::TestOption(_) => {}
-        Method::TestTypedMethod(_) => {}
+        Method::TestTypedMethod(method) => {
+            fields.push_bit("one-bit-that-has-not", method.one_bit_that_has_not);
+        }
         Method::FileProperties(method) => {
             fields.push_short_str("name", method.name);
         }
