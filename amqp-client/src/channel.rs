@@ -18,7 +18,7 @@ use crate::error::ChannelError;
 use crate::message::{Body, Message};
 use crate::proto::channel::ChannelShared;
 use crate::proto::outbox::Settlement;
-use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot};
+use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
 use crate::publish::{PreparedHead, Publish, PublishHead};
 
 /// A channel: the unit of order, of errors and of acknowledgement.
@@ -65,7 +65,7 @@ impl Channel {
         let link = &connection.link;
         let limits = link.limits();
         let answer = Arc::new(Answer::default());
-        let deadline = (link.clock)() + link.request_timeout;
+        let deadline = after((link.clock)(), link.request_timeout);
         let mut made = None;
         let opened = link.outbox().open_channel(limits.channel_max, |at| {
             let shared = Arc::new(ChannelShared::new(at, Arc::clone(link)));
@@ -675,7 +675,7 @@ pub(crate) fn slot<'m, M: TypedMethod<'m> + Request>(
         expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
         name: M::NAME,
         barrier,
-        deadline: (shared.link.clock)() + shared.link.request_timeout,
+        deadline: after((shared.link.clock)(), shared.link.request_timeout),
         effect,
         answer: Arc::clone(&answer),
     };

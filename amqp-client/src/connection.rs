@@ -13,7 +13,7 @@ use crate::options::ConnectionOptions;
 use crate::proto::link::Link;
 use crate::proto::opening::Opening;
 use crate::proto::outbox::Refused;
-use crate::proto::request::{Answer, Barrier, Effect, Slot};
+use crate::proto::request::{Answer, Barrier, Effect, Slot, after};
 use crate::proto::{Core, Limits};
 use crate::publisher::Publisher;
 
@@ -78,7 +78,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// How far it came and what happened then; told once.
+    /// How far it came and what happened then. Who asks again may hear only that it ended.
     ///
     /// # Cancel safety
     ///
@@ -160,7 +160,7 @@ impl Handle {
             expects: &[<connection::CloseOk as amqp_spec::wire::TypedMethod<'_>>::ID],
             name: "connection.close",
             barrier: Barrier::Nothing,
-            deadline: (self.link.clock)() + self.close_timeout,
+            deadline: after((self.link.clock)(), self.close_timeout),
             effect: Effect::Nothing,
             answer: Arc::new(Answer::default()),
         };

@@ -108,9 +108,9 @@ pub enum Violation {
     },
     /// The broker speaks another protocol; AMQP 1.0 and HTTP servers answer so.
     ProtocolHeader,
-    /// The broker proposed limits that cannot be worked with.
+    /// One side wants limits that cannot be worked with.
     Tuning {
-        /// The frame size that it proposed, in octets.
+        /// The lower of the frame sizes that both sides want, in octets.
         frame_max: u32,
     },
 }

@@ -26,7 +26,7 @@ use super::link::{Link, Pressure};
 use super::opening::Opening;
 use super::outbox::Outbox;
 use super::read_buffer::ReadBuffer;
-use super::request::Slot;
+use super::request::{Slot, after};
 use super::transmit::Transmit;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
 
@@ -68,6 +68,7 @@ pub struct Core {
     pub(super) login: Login,
     pub(super) opening: Arc<Opening>,
     pub(super) phase: Phase,
+    handshake_timeout: Duration,
     pub(super) heartbeat: Heartbeat,
     input: ReadBuffer,
     pub(super) max_payload: usize,
@@ -104,8 +105,9 @@ impl Core {
             opening: Arc::clone(&opening),
             phase: Phase::Opening {
                 step: Step::Start,
-                deadline: now + options.handshake_timeout,
+                deadline: after(now, options.handshake_timeout),
             },
+            handshake_timeout: options.handshake_timeout,
             heartbeat: Heartbeat::off(now),
             input: ReadBuffer::new(),
             max_payload: MAX_INBOUND_PAYLOAD,
@@ -191,6 +193,10 @@ impl Core {
 
     /// What is to be written next, or nothing; then `context` is woken at the next entry.
     pub fn transmit(&mut self, context: &Context<'_>) -> Poll<&Transmit> {
+        if matches!(self.phase, Phase::Opening { .. }) && self.link.outbox().is_closing() {
+            // Before it has answered connection.open, RabbitMQ does not answer connection.close.
+            self.lost(ConnectionError::closed_by_us());
+        }
         if self.transmit.is_empty() {
             self.transmit
                 .refill(&self.link, context.waker(), &mut self.wakers);
@@ -233,7 +239,7 @@ impl Core {
             Phase::Ended => return,
             Phase::Opening { deadline, .. } if now >= deadline => {
                 self.opening
-                    .fail(self.stage(), ConnectCause::Timeout(Duration::ZERO));
+                    .fail(self.stage(), ConnectCause::Timeout(self.handshake_timeout));
                 self.lost(ConnectionError::EndOfStream);
                 return;
             }

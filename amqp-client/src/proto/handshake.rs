@@ -98,15 +98,14 @@ pub(crate) fn negotiate(
     ours: Limits,
     tune: &connection::Tune,
 ) -> Result<(Limits, connection::TuneOk), Violation> {
-    if tune.frame_max != 0 && tune.frame_max < FRAME_MIN_SIZE {
-        return Err(Violation::Tuning {
-            frame_max: tune.frame_max,
-        });
+    let frame_max = lower(ours.frame_max, tune.frame_max);
+    if frame_max != 0 && frame_max < FRAME_MIN_SIZE {
+        return Err(Violation::Tuning { frame_max });
     }
     let heartbeat = u16::try_from(ours.heartbeat.as_secs()).unwrap_or(u16::MAX);
     let tune_ok = connection::TuneOk {
         channel_max: lower(ours.channel_max, tune.channel_max),
-        frame_max: lower(ours.frame_max, tune.frame_max),
+        frame_max,
         heartbeat,
     };
     let limits = Limits {

@@ -15,7 +15,7 @@ use super::inbound::InChannel;
 use super::incoming::Incoming;
 use super::link::Link;
 use super::outbox::At;
-use super::request::{Barrier, Effect, Reply, Slot};
+use super::request::{Barrier, Effect, Reply, Slot, after};
 use crate::error::{BrokerClose, ChannelError, ConnectionError, Violation};
 
 impl Core {
@@ -441,7 +441,7 @@ impl Core {
             expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
             name: M::NAME,
             barrier,
-            deadline: self.now + self.link.request_timeout,
+            deadline: after(self.now, self.link.request_timeout),
             effect,
             answer: Arc::default(),
         };

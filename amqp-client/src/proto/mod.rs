@@ -33,6 +33,9 @@ mod read_buffer;
 pub(crate) mod request;
 mod transmit;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::core::{Core, CoreOptions};
 pub use self::handshake::Login;
 pub use self::link::Limits;

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use amqp_spec::wire::FieldTable;
 
-use crate::error::{ConnectCause, Stage};
+use crate::error::{ConnectCause, ConnectionError, Stage};
 
 /// The outcome of the handshake.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub(crate) struct Opening(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     outcome: Option<Result<(), (Stage, ConnectCause)>>,
-    waker: Option<Waker>,
+    wakers: Vec<Waker>,
     server_properties: FieldTable,
 }
 
@@ -28,9 +28,9 @@ impl Opening {
         let mut state = self.state();
         // The first word counts: what follows a failure is only its consequence.
         state.outcome.get_or_insert(outcome);
-        let waker = state.waker.take();
+        let wakers = std::mem::take(&mut state.wakers);
         drop(state);
-        if let Some(waker) = waker {
+        for waker in wakers {
             waker.wake();
         }
     }
@@ -51,7 +51,7 @@ impl Opening {
         self.state().server_properties.clone()
     }
 
-    /// Waits for the outcome; a failure is given once.
+    /// Waits for the outcome; what exactly failed is told once, and that it failed always.
     pub(crate) fn poll(
         &self,
         context: &mut Context<'_>,
@@ -62,9 +62,19 @@ impl Opening {
                 state.outcome = Some(Ok(()));
                 Poll::Ready(Ok(()))
             }
-            Some(failure) => Poll::Ready(failure),
+            Some(Err((stage, cause))) => {
+                let ended = match &cause {
+                    ConnectCause::Connection(error) => error.clone(),
+                    _ => ConnectionError::Closed,
+                };
+                state.outcome = Some(Err((stage, ConnectCause::Connection(ended))));
+                Poll::Ready(Err((stage, cause)))
+            }
             None => {
-                state.waker = Some(context.waker().clone());
+                let known = |waker: &Waker| waker.will_wake(context.waker());
+                if !state.wakers.iter().any(known) {
+                    state.wakers.push(context.waker().clone());
+                }
                 Poll::Pending
             }
         }

@@ -808,6 +808,11 @@ impl Outbox {
                 .any(|channel| !channel.in_flight.is_empty())
     }
 
+    /// Whether `connection.close` was asked for.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
     /// Nothing more will be written.
     pub(crate) fn discard(&mut self) {
         self.buf = Vec::new();
@@ -831,6 +836,37 @@ impl Outbox {
     pub(crate) fn wake_always(&mut self) -> Wake {
         self.idle = false;
         Wake(self.driver.clone())
+    }
+
+    /// Everything that is queued or waits, in words.
+    #[cfg(test)]
+    pub(crate) fn leftovers(&self) -> Vec<String> {
+        let mut leftovers = Vec::new();
+        let mut note = |what: &str, n: usize| {
+            if n > 0 {
+                leftovers.push(format!("{what}: {n}"));
+            }
+        };
+        note("octets in the small lane", self.buf.len());
+        note("octets aside", self.aside);
+        note("large bodies", self.large.len());
+        note("publishers that wait", self.waiters.len());
+        note("connection.close", usize::from(self.farewell.is_some()));
+        for (id, channel) in self.channels.iter().enumerate() {
+            note(
+                &format!("requests on channel {id}"),
+                channel.in_flight.len(),
+            );
+            note(&format!("parked on channel {id}"), channel.parked.len());
+        }
+        leftovers
+    }
+
+    /// How many channel ids are in use.
+    #[cfg(test)]
+    pub(crate) fn channels_in_use(&self) -> usize {
+        let channels = self.channels.iter().skip(1);
+        channels.filter(|channel| !channel.is_free()).count()
     }
 
     // ── Parking ─────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use amqp_spec::channel;
 use amqp_spec::wire::{MethodId, TypedMethod};
@@ -21,6 +21,14 @@ use super::channel::ChannelShared;
 use super::consumer::ConsumerQueue;
 use super::incoming::Incoming;
 use crate::error::ChannelError;
+
+/// A time that no connection lives to see.
+const NEVER: Duration = Duration::from_secs(86_400 * 365 * 30);
+
+/// When so much time has passed; "never" may be asked for with the longest duration there is.
+pub(crate) fn after(now: Instant, duration: Duration) -> Instant {
+    now + duration.min(NEVER)
+}
 
 /// What may not be sent on a channel before a request on it is answered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,0 +1,229 @@
+//! A client in memory and the broker that a test plays.
+
+use std::cell::Cell;
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use amqp_spec::wire::TypedMethod;
+use amqp_spec::{channel, confirm, frame};
+
+use super::task::{Flag, Task};
+use super::wire;
+use crate::error::ConnectionError;
+use crate::proto::Core;
+use crate::{Channel, Connection, ConnectionOptions, Publisher};
+
+thread_local! {
+    static NOW: Cell<Instant> = Cell::new(Instant::now());
+}
+
+/// The clock of these tests stands still unless [`Pair::advance`] moves it.
+pub(super) fn now() -> Instant {
+    NOW.get()
+}
+
+/// Options without heartbeats, so that only tests about them see any.
+pub(super) fn quiet() -> ConnectionOptions {
+    ConnectionOptions::default().heartbeat(Duration::ZERO)
+}
+
+pub(super) struct Pair {
+    pub(super) core: Core,
+    pub(super) connection: Connection,
+    /// Stands for the adapter's task: without a call nothing is written.
+    driver: Arc<Flag>,
+    /// Written by the client and not looked at yet.
+    written: Vec<u8>,
+}
+
+impl Pair {
+    /// Nothing has been said yet.
+    pub(super) fn new(options: &ConnectionOptions) -> Self {
+        let (core, connection) = Connection::with_core(options, now);
+        let driver = Arc::new(Flag::default());
+        Waker::from(Arc::clone(&driver)).wake();
+        Self {
+            core,
+            connection,
+            driver,
+            written: Vec::new(),
+        }
+    }
+
+    /// A connection that is open.
+    pub(super) fn open() -> Self {
+        Self::open_with(&quiet())
+    }
+
+    pub(super) fn open_with(options: &ConnectionOptions) -> Self {
+        Self::open_tuned(options, (2047, 131_072, 60))
+    }
+
+    /// Opened with these limits proposed by the broker.
+    pub(super) fn open_tuned(options: &ConnectionOptions, tune: (u16, u32, u16)) -> Self {
+        let mut pair = Self::new(options);
+        pair.feed(&wire::start("AMQPLAIN PLAIN"));
+        pair.feed(&wire::tune(tune.0, tune.1, tune.2));
+        pair.feed(&wire::open_ok());
+        super::task::done(pair.connection.opened()).expect("opened");
+        assert!(pair.sent_octets().starts_with(&frame::PROTOCOL_HEADER));
+        pair
+    }
+
+    /// An open connection with one open channel.
+    pub(super) fn with_channel() -> (Self, Channel) {
+        let mut pair = Self::open();
+        let channel = pair.channel();
+        (pair, channel)
+    }
+
+    pub(super) fn with_publisher() -> (Self, Publisher) {
+        let mut pair = Self::open();
+        let publisher = pair.publisher();
+        (pair, publisher)
+    }
+
+    /// Opens one more channel.
+    #[track_caller]
+    pub(super) fn channel(&mut self) -> Channel {
+        let connection = self.connection.clone();
+        let mut opening = Task::start(async move { connection.open_channel().await });
+        let sent = self.sent();
+        let id = sent[0].strip_suffix(" channel.open").expect("channel.open");
+        self.says(id.parse().unwrap(), &channel::OpenOk {});
+        opening.ready().expect("a channel")
+    }
+
+    /// Opens one more channel for publishing.
+    #[track_caller]
+    pub(super) fn publisher(&mut self) -> Publisher {
+        let channel = self.channel();
+        let id = channel.id();
+        let mut selecting = Task::start(Publisher::new(channel));
+        assert_eq!(self.sent(), [format!("{id} confirm.select")]);
+        self.says(id, &confirm::SelectOk {});
+        selecting.ready().expect("a publisher")
+    }
+
+    // ── The broker speaks ───────────────────────────────────────────────────────────────────
+
+    /// The broker sends a method.
+    pub(super) fn says<'m>(&mut self, channel: u16, method: &impl TypedMethod<'m>) {
+        self.feed(&wire::method(channel, method));
+    }
+
+    /// The broker sends octets. They are in one read if the read buffer takes them.
+    pub(super) fn feed(&mut self, mut octets: &[u8]) {
+        while !octets.is_empty() && self.core.wants_read(now()) {
+            let space = self.core.read_space();
+            let n = space.len().min(octets.len());
+            space[..n].copy_from_slice(&octets[..n]);
+            self.core.read_done(n, now());
+            octets = &octets[n..];
+        }
+        self.write();
+    }
+
+    /// The broker ends the stream.
+    pub(super) fn eof(&mut self) {
+        self.core.read_done(0, now());
+        self.write();
+    }
+
+    // ── The client speaks ───────────────────────────────────────────────────────────────────
+
+    /// Writes one piece, as much as one turn of an adapter would show.
+    pub(super) fn write_once(&mut self) -> bool {
+        let waker = Waker::from(Arc::clone(&self.driver));
+        let Poll::Ready(transmit) = self.core.transmit(&Context::from_waker(&waker)) else {
+            return false;
+        };
+        let before = self.written.len();
+        if let Some(octets) = transmit.contiguous() {
+            self.written.extend_from_slice(octets);
+        } else {
+            let mut slices = [IoSlice::new(&[]); 24];
+            let n = transmit.slices(&mut slices);
+            for slice in &slices[..n] {
+                self.written.extend_from_slice(slice);
+            }
+        }
+        let n = self.written.len() - before;
+        self.core.transmitted(n, now());
+        true
+    }
+
+    fn write(&mut self) {
+        while self.write_once() {}
+    }
+
+    /// Whether the adapter has been called since it last wrote everything.
+    pub(super) fn driver_woken(&self) -> bool {
+        self.driver.is_set()
+    }
+
+    /// What the client has written since the last look. Nothing, if nobody woke its adapter.
+    pub(super) fn sent_octets(&mut self) -> Vec<u8> {
+        // Bounded, so that an adapter that wakes itself for ever fails the test instead of hanging.
+        for _ in 0..1000 {
+            if !self.driver.take() {
+                return std::mem::take(&mut self.written);
+            }
+            self.write();
+        }
+        panic!("the adapter is woken again and again");
+    }
+
+    /// The same in words: whole frames.
+    #[track_caller]
+    pub(super) fn sent(&mut self) -> Vec<String> {
+        let octets = self.sent_octets();
+        let (frames, rest) = wire::frames(&octets);
+        assert!(rest.is_empty(), "half a frame: {rest:?}");
+        frames.iter().map(wire::describe).collect()
+    }
+
+    // ── Time passes ─────────────────────────────────────────────────────────────────────────
+
+    /// Lets time pass, as an adapter with a timer and a willing stream would.
+    #[track_caller]
+    pub(super) fn advance(&mut self, duration: Duration) {
+        let end = now() + duration;
+        for _ in 0..10_000 {
+            match self.core.deadline() {
+                Some(deadline) if deadline <= end => {
+                    NOW.set(now().max(deadline));
+                    self.core.handle_timeout(now());
+                    self.write();
+                }
+                _ => {
+                    NOW.set(end);
+                    return;
+                }
+            }
+        }
+        panic!("the deadline does not move on");
+    }
+
+    /// Time passes and nobody looks.
+    pub(super) fn sleep(duration: Duration) {
+        NOW.set(now() + duration);
+    }
+
+    // ── Looking inside ──────────────────────────────────────────────────────────────────────
+
+    /// Nobody waits for anything, and nothing is queued.
+    #[track_caller]
+    pub(super) fn assert_idle(&self) {
+        let outbox = self.core.link.outbox();
+        assert_eq!(outbox.leftovers(), [""; 0], "left over in the outbox");
+    }
+
+    /// Why the connection ended.
+    #[track_caller]
+    pub(super) fn end(&self) -> ConnectionError {
+        super::task::done(self.connection.closed())
+    }
+}
