@@ -21,7 +21,7 @@ use crate::constants::{
     FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_MAJOR,
     PROTOCOL_MINOR, PROTOCOL_REVISION,
 };
-use crate::wire::{DecodeError, Reader, TypedMethod};
+use crate::wire::{DecodeError, DecodeErrorKind, TypedMethod};
 
 /// How many octets a frame has besides its payload. `frame-max` counts them in.
 pub const OVERHEAD: usize = 8;
@@ -83,7 +83,7 @@ pub struct Frame<'a> {
 #[inline]
 pub fn decode(buf: &[u8], max_payload: usize) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     let Some((header, rest)) = buf.split_first_chunk::<HEADER>() else {
-        return incomplete(buf);
+        return check_first(buf).map(|()| None);
     };
     let [kind, c1, c0, s3, s2, s1, s0] = *header;
     let kind = decode_kind(kind)?;
@@ -126,11 +126,9 @@ fn decode_kind(octet: u8) -> Result<FrameKind, FrameError> {
 
 /// Looks at the type of a frame whose header has not arrived completely.
 #[cold]
-fn incomplete(buf: &[u8]) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
-    match buf.first() {
-        Some(&kind) => decode_kind(kind).map(|_| None),
-        None => Ok(None),
-    }
+fn check_first(buf: &[u8]) -> Result<(), FrameError> {
+    buf.first()
+        .map_or(Ok(()), |kind| decode_kind(*kind).map(drop))
 }
 
 #[cold]
@@ -221,7 +219,6 @@ impl Error for FrameError {}
 
 /// A method or a content header that does not fit into one frame; neither can be split.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
 pub struct FrameTooLarge {
     /// The size that the frame would have, overhead included.
     pub size: usize,
@@ -389,13 +386,24 @@ impl<'a> ContentHeader<'a> {
     /// The octets end too early.
     #[inline]
     pub fn decode(payload: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(payload);
-        let [i1, i0, _, _, b7, b6, b5, b4, b3, b2, b1, b0] =
-            reader.array::<{ ContentHeader::FIXED }>("content header")?;
+        let Some((fixed, properties)) = payload.split_first_chunk::<{ ContentHeader::FIXED }>()
+        else {
+            return Err(header_cut(payload.len()));
+        };
+        let &[i1, i0, _, _, b7, b6, b5, b4, b3, b2, b1, b0] = fixed;
         Ok(Self {
             class_id: u16::from_be_bytes([i1, i0]),
             body_size: u64::from_be_bytes([b7, b6, b5, b4, b3, b2, b1, b0]),
-            properties: reader.rest(),
+            properties,
         })
     }
+}
+
+#[cold]
+fn header_cut(left: usize) -> DecodeError {
+    let kind = DecodeErrorKind::UnexpectedEnd {
+        needed: ContentHeader::FIXED,
+        left,
+    };
+    DecodeError::new("content header", 0, kind)
 }

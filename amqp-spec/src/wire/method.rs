@@ -154,9 +154,11 @@ impl<'a> Reader<'a> {
         if self.rest().is_empty() {
             return Ok(());
         }
-        let kind = DecodeErrorKind::TrailingOctets {
-            count: self.rest().len(),
-        };
-        Err(DecodeError::new(what, self.offset(), kind))
+        Err(trailing(self.rest().len(), self.offset(), what))
     }
+}
+
+#[cold]
+pub(super) fn trailing(count: usize, offset: usize, what: &'static str) -> DecodeError {
+    DecodeError::new(what, offset, DecodeErrorKind::TrailingOctets { count })
 }

@@ -7,7 +7,7 @@
 
 use core::fmt;
 
-use super::{DecodeError, LongStr, Reader, ShortStr, TableRef, Timestamp};
+use super::{DecodeError, DecodeErrorKind, LongStr, Reader, ShortStr, TableRef, Timestamp, method};
 
 /// The type on the wire of a property, and of a method's field.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -83,6 +83,9 @@ impl<'a> PropertyList<'a> {
     /// Whether the flag of the property at `index` is set.
     #[inline]
     pub fn flag(self, index: usize) -> bool {
+        if let (Some((word, _)), true) = (single_word(self.0), index < PER_WORD) {
+            return word & flag_bit(index) != 0;
+        }
         let mut words = Words(self.0);
         let word = words.nth(index / PER_WORD);
         word.is_some_and(|word| word & flag_bit(index) != 0)
@@ -161,22 +164,28 @@ impl<'a> PropertyList<'a> {
     }
 
     /// The values of the property at `index` and of all behind it.
+    #[inline]
     pub(super) fn values_from(self, kinds: &[PropertyKind], index: usize) -> &'a [u8] {
-        let mut reader = Reader::new(values(self.0));
-        let mut first = 0;
-        for word in Words(self.0) {
-            // Of the flags in this word, those of the properties before `index`.
-            let n_before = index.saturating_sub(first).min(PER_WORD);
-            let before = word & !(u16::MAX >> n_before);
-            if skip_flagged(before, first, kinds, &mut reader, "").is_err() {
-                break;
+        match single_word(self.0) {
+            Some((word, values)) if index < PER_WORD => {
+                skip_flagged(flags_before(word, index), 0, kinds, values).unwrap_or_default()
             }
-            if n_before < PER_WORD {
-                break;
-            }
-            first += PER_WORD;
+            _ => self.values_from_any(kinds, index),
         }
-        reader.rest()
+    }
+
+    #[cold]
+    fn values_from_any(self, kinds: &[PropertyKind], index: usize) -> &'a [u8] {
+        let mut values = values(self.0);
+        for (i, word) in Words(self.0).enumerate() {
+            let first = i * PER_WORD;
+            let before = flags_before(word, index.saturating_sub(first));
+            values = skip_flagged(before, first, kinds, values).unwrap_or_default();
+            if index < first + PER_WORD {
+                break;
+            }
+        }
+        values
     }
 }
 
@@ -234,31 +243,101 @@ fn values(bytes: &[u8]) -> &[u8] {
     rest
 }
 
+/// The one flag word of a list that has no more, and the values behind it.
+#[inline]
+fn single_word(bytes: &[u8]) -> Option<(u16, &[u8])> {
+    let (word, values) = bytes.split_first_chunk()?;
+    let word = u16::from_be_bytes(*word);
+    (word & CONTINUED == 0).then_some((word, values))
+}
+
+/// Of the flags in a word, those of its first `n` properties.
+#[inline]
+fn flags_before(word: u16, n: usize) -> u16 {
+    word & !(u16::MAX >> n.min(PER_WORD))
+}
+
+#[inline]
 fn check(
+    bytes: &[u8],
+    kinds: &'static [PropertyKind],
+    what: &'static str,
+) -> Result<(), DecodeError> {
+    let Some((word, values)) = single_word(bytes) else {
+        return check_words(bytes, kinds, what);
+    };
+    match skip_flagged(word, 0, kinds, values) {
+        Ok([]) => Ok(()),
+        Ok(behind) => Err(trailing(bytes, behind, what)),
+        Err(cut) => Err(cut.error(bytes, kinds, what)),
+    }
+}
+
+/// Checks a list of any number of flag words. No class of the specification needs more than one.
+#[cold]
+fn check_words(
     bytes: &[u8],
     kinds: &'static [PropertyKind],
     what: &'static str,
 ) -> Result<(), DecodeError> {
     let mut reader = Reader::new(bytes);
     while reader.u16(what)? & CONTINUED != 0 {}
-    let mut first = 0;
-    for word in Words(bytes) {
-        skip_flagged(word & !CONTINUED, first, kinds, &mut reader, what)?;
-        first += PER_WORD;
+    let mut values = reader.rest();
+    for (i, word) in Words(bytes).enumerate() {
+        let skipped = skip_flagged(word & !CONTINUED, i * PER_WORD, kinds, values);
+        values = skipped.map_err(|cut| cut.error(bytes, kinds, what))?;
     }
-    reader.finish(what)
+    if values.is_empty() {
+        Ok(())
+    } else {
+        Err(trailing(bytes, values, what))
+    }
+}
+
+#[cold]
+fn trailing(bytes: &[u8], behind: &[u8], what: &'static str) -> DecodeError {
+    method::trailing(behind.len(), bytes.len() - behind.len(), what)
+}
+
+/// A list that ends inside the value of the property at `index`, which begins with `left`.
+struct Cut<'a> {
+    index: usize,
+    left: &'a [u8],
+}
+
+impl Cut<'_> {
+    #[cold]
+    fn error(self, bytes: &[u8], kinds: &[PropertyKind], what: &'static str) -> DecodeError {
+        let needed = match (kinds.get(self.index), self.left.split_first_chunk()) {
+            (Some(PropertyKind::LongStr | PropertyKind::Table), Some((len, _))) => {
+                usize::try_from(u32::from_be_bytes(*len))
+                    .unwrap_or(usize::MAX)
+                    .saturating_add(4)
+            }
+            (Some(PropertyKind::ShortStr), _) => {
+                1 + self.left.first().map_or(0, |len| usize::from(*len))
+            }
+            (Some(kind), _) => kind.min_len(),
+            (None, _) => 0,
+        };
+        let kind = DecodeErrorKind::UnexpectedEnd {
+            needed,
+            left: self.left.len(),
+        };
+        let error = DecodeError::new(what, bytes.len() - self.left.len(), kind);
+        error.in_property(u16::try_from(self.index).unwrap_or(u16::MAX))
+    }
 }
 
 /// Skips the values of the properties whose flags are set in `flags`, of which the highest bit
 /// stands for the property at `first`.
 #[inline]
-fn skip_flagged(
+fn skip_flagged<'a>(
     mut flags: u16,
     first: usize,
     kinds: &[PropertyKind],
-    reader: &mut Reader<'_>,
-    what: &'static str,
-) -> Result<(), DecodeError> {
+    mut values: &'a [u8],
+) -> Result<&'a [u8], Cut<'a>> {
     while flags != 0 {
         let n_clear = flags.leading_zeros() as usize;
         flags &= !(0x8000 >> n_clear);
@@ -267,26 +346,43 @@ fn skip_flagged(
             // A flag that stands for no property has no value either.
             break;
         };
-        if let Err(error) = skip(*kind, reader, what) {
-            return Err(error.in_property(u16::try_from(index).unwrap_or(u16::MAX)));
-        }
+        let Some(behind) = kind.skip(values) else {
+            return Err(Cut {
+                index,
+                left: values,
+            });
+        };
+        values = behind;
     }
-    Ok(())
+    Ok(values)
 }
 
-#[inline]
-fn skip(
-    kind: PropertyKind,
-    reader: &mut Reader<'_>,
-    what: &'static str,
-) -> Result<(), DecodeError> {
-    match kind {
-        PropertyKind::Bit => Ok(()),
-        PropertyKind::Octet => reader.u8(what).map(drop),
-        PropertyKind::Short => reader.u16(what).map(drop),
-        PropertyKind::Long => reader.u32(what).map(drop),
-        PropertyKind::LongLong | PropertyKind::Timestamp => reader.u64(what).map(drop),
-        PropertyKind::ShortStr => reader.short_str(what).map(drop),
-        PropertyKind::LongStr | PropertyKind::Table => reader.counted(what).map(drop),
+impl PropertyKind {
+    /// What is behind a value of this type at the front of `values`.
+    #[inline]
+    fn skip(self, values: &[u8]) -> Option<&[u8]> {
+        match self {
+            Self::ShortStr => {
+                let (len, rest) = values.split_first()?;
+                rest.get(usize::from(*len)..)
+            }
+            Self::LongStr | Self::Table => {
+                let (len, rest) = values.split_first_chunk()?;
+                rest.get(usize::try_from(u32::from_be_bytes(*len)).ok()?..)
+            }
+            fixed => values.get(fixed.min_len()..),
+        }
+    }
+
+    /// The number of octets of a value, or of its length if it has one.
+    #[inline]
+    const fn min_len(self) -> usize {
+        match self {
+            Self::Bit => 0,
+            Self::Octet | Self::ShortStr => 1,
+            Self::Short => 2,
+            Self::Long | Self::LongStr | Self::Table => 4,
+            Self::LongLong | Self::Timestamp => 8,
+        }
     }
 }

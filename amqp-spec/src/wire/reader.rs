@@ -85,10 +85,15 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn short_str(&mut self, what: &'static str) -> Result<ShortStr<'a>, DecodeError> {
         let Some((&len, rest)) = self.rest.split_first() else {
-            return Err(self.ended(1, what));
+            return Err(ended(1, self.rest.len(), self.offset(), what));
         };
         let Some((bytes, rest)) = rest.split_at_checked(usize::from(len)) else {
-            return Err(self.ended(1 + usize::from(len), what));
+            return Err(ended(
+                1 + usize::from(len),
+                self.rest.len(),
+                self.offset(),
+                what,
+            ));
         };
         self.rest = rest;
         Ok(ShortStr::from_octets(bytes))
@@ -141,7 +146,7 @@ impl<'a> Reader<'a> {
         what: &'static str,
     ) -> Result<[u8; N], DecodeError> {
         let Some((array, rest)) = self.rest.split_first_chunk() else {
-            return Err(self.ended(N, what));
+            return Err(ended(N, self.rest.len(), self.offset(), what));
         };
         self.rest = rest;
         Ok(*array)
@@ -151,12 +156,17 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn counted(&mut self, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let Some((len, rest)) = self.rest.split_first_chunk() else {
-            return Err(self.ended(4, what));
+            return Err(ended(4, self.rest.len(), self.offset(), what));
         };
         // On a machine with addresses of 16 bits no slice can be that long: the read fails below.
         let len = usize::try_from(u32::from_be_bytes(*len)).unwrap_or(usize::MAX);
         let Some((bytes, rest)) = rest.split_at_checked(len) else {
-            return Err(self.ended(len.saturating_add(4), what));
+            return Err(ended(
+                len.saturating_add(4),
+                self.rest.len(),
+                self.offset(),
+                what,
+            ));
         };
         self.rest = rest;
         Ok(bytes)
@@ -166,15 +176,16 @@ impl<'a> Reader<'a> {
     pub(super) fn exhaust(&mut self) {
         self.rest = &[];
     }
+}
 
-    #[cold]
-    fn ended(&self, needed: usize, what: &'static str) -> DecodeError {
-        let kind = DecodeErrorKind::UnexpectedEnd {
-            needed,
-            left: self.rest.len(),
-        };
-        DecodeError::new(what, self.offset(), kind)
-    }
+/// Takes numbers rather than the reader, so that the reader can live in registers.
+#[cold]
+fn ended(needed: usize, left: usize, offset: usize, what: &'static str) -> DecodeError {
+    DecodeError::new(
+        what,
+        offset,
+        DecodeErrorKind::UnexpectedEnd { needed, left },
+    )
 }
 
 #[cfg(test)]
