@@ -34,7 +34,11 @@ impl Cores {
         }
         Self {
             broker: Some("0".to_owned()),
-            clients: Some(format!("1-{}", n - 1)),
+            clients: Some(if n == 2 {
+                "1".to_owned()
+            } else {
+                format!("1-{}", n - 1)
+            }),
         }
     }
 
