@@ -14,9 +14,10 @@ use serde_json::{Map, Value, json};
 use super::layout::{self, FieldView};
 use crate::model::{Class, Method, Specification, WireType};
 
-/// The files with their names: one per class, one more per class with properties.
+/// The files with their names: one per class, one more per class with properties, and what is in
+/// them.
 pub(super) fn files(specification: &Specification) -> Vec<(String, String)> {
-    let mut files = Vec::new();
+    let mut files = vec![("README.md".to_owned(), include_str!("README.md").to_owned())];
     for class in &specification.classes {
         let methods: Vec<_> = class
             .methods
