@@ -77,6 +77,13 @@ impl Report {
         self.steps.push((name, outcome, took));
     }
 
+    pub(super) fn has_failed(&self, name: &str) -> bool {
+        let verdict = |(step, outcome, _): &(String, Outcome, Duration)| {
+            step == name && outcome.verdict == Verdict::Failed
+        };
+        self.steps.iter().any(verdict)
+    }
+
     /// Prints what ran, what failed and what was skipped, and is the judgement on it all.
     pub(super) fn finish(self, in_ci: bool) -> Result<(), Failure> {
         println!("\n=== in short");
