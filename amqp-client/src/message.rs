@@ -133,14 +133,15 @@ impl Message {
 
 /// The body of a message: borrowed, or handed over.
 ///
-/// Up to 64 KiB it is copied into the connection's buffer either way. A larger one is sent from
-/// where it is if it was handed over, and copied once if it was borrowed.
+/// A small one is copied into the connection's buffer either way. One of 16 KiB and more is sent from
+/// where it is if it is `Bytes` or was handed over, and copied once if it was borrowed.
 #[derive(Clone, Debug)]
 pub struct Body<'a>(Kind<'a>);
 
 #[derive(Clone, Debug)]
 enum Kind<'a> {
     Borrowed(&'a [u8]),
+    Lent(&'a Bytes),
     Owned(Bytes),
 }
 
@@ -148,17 +149,24 @@ impl Body<'_> {
     pub(crate) fn as_slice(&self) -> &[u8] {
         match &self.0 {
             Kind::Borrowed(octets) => octets,
+            Kind::Lent(octets) => octets,
             Kind::Owned(octets) => octets,
         }
     }
 
-    /// The body to be sent without a copy, if it is large.
-    pub(crate) fn large(&self, threshold: usize) -> Option<Bytes> {
+    /// The body to be sent without a copy, unless it was only borrowed.
+    pub(crate) fn shared(&self) -> Option<Bytes> {
         match &self.0 {
-            _ if self.as_slice().len() < threshold => None,
-            Kind::Borrowed(octets) => Some(Bytes::copy_from_slice(octets)),
+            Kind::Borrowed(_) => None,
+            Kind::Lent(octets) => Some(Bytes::clone(octets)),
             Kind::Owned(octets) => Some(octets.clone()),
         }
+    }
+
+    /// The body to be sent later.
+    pub(crate) fn to_shared(&self) -> Bytes {
+        self.shared()
+            .unwrap_or_else(|| Bytes::copy_from_slice(self.as_slice()))
     }
 }
 
@@ -210,8 +218,9 @@ impl From<Bytes> for Body<'_> {
     }
 }
 
-impl From<&Bytes> for Body<'_> {
-    fn from(octets: &Bytes) -> Self {
-        Self(Kind::Owned(octets.clone()))
+impl<'a> From<&'a Bytes> for Body<'a> {
+    #[inline]
+    fn from(octets: &'a Bytes) -> Self {
+        Self(Kind::Lent(octets))
     }
 }

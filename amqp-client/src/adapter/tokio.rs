@@ -16,8 +16,8 @@ use crate::proto::Core;
 const READS_PER_POLL: usize = 4;
 /// Writes of one poll.
 const WRITES_PER_POLL: usize = 8;
-/// Pieces of one vectored write: the frames of a large body come in three each.
-const SLICES: usize = 24;
+/// Pieces of one vectored write: each body that is not copied is one, and what is between two.
+const SLICES: usize = 64;
 
 /// Drives one connection until it is over.
 pub(crate) struct Driver<S> {

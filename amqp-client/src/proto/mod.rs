@@ -14,7 +14,7 @@
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `inbound`, `methods`, `content` | what arrives |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
-//! | `transmit`, `read_buffer` | octets on their way out and in |
+//! | `transmit`, `rope`, `read_buffer` | octets on their way out and in |
 
 pub(crate) mod channel;
 pub(crate) mod confirms;
@@ -31,6 +31,7 @@ pub(crate) mod opening;
 pub(crate) mod outbox;
 mod read_buffer;
 pub(crate) mod request;
+mod rope;
 mod transmit;
 
 #[cfg(test)]

@@ -22,15 +22,19 @@ use std::time::Instant;
 
 use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::{MethodId, TypedMethod};
-use amqp_spec::{basic, channel, confirm, connection};
+use amqp_spec::{basic, channel, confirm, connection, constants};
 use bytes::Bytes;
 
 use super::request::{Barrier, Slot};
+use super::rope::Rope;
 use crate::error::ConnectionError;
 use crate::message::Body;
 
-/// Bodies from this size on travel in the large lane, without being copied.
-pub(crate) const LARGE: usize = 64 * 1024;
+/// Bodies from this size on are not copied, if they were handed over.
+const ZERO_COPY: usize = 16 * 1024;
+
+/// Bodies from this size on travel in the large lane, if they take more than one frame.
+const LARGE: usize = 64 * 1024;
 
 /// How many waiting publishers one swap wakes: enough to fill a buffer, too few for a stampede.
 const WAKE_PER_SWAP: usize = 64;
@@ -70,7 +74,7 @@ impl Wake {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     /// Complete frames in wire order.
-    buf: Vec<u8>,
+    small: Rope,
     /// Large bodies under way, at most one per channel; the front is served next.
     large: VecDeque<LargeBody>,
     /// Octets of `large` and of all that is parked.
@@ -163,6 +167,18 @@ pub(crate) struct LargeBody {
     pub(crate) headed: bool,
 }
 
+/// Appends one body frame without copying its payload.
+fn append_body_frame(rope: &mut Rope, channel: u16, payload: Bytes) {
+    let [c1, c0] = channel.to_be_bytes();
+    // A frame's payload is limited by `frame_max`, which has 32 bits.
+    let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let [s3, s2, s1, s0] = len.to_be_bytes();
+    let head = [constants::FRAME_BODY, c1, c0, s3, s2, s1, s0];
+    rope.buf().extend_from_slice(&head);
+    rope.insert(payload);
+    rope.buf().push(constants::FRAME_END);
+}
+
 /// The length of an ack's frame.
 const ACK_LEN: usize = 21;
 
@@ -235,7 +251,7 @@ pub(crate) enum Lane {
 impl Outbox {
     pub(crate) fn new(frame_max: usize, high_water: usize) -> Self {
         Self {
-            buf: Vec::new(),
+            small: Rope::default(),
             large: VecDeque::new(),
             aside: 0,
             // Channel 0 carries the connection's own methods.
@@ -267,7 +283,7 @@ impl Outbox {
 
     /// Octets that wait to be written.
     pub(crate) fn queued(&self) -> usize {
-        self.buf.len() + self.aside
+        self.small.len() + self.aside
     }
 
     /// The earliest deadline of a request, or a time before it.
@@ -312,15 +328,37 @@ impl Outbox {
     ) -> Result<(u64, Wake), Refused> {
         let frame_max = self.frame_max;
         let octets = body.as_slice();
-        if self.channel(at)?.is_direct() && octets.len() < LARGE {
+        let direct = self.channel(at)?.is_direct();
+        if direct && octets.len() < ZERO_COPY {
             self.tail_ack = None;
-            head.encode(&mut self.buf, at.channel, octets.len(), frame_max)?;
-            frame::encode_body(&mut self.buf, at.channel, octets, frame_max);
+            let buf = self.small.buf();
+            head.encode(buf, at.channel, octets.len(), frame_max)?;
+            frame::encode_body(buf, at.channel, octets, frame_max);
+        } else if direct && octets.len() <= self.max_payload() {
+            self.publish_uncopied(at, head, body)?;
         } else {
             self.publish_aside(at, head, body)?;
         }
         let number = self.channel(at)?.number_publish();
         Ok((number, self.wake()))
+    }
+
+    /// Queues a message whose body is one frame, which need not be copied if it was handed over.
+    fn publish_uncopied(
+        &mut self,
+        at: At,
+        head: &impl Head,
+        body: &Body<'_>,
+    ) -> Result<(), Refused> {
+        let frame_max = self.frame_max;
+        let octets = body.as_slice();
+        self.tail_ack = None;
+        head.encode(self.small.buf(), at.channel, octets.len(), frame_max)?;
+        match body.shared() {
+            Some(body) => append_body_frame(&mut self.small, at.channel, body),
+            None => frame::encode_body(self.small.buf(), at.channel, octets, frame_max),
+        }
+        Ok(())
     }
 
     /// Queues a message that is large, or that must wait behind something of its channel.
@@ -330,12 +368,14 @@ impl Outbox {
         let octets = body.as_slice();
         let mut frames = Vec::new();
         head.encode(&mut frames, at.channel, octets.len(), frame_max)?;
-        let parked = match body.large(LARGE) {
-            Some(body) => Parked::Large { head: frames, body },
-            None => {
-                frame::encode_body(&mut frames, at.channel, octets, frame_max);
-                Parked::Frames(frames)
+        let parked = if octets.len() >= LARGE {
+            Parked::Large {
+                head: frames,
+                body: body.to_shared(),
             }
+        } else {
+            frame::encode_body(&mut frames, at.channel, octets, frame_max);
+            Parked::Frames(frames)
         };
         self.park(at.channel, parked);
         self.release(at.channel);
@@ -351,7 +391,7 @@ impl Outbox {
         let frame_max = self.frame_max;
         if self.channel(at)?.is_direct() {
             self.tail_ack = None;
-            frame::encode_method(&mut self.buf, at.channel, method, frame_max)?;
+            frame::encode_method(self.small.buf(), at.channel, method, frame_max)?;
         } else {
             let mut frames = Vec::new();
             frame::encode_method(&mut frames, at.channel, method, frame_max)?;
@@ -423,8 +463,8 @@ impl Outbox {
         let merged = tail.filter(|tail| contiguous && tail.channel == at.channel);
         let ack = match merged {
             Some(tail) => {
-                let keep = self.buf.len().saturating_sub(ACK_LEN);
-                self.buf.truncate(keep);
+                let buf = self.small.buf();
+                buf.truncate(buf.len().saturating_sub(ACK_LEN));
                 basic::Ack {
                     delivery_tag: tail.tag.max(tag),
                     multiple: true,
@@ -435,7 +475,9 @@ impl Outbox {
                 multiple: false,
             },
         };
-        self.buf.extend_from_slice(&ack.to_frame(at.channel));
+        self.small
+            .buf()
+            .extend_from_slice(&ack.to_frame(at.channel));
         self.tail_ack = Some(TailAck {
             channel: at.channel,
             tag: ack.delivery_tag,
@@ -565,7 +607,7 @@ impl Outbox {
         let mut slots = self.clear_channel(id);
         self.tail_ack = None;
         let close_ok = channel::CloseOk {}.to_frame(id);
-        self.buf.extend_from_slice(&close_ok);
+        self.small.buf().extend_from_slice(&close_ok);
         if let Some(channel) = self.channels.get_mut(usize::from(id)) {
             if ours_pending {
                 // Both sides closed at once: the broker will still answer ours, so that the id is
@@ -704,7 +746,7 @@ impl Outbox {
     /// Queues octets as they are: the protocol header, heartbeats, the handshake.
     pub(crate) fn push_raw(&mut self, octets: &[u8]) {
         self.tail_ack = None;
-        self.buf.extend_from_slice(octets);
+        self.small.buf().extend_from_slice(octets);
     }
 
     /// Ends everything: nothing can be sent from here on, but for what the close exchange needs.
@@ -716,7 +758,7 @@ impl Outbox {
         let ids = 0..u16::try_from(self.channels.len()).unwrap_or(u16::MAX);
         let mut slots: Vec<Slot> = ids.flat_map(|id| self.clear_channel(id)).collect();
         slots.extend(self.farewell.take().map(|(_, slot)| slot));
-        self.buf.clear();
+        self.small.clear(0);
         self.tail_ack = None;
         self.deadline = None;
         let mut wakers: Vec<Waker> = mem::take(&mut self.waiters).into_values().collect();
@@ -732,7 +774,7 @@ impl Outbox {
     /// publishers that may go on; call them once the lock is released.
     pub(crate) fn swap(
         &mut self,
-        spare: &mut Vec<u8>,
+        spare: &mut Rope,
         waker: &Waker,
         wakers: &mut Vec<Waker>,
     ) -> Lane {
@@ -741,15 +783,15 @@ impl Outbox {
             && let Some((frames, slot)) = self.farewell.take()
             && let Some(connection) = self.channels.first_mut()
         {
-            self.buf.extend_from_slice(&frames);
+            self.small.buf().extend_from_slice(&frames);
             connection.in_flight.push_back(slot);
         }
         for large in &mut self.large {
             large.headed = true;
         }
-        let empty = self.buf.is_empty();
+        let empty = self.small.is_empty();
         if !empty {
-            mem::swap(&mut self.buf, spare);
+            mem::swap(&mut self.small, spare);
             self.tail_ack = None;
         }
         let woken = wakers.len();
@@ -771,18 +813,27 @@ impl Outbox {
         }
     }
 
-    /// Takes up to `n_frames` frames of the large body that is next in turn, as channel and payloads.
+    /// Appends some frames of the large body that is next in turn: up to `n_frames` if nothing else
+    /// waits, else one.
     ///
-    /// Only to be called when what [`swap`](Self::swap) gave has been written: the body's method and
-    /// header went that way.
-    pub(crate) fn take_large(&mut self, n_frames: usize, chunks: &mut Vec<Bytes>) -> Option<u16> {
-        let next = self.large.iter().position(|large| large.headed)?;
-        let mut large = self.large.remove(next)?;
-        let quantum = self.frame_max.saturating_sub(frame::OVERHEAD).max(1);
-        while chunks.len() < n_frames && !large.body.is_empty() {
+    /// Only to be called behind [`swap`](Self::swap), with the rope that it filled: the body's method
+    /// and header are in there.
+    pub(crate) fn take_large(&mut self, n_frames: usize, rope: &mut Rope) {
+        let Some(next) = self.large.iter().position(|large| large.headed) else {
+            return;
+        };
+        let Some(mut large) = self.large.remove(next) else {
+            return;
+        };
+        let n_frames = if self.large.is_empty() { n_frames } else { 1 };
+        let quantum = self.max_payload();
+        for _ in 0..n_frames {
             let chunk = large.body.split_to(quantum.min(large.body.len()));
+            if chunk.is_empty() {
+                break;
+            }
             self.aside -= chunk.len();
-            chunks.push(chunk);
+            append_body_frame(rope, large.channel, chunk);
         }
         let id = large.channel;
         if !large.body.is_empty() {
@@ -791,12 +842,11 @@ impl Outbox {
             channel.in_large = false;
             self.release(id);
         }
-        Some(id)
     }
 
-    /// Whether anything besides one large body waits to be written.
-    pub(crate) fn is_contended(&self) -> bool {
-        !self.buf.is_empty() || self.large.len() > 1
+    /// The most that one body frame can carry.
+    fn max_payload(&self) -> usize {
+        self.frame_max.saturating_sub(frame::OVERHEAD).max(1)
     }
 
     /// Whether anybody waits for a reply.
@@ -815,7 +865,7 @@ impl Outbox {
 
     /// Nothing more will be written.
     pub(crate) fn discard(&mut self) {
-        self.buf = Vec::new();
+        self.small.clear(0);
     }
 
     fn keep_driver(&mut self, waker: &Waker) {
@@ -847,7 +897,7 @@ impl Outbox {
                 leftovers.push(format!("{what}: {n}"));
             }
         };
-        note("octets in the small lane", self.buf.len());
+        note("octets in the small lane", self.small.len());
         note("octets aside", self.aside);
         note("large bodies", self.large.len());
         note("publishers that wait", self.waiters.len());
@@ -908,16 +958,16 @@ impl Outbox {
                 None => return,
                 Some(Parked::Frames(frames)) => {
                     self.aside -= frames.len();
-                    self.buf.extend_from_slice(&frames);
+                    self.small.buf().extend_from_slice(&frames);
                 }
                 Some(Parked::Request(frames, slot)) => {
                     self.aside -= frames.len();
-                    self.buf.extend_from_slice(&frames);
+                    self.small.buf().extend_from_slice(&frames);
                     channel.in_flight.push_back(slot);
                 }
                 Some(Parked::Large { head, body }) => {
                     self.aside -= head.len();
-                    self.buf.extend_from_slice(&head);
+                    self.small.buf().extend_from_slice(&head);
                     channel.in_large = true;
                     self.large.push_back(LargeBody {
                         channel: id,
