@@ -140,7 +140,11 @@ impl Channel {
             Err(error) => return Err(error),
         };
         match pending.await {
-            Ok(_) | Err(ChannelError::Closed) => Ok(()),
+            // The broker also answers a close that its own has crossed.
+            Ok(_) | Err(ChannelError::Closed) => match self.ended() {
+                None | Some(ChannelError::Closed) => Ok(()),
+                Some(error) => Err(error),
+            },
             Err(error) => Err(error),
         }
     }

@@ -198,6 +198,8 @@ impl<A: Acknowledgement> Consume<A> {
         // The limit holds for the consumers started after it, so nothing may come between the two.
         let started = {
             let mut outbox = shared.link.outbox();
+            // Refused before the limit is set, for otherwise it would hold for other consumers.
+            outbox.check_fits(&consume)?;
             outbox.request(shared.at, &qos, qos_slot).and_then(|first| {
                 outbox
                     .request(shared.at, &consume, slot)

@@ -176,7 +176,7 @@ impl<H: Head + Unpin> Future for Publish<'_, H> {
             None => 0,
         };
         let mut outbox = shared.link.outbox();
-        if !outbox.admit(&mut this.ticket, context.waker()) {
+        if !outbox.admit(shared.at, &mut this.ticket, context.waker()) {
             return Poll::Pending;
         }
         let published = outbox.publish(shared.at, &this.head, &this.body);

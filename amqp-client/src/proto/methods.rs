@@ -300,13 +300,17 @@ impl Core {
     }
 
     fn channel_closed_by_broker(&mut self, id: u16, close: &channel::Close<'_>) {
-        let (slots, wake) = self.link.outbox().channel_closed_by_broker(id);
-        wake.now();
         let error = ChannelError::ClosedByBroker(Arc::new(broker_close(
             close.reply_code,
             close.reply_text,
             MethodId::new(close.class_id, close.method_id),
         )));
+        // Whoever the outbox refuses from here on is to be told why.
+        if let Some(Some(channel)) = self.channels.get(usize::from(id)) {
+            channel.shared.end(&error, &mut self.wakers);
+        }
+        let (slots, wake) = self.link.outbox().channel_closed_by_broker(id);
+        wake.now();
         self.forget_channel(id, slots, &error);
     }
 
@@ -318,6 +322,7 @@ impl Core {
         {
             channel.end(error, &mut self.wakers);
         }
+        self.link.outbox().take_waiters(id, &mut self.wakers);
         for slot in &slots {
             match &slot.effect {
                 Effect::OpenChannel(shared) => shared.end(error, &mut self.wakers),
@@ -374,6 +379,8 @@ impl Core {
         delivery_tag: u64,
         redelivered: bool,
     ) {
+        // A new consumer moves the others, which those that wait to be handed over must not see.
+        self.hand_over_deliveries();
         let expected = self
             .link
             .outbox()

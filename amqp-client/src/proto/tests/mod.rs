@@ -13,7 +13,12 @@
 )]
 
 mod pair;
+mod random;
 mod task;
 mod wire;
 
 mod handshake;
+mod heartbeats;
+mod order;
+mod room;
+mod settling;

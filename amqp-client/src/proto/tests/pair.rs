@@ -1,19 +1,20 @@
 //! A client in memory and the broker that a test plays.
 
 use std::cell::Cell;
+use std::future::IntoFuture;
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use amqp_spec::wire::TypedMethod;
-use amqp_spec::{channel, confirm, frame};
+use amqp_spec::{basic, channel, confirm, frame};
 
 use super::task::{Flag, Task};
 use super::wire;
 use crate::error::ConnectionError;
 use crate::proto::Core;
-use crate::{Channel, Connection, ConnectionOptions, Publisher};
+use crate::{Channel, Connection, ConnectionOptions, Consumer, Delivery, Publisher};
 
 thread_local! {
     static NOW: Cell<Instant> = Cell::new(Instant::now());
@@ -105,6 +106,44 @@ impl Pair {
         assert_eq!(self.sent(), [format!("{id} confirm.select")]);
         self.says(id, &confirm::SelectOk {});
         selecting.ready().expect("a publisher")
+    }
+
+    /// Starts a consumer of this tag.
+    #[track_caller]
+    pub(super) fn consumer(&mut self, channel: &Channel, tag: &str) -> Consumer {
+        let id = channel.id();
+        let mut starting = Task::start(channel.consume("q").tag(tag).into_future());
+        let expected = [
+            format!("{id} basic.qos 200"),
+            format!("{id} basic.consume {tag}"),
+        ];
+        assert_eq!(self.sent(), expected);
+        self.says(id, &basic::QosOk {});
+        self.feed(&wire::consume_ok(id, tag));
+        starting.ready().expect("a consumer")
+    }
+
+    /// The broker delivers messages with these tags; here they are, taken out of the consumer.
+    #[track_caller]
+    pub(super) fn deliver(
+        &mut self,
+        consumer: &mut Consumer,
+        tags: std::ops::RangeInclusive<u64>,
+    ) -> Vec<Delivery> {
+        let id = consumer.channel().id();
+        let tag = String::from_utf8_lossy(consumer.tag().as_bytes()).into_owned();
+        let octets: Vec<u8> = tags
+            .clone()
+            .flat_map(|n| wire::delivery(id, &tag, n, format!("message {n}").as_bytes()))
+            .collect();
+        self.feed(&octets);
+        tags.map(|n| {
+            let delivery = super::task::done(consumer.next()).unwrap().unwrap();
+            assert_eq!(delivery.delivery_tag(), n);
+            assert_eq!(delivery.body(), format!("message {n}").as_bytes());
+            delivery
+        })
+        .collect()
     }
 
     // ── The broker speaks ───────────────────────────────────────────────────────────────────

@@ -1,0 +1,201 @@
+//! Channels and their requests: which ids are in use, which replies are awaited, until when.
+
+use std::mem;
+use std::time::Instant;
+
+use amqp_spec::channel;
+use amqp_spec::wire::MethodId;
+
+use super::{At, OutChannel, OutState, Outbox, Parked, Refused, Wake};
+use crate::proto::request::Slot;
+
+impl Outbox {
+    /// Takes the lowest free channel id and queues `channel.open` for it.
+    ///
+    /// `None` if `channel_max` channels are open. `slot` is told which id it is.
+    pub(crate) fn open_channel(
+        &mut self,
+        channel_max: u16,
+        slot: impl FnOnce(At) -> Slot,
+    ) -> Result<Option<Wake>, Refused> {
+        self.check_open()?;
+        let free = (1..=channel_max).find(|&id| {
+            self.channels
+                .get(usize::from(id))
+                .is_none_or(OutChannel::is_free)
+        });
+        let Some(id) = free else { return Ok(None) };
+        if self.channels.len() <= usize::from(id) {
+            self.channels
+                .resize_with(usize::from(id) + 1, OutChannel::default);
+        }
+        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
+            return Ok(None);
+        };
+        let incarnation = channel.incarnation.wrapping_add(1);
+        *channel = OutChannel {
+            incarnation,
+            state: OutState::Opening,
+            ..OutChannel::default()
+        };
+        let at = At {
+            channel: id,
+            incarnation,
+        };
+        let wake = self
+            .request(at, &channel::Open {}, slot(at))
+            .map_err(|(refused, _)| refused)?;
+        Ok(Some(wake))
+    }
+
+    /// `channel.open-ok` has come.
+    pub(crate) fn channel_opened(&mut self, id: u16) {
+        if let Some(channel) = self.channels.get_mut(usize::from(id))
+            && channel.state == OutState::Opening
+        {
+            channel.state = OutState::Open;
+        }
+    }
+
+    /// The broker has closed the channel: queues `channel.close-ok`, after which the id is free.
+    /// Returns the requests that will have no reply.
+    pub(crate) fn channel_closed_by_broker(&mut self, id: u16) -> (Vec<Slot>, Wake) {
+        let close_sent = self
+            .channels
+            .get(usize::from(id))
+            .is_some_and(|channel| channel.in_flight.iter().any(Slot::is_close));
+        let mut slots = self.clear_channel(id);
+        self.tail_ack = None;
+        let close_ok = channel::CloseOk {}.to_frame(id);
+        self.small.buf().extend_from_slice(&close_ok);
+        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
+            if close_sent {
+                // Both sides closed at once: the broker will still answer ours, so that the id is
+                // not free before that close-ok has come. One that was still parked never leaves.
+                let close = slots.iter().position(|slot| slot.is_close());
+                if let Some(close) = close {
+                    channel.in_flight.push_back(slots.remove(close));
+                }
+            } else {
+                channel.state = OutState::Free;
+            }
+        }
+        (slots, self.wake())
+    }
+
+    /// `channel.close-ok` has come: the id is free. Returns the requests that will have no reply.
+    pub(crate) fn channel_closed(&mut self, id: u16) -> Vec<Slot> {
+        let slots = self.clear_channel(id);
+        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
+            channel.state = OutState::Free;
+        }
+        slots
+    }
+
+    /// Drops what was to be sent on the channel and hands back the requests.
+    fn clear_channel(&mut self, id: u16) -> Vec<Slot> {
+        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
+            return Vec::new();
+        };
+        let mut slots: Vec<Slot> = mem::take(&mut channel.in_flight).into();
+        for parked in mem::take(&mut channel.parked) {
+            self.aside -= parked.len();
+            if let Parked::Request(_, slot) = parked {
+                slots.push(slot);
+            }
+        }
+        channel.in_large = false;
+        // The rest of a large body is not sent: the broker discards it anyway, and frames are whole.
+        let aside = &mut self.aside;
+        self.large.retain(|large| {
+            let keep = large.channel != id;
+            if !keep {
+                *aside -= large.body.len();
+            }
+            keep
+        });
+        slots
+    }
+
+    /// Takes the request that waits longest on the channel, if the reply is one of its.
+    pub(crate) fn take_request(&mut self, id: u16, reply: MethodId) -> Option<Slot> {
+        let channel = self.channels.get_mut(usize::from(id))?;
+        if !channel.in_flight.front()?.expects.contains(&reply) {
+            return None;
+        }
+        let slot = channel.in_flight.pop_front();
+        self.release(id);
+        slot
+    }
+
+    /// The number of the last publish on the channel.
+    pub(crate) fn published(&self, id: u16) -> u64 {
+        self.channels
+            .get(usize::from(id))
+            .map_or(0, |channel| channel.published)
+    }
+
+    /// Remembers that the last publish may come back. `resolved` says which ones cannot any more.
+    pub(crate) fn expect_return(&mut self, at: At, fingerprint: u64, resolved: u64) {
+        let Ok(channel) = self.channel(at) else {
+            return;
+        };
+        while channel
+            .mandatory
+            .front()
+            .is_some_and(|&(number, _)| number <= resolved)
+        {
+            channel.mandatory.pop_front();
+        }
+        let number = channel.published;
+        channel.mandatory.push_back((number, fingerprint));
+    }
+
+    /// Finds the publish that a returned message belongs to. The broker returns in the order of
+    /// publishing; of messages that are alike to the letter the first is taken.
+    pub(crate) fn claim_returned(&mut self, id: u16, fingerprint: u64) -> Option<u64> {
+        let mandatory = &mut self.channels.get_mut(usize::from(id))?.mandatory;
+        let at = mandatory
+            .iter()
+            .position(|&(_, print)| print == fingerprint)?;
+        mandatory.remove(at).map(|(number, _)| number)
+    }
+
+    /// Looks at the requests of a channel that have been sent and not been answered.
+    pub(crate) fn requests(&self, id: u16) -> impl Iterator<Item = &Slot> {
+        self.channels
+            .get(usize::from(id))
+            .into_iter()
+            .flat_map(|channel| &channel.in_flight)
+    }
+
+    /// Visits every request whose time is up, and sets the next deadline.
+    pub(crate) fn expire(&mut self, now: Instant, mut expired: impl FnMut(u16, &Slot)) {
+        if self.deadline.is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        let mut next: Option<Instant> = None;
+        for (id, channel) in (0_u16..).zip(&self.channels) {
+            let parked = channel.parked.iter().filter_map(|parked| match parked {
+                Parked::Request(_, slot) => Some(slot),
+                Parked::Frames(_) | Parked::Large { .. } => None,
+            });
+            let farewell = self
+                .farewell
+                .iter()
+                .filter(|_| id == 0)
+                .map(|(_, slot)| slot);
+            for slot in channel.in_flight.iter().chain(parked).chain(farewell) {
+                if slot.answer.is_settled() {
+                    continue;
+                }
+                if slot.deadline <= now {
+                    expired(id, slot);
+                } else {
+                    next = Some(next.map_or(slot.deadline, |next| next.min(slot.deadline)));
+                }
+            }
+        }
+        self.deadline = next;
+    }
+}

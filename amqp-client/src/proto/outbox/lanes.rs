@@ -1,0 +1,178 @@
+//! The adapter's side: what is to be written next, and who wakes whom.
+
+use std::mem;
+use std::task::Waker;
+
+use amqp_spec::{constants, frame};
+use bytes::Bytes;
+
+use super::{Lane, Outbox, Wake};
+use crate::proto::rope::Rope;
+
+/// How many waiting publishers one swap wakes: enough to fill a buffer, too few for a stampede.
+const WAKE_PER_SWAP: usize = 64;
+
+impl Outbox {
+    /// Exchanges the queued octets for the empty `spare`.
+    ///
+    /// With nothing to send the waker is kept and called at the next entry. `wakers` receives the
+    /// publishers that may go on; call them once the lock is released.
+    pub(crate) fn swap(
+        &mut self,
+        spare: &mut Rope,
+        waker: &Waker,
+        wakers: &mut Vec<Waker>,
+    ) -> Lane {
+        self.keep_driver(waker);
+        if self.aside == 0
+            && let Some((frames, slot)) = self.farewell.take()
+            && let Some(connection) = self.channels.first_mut()
+        {
+            self.small.buf().extend_from_slice(&frames);
+            connection.in_flight.push_back(slot);
+        }
+        for large in &mut self.large {
+            large.headed = true;
+        }
+        let empty = self.small.is_empty();
+        if !empty {
+            mem::swap(&mut self.small, spare);
+            self.tail_ack = None;
+        }
+        let woken = wakers.len();
+        while wakers.len() - woken < WAKE_PER_SWAP {
+            let Some((_, (_, waiter))) = self.waiters.pop_first() else {
+                break;
+            };
+            wakers.push(waiter);
+        }
+        if !empty {
+            self.idle = false;
+            Lane::Small
+        } else if wakers.len() > woken || !self.large.is_empty() {
+            self.idle = false;
+            Lane::Again
+        } else {
+            self.idle = true;
+            Lane::Empty
+        }
+    }
+
+    /// Appends some frames of the large body that is next in turn: up to `n_frames` if nothing else
+    /// waits, else one.
+    ///
+    /// Only to be called behind [`swap`](Self::swap), with the rope that it filled: the body's method
+    /// and header are in there.
+    pub(crate) fn take_large(&mut self, n_frames: usize, rope: &mut Rope) {
+        let Some(next) = self.large.iter().position(|large| large.headed) else {
+            return;
+        };
+        let Some(mut large) = self.large.remove(next) else {
+            return;
+        };
+        let n_frames = if self.large.is_empty() { n_frames } else { 1 };
+        let quantum = self.max_payload();
+        for _ in 0..n_frames {
+            let chunk = large.body.split_to(quantum.min(large.body.len()));
+            if chunk.is_empty() {
+                break;
+            }
+            self.aside -= chunk.len();
+            append_body_frame(rope, large.channel, chunk);
+        }
+        let id = large.channel;
+        if !large.body.is_empty() {
+            self.large.push_back(large);
+        } else if let Some(channel) = self.channels.get_mut(usize::from(id)) {
+            channel.in_large = false;
+            self.release(id);
+        }
+    }
+
+    /// The most that one body frame can carry.
+    fn max_payload(&self) -> usize {
+        self.frame_max.saturating_sub(frame::OVERHEAD).max(1)
+    }
+
+    /// Whether anybody waits for a reply.
+    pub(crate) fn has_requests(&self) -> bool {
+        self.farewell.is_some()
+            || self
+                .channels
+                .iter()
+                .any(|channel| !channel.in_flight.is_empty())
+    }
+
+    /// Whether `connection.close` was asked for.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Nothing more will be written.
+    pub(crate) fn discard(&mut self) {
+        self.small.clear(0);
+    }
+
+    fn keep_driver(&mut self, waker: &Waker) {
+        match &mut self.driver {
+            Some(driver) => driver.clone_from(waker),
+            None => self.driver = Some(waker.clone()),
+        }
+    }
+
+    fn wake(&mut self) -> Wake {
+        if !mem::take(&mut self.idle) {
+            return Wake(None);
+        }
+        Wake(self.driver.clone())
+    }
+
+    /// Wakes the adapter even if it is busy.
+    pub(crate) fn wake_always(&mut self) -> Wake {
+        self.idle = false;
+        Wake(self.driver.clone())
+    }
+
+    /// Everything that is queued or waits, in words.
+    #[cfg(test)]
+    pub(crate) fn leftovers(&self) -> Vec<String> {
+        let mut leftovers = Vec::new();
+        let mut note = |what: &str, n: usize| {
+            if n > 0 {
+                leftovers.push(format!("{what}: {n}"));
+            }
+        };
+        note("octets in the small lane", self.small.len());
+        note("octets aside", self.aside);
+        note("large bodies", self.large.len());
+        note("publishers that wait", self.waiters.len());
+        note("connection.close", usize::from(self.farewell.is_some()));
+        for (id, channel) in self.channels.iter().enumerate() {
+            note(
+                &format!("requests on channel {id}"),
+                channel.in_flight.len(),
+            );
+            note(&format!("parked on channel {id}"), channel.parked.len());
+        }
+        leftovers
+    }
+
+    /// How many channel ids are in use.
+    #[cfg(test)]
+    pub(crate) fn channels_in_use(&self) -> usize {
+        let channels = self.channels.iter().skip(1);
+        channels.filter(|channel| !channel.is_free()).count()
+    }
+}
+
+/// Appends one body frame without copying its payload.
+pub(super) fn append_body_frame(rope: &mut Rope, channel: u16, payload: Bytes) {
+    let [c1, c0] = channel.to_be_bytes();
+    // A frame's payload is limited by `frame_max`, which has 32 bits.
+    let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let [s3, s2, s1, s0] = len.to_be_bytes();
+    let head = [constants::FRAME_BODY, c1, c0, s3, s2, s1, s0];
+    rope.buf().extend_from_slice(&head);
+    rope.insert(payload);
+    rope.buf().push(constants::FRAME_END);
+}

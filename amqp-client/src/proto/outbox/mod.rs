@@ -1,0 +1,402 @@
+//! The outbox: the one place where everything that is sent gets its place in line.
+//!
+//! Callers encode their frames straight into a shared buffer under one short lock; the adapter
+//! swaps the buffer for its spare and writes it in one go. What must agree with the order on the
+//! wire is decided under the same lock: whether a channel is open, which number a publish has,
+//! which reply is expected next, what follows a large body.
+//!
+//! ```text
+//! lane "small":  buf ──────────────────────────────▶ swap ─▶ one write
+//! lane "large":  large bodies, frame by frame ─────▶ vectored write, between two swaps
+//! parked:        frames of one channel that must wait, either behind a large body of that channel
+//!                or behind an unanswered request that allows nothing after it
+//! ```
+//!
+//! Order within a channel never changes; channels pass each other freely. It does not know sockets,
+//! clocks or tasks: a [`Waker`] is all it has of the adapter.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+use std::task::Waker;
+use std::time::Instant;
+
+use amqp_spec::frame::{self, FrameTooLarge};
+use amqp_spec::wire::{MethodId, TypedMethod};
+use amqp_spec::{basic, channel, confirm, connection, constants};
+use bytes::Bytes;
+
+use super::request::{Barrier, Slot};
+use super::rope::Rope;
+use crate::error::ConnectionError;
+use crate::message::Body;
+
+/// Why a publish or a settlement did not enter the outbox.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The connection has ended.
+    Connection(ConnectionError),
+    /// The channel is not open, or not the one that the caller means. The channel knows why.
+    NotOpen,
+    /// A method or header frame does not fit the negotiated size. Nothing was queued.
+    TooLarge(FrameTooLarge),
+}
+
+impl From<FrameTooLarge> for Refused {
+    fn from(error: FrameTooLarge) -> Self {
+        Self::TooLarge(error)
+    }
+}
+
+/// What to do once the lock is released: wakers are never called under it.
+#[derive(Debug, Default)]
+#[must_use = "somebody waits to be woken"]
+pub(crate) struct Wake(Option<Waker>);
+
+impl Wake {
+    /// Wakes the adapter, if it sleeps.
+    pub(crate) fn now(self) {
+        if let Some(waker) = self.0 {
+            waker.wake();
+        }
+    }
+}
+
+/// Everything that waits to be sent, and what its order decides.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    /// Complete frames in wire order.
+    small: Rope,
+    /// Large bodies under way, at most one per channel; the front is served next.
+    large: VecDeque<LargeBody>,
+    /// Octets of `large` and of all that is parked.
+    aside: usize,
+    /// By channel id; grows to the highest id in use.
+    channels: Vec<OutChannel>,
+    /// The negotiated limits of the connection, as far as sending goes.
+    frame_max: usize,
+    high_water: usize,
+    /// The adapter's waker; it is asleep only if `idle`.
+    driver: Option<Waker>,
+    idle: bool,
+    /// Publishers above the high-water mark, by ticket, and their channels.
+    waiters: BTreeMap<u64, (u16, Waker)>,
+    next_ticket: u64,
+    /// The last 21 octets of `buf` are an ack that a following one may be merged with.
+    tail_ack: Option<TailAck>,
+    /// The earliest deadline of any request; may be too early, never too late.
+    deadline: Option<Instant>,
+    /// Why nothing can be sent any more.
+    closed: Option<ConnectionError>,
+    /// `connection.close` was asked for: nothing more is accepted.
+    closing: bool,
+    /// Our `connection.close`, until everything accepted before it is in the small lane.
+    farewell: Option<(Vec<u8>, Slot)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct TailAck {
+    channel: u16,
+    tag: u64,
+}
+
+/// The sending side of one channel.
+#[derive(Debug, Default)]
+struct OutChannel {
+    /// Which use of the id this is; a handle of an earlier use is stale.
+    incarnation: u32,
+    state: OutState,
+    /// Publishes are numbered: `confirm.select` was sent.
+    confirming: bool,
+    /// The number of the last publish.
+    published: u64,
+    /// Mandatory publishes that may come back: number, and what tells their returned message.
+    mandatory: VecDeque<(u64, u64)>,
+    /// How many deliveries were settled, and the highest tag of them. Equal means that everything up
+    /// to that tag is settled, since tags start at 1 and have no gaps.
+    settled: u64,
+    max_settled: u64,
+    /// Requests on the wire, the oldest first.
+    in_flight: VecDeque<Slot>,
+    /// Whether a body of this channel is in the large lane.
+    in_large: bool,
+    /// What must wait, in order. Not empty ⇒ everything new of this channel goes behind it.
+    parked: VecDeque<Parked>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum OutState {
+    #[default]
+    Free,
+    Opening,
+    Open,
+    Closing,
+}
+
+#[derive(Debug)]
+enum Parked {
+    Frames(Vec<u8>),
+    Request(Vec<u8>, Slot),
+    Large { head: Vec<u8>, body: Bytes },
+}
+
+impl Parked {
+    fn len(&self) -> usize {
+        match self {
+            Self::Frames(frames) | Self::Request(frames, _) => frames.len(),
+            Self::Large { head, body } => head.len() + body.len(),
+        }
+    }
+}
+
+/// A body in the large lane.
+#[derive(Debug)]
+pub(crate) struct LargeBody {
+    pub(crate) channel: u16,
+    /// What is still to be sent.
+    pub(crate) body: Bytes,
+    /// Its method and header have been taken by the adapter.
+    pub(crate) headed: bool,
+}
+
+impl OutChannel {
+    fn accepts(&self, at: At) -> bool {
+        self.incarnation == at.incarnation
+            && matches!(self.state, OutState::Open | OutState::Opening)
+    }
+
+    fn is_free(&self) -> bool {
+        self.state == OutState::Free
+    }
+
+    /// Whether a frame may go straight to the small lane.
+    fn is_direct(&self) -> bool {
+        !self.in_large
+            && self.parked.is_empty()
+            && self
+                .in_flight
+                .back()
+                .is_none_or(|slot| slot.barrier != Barrier::Everything)
+    }
+
+    fn number_publish(&mut self) -> u64 {
+        if self.confirming {
+            self.published += 1;
+        }
+        self.published
+    }
+}
+
+/// Names one use of one channel id.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct At {
+    pub(crate) channel: u16,
+    pub(crate) incarnation: u32,
+}
+
+/// What a publish puts in front of its body, ready to be encoded under the lock.
+pub(crate) trait Head {
+    /// Appends the method frame and the header frame for a body of this size, or nothing.
+    fn encode(
+        &self,
+        buf: &mut Vec<u8>,
+        channel: u16,
+        body_size: usize,
+        frame_max: usize,
+    ) -> Result<(), FrameTooLarge>;
+}
+
+/// How a delivery is settled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Settlement {
+    Ack,
+    Nack { requeue: bool },
+    Reject { requeue: bool },
+}
+
+/// What the adapter is to write next.
+#[derive(Debug)]
+pub(crate) enum Lane {
+    /// Nothing; the adapter will be woken.
+    Empty,
+    /// The spare now holds what was queued.
+    Small,
+    /// Nothing is queued, yet publishers that wait have just been woken: ask again soon.
+    Again,
+}
+impl Outbox {
+    pub(crate) fn new(frame_max: usize, high_water: usize) -> Self {
+        Self {
+            small: Rope::default(),
+            large: VecDeque::new(),
+            aside: 0,
+            // Channel 0 carries the connection's own methods.
+            channels: vec![OutChannel {
+                state: OutState::Open,
+                ..OutChannel::default()
+            }],
+            frame_max,
+            // With no room at all nothing could ever be published.
+            high_water: high_water.max(1),
+            driver: None,
+            idle: false,
+            waiters: BTreeMap::new(),
+            next_ticket: 0,
+            tail_ack: None,
+            deadline: None,
+            closed: None,
+            closing: false,
+            farewell: None,
+        }
+    }
+
+    pub(crate) fn set_frame_max(&mut self, frame_max: usize) {
+        self.frame_max = frame_max;
+    }
+
+    pub(crate) fn frame_max(&self) -> usize {
+        self.frame_max
+    }
+
+    /// Octets that wait to be written.
+    pub(crate) fn queued(&self) -> usize {
+        self.small.len() + self.aside
+    }
+
+    /// The earliest deadline of a request, or a time before it.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether there is room below the high-water mark, or nothing to wait for since a publish would
+    /// be refused. If not, `waker` is called when there may be, and `ticket` keeps the caller's
+    /// place in line.
+    pub(crate) fn admit(&mut self, at: At, ticket: &mut Option<u64>, waker: &Waker) -> bool {
+        if self.queued() < self.high_water || self.channel(at).is_err() {
+            if let Some(ticket) = ticket.take() {
+                self.waiters.remove(&ticket);
+            }
+            return true;
+        }
+        let ticket = *ticket.get_or_insert_with(|| {
+            self.next_ticket += 1;
+            self.next_ticket
+        });
+        self.waiters.insert(ticket, (at.channel, waker.clone()));
+        false
+    }
+
+    /// The channel has ended: those who wait to publish on it are to hear of that.
+    pub(crate) fn take_waiters(&mut self, id: u16, wakers: &mut Vec<Waker>) {
+        self.waiters.retain(|_, (channel, waker)| {
+            let concerned = *channel == id;
+            if concerned {
+                wakers.push(waker.clone());
+            }
+            !concerned
+        });
+    }
+
+    /// Gives up a place in line.
+    pub(crate) fn forget_waiter(&mut self, ticket: u64) {
+        self.waiters.remove(&ticket);
+    }
+
+    /// Queues octets as they are: the protocol header, heartbeats, the handshake.
+    pub(crate) fn push_raw(&mut self, octets: &[u8]) {
+        self.tail_ack = None;
+        self.small.buf().extend_from_slice(octets);
+    }
+
+    /// Ends everything: nothing can be sent from here on, but for what the close exchange needs.
+    /// Returns the requests that will have no reply, and all who wait.
+    pub(crate) fn close(&mut self, cause: &ConnectionError) -> (Vec<Slot>, Vec<Waker>) {
+        if self.closed.is_none() {
+            self.closed = Some(cause.clone());
+        }
+        let ids = 0..u16::try_from(self.channels.len()).unwrap_or(u16::MAX);
+        let mut slots: Vec<Slot> = ids.flat_map(|id| self.clear_channel(id)).collect();
+        slots.extend(self.farewell.take().map(|(_, slot)| slot));
+        self.small.clear(0);
+        self.tail_ack = None;
+        self.deadline = None;
+        let waiters = mem::take(&mut self.waiters).into_values();
+        let mut wakers: Vec<Waker> = waiters.map(|(_, waker)| waker).collect();
+        wakers.extend(self.driver.take());
+        (slots, wakers)
+    }
+
+    fn park(&mut self, id: u16, parked: Parked) {
+        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
+            return;
+        };
+        self.aside += parked.len();
+        if let (Parked::Frames(frames), Some(Parked::Frames(last))) =
+            (&parked, channel.parked.back_mut())
+        {
+            last.extend_from_slice(frames);
+        } else {
+            channel.parked.push_back(parked);
+        }
+    }
+
+    /// Moves what need not wait any longer from the channel's line into the lanes.
+    fn release(&mut self, id: u16) {
+        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
+            return;
+        };
+        while !channel.in_large {
+            let barrier = channel
+                .in_flight
+                .back()
+                .map_or(Barrier::Nothing, |slot| slot.barrier);
+            let held = match channel.parked.front() {
+                None => true,
+                Some(Parked::Request(..)) => barrier != Barrier::Nothing,
+                Some(Parked::Frames(_) | Parked::Large { .. }) => barrier == Barrier::Everything,
+            };
+            if held {
+                return;
+            }
+            self.tail_ack = None;
+            match channel.parked.pop_front() {
+                None => return,
+                Some(Parked::Frames(frames)) => {
+                    self.aside -= frames.len();
+                    self.small.buf().extend_from_slice(&frames);
+                }
+                Some(Parked::Request(frames, slot)) => {
+                    self.aside -= frames.len();
+                    self.small.buf().extend_from_slice(&frames);
+                    channel.in_flight.push_back(slot);
+                }
+                Some(Parked::Large { head, body }) => {
+                    self.aside -= head.len();
+                    self.small.buf().extend_from_slice(&head);
+                    channel.in_large = true;
+                    self.large.push_back(LargeBody {
+                        channel: id,
+                        body,
+                        headed: false,
+                    });
+                }
+            }
+        }
+    }
+
+    fn check_open(&self) -> Result<(), Refused> {
+        match &self.closed {
+            Some(error) => Err(Refused::Connection(error.clone())),
+            None if self.closing => Err(Refused::Connection(ConnectionError::closed_by_us())),
+            None => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn channel(&mut self, at: At) -> Result<&mut OutChannel, Refused> {
+        self.check_open()?;
+        match self.channels.get_mut(usize::from(at.channel)) {
+            Some(channel) if channel.accepts(at) => Ok(channel),
+            _ => Err(Refused::NotOpen),
+        }
+    }
+}

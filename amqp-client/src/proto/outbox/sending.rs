@@ -1,0 +1,265 @@
+//! What callers send: messages, methods, requests, settlements. Each is queued whole or not at all.
+
+use amqp_spec::frame;
+use amqp_spec::wire::TypedMethod;
+use amqp_spec::{basic, channel, confirm, connection};
+
+use super::lanes::append_body_frame;
+use super::{At, Head, OutState, Outbox, Parked, Refused, Settlement, TailAck, Wake};
+use crate::message::Body;
+use crate::proto::request::Slot;
+
+/// Bodies from this size on are not copied, if they were handed over.
+const ZERO_COPY: usize = 16 * 1024;
+
+/// Bodies from this size on travel in the large lane, if they take more than one frame.
+const LARGE: usize = 64 * 1024;
+
+/// The length of an ack's frame.
+const ACK_LEN: usize = 21;
+
+impl Outbox {
+    /// Queues one message whole and returns its number on the channel (0 without
+    /// `confirm.select`), or queues nothing.
+    #[inline]
+    pub(crate) fn publish(
+        &mut self,
+        at: At,
+        head: &impl Head,
+        body: &Body<'_>,
+    ) -> Result<(u64, Wake), Refused> {
+        let frame_max = self.frame_max;
+        let octets = body.as_slice();
+        let direct = self.channel(at)?.is_direct();
+        if direct && octets.len() < ZERO_COPY {
+            self.tail_ack = None;
+            let buf = self.small.buf();
+            head.encode(buf, at.channel, octets.len(), frame_max)?;
+            frame::encode_body(buf, at.channel, octets, frame_max);
+        } else if direct && octets.len() <= self.max_payload() {
+            self.publish_uncopied(at, head, body)?;
+        } else {
+            self.publish_aside(at, head, body)?;
+        }
+        let number = self.channel(at)?.number_publish();
+        Ok((number, self.wake()))
+    }
+
+    /// Queues a message whose body is one frame, which need not be copied if it was handed over.
+    fn publish_uncopied(
+        &mut self,
+        at: At,
+        head: &impl Head,
+        body: &Body<'_>,
+    ) -> Result<(), Refused> {
+        let frame_max = self.frame_max;
+        let octets = body.as_slice();
+        self.tail_ack = None;
+        head.encode(self.small.buf(), at.channel, octets.len(), frame_max)?;
+        match body.shared() {
+            Some(body) => append_body_frame(&mut self.small, at.channel, body),
+            None => frame::encode_body(self.small.buf(), at.channel, octets, frame_max),
+        }
+        Ok(())
+    }
+
+    /// Queues a message that is large, or that must wait behind something of its channel.
+    #[cold]
+    fn publish_aside(&mut self, at: At, head: &impl Head, body: &Body<'_>) -> Result<(), Refused> {
+        let frame_max = self.frame_max;
+        let octets = body.as_slice();
+        let mut frames = Vec::new();
+        head.encode(&mut frames, at.channel, octets.len(), frame_max)?;
+        let parked = if octets.len() >= LARGE {
+            Parked::Large {
+                head: frames,
+                body: body.to_shared(),
+            }
+        } else {
+            frame::encode_body(&mut frames, at.channel, octets, frame_max);
+            Parked::Frames(frames)
+        };
+        self.park(at.channel, parked);
+        self.release(at.channel);
+        Ok(())
+    }
+
+    /// Queues a method that expects no reply.
+    pub(crate) fn send<'m, M: TypedMethod<'m>>(
+        &mut self,
+        at: At,
+        method: &M,
+    ) -> Result<Wake, Refused> {
+        let frame_max = self.frame_max;
+        if self.channel(at)?.is_direct() {
+            self.tail_ack = None;
+            frame::encode_method(self.small.buf(), at.channel, method, frame_max)?;
+        } else {
+            let mut frames = Vec::new();
+            frame::encode_method(&mut frames, at.channel, method, frame_max)?;
+            self.park(at.channel, Parked::Frames(frames));
+        }
+        Ok(self.wake())
+    }
+
+    /// Whether a method fits the negotiated frame size.
+    pub(crate) fn check_fits<'m, M: TypedMethod<'m>>(&self, method: &M) -> Result<(), FrameTooLarge> {
+        let size = method.encoded_len() + frame::OVERHEAD;
+        if size <= self.frame_max {
+            Ok(())
+        } else {
+            Err(FrameTooLarge {
+                size,
+                frame_max: self.frame_max,
+            })
+        }
+    }
+
+    /// Queues a method that expects a reply. On a refusal the slot comes back unanswered.
+    pub(crate) fn request<'m, M: TypedMethod<'m>>(
+        &mut self,
+        at: At,
+        method: &M,
+        slot: Slot,
+    ) -> Result<Wake, (Refused, Slot)> {
+        let frame_max = self.frame_max;
+        let mut frames = Vec::new();
+        let encoded = frame::encode_method(&mut frames, at.channel, method, frame_max);
+        let channel = match self.channel(at) {
+            Ok(channel) => channel,
+            Err(refused) => return Err((refused, slot)),
+        };
+        if let Err(error) = encoded {
+            return Err((error.into(), slot));
+        }
+        if M::ID == channel::Close::ID {
+            channel.state = OutState::Closing;
+        } else if M::ID == confirm::Select::ID {
+            // Publishes behind it on the wire are numbered, whenever the reply comes.
+            channel.confirming = true;
+        }
+        let sooner = self
+            .deadline
+            .is_none_or(|deadline| slot.deadline < deadline);
+        if sooner {
+            self.deadline = Some(slot.deadline);
+        }
+        self.park(at.channel, Parked::Request(frames, slot));
+        self.release(at.channel);
+        // An adapter that is busy writing still has to hear of an earlier deadline.
+        Ok(if sooner {
+            self.wake_always()
+        } else {
+            self.wake()
+        })
+    }
+
+    /// Settles one delivery that was handed out exactly once, so that no tag is counted twice.
+    ///
+    /// Consecutive acks at the very end of the outbox are merged into one `multiple` when everything
+    /// up to the highest tag is settled: what the broker sees means the same, and nothing overtakes
+    /// anything, for the merged frame is the last one queued.
+    #[inline]
+    pub(crate) fn settle(
+        &mut self,
+        at: At,
+        tag: u64,
+        settlement: Settlement,
+    ) -> Result<Wake, Refused> {
+        let tail = self.tail_ack;
+        let channel = self.channel(at)?;
+        channel.settled += 1;
+        channel.max_settled = channel.max_settled.max(tag);
+        let contiguous = channel.settled == channel.max_settled;
+        let direct = channel.is_direct();
+        if settlement != Settlement::Ack || !direct {
+            return self.settle_plainly(at, tag, settlement);
+        }
+        let merged = tail.filter(|tail| contiguous && tail.channel == at.channel);
+        let ack = match merged {
+            Some(tail) => {
+                let buf = self.small.buf();
+                buf.truncate(buf.len().saturating_sub(ACK_LEN));
+                basic::Ack {
+                    delivery_tag: tail.tag.max(tag),
+                    multiple: true,
+                }
+            }
+            None => basic::Ack {
+                delivery_tag: tag,
+                multiple: false,
+            },
+        };
+        self.small
+            .buf()
+            .extend_from_slice(&ack.to_frame(at.channel));
+        self.tail_ack = Some(TailAck {
+            channel: at.channel,
+            tag: ack.delivery_tag,
+        });
+        Ok(self.wake())
+    }
+
+    #[cold]
+    fn settle_plainly(
+        &mut self,
+        at: At,
+        delivery_tag: u64,
+        settlement: Settlement,
+    ) -> Result<Wake, Refused> {
+        match settlement {
+            Settlement::Ack => self.send(
+                at,
+                &basic::Ack {
+                    delivery_tag,
+                    multiple: false,
+                },
+            ),
+            Settlement::Nack { requeue } => self.send(
+                at,
+                &basic::Nack {
+                    delivery_tag,
+                    multiple: false,
+                    requeue,
+                },
+            ),
+            Settlement::Reject { requeue } => self.send(
+                at,
+                &basic::Reject {
+                    delivery_tag,
+                    requeue,
+                },
+            ),
+        }
+    }
+
+    /// Tags were or will be settled by number: the count of settled ones means nothing from here on.
+    pub(crate) fn stop_merging_acks(&mut self, at: At) -> Result<(), Refused> {
+        let channel = self.channel(at)?;
+        // A count above any tag never equals one.
+        channel.settled = u64::MAX / 2;
+        Ok(())
+    }
+
+    /// Queues `connection.close` behind everything accepted so far; nothing is accepted after it.
+    pub(crate) fn close_connection(
+        &mut self,
+        method: &connection::Close<'_>,
+        slot: Slot,
+    ) -> Result<Wake, (Refused, Slot)> {
+        if let Err(refused) = self.check_open() {
+            return Err((refused, slot));
+        }
+        let mut frames = Vec::new();
+        if let Err(error) = frame::encode_method(&mut frames, 0, method, self.frame_max) {
+            return Err((error.into(), slot));
+        }
+        self.deadline = Some(
+            self.deadline
+                .map_or(slot.deadline, |soonest| soonest.min(slot.deadline)),
+        );
+        self.closing = true;
+        self.farewell = Some((frames, slot));
+        Ok(self.wake_always())
+    }
+}
