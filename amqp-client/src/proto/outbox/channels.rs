@@ -93,7 +93,7 @@ impl Outbox {
     }
 
     /// Drops what was to be sent on the channel and hands back the requests.
-    fn clear_channel(&mut self, id: u16) -> Vec<Slot> {
+    pub(super) fn clear_channel(&mut self, id: u16) -> Vec<Slot> {
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
             return Vec::new();
         };

@@ -90,7 +90,7 @@ impl Outbox {
     }
 
     /// The most that one body frame can carry.
-    fn max_payload(&self) -> usize {
+    pub(super) fn max_payload(&self) -> usize {
         self.frame_max.saturating_sub(frame::OVERHEAD).max(1)
     }
 
@@ -120,7 +120,7 @@ impl Outbox {
         }
     }
 
-    fn wake(&mut self) -> Wake {
+    pub(super) fn wake(&mut self) -> Wake {
         if !mem::take(&mut self.idle) {
             return Wake(None);
         }

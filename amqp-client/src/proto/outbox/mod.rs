@@ -15,20 +15,21 @@
 //! Order within a channel never changes; channels pass each other freely. It does not know sockets,
 //! clocks or tasks: a [`Waker`] is all it has of the adapter.
 
+mod channels;
+mod lanes;
+mod sending;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::task::Waker;
 use std::time::Instant;
 
-use amqp_spec::frame::{self, FrameTooLarge};
-use amqp_spec::wire::{MethodId, TypedMethod};
-use amqp_spec::{basic, channel, confirm, connection, constants};
+use amqp_spec::frame::FrameTooLarge;
 use bytes::Bytes;
 
 use super::request::{Barrier, Slot};
 use super::rope::Rope;
 use crate::error::ConnectionError;
-use crate::message::Body;
 
 /// Why a publish or a settlement did not enter the outbox.
 #[derive(Debug)]

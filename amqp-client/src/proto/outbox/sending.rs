@@ -1,6 +1,6 @@
 //! What callers send: messages, methods, requests, settlements. Each is queued whole or not at all.
 
-use amqp_spec::frame;
+use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::TypedMethod;
 use amqp_spec::{basic, channel, confirm, connection};
 
@@ -103,7 +103,10 @@ impl Outbox {
     }
 
     /// Whether a method fits the negotiated frame size.
-    pub(crate) fn check_fits<'m, M: TypedMethod<'m>>(&self, method: &M) -> Result<(), FrameTooLarge> {
+    pub(crate) fn check_fits<'m, M: TypedMethod<'m>>(
+        &self,
+        method: &M,
+    ) -> Result<(), FrameTooLarge> {
         let size = method.encoded_len() + frame::OVERHEAD;
         if size <= self.frame_max {
             Ok(())
