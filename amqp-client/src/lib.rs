@@ -59,3 +59,8 @@ pub use self::message::{Body, Message};
 pub use self::options::ConnectionOptions;
 pub use self::publisher::{Confirmation, PreparedPublisher, Publisher};
 pub use self::uri::UriError;
+
+/// Compiles the examples of the repository's README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
