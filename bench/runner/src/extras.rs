@@ -129,14 +129,19 @@ fn slow_consumer(extra: &mut Extra<'_>) {
             "500",
         ];
         let row = match extra.run(client, "consume-noack", &options) {
-            Ok(line) => {
-                let kilobytes = number(&line, "max_rss_kb") - number(&line, "rss_before_kb");
-                format!("{:.1}", kilobytes * 1024.0 / 1e6)
-            }
+            Ok(line) => grown(&line),
             Err(reason) => reason,
         };
         extra.say(&format!("| {} | {row} |\n", client.label));
     }
+}
+
+/// What the process grew by, in MB; without a figure from before, what it had at most.
+fn grown(line: &Line) -> String {
+    let before = line.get("rss_before_kb").and_then(Value::as_f64);
+    let most = number(line, "max_rss_kb");
+    let sign = if before.is_none() { "at most " } else { "" };
+    format!("{sign}{:.1}", (most - before.unwrap_or(0.0)) * 1024.0 / 1e6)
 }
 
 fn idle(extra: &mut Extra<'_>, mode: &str, count: &str, title: &str, unit: &str) {

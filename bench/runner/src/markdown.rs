@@ -172,20 +172,27 @@ fn versions(out: &mut String, cases: &[Case], clients: &[Client], results: &Resu
     }
 }
 
+/// One line per client and reason, with the cases that it concerns.
 fn failures(out: &mut String, cases: &[Case], clients: &[Client], results: &Results) {
     let mut lines = Vec::new();
-    for case in cases {
-        for client in clients {
-            if let Some(reason) = results
-                .get(*case, client)
-                .and_then(|cell| cell.failure.as_ref())
-            {
-                let size = size_name(case.size);
-                lines.push(format!(
-                    "* {}, {} {size}: {reason}\n",
-                    client.label, case.mode
-                ));
-            }
+    for client in clients {
+        let failed = |case: &Case| results.get(*case, client)?.failure.as_deref();
+        let mut reasons: Vec<&str> = cases.iter().filter_map(failed).collect();
+        reasons.dedup();
+        for reason in reasons {
+            let concerned = cases.iter().filter(|case| failed(case) == Some(reason));
+            let names = concerned.map(|case| format!("{} {}", case.mode, size_name(case.size)));
+            let names: Vec<_> = names.collect();
+            let took_part = cases
+                .iter()
+                .filter(|case| client.takes_part_in(case.mode))
+                .count();
+            let which = if names.len() == took_part {
+                "all".into()
+            } else {
+                names.join(", ")
+            };
+            lines.push(format!("* {} ({which}): {reason}\n", client.label));
         }
     }
     if !lines.is_empty() {
