@@ -24,6 +24,8 @@ pub(crate) struct Driver<S> {
     stream: S,
     core: Core,
     sleep: Pin<Box<Sleep>>,
+    /// The timer is set and knows the task.
+    armed: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -32,11 +34,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             stream,
             core,
             sleep: Box::pin(tokio::time::sleep_until(far_future())),
+            armed: false,
         }
     }
 
     /// Writes until nothing is queued or the stream is full. True if there is more to do at once.
-    fn write(&mut self, context: &mut Context<'_>) -> bool {
+    fn write(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
         for _ in 0..WRITES_PER_POLL {
             let Poll::Ready(transmit) = self.core.transmit(context) else {
                 return false;
@@ -53,12 +56,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             match written {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(0)) => {
-                    self.write_failed(context, io::ErrorKind::WriteZero.into());
+                    self.write_failed(now, context, io::ErrorKind::WriteZero.into());
                     return false;
                 }
-                Poll::Ready(Ok(n)) => self.core.transmitted(n, now()),
+                Poll::Ready(Ok(n)) => self.core.transmitted(n, now),
                 Poll::Ready(Err(error)) => {
-                    self.write_failed(context, error);
+                    self.write_failed(now, context, error);
                     return false;
                 }
             }
@@ -67,15 +70,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// What the broker said before it reset the connection is worth more than the reset.
-    fn write_failed(&mut self, context: &mut Context<'_>, error: io::Error) {
-        while self.read(context) {}
+    fn write_failed(&mut self, now: Instant, context: &mut Context<'_>, error: io::Error) {
+        while self.read(now, context) {}
         self.core.lost(ConnectionError::Io(error.into()));
     }
 
     /// Reads a few times. True if there is more to do at once.
-    fn read(&mut self, context: &mut Context<'_>) -> bool {
+    fn read(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
         for _ in 0..READS_PER_POLL {
-            if !self.core.wants_read(now()) {
+            if !self.core.wants_read(now) {
                 return false;
             }
             let mut space = ReadBuf::new(self.core.read_space());
@@ -83,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(())) => {
                     let n = space.filled().len();
-                    self.core.read_done(n, now());
+                    self.core.read_done(n, now);
                 }
                 Poll::Ready(Err(error)) => {
                     self.core.lost(ConnectionError::Io(error.into()));
@@ -94,23 +97,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         true
     }
 
-    /// Sleeps until the core's deadline. True if it has passed and was dealt with.
-    fn tick(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(deadline) = self.core.deadline() else {
-            return false;
-        };
-        let deadline = tokio::time::Instant::from_std(deadline);
-        if self.sleep.deadline() != deadline {
-            // An earlier wake-up than needed costs less than moving the timer all the time.
-            if deadline < self.sleep.deadline() || self.sleep.is_elapsed() {
-                self.sleep.as_mut().reset(deadline);
+    /// Does what is due, and sees to it that the task is woken for what will be.
+    fn tick(&mut self, now: Instant, context: &mut Context<'_>) {
+        while let Some(deadline) = self.core.deadline() {
+            if deadline <= now {
+                self.core.handle_timeout(now);
+                continue;
             }
+            // A timer that goes off too early costs less than one that is moved all the time.
+            let set = self.sleep.deadline().into_std();
+            if self.armed && now < set && set <= deadline {
+                return;
+            }
+            self.sleep.as_mut().reset(deadline.into());
+            self.armed = self.sleep.as_mut().poll(context).is_pending();
+            if !self.armed {
+                // It has come meanwhile: look at the clock anew.
+                context.waker().wake_by_ref();
+            }
+            return;
         }
-        if self.sleep.as_mut().poll(context).is_pending() {
-            return false;
-        }
-        self.core.handle_timeout(now());
-        true
     }
 }
 
@@ -119,12 +125,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        let now = now();
         // Reading comes before the clock: a process that was suspended finds what came meanwhile.
-        let mut busy = this.write(context);
-        busy |= this.read(context);
-        while this.tick(context) {}
+        let mut busy = this.write(now, context);
+        busy |= this.read(now, context);
+        this.tick(now, context);
         // Replies to what was read, and heartbeats, leave in the same turn.
-        busy |= this.write(context);
+        busy |= this.write(now, context);
         if this.core.is_finished() {
             return Poll::Ready(());
         }

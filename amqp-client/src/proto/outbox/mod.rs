@@ -131,6 +131,9 @@ enum OutState {
     Opening,
     Open,
     Closing,
+    /// The broker has closed it, in the middle of a large body of ours. RabbitMQ discards the rest,
+    /// but counts it: with `channel.close-ok` amid content it closes the connection with 505.
+    Finishing,
 }
 
 #[derive(Debug)]
@@ -177,6 +180,16 @@ impl OutChannel {
                 .in_flight
                 .back()
                 .is_none_or(|slot| slot.barrier != Barrier::Everything)
+    }
+
+    /// Whether a request may go straight to the small lane.
+    fn takes_request(&self) -> bool {
+        !self.in_large
+            && self.parked.is_empty()
+            && self
+                .in_flight
+                .back()
+                .is_none_or(|slot| slot.barrier == Barrier::Nothing)
     }
 
     fn number_publish(&mut self) -> u64 {
@@ -317,6 +330,8 @@ impl Outbox {
         let ids = 0..u16::try_from(self.channels.len()).unwrap_or(u16::MAX);
         let mut slots: Vec<Slot> = ids.flat_map(|id| self.clear_channel(id)).collect();
         slots.extend(self.farewell.take().map(|(_, slot)| slot));
+        self.large.clear();
+        self.aside = 0;
         self.small.clear(0);
         self.tail_ack = None;
         self.deadline = None;
@@ -337,6 +352,13 @@ impl Outbox {
             last.extend_from_slice(frames);
         } else {
             channel.parked.push_back(parked);
+        }
+    }
+
+    /// A request has been put into the small lane.
+    fn await_reply(&mut self, id: u16, slot: Slot) {
+        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
+            channel.in_flight.push_back(slot);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What callers send: messages, methods, requests, settlements. Each is queued whole or not at all.
 
 use amqp_spec::frame::{self, FrameTooLarge};
-use amqp_spec::wire::TypedMethod;
+use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{basic, channel, confirm, connection};
 
 use super::lanes::append_body_frame;
@@ -126,20 +126,19 @@ impl Outbox {
         slot: Slot,
     ) -> Result<Wake, (Refused, Slot)> {
         let frame_max = self.frame_max;
-        let mut frames = Vec::new();
-        let encoded = frame::encode_method(&mut frames, at.channel, method, frame_max);
         let channel = match self.channel(at) {
             Ok(channel) => channel,
             Err(refused) => return Err((refused, slot)),
         };
-        if let Err(error) = encoded {
+        let direct = channel.takes_request();
+        let mut parked = Vec::new();
+        let buf = if direct {
+            self.small.buf()
+        } else {
+            &mut parked
+        };
+        if let Err(error) = frame::encode_method(buf, at.channel, method, frame_max) {
             return Err((error.into(), slot));
-        }
-        if M::ID == channel::Close::ID {
-            channel.state = OutState::Closing;
-        } else if M::ID == confirm::Select::ID {
-            // Publishes behind it on the wire are numbered, whenever the reply comes.
-            channel.confirming = true;
         }
         let sooner = self
             .deadline
@@ -147,14 +146,32 @@ impl Outbox {
         if sooner {
             self.deadline = Some(slot.deadline);
         }
-        self.park(at.channel, Parked::Request(frames, slot));
-        self.release(at.channel);
+        self.note_request(at, M::ID);
+        if direct {
+            self.tail_ack = None;
+            self.await_reply(at.channel, slot);
+        } else {
+            self.park(at.channel, Parked::Request(parked, slot));
+        }
         // An adapter that is busy writing still has to hear of an earlier deadline.
         Ok(if sooner {
             self.wake_always()
         } else {
             self.wake()
         })
+    }
+
+    /// Some requests change the channel as soon as they have a place in line.
+    fn note_request(&mut self, at: At, id: MethodId) {
+        let Ok(channel) = self.channel(at) else {
+            return;
+        };
+        if id == channel::Close::ID {
+            channel.state = OutState::Closing;
+        } else if id == confirm::Select::ID {
+            // Publishes behind it on the wire are numbered, whenever the reply comes.
+            channel.confirming = true;
+        }
     }
 
     /// Settles one delivery that was handed out exactly once, so that no tag is counted twice.
