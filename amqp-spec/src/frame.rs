@@ -10,7 +10,7 @@
 //!
 //! [`decode`] takes the frames off the front of what has been received so far, whichever way the
 //! network cut it. The `encode_` functions append whole frames; what does not fit into a frame is
-//! refused before anything is written, since a frame that has been begun can not be taken back.
+//! refused before anything is written, since a frame that has been begun cannot be taken back.
 //! Nothing here keeps state: assembling the frames of a content is the business of the connection.
 
 use alloc::vec::Vec;
@@ -336,6 +336,73 @@ fn encode_body_frame(buf: &mut Vec<u8>, channel: u16, part: &[u8]) {
     buf.extend_from_slice(&[FRAME_BODY, c1, c0, s3, s2, s1, s0]);
     buf.extend_from_slice(part);
     buf.push(FRAME_END);
+}
+
+/// Appends a method that carries a content, with that content: method, header and body, in as many
+/// frames as it takes. If it fails, `buf` is unchanged: a content that was begun has to be
+/// finished.
+///
+/// The same octets as from [`encode_method`], [`encode_header`] and [`encode_body`] one after the
+/// other, with less work in between.
+///
+/// # Errors
+///
+/// The frame of the method or of the header would be larger than `frame_max`, which counts the
+/// overhead in.
+#[inline]
+pub fn encode_content<'a, M: TypedMethod<'a>>(
+    buf: &mut Vec<u8>,
+    channel: u16,
+    method: &M,
+    properties: &[u8],
+    body: &[u8],
+    frame_max: usize,
+) -> Result<(), FrameTooLarge> {
+    let method_size = method.encoded_len();
+    let [m3, m2, m1, m0] = checked_size(method_size, frame_max)?;
+    let header_size = ContentHeader::FIXED + properties.len();
+    let [h3, h2, h1, h0] = checked_size(header_size, frame_max)?;
+    let max_payload = max_payload(frame_max);
+    let [c1, c0] = channel.to_be_bytes();
+    let [i3, i2, i1, i0] = M::ID.to_be_bytes();
+    let [b7, b6, b5, b4, b3, b2, b1, b0] = (body.len() as u64).to_be_bytes();
+
+    buf.reserve(method_size + header_size + body.len() + 3 * OVERHEAD);
+    buf.extend_from_slice(&[FRAME_METHOD, c1, c0, m3, m2, m1, m0, i3, i2, i1, i0]);
+    method.encode_arguments(buf);
+    buf.extend_from_slice(&[
+        FRAME_END,
+        FRAME_HEADER,
+        c1,
+        c0,
+        h3,
+        h2,
+        h1,
+        h0,
+        i3,
+        i2,
+        0,
+        0,
+        b7,
+        b6,
+        b5,
+        b4,
+        b3,
+        b2,
+        b1,
+        b0,
+    ]);
+    buf.extend_from_slice(properties);
+    if body.is_empty() || body.len() > max_payload {
+        buf.push(FRAME_END);
+        encode_body(buf, channel, body, frame_max);
+    } else {
+        // The length is the lower half of the body's size: a payload is no longer than that can say.
+        buf.extend_from_slice(&[FRAME_END, FRAME_BODY, c1, c0, b3, b2, b1, b0]);
+        buf.extend_from_slice(body);
+        buf.push(FRAME_END);
+    }
+    Ok(())
 }
 
 /// The largest payload in a frame of `frame_max` octets; at least 1, at most what the size field

@@ -184,6 +184,44 @@ fn body_is_split_at_frame_max() {
 }
 
 #[test]
+fn content_is_its_method_header_and_body() {
+    let publish = basic::Publish {
+        routing_key: short_str!("key"),
+        ..Default::default()
+    };
+    let properties = basic::Properties::new()
+        .delivery_mode(2)
+        .message_id(short_str!("m-1"));
+    let list = properties.as_bytes();
+    for len in [0, 1, 4088, 4089, 10_000] {
+        let body = vec![b'x'; len];
+        let mut expected = b"before".to_vec();
+        frame::encode_method(&mut expected, 3, &publish, 4096).unwrap();
+        frame::encode_header(&mut expected, 3, 60, len as u64, list, 4096).unwrap();
+        frame::encode_body(&mut expected, 3, &body, 4096);
+        let mut buf = b"before".to_vec();
+        frame::encode_content(&mut buf, 3, &publish, list, &body, 4096).unwrap();
+        assert_eq!(buf, expected, "{len}");
+    }
+}
+
+#[test]
+fn content_that_does_not_fit_leaves_the_buffer_alone() {
+    let publish = basic::Publish {
+        routing_key: short_str!("key"),
+        ..Default::default()
+    };
+    let mut buf = b"before".to_vec();
+    // Neither when the method nor when only the header is too large.
+    let size = publish.encoded_len() + frame::OVERHEAD;
+    for (frame_max, expected) in [(size - 1, size), (size, 8 + 12 + 100)] {
+        let error = frame::encode_content(&mut buf, 3, &publish, &[0; 100], b"body", frame_max);
+        assert_eq!(error.unwrap_err().size, expected);
+        assert_eq!(buf, b"before");
+    }
+}
+
+#[test]
 fn content_header_ignores_the_weight() {
     let payload = [0, 60, 0xab, 0xcd, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0];
     let header = ContentHeader {
