@@ -66,6 +66,18 @@ impl Head for PublishHead<'_> {
         frame::encode_header(buf, channel, basic::CLASS_ID, size, properties, frame_max)
             .inspect_err(|_| buf.truncate(start))
     }
+
+    #[inline]
+    fn encode_with_body(
+        &self,
+        buf: &mut Vec<u8>,
+        channel: u16,
+        body: &[u8],
+        frame_max: usize,
+    ) -> Result<(), FrameTooLarge> {
+        let properties = self.properties.as_bytes();
+        frame::encode_content(buf, channel, &self.method, properties, body, frame_max)
+    }
 }
 
 /// A head that is encoded once and copied for every message.

@@ -57,30 +57,55 @@ impl Outbox {
         }
     }
 
-    /// The broker has closed the channel: queues `channel.close-ok`, after which the id is free.
-    /// Returns the requests that will have no reply.
+    /// The broker has closed the channel: queues `channel.close-ok`, behind the rest of a large body
+    /// if one is under way. After that the id is free. Returns the requests that will have no reply.
     pub(crate) fn channel_closed_by_broker(&mut self, id: u16) -> (Vec<Slot>, Wake) {
         let close_sent = self
             .channels
             .get(usize::from(id))
             .is_some_and(|channel| channel.in_flight.iter().any(Slot::is_close));
         let mut slots = self.clear_channel(id);
-        self.tail_ack = None;
-        let close_ok = channel::CloseOk {}.to_frame(id);
-        self.small.buf().extend_from_slice(&close_ok);
+        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
+            channel.state = OutState::Finishing;
+            if !channel.in_large {
+                self.finish(id);
+            }
+        }
         if let Some(channel) = self.channels.get_mut(usize::from(id)) {
             if close_sent {
+                channel.state = OutState::Closing;
                 // Both sides closed at once: the broker will still answer ours, so that the id is
                 // not free before that close-ok has come. One that was still parked never leaves.
                 let close = slots.iter().position(|slot| slot.is_close());
                 if let Some(close) = close {
                     channel.in_flight.push_back(slots.remove(close));
                 }
-            } else {
-                channel.state = OutState::Free;
             }
         }
         (slots, self.wake())
+    }
+
+    /// Queues the `channel.close-ok` that has been owed until now.
+    fn finish(&mut self, id: u16) {
+        self.tail_ack = None;
+        let close_ok = channel::CloseOk {}.to_frame(id);
+        self.small.buf().extend_from_slice(&close_ok);
+        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
+            channel.state = OutState::Free;
+        }
+    }
+
+    /// The last frame of a channel's large body is on its way: what waited for it may follow.
+    pub(super) fn large_sent(&mut self, id: u16) {
+        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
+            return;
+        };
+        channel.in_large = false;
+        if channel.state == OutState::Finishing {
+            self.finish(id);
+        } else {
+            self.release(id);
+        }
     }
 
     /// `channel.close-ok` has come: the id is free. Returns the requests that will have no reply.
@@ -92,7 +117,8 @@ impl Outbox {
         slots
     }
 
-    /// Drops what was to be sent on the channel and hands back the requests.
+    /// Drops what was to be sent on the channel, but for the rest of a large body, and hands back
+    /// the requests.
     pub(super) fn clear_channel(&mut self, id: u16) -> Vec<Slot> {
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
             return Vec::new();
@@ -104,16 +130,6 @@ impl Outbox {
                 slots.push(slot);
             }
         }
-        channel.in_large = false;
-        // The rest of a large body is not sent: the broker discards it anyway, and frames are whole.
-        let aside = &mut self.aside;
-        self.large.retain(|large| {
-            let keep = large.channel != id;
-            if !keep {
-                *aside -= large.body.len();
-            }
-            keep
-        });
         slots
     }
 
@@ -152,12 +168,18 @@ impl Outbox {
     }
 
     /// Finds the publish that a returned message belongs to. The broker returns in the order of
-    /// publishing; of messages that are alike to the letter the first is taken.
-    pub(crate) fn claim_returned(&mut self, id: u16, fingerprint: u64) -> Option<u64> {
+    /// publishing, and before it answers; of messages that are alike to the letter the first
+    /// unanswered one is taken.
+    pub(crate) fn claim_returned(
+        &mut self,
+        id: u16,
+        fingerprint: u64,
+        is_unanswered: impl Fn(u64) -> bool,
+    ) -> Option<u64> {
         let mandatory = &mut self.channels.get_mut(usize::from(id))?.mandatory;
         let at = mandatory
             .iter()
-            .position(|&(_, print)| print == fingerprint)?;
+            .position(|&(number, print)| print == fingerprint && is_unanswered(number))?;
         mandatory.remove(at).map(|(number, _)| number)
     }
 

@@ -83,9 +83,8 @@ impl Outbox {
         let id = large.channel;
         if !large.body.is_empty() {
             self.large.push_back(large);
-        } else if let Some(channel) = self.channels.get_mut(usize::from(id)) {
-            channel.in_large = false;
-            self.release(id);
+        } else {
+            self.large_sent(id);
         }
     }
 

@@ -24,7 +24,7 @@ use std::mem;
 use std::task::Waker;
 use std::time::Instant;
 
-use amqp_spec::frame::FrameTooLarge;
+use amqp_spec::frame::{self, FrameTooLarge};
 use bytes::Bytes;
 
 use super::request::{Barrier, Slot};
@@ -217,6 +217,20 @@ pub(crate) trait Head {
         body_size: usize,
         frame_max: usize,
     ) -> Result<(), FrameTooLarge>;
+
+    /// Appends the whole message, or nothing.
+    #[inline]
+    fn encode_with_body(
+        &self,
+        buf: &mut Vec<u8>,
+        channel: u16,
+        body: &[u8],
+        frame_max: usize,
+    ) -> Result<(), FrameTooLarge> {
+        self.encode(buf, channel, body.len(), frame_max)?;
+        frame::encode_body(buf, channel, body, frame_max);
+        Ok(())
+    }
 }
 
 /// How a delivery is settled.

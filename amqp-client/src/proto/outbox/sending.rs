@@ -33,9 +33,7 @@ impl Outbox {
         let direct = self.channel(at)?.is_direct();
         if direct && octets.len() < ZERO_COPY {
             self.tail_ack = None;
-            let buf = self.small.buf();
-            head.encode(buf, at.channel, octets.len(), frame_max)?;
-            frame::encode_body(buf, at.channel, octets, frame_max);
+            head.encode_with_body(self.small.buf(), at.channel, octets, frame_max)?;
         } else if direct && octets.len() <= self.max_payload() {
             self.publish_uncopied(at, head, body)?;
         } else {
