@@ -93,12 +93,18 @@ fn fill(release: &str, root: &Path) -> Result<(), Failure> {
     if mirror.starts_with("https:") {
         debootstrap.arg("--include=ca-certificates");
     }
-    if let Some(proxy) = apt_config("Acquire::http::Proxy") {
-        debootstrap.env("http_proxy", proxy);
+    for scheme in ["http", "https"] {
+        if let Some(proxy) = apt_config(&format!("Acquire::{scheme}::Proxy")) {
+            debootstrap.env(format!("{scheme}_proxy"), proxy);
+        }
     }
-    debootstrap.arg(release).arg(root).arg(mirror);
+    debootstrap.arg(release).arg(root).arg(&mirror);
     run(&mut debootstrap, &log)?;
     copy_into(root, &["etc/hosts", "etc/resolv.conf"])?;
+    if mirror.starts_with("https:") {
+        // Whom this machine trusts, which may be more than the package knows.
+        copy_into(root, &["etc/ssl/certs/ca-certificates.crt"])?;
+    }
     // Proxies, timeouts and what else this machine needs to reach its mirror.
     write(
         &root.join("etc/apt/apt.conf.d/00host"),

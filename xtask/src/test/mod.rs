@@ -69,6 +69,9 @@ enum Step {
 /// The step without which no tests can run.
 const COMPILING: &str = "compiling the tests";
 
+/// Runs the tests, also those behind a binary in which one has failed.
+const RUN_TESTS: &[&str] = &["test", "--workspace", "--all-features", "--no-fail-fast"];
+
 type Variables = &'static [(&'static str, &'static str)];
 
 impl Step {
@@ -217,14 +220,10 @@ fn carry_out(step: &Step) -> Result<Outcome, Failure> {
                 log.into_failure()
             })
         }
-        Step::AllTests { broker } => with_broker(
-            broker,
-            cargo(&["test", "--workspace", "--all-features"]),
-            "all-tests",
-        ),
+        Step::AllTests { broker } => with_broker(broker, cargo(RUN_TESTS), "all-tests"),
         Step::BrokerTests { broker } => {
             // The same selection of packages and features as above, or cargo would compile anew.
-            let mut command = cargo(&["test", "--workspace", "--all-features"]);
+            let mut command = cargo(RUN_TESTS);
             for (package, binary) in BROKER_BINARIES {
                 if workspace::root()
                     .join(format!("{package}/tests/{binary}/main.rs"))
