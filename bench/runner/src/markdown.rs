@@ -16,6 +16,7 @@ pub(crate) fn document(
 ) -> String {
     let mut out = String::new();
     introduction(&mut out, head);
+    summary(&mut out, cases, clients, results);
     let mut modes: Vec<&str> = cases.iter().map(|case| case.mode).collect();
     modes.dedup();
     for mode in modes {
@@ -57,6 +58,49 @@ fn introduction(out: &mut String, head: &Head) {
              It pauses before the first delivery, \
              because some clients lose what arrives before they have registered their consumer; \
              the pause is not counted.\n",
+        );
+    }
+}
+
+/// Ours between the limit and the best of the others, case by case.
+fn summary(out: &mut String, cases: &[Case], clients: &[Client], results: &Results) {
+    let best = |case: Case, wanted: fn(&Client) -> bool| {
+        let costs = clients
+            .iter()
+            .filter(|client| wanted(client))
+            .filter_map(|client| {
+                let spread = results.get(case, client)?.spread("cpu_us_per_msg")?;
+                Some((client.label, spread.median))
+            });
+        costs.min_by(|(_, a), (_, b)| a.total_cmp(b))
+    };
+    out.push_str(
+        "\n## In short\n\n\
+         µs of processor time per message: ours and the best of the others, whichever way of using \
+         them is cheapest.\n\n\
+         | | | raw socket | ours | × raw | best peer | | × ours |\n\
+         |---|---|---:|---:|---:|---:|---|---:|\n",
+    );
+    for &case in cases {
+        let raw = best(case, Client::is_raw);
+        let ours = best(case, Client::is_ours);
+        let peer = best(case, |client| !client.is_raw() && !client.is_ours());
+        let shown = |cost: Option<(&str, f64)>| cost.map_or("–".into(), |(_, c)| microseconds(c));
+        let ratio = |above: Option<(&str, f64)>, below: Option<(&str, f64)>| match (above, below) {
+            (Some((_, above)), Some((_, below))) => format!("{:.2}", above / below),
+            _ => "–".into(),
+        };
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            case.mode,
+            size_name(case.size),
+            shown(raw),
+            shown(ours),
+            ratio(ours, raw),
+            shown(peer),
+            peer.map_or("–", |(label, _)| label),
+            ratio(peer, ours),
         );
     }
 }
