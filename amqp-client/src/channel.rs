@@ -460,6 +460,9 @@ impl Channel {
     /// Limits what is delivered and not acknowledged (`basic.qos`): for each consumer started from
     /// here on, or for the whole channel. Zero is no limit.
     ///
+    /// Consumers that are started with a [prefetch](Consume::prefetch) of their own have that
+    /// instead, and RabbitMQ then forgets the limit of the channel.
+    ///
     /// # Errors
     ///
     /// The channel or the connection has ended.
@@ -472,6 +475,7 @@ impl Channel {
         prefetch_count: u16,
         scope: QosScope,
     ) -> Result<(), ChannelError> {
+        self.shared().set_own_limit();
         let global = scope == QosScope::Channel;
         self.call(&basic::Qos {
             prefetch_size: 0,
@@ -636,7 +640,8 @@ pub enum Requeue {
 pub enum QosScope {
     /// Each consumer started afterwards has this limit for itself.
     Consumer,
-    /// All consumers of the channel share it. Quorum queues refuse that.
+    /// All consumers of the channel share it. Quorum queues refuse that, and RabbitMQ 4.3 takes it
+    /// for a limit of each consumer.
     Channel,
 }
 

@@ -86,7 +86,7 @@ pub struct Consume<A = Manual> {
     queue: String,
     tag: Option<String>,
     exclusive: bool,
-    prefetch: u16,
+    prefetch: Option<u16>,
     arguments: FieldTable,
     too_long: Option<TooLong>,
     acknowledgement: PhantomData<fn() -> A>,
@@ -108,16 +108,18 @@ impl Consume {
             queue: queue.to_owned(),
             tag: None,
             exclusive: false,
-            prefetch: DEFAULT_PREFETCH,
+            prefetch: None,
             arguments: FieldTable::new(),
             too_long: None,
             acknowledgement: PhantomData,
         }
     }
 
-    /// How many deliveries may be unacknowledged at once; zero is no limit. Default: 200.
+    /// How many deliveries may be unacknowledged at once; zero is no limit. Default: 200, or what
+    /// [`Channel::basic_qos`] has set, if it was called on the channel before. RabbitMQ takes a
+    /// limit of the consumer's own for the end of the channel's.
     pub fn prefetch(mut self, count: u16) -> Self {
-        self.prefetch = count;
+        self.prefetch = Some(count);
         self
     }
 
@@ -129,7 +131,7 @@ impl Consume {
             queue: self.queue,
             tag: self.tag,
             exclusive: self.exclusive,
-            prefetch: 0,
+            prefetch: None,
             arguments: self.arguments,
             too_long: self.too_long,
             acknowledgement: PhantomData,
@@ -167,7 +169,9 @@ impl<A: Acknowledgement> Consume<A> {
             return Err(error.into());
         }
         let shared = self.channel.shared();
-        let tag = self.tag.unwrap_or_else(|| shared.link.next_consumer_tag());
+        // The broker would take an empty one for a request to choose.
+        let tag = self.tag.filter(|tag| !tag.is_empty());
+        let tag = tag.unwrap_or_else(|| shared.link.next_consumer_tag());
         let tag = ShortString::new(tag.into_bytes())?;
         let queue = ConsumerQueue::new(tag, A::NO_ACK, Arc::clone(&shared.link));
         // From here on, dropping this future cancels the consumer.
@@ -188,36 +192,41 @@ impl<A: Acknowledgement> Consume<A> {
             no_wait: false,
             arguments: self.arguments.as_ref(),
         };
-        let qos = basic::Qos {
-            prefetch_count: self.prefetch,
-            ..basic::Qos::default()
+        let prefetch = match self.prefetch {
+            // Nothing is ever unacknowledged.
+            _ if A::NO_ACK => None,
+            None if shared.has_own_limit() => None,
+            count => Some(count.unwrap_or(DEFAULT_PREFETCH)),
         };
+        let qos = prefetch.map(|prefetch_count| basic::Qos {
+            prefetch_count,
+            ..basic::Qos::default()
+        });
         let (qos_slot, qos_ok) = slot::<basic::Qos>(shared, Effect::Nothing, Barrier::Nothing);
         let effect = Effect::Consume(Arc::clone(&consumer.queue));
         let (slot, consume_ok) = slot::<basic::Consume<'_>>(shared, effect, Barrier::Requests);
         // The limit holds for the consumers started after it, so nothing may come between the two.
-        let started = {
+        let (limited, started) = {
             let mut outbox = shared.link.outbox();
             // Refused before the limit is set, for otherwise it would hold for other consumers.
             outbox.check_fits(&consume)?;
-            outbox.request(shared.at, &qos, qos_slot).and_then(|first| {
-                outbox
-                    .request(shared.at, &consume, slot)
-                    .map(|second| (first, second))
-            })
+            let limited = qos.map(|qos| outbox.request(shared.at, &qos, qos_slot));
+            (limited, outbox.request(shared.at, &consume, slot))
         };
-        match started {
-            Ok((first, second)) => {
-                first.now();
-                second.now();
+        let is_limited = limited.is_some();
+        for queued in limited.into_iter().chain([started]) {
+            match queued {
+                Ok(wake) => wake.now(),
+                Err((refused, _)) => return Err(shared.explain(refused)),
             }
-            Err((refused, _)) => return Err(shared.explain(refused)),
         }
-        crate::channel::PendingReply {
-            answer: qos_ok,
-            requeue: None,
+        if is_limited {
+            crate::channel::PendingReply {
+                answer: qos_ok,
+                requeue: None,
+            }
+            .await?;
         }
-        .await?;
         crate::channel::PendingReply {
             answer: consume_ok,
             requeue: None,
@@ -277,7 +286,8 @@ impl std::error::Error for ConsumeError {
 ///
 /// Ends with `None` after [`cancel`](Self::cancel); ends with one error, then `None`, if anybody
 /// else ended it. Dropping it cancels it at the broker, in the background, and gives back what it
-/// has not yielded. Keeps its channel open.
+/// has not yielded, unless it takes deliveries without acknowledging them: those are lost. Keeps its
+/// channel open.
 #[must_use = "dropping a consumer cancels it"]
 pub struct Consumer<A: Acknowledgement = Manual> {
     channel: Channel,

@@ -17,6 +17,8 @@ pub(crate) struct ChannelShared {
     confirms: Mutex<Confirms>,
     ended: Mutex<Option<ChannelError>>,
     handle_gone: AtomicBool,
+    /// The application has set a limit with `basic.qos`; consumers come without one of their own.
+    own_limit: AtomicBool,
 }
 
 impl ChannelShared {
@@ -27,6 +29,7 @@ impl ChannelShared {
             confirms: Mutex::default(),
             ended: Mutex::default(),
             handle_gone: AtomicBool::new(false),
+            own_limit: AtomicBool::new(false),
         }
     }
 
@@ -67,5 +70,14 @@ impl ChannelShared {
 
     pub(crate) fn is_abandoned(&self) -> bool {
         self.handle_gone.load(Ordering::Acquire)
+    }
+
+    /// The application sets a limit of unacknowledged deliveries itself.
+    pub(crate) fn set_own_limit(&self) {
+        self.own_limit.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_own_limit(&self) -> bool {
+        self.own_limit.load(Ordering::Acquire)
     }
 }
