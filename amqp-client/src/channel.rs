@@ -17,7 +17,7 @@ use crate::delivery::{Delivery, Got, Received};
 use crate::error::ChannelError;
 use crate::message::{Body, Message};
 use crate::proto::channel::ChannelShared;
-use crate::proto::outbox::Settlement;
+use crate::proto::outbox::{Head, Settlement};
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
 use crate::publish::{PreparedHead, Publish, PublishHead};
 
@@ -318,9 +318,7 @@ impl Channel {
         message: &Message,
     ) -> Result<(), ChannelError> {
         let head = PublishHead::new(exchange, routing_key, message.check()?, false)?;
-        Publish::new(self, head, message.body().into())
-            .await
-            .map(drop)
+        self.publish_plainly(head, message.body().into()).await
     }
 
     /// As [`basic_publish`](Self::basic_publish), with a body that need not be put into a
@@ -341,7 +339,21 @@ impl Channel {
         body: impl Into<Body<'_>>,
     ) -> Result<(), ChannelError> {
         let head = PublishHead::new(exchange, routing_key, properties, false)?;
-        Publish::new(self, head, body.into()).await.map(drop)
+        self.publish_plainly(head, body.into()).await
+    }
+
+    /// Publishes without a confirmation.
+    async fn publish_plainly(
+        &self,
+        head: impl Head + Unpin,
+        body: Body<'_>,
+    ) -> Result<(), ChannelError> {
+        let number = Publish::new(self, head, body).await?;
+        if number > 0 {
+            // The channel has confirms: what the broker says of this one is not to be kept.
+            self.shared().confirms().abandon(number);
+        }
+        Ok(())
     }
 
     /// Prepares publishing many messages that differ in their bodies only: exchange, routing key and
@@ -620,9 +632,7 @@ impl PreparedPublish {
     ///
     /// As [`Channel::basic_publish`].
     pub async fn publish(&self, body: impl Into<Body<'_>>) -> Result<(), ChannelError> {
-        Publish::new(&self.channel, &self.head, body.into())
-            .await
-            .map(drop)
+        self.channel.publish_plainly(&self.head, body.into()).await
     }
 }
 

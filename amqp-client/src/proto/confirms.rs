@@ -159,12 +159,7 @@ impl Confirms {
         number: u64,
         context: &mut Context<'_>,
     ) -> Poll<Result<Outcome, ChannelError>> {
-        let resolved = match number.checked_sub(self.resolved + 1) {
-            None => true,
-            Some(offset) => usize::try_from(offset)
-                .is_ok_and(|index| matches!(self.slots.get(index), Some(Slot::Resolved))),
-        };
-        if resolved {
+        if self.is_resolved(number) {
             return Poll::Ready(Ok(self.notable.remove(&number).unwrap_or(Outcome::Acked)));
         }
         if let Some(cause) = &self.ended {
@@ -198,6 +193,21 @@ impl Confirms {
         self.slots
             .iter()
             .any(|slot| matches!(slot, Slot::Waiting(_)))
+    }
+
+    /// How many slots and notable outcomes are kept.
+    #[cfg(test)]
+    pub(crate) fn leftovers(&self) -> (usize, usize) {
+        (self.slots.len(), self.notable.len())
+    }
+
+    /// Whether this number has been answered.
+    pub(crate) fn is_resolved(&self, number: u64) -> bool {
+        match number.checked_sub(self.resolved + 1) {
+            None => true,
+            Some(offset) => usize::try_from(offset)
+                .is_ok_and(|index| matches!(self.slots.get(index), Some(Slot::Resolved))),
+        }
     }
 
     /// Every number up to this one is resolved.

@@ -82,13 +82,17 @@ impl Content {
         max_message_size: u64,
     ) -> Result<Option<Complete>, Violation> {
         let header = check_header(channel, payload, max_message_size)?;
+        // Out of place it leaves everything as it is: somebody may wait for what was under way.
+        if !matches!(self, Self::Header { .. }) {
+            return Err(Violation::UnexpectedContent { channel });
+        }
         let Self::Header {
             target,
             mut raw,
             mut at,
         } = std::mem::take(self)
         else {
-            return Err(Violation::UnexpectedContent { channel });
+            return Ok(None);
         };
         let announced = usize::try_from(header.body_size).unwrap_or(usize::MAX);
         raw.reserve_exact(

@@ -169,6 +169,12 @@ impl Core {
         // What came before it must be there when it takes effect.
         self.hand_over();
         match method {
+            // Frames may be late, but an answer on a channel that is not open would be fatal.
+            Method::ChannelClose(_) | Method::ChannelFlow(_)
+                if !self.link.outbox().is_in_use(id) =>
+            {
+                Err(Violation::UnknownChannel { channel: id })
+            }
             Method::ChannelClose(close) => {
                 self.channel_closed_by_broker(id, close);
                 Ok(())
@@ -200,6 +206,13 @@ impl Core {
     }
 
     fn reply(&mut self, id: u16, method: &Method<'_>, payload: &[u8]) -> Result<(), Violation> {
+        if matches!(method, Method::BasicGetOk(_))
+            && self
+                .in_channel(id)?
+                .is_some_and(|channel| !channel.content.is_idle())
+        {
+            return Err(Violation::UnexpectedContent { channel: id });
+        }
         let Some(mut slot) = self.link.outbox().take_request(id, method.id()) else {
             return match self.in_channel(id)? {
                 // The channel has been closed; late replies go nowhere.
@@ -358,12 +371,18 @@ impl Core {
     }
 
     pub(super) fn returned(&mut self, id: u16, message: Incoming) {
-        let number = self.link.outbox().claim_returned(id, message.fingerprint());
-        if let (Some(number), Some(Some(channel))) = (number, self.channels.get(usize::from(id))) {
-            channel
-                .shared
-                .confirms()
-                .returned(number, Box::new(message));
+        let Some(Some(channel)) = self.channels.get(usize::from(id)) else {
+            return;
+        };
+        let mut confirms = channel.shared.confirms();
+        let claimed = self
+            .link
+            .outbox()
+            .claim_returned(id, message.fingerprint(), |number| {
+                !confirms.is_resolved(number)
+            });
+        if let Some(number) = claimed {
+            confirms.returned(number, Box::new(message));
         }
     }
 
@@ -389,12 +408,14 @@ impl Core {
                 Effect::Consume(queue) if queue.tag.as_bytes() == tag => Some(Arc::clone(queue)),
                 _ => None,
             });
-        let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
-            return;
-        };
         let Some(queue) = expected else {
             // Whether it has to be acknowledged is not known; an ack of one that has not would cost
             // the channel, an unsettled one comes back when the channel closes.
+            return;
+        };
+        // Adding one moves others, whose positions are remembered until then.
+        self.hand_over_deliveries();
+        let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
             return;
         };
         channel.add_consumer(tag, queue);

@@ -4,7 +4,7 @@ use std::mem;
 use std::time::Instant;
 
 use amqp_spec::channel;
-use amqp_spec::wire::MethodId;
+use amqp_spec::wire::{MethodId, TypedMethod};
 
 use super::{At, OutChannel, OutState, Outbox, Parked, Refused, Wake};
 use crate::proto::request::Slot;
@@ -136,12 +136,24 @@ impl Outbox {
     /// Takes the request that waits longest on the channel, if the reply is one of its.
     pub(crate) fn take_request(&mut self, id: u16, reply: MethodId) -> Option<Slot> {
         let channel = self.channels.get_mut(usize::from(id))?;
+        if reply == channel::CloseOk::ID {
+            // It ends whatever was not answered before it.
+            let close = channel.in_flight.iter().position(Slot::is_close)?;
+            return channel.in_flight.remove(close);
+        }
         if !channel.in_flight.front()?.expects.contains(&reply) {
             return None;
         }
         let slot = channel.in_flight.pop_front();
         self.release(id);
         slot
+    }
+
+    /// Whether the id is in use, at least until a close is complete.
+    pub(crate) fn is_in_use(&self, id: u16) -> bool {
+        self.channels
+            .get(usize::from(id))
+            .is_some_and(|channel| !channel.is_free())
     }
 
     /// The number of the last publish on the channel.

@@ -17,8 +17,13 @@ mod random;
 mod task;
 mod wire;
 
+mod channels;
+mod closing;
+mod confirms;
+mod content;
 mod handshake;
 mod heartbeats;
 mod order;
+mod requests;
 mod room;
 mod settling;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use amqp_spec::Method;
 use amqp_spec::frame::FrameKind;
-use amqp_spec::{Method, basic};
 
 use super::order::publish;
 use super::pair::{Pair, quiet};
@@ -200,8 +200,7 @@ fn deliveries_that_need_no_ack_take_part_in_the_numbering() {
     let (mut pair, channel) = Pair::with_channel();
     let mut manual = pair.consumer(&channel, "manual");
     let mut starting = Task::start(channel.consume("q").no_ack().tag("auto").into_future());
-    pair.sent();
-    pair.says(1, &basic::QosOk {});
+    assert_eq!(pair.sent(), ["1 basic.consume auto"]);
     pair.feed(&wire::consume_ok(1, "auto"));
     let mut automatic = starting.ready().unwrap();
     let first = pair.deliver(&mut manual, 1..=1).remove(0);

@@ -1,0 +1,266 @@
+//! Channels opening and closing, from either side and from both at once.
+
+use amqp_spec::channel;
+
+use super::order::publish;
+use super::pair::{Pair, quiet};
+use super::task::{Task, done};
+use super::wire;
+use crate::error::{ChannelError, Initiator};
+use crate::{Message, QueueDeclare};
+
+#[test]
+fn close_by_the_broker_is_answered_and_told_to_everybody() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut a = Task::start(channel.queue_declare(QueueDeclare::new("nosuch")));
+    let mut b = Task::start(channel.queue_purge("q"));
+    pair.sent();
+    pair.feed(&wire::channel_close(1));
+    assert_eq!(pair.sent(), ["1 channel.close-ok"]);
+    let causes = [
+        a.ready().unwrap_err(),
+        b.ready().unwrap_err(),
+        channel.ended().unwrap(),
+        done(channel.queue_purge("q")).unwrap_err(),
+        done(channel.basic_publish("", "key", &Message::new("late"))).unwrap_err(),
+        done(channel.close()).unwrap_err(),
+    ];
+    for cause in causes {
+        let close = cause.broker_close().unwrap();
+        assert_eq!(close.reply_code.0, 404);
+        assert_eq!(close.reply_text, "NOT_FOUND - no queue 'nosuch'");
+        assert_eq!(
+            cause.to_string(),
+            "channel closed by the broker: 404 NOT_FOUND - no queue 'nosuch' \
+             (answering queue.declare)"
+        );
+    }
+    assert_eq!(pair.sent(), [""; 0]);
+    pair.assert_idle();
+}
+
+#[test]
+fn close_of_one_channel_leaves_others_alone() {
+    let (mut pair, first) = Pair::with_channel();
+    let second = pair.channel();
+    let mut purging = Task::start(second.queue_purge("q"));
+    pair.sent();
+    pair.feed(&wire::channel_close(1));
+    assert!(first.ended().is_some());
+    purging.pending();
+    pair.says(2, &amqp_spec::queue::PurgeOk { message_count: 1 });
+    assert_eq!(purging.ready().unwrap(), 1);
+}
+
+#[test]
+fn reply_text_need_not_be_utf8() {
+    let (mut pair, channel) = Pair::with_channel();
+    let close = channel::Close {
+        reply_code: 404,
+        reply_text: amqp_spec::wire::ShortStr::new(b"NOT_FOUND - '\xc3").unwrap(),
+        class_id: 0,
+        method_id: 0,
+    };
+    pair.says(1, &close);
+    let ended = channel.ended().unwrap();
+    let close = ended.broker_close().unwrap();
+    assert_eq!(close.reply_text, "NOT_FOUND - '\u{fffd}");
+    assert_eq!(close.method, None);
+}
+
+#[test]
+fn close_by_us_is_done_when_the_broker_answers() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut closing = Task::start(channel.close());
+    assert_eq!(pair.sent(), ["1 channel.close 200"]);
+    // Asking again sends nothing again.
+    done(channel.close()).unwrap();
+    assert!(matches!(
+        done(channel.queue_purge("q")),
+        Err(ChannelError::Closed)
+    ));
+    assert_eq!(pair.sent(), [""; 0]);
+    pair.says(1, &channel::CloseOk {});
+    closing.ready().unwrap();
+    done(channel.close()).unwrap();
+    assert!(matches!(channel.ended(), Some(ChannelError::Closed)));
+    drop(closing);
+    drop(channel);
+    assert_eq!(pair.sent(), [""; 0]);
+    pair.assert_idle();
+}
+
+#[test]
+fn requests_before_a_close_are_answered_first() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut declaring = Task::start(channel.queue_declare(QueueDeclare::new("q")));
+    let mut closing = Task::start(channel.close());
+    assert_eq!(pair.sent(), ["1 queue.declare q", "1 channel.close 200"]);
+    pair.feed(&wire::declare_ok(1, "q"));
+    declaring.ready().unwrap();
+    pair.says(1, &channel::CloseOk {});
+    closing.ready().unwrap();
+}
+
+#[test]
+fn request_the_broker_never_answers_ends_with_the_channel() {
+    // RabbitMQ answers consume and close in one segment with close-ok alone.
+    let (mut pair, channel) = Pair::with_channel();
+    let mut declaring = Task::start(channel.queue_declare(QueueDeclare::new("q")));
+    let mut closing = Task::start(channel.close());
+    pair.sent();
+    pair.says(1, &channel::CloseOk {});
+    assert!(declaring.ready().is_err());
+    assert!(closing.ready().is_ok());
+}
+
+#[test]
+fn dropping_the_last_handle_closes() {
+    let (mut pair, channel) = Pair::with_channel();
+    let clone = channel.clone();
+    drop(channel);
+    assert_eq!(pair.sent(), [""; 0]);
+    drop(clone);
+    assert_eq!(pair.sent(), ["1 channel.close 200"]);
+    pair.says(1, &channel::CloseOk {});
+    pair.assert_idle();
+    assert_eq!(pair.core.link.outbox().channels_in_use(), 0);
+}
+
+#[test]
+fn closes_that_cross_end_once_and_free_the_id_when_both_are_answered() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut closing = Task::start(channel.close());
+    assert_eq!(pair.sent(), ["1 channel.close 200"]);
+    pair.feed(&wire::channel_close(1));
+    assert_eq!(pair.sent(), ["1 channel.close-ok"]);
+    // The broker still owes its answer: until then the id must not be used.
+    assert_eq!(pair.channel().id(), 2);
+    pair.sent();
+    pair.says(1, &channel::CloseOk {});
+    // Either outcome tells the truth, but it must be one.
+    assert!(closing.run().is_ready());
+    assert_eq!(pair.channel().id(), 1);
+}
+
+#[test]
+fn close_that_was_never_sent_is_not_waited_for() {
+    // Our close is held back behind the consume that the broker refuses.
+    let (mut pair, channel) = Pair::with_channel();
+    let consuming = Task::start(channel.consume("nosuch").tag("tag").into_future());
+    let mut closing = Task::start(channel.close());
+    let sent = pair.sent();
+    super::requests::answer_qos(&mut pair, &sent);
+    pair.feed(&wire::channel_close(1));
+    assert_eq!(pair.sent(), ["1 channel.close-ok"]);
+    assert!(closing.ready().is_err());
+    drop(consuming);
+    pair.assert_idle();
+    assert_eq!(pair.core.link.outbox().channels_in_use(), 0);
+    assert_eq!(pair.channel().id(), 1);
+}
+
+#[test]
+fn id_is_free_once_close_ok_has_been_sent_or_received() {
+    let (mut pair, channel) = Pair::with_channel();
+    pair.feed(&wire::channel_close(1));
+    // The next open leaves behind the close-ok.
+    let connection = pair.connection.clone();
+    let _opening = Task::start(async move { connection.open_channel().await });
+    assert_eq!(pair.sent(), ["1 channel.close-ok", "1 channel.open"]);
+    drop(channel);
+    assert_eq!(pair.sent(), [""; 0]);
+}
+
+#[test]
+fn limit_of_channels_is_told_and_lasts_no_longer_than_needed() {
+    let mut pair = Pair::open_tuned(&quiet(), (2, 131_072, 0));
+    let first = pair.channel();
+    let _second = pair.channel();
+    match done(pair.connection.open_channel()) {
+        Err(ChannelError::ChannelLimit { channel_max }) => assert_eq!(channel_max, 2),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(pair.sent(), [""; 0]);
+    let mut closing = Task::start(first.close());
+    pair.sent();
+    // Not before it is answered.
+    assert!(done(pair.connection.open_channel()).is_err());
+    pair.says(1, &channel::CloseOk {});
+    closing.ready().unwrap();
+    assert_eq!(pair.channel().id(), 1);
+}
+
+#[test]
+fn ids_are_used_again_and_again() {
+    let mut pair = Pair::open_tuned(&quiet(), (8, 131_072, 0));
+    let _kept = pair.channel();
+    let mut open = Vec::new();
+    for n in 0..20_000 {
+        let channel = pair.channel();
+        assert!((2..=8).contains(&channel.id()));
+        open.push(channel);
+        if open.len() < 7 {
+            continue;
+        }
+        // One of them ends, in one way or another.
+        let channel = open.remove(n % 7);
+        let id = channel.id();
+        match n % 5 {
+            0 => {
+                pair.feed(&wire::channel_close(id));
+                assert_eq!(pair.sent(), [format!("{id} channel.close-ok")]);
+            }
+            1 => {
+                drop(channel);
+                assert_eq!(pair.sent(), [format!("{id} channel.close 200")]);
+                pair.says(id, &channel::CloseOk {});
+            }
+            2 => {
+                // Crossing.
+                drop(channel);
+                pair.feed(&wire::channel_close(id));
+                pair.says(id, &channel::CloseOk {});
+                assert_eq!(pair.sent().len(), 2);
+            }
+            3 => {
+                let mut declaring = Task::start(channel.queue_declare(QueueDeclare::new("nosuch")));
+                pair.sent();
+                pair.feed(&wire::channel_close(id));
+                assert_eq!(declaring.ready().unwrap_err().reply_code().unwrap().0, 404);
+                pair.sent();
+            }
+            _ => {
+                publish(&channel, "key", 10);
+                let mut closing = Task::start(channel.close());
+                assert_eq!(pair.sent().len(), 4);
+                pair.says(id, &channel::CloseOk {});
+                closing.ready().unwrap();
+            }
+        }
+    }
+    drop(open);
+    pair.sent();
+    assert!(matches!(pair.core.phase, crate::proto::core::Phase::Open));
+}
+
+#[test]
+fn broker_that_refuses_to_open_a_channel_is_heard() {
+    let mut pair = Pair::open();
+    let connection = pair.connection.clone();
+    let mut opening = Task::start(async move { connection.open_channel().await });
+    pair.sent();
+    pair.feed(&wire::channel_close(1));
+    assert_eq!(opening.ready().unwrap_err().reply_code().unwrap().0, 404);
+    drop(opening);
+    assert_eq!(pair.sent(), ["1 channel.close-ok"]);
+    assert_eq!(pair.channel().id(), 1);
+}
+
+#[test]
+fn close_ok_for_no_close_is_a_violation() {
+    let (mut pair, channel) = Pair::with_channel();
+    pair.says(1, &channel::CloseOk {});
+    assert_eq!(pair.end().initiator(), Initiator::Library);
+    assert!(channel.ended().is_some());
+}

@@ -1,0 +1,591 @@
+//! Messages that arrive: in pieces, out of place, for consumers that are there, not yet, or no more.
+
+use amqp_spec::basic;
+use amqp_spec::wire::ShortStr;
+use amqp_spec::{field_table, frame};
+
+use super::pair::{Pair, quiet};
+use super::requests::answer_qos;
+use super::task::{Task, done};
+use super::wire;
+use crate::consumer::ConsumeError;
+use crate::error::{ChannelError, ConnectionError, Violation};
+use crate::{Channel, Consumer, Delivery};
+
+fn consuming() -> (Pair, Channel, Consumer) {
+    let (mut pair, channel) = Pair::with_channel();
+    let consumer = pair.consumer(&channel, "tag");
+    (pair, channel, consumer)
+}
+
+#[track_caller]
+fn next(consumer: &mut Consumer) -> Delivery {
+    done(consumer.next())
+        .expect("a delivery")
+        .expect("a delivery")
+}
+
+/// The connection ended because of this, and told the broker so.
+#[track_caller]
+fn assert_violation(pair: &mut Pair, expected: &Violation, reply_code: Option<u16>) {
+    match pair.end() {
+        ConnectionError::Protocol(violation) => assert_eq!(*violation, *expected),
+        other => panic!("{other:?}"),
+    }
+    let goodbye: Vec<String> = reply_code
+        .iter()
+        .map(|code| format!("0 connection.close {code}"))
+        .collect();
+    assert_eq!(pair.sent(), goodbye);
+    assert!(pair.core.is_finished());
+}
+
+#[test]
+fn delivery_comes_with_everything_the_broker_said() {
+    let (mut pair, _channel, mut consumer) = consuming();
+    let headers = field_table! { "n" => 1 };
+    let properties = basic::Properties::new()
+        .content_type(wire::short("text/plain"))
+        .headers(headers.as_ref());
+    let deliver = basic::Deliver {
+        redelivered: true,
+        routing_key: ShortStr::new(b"not \xff utf-8").unwrap(),
+        ..wire::deliver("tag", 42)
+    };
+    let whole = [
+        wire::method(1, &deliver),
+        wire::header_with(1, 4, properties.as_ref()),
+        wire::body(1, b"body", wire::FRAME_MAX),
+    ]
+    .concat();
+    // In one read, and octet by octet.
+    for size in [whole.len(), 1] {
+        for piece in whole.chunks(size) {
+            pair.feed(piece);
+        }
+        let delivery = next(&mut consumer);
+        assert_eq!(delivery.delivery_tag(), 42);
+        assert!(delivery.redelivered());
+        assert_eq!(delivery.exchange(), "x");
+        assert_eq!(delivery.routing_key().as_bytes(), b"not \xff utf-8");
+        assert_eq!(
+            delivery.properties().content_type(),
+            Some(wire::short("text/plain"))
+        );
+        assert_eq!(delivery.properties().headers(), Some(headers.as_ref()));
+        assert_eq!(delivery.body(), b"body");
+        assert_eq!(&delivery.into_body()[..], b"body");
+    }
+}
+
+#[test]
+fn body_is_put_together_from_frames_of_any_size() {
+    let (mut pair, _channel, mut consumer) = consuming();
+    let octets: Vec<u8> = (0..100_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+    for frame_max in [9, 100, 4096, wire::FRAME_MAX] {
+        let octets = if frame_max == 9 {
+            &octets[..2000]
+        } else {
+            &octets
+        };
+        let whole = [
+            wire::method(1, &wire::deliver("tag", 1)),
+            wire::header(1, octets.len() as u64),
+            wire::body(1, octets, frame_max),
+        ]
+        .concat();
+        for size in [whole.len(), 10_000, 777] {
+            for piece in whole.chunks(size) {
+                pair.feed(piece);
+            }
+            assert_eq!(next(&mut consumer).body(), octets);
+        }
+    }
+}
+
+#[test]
+fn empty_body_needs_no_frame() {
+    let (mut pair, _channel, mut consumer) = consuming();
+    let empty = [
+        wire::method(1, &wire::deliver("tag", 1)),
+        wire::header(1, 0),
+    ];
+    pair.feed(&empty.concat());
+    assert_eq!(next(&mut consumer).body(), b"");
+    for octets in &empty {
+        pair.feed(octets);
+    }
+    assert_eq!(next(&mut consumer).body(), b"");
+}
+
+#[test]
+fn empty_body_frames_within_a_body_are_fine() {
+    let (mut pair, _channel, mut consumer) = consuming();
+    let empty = [frame_of(3, 1, b"")].concat();
+    let whole = [
+        wire::method(1, &wire::deliver("tag", 1)),
+        wire::header(1, 2),
+        empty.clone(),
+        frame_of(3, 1, b"a"),
+        empty,
+        frame_of(3, 1, b"b"),
+    ];
+    pair.feed(&whole.concat());
+    assert_eq!(next(&mut consumer).body(), b"ab");
+}
+
+fn frame_of(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
+    let mut octets = vec![kind];
+    octets.extend(channel.to_be_bytes());
+    octets.extend(u32::try_from(payload.len()).unwrap().to_be_bytes());
+    octets.extend(payload);
+    octets.push(0xce);
+    octets
+}
+
+#[test]
+fn contents_of_two_channels_interleave() {
+    let (mut pair, _first, mut a) = consuming();
+    let second = pair.channel();
+    let mut b = pair.consumer(&second, "b");
+    let one = wire::delivery(1, "tag", 1, b"one");
+    let two = wire::delivery(2, "b", 1, b"two");
+    let (one, two) = (frame_by_frame(&one), frame_by_frame(&two));
+    for (one, two) in one.iter().zip(&two) {
+        pair.feed(one);
+        pair.feed(&frame::HEARTBEAT);
+        pair.feed(two);
+    }
+    assert_eq!(next(&mut a).body(), b"one");
+    assert_eq!(next(&mut b).body(), b"two");
+    // All at once.
+    let merged: Vec<u8> = one
+        .iter()
+        .zip(&two)
+        .flat_map(|(a, b)| [a.clone(), b.clone()].concat())
+        .collect();
+    pair.feed(&merged);
+    assert_eq!(next(&mut a).body(), b"one");
+    assert_eq!(next(&mut b).body(), b"two");
+}
+
+fn frame_by_frame(octets: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = octets;
+    let mut frames = Vec::new();
+    while let Some((_, used)) = frame::decode(rest, usize::MAX).unwrap() {
+        frames.push(rest[..used].to_vec());
+        rest = &rest[used..];
+    }
+    frames
+}
+
+#[test]
+fn confirms_between_the_frames_of_a_content_are_fine() {
+    let (mut pair, publisher) = Pair::with_publisher();
+    let mut consumer = pair.consumer(publisher.channel(), "tag");
+    let message = crate::Message::new("x");
+    let mut confirmed = Task::start(publisher.publish("", "key", &message));
+    pair.sent();
+    let frames = frame_by_frame(&wire::delivery(1, "tag", 1, b"one"));
+    pair.feed(
+        &[
+            &frames[0][..],
+            &wire::ack(1, 1, false),
+            &frames[1],
+            &frames[2],
+        ]
+        .concat(),
+    );
+    confirmed.ready().unwrap();
+    assert_eq!(next(&mut consumer).body(), b"one");
+}
+
+// ── Whom it is for ──────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn many_deliveries_of_one_read_wake_each_consumer() {
+    let (mut pair, channel, mut a) = consuming();
+    let mut b = pair.consumer(&channel, "b");
+    let mut octets = Vec::new();
+    for n in 0..50 {
+        octets.extend(wire::delivery(1, "tag", 2 * n + 1, b"a"));
+        octets.extend(wire::delivery(1, "b", 2 * n + 2, b"b"));
+    }
+    {
+        let mut first = Task::start(a.next());
+        let mut second = Task::start(b.next());
+        pair.feed(&octets);
+        assert_eq!(first.ready().unwrap().unwrap().delivery_tag(), 1);
+        assert_eq!(second.ready().unwrap().unwrap().delivery_tag(), 2);
+    }
+    for n in 1..50 {
+        assert_eq!(next(&mut a).delivery_tag(), 2 * n + 1);
+        assert_eq!(next(&mut b).delivery_tag(), 2 * n + 2);
+    }
+}
+
+#[test]
+fn delivery_right_behind_consume_ok_reaches_its_consumer() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut starting = Task::start(channel.consume("q").tag("tag").into_future());
+    let sent = pair.sent();
+    answer_qos(&mut pair, &sent);
+    pair.feed(
+        &[
+            wire::consume_ok(1, "tag"),
+            wire::delivery(1, "tag", 1, b"x"),
+        ]
+        .concat(),
+    );
+    let mut consumer = starting.ready().unwrap();
+    assert_eq!(next(&mut consumer).delivery_tag(), 1);
+}
+
+#[test]
+fn delivery_before_consume_ok_reaches_its_consumer() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut starting = Task::start(channel.consume("q").tag("tag").into_future());
+    let sent = pair.sent();
+    answer_qos(&mut pair, &sent);
+    pair.feed(&wire::delivery(1, "tag", 1, b"x"));
+    pair.feed(
+        &[
+            wire::delivery(1, "tag", 2, b"y"),
+            wire::consume_ok(1, "tag"),
+        ]
+        .concat(),
+    );
+    let mut consumer = starting.ready().unwrap();
+    assert_eq!(next(&mut consumer).delivery_tag(), 1);
+    assert_eq!(next(&mut consumer).delivery_tag(), 2);
+}
+
+#[test]
+fn delivery_before_consume_ok_disturbs_no_other_consumer() {
+    // Tags around the new one, and deliveries for them in the same read.
+    let (mut pair, channel) = Pair::with_channel();
+    let mut a = pair.consumer(&channel, "a");
+    let mut c = pair.consumer(&channel, "c");
+    let mut starting = Task::start(channel.consume("q").tag("b").into_future());
+    let sent = pair.sent();
+    answer_qos(&mut pair, &sent);
+    let octets: Vec<u8> = ["c", "a", "b", "a", "c", "b"]
+        .iter()
+        .zip(1..)
+        .flat_map(|(tag, n)| wire::delivery(1, tag, n, b"x"))
+        .collect();
+    pair.feed(&octets);
+    pair.feed(&wire::consume_ok(1, "b"));
+    let mut b = starting.ready().unwrap();
+    assert_eq!(
+        [next(&mut c), next(&mut c)].map(|d| d.delivery_tag()),
+        [1, 5]
+    );
+    assert_eq!(
+        [next(&mut a), next(&mut a)].map(|d| d.delivery_tag()),
+        [2, 4]
+    );
+    assert_eq!(
+        [next(&mut b), next(&mut b)].map(|d| d.delivery_tag()),
+        [3, 6]
+    );
+}
+
+#[test]
+fn cancel_yields_what_has_come_and_ends() {
+    let (mut pair, _channel, mut consumer) = consuming();
+    {
+        let mut cancelling = Task::start(consumer.cancel());
+        assert_eq!(pair.sent(), ["1 basic.cancel tag"]);
+        pair.feed(&[wire::delivery(1, "tag", 1, b"x"), wire::cancel_ok(1, "tag")].concat());
+        cancelling.ready().unwrap();
+    }
+    assert_eq!(next(&mut consumer).delivery_tag(), 1);
+    assert!(done(consumer.next()).is_none());
+    assert!(done(consumer.next()).is_none());
+}
+
+#[test]
+fn cancel_wakes_whoever_waits_for_a_delivery() {
+    let (mut pair, channel, mut consumer) = consuming();
+    let mut waiting = Task::start(consumer.next());
+    // By number, as another task would.
+    let mut cancelling = Task::start(channel.queue_delete("q"));
+    pair.sent();
+    let consumer_tag = wire::short("tag");
+    pair.says(
+        1,
+        &basic::Cancel {
+            consumer_tag,
+            no_wait: true,
+        },
+    );
+    let ended = waiting.ready();
+    assert!(matches!(ended, Some(Err(ConsumeError::CancelledByBroker))));
+    drop(waiting);
+    assert!(done(consumer.next()).is_none());
+    // The channel lives on, and nothing was answered.
+    pair.says(1, &amqp_spec::queue::DeleteOk { message_count: 0 });
+    cancelling.ready().unwrap();
+    assert_eq!(pair.sent(), [""; 0]);
+    drop(consumer);
+    assert_eq!(pair.sent(), [""; 0]);
+}
+
+#[test]
+fn deliveries_before_a_cancel_by_the_broker_can_still_be_settled() {
+    let (mut pair, _channel, mut consumer) = consuming();
+    let consumer_tag = wire::short("tag");
+    let cancel = basic::Cancel {
+        consumer_tag,
+        no_wait: true,
+    };
+    pair.feed(&[wire::delivery(1, "tag", 1, b"x"), wire::method(1, &cancel)].concat());
+    next(&mut consumer).ack().unwrap();
+    assert_eq!(pair.sent(), ["1 basic.ack 1"]);
+    assert!(matches!(
+        done(consumer.next()),
+        Some(Err(ConsumeError::CancelledByBroker))
+    ));
+}
+
+#[test]
+fn cancel_that_wants_an_answer_gets_it() {
+    let (mut pair, _channel, _consumer) = consuming();
+    let consumer_tag = wire::short("tag");
+    pair.says(
+        1,
+        &basic::Cancel {
+            consumer_tag,
+            no_wait: false,
+        },
+    );
+    assert_eq!(pair.sent(), ["1 basic.cancel-ok"]);
+}
+
+#[test]
+fn delivery_after_cancel_ok_is_left_to_the_end_of_the_channel() {
+    // Whether it needs an ack is not known any more; a wrong one would cost the channel.
+    let (mut pair, channel, mut consumer) = consuming();
+    {
+        let mut cancelling = Task::start(consumer.cancel());
+        pair.sent();
+        pair.feed(&wire::cancel_ok(1, "tag"));
+        cancelling.ready().unwrap();
+    }
+    pair.feed(&wire::delivery(1, "tag", 1, b"x"));
+    assert!(done(consumer.next()).is_none());
+    assert_eq!(pair.sent(), [""; 0]);
+    assert!(channel.ended().is_none());
+}
+
+#[test]
+fn delivery_for_an_unknown_tag_is_left_to_the_end_of_the_channel() {
+    let (mut pair, channel, mut consumer) = consuming();
+    pair.feed(
+        &[
+            wire::delivery(1, "unknown", 1, b"x"),
+            wire::delivery(1, "tag", 2, b"y"),
+        ]
+        .concat(),
+    );
+    assert_eq!(next(&mut consumer).delivery_tag(), 2);
+    assert_eq!(pair.sent(), [""; 0]);
+    assert!(channel.ended().is_none());
+}
+
+#[test]
+fn content_for_a_channel_that_has_just_been_closed_is_discarded() {
+    let (mut pair, first, mut consumer) = consuming();
+    let second = pair.channel();
+    let mut other = pair.consumer(&second, "other");
+    let stale = wire::delivery(1, "tag", 1, b"stale");
+    // RabbitMQ delivers behind its own channel.close.
+    pair.feed(&[wire::channel_close(1), stale.clone()].concat());
+    for piece in frame_by_frame(&stale) {
+        pair.feed(&piece);
+    }
+    pair.feed(&wire::ack(1, 1, true));
+    pair.feed(&wire::delivery(2, "other", 1, b"x"));
+    assert_eq!(next(&mut other).body(), b"x");
+    assert!(matches!(
+        done(consumer.next()),
+        Some(Err(ConsumeError::Channel(ChannelError::ClosedByBroker(_))))
+    ));
+    assert!(first.ended().is_some());
+}
+
+#[test]
+fn channel_closed_amid_content_starts_clean_when_its_id_is_used_again() {
+    let (mut pair, first, consumer) = consuming();
+    let stale = frame_by_frame(&wire::delivery(1, "tag", 1, b"stale"));
+    pair.feed(&stale[0]);
+    pair.feed(&stale[1]);
+    pair.feed(&wire::channel_close(1));
+    pair.sent();
+    drop((first, consumer));
+    let again = pair.channel();
+    assert_eq!(again.id(), 1);
+    let mut consumer = pair.consumer(&again, "tag");
+    pair.feed(&wire::delivery(1, "tag", 1, b"fresh"));
+    assert_eq!(next(&mut consumer).body(), b"fresh");
+}
+
+// ── Out of place ────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn body_longer_than_announced_is_a_violation() {
+    let (mut pair, _channel, _consumer) = consuming();
+    pair.feed(
+        &[
+            wire::method(1, &wire::deliver("tag", 1)),
+            wire::header(1, 3),
+            wire::body(1, b"four", wire::FRAME_MAX),
+        ]
+        .concat(),
+    );
+    assert_violation(&mut pair, &Violation::BodyTooLong { channel: 1 }, Some(501));
+}
+
+#[test]
+fn content_out_of_place_is_a_violation() {
+    let unexpected = Violation::UnexpectedContent { channel: 1 };
+    let deliver = || wire::method(1, &wire::deliver("tag", 1));
+    let header = || wire::header(1, 4);
+    let body = || wire::body(1, b"ab", wire::FRAME_MAX);
+    let returned = || frame_by_frame(&wire::returned(1, "key", b"x"))[0].clone();
+    let wrong_class = || {
+        let mut header = header();
+        header[8] = 50;
+        header
+    };
+    let cases = [
+        vec![header()],
+        vec![body()],
+        vec![deliver(), body()],
+        vec![deliver(), deliver()],
+        vec![deliver(), header(), header()],
+        vec![deliver(), header(), body(), header()],
+        vec![deliver(), header(), deliver()],
+        vec![deliver(), header(), returned()],
+        vec![deliver(), wrong_class()],
+        vec![deliver(), wire::header(1, 0), body()],
+        vec![returned(), deliver()],
+    ];
+    for case in cases {
+        // At once and frame by frame: two ways through the code.
+        for at_once in [true, false] {
+            let (mut pair, _channel, _consumer) = consuming();
+            if at_once {
+                pair.feed(&case.concat());
+            } else {
+                for octets in &case {
+                    pair.feed(octets);
+                }
+            }
+            assert_violation(&mut pair, &unexpected, Some(505));
+        }
+    }
+}
+
+#[test]
+fn caller_whose_message_is_broken_off_is_told() {
+    let get_ok = wire::method(1, &wire::get_ok(1));
+    let cases = [
+        vec![wire::header(1, 4), wire::header(1, 4)],
+        vec![
+            wire::header(1, 4),
+            wire::method(1, &wire::deliver("tag", 1)),
+        ],
+        vec![
+            wire::header(1, 4),
+            wire::body(1, b"too long", wire::FRAME_MAX),
+        ],
+        vec![wire::body(1, b"x", wire::FRAME_MAX)],
+        vec![get_ok.clone()],
+        vec![wire::header(1, 4), get_ok.clone()],
+        vec![wire::header(1, 4), frame_of(9, 0, b"")],
+        vec![wire::channel_close(1)],
+        vec![wire::header(1, 4), wire::channel_close(1)],
+        vec![wire::header(1, 4), wire::connection_close()],
+    ];
+    for case in cases {
+        let (mut pair, channel, _consumer) = consuming();
+        let mut getting = Task::start(channel.basic_get("q"));
+        let mut second = Task::start(channel.basic_get("q"));
+        pair.sent();
+        pair.feed(&get_ok);
+        pair.feed(&case.concat());
+        assert!(getting.ready().is_err());
+        assert!(second.ready().is_err());
+    }
+}
+
+#[test]
+fn message_larger_than_accepted_is_refused_before_it_comes() {
+    let mut pair = Pair::open_with(&quiet().max_message_size(10));
+    let channel = pair.channel();
+    let mut consumer = pair.consumer(&channel, "tag");
+    pair.feed(&wire::delivery(1, "tag", 1, b"0123456789"));
+    assert_eq!(next(&mut consumer).body().len(), 10);
+    pair.feed(
+        &[
+            wire::method(1, &wire::deliver("tag", 2)),
+            wire::header(1, 11),
+        ]
+        .concat(),
+    );
+    let too_large = Violation::MessageTooLarge {
+        size: 11,
+        limit: 10,
+    };
+    assert_violation(&mut pair, &too_large, Some(311));
+}
+
+#[test]
+fn announced_size_is_not_memory() {
+    let mut pair = Pair::open_with(&quiet().max_message_size(u64::MAX));
+    let channel = pair.channel();
+    let mut consumer = pair.consumer(&channel, "tag");
+    for id in [1_u64, 2] {
+        pair.feed(&wire::method(1, &wire::deliver("tag", id)));
+        // Were it reserved, the process would end here.
+        pair.feed(&wire::header(1, u64::MAX));
+        pair.feed(&wire::body(1, b"a start", wire::FRAME_MAX));
+        assert!(matches!(pair.core.phase, crate::proto::core::Phase::Open));
+        if id == 1 {
+            break;
+        }
+    }
+    Task::start(consumer.next()).pending();
+    pair.eof();
+}
+
+#[test]
+fn frames_on_channels_never_opened_are_a_violation() {
+    let cases = [
+        wire::delivery(7, "tag", 1, b"x"),
+        wire::header(7, 0),
+        wire::body(7, b"x", wire::FRAME_MAX),
+        wire::declare_ok(7, "q"),
+        wire::channel_close(7),
+        wire::method(7, &amqp_spec::channel::CloseOk {}),
+        wire::method(7, &amqp_spec::channel::Flow { active: true }),
+    ];
+    for octets in cases {
+        let (mut pair, _channel) = Pair::with_channel();
+        pair.feed(&octets);
+        assert_violation(
+            &mut pair,
+            &Violation::UnknownChannel { channel: 7 },
+            Some(504),
+        );
+    }
+}
+
+#[test]
+fn flow_is_answered() {
+    let (mut pair, _channel) = Pair::with_channel();
+    pair.says(1, &amqp_spec::channel::Flow { active: true });
+    assert_eq!(pair.sent(), ["1 channel.flow-ok"]);
+}
