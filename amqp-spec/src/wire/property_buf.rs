@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use super::property_list::{CONTINUED, flag_bit, word_offset};
+use super::property_list::{CONTINUED, PER_WORD, flag_bit, word_offset};
 use super::{LongStr, PropertyKind, PropertyList, ShortStr, TableRef, Timestamp};
 
 /// A list of properties, owned and always encoded: flag words and values.
@@ -56,26 +56,31 @@ impl PropertyBuf {
     }
 
     /// Sets the property at `index`.
+    #[inline]
     pub fn set_octet(&mut self, kinds: &'static [PropertyKind], index: usize, value: u8) {
         self.set_number(kinds, index, PropertyKind::Octet, [value]);
     }
 
     /// Sets the property at `index`.
+    #[inline]
     pub fn set_short(&mut self, kinds: &'static [PropertyKind], index: usize, value: u16) {
         self.set_number(kinds, index, PropertyKind::Short, value.to_be_bytes());
     }
 
     /// Sets the property at `index`.
+    #[inline]
     pub fn set_long(&mut self, kinds: &'static [PropertyKind], index: usize, value: u32) {
         self.set_number(kinds, index, PropertyKind::Long, value.to_be_bytes());
     }
 
     /// Sets the property at `index`.
+    #[inline]
     pub fn set_long_long(&mut self, kinds: &'static [PropertyKind], index: usize, value: u64) {
         self.set_number(kinds, index, PropertyKind::LongLong, value.to_be_bytes());
     }
 
     /// Sets the property at `index`.
+    #[inline]
     pub fn set_short_str(
         &mut self,
         kinds: &'static [PropertyKind],
@@ -88,6 +93,7 @@ impl PropertyBuf {
     }
 
     /// Sets the property at `index`.
+    #[inline]
     pub fn set_long_str(
         &mut self,
         kinds: &'static [PropertyKind],
@@ -98,6 +104,7 @@ impl PropertyBuf {
     }
 
     /// Sets the property at `index`.
+    #[inline]
     pub fn set_timestamp(
         &mut self,
         kinds: &'static [PropertyKind],
@@ -110,6 +117,7 @@ impl PropertyBuf {
     }
 
     /// Sets the property at `index`.
+    #[inline]
     pub fn set_table(&mut self, kinds: &'static [PropertyKind], index: usize, value: TableRef<'_>) {
         self.set(kinds, index, PropertyKind::Table, |buf| value.encode(buf));
     }
@@ -126,6 +134,7 @@ impl PropertyBuf {
         self.update_word(index, |word| word & !flag_bit(index));
     }
 
+    #[inline]
     fn set_number<const N: usize>(
         &mut self,
         kinds: &'static [PropertyKind],
@@ -136,6 +145,7 @@ impl PropertyBuf {
         self.set(kinds, index, kind, |buf| buf.extend_from_slice(&octets));
     }
 
+    #[inline]
     fn set(
         &mut self,
         kinds: &'static [PropertyKind],
@@ -146,6 +156,40 @@ impl PropertyBuf {
         if kinds.get(index) != Some(&kind) {
             return;
         }
+        if self.0.is_empty() {
+            self.start();
+        }
+        if let Some(word) = self.word_if_last(index) {
+            encode(&mut self.0);
+            self.write_word(0, word | flag_bit(index));
+        } else {
+            self.insert(kinds, index, encode);
+        }
+    }
+
+    /// Begins a list that is not empty.
+    #[cold]
+    fn start(&mut self) {
+        // Enough for six properties of the usual kind, so that these allocate once.
+        self.0.reserve(128);
+        self.0.extend_from_slice(PropertyList::EMPTY.as_bytes());
+    }
+
+    /// The flag word, if there is but one and neither the property at `index` nor any behind it is
+    /// set: its value belongs at the end.
+    #[inline]
+    fn word_if_last(&self, index: usize) -> Option<u16> {
+        let word = u16::from_be_bytes(*self.0.first_chunk()?);
+        (index < PER_WORD && word & (u16::MAX >> index) == 0).then_some(word)
+    }
+
+    /// Sets a property whose value may belong in the middle, or is there already.
+    fn insert(
+        &mut self,
+        kinds: &'static [PropertyKind],
+        index: usize,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) {
         self.remove(kinds, index);
         self.make_word(index);
         let n_behind = self.as_list().values_from(kinds, index).len();
@@ -161,9 +205,6 @@ impl PropertyBuf {
 
     /// Makes the flag words up to the one that holds the flag of the property at `index`.
     fn make_word(&mut self, index: usize) {
-        if self.0.is_empty() {
-            self.0.extend_from_slice(PropertyList::EMPTY.as_bytes());
-        }
         for offset in (0..word_offset(index)).step_by(2) {
             let word = self
                 .0

@@ -33,7 +33,7 @@ pub enum PropertyKind {
 }
 
 /// How many properties one flag word stands for.
-const PER_WORD: usize = 15;
+pub(super) const PER_WORD: usize = 15;
 
 /// The bit of a flag word that says that another word follows.
 pub(super) const CONTINUED: u16 = 1;
