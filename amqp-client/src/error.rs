@@ -427,7 +427,8 @@ pub enum ConnectCause {
 }
 
 impl ConnectError {
-    pub(crate) fn new(stage: Stage, address: impl Into<String>, cause: ConnectCause) -> Self {
+    /// For adapters: what [`Connection::opened`](crate::Connection::opened) said, with the address.
+    pub fn new(stage: Stage, address: impl Into<String>, cause: ConnectCause) -> Self {
         Self {
             stage,
             address: address.into(),

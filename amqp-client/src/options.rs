@@ -170,7 +170,8 @@ impl ConnectionOptions {
     }
 
     /// `host:port`, for people.
-    pub(crate) fn address(&self) -> String {
+    #[must_use]
+    pub fn address(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
