@@ -171,7 +171,7 @@ impl PropertyBuf {
     #[cold]
     fn start(&mut self) {
         // Enough for six properties of the usual kind, so that these allocate once.
-        self.0.reserve(128);
+        self.0.reserve(160);
         self.0.extend_from_slice(PropertyList::EMPTY.as_bytes());
     }
 

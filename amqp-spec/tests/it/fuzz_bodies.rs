@@ -10,10 +10,10 @@
     reason = "a fuzz target reports by panicking"
 )]
 
+use amqp_spec::Method;
 use amqp_spec::basic::{Properties, PropertiesRef};
 use amqp_spec::frame::{self, ContentHeader, FrameKind};
 use amqp_spec::wire::{DecodeError, FieldArray, FieldTable, MethodId, TableRef, Value};
-use amqp_spec::{Method, basic};
 
 /// A stream: frames one after the other, with what they carry.
 pub fn frame(data: &[u8]) {
@@ -141,7 +141,6 @@ pub fn properties(data: &[u8]) {
         owned = owned.message_id(value);
     }
     assert_eq!(owned.as_bytes(), data);
-    assert_eq!(basic::CLASS_ID, 60);
 }
 
 fn built_in_reverse(read: PropertiesRef<'_>) -> Properties {

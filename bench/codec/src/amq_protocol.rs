@@ -14,6 +14,7 @@ pub struct AmqProtocol {
     exchange: ShortString,
     routing_key: ShortString,
     properties: AMQPProperties,
+    kind: Kind,
     body: Vec<u8>,
     frames: Option<[AMQPFrame; 3]>,
     buf: Vec<u8>,
@@ -23,29 +24,22 @@ impl Codec for AmqProtocol {
     const NAME: &'static str = "amq-protocol";
 
     fn new(message: &Message) -> Self {
-        let properties = BasicProperties::default();
-        let properties: AMQPProperties = match message.properties {
-            Kind::None => properties,
-            Kind::One => properties.with_delivery_mode(2),
-            Kind::Six => properties
-                .with_content_type(six::CONTENT_TYPE.into())
-                .with_delivery_mode(six::DELIVERY_MODE)
-                .with_correlation_id(six::CORRELATION_ID.into())
-                .with_reply_to(six::REPLY_TO.into())
-                .with_message_id(six::MESSAGE_ID.into())
-                .with_timestamp(six::TIMESTAMP),
-            Kind::Table => properties.with_headers(table()),
-        };
         let mut codec = Self {
             exchange: EXCHANGE.into(),
             routing_key: ROUTING_KEY.into(),
-            properties,
+            properties: properties(message.properties),
+            kind: message.properties,
             body: vec![b'x'; message.body],
             frames: None,
             buf: Vec::with_capacity(4096),
         };
         codec.frames = Some(codec.make_frames());
         codec
+    }
+
+    fn publish_made(&mut self) -> &[u8] {
+        self.properties = properties(self.kind);
+        self.publish()
     }
 
     fn publish(&mut self) -> &[u8] {
@@ -91,6 +85,22 @@ impl Codec for AmqProtocol {
         entries
             .map(|(name, value)| name.as_str().len() as u64 + value_sum(value))
             .sum()
+    }
+}
+
+fn properties(kind: Kind) -> AMQPProperties {
+    let properties = BasicProperties::default();
+    match kind {
+        Kind::None => properties,
+        Kind::One => properties.with_delivery_mode(2),
+        Kind::Six => properties
+            .with_content_type(six::CONTENT_TYPE.into())
+            .with_delivery_mode(six::DELIVERY_MODE)
+            .with_correlation_id(six::CORRELATION_ID.into())
+            .with_reply_to(six::REPLY_TO.into())
+            .with_message_id(six::MESSAGE_ID.into())
+            .with_timestamp(six::TIMESTAMP),
+        Kind::Table => properties.with_headers(table()),
     }
 }
 

@@ -53,6 +53,7 @@ struct ContentHeaderCommon {
 pub struct AmqpSerde {
     method: (MethodHeader, Publish),
     header: (ContentHeaderCommon, BasicProperties),
+    kind: Kind,
     body: Vec<u8>,
     buf: BytesMut,
 }
@@ -61,25 +62,6 @@ impl Codec for AmqpSerde {
     const NAME: &'static str = "amqp_serde";
 
     fn new(message: &Message) -> Self {
-        let mut properties = BasicProperties::default();
-        match message.properties {
-            Kind::None => {}
-            Kind::One => {
-                properties.with_delivery_mode(2);
-            }
-            Kind::Six => {
-                properties
-                    .with_content_type(six::CONTENT_TYPE)
-                    .with_delivery_mode(six::DELIVERY_MODE)
-                    .with_correlation_id(six::CORRELATION_ID)
-                    .with_reply_to(six::REPLY_TO)
-                    .with_message_id(six::MESSAGE_ID)
-                    .with_timestamp(six::TIMESTAMP);
-            }
-            Kind::Table => {
-                properties.with_headers(table());
-            }
-        }
         let body_size = message.body as u64;
         Self {
             method: (
@@ -100,11 +82,17 @@ impl Codec for AmqpSerde {
                     weight: 0,
                     body_size,
                 },
-                properties,
+                properties(message.properties),
             ),
+            kind: message.properties,
             body: vec![b'x'; message.body],
             buf: BytesMut::with_capacity(4096),
         }
+    }
+
+    fn publish_made(&mut self) -> &[u8] {
+        self.header.1 = properties(self.kind);
+        self.publish()
     }
 
     fn publish(&mut self) -> &[u8] {
@@ -185,6 +173,29 @@ impl Codec for AmqpSerde {
             .map(|(name, value)| name.as_ref().len() as u64 + value_sum(value))
             .sum()
     }
+}
+
+fn properties(kind: Kind) -> BasicProperties {
+    let mut properties = BasicProperties::default();
+    match kind {
+        Kind::None => {}
+        Kind::One => {
+            properties.with_delivery_mode(2);
+        }
+        Kind::Six => {
+            properties
+                .with_content_type(six::CONTENT_TYPE)
+                .with_delivery_mode(six::DELIVERY_MODE)
+                .with_correlation_id(six::CORRELATION_ID)
+                .with_reply_to(six::REPLY_TO)
+                .with_message_id(six::MESSAGE_ID)
+                .with_timestamp(six::TIMESTAMP);
+        }
+        Kind::Table => {
+            properties.with_headers(table());
+        }
+    }
+    properties
 }
 
 /// A frame as amqprs writes it: the header with a size of zero, the payload, then the size again.

@@ -15,6 +15,7 @@ pub struct Cloudamqp {
     exchange: ShortStr,
     routing_key: ShortStr,
     properties: BasicProperties,
+    kind: Kind,
     body: Bytes,
     frames: Option<[Frame; 3]>,
     buf: BytesMut,
@@ -24,30 +25,22 @@ impl Codec for Cloudamqp {
     const NAME: &'static str = "amqp-client 0.1.0";
 
     fn new(message: &Message) -> Self {
-        let mut properties = BasicProperties::new();
-        match message.properties {
-            Kind::None => {}
-            Kind::One => properties.delivery_mode = Some(2),
-            Kind::Six => {
-                properties.content_type = Some(short(six::CONTENT_TYPE));
-                properties.delivery_mode = Some(six::DELIVERY_MODE);
-                properties.correlation_id = Some(short(six::CORRELATION_ID));
-                properties.reply_to = Some(short(six::REPLY_TO));
-                properties.message_id = Some(short(six::MESSAGE_ID));
-                properties.timestamp = Some(six::TIMESTAMP);
-            }
-            Kind::Table => properties.headers = Some(table()),
-        }
         let mut codec = Self {
             exchange: short(EXCHANGE),
             routing_key: short(ROUTING_KEY),
-            properties,
+            properties: properties(message.properties),
+            kind: message.properties,
             body: vec![b'x'; message.body].into(),
             frames: None,
             buf: BytesMut::with_capacity(4096),
         };
         codec.frames = Some(codec.make_frames());
         codec
+    }
+
+    fn publish_made(&mut self) -> &[u8] {
+        self.properties = properties(self.kind);
+        self.publish()
     }
 
     fn publish(&mut self) -> &[u8] {
@@ -123,6 +116,24 @@ impl Cloudamqp {
             Frame::Body(CHANNEL, self.body.clone()),
         ]
     }
+}
+
+fn properties(kind: Kind) -> BasicProperties {
+    let mut properties = BasicProperties::new();
+    match kind {
+        Kind::None => {}
+        Kind::One => properties.delivery_mode = Some(2),
+        Kind::Six => {
+            properties.content_type = Some(short(six::CONTENT_TYPE));
+            properties.delivery_mode = Some(six::DELIVERY_MODE);
+            properties.correlation_id = Some(short(six::CORRELATION_ID));
+            properties.reply_to = Some(short(six::REPLY_TO));
+            properties.message_id = Some(short(six::MESSAGE_ID));
+            properties.timestamp = Some(six::TIMESTAMP);
+        }
+        Kind::Table => properties.headers = Some(table()),
+    }
+    properties
 }
 
 fn short(text: &str) -> ShortStr {

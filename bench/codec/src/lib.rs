@@ -22,6 +22,9 @@ pub trait Codec {
     /// needs to have around them (methods, headers, frames) is made, as it is for each message.
     fn publish(&mut self) -> &[u8];
 
+    /// The same with the properties made for each message, too.
+    fn publish_made(&mut self) -> &[u8];
+
     /// Encodes the same message again, from the frames that were made for it.
     fn encode(&mut self) -> &[u8];
 
@@ -186,6 +189,7 @@ mod tests {
             if C::NAME != amqp_serde::AmqpSerde::NAME || message.properties != Kind::Table {
                 assert_eq!(codec.encode(), expected, "{} {message:?}", C::NAME);
                 assert_eq!(codec.publish(), expected, "{} {message:?}", C::NAME);
+                assert_eq!(codec.publish_made(), expected, "{} {message:?}", C::NAME);
             }
             let stream = stream(&message);
             assert!(stream.octets.len() > 60 * 1024);

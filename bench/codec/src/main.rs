@@ -6,6 +6,7 @@
 
 use std::hint::black_box;
 use std::process::ExitCode;
+#[cfg(not(feature = "count"))]
 use std::time::{Duration, Instant};
 
 use codec_bench::amq_protocol::AmqProtocol;
@@ -15,7 +16,7 @@ use codec_bench::ours::Ours;
 use codec_bench::{Codec, Kind, Message, stream, table};
 
 /// A piece of work by its name.
-const CASES: [(&str, Case); 15] = [
+const CASES: [(&str, Case); 17] = [
     ("publish none 16 B", Case::Publish(message(Kind::None, 16))),
     (
         "publish none 1 KiB",
@@ -33,6 +34,8 @@ const CASES: [(&str, Case); 15] = [
         "publish table 1 KiB",
         Case::Publish(message(Kind::Table, 1024)),
     ),
+    ("made one 16 B", Case::Made(message(Kind::One, 16))),
+    ("made six 16 B", Case::Made(message(Kind::Six, 16))),
     ("again none 16 B", Case::Again(message(Kind::None, 16))),
     ("again six 16 B", Case::Again(message(Kind::Six, 16))),
     (
@@ -61,6 +64,7 @@ const fn message(properties: Kind, body: usize) -> Message {
 #[derive(Clone, Copy)]
 enum Case {
     Publish(Message),
+    Made(Message),
     Again(Message),
     Deliveries(Message),
     Table,
@@ -74,6 +78,10 @@ fn work<C: Codec + 'static>(case: Case) -> Work {
         Case::Publish(message) => {
             let mut codec = C::new(&message);
             repeat(move || codec.publish().len() as u64)
+        }
+        Case::Made(message) => {
+            let mut codec = C::new(&message);
+            repeat(move || codec.publish_made().len() as u64)
         }
         Case::Again(message) => {
             let mut codec = C::new(&message);
@@ -98,7 +106,10 @@ fn repeat(mut once: impl FnMut() -> u64 + 'static) -> Work {
     })
 }
 
-const CODECS: [(&str, fn(Case) -> Work); 4] = [
+/// Prepares a codec for a piece of work.
+type Prepare = fn(Case) -> Work;
+
+const CODECS: [(&str, Prepare); 4] = [
     (Ours::NAME, work::<Ours>),
     (AmqProtocol::NAME, work::<AmqProtocol>),
     (AmqpSerde::NAME, work::<AmqpSerde>),

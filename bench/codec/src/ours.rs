@@ -15,6 +15,7 @@ pub struct Ours {
     exchange: ShortStr<'static>,
     routing_key: ShortStr<'static>,
     properties: Properties,
+    kind: Kind,
     body: Vec<u8>,
     buf: Vec<u8>,
 }
@@ -23,23 +24,11 @@ impl Codec for Ours {
     const NAME: &'static str = "amqp-spec";
 
     fn new(message: &Message) -> Self {
-        let properties = Properties::new();
-        let properties = match message.properties {
-            Kind::None => properties,
-            Kind::One => properties.delivery_mode(2),
-            Kind::Six => properties
-                .content_type(short_str!(six::CONTENT_TYPE))
-                .delivery_mode(six::DELIVERY_MODE)
-                .correlation_id(short_str!(six::CORRELATION_ID))
-                .reply_to(short_str!(six::REPLY_TO))
-                .message_id(short_str!(six::MESSAGE_ID))
-                .timestamp(Timestamp(six::TIMESTAMP)),
-            Kind::Table => properties.headers(table().as_ref()),
-        };
         Self {
             exchange: short_str!(EXCHANGE),
             routing_key: short_str!(ROUTING_KEY),
-            properties,
+            properties: properties(message.properties),
+            kind: message.properties,
             body: vec![b'x'; message.body],
             buf: Vec::with_capacity(4096),
         }
@@ -50,6 +39,11 @@ impl Codec for Ours {
         self.publish()
     }
 
+    fn publish_made(&mut self) -> &[u8] {
+        self.properties = properties(self.kind);
+        self.publish()
+    }
+
     fn publish(&mut self) -> &[u8] {
         let Self {
             exchange,
@@ -57,6 +51,7 @@ impl Codec for Ours {
             properties,
             body,
             buf,
+            ..
         } = self;
         buf.clear();
         let (exchange, routing_key) = (*exchange, *routing_key);
@@ -120,6 +115,22 @@ fn entry_sum((name, value): (ShortStr<'_>, Value<'_>)) -> Sum {
             Value::LongString(value) => value.len() as u64,
             _ => 0,
         }
+}
+
+fn properties(kind: Kind) -> Properties {
+    let properties = Properties::new();
+    match kind {
+        Kind::None => properties,
+        Kind::One => properties.delivery_mode(2),
+        Kind::Six => properties
+            .content_type(short_str!(six::CONTENT_TYPE))
+            .delivery_mode(six::DELIVERY_MODE)
+            .correlation_id(short_str!(six::CORRELATION_ID))
+            .reply_to(short_str!(six::REPLY_TO))
+            .message_id(short_str!(six::MESSAGE_ID))
+            .timestamp(Timestamp(six::TIMESTAMP)),
+        Kind::Table => properties.headers(table().as_ref()),
+    }
 }
 
 /// The header table.
