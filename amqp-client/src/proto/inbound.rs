@@ -109,6 +109,13 @@ impl InChannel {
             .then_some(at)
     }
 
+    /// The tags of all consumers.
+    #[cfg(test)]
+    pub(crate) fn tags(&self) -> Vec<String> {
+        let tag = |consumer: &InConsumer| String::from_utf8_lossy(&consumer.tag).into_owned();
+        self.consumers.iter().map(tag).collect()
+    }
+
     /// Takes a consumer away, if it is there.
     pub(crate) fn remove_consumer(&mut self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
         let at = self

@@ -12,11 +12,14 @@
     reason = "tests"
 )]
 
+mod broker;
+mod crowd;
 mod pair;
 mod random;
 mod task;
 mod wire;
 
+mod cancellation;
 mod channels;
 mod closing;
 mod confirms;
@@ -25,5 +28,6 @@ mod handshake;
 mod heartbeats;
 mod order;
 mod requests;
+mod robustness;
 mod room;
 mod settling;
