@@ -18,7 +18,7 @@ use super::{
 };
 
 /// How much of a log is shown when something fails.
-const TAIL: u64 = 4096;
+const TAIL: u64 = 16 << 10;
 
 /// The place of one broker on this machine.
 #[derive(Debug)]

@@ -138,16 +138,32 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn into_failure(self) -> Outcome {
-        let lines: Vec<_> = self.text.lines().collect();
-        let shown = lines
-            .get(lines.len().saturating_sub(SHOWN_LINES)..)
-            .unwrap_or_default();
-        let text = shown.join("\n");
+        let text = failing_tests(&self.text).unwrap_or_else(|| last_lines(&self.text));
         let (command, path) = (self.command, self.path.display());
         Outcome::failed(format!(
             "{text}\n    `{command}` failed; all that it said is in {path}"
         ))
     }
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    let shown = lines.get(lines.len().saturating_sub(SHOWN_LINES)..);
+    shown.unwrap_or_default().join("\n")
+}
+
+/// What the test binaries say about tests that failed; `None` if nothing of that kind is said.
+fn failing_tests(text: &str) -> Option<String> {
+    let mut shown = Vec::new();
+    let mut is_shown = false;
+    for line in text.lines() {
+        is_shown |= line == "failures:";
+        if is_shown {
+            shown.push(line);
+        }
+        is_shown &= !line.starts_with("test result: ");
+    }
+    (!shown.is_empty()).then(|| shown.join("\n"))
 }
 
 /// Runs a command with both its outputs in one file, in the order in which they were written.
@@ -242,6 +258,16 @@ mod tests {
         };
         assert_eq!(test_totals(text), totals);
         assert_eq!(totals.to_string(), "5 passed, 4 failed, 1 skipped");
+    }
+
+    #[test]
+    fn only_failures_are_shown_of_tests() {
+        let text = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\nfailures:\n\n---- b ----\n\
+                    why\n\nfailures:\n    b\n\ntest result: FAILED. 1 passed\nrunning 0 tests\n";
+        let shown =
+            "failures:\n\n---- b ----\nwhy\n\nfailures:\n    b\n\ntest result: FAILED. 1 passed";
+        assert_eq!(failing_tests(text).as_deref(), Some(shown));
+        assert_eq!(failing_tests("error: x\n"), None);
     }
 
     #[test]
