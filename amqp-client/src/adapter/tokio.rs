@@ -2,11 +2,11 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::error::ConnectionError;
@@ -81,13 +81,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if !self.core.wants_read(now) {
                 return false;
             }
-            let mut space = ReadBuf::new(self.core.read_space());
-            match Pin::new(&mut self.stream).poll_read(context, &mut space) {
+            let read = if let Some(mut space) = self.core.body_space() {
+                let read = pin!(self.stream.read_buf(&mut space)).poll(context);
+                read.map_ok(|n| self.core.body_read(n, now))
+            } else {
+                let mut space = ReadBuf::new(self.core.read_space());
+                let read = Pin::new(&mut self.stream).poll_read(context, &mut space);
+                let n = space.filled().len();
+                read.map_ok(|()| self.core.read_done(n, now))
+            };
+            match read {
                 Poll::Pending => return false,
-                Poll::Ready(Ok(())) => {
-                    let n = space.filled().len();
-                    self.core.read_done(n, now);
-                }
+                Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
                     self.core.lost(ConnectionError::Io(error.into()));
                     return false;

@@ -120,37 +120,67 @@ impl Content {
         Ok(None)
     }
 
-    /// A piece of the body has come.
+    /// A body frame has come, whole.
     pub(crate) fn body(
         &mut self,
         channel: u16,
         payload: &[u8],
     ) -> Result<Option<Complete>, Violation> {
+        self.expect(channel, payload.len())?;
+        self.append(payload);
+        Ok(self.finish())
+    }
+
+    /// A body frame of this size has begun: checks that it belongs here.
+    pub(crate) fn expect(&self, channel: u16, size: usize) -> Result<(), Violation> {
+        match self {
+            Self::Body { remaining, .. } if *remaining >= size as u64 => Ok(()),
+            Self::Body { .. } => Err(Violation::BodyTooLong { channel }),
+            Self::Idle | Self::Header { .. } => Err(Violation::UnexpectedContent { channel }),
+        }
+    }
+
+    /// Appends a piece of a body frame that was expected.
+    pub(crate) fn append(&mut self, piece: &[u8]) {
+        if let Some(raw) = self.space(piece.len()) {
+            raw.extend_from_slice(piece);
+            self.appended(piece.len());
+        }
+    }
+
+    /// Where the next `n` octets of the body go; there is room for some of them at least.
+    pub(crate) fn space(&mut self, n: usize) -> Option<&mut Vec<u8>> {
         let Self::Body { raw, remaining, .. } = self else {
-            return Err(Violation::UnexpectedContent { channel });
+            return None;
         };
-        let piece = payload.len() as u64;
-        let Some(left) = remaining.checked_sub(piece) else {
-            return Err(Violation::BodyTooLong { channel });
-        };
-        if raw.capacity() - raw.len() < payload.len() {
+        if raw.capacity() - raw.len() < n {
             // As much again as has come, and never more than will: the last growth is exact.
             let all = usize::try_from(*remaining).unwrap_or(usize::MAX);
-            raw.reserve_exact(all.min(raw.len().max(payload.len())));
+            raw.reserve_exact(all.min(raw.len().max(n)));
         }
-        raw.extend_from_slice(payload);
-        *remaining = left;
-        if left > 0 {
-            return Ok(None);
+        Some(raw)
+    }
+
+    /// `n` octets have been appended.
+    pub(crate) fn appended(&mut self, n: usize) {
+        if let Self::Body { remaining, .. } = self {
+            *remaining = remaining.saturating_sub(n as u64);
+        }
+    }
+
+    /// The message, if a body frame was its last.
+    pub(crate) fn finish(&mut self) -> Option<Complete> {
+        if !matches!(self, Self::Body { remaining: 0, .. }) {
+            return None;
         }
         match std::mem::take(self) {
             Self::Body {
                 target, raw, at, ..
-            } => Ok(Some(Complete {
+            } => Some(Complete {
                 target,
                 message: Incoming::new(raw, at),
-            })),
-            Self::Idle | Self::Header { .. } => Ok(None),
+            }),
+            Self::Idle | Self::Header { .. } => None,
         }
     }
 }

@@ -70,7 +70,8 @@ pub struct Core {
     pub(super) phase: Phase,
     handshake_timeout: Duration,
     pub(super) heartbeat: Heartbeat,
-    input: ReadBuffer,
+    pub(super) input: ReadBuffer,
+    pub(super) piecewise: Option<super::piecewise::Piecewise>,
     pub(super) max_payload: usize,
     pub(super) max_message_size: u64,
     /// By channel id.
@@ -110,6 +111,7 @@ impl Core {
             handshake_timeout: options.handshake_timeout,
             heartbeat: Heartbeat::off(now),
             input: ReadBuffer::new(),
+            piecewise: None,
             max_payload: MAX_INBOUND_PAYLOAD,
             max_message_size: options.max_message_size,
             channels: Vec::new(),
@@ -137,8 +139,7 @@ impl Core {
             self.lost(ConnectionError::EndOfStream);
             return;
         }
-        self.now = now;
-        self.heartbeat.on_read(now);
+        self.heard(now);
         self.input.filled(n);
         let (memory, range) = self.input.take();
         let (used, result) = self.parse(memory.get(range).unwrap_or_default(), now);
@@ -148,6 +149,12 @@ impl Core {
             self.violated(violation);
         }
         self.wake_all();
+    }
+
+    /// Something has been read.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.now = now;
+        self.heartbeat.on_read(now);
     }
 
     /// Whether the adapter should read. Not while consumers hold too much, unless somebody waits

@@ -156,12 +156,20 @@ pub(crate) struct AckRun {
 impl Core {
     /// Takes every complete frame off the front; returns how many octets they were.
     pub(super) fn parse(&mut self, buf: &[u8], now: Instant) -> (usize, Result<(), Violation>) {
-        let mut at = 0;
+        let mut at = match self.continue_piecewise(buf) {
+            Ok(used) => used,
+            Err(violation) => return (0, Err(violation)),
+        };
         loop {
             let rest = buf.get(at..).unwrap_or_default();
             let (frame, used) = match frame::decode(rest, self.max_payload) {
                 Ok(Some(decoded)) => decoded,
-                Ok(None) => return (at, Ok(())),
+                Ok(None) => {
+                    return match self.begin_piecewise(rest) {
+                        Ok(used) => (at + used, Ok(())),
+                        Err(violation) => (at, Err(violation)),
+                    };
+                }
                 Err(FrameError::ProtocolHeader) => return (at, Err(Violation::ProtocolHeader)),
                 Err(error) => return (at, Err(Violation::Frame(error))),
             };
@@ -259,7 +267,11 @@ impl Core {
         self.complete(frame.channel, complete)
     }
 
-    fn complete(&mut self, id: u16, complete: Option<Complete>) -> Result<(), Violation> {
+    pub(super) fn complete(
+        &mut self,
+        id: u16,
+        complete: Option<Complete>,
+    ) -> Result<(), Violation> {
         let Some(Complete { target, message }) = complete else {
             return Ok(());
         };

@@ -12,7 +12,7 @@
 //! | `confirms` | publisher confirms of one channel |
 //! | `consumer` | where deliveries wait to be picked up |
 //! | `core` | the connection's state, its octets and its deadlines |
-//! | `inbound`, `methods`, `content` | what arrives |
+//! | `inbound`, `methods`, `content`, `piecewise` | what arrives |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
 //! | `transmit`, `rope`, `read_buffer` | octets on their way out and in |
 
@@ -29,6 +29,7 @@ pub(crate) mod link;
 mod methods;
 pub(crate) mod opening;
 pub(crate) mod outbox;
+mod piecewise;
 mod read_buffer;
 pub(crate) mod request;
 mod rope;

@@ -30,6 +30,11 @@ impl ReadBuffer {
         }
     }
 
+    /// Whether everything in it has been used.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
     /// Where the next read goes; never empty.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {

@@ -60,6 +60,18 @@ impl Slot {
     pub(crate) fn is_close(&self) -> bool {
         self.expects.contains(&channel::CloseOk::ID)
     }
+
+    /// The same request, whose reply nobody waits for.
+    pub(crate) fn for_nobody(&self) -> Self {
+        Self {
+            expects: self.expects,
+            name: self.name,
+            barrier: self.barrier,
+            deadline: self.deadline,
+            effect: Effect::Nothing,
+            answer: Arc::default(),
+        }
+    }
 }
 
 /// What the reply changes in the core, before the caller sees it.

@@ -64,7 +64,7 @@ impl Outbox {
             .channels
             .get(usize::from(id))
             .is_some_and(|channel| channel.in_flight.iter().any(Slot::is_close));
-        let mut slots = self.clear_channel(id);
+        let slots = self.clear_channel(id);
         if let Some(channel) = self.channels.get_mut(usize::from(id)) {
             channel.state = OutState::Finishing;
             if !channel.in_large {
@@ -72,14 +72,10 @@ impl Outbox {
             }
         }
         if let Some(channel) = self.channels.get_mut(usize::from(id)) {
-            if close_sent {
-                channel.state = OutState::Closing;
-                // Both sides closed at once: the broker will still answer ours, so that the id is
-                // not free before that close-ok has come. One that was still parked never leaves.
-                let close = slots.iter().position(|slot| slot.is_close());
-                if let Some(close) = close {
-                    channel.in_flight.push_back(slots.remove(close));
-                }
+            if close_sent && let Some(close) = slots.iter().find(|slot| slot.is_close()) {
+                // Who asked for it knows enough with the broker's.
+                channel.in_flight.push_back(close.for_nobody());
+                channel.state = OutState::Crossed;
             }
         }
         (slots, self.wake())
@@ -231,5 +227,13 @@ impl Outbox {
             }
         }
         self.deadline = next;
+        for channel in &mut self.channels {
+            if channel.state == OutState::Crossed
+                && channel.in_flight.iter().all(|slot| slot.deadline <= now)
+            {
+                channel.in_flight.clear();
+                channel.state = OutState::Free;
+            }
+        }
     }
 }

@@ -131,6 +131,9 @@ enum OutState {
     Opening,
     Open,
     Closing,
+    /// Both sides have closed it at once. The broker answers our close as well, and the id is not
+    /// free before; RabbitMQ 4 loses that answer now and then, so that one day it is free anyway.
+    Crossed,
     /// The broker has closed it, in the middle of a large body of ours. RabbitMQ discards the rest,
     /// but counts it: with `channel.close-ok` amid content it closes the connection with 505.
     Finishing,

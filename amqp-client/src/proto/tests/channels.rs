@@ -134,12 +134,26 @@ fn closes_that_cross_end_once_and_free_the_id_when_both_are_answered() {
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
     pair.feed(&wire::channel_close(1));
     assert_eq!(pair.sent(), ["1 channel.close-ok"]);
+    // Why it ended is known.
+    let error = closing.ready().unwrap_err();
+    assert!(matches!(error, ChannelError::ClosedByBroker(_)), "{error}");
     // The broker still owes its answer: until then the id must not be used.
     assert_eq!(pair.channel().id(), 2);
     pair.sent();
     pair.says(1, &channel::CloseOk {});
-    // Either outcome tells the truth, but it must be one.
-    assert!(closing.run().is_ready());
+    assert_eq!(pair.channel().id(), 1);
+}
+
+#[test]
+fn closes_that_cross_free_the_id_when_the_answer_is_overdue() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut closing = Task::start(channel.close());
+    pair.feed(&wire::channel_close(1));
+    closing.ready().unwrap_err();
+    assert_eq!(pair.sent(), ["1 channel.close 200", "1 channel.close-ok"]);
+    assert_eq!(pair.core.link.outbox().channels_in_use(), 1);
+    pair.advance(quiet().request_timeout);
+    assert_eq!(pair.core.link.outbox().channels_in_use(), 0);
     assert_eq!(pair.channel().id(), 1);
 }
 
