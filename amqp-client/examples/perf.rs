@@ -2,7 +2,8 @@
 //!
 //! Prints one line of JSON. The modes are `publish`, `publish-prepared`, `confirm` (a window of
 //! unconfirmed messages), `confirm1` (one at a time), `consume-noack`, `consume-ack`, `declare`
-//! (passive declares, one after the other), `channels` and `conns`. Against a broker that is not a
+//! (passive declares, one after the other), `channels`, `conns`, and `fairness` (small confirmed
+//! publishes, alone and beside large bodies of the size given). Against a broker that is not a
 //! null broker, `consume-*` needs a queue that holds messages.
 
 #![allow(
@@ -35,6 +36,7 @@ struct Arguments {
     runtime: String,
     slow: Duration,
     tasks: usize,
+    channels: usize,
 }
 
 fn main() -> Outcome {
@@ -69,6 +71,7 @@ fn parse(
         runtime: "current".to_owned(),
         slow: Duration::ZERO,
         tasks: 1,
+        channels: 1,
     };
     while let Some(name) = words.next() {
         let value = words
@@ -84,6 +87,7 @@ fn parse(
             "--runtime" => arguments.runtime = value,
             "--slow-us" => arguments.slow = Duration::from_micros(value.parse()?),
             "--tasks" => arguments.tasks = value.parse()?,
+            "--channels" => arguments.channels = value.parse()?,
             _ => return Err(format!("unknown option {name}").into()),
         }
     }
@@ -101,13 +105,17 @@ async fn run(arguments: Arguments) -> Outcome {
         "declare" => declare(&arguments).await,
         "channels" => channels(&arguments).await,
         "conns" => connections(&arguments).await,
+        "fairness" => fairness(&arguments).await,
         mode => Err(format!("unknown mode {mode}").into()),
     }
 }
 
 async fn publish(arguments: &Arguments, prepared: bool) -> Outcome {
     let connection = Connection::open(&arguments.url).await?;
-    let channel = connection.open_channel().await?;
+    let mut channels = Vec::new();
+    for _ in 0..arguments.channels.max(1) {
+        channels.push(connection.open_channel().await?);
+    }
     let body = Bytes::from(vec![b'x'; arguments.size]);
     let properties = Properties::new().delivery_mode(1);
     let measure = Measure::start();
@@ -115,16 +123,19 @@ async fn publish(arguments: &Arguments, prepared: bool) -> Outcome {
     for task in 0..arguments.tasks {
         let share = arguments.messages / arguments.tasks
             + usize::from(task < arguments.messages % arguments.tasks);
-        let (channel, body, queue) = (channel.clone(), body.clone(), arguments.queue.clone());
+        let (channels, body, queue) = (channels.clone(), body.clone(), arguments.queue.clone());
         let properties = properties.clone();
         let work = async move {
             if prepared {
-                let publisher = channel.prepare("", &queue, properties.as_ref())?;
-                for _ in 0..share {
+                let prepared: Result<Vec<_>, _> = channels
+                    .iter()
+                    .map(|channel| channel.prepare("", &queue, properties.as_ref()))
+                    .collect();
+                for publisher in prepared?.iter().cycle().take(share) {
                     publisher.publish(&body).await?;
                 }
             } else {
-                for _ in 0..share {
+                for channel in channels.iter().cycle().take(share) {
                     channel
                         .basic_publish_body("", &queue, properties.as_ref(), &body)
                         .await?;
@@ -141,13 +152,65 @@ async fn publish(arguments: &Arguments, prepared: bool) -> Outcome {
     for task in tasks {
         task.await??;
     }
-    // A reply comes after everything before it has been read.
-    channel
-        .queue_declare(QueueDeclare::new(&arguments.queue).passive())
-        .await?;
-    measure.report(arguments, &mut []);
+    // Each channel's reply comes after everything before it has been read.
+    let mut at_broker = 0;
+    for channel in &channels {
+        let passive = QueueDeclare::new(&arguments.queue).passive();
+        at_broker += u64::from(channel.queue_declare(passive).await?.message_count);
+    }
+    let extra = format!(",\"at_broker\":{at_broker}");
+    measure.report(arguments, &mut [], &extra);
     connection.close().await?;
     Ok(())
+}
+
+/// The wait for small confirmed publishes, alone and beside large bodies on another channel.
+async fn fairness(arguments: &Arguments) -> Outcome {
+    let connection = Connection::open(&arguments.url).await?;
+    let small = connection.open_publisher().await?;
+    let bulk = connection.open_channel().await?;
+    let measure = Measure::start();
+    let mut alone = waits(&small, arguments).await?;
+    let body = Bytes::from(vec![b'x'; arguments.size]);
+    let queue = arguments.queue.clone();
+    let publishing = tokio::spawn(async move {
+        loop {
+            let properties = Properties::new();
+            bulk.basic_publish_body("", &queue, properties.as_ref(), &body)
+                .await?;
+        }
+        #[expect(unreachable_code, reason = "says what the errors are")]
+        Ok::<(), amqp_client::ChannelError>(())
+    });
+    let mut beside = waits(&small, arguments).await?;
+    publishing.abort();
+    let extra = format!(
+        ",\"p50_alone_us\":{:.1},\"p99_alone_us\":{:.1}",
+        percentile(&mut alone, 0.5),
+        percentile(&mut alone, 0.99),
+    );
+    measure.report(arguments, &mut beside, &extra);
+    Ok(())
+}
+
+async fn waits(
+    publisher: &amqp_client::Publisher,
+    arguments: &Arguments,
+) -> Result<Vec<Duration>, amqp_client::PublishError> {
+    let message = amqp_client::Message::new(&b"small"[..]);
+    let mut waits = Vec::with_capacity(arguments.messages);
+    for _ in 0..arguments.messages {
+        let start = Instant::now();
+        publisher.publish("", &arguments.queue, &message).await?;
+        waits.push(start.elapsed());
+    }
+    Ok(waits)
+}
+
+/// In microseconds.
+fn percentile(waits: &mut [Duration], part: f64) -> f64 {
+    waits.sort_unstable();
+    waits[((waits.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e6
 }
 
 async fn confirm(arguments: &Arguments) -> Outcome {
@@ -168,7 +231,7 @@ async fn confirm(arguments: &Arguments) -> Outcome {
     for confirmation in window {
         confirmation.await?;
     }
-    measure.report(arguments, &mut []);
+    measure.report(arguments, &mut [], "");
     connection.close().await?;
     Ok(())
 }
@@ -184,7 +247,7 @@ async fn confirm_one_by_one(arguments: &Arguments) -> Outcome {
         publisher.publish("", &arguments.queue, &message).await?;
         waits.push(start.elapsed());
     }
-    measure.report(arguments, &mut waits);
+    measure.report(arguments, &mut waits, "");
     connection.close().await?;
     Ok(())
 }
@@ -212,7 +275,7 @@ async fn consume(arguments: &Arguments, ack: bool) -> Outcome {
             pause(arguments.slow).await;
         }
     }
-    measure.report(arguments, &mut []);
+    measure.report(arguments, &mut [], "");
     connection.close().await?;
     Ok(())
 }
@@ -235,32 +298,30 @@ async fn declare(arguments: &Arguments) -> Outcome {
             .await?;
         waits.push(start.elapsed());
     }
-    measure.report(arguments, &mut waits);
+    measure.report(arguments, &mut waits, "");
     connection.close().await?;
     Ok(())
 }
 
 async fn channels(arguments: &Arguments) -> Outcome {
     let connection = Connection::open(&arguments.url).await?;
-    let mut measure = Measure::start();
+    let measure = Measure::start();
     let mut open = Vec::new();
     for _ in 0..arguments.messages {
         open.push(connection.open_channel().await?);
     }
-    measure.count_memory = true;
-    measure.report(arguments, &mut []);
+    measure.report(arguments, &mut [], "");
     connection.close().await?;
     Ok(())
 }
 
 async fn connections(arguments: &Arguments) -> Outcome {
-    let mut measure = Measure::start();
+    let measure = Measure::start();
     let mut open = Vec::new();
     for _ in 0..arguments.messages {
         open.push(Connection::open(&arguments.url).await?);
     }
-    measure.count_memory = true;
-    measure.report(arguments, &mut []);
+    measure.report(arguments, &mut [], "");
     for connection in open {
         connection.close().await?;
     }
@@ -273,7 +334,6 @@ struct Measure {
     user: f64,
     system: f64,
     rss_before_kb: u64,
-    count_memory: bool,
 }
 
 impl Measure {
@@ -285,11 +345,10 @@ impl Measure {
             user,
             system,
             rss_before_kb,
-            count_memory: false,
         }
     }
 
-    fn report(self, arguments: &Arguments, waits: &mut [Duration]) {
+    fn report(self, arguments: &Arguments, waits: &mut [Duration], extra: &str) {
         let wall = self.start.elapsed().as_secs_f64();
         let (user, system) = processor_time();
         let (user, system) = (user - self.user, system - self.system);
@@ -306,21 +365,17 @@ impl Measure {
             (user + system) * 1e6 / n,
             status("VmHWM:"),
         );
-        if self.count_memory {
-            line += &format!(
-                ",\"rss_before_kb\":{},\"rss_kb\":{},\"threads\":{}",
-                self.rss_before_kb,
-                status("VmRSS:"),
-                status("Threads:"),
-            );
-        }
+        line += &format!(
+            ",\"rss_before_kb\":{},\"rss_kb\":{},\"threads\":{}{extra}",
+            self.rss_before_kb,
+            status("VmRSS:"),
+            status("Threads:"),
+        );
         if !waits.is_empty() {
-            waits.sort_unstable();
-            let at = |part: f64| waits[((waits.len() - 1) as f64 * part) as usize];
             line += &format!(
                 ",\"p50_us\":{:.1},\"p99_us\":{:.1}",
-                at(0.5).as_secs_f64() * 1e6,
-                at(0.99).as_secs_f64() * 1e6,
+                percentile(waits, 0.5),
+                percentile(waits, 0.99),
             );
         }
         println!("{line}}}");
