@@ -398,8 +398,6 @@ impl Core {
         delivery_tag: u64,
         redelivered: bool,
     ) {
-        // A new consumer moves the others, which those that wait to be handed over must not see.
-        self.hand_over_deliveries();
         let expected = self
             .link
             .outbox()
