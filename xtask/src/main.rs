@@ -4,6 +4,7 @@
 //! [`Failure`]; only this file prints errors and chooses the exit code: 1 if something failed, 2 if
 //! the command line was not understood.
 
+mod bench;
 mod broker;
 mod demo;
 mod failure;
@@ -27,6 +28,7 @@ commands:
   test         run everything that has to hold
   regenerate   generate code, vectors and reference from the specification
   broker       start, stop and show private RabbitMQ nodes
+  bench        compare the client with its peers and with the raw socket
   tidy         check the house rules that neither the compiler nor clippy know
   help         print this
 
@@ -54,6 +56,7 @@ fn run() -> Result<(), Failure> {
         Some("regenerate") => regenerate::run(&mut arguments),
         Some("demo") => demo::run(&mut arguments),
         Some("test") => test::run(&mut arguments),
+        Some("bench") => bench::run(&mut arguments),
         Some("tidy") => tidy::run(&mut arguments),
         Some("help") | None => {
             print!("{HELP}");
