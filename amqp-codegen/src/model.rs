@@ -268,6 +268,9 @@ pub struct Field {
     pub reserved: bool,
     /// Its default, if a source tells one that is not zero or empty.
     pub default: Option<Default>,
+    /// Whether its value is a credential, which nothing may show. Only strings are, and never
+    /// reserved ones.
+    pub secret: bool,
     /// What the specification asserts of its values (documentation only).
     pub asserts: Vec<String>,
     /// Its documentation.

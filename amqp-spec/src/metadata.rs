@@ -54,6 +54,8 @@ pub struct FieldInfo {
     pub reserved: bool,
     /// The value that the specification takes for the usual one, as text.
     pub default: Option<&'static str>,
+    /// Whether its value is a credential, which a tool should not show or log.
+    pub secret: bool,
 }
 
 /// Who may send a method.

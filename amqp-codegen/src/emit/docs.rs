@@ -9,6 +9,10 @@ use crate::model::{Class, Direction, Docs, Method, Role, Specification, WireType
 /// The column at which comments end.
 pub(super) const COLUMNS: usize = 100;
 
+/// What stands for a credential where a struct is shown. It does not tell the length, which would
+/// narrow down a password.
+pub(super) const SECRET: &str = "<secret>";
+
 /// Breaks a paragraph into lines of at most `width` characters.
 ///
 /// Never before a word that would mean something else at the start of a Markdown line.
@@ -170,7 +174,7 @@ pub(super) fn either(names: &[String]) -> String {
     }
 }
 
-/// A field's documentation, or its type where nobody wrote any; and its default.
+/// A field's documentation, or its type where nobody wrote any; its default; whether it is a secret.
 pub(super) fn field(
     specification: &Specification,
     field: &FieldView<'_>,
@@ -186,6 +190,9 @@ pub(super) fn field(
             .as_ref()
             .map(|default| format!("Defaults to `{default}`.")),
     );
+    if field.secret {
+        paragraphs.push(format!("Secret: `Debug` shows `{SECRET}` in its place."));
+    }
     comment(&paragraphs, indent)
 }
 

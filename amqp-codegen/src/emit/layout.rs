@@ -84,6 +84,7 @@ pub(super) struct FieldView<'m> {
     pub(super) reserved: bool,
     /// As text: numbers in decimal, strings without quotes. `None` for zero, empty and false.
     pub(super) default: Option<String>,
+    pub(super) secret: bool,
     pub(super) asserts: &'m [String],
     pub(super) docs: &'m Docs,
 }
@@ -96,6 +97,7 @@ impl<'m> From<&'m Property> for FieldView<'m> {
             domain: property.domain.as_deref(),
             reserved: property.reserved,
             default: None,
+            secret: false,
             asserts: &[],
             docs: &property.docs,
         }
@@ -113,6 +115,7 @@ pub(super) fn fields(method: &Method) -> Vec<FieldView<'_>> {
                 domain: field.domain.as_deref(),
                 reserved: field.reserved,
                 default: default_text(field),
+                secret: field.secret,
                 asserts: &field.asserts,
                 docs: &field.docs,
             }),
@@ -122,6 +125,7 @@ pub(super) fn fields(method: &Method) -> Vec<FieldView<'_>> {
                 domain: bit.domain.as_deref(),
                 reserved: bit.reserved,
                 default: bit.default.then(|| "true".to_owned()),
+                secret: false,
                 asserts: &bit.asserts,
                 docs: &bit.docs,
             })),

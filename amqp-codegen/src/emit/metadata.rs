@@ -17,6 +17,7 @@ pub(super) fn file(specification: &Specification, options: &Options) -> String {
         kinds: Vec::new(),
         fields: false,
         reserved: false,
+        secrets: false,
     };
     let classes = table.classes(specification);
     let helpers = table.helpers();
@@ -36,6 +37,7 @@ struct Table<'s, 'o> {
     kinds: Vec<&'static str>,
     fields: bool,
     reserved: bool,
+    secrets: bool,
 }
 
 impl Table<'_, '_> {
@@ -123,9 +125,15 @@ impl Table<'_, '_> {
             self.reserved = true;
             quote!(reserved(#name, #kind, #domain))
         } else {
-            self.fields = true;
             let default = option(field.default.as_deref());
-            quote!(field(#name, #kind, #domain, #default))
+            let helper = if field.secret {
+                self.secrets = true;
+                quote!(secret)
+            } else {
+                self.fields = true;
+                quote!(field)
+            };
+            quote!(#helper(#name, #kind, #domain, #default))
         }
     }
 
@@ -141,20 +149,25 @@ impl Table<'_, '_> {
     /// The helpers that the table calls.
     fn helpers(&mut self) -> Vec<TokenStream> {
         let mut helpers = Vec::new();
-        if !self.fields && !self.reserved {
+        if !self.fields && !self.reserved && !self.secrets {
             return helpers;
         }
         let field_info = self.scope.metadata("FieldInfo");
         let property_kind = self.scope.wire("PropertyKind");
-        if self.fields {
+        let told = [
+            ("field", self.fields, false),
+            ("secret", self.secrets, true),
+        ];
+        for (helper, _, secret) in told.into_iter().filter(|(_, used, _)| *used) {
+            let helper = ident(helper);
             helpers.push(quote! {
-                const fn field(
+                const fn #helper(
                     name: &'static str,
                     kind: #property_kind,
                     domain: Option<&'static str>,
                     default: Option<&'static str>,
                 ) -> #field_info {
-                    #field_info { name, kind, domain, reserved: false, default }
+                    #field_info { name, kind, domain, reserved: false, default, secret: #secret }
                 }
             });
         }
@@ -165,7 +178,7 @@ impl Table<'_, '_> {
                     kind: #property_kind,
                     domain: Option<&'static str>,
                 ) -> #field_info {
-                    #field_info { name, kind, domain, reserved: true, default: None }
+                    #field_info { name, kind, domain, reserved: true, default: None, secret: false }
                 }
             });
         }

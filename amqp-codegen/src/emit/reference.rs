@@ -176,6 +176,9 @@ fn field_row(field: &FieldView<'_>) -> [String; 4] {
             .collect();
         meaning.push_str(&format!(" Asserted: {}.", asserts.join(", ")));
     }
+    if field.secret {
+        meaning.push_str(" Secret: not to be shown or logged.");
+    }
     let default = field.default.as_ref().map(|default| format!("`{default}`"));
     [
         format!("`{}`", field.name),

@@ -33,6 +33,8 @@ pub(crate) enum Change {
     Reserved(bool),
     /// Of a field: its default.
     Default(Spanned<Literal>),
+    /// Of a field: whether its value is a credential. The place is that of the mark.
+    Secret(Spanned<bool>),
     /// Of a constant: what it stands for.
     Kind(ConstantKind),
 }
@@ -43,7 +45,7 @@ pub(super) fn read(entry: &Table<'_>, faults: &mut Faults) -> Option<Correction>
     let target = target::read(entry, faults)?;
     let known: &[&str] = match &target.value {
         Target::Method(..) => &["direction", "replies"],
-        Target::Field(..) => &["rename", "domain", "reserved", "default"],
+        Target::Field(..) => &["rename", "domain", "reserved", "default", "secret"],
         Target::Property(..) => &["rename", "domain", "reserved"],
         Target::Constant(_) => &["kind"],
         Target::Class(_) | Target::Domain(_) => {
@@ -88,6 +90,7 @@ fn change(key: &str, value: &Value<'_>, faults: &mut Faults) -> Option<Change> {
         "domain" => Change::Domain(value.string(faults)?),
         "reserved" => Change::Reserved(value.boolean(faults)?),
         "default" => Change::Default(Spanned::new(literal(value, faults)?, value.span())),
+        "secret" => Change::Secret(Spanned::new(value.boolean(faults)?, value.span())),
         "kind" => Change::Kind(choose(value, &KINDS, faults)?),
         _ => return None,
     })

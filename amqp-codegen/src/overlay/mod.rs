@@ -21,16 +21,21 @@
 //! target = "method connection.update-secret"
 //! direction = "client-to-server"
 //! reason = "..."
+//! [[correct]]
+//! target = "field connection.start-ok.response"
+//! secret = true
+//! reason = "..."
 //! [[allow]]
 //! target = "constant frame-min-size"
 //! reason = "..."
 //! ```
 //!
 //! A correction changes one or more of: `direction` and `replies` of a method; `rename`, `domain`,
-//! `reserved` and, of a field alone, `default` of a field or property; `kind` of a constant. An
-//! allowance lets the sources disagree about the value of a constant or the type of a domain; the
-//! first source wins. Here only the file is read; [`crate::resolve`] applies it, and complains of
-//! entries that match nothing or change nothing.
+//! `reserved` and, of a field alone, `default` and `secret` of a field or property; `kind` of a
+//! constant. A secret is a credential: generated code keeps it out of `Debug`. Only a string that is
+//! not reserved can be one. An allowance lets the sources disagree about the value of a constant or
+//! the type of a domain; the first source wins. Here only the file is read; [`crate::resolve`]
+//! applies it, and complains of entries that match nothing or change nothing.
 
 mod change;
 mod docs;

@@ -132,6 +132,10 @@ fn correct_field(field: &mut Field, change: &Change, wire: Option<Wire>) -> bool
             let old = old.map(|old| old.value).filter(told);
             old != Some(default.value.clone()).filter(told)
         }
+        Change::Secret(mark) => {
+            let secret = mark.value.then_some(mark.span);
+            std::mem::replace(&mut field.secret, secret).is_some() != mark.value
+        }
         _ => false,
     }
 }

@@ -74,6 +74,8 @@ pub(super) struct Field {
     pub(super) wire: Wire,
     pub(super) reserved: Option<bool>,
     pub(super) default: Option<Spanned<Literal>>,
+    /// The place of the correction that marks it as a credential, if one does.
+    pub(super) secret: Option<Span>,
     pub(super) asserts: Vec<String>,
     pub(super) docs: Docs,
 }
@@ -229,6 +231,7 @@ impl Field {
             wire: field.type_word.as_ref().map_or(Wire::Missing, lookup),
             reserved: field.reserved,
             default: field.default.clone(),
+            secret: None,
             asserts: field.asserts.clone(),
             docs: Docs::default(),
         }

@@ -35,6 +35,7 @@ fn push_bit(arguments: &mut Vec<Argument>, bit: Bit) {
 
 fn one(field: &Field, faults: &mut Faults) -> Option<Resolved> {
     let (wire, domain) = wire_type(field, faults)?;
+    check_secret(field, wire, faults);
     let name = naming::name(&field.name.value);
     let reserved = field.reserved == Some(true);
     let (asserts, docs) = (field.asserts.clone(), field.docs.clone());
@@ -59,11 +60,30 @@ fn one(field: &Field, faults: &mut Faults) -> Option<Resolved> {
                 domain,
                 reserved,
                 default,
+                secret: field.secret.is_some(),
                 asserts,
                 docs,
             })
         }
     })
+}
+
+/// A mark on what cannot hold a credential was meant for another field.
+fn check_secret(field: &Field, wire: WireType, faults: &mut Faults) {
+    let Some(mark) = field.secret else {
+        return;
+    };
+    let name = &field.name.value;
+    let found = match wire {
+        _ if field.reserved == Some(true) => format!("a secret that is reserved: `{name}`"),
+        WireType::ShortStr | WireType::LongStr => return,
+        _ => format!(
+            "a secret that is no string: `{name}` is `{}`",
+            wire.as_str()
+        ),
+    };
+    let expected = "a field of type `shortstr` or `longstr` that is not reserved";
+    faults.push(mark, found, expected);
 }
 
 /// The wire type of a field and the domain that led to it.

@@ -174,8 +174,9 @@ fn arguments(method: &Method) -> Vec<String> {
                     None => String::new(),
                     Some(default) => format!("={default:?}"),
                 };
+                let secret = if field.secret { " secret" } else { "" };
                 let asserts = asserts(&field.asserts);
-                lines.push(format!("{}:{kind}{default}{asserts}", field.name));
+                lines.push(format!("{}:{kind}{default}{secret}{asserts}", field.name));
             }
             Argument::Bits(group) => {
                 let bits: Vec<String> = group

@@ -10,6 +10,7 @@
 //! the socket: a `connection.close` is not understood that early.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::wire::{
     DecodeError, LongStr, MethodId, Reader, Reply, Request, ShortStr, TableRef, TypedMethod,
@@ -111,7 +112,7 @@ impl Request for Start<'_> {
 ///   and no code is sent
 ///
 /// `connection.start-ok` (10, 11), sent by the client, answers [`Start`].
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct StartOk<'a> {
     /// What the client tells about itself: `product`, `version`, `platform`, `information`, a
     /// `connection_name` for the management pages, and its `capabilities`, without which the broker
@@ -123,6 +124,8 @@ pub struct StartOk<'a> {
     pub mechanism: ShortStr<'a>,
     /// The credentials in the form of the mechanism. For `PLAIN`: a zero octet, the user name, a
     /// zero octet, the password.
+    ///
+    /// Secret: `Debug` shows `<secret>` in its place.
     pub response: LongStr<'a>,
     /// The language for reply texts. RabbitMQ accepts anything and ignores it.
     ///
@@ -138,6 +141,17 @@ impl Default for StartOk<'_> {
             response: LongStr::EMPTY,
             locale: ShortStr::literal("en_US"),
         }
+    }
+}
+
+impl fmt::Debug for StartOk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartOk")
+            .field("client_properties", &self.client_properties)
+            .field("mechanism", &self.mechanism)
+            .field("response", &format_args!("<secret>"))
+            .field("locale", &self.locale)
+            .finish()
     }
 }
 
@@ -228,10 +242,20 @@ impl Request for Secure<'_> {
 /// * 403 `access-refused`: the login failed, and the client declared `authentication_failure_close`
 ///
 /// `connection.secure-ok` (10, 21), sent by the client, answers [`Secure`].
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Default, Eq, Hash, PartialEq)]
 pub struct SecureOk<'a> {
     /// The answer in the form of the mechanism; may hold any octets.
+    ///
+    /// Secret: `Debug` shows `<secret>` in its place.
     pub response: LongStr<'a>,
+}
+
+impl fmt::Debug for SecureOk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecureOk")
+            .field("response", &format_args!("<secret>"))
+            .finish()
+    }
 }
 
 impl<'a> TypedMethod<'a> for SecureOk<'a> {
@@ -727,12 +751,23 @@ impl<'a> TypedMethod<'a> for Unblocked {
 /// * 530 `not-allowed`: the authentication backend does not accept the new secret
 ///
 /// `connection.update-secret` (10, 70), sent by the client, answered by [`UpdateSecretOk`].
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Default, Eq, Hash, PartialEq)]
 pub struct UpdateSecret<'a> {
     /// The new token. The user it belongs to stays the one who logged in.
+    ///
+    /// Secret: `Debug` shows `<secret>` in its place.
     pub new_secret: LongStr<'a>,
     /// Why the secret changes, for the broker's log.
     pub reason: ShortStr<'a>,
+}
+
+impl fmt::Debug for UpdateSecret<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpdateSecret")
+            .field("new_secret", &format_args!("<secret>"))
+            .field("reason", &self.reason)
+            .finish()
+    }
 }
 
 impl<'a> TypedMethod<'a> for UpdateSecret<'a> {

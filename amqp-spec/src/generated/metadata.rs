@@ -41,7 +41,7 @@ pub static CLASSES: &[ClassInfo] = &[
                 fields: &[
                     field("client-properties", Table, Some("peer-properties"), None),
                     field("mechanism", ShortStr, None, Some("PLAIN")),
-                    field("response", LongStr, None, None),
+                    secret("response", LongStr, None, None),
                     field("locale", ShortStr, None, Some("en_US")),
                 ],
             },
@@ -63,7 +63,7 @@ pub static CLASSES: &[ClassInfo] = &[
                 replies: &[],
                 content: false,
                 deprecated: false,
-                fields: &[field("response", LongStr, None, None)],
+                fields: &[secret("response", LongStr, None, None)],
             },
             MethodInfo {
                 name: "connection.tune",
@@ -171,7 +171,7 @@ pub static CLASSES: &[ClassInfo] = &[
                 content: false,
                 deprecated: false,
                 fields: &[
-                    field("new-secret", LongStr, None, None),
+                    secret("new-secret", LongStr, None, None),
                     field("reason", ShortStr, None, None),
                 ],
             },
@@ -916,6 +916,23 @@ const fn field(
         domain,
         reserved: false,
         default,
+        secret: false,
+    }
+}
+
+const fn secret(
+    name: &'static str,
+    kind: PropertyKind,
+    domain: Option<&'static str>,
+    default: Option<&'static str>,
+) -> FieldInfo {
+    FieldInfo {
+        name,
+        kind,
+        domain,
+        reserved: false,
+        default,
+        secret: true,
     }
 }
 
@@ -930,5 +947,6 @@ const fn reserved(
         domain,
         reserved: true,
         default: None,
+        secret: false,
     }
 }

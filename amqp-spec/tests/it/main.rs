@@ -24,5 +24,6 @@ mod limits;
 mod methods;
 mod properties;
 mod recorded;
+mod secrets;
 mod session;
 mod tables;

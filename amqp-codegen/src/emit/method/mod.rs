@@ -1,6 +1,7 @@
 //! One method of a class file: its struct, its codec, its place in the conversation.
 
 mod bits;
+mod debug;
 mod decode;
 mod encode;
 mod frame;
@@ -28,6 +29,7 @@ pub(super) fn items(
     vec![
         definition(specification, class, method, scope),
         default(method, scope),
+        debug::implementation(method, scope),
         frame::items(method),
         typed_method(class, method, scope),
         replies::request(class, method, types, scope),
@@ -44,11 +46,8 @@ fn definition(
     scope: &mut Scope<'_>,
 ) -> TokenStream {
     let docs = docs::method(specification, class, method, 0);
-    let derives = if has_default(method) {
-        quote!(Clone, Copy, Debug, Eq, Hash, PartialEq)
-    } else {
-        quote!(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)
-    };
+    let debug = (!debug::is_written(method)).then(|| quote!(Debug,));
+    let default = (!has_default(method)).then(|| quote!(Default,));
     let name = method_type(method, "a");
     let fields = layout::fields(method)
         .into_iter()
@@ -62,7 +61,7 @@ fn definition(
     let fields: Vec<_> = fields.collect();
     quote! {
         #docs
-        #[derive(#derives)]
+        #[derive(Clone, Copy, #debug #default Eq, Hash, PartialEq)]
         pub struct #name { #(#fields)* }
     }
 }

@@ -32,7 +32,7 @@ pub static CLASSES: &[ClassInfo] = &[
                     field("buf", LongLong, None, None),
                     field("self", ShortStr, Some("path"), Some("a \"b\"")),
                     reserved("reserved-2", LongStr, None),
-                    field("payload", LongStr, None, Some("PLAIN")),
+                    secret("payload", LongStr, None, Some("PLAIN")),
                     field("arguments", Timestamp, None, None),
                     field("async", Table, None, None),
                 ],
@@ -132,7 +132,7 @@ pub static CLASSES: &[ClassInfo] = &[
                 replies: &[],
                 content: false,
                 deprecated: false,
-                fields: &[field("short-str", ShortStr, None, None)],
+                fields: &[secret("short-str", ShortStr, None, None)],
             },
             MethodInfo {
                 name: "test.option",
@@ -221,6 +221,23 @@ const fn field(
         domain,
         reserved: false,
         default,
+        secret: false,
+    }
+}
+
+const fn secret(
+    name: &'static str,
+    kind: PropertyKind,
+    domain: Option<&'static str>,
+    default: Option<&'static str>,
+) -> FieldInfo {
+    FieldInfo {
+        name,
+        kind,
+        domain,
+        reserved: false,
+        default,
+        secret: true,
     }
 }
 
@@ -235,5 +252,6 @@ const fn reserved(
         domain,
         reserved: true,
         default: None,
+        secret: false,
     }
 }

@@ -7,6 +7,8 @@
 //! `that is not broken although it stands close to where the line ends`, and a - dash that starts
 //! no list, nor does 1. or # or > or * start anything at the beginning of a line of text.
 
+use core::fmt;
+
 use crate::wire::{
     DecodeError, LongStr, MethodId, Reader, ShortStr, TableRef, Timestamp,
     TypedMethod as _,
@@ -23,7 +25,7 @@ pub const CLASS_ID: u16 = 10;
 ///   second line, at least
 ///
 /// `test.types` (10, 10), sent by the client.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct Types<'a> {
     /// An octet that is named like a keyword.
     ///
@@ -44,6 +46,8 @@ pub struct Types<'a> {
     /// A `longstr`.
     ///
     /// Defaults to `PLAIN`.
+    ///
+    /// Secret: `Debug` shows `<secret>` in its place.
     pub payload: LongStr<'a>,
     /// A `timestamp`.
     pub arguments: Timestamp,
@@ -64,6 +68,22 @@ impl core::default::Default for Types<'_> {
             arguments: Timestamp(0),
             async_: TableRef::EMPTY,
         }
+    }
+}
+
+impl fmt::Debug for Types<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Types")
+            .field("type_", &self.type_)
+            .field("match_", &self.match_)
+            .field("reader", &self.reader)
+            .field("bits", &self.bits)
+            .field("buf", &self.buf)
+            .field("self_", &self.self_)
+            .field("payload", &format_args!("<secret>"))
+            .field("arguments", &self.arguments)
+            .field("async_", &self.async_)
+            .finish()
     }
 }
 
@@ -583,10 +603,18 @@ impl<'r> crate::wire::Reply<'r> for Default {
 }
 
 /// `test.vec` (10, 50), sent by the client.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Default, Eq, Hash, PartialEq)]
 pub struct Vec<'a> {
     /// A `shortstr`.
+    ///
+    /// Secret: `Debug` shows `<secret>` in its place.
     pub short_str: ShortStr<'a>,
+}
+
+impl fmt::Debug for Vec<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vec").field("short_str", &format_args!("<secret>")).finish()
+    }
 }
 
 impl<'a> crate::wire::TypedMethod<'a> for Vec<'a> {

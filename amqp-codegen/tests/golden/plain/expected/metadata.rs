@@ -43,5 +43,6 @@ const fn field(
         domain,
         reserved: false,
         default,
+        secret: false,
     }
 }
