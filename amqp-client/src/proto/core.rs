@@ -69,9 +69,13 @@ pub struct Core {
     pub(super) opening: Arc<Opening>,
     pub(super) phase: Phase,
     handshake_timeout: Duration,
+    /// When to give up writing the last words; `None` before the end.
+    give_up: Option<Instant>,
     pub(super) heartbeat: Heartbeat,
     pub(super) input: ReadBuffer,
     pub(super) piecewise: Option<super::piecewise::Piecewise>,
+    /// The last octets parsed were of a large body.
+    pub(super) bulk: bool,
     pub(super) max_payload: usize,
     pub(super) max_message_size: u64,
     /// By channel id.
@@ -91,6 +95,9 @@ pub struct Core {
 /// for the methods and headers that it sends.
 const MAX_INBOUND_PAYLOAD: usize = 1024 * 1024;
 
+/// How long a peer that reads nothing more may keep us from ending. RabbitMQ waits as long for us.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
 impl Core {
     /// A core that is about to open a connection, and the state it shares with the handles.
     pub(crate) fn new(options: CoreOptions, now: Instant) -> (Self, Arc<Link>, Arc<Opening>) {
@@ -109,9 +116,11 @@ impl Core {
                 deadline: after(now, options.handshake_timeout),
             },
             handshake_timeout: options.handshake_timeout,
+            give_up: None,
             heartbeat: Heartbeat::off(now),
             input: ReadBuffer::new(),
             piecewise: None,
+            bulk: false,
             max_payload: MAX_INBOUND_PAYLOAD,
             max_message_size: options.max_message_size,
             channels: Vec::new(),
@@ -126,11 +135,6 @@ impl Core {
     }
 
     // ── Input ───────────────────────────────────────────────────────────────────────────────
-
-    /// Where the adapter reads into; never empty.
-    pub fn read_space(&mut self) -> &mut [u8] {
-        self.input.space()
-    }
 
     /// `n` octets have been read into [`read_space`](Self::read_space). Zero is the end of the
     /// stream.
@@ -230,7 +234,8 @@ impl Core {
         let opening = match self.phase {
             Phase::Opening { deadline, .. } => Some(deadline),
             Phase::Open => None,
-            Phase::Ended => return None,
+            Phase::Ended if self.is_finished() => return None,
+            Phase::Ended => return self.give_up,
         };
         let requests = self.link.outbox().deadline();
         [opening, requests, self.heartbeat.deadline()]
@@ -243,7 +248,12 @@ impl Core {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         match self.phase {
-            Phase::Ended => return,
+            Phase::Ended => {
+                if self.give_up.is_some_and(|give_up| now >= give_up) {
+                    self.lost(ConnectionError::EndOfStream);
+                }
+                return;
+            }
             Phase::Opening { deadline, .. } if now >= deadline => {
                 self.opening
                     .fail(self.stage(), ConnectCause::Timeout(self.handshake_timeout));
@@ -336,6 +346,7 @@ impl Core {
         self.opening
             .fail(self.stage(), ConnectCause::Connection(cause.clone()));
         self.phase = Phase::Ended;
+        self.give_up = Some(after(self.now, LAST_WORDS));
         let (slots, mut wakers) = self.link.outbox().close(&cause);
         self.link.end(&cause, &mut self.wakers);
         let error = ChannelError::Connection(cause);

@@ -156,6 +156,7 @@ pub(crate) struct AckRun {
 impl Core {
     /// Takes every complete frame off the front; returns how many octets they were.
     pub(super) fn parse(&mut self, buf: &[u8], now: Instant) -> (usize, Result<(), Violation>) {
+        self.bulk = false;
         let mut at = match self.continue_piecewise(buf) {
             Ok(used) => used,
             Err(violation) => return (0, Err(violation)),

@@ -15,8 +15,12 @@ use super::content::Content;
 use super::core::Core;
 use crate::error::{ConnectionError, Violation};
 
-/// Frames of which less than this is missing are waited for.
+/// Smaller frames are waited for: moving what has come of them costs little.
 const WORTHWHILE: usize = 16 * 1024;
+
+/// How much is read into the buffer between two large body frames: the end of one and the
+/// beginning of the next, and not much that would have to be moved.
+const BETWEEN: usize = 8 * 1024;
 
 /// The body frame under way.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +41,7 @@ impl Core {
         };
         let channel = u16::from_be_bytes([c1, c0]);
         let size = u32::from_be_bytes([s3, s2, s1, s0]) as usize;
-        let missing = size.saturating_sub(payload.len());
-        if kind != constants::FRAME_BODY || missing < WORTHWHILE {
+        if kind != constants::FRAME_BODY || size < WORTHWHILE {
             return Ok(0);
         }
         match self.in_channel(channel)? {
@@ -50,6 +53,7 @@ impl Core {
             channel,
             left: size,
         });
+        self.bulk = true;
         Ok(HEAD + self.continue_piecewise(payload)?)
     }
 
@@ -71,6 +75,7 @@ impl Core {
             return Err(Violation::Frame(FrameError::MissingEnd { found: end }));
         }
         self.piecewise = None;
+        self.bulk = true;
         let complete = self.content(channel).and_then(Content::finish);
         self.complete(channel, complete)?;
         Ok(piece.len() + 1)
@@ -79,6 +84,14 @@ impl Core {
     fn content(&mut self, channel: u16) -> Option<&mut Content> {
         let channel = self.channels.get_mut(usize::from(channel))?.as_mut()?;
         Some(&mut channel.content)
+    }
+
+    /// Where the adapter reads into; never empty.
+    pub fn read_space(&mut self) -> &mut [u8] {
+        let limit = if self.bulk { BETWEEN } else { usize::MAX };
+        let space = self.input.space();
+        let n = space.len().min(limit);
+        space.get_mut(..n).unwrap_or_default()
     }
 
     /// Where the adapter may read instead of [`read_space`](Self::read_space), while a large message
