@@ -26,6 +26,8 @@ pub(crate) struct Driver<S> {
     sleep: Pin<Box<Sleep>>,
     /// The timer is set and knows the task.
     armed: bool,
+    /// The stream may hold back what was written: TLS and buffers do.
+    unflushed: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -35,6 +37,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             core,
             sleep: Box::pin(tokio::time::sleep_until(far_future())),
             armed: false,
+            unflushed: false,
         }
     }
 
@@ -59,7 +62,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.write_failed(now, context, io::ErrorKind::WriteZero.into());
                     return false;
                 }
-                Poll::Ready(Ok(n)) => self.core.transmitted(n, now),
+                Poll::Ready(Ok(n)) => {
+                    self.unflushed = true;
+                    self.core.transmitted(n, now);
+                }
                 Poll::Ready(Err(error)) => {
                     self.write_failed(now, context, error);
                     return false;
@@ -67,6 +73,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
         }
         true
+    }
+
+    /// Sees to it that what was written leaves.
+    fn flush(&mut self, now: Instant, context: &mut Context<'_>) {
+        if !self.unflushed {
+            return;
+        }
+        match Pin::new(&mut self.stream).poll_flush(context) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => self.unflushed = false,
+            Poll::Ready(Err(error)) => {
+                self.unflushed = false;
+                self.write_failed(now, context, error);
+            }
+        }
     }
 
     /// What the broker said before it reset the connection is worth more than the reset.
@@ -137,6 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         this.tick(now, context);
         // Replies to what was read, and heartbeats, leave in the same turn.
         busy |= this.write(now, context);
+        this.flush(now, context);
         if this.core.is_finished() {
             return Poll::Ready(());
         }

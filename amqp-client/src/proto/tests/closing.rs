@@ -217,6 +217,22 @@ fn close_by_the_broker_amid_a_large_body_leaves_whole_frames() {
 }
 
 #[test]
+fn last_words_that_cannot_be_written_are_given_up() {
+    let mut pair = Pair::open();
+    let octets = wire::connection_close();
+    pair.core.read_space()[..octets.len()].copy_from_slice(&octets);
+    pair.core.read_done(octets.len(), super::pair::now());
+    // The stream takes nothing more.
+    assert!(!pair.core.is_finished());
+    let deadline = pair.core.deadline().expect("a limit");
+    Pair::sleep(deadline - super::pair::now());
+    pair.core.handle_timeout(super::pair::now());
+    assert!(pair.core.is_finished());
+    assert_eq!(pair.core.deadline(), None);
+    assert!(matches!(pair.end(), ConnectionError::ClosedByBroker(_)));
+}
+
+#[test]
 fn close_ok_for_no_close_is_a_violation() {
     let mut pair = Pair::open();
     pair.says(0, &connection::CloseOk {});
@@ -252,8 +268,7 @@ fn what_was_read_before_the_end_counts() {
 fn dropping_the_last_handle_closes() {
     let (mut pair, channel) = Pair::with_channel();
     // The pair's own handle goes; the channel keeps the connection open.
-    let (spare, _) = (Pair::open().connection.clone(), ());
-    pair.connection = spare;
+    pair.connection = Pair::open().connection;
     assert_eq!(pair.sent(), [""; 0]);
     drop(channel);
     assert_eq!(

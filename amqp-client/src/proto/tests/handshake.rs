@@ -84,7 +84,7 @@ fn another_protocol_version_is_refused_by_name() {
         pair.feed(header);
         match opened.ready() {
             Err((Stage::Start, ConnectCause::Connection(ConnectionError::Protocol(violation)))) => {
-                assert_eq!(*violation, Violation::ProtocolHeader)
+                assert_eq!(*violation, Violation::ProtocolHeader);
             }
             other => panic!("{other:?}"),
         }
@@ -352,7 +352,7 @@ fn frame_size_below_the_minimum_is_refused_whoever_wants_it() {
         };
         match opened.ready() {
             Err((Stage::Login, ConnectCause::Connection(ConnectionError::Protocol(violation)))) => {
-                assert_eq!(*violation, expected)
+                assert_eq!(*violation, expected);
             }
             other => panic!("{ours} {theirs}: {other:?}"),
         }

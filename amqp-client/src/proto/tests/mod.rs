@@ -26,6 +26,7 @@ mod confirms;
 mod content;
 mod handshake;
 mod heartbeats;
+mod large;
 mod order;
 mod requests;
 mod robustness;

@@ -291,7 +291,7 @@ fn name_that_is_too_long_is_refused_without_a_trace() {
         done(channel.queue_purge(&name)),
         Err(ChannelError::TooLong(_))
     ));
-    assert!(done(channel.consume("q").tag(name.clone()).into_future()).is_err());
+    assert!(done(channel.consume("q").tag(name).into_future()).is_err());
     assert_eq!(pair.sent(), [""; 0]);
     let fits = "x".repeat(255);
     done(channel.basic_publish("", &fits, &message)).unwrap();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use amqp_spec::wire::TypedMethod;
 use amqp_spec::{basic, channel, confirm, frame};
+use bytes::BufMut;
 
 use super::task::{Flag, Task};
 use super::wire;
@@ -37,6 +38,8 @@ pub(super) struct Pair {
     driver: Arc<Flag>,
     /// Written by the client and not looked at yet.
     written: Vec<u8>,
+    /// Never reads straight into messages.
+    pub(super) plain_reads: bool,
 }
 
 impl Pair {
@@ -50,6 +53,7 @@ impl Pair {
             connection,
             driver,
             written: Vec::new(),
+            plain_reads: false,
         }
     }
 
@@ -156,18 +160,36 @@ impl Pair {
     /// The broker sends octets. They are in one read if the read buffer takes them.
     pub(super) fn feed(&mut self, mut octets: &[u8]) {
         while !octets.is_empty() && self.core.wants_read(now()) {
-            let space = self.core.read_space();
-            let n = space.len().min(octets.len());
-            space[..n].copy_from_slice(&octets[..n]);
-            self.core.read_done(n, now());
+            let n = self.read_once(octets);
             octets = &octets[n..];
         }
         self.write();
     }
 
+    fn read_once(&mut self, octets: &[u8]) -> usize {
+        if !self.plain_reads
+            && let Some(mut space) = self.core.body_space()
+        {
+            let n = space.remaining_mut().min(octets.len());
+            assert!(n > 0, "no room to read into");
+            space.put_slice(&octets[..n]);
+            self.core.body_read(n, now());
+            return n;
+        }
+        let space = self.core.read_space();
+        let n = space.len().min(octets.len());
+        space[..n].copy_from_slice(&octets[..n]);
+        self.core.read_done(n, now());
+        n
+    }
+
     /// The broker ends the stream.
     pub(super) fn eof(&mut self) {
-        self.core.read_done(0, now());
+        if self.core.body_space().is_some() {
+            self.core.body_read(0, now());
+        } else {
+            self.core.read_done(0, now());
+        }
         self.write();
     }
 

@@ -1,0 +1,18 @@
+//! The client over the tokio adapter, against a broker whose part each test writes out: exact
+//! conversations over a stream in memory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod ending;
+mod messages;
+mod opening;
+mod peer;
+#[path = "../../src/proto/tests/wire.rs"]
+#[expect(dead_code, reason = "the tests of the core use more of it")]
+mod wire;
