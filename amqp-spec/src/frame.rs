@@ -58,7 +58,9 @@ pub enum FrameKind {
 }
 
 /// A frame as it was received, borrowed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+///
+/// `Debug` tells how long the payload is, not what is in it: that may be a password or a message.
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Frame<'a> {
     /// What it carries.
     pub kind: FrameKind,
@@ -66,6 +68,16 @@ pub struct Frame<'a> {
     pub channel: u16,
     /// What it carries, not yet decoded.
     pub payload: &'a [u8],
+}
+
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("kind", &self.kind)
+            .field("channel", &self.channel)
+            .field("payload", &format_args!("<{} octets>", self.payload.len()))
+            .finish()
+    }
 }
 
 /// Takes one frame off the front of `buf` and says how many octets it takes up.

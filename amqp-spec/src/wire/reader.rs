@@ -1,18 +1,30 @@
 //! A cursor over received octets.
 
+use core::fmt;
+
 use super::{ArrayRef, DecodeError, DecodeErrorKind, LongStr, ShortStr, TableRef, Timestamp};
 
 /// Reads values from the front of a slice.
 ///
 /// Each read takes the full name of what is read (`queue.declare-ok.message-count`) for the error
 /// message, and checks bounds once. After an error the reader stands where the faulty value
-/// begins; what is read from it then is of no use.
-#[derive(Clone, Debug)]
+/// begins; what is read from it then is of no use. `Debug` tells where it stands, and shows no
+/// octets, which may be a password.
+#[derive(Clone)]
 pub struct Reader<'a> {
     rest: &'a [u8],
     /// The length of the whole slice; the position is what `rest` is shorter by, so that reading
     /// moves one pointer and nothing else.
     total: usize,
+}
+
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("offset", &self.offset())
+            .field("rest", &format_args!("<{} octets>", self.rest.len()))
+            .finish()
+    }
 }
 
 impl<'a> Reader<'a> {

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use amqp_spec::metadata::CLASSES;
-use amqp_spec::wire::{LongStr, MethodId, ShortStr, TypedMethod};
-use amqp_spec::{Method, connection};
+use amqp_spec::wire::{LongStr, MethodId, Reader, ShortStr, TypedMethod};
+use amqp_spec::{Method, connection, frame};
 
 const PASSWORD: &str = "correct horse battery staple";
 const RESPONSE: LongStr<'static> = LongStr::literal("\0guest\0correct horse battery staple");
@@ -59,6 +59,24 @@ fn update_secret_hides_the_new_secret_and_shows_the_reason() {
     assert_eq!(
         shown[0],
         r#"UpdateSecret { new_secret: <secret>, reason: "expires" }"#
+    );
+}
+
+#[test]
+fn frame_and_reader_show_no_octets() {
+    let method = connection::SecureOk { response: RESPONSE };
+    let mut buf = Vec::new();
+    frame::encode_method(&mut buf, 0, &method, 4096).unwrap();
+    let (frame, _) = frame::decode(&buf, 4096).unwrap().unwrap();
+    assert_eq!(
+        format!("{frame:?}"),
+        "Frame { kind: Method, channel: 0, payload: <43 octets> }"
+    );
+    let mut reader = Reader::new(frame.payload);
+    reader.method_id().unwrap();
+    assert_eq!(
+        format!("{reader:?}"),
+        "Reader { offset: 4, rest: <39 octets> }"
     );
 }
 
