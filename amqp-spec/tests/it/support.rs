@@ -1,8 +1,8 @@
 //! Vectors: arguments as JSON, frames as hex.
 //!
-//! `vectors/README.md` describes the format. [`Fields`] holds the arguments of one method or the
-//! properties of one content by name, in the order of the wire, and stands between the JSON of the
-//! vectors and the typed structs of the crate; the code that knows the structs is generated.
+//! `spec/vectors/README.md` describes the format. [`Fields`] holds the arguments of one method or
+//! the properties of one content by name, in the order of the wire, and stands between the JSON of
+//! the vectors and the typed structs of the crate; the code that knows the structs is generated.
 
 use amqp_spec::wire::{
     ArrayRef, Decimal, FieldArray, FieldTable, LongStr, ShortStr, ShortString, TableRef, Timestamp,
