@@ -17,6 +17,9 @@ use std::task::{Context, Poll, Waker};
 use super::incoming::Incoming;
 use crate::error::ChannelError;
 
+/// Slots whose memory is kept when none is needed.
+const KEEP: usize = 4096;
+
 /// What the broker said of one message.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -95,6 +98,9 @@ impl Confirms {
             self.slots.pop_front();
             self.resolved += 1;
         }
+        if self.slots.is_empty() && self.slots.capacity() > KEEP {
+            self.slots = VecDeque::new();
+        }
     }
 
     /// Resolves the number right above `resolved`.
@@ -111,7 +117,12 @@ impl Confirms {
                 self.notable.remove(&number);
                 return;
             }
-            Slot::Waiting(waker) => wakers.push(waker),
+            // One task that waits for many is called once.
+            Slot::Waiting(waker) => {
+                if !wakers.last().is_some_and(|last| last.will_wake(&waker)) {
+                    wakers.push(waker);
+                }
+            }
             Slot::Unknown => {}
         }
         if nack {
