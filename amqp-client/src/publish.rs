@@ -188,7 +188,8 @@ impl<H: Head + Unpin> Future for Publish<'_, H> {
             None => 0,
         };
         let mut outbox = shared.link.outbox();
-        if !outbox.admit(shared.at, &mut this.ticket, context.waker()) {
+        let size = this.body.as_slice().len();
+        if !outbox.admit(shared.at, size, &mut this.ticket, context.waker()) {
             return Poll::Pending;
         }
         let published = outbox.publish(shared.at, &this.head, &this.body);

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use super::{Lane, Outbox, Wake};
 use crate::proto::rope::Rope;
 
-/// How many waiting publishers one swap wakes: enough to fill a buffer, too few for a stampede.
+/// How many waiting publishers one swap wakes at most, however little each is going to queue: they
+/// are called one after the other by the task that writes.
 const WAKE_PER_SWAP: usize = 64;
 
 impl Outbox {
@@ -40,12 +41,7 @@ impl Outbox {
             self.tail_ack = None;
         }
         let woken = wakers.len();
-        while wakers.len() - woken < WAKE_PER_SWAP {
-            let Some((_, (_, waiter))) = self.waiters.pop_first() else {
-                break;
-            };
-            wakers.push(waiter);
-        }
+        self.call_waiters(wakers);
         if !empty {
             self.idle = false;
             Lane::Small
@@ -55,6 +51,22 @@ impl Outbox {
         } else {
             self.idle = true;
             Lane::Empty
+        }
+    }
+
+    /// Takes out as many of those who wait as there is room for what they are going to queue. None
+    /// while there is none: they would only get in line again, and again.
+    fn call_waiters(&mut self, wakers: &mut Vec<Waker>) {
+        let mut room = self.high_water.saturating_sub(self.queued());
+        for _ in 0..WAKE_PER_SWAP {
+            if room == 0 {
+                break;
+            }
+            let Some((_, waiter)) = self.waiters.pop_first() else {
+                break;
+            };
+            room = room.saturating_sub(waiter.size);
+            wakers.push(waiter.waker);
         }
     }
 

@@ -79,8 +79,8 @@ pub(crate) struct Outbox {
     /// The adapter's waker; it is asleep only if `idle`.
     driver: Option<Waker>,
     idle: bool,
-    /// Publishers above the high-water mark, by ticket, and their channels.
-    waiters: BTreeMap<u64, (u16, Waker)>,
+    /// Publishers above the high-water mark, by ticket.
+    waiters: BTreeMap<u64, Waiter>,
     next_ticket: u64,
     /// The last 21 octets of `buf` are an ack that a following one may be merged with.
     tail_ack: Option<TailAck>,
@@ -92,6 +92,15 @@ pub(crate) struct Outbox {
     closing: bool,
     /// Our `connection.close`, until everything accepted before it is in the small lane.
     farewell: Option<(Vec<u8>, Slot)>,
+}
+
+/// A publisher that waits for room.
+#[derive(Debug)]
+struct Waiter {
+    channel: u16,
+    /// Octets of the body that it is going to publish.
+    size: usize,
+    waker: Waker,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -299,9 +308,16 @@ impl Outbox {
     }
 
     /// Whether there is room below the high-water mark, or nothing to wait for since a publish would
-    /// be refused. If not, `waker` is called when there may be, and `ticket` keeps the caller's
-    /// place in line.
-    pub(crate) fn admit(&mut self, at: At, ticket: &mut Option<u64>, waker: &Waker) -> bool {
+    /// be refused. If not, `waker` is called when there may be room for this `size`, and `ticket`
+    /// keeps the caller's place in line.
+    #[inline]
+    pub(crate) fn admit(
+        &mut self,
+        at: At,
+        size: usize,
+        ticket: &mut Option<u64>,
+        waker: &Waker,
+    ) -> bool {
         if self.queued() < self.high_water || self.channel(at).is_err() {
             if let Some(ticket) = ticket.take() {
                 self.waiters.remove(&ticket);
@@ -312,16 +328,21 @@ impl Outbox {
             self.next_ticket += 1;
             self.next_ticket
         });
-        self.waiters.insert(ticket, (at.channel, waker.clone()));
+        let waiter = Waiter {
+            channel: at.channel,
+            size,
+            waker: waker.clone(),
+        };
+        self.waiters.insert(ticket, waiter);
         false
     }
 
     /// The channel has ended: those who wait to publish on it are to hear of that.
     pub(crate) fn take_waiters(&mut self, id: u16, wakers: &mut Vec<Waker>) {
-        self.waiters.retain(|_, (channel, waker)| {
-            let concerned = *channel == id;
+        self.waiters.retain(|_, waiter| {
+            let concerned = waiter.channel == id;
             if concerned {
-                wakers.push(waker.clone());
+                wakers.push(waiter.waker.clone());
             }
             !concerned
         });
@@ -353,7 +374,7 @@ impl Outbox {
         self.tail_ack = None;
         self.deadline = None;
         let waiters = mem::take(&mut self.waiters).into_values();
-        let mut wakers: Vec<Waker> = waiters.map(|(_, waker)| waker).collect();
+        let mut wakers: Vec<Waker> = waiters.map(|waiter| waiter.waker).collect();
         wakers.extend(self.driver.take());
         (slots, wakers)
     }
