@@ -17,6 +17,9 @@ use super::incoming::Incoming;
 use super::link::Link;
 use crate::error::ChannelError;
 
+/// Places for deliveries that are kept when nothing is in them: more than a few reads bring.
+const KEEP: usize = 16 * 1024;
+
 /// One delivery, not yet in the hands of the application.
 #[derive(Debug)]
 pub(crate) struct RawDelivery {
@@ -131,6 +134,9 @@ impl ConsumerQueue {
     ) -> Poll<Result<usize, End>> {
         let mut state = self.state();
         if !state.deliveries.is_empty() {
+            if into.capacity() > KEEP {
+                *into = VecDeque::new();
+            }
             std::mem::swap(&mut state.deliveries, into);
             return Poll::Ready(Ok(std::mem::take(&mut state.octets)));
         }

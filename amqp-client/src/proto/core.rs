@@ -267,7 +267,10 @@ impl Core {
         }
         match self.heartbeat.due(now) {
             Due::Nothing => {}
-            Due::Send => self.link.outbox().push_raw(&frame::HEARTBEAT),
+            Due::Send => {
+                self.rest();
+                self.link.outbox().push_raw(&frame::HEARTBEAT);
+            }
             Due::PeerDead { silence } => {
                 self.lost(ConnectionError::HeartbeatTimeout(silence));
                 return;
@@ -285,6 +288,14 @@ impl Core {
             self.lost(ConnectionError::CloseTimeout);
         }
         self.wake_all();
+    }
+
+    /// Nothing was written for a while: memory that was needed then is given back. What is still
+    /// busy has it again after a few turns.
+    fn rest(&mut self) {
+        self.input.rest();
+        self.transmit.rest();
+        self.link.outbox().rest();
     }
 
     // ── The end ─────────────────────────────────────────────────────────────────────────────

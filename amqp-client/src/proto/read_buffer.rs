@@ -80,6 +80,13 @@ impl ReadBuffer {
         }
     }
 
+    /// Gives memory back that is not in use.
+    pub(crate) fn rest(&mut self) {
+        if self.start == self.end {
+            *self = Self::new();
+        }
+    }
+
     /// Takes the memory out, to parse it while the core changes; give it back with the number of
     /// octets used.
     pub(crate) fn take(&mut self) -> (Vec<u8>, std::ops::Range<usize>) {

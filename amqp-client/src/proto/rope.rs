@@ -46,6 +46,13 @@ impl Rope {
         self.inserted = 0;
     }
 
+    /// Gives its memory back, if there is nothing in it.
+    pub(crate) fn rest(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+
     /// Everything from position `from` on, if it lies in one piece.
     pub(crate) fn contiguous(&self, from: usize) -> Option<&[u8]> {
         if self.inserts.is_empty() {

@@ -49,6 +49,11 @@ impl Transmit {
         }
     }
 
+    /// Gives memory back that is not in use.
+    pub(crate) fn rest(&mut self) {
+        self.rope.rest();
+    }
+
     /// Takes the next batch from the outbox. `wakers` are to be called afterwards.
     pub(crate) fn refill(&mut self, link: &Link, waker: &Waker, wakers: &mut Vec<Waker>) {
         let mut outbox = link.outbox();

@@ -119,6 +119,11 @@ impl Outbox {
         self.closing
     }
 
+    /// Gives memory back that is not in use.
+    pub(crate) fn rest(&mut self) {
+        self.small.rest();
+    }
+
     /// Nothing more will be written.
     pub(crate) fn discard(&mut self) {
         self.small.clear(0);
