@@ -18,6 +18,7 @@ mod generated {
 mod random;
 mod support;
 
+mod codes;
 mod corpus;
 mod frames;
 mod limits;
