@@ -101,8 +101,8 @@ impl ConnectionOptions {
         self
     }
 
-    /// How long the peer may be silent: it counts as dead after twice this time. Whole seconds up
-    /// to 65535; zero turns heartbeats off in both directions. Default: 60 s.
+    /// How long the peer may be silent: it counts as dead after twice this time. Rounded up to
+    /// whole seconds, up to 65535; zero turns heartbeats off in both directions. Default: 60 s.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
         self.heartbeat = heartbeat;

@@ -102,7 +102,10 @@ pub(crate) fn negotiate(
     if frame_max != 0 && frame_max < FRAME_MIN_SIZE {
         return Err(Violation::Tuning { frame_max });
     }
-    let heartbeat = u16::try_from(ours.heartbeat.as_secs()).unwrap_or(u16::MAX);
+    // Part of a second is a second: zero would turn heartbeats off.
+    let part = u64::from(ours.heartbeat.subsec_nanos() > 0);
+    let seconds = ours.heartbeat.as_secs().saturating_add(part);
+    let heartbeat = u16::try_from(seconds).unwrap_or(u16::MAX);
     let tune_ok = connection::TuneOk {
         channel_max: lower(ours.channel_max, tune.channel_max),
         frame_max,

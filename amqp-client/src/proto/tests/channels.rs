@@ -210,7 +210,7 @@ fn ids_are_used_again_and_again() {
     let mut pair = Pair::open_tuned(&quiet(), (8, 131_072, 0));
     let _kept = pair.channel();
     let mut open = Vec::new();
-    for n in 0..20_000 {
+    for n in 0..100_000 {
         let channel = pair.channel();
         assert!((2..=8).contains(&channel.id()));
         open.push(channel);

@@ -120,6 +120,22 @@ fn answers_for_numbers_never_published_change_nothing() {
 }
 
 #[test]
+fn answer_ahead_of_its_publish_does_not_count() {
+    for early in [ack(1, 2, false), ack(1, 2, true), nack(1, 2, false)] {
+        let (mut pair, publisher) = Pair::with_publisher();
+        let mut first = Task::start(confirmation(&publisher, "key", "body"));
+        pair.sent();
+        pair.feed(&early);
+        let mut second = Task::start(confirmation(&publisher, "key", "body"));
+        first.pending();
+        second.pending();
+        pair.feed(&ack(1, 2, true));
+        first.ready().unwrap();
+        second.ready().unwrap();
+    }
+}
+
+#[test]
 fn second_answer_changes_nothing() {
     assert_eq!(
         after(&[ack(1, 1, false), nack(1, 1, false)]),

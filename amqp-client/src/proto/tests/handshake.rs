@@ -325,6 +325,16 @@ fn the_lower_limit_holds_and_zero_is_no_limit() {
 }
 
 #[test]
+fn part_of_a_second_does_not_turn_heartbeats_off() {
+    for (millis, expected) in [(1, 1), (999, 1), (1000, 1), (1001, 2)] {
+        let options = ConnectionOptions::default().heartbeat(Duration::from_millis(millis));
+        let pair = Pair::open_with(&options);
+        let heartbeat = pair.connection.limits().heartbeat;
+        assert_eq!(heartbeat, Duration::from_secs(expected));
+    }
+}
+
+#[test]
 fn limits_without_any_are_finite() {
     let options = quiet().channel_max(0).frame_max(0);
     let pair = Pair::open_tuned(&options, (0, 0, 0));

@@ -142,11 +142,17 @@ fn survive(turns: &[Vec<u8>], what: impl Fn() -> String) {
 }
 
 #[test]
-fn every_flipped_bit_is_survived() {
+fn every_damaged_octet_is_survived() {
+    // Every change of every octet takes half a minute without optimisation.
+    let changes: Vec<u8> = if cfg!(debug_assertions) {
+        vec![1, 2, 4, 8, 16, 32, 64, 128, 255]
+    } else {
+        (1..=255).collect()
+    };
     let mut recording = recording();
     for turn in 0..recording.len() {
         for at in 0..recording[turn].len() {
-            for change in [1, 2, 4, 8, 16, 32, 64, 128, 255_u8] {
+            for &change in &changes {
                 recording[turn][at] ^= change;
                 survive(&recording, || format!("turn {turn} at {at} ^ {change}"));
                 recording[turn][at] ^= change;

@@ -38,6 +38,11 @@ fn publish_dropped_while_it_waits_queued_nothing() {
     publish(&channel, "first", 100);
     let second = Task::start(channel.basic_publish("", "second", &message));
     drop(second);
+    let leftovers = pair.core.link.outbox().leftovers();
+    assert!(
+        !leftovers.iter().any(|what| what.contains("wait")),
+        "{leftovers:?}"
+    );
     assert_eq!(pair.sent().len(), 3);
     assert_eq!(pair.sent(), [""; 0]);
     pair.assert_idle();
