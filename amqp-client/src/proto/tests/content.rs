@@ -1,25 +1,23 @@
-//! Messages that arrive: in pieces, out of place, for consumers that are there, not yet, or no more.
+//! Messages that arrive in pieces, and pieces out of place.
 
 use amqp_spec::basic;
 use amqp_spec::wire::ShortStr;
 use amqp_spec::{field_table, frame};
 
 use super::pair::{Pair, quiet};
-use super::requests::answer_qos;
 use super::task::{Task, done};
 use super::wire;
-use crate::consumer::ConsumeError;
-use crate::error::{ChannelError, ConnectionError, Violation};
+use crate::error::{ConnectionError, Violation};
 use crate::{Channel, Consumer, Delivery};
 
-fn consuming() -> (Pair, Channel, Consumer) {
+pub(super) fn consuming() -> (Pair, Channel, Consumer) {
     let (mut pair, channel) = Pair::with_channel();
     let consumer = pair.consumer(&channel, "tag");
     (pair, channel, consumer)
 }
 
 #[track_caller]
-fn next(consumer: &mut Consumer) -> Delivery {
+pub(super) fn next(consumer: &mut Consumer) -> Delivery {
     done(consumer.next())
         .expect("a delivery")
         .expect("a delivery")
@@ -169,7 +167,7 @@ fn contents_of_two_channels_interleave() {
     assert_eq!(next(&mut b).body(), b"two");
 }
 
-fn frame_by_frame(octets: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn frame_by_frame(octets: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = octets;
     let mut frames = Vec::new();
     while let Some((_, used)) = frame::decode(rest, usize::MAX).unwrap() {
@@ -198,237 +196,6 @@ fn confirms_between_the_frames_of_a_content_are_fine() {
     );
     confirmed.ready().unwrap();
     assert_eq!(next(&mut consumer).body(), b"one");
-}
-
-// ── Whom it is for ──────────────────────────────────────────────────────────────────────────────
-
-#[test]
-fn many_deliveries_of_one_read_wake_each_consumer() {
-    let (mut pair, channel, mut a) = consuming();
-    let mut b = pair.consumer(&channel, "b");
-    let mut octets = Vec::new();
-    for n in 0..50 {
-        octets.extend(wire::delivery(1, "tag", 2 * n + 1, b"a"));
-        octets.extend(wire::delivery(1, "b", 2 * n + 2, b"b"));
-    }
-    {
-        let mut first = Task::start(a.next());
-        let mut second = Task::start(b.next());
-        pair.feed(&octets);
-        assert_eq!(first.ready().unwrap().unwrap().delivery_tag(), 1);
-        assert_eq!(second.ready().unwrap().unwrap().delivery_tag(), 2);
-    }
-    for n in 1..50 {
-        assert_eq!(next(&mut a).delivery_tag(), 2 * n + 1);
-        assert_eq!(next(&mut b).delivery_tag(), 2 * n + 2);
-    }
-}
-
-#[test]
-fn delivery_right_behind_consume_ok_reaches_its_consumer() {
-    let (mut pair, channel) = Pair::with_channel();
-    let mut starting = Task::start(channel.consume("q").tag("tag").into_future());
-    let sent = pair.sent();
-    answer_qos(&mut pair, &sent);
-    pair.feed(
-        &[
-            wire::consume_ok(1, "tag"),
-            wire::delivery(1, "tag", 1, b"x"),
-        ]
-        .concat(),
-    );
-    let mut consumer = starting.ready().unwrap();
-    assert_eq!(next(&mut consumer).delivery_tag(), 1);
-}
-
-#[test]
-fn delivery_before_consume_ok_reaches_its_consumer() {
-    let (mut pair, channel) = Pair::with_channel();
-    let mut starting = Task::start(channel.consume("q").tag("tag").into_future());
-    let sent = pair.sent();
-    answer_qos(&mut pair, &sent);
-    pair.feed(&wire::delivery(1, "tag", 1, b"x"));
-    pair.feed(
-        &[
-            wire::delivery(1, "tag", 2, b"y"),
-            wire::consume_ok(1, "tag"),
-        ]
-        .concat(),
-    );
-    let mut consumer = starting.ready().unwrap();
-    assert_eq!(next(&mut consumer).delivery_tag(), 1);
-    assert_eq!(next(&mut consumer).delivery_tag(), 2);
-}
-
-#[test]
-fn delivery_before_consume_ok_disturbs_no_other_consumer() {
-    // Tags around the new one, and deliveries for them in the same read.
-    let (mut pair, channel) = Pair::with_channel();
-    let mut a = pair.consumer(&channel, "a");
-    let mut c = pair.consumer(&channel, "c");
-    let mut starting = Task::start(channel.consume("q").tag("b").into_future());
-    let sent = pair.sent();
-    answer_qos(&mut pair, &sent);
-    let octets: Vec<u8> = ["c", "a", "b", "a", "c", "b"]
-        .iter()
-        .zip(1..)
-        .flat_map(|(tag, n)| wire::delivery(1, tag, n, b"x"))
-        .collect();
-    pair.feed(&octets);
-    pair.feed(&wire::consume_ok(1, "b"));
-    let mut b = starting.ready().unwrap();
-    assert_eq!(
-        [next(&mut c), next(&mut c)].map(|d| d.delivery_tag()),
-        [1, 5]
-    );
-    assert_eq!(
-        [next(&mut a), next(&mut a)].map(|d| d.delivery_tag()),
-        [2, 4]
-    );
-    assert_eq!(
-        [next(&mut b), next(&mut b)].map(|d| d.delivery_tag()),
-        [3, 6]
-    );
-}
-
-#[test]
-fn cancel_yields_what_has_come_and_ends() {
-    let (mut pair, _channel, mut consumer) = consuming();
-    {
-        let mut cancelling = Task::start(consumer.cancel());
-        assert_eq!(pair.sent(), ["1 basic.cancel tag"]);
-        pair.feed(&[wire::delivery(1, "tag", 1, b"x"), wire::cancel_ok(1, "tag")].concat());
-        cancelling.ready().unwrap();
-    }
-    assert_eq!(next(&mut consumer).delivery_tag(), 1);
-    assert!(done(consumer.next()).is_none());
-    assert!(done(consumer.next()).is_none());
-}
-
-#[test]
-fn cancel_wakes_whoever_waits_for_a_delivery() {
-    let (mut pair, channel, mut consumer) = consuming();
-    let mut waiting = Task::start(consumer.next());
-    // By number, as another task would.
-    let mut cancelling = Task::start(channel.queue_delete("q"));
-    pair.sent();
-    let consumer_tag = wire::short("tag");
-    pair.says(
-        1,
-        &basic::Cancel {
-            consumer_tag,
-            no_wait: true,
-        },
-    );
-    let ended = waiting.ready();
-    assert!(matches!(ended, Some(Err(ConsumeError::CancelledByBroker))));
-    drop(waiting);
-    assert!(done(consumer.next()).is_none());
-    // The channel lives on, and nothing was answered.
-    pair.says(1, &amqp_spec::queue::DeleteOk { message_count: 0 });
-    cancelling.ready().unwrap();
-    assert_eq!(pair.sent(), [""; 0]);
-    drop(consumer);
-    assert_eq!(pair.sent(), [""; 0]);
-}
-
-#[test]
-fn deliveries_before_a_cancel_by_the_broker_can_still_be_settled() {
-    let (mut pair, _channel, mut consumer) = consuming();
-    let consumer_tag = wire::short("tag");
-    let cancel = basic::Cancel {
-        consumer_tag,
-        no_wait: true,
-    };
-    pair.feed(&[wire::delivery(1, "tag", 1, b"x"), wire::method(1, &cancel)].concat());
-    next(&mut consumer).ack().unwrap();
-    assert_eq!(pair.sent(), ["1 basic.ack 1"]);
-    assert!(matches!(
-        done(consumer.next()),
-        Some(Err(ConsumeError::CancelledByBroker))
-    ));
-}
-
-#[test]
-fn cancel_that_wants_an_answer_gets_it() {
-    let (mut pair, _channel, _consumer) = consuming();
-    let consumer_tag = wire::short("tag");
-    pair.says(
-        1,
-        &basic::Cancel {
-            consumer_tag,
-            no_wait: false,
-        },
-    );
-    assert_eq!(pair.sent(), ["1 basic.cancel-ok"]);
-}
-
-#[test]
-fn delivery_after_cancel_ok_is_left_to_the_end_of_the_channel() {
-    // Whether it needs an ack is not known any more; a wrong one would cost the channel.
-    let (mut pair, channel, mut consumer) = consuming();
-    {
-        let mut cancelling = Task::start(consumer.cancel());
-        pair.sent();
-        pair.feed(&wire::cancel_ok(1, "tag"));
-        cancelling.ready().unwrap();
-    }
-    pair.feed(&wire::delivery(1, "tag", 1, b"x"));
-    assert!(done(consumer.next()).is_none());
-    assert_eq!(pair.sent(), [""; 0]);
-    assert!(channel.ended().is_none());
-}
-
-#[test]
-fn delivery_for_an_unknown_tag_is_left_to_the_end_of_the_channel() {
-    let (mut pair, channel, mut consumer) = consuming();
-    pair.feed(
-        &[
-            wire::delivery(1, "unknown", 1, b"x"),
-            wire::delivery(1, "tag", 2, b"y"),
-        ]
-        .concat(),
-    );
-    assert_eq!(next(&mut consumer).delivery_tag(), 2);
-    assert_eq!(pair.sent(), [""; 0]);
-    assert!(channel.ended().is_none());
-}
-
-#[test]
-fn content_for_a_channel_that_has_just_been_closed_is_discarded() {
-    let (mut pair, first, mut consumer) = consuming();
-    let second = pair.channel();
-    let mut other = pair.consumer(&second, "other");
-    let stale = wire::delivery(1, "tag", 1, b"stale");
-    // RabbitMQ delivers behind its own channel.close.
-    pair.feed(&[wire::channel_close(1), stale.clone()].concat());
-    for piece in frame_by_frame(&stale) {
-        pair.feed(&piece);
-    }
-    pair.feed(&wire::ack(1, 1, true));
-    pair.feed(&wire::delivery(2, "other", 1, b"x"));
-    assert_eq!(next(&mut other).body(), b"x");
-    assert!(matches!(
-        done(consumer.next()),
-        Some(Err(ConsumeError::Channel(ChannelError::ClosedByBroker(_))))
-    ));
-    assert!(first.ended().is_some());
-}
-
-#[test]
-fn channel_closed_amid_content_starts_clean_when_its_id_is_used_again() {
-    let (mut pair, first, consumer) = consuming();
-    let stale = frame_by_frame(&wire::delivery(1, "tag", 1, b"stale"));
-    pair.feed(&stale[0]);
-    pair.feed(&stale[1]);
-    pair.feed(&wire::channel_close(1));
-    pair.sent();
-    drop((first, consumer));
-    let again = pair.channel();
-    assert_eq!(again.id(), 1);
-    let mut consumer = pair.consumer(&again, "tag");
-    pair.feed(&wire::delivery(1, "tag", 1, b"fresh"));
-    assert_eq!(next(&mut consumer).body(), b"fresh");
 }
 
 // ── Out of place ────────────────────────────────────────────────────────────────────────────────

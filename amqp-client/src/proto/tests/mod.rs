@@ -25,6 +25,7 @@ mod channels;
 mod closing;
 mod confirms;
 mod content;
+mod deliveries;
 mod handshake;
 mod heartbeats;
 mod large;
