@@ -48,9 +48,8 @@ impl fmt::Debug for Channel {
 
 impl Drop for ChannelHandle {
     fn drop(&mut self) {
-        self.shared.abandon();
         let close = normal_close("");
-        // If it is not open yet the core closes it as soon as it is; if it has ended, so be it.
+        // If it is being opened, this follows behind; if it has ended, so be it.
         drop(start(
             &self.shared,
             &close,

@@ -108,6 +108,12 @@ pub enum Violation {
     },
     /// The broker speaks another protocol; AMQP 1.0 and HTTP servers answer so.
     ProtocolHeader,
+    /// What we have to say at login (credentials, client properties, virtual host) does not fit. It
+    /// was not sent: RabbitMQ would refuse it without a word.
+    LoginTooLarge {
+        /// The largest frame allowed before tuning, in octets.
+        limit: u32,
+    },
     /// One side wants limits that cannot be worked with.
     Tuning {
         /// The lower of the frame sizes that both sides want, in octets.
@@ -139,6 +145,11 @@ impl fmt::Display for Violation {
                 write!(f, "message of {size} octets, the limit is {limit}")
             }
             Self::ProtocolHeader => f.write_str("the server does not speak AMQP 0-9-1"),
+            Self::LoginTooLarge { limit } => write!(
+                f,
+                "credentials and client properties do not fit the {limit} octets allowed at login, \
+                 or the name of the virtual host its 255"
+            ),
             Self::Tuning { frame_max } => {
                 write!(
                     f,

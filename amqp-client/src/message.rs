@@ -163,6 +163,17 @@ impl Body<'_> {
         }
     }
 
+    /// Copies the body, unless it is small or need not be copied.
+    #[inline]
+    pub(crate) fn detach(self, large: usize) -> Self {
+        match self.0 {
+            Kind::Borrowed(octets) if octets.len() >= large => {
+                Self(Kind::Owned(Bytes::copy_from_slice(octets)))
+            }
+            kind => Self(kind),
+        }
+    }
+
     /// The body to be sent later.
     pub(crate) fn to_shared(&self) -> Bytes {
         self.shared()

@@ -11,8 +11,8 @@ use amqp_spec::wire::ShortStr;
 use crate::channel::Channel;
 use crate::error::ChannelError;
 use crate::message::Body;
-use crate::proto::incoming::fingerprint;
-use crate::proto::outbox::Head;
+use crate::proto::incoming::Fingerprint;
+use crate::proto::outbox::{Head, LARGE};
 
 /// Exchange, routing key and properties, checked and ready to be encoded.
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +38,13 @@ impl<'a> PublishHead<'a> {
     }
 
     /// What will tell the message if it comes back.
-    pub(crate) fn fingerprint(&self, body: &Body<'_>) -> Option<u64> {
+    pub(crate) fn fingerprint(&self, body: &Body<'_>) -> Option<Fingerprint> {
         let Self { method, .. } = self;
         method.mandatory.then(|| {
-            fingerprint(
+            Fingerprint::new(
                 method.exchange.as_bytes(),
                 method.routing_key.as_bytes(),
+                self.properties,
                 body.as_slice(),
             )
         })
@@ -153,7 +154,7 @@ pub(crate) struct Publish<'a, H> {
     channel: &'a Channel,
     head: H,
     body: Body<'a>,
-    fingerprint: Option<u64>,
+    fingerprint: Option<Fingerprint>,
     /// Our place in line while there is no room.
     ticket: Option<u64>,
 }
@@ -163,14 +164,15 @@ impl<'a, H: Head> Publish<'a, H> {
         Self {
             channel,
             head,
-            body,
+            // Not under the lock.
+            body: body.detach(LARGE),
             fingerprint: None,
             ticket: None,
         }
     }
 
     /// The message may come back; this tells it then.
-    pub(crate) fn returnable(mut self, fingerprint: Option<u64>) -> Self {
+    pub(crate) fn returnable(mut self, fingerprint: Option<Fingerprint>) -> Self {
         self.fingerprint = fingerprint;
         self
     }

@@ -16,7 +16,6 @@ pub(crate) struct ChannelShared {
     pub(crate) link: Arc<Link>,
     confirms: Mutex<Confirms>,
     ended: Mutex<Option<ChannelError>>,
-    handle_gone: AtomicBool,
     /// The application has set a limit with `basic.qos`; consumers come without one of their own.
     own_limit: AtomicBool,
 }
@@ -28,7 +27,6 @@ impl ChannelShared {
             link,
             confirms: Mutex::default(),
             ended: Mutex::default(),
-            handle_gone: AtomicBool::new(false),
             own_limit: AtomicBool::new(false),
         }
     }
@@ -61,15 +59,6 @@ impl ChannelShared {
             Refused::NotOpen => self.ended().unwrap_or(ChannelError::Closed),
             Refused::TooLarge(error) => ChannelError::FrameTooLarge(error),
         }
-    }
-
-    /// Nobody holds the channel any more.
-    pub(crate) fn abandon(&self) {
-        self.handle_gone.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.handle_gone.load(Ordering::Acquire)
     }
 
     /// The application sets a limit of unacknowledged deliveries itself.

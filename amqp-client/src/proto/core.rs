@@ -12,12 +12,13 @@
 //! There are no sockets, clocks, threads or tasks here. Results do not travel as events: the core
 //! leaves them where their owners look for them, and wakes those.
 
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use amqp_spec::wire::TypedMethod;
-use amqp_spec::{ReplyCode, connection, frame};
+use amqp_spec::{ReplyCode, connection, constants, frame};
 
 use super::handshake::{Login, Step};
 use super::heartbeat::{Due, Heartbeat};
@@ -62,7 +63,6 @@ pub(crate) enum Phase {
 }
 
 /// The protocol core of one connection.
-#[derive(Debug)]
 pub struct Core {
     pub(super) link: Arc<Link>,
     pub(super) login: Login,
@@ -102,7 +102,7 @@ impl Core {
     /// A core that is about to open a connection, and the state it shares with the handles.
     pub(crate) fn new(options: CoreOptions, now: Instant) -> (Self, Arc<Link>, Arc<Opening>) {
         // Before tuning, only the smallest frame may be sent.
-        let frame_max = usize::try_from(super::handshake::FRAME_MIN_SIZE).unwrap_or(usize::MAX);
+        let frame_max = usize::try_from(constants::FRAME_MIN_SIZE).unwrap_or(usize::MAX);
         let mut outbox = Outbox::new(frame_max, options.high_water);
         outbox.push_raw(&frame::PROTOCOL_HEADER);
         let link = Arc::new(Link::new(outbox, options.request_timeout, options.clock));
@@ -172,10 +172,12 @@ impl Core {
             Pressure::Low => true,
             Pressure::High | Pressure::Limit => {
                 self.link.set_paused(true);
+                // The broker's answer to a close comes behind everything it has sent.
+                let closing = self.link.outbox().is_closing();
                 match self.link.pressure() {
                     Pressure::Low => true,
                     Pressure::High => self.somebody_waits(),
-                    Pressure::Limit => false,
+                    Pressure::Limit => closing,
                 }
             }
         };
@@ -333,7 +335,7 @@ impl Core {
             Violation::BodyTooLong { .. } => Some(ReplyCode::FRAME_ERROR),
             Violation::UnknownChannel { .. } => Some(ReplyCode::CHANNEL_ERROR),
             Violation::MessageTooLarge { .. } => Some(ReplyCode::CONTENT_TOO_LARGE),
-            Violation::Tuning { .. } => None,
+            Violation::Tuning { .. } | Violation::LoginTooLarge { .. } => None,
         };
         self.end(violation.into());
         if let Some(reply_code) = goodbye.filter(|_| open) {
@@ -392,6 +394,16 @@ impl Core {
         for waker in self.wakers.drain(..) {
             waker.wake();
         }
+    }
+}
+
+/// Says where the connection stands; what is queued or buffered may hold credentials.
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("phase", &self.phase)
+            .field("login", &self.login)
+            .finish_non_exhaustive()
     }
 }
 

@@ -10,8 +10,8 @@
 
 use std::time::Duration;
 
-use amqp_spec::connection;
 use amqp_spec::wire::{FieldTable, LongStr, ShortStr};
+use amqp_spec::{connection, constants};
 
 use super::link::Limits;
 use crate::error::{ConnectCause, Violation};
@@ -23,9 +23,6 @@ pub(crate) enum Step {
     Tune,
     OpenOk,
 }
-
-/// The smallest frame that every peer must accept before tuning, and the lowest limit there is.
-pub(crate) const FRAME_MIN_SIZE: u32 = 4096;
 
 /// What is asked for when a connection is opened.
 #[derive(Clone)]
@@ -99,7 +96,7 @@ pub(crate) fn negotiate(
     tune: &connection::Tune,
 ) -> Result<(Limits, connection::TuneOk), Violation> {
     let frame_max = lower(ours.frame_max, tune.frame_max);
-    if frame_max != 0 && frame_max < FRAME_MIN_SIZE {
+    if frame_max != 0 && frame_max < constants::FRAME_MIN_SIZE {
         return Err(Violation::Tuning { frame_max });
     }
     // Part of a second is a second: zero would turn heartbeats off.

@@ -91,10 +91,11 @@ impl Incoming {
     }
 
     /// What tells this message from others that were published.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        fingerprint(
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::new(
             self.exchange().as_bytes(),
             self.routing_key().as_bytes(),
+            self.properties(),
             self.body(),
         )
     }
@@ -105,9 +106,35 @@ impl Incoming {
     }
 }
 
-/// Tells messages apart by what the broker does not change. (It may reorder headers.)
-pub(crate) fn fingerprint(exchange: &[u8], routing_key: &[u8], body: &[u8]) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    (exchange, routing_key, body).hash(&mut hasher);
-    hasher.finish()
+/// Tells messages apart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Fingerprint {
+    /// Of what the broker does not change: exchange, routing key, body.
+    message: u64,
+    /// Of the properties, whose headers RabbitMQ 4 sorts.
+    properties: u64,
+}
+
+impl Fingerprint {
+    pub(crate) fn new(
+        exchange: &[u8],
+        routing_key: &[u8],
+        properties: PropertiesRef<'_>,
+        body: &[u8],
+    ) -> Self {
+        fn hash(what: impl Hash) -> u64 {
+            let mut hasher = std::hash::DefaultHasher::new();
+            what.hash(&mut hasher);
+            hasher.finish()
+        }
+        Self {
+            message: hash((exchange, routing_key, body)),
+            properties: hash(properties.as_bytes()),
+        }
+    }
+
+    /// Whether both may be the same message, its headers in another order.
+    pub(crate) fn resembles(self, other: Self) -> bool {
+        self.message == other.message
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use amqp_spec::frame::{self, Frame};
 use amqp_spec::wire::{MethodId, ShortStr, TypedMethod};
-use amqp_spec::{Method, ReplyCode, basic, channel, connection};
+use amqp_spec::{Method, ReplyCode, basic, channel, connection, constants};
 
 use super::consumer::End;
 use super::content::{self, Target};
@@ -94,8 +94,8 @@ impl Core {
             .and_then(|start_ok| queue(&self.link, &start_ok));
         if sent.is_err() {
             // Longer than RabbitMQ takes before tuning; it would not say so.
-            return Err(Violation::Tuning {
-                frame_max: handshake::FRAME_MIN_SIZE,
+            return Err(Violation::LoginTooLarge {
+                limit: constants::FRAME_MIN_SIZE,
             });
         }
         self.advance(Step::Tune);
@@ -117,8 +117,8 @@ impl Core {
             queue(&self.link, &connection::Open { virtual_host })
         });
         if sent.is_err() {
-            return Err(Violation::Tuning {
-                frame_max: limits.frame_max,
+            return Err(Violation::LoginTooLarge {
+                limit: limits.frame_max,
             });
         }
         self.advance(Step::OpenOk);
@@ -244,13 +244,8 @@ impl Core {
                 if self.channels.len() <= index {
                     self.channels.resize_with(index + 1, || None);
                 }
-                let abandoned = shared.is_abandoned();
-                let at = shared.at;
                 if let Some(channel) = self.channels.get_mut(index) {
                     *channel = Some(Box::new(InChannel::new(shared)));
-                }
-                if abandoned {
-                    self.close_abandoned(at);
                 }
             }
             (Effect::Consume(queue), Method::BasicConsumeOk(ok)) => {
@@ -432,14 +427,6 @@ impl Core {
         if let Ok(wake) = self.link.outbox().settle(at, delivery_tag, requeue) {
             wake.now();
         }
-    }
-
-    fn close_abandoned(&mut self, at: At) {
-        let close = channel::Close {
-            reply_code: ReplyCode::REPLY_SUCCESS.0,
-            ..Default::default()
-        };
-        self.request_for_nobody(at, &close, Effect::Nothing, Barrier::Nothing);
     }
 
     fn cancel_abandoned(&mut self, at: At, tag: ShortStr<'_>) {

@@ -12,7 +12,6 @@ const LARGEST: usize = 256 * 1024;
 const PATIENCE: u32 = 16;
 
 /// Invariant: `start ≤ end ≤ memory.len()`.
-#[derive(Debug)]
 pub(crate) struct ReadBuffer {
     memory: Vec<u8>,
     start: usize,

@@ -7,6 +7,7 @@ use amqp_spec::channel;
 use amqp_spec::wire::{MethodId, TypedMethod};
 
 use super::{At, OutChannel, OutState, Outbox, Parked, Refused, Wake};
+use crate::proto::incoming::Fingerprint;
 use crate::proto::request::Slot;
 
 impl Outbox {
@@ -160,7 +161,7 @@ impl Outbox {
     }
 
     /// Remembers that the last publish may come back. `resolved` says which ones cannot any more.
-    pub(crate) fn expect_return(&mut self, at: At, fingerprint: u64, resolved: u64) {
+    pub(crate) fn expect_return(&mut self, at: At, fingerprint: Fingerprint, resolved: u64) {
         let Ok(channel) = self.channel(at) else {
             return;
         };
@@ -177,17 +178,20 @@ impl Outbox {
 
     /// Finds the publish that a returned message belongs to. The broker returns in the order of
     /// publishing, and before it answers; of messages that are alike to the letter the first
-    /// unanswered one is taken.
+    /// unanswered one is taken, and one that differs in its properties only if there is no other.
     pub(crate) fn claim_returned(
         &mut self,
         id: u16,
-        fingerprint: u64,
+        fingerprint: Fingerprint,
         is_unanswered: impl Fn(u64) -> bool,
     ) -> Option<u64> {
         let mandatory = &mut self.channels.get_mut(usize::from(id))?.mandatory;
-        let at = mandatory
-            .iter()
-            .position(|&(number, print)| print == fingerprint && is_unanswered(number))?;
+        let find = |is_it: &dyn Fn(Fingerprint) -> bool| {
+            let mut expected = mandatory.iter();
+            expected.position(|&(number, print)| is_it(print) && is_unanswered(number))
+        };
+        let at = find(&|print| print == fingerprint)
+            .or_else(|| find(&|print| print.resembles(fingerprint)))?;
         mandatory.remove(at).map(|(number, _)| number)
     }
 

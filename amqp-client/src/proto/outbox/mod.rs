@@ -19,6 +19,8 @@ mod channels;
 mod lanes;
 mod sending;
 
+pub(crate) use self::sending::LARGE;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::task::Waker;
@@ -27,6 +29,7 @@ use std::time::Instant;
 use amqp_spec::frame::{self, FrameTooLarge};
 use bytes::Bytes;
 
+use super::incoming::Fingerprint;
 use super::request::{Barrier, Slot};
 use super::rope::Rope;
 use crate::error::ConnectionError;
@@ -120,7 +123,7 @@ struct OutChannel {
     /// The number of the last publish.
     published: u64,
     /// Mandatory publishes that may come back: number, and what tells their returned message.
-    mandatory: VecDeque<(u64, u64)>,
+    mandatory: VecDeque<(u64, Fingerprint)>,
     /// How many deliveries were settled, and the highest tag of them. Equal means that everything up
     /// to that tag is settled, since tags start at 1 and have no gaps.
     settled: u64,

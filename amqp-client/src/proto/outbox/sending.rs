@@ -13,7 +13,7 @@ use crate::proto::request::Slot;
 const ZERO_COPY: usize = 16 * 1024;
 
 /// Bodies from this size on travel in the large lane, if they take more than one frame.
-const LARGE: usize = 64 * 1024;
+pub(crate) const LARGE: usize = 64 * 1024;
 
 /// The length of an ack's frame.
 const ACK_LEN: usize = 21;

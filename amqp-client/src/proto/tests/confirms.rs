@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use amqp_spec::basic::PropertiesRef;
+use amqp_spec::basic::{Properties, PropertiesRef};
+use amqp_spec::field_table;
+use amqp_spec::wire::FieldTable;
 
 use super::pair::{Pair, quiet};
 use super::random::Random;
@@ -312,6 +314,32 @@ fn of_messages_alike_the_confirmed_ones_are_not_taken_for_the_returned() {
     );
     pair.feed(&ack(1, 3, false));
     assert_eq!(words(&mut tasks), ["acked", "acked", "returned"]);
+}
+
+#[test]
+fn messages_that_differ_in_their_headers_alone_are_told_apart() {
+    let (mut pair, publisher) = Pair::with_publisher();
+    let mandatory = publisher.mandatory();
+    let send = |headers: &FieldTable| {
+        let message = Message::new("same").headers(headers);
+        Task::start(done(mandatory.send("", "key", message)).unwrap())
+    };
+    // A headers exchange routes the first and not the second.
+    let second = field_table! { "kind" => "b", "n" => 2 };
+    let mut tasks = vec![send(&field_table! { "kind" => "a" }), send(&second)];
+    pair.sent();
+    let properties = Properties::new().headers(second.as_ref());
+    let returned = wire::returned_with(1, "key", properties.as_ref(), b"same");
+    pair.feed(&[returned, ack(1, 2, true)].concat());
+    assert_eq!(words(&mut tasks), ["acked", "returned"]);
+    // A broker that has changed the order of the headers is understood as well.
+    let mut tasks = vec![send(&second)];
+    pair.sent();
+    let sorted = field_table! { "n" => 2, "kind" => "b" };
+    let properties = Properties::new().headers(sorted.as_ref());
+    let returned = wire::returned_with(1, "key", properties.as_ref(), b"same");
+    pair.feed(&[returned, ack(1, 3, false)].concat());
+    assert_eq!(words(&mut tasks), ["returned"]);
 }
 
 #[test]

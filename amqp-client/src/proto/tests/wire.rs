@@ -87,13 +87,32 @@ pub(super) fn get_ok(delivery_tag: u64) -> basic::GetOk<'static> {
 
 /// A message that comes back from the default exchange.
 pub(super) fn returned(channel: u16, routing_key: &str, octets: &[u8]) -> Vec<u8> {
+    returned_with(channel, routing_key, basic::PropertiesRef::EMPTY, octets)
+}
+
+pub(super) fn returned_with(
+    channel: u16,
+    routing_key: &str,
+    properties: basic::PropertiesRef<'_>,
+    octets: &[u8],
+) -> Vec<u8> {
     let returned = basic::Return {
         reply_code: 312,
         reply_text: short("NO_ROUTE"),
         exchange: short(""),
         routing_key: short(routing_key),
     };
-    content(channel, &returned, octets)
+    let mut buf = Vec::new();
+    frame::encode_content(
+        &mut buf,
+        channel,
+        &returned,
+        properties.as_bytes(),
+        octets,
+        131_072,
+    )
+    .unwrap();
+    buf
 }
 
 pub(super) fn ack(channel: u16, delivery_tag: u64, multiple: bool) -> Vec<u8> {
