@@ -70,10 +70,35 @@ fn password_is_sent_once_and_shown_nowhere() {
     let options = quiet().credentials("app", "s3cret");
     let mut pair = Pair::new(&options);
     pair.feed(&wire::start("PLAIN"));
+    // Neither as text nor as the numbers of its octets, while the login waits to be sent.
+    let shown = format!("{:?}", pair.core);
+    assert!(!shown.contains("s3cret"), "{shown}");
+    assert!(!shown.contains("115, 51, 99, 114, 101, 116"), "{shown}");
     let octets = pair.sent_octets();
     let needle = b"\0app\0s3cret";
     assert!(octets.windows(needle.len()).any(|part| part == needle));
     assert!(!format!("{:?} {:?}", pair.core, pair.connection).contains("s3cret"));
+}
+
+#[test]
+fn login_that_is_too_large_is_refused_here() {
+    // RabbitMQ up to 4.0 takes 4096 octets before tuning, and says nothing when it gets more.
+    for options in [
+        quiet().credentials("app", "x".repeat(4096)),
+        quiet().connection_name("x".repeat(4096)),
+    ] {
+        let mut pair = Pair::new(&options);
+        let mut opened = opening(&pair);
+        assert_eq!(pair.sent_octets(), amqp_spec::frame::PROTOCOL_HEADER);
+        pair.feed(&wire::start("PLAIN"));
+        match opened.ready() {
+            Err((_, ConnectCause::Connection(ConnectionError::Protocol(violation)))) => {
+                assert_eq!(*violation, Violation::LoginTooLarge { limit: 4096 });
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(pair.sent_octets(), b"");
+    }
 }
 
 #[test]
