@@ -11,32 +11,39 @@
 mod deliver;
 mod methods;
 mod session;
+mod stream;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use session::Session;
+use stream::Stream;
 
-const USAGE: &str = "null-broker [--port N] [--deliver-delay-ms N] [--until-stdin-closes]
+const USAGE: &str =
+    "null-broker [--port N] [--deliver-delay-ms N] [--until-stdin-closes] [--tls FILE]
 
   --port N               listen on this port of the loopback address; 0, the default, takes a
                          free one. The address is printed in either case.
   --deliver-delay-ms N   wait so long between consume-ok and the first delivery, for clients that
                          lose what arrives before they registered their consumer
-  --until-stdin-closes   end when standard input does, so that no broker outlives its bench";
+  --until-stdin-closes   end when standard input does, so that no broker outlives its bench
+  --tls FILE             speak TLS as localhost, with a certificate made for this run, which is
+                         written to the file in DER before the address is printed";
 
 /// What the command line asks for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Options {
     port: u16,
     deliver_delay: Duration,
     until_stdin_closes: bool,
+    tls: Option<PathBuf>,
 }
 
 fn main() {
-    let outcome = parse(std::env::args().skip(1)).and_then(serve);
+    let outcome = parse(std::env::args().skip(1)).and_then(|options| serve(&options));
     if let Err(problem) = outcome {
         eprintln!("null-broker: {problem}");
         std::process::exit(2);
@@ -56,6 +63,10 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
             "--deliver-delay-ms" => {
                 options.deliver_delay = Duration::from_millis(number()?.into());
             }
+            "--tls" => {
+                let file = arguments.next().ok_or("--tls needs a file")?;
+                options.tls = Some(PathBuf::from(file));
+            }
             "--until-stdin-closes" => options.until_stdin_closes = true,
             _ => return Err(format!("{name:?} is not an option\n\n{USAGE}")),
         }
@@ -63,7 +74,11 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
     Ok(options)
 }
 
-fn serve(options: Options) -> Result<(), String> {
+fn serve(options: &Options) -> Result<(), String> {
+    let tls = options.tls.as_deref().map(stream::certify).transpose()?;
+    // A thousand idle connections are part of the bench: small stacks keep that possible. The
+    // handshake of TLS is allowed more.
+    let stack_len = if tls.is_some() { 1024 } else { 128 } * 1024;
     let listener =
         TcpListener::bind(("127.0.0.1", options.port)).map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
@@ -82,11 +97,13 @@ fn serve(options: Options) -> Result<(), String> {
 
     for stream in listener.incoming() {
         let stream = stream.map_err(|error| error.to_string())?;
-        // A thousand idle connections are part of the bench: small stacks keep that possible.
+        let (tls, deliver_delay) = (tls.clone(), options.deliver_delay);
         thread::Builder::new()
-            .stack_size(128 * 1024)
+            .stack_size(stack_len)
             .spawn(move || {
-                if let Err(error) = Session::new(stream, options.deliver_delay).run() {
+                let outcome = Stream::new(stream, tls)
+                    .and_then(|stream| Session::new(stream, deliver_delay).run());
+                if let Err(error) = outcome {
                     report(&error);
                 }
             })

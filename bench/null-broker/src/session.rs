@@ -1,7 +1,6 @@
 //! One connection: reading, counting, confirming, delivering.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use bench_wire::{
 use nix::sys::socket::{MsgFlags, recv};
 
 use crate::deliver::{Consumer, Unsettled};
+use crate::stream::Stream;
 
 /// Enough for a few thousand small publishes, and small enough to stay in the second-level cache.
 const READ_LEN: usize = 256 * 1024;
@@ -44,7 +44,7 @@ impl Channel {
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Session {
-    stream: TcpStream,
+    stream: Stream,
     pub(crate) deliver_delay: Duration,
     pub(crate) frame_max: usize,
     pub(crate) closed: bool,
@@ -61,7 +61,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(stream: TcpStream, deliver_delay: Duration) -> Self {
+    pub(crate) fn new(stream: Stream, deliver_delay: Duration) -> Self {
         Self {
             stream,
             deliver_delay,
@@ -77,12 +77,13 @@ impl Session {
     }
 
     pub(crate) fn run(mut self) -> io::Result<()> {
-        self.stream.set_nodelay(true)?;
-        self.stream.set_read_timeout(Some(SILENCE))?;
+        self.stream.socket().set_nodelay(true)?;
+        self.stream.socket().set_read_timeout(Some(SILENCE))?;
         let mut protocol = [0; 8];
         self.stream.read_exact(&mut protocol)?;
         if protocol != PROTOCOL_HEADER {
-            return self.stream.write_all(&PROTOCOL_HEADER);
+            self.stream.write_all(&PROTOCOL_HEADER)?;
+            return self.stream.flush();
         }
         self.start();
         self.flush()?;
@@ -118,6 +119,7 @@ impl Session {
     fn flush(&mut self) -> io::Result<()> {
         if !self.out.is_empty() {
             self.stream.write_all(&self.out)?;
+            self.stream.flush()?;
             self.out.clear();
         }
         Ok(())
@@ -236,6 +238,7 @@ impl Session {
                         consumer.wait_until_due();
                         let bytes = consumer.deliveries(messages, channel.next_delivery);
                         self.stream.write_all(bytes)?;
+                        self.stream.flush()?;
                         channel.next_delivery += messages;
                         channel.unsettled.delivered(messages, consumer.no_ack);
                         wrote = true;

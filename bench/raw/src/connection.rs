@@ -12,22 +12,44 @@ const FRAME_MAX: usize = 131_072;
 /// As much as one read may bring.
 const READ_LEN: usize = 256 * 1024;
 
+/// What carries the bytes.
+pub trait Stream: Read + Write + Sized {
+    /// What the results call the client.
+    const CLIENT: &'static str;
+
+    /// How much is written at a time.
+    const WRITE_LEN: usize;
+
+    /// Connects to the broker that the command line names.
+    fn connect(args: &Args) -> Result<Self, Error>;
+}
+
+impl Stream for TcpStream {
+    const CLIENT: &'static str = "raw";
+    // Larger writes were not cheaper per byte.
+    const WRITE_LEN: usize = 64 * 1024;
+
+    fn connect(args: &Args) -> Result<Self, Error> {
+        let stream = Self::connect(args.address()?)?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
 /// A connection with channel 1 open.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Connection<S> {
+    pub(crate) stream: S,
     /// Bytes that were read and not used.
     pub(crate) buffer: Vec<u8>,
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
 
-impl Connection {
+impl<S: Stream> Connection<S> {
     pub(crate) fn open(args: &Args) -> Result<Self, Error> {
-        let stream = TcpStream::connect(args.address()?)?;
-        stream.set_nodelay(true)?;
         let mut connection = Self {
-            stream,
+            stream: S::connect(args)?,
             buffer: vec![0; READ_LEN],
             start: 0,
             end: 0,

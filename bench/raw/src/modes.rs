@@ -1,18 +1,14 @@
 //! The modes.
 
-use std::io::{Read, Write};
 use std::time::Instant;
 
 use bench_harness::{Args, Clock, Error, Latencies, Memory, Report, Taken};
 use bench_wire::{ACK_LEN, Arguments, Fields, Frame, ack, kind, method};
 
-use crate::connection::{Connection, delivery_len, publish_bytes};
+use crate::connection::{Connection, Stream, delivery_len, publish_bytes};
 
-/// How much is written at a time; larger writes were not cheaper per byte.
-const WRITE_LEN: usize = 64 * 1024;
-
-fn report(args: &Args, taken: Taken, before: Memory) -> Result<Report, Error> {
-    Report::new("raw", env!("CARGO_PKG_VERSION"), args, taken, before)
+fn report<S: Stream>(args: &Args, taken: Taken, before: Memory) -> Result<Report, Error> {
+    Report::new(S::CLIENT, env!("CARGO_PKG_VERSION"), args, taken, before)
 }
 
 fn passive_declare(args: &Args) -> Arguments {
@@ -31,15 +27,15 @@ fn message_count(declare_ok: &[u8]) -> Option<u64> {
 }
 
 /// A block of publishes, its message's length, and how many there are in it.
-fn block(args: &Args, at_most: u64) -> (Vec<u8>, usize, u64) {
+fn block<S: Stream>(args: &Args, at_most: u64) -> (Vec<u8>, usize, u64) {
     let message = publish_bytes(args);
-    let n = (WRITE_LEN / message.len()).max(1).min(at_most as usize);
+    let n = (S::WRITE_LEN / message.len()).max(1).min(at_most as usize);
     (message.repeat(n), message.len(), n as u64)
 }
 
-pub(crate) fn publish(args: &Args) -> Result<(), Error> {
-    let mut connection = Connection::open(args)?;
-    let (block, message_len, per_block) = block(args, u64::MAX);
+pub(crate) fn publish<S: Stream>(args: &Args) -> Result<(), Error> {
+    let mut connection = Connection::<S>::open(args)?;
+    let (block, message_len, per_block) = block::<S>(args, u64::MAX);
     let before = Memory::now()?;
     let clock = Clock::start()?;
     let mut left = args.messages;
@@ -52,13 +48,13 @@ pub(crate) fn publish(args: &Args) -> Result<(), Error> {
     }
     let declared = connection.call(1, (50, 10), (50, 11), &passive_declare(args))?;
     let taken = clock.stop()?;
-    report(args, taken, before)?
+    report::<S>(args, taken, before)?
         .at_broker(message_count(&declared))
         .print();
     connection.close()
 }
 
-fn select_confirms(connection: &mut Connection) -> Result<(), Error> {
+fn select_confirms(connection: &mut Connection<impl Stream>) -> Result<(), Error> {
     connection.call(1, (85, 10), (85, 11), &Arguments::new().u8(0))?;
     Ok(())
 }
@@ -67,7 +63,7 @@ fn select_confirms(connection: &mut Connection) -> Result<(), Error> {
 ///
 /// RabbitMQ may confirm out of order, so that a lower tag is still open; the window is then a
 /// little larger than asked for, which does not matter to a limit.
-fn read_confirmations(connection: &mut Connection) -> Result<u64, Error> {
+fn read_confirmations(connection: &mut Connection<impl Stream>) -> Result<u64, Error> {
     let mut highest = 0;
     while highest == 0 {
         connection.read()?;
@@ -83,11 +79,11 @@ fn read_confirmations(connection: &mut Connection) -> Result<u64, Error> {
     Ok(highest)
 }
 
-pub(crate) fn confirm(args: &Args) -> Result<(), Error> {
-    let mut connection = Connection::open(args)?;
+pub(crate) fn confirm<S: Stream>(args: &Args) -> Result<(), Error> {
+    let mut connection = Connection::<S>::open(args)?;
     select_confirms(&mut connection)?;
     let window = args.inflight as u64;
-    let (block, message_len, per_block) = block(args, window);
+    let (block, message_len, per_block) = block::<S>(args, window);
     let before = Memory::now()?;
     let clock = Clock::start()?;
     let (mut sent, mut confirmed) = (0, 0);
@@ -104,14 +100,14 @@ pub(crate) fn confirm(args: &Args) -> Result<(), Error> {
         confirmed = confirmed.max(read_confirmations(&mut connection)?);
     }
     let taken = clock.stop()?;
-    report(args, taken, before)?
+    report::<S>(args, taken, before)?
         .at_broker(Some(confirmed))
         .print();
     connection.close()
 }
 
-pub(crate) fn confirm1(args: &Args) -> Result<(), Error> {
-    let mut connection = Connection::open(args)?;
+pub(crate) fn confirm1<S: Stream>(args: &Args) -> Result<(), Error> {
+    let mut connection = Connection::<S>::open(args)?;
     select_confirms(&mut connection)?;
     let message = publish_bytes(args);
     let mut latencies = Latencies::with_capacity(args.messages);
@@ -125,12 +121,14 @@ pub(crate) fn confirm1(args: &Args) -> Result<(), Error> {
         latencies.add(start);
     }
     let taken = clock.stop()?;
-    report(args, taken, before)?.latencies(latencies).print();
+    report::<S>(args, taken, before)?
+        .latencies(latencies)
+        .print();
     connection.close()
 }
 
-pub(crate) fn declare(args: &Args) -> Result<(), Error> {
-    let mut connection = Connection::open(args)?;
+pub(crate) fn declare<S: Stream>(args: &Args) -> Result<(), Error> {
+    let mut connection = Connection::<S>::open(args)?;
     let mut request = Vec::new();
     method(&mut request, 1, 50, 10, &passive_declare(args));
     let mut latencies = Latencies::with_capacity(args.messages);
@@ -145,14 +143,16 @@ pub(crate) fn declare(args: &Args) -> Result<(), Error> {
         latencies.add(start);
     }
     let taken = clock.stop()?;
-    report(args, taken, before)?.latencies(latencies).print();
+    report::<S>(args, taken, before)?
+        .latencies(latencies)
+        .print();
     connection.close()
 }
 
 /// Reads as many bytes as the deliveries have, and writes as many acknowledgements as messages
 /// were complete after each read.
-pub(crate) fn consume(args: &Args, acknowledges: bool) -> Result<(), Error> {
-    let mut connection = Connection::open(args)?;
+pub(crate) fn consume<S: Stream>(args: &Args, acknowledges: bool) -> Result<(), Error> {
+    let mut connection = Connection::<S>::open(args)?;
     if args.prefetch > 0 {
         let qos = Arguments::new().u32(0).u16(args.prefetch).u8(0);
         connection.call(1, (60, 10), (60, 11), &qos)?;
@@ -196,42 +196,42 @@ pub(crate) fn consume(args: &Args, acknowledges: bool) -> Result<(), Error> {
         }
     }
     let taken = clock.stop()?;
-    report(args, taken, before)?.print();
+    report::<S>(args, taken, before)?.print();
     (connection.start, connection.end) = (0, 0);
     connection.close()
 }
 
 /// Sockets after the handshake, and nothing else: what an idle connection costs at least.
-pub(crate) fn connections(args: &Args) -> Result<(), Error> {
+pub(crate) fn connections<S: Stream>(args: &Args) -> Result<(), Error> {
     let before = Memory::now()?;
     let clock = Clock::start()?;
     let open = (0..args.messages).map(|_| {
-        let mut connection = Connection::open(args)?;
+        let mut connection = Connection::<S>::open(args)?;
         connection.buffer = Vec::new();
         Ok(connection)
     });
     let connections: Vec<_> = open.collect::<Result<_, Error>>()?;
     let taken = clock.stop()?;
-    report(args, taken, before)?.print();
+    report::<S>(args, taken, before)?.print();
     drop(connections);
     Ok(())
 }
 
-pub(crate) fn channels(args: &Args) -> Result<(), Error> {
-    let mut connection = Connection::open(args)?;
+pub(crate) fn channels<S: Stream>(args: &Args) -> Result<(), Error> {
+    let mut connection = Connection::<S>::open(args)?;
     let before = Memory::now()?;
     let clock = Clock::start()?;
     for id in 0..args.messages {
         connection.open_channel(u16::try_from(id + 2)?)?;
     }
     let taken = clock.stop()?;
-    report(args, taken, before)?.print();
+    report::<S>(args, taken, before)?.print();
     connection.close()
 }
 
 /// Leaves an empty queue behind, and with `--messages` a filled one.
-pub(crate) fn setup(args: &Args) -> Result<(), Error> {
-    let mut connection = Connection::open(args)?;
+pub(crate) fn setup<S: Stream>(args: &Args) -> Result<(), Error> {
+    let mut connection = Connection::<S>::open(args)?;
     const DURABLE: u8 = 2;
     let declare = Arguments::new()
         .u16(0)
@@ -257,8 +257,8 @@ pub(crate) fn setup(args: &Args) -> Result<(), Error> {
 }
 
 /// Takes the queue away.
-pub(crate) fn delete(args: &Args) -> Result<(), Error> {
-    let mut connection = Connection::open(args)?;
+pub(crate) fn delete<S: Stream>(args: &Args) -> Result<(), Error> {
+    let mut connection = Connection::<S>::open(args)?;
     let delete = Arguments::new().u16(0).short(args.queue.as_bytes()).u8(0);
     connection.call(1, (50, 40), (50, 41), &delete)?;
     connection.close()

@@ -1,6 +1,7 @@
 //! The null broker as a child process.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 
 use crate::{machine, programs};
@@ -15,9 +16,22 @@ pub(crate) struct NullBroker {
 
 impl NullBroker {
     pub(crate) fn start(cores: Option<&str>) -> Result<Self, String> {
+        Self::launch(cores, None)
+    }
+
+    /// One that speaks TLS and leaves its certificate in this file.
+    pub(crate) fn start_tls(cores: Option<&str>, certificate: &Path) -> Result<Self, String> {
+        Self::launch(cores, Some(certificate))
+    }
+
+    fn launch(cores: Option<&str>, certificate: Option<&Path>) -> Result<Self, String> {
         let program = programs::package("null-broker")?;
-        let mut child = machine::on_cores(cores, &program)
-            .args(["--port", "0", "--until-stdin-closes"])
+        let mut command = machine::on_cores(cores, &program);
+        command.args(["--port", "0", "--until-stdin-closes"]);
+        if let Some(certificate) = certificate {
+            command.arg("--tls").arg(certificate);
+        }
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -17,6 +17,7 @@ mod programs;
 mod results;
 mod suite;
 mod svg;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
             Command::Memory => extras::memory(&options),
             Command::Growth => extras::growth(&options),
             Command::Fairness => extras::fairness(&options),
+            Command::Tls => tls::run(&options),
             Command::BuildCost => build_cost::run(&options),
             Command::List => suite::list(&options),
         });

@@ -12,6 +12,7 @@ pub(crate) enum Command {
     Memory,
     Growth,
     Fairness,
+    Tls,
     BuildCost,
     List,
 }
@@ -44,6 +45,7 @@ commands:
   memory       a slow consumer that is offered 268 MB, idle connections, idle channels
   growth       cost per message with many publishing tasks and many channels, ours only
   fairness     small confirmed publishes beside 64 MiB bodies, ours only
+  tls          cost per message over TLS beside raw TLS, ours only
   build-cost   time and number of crates of a release build, Rust clients only
   list         which clients there are, and which can run here
 
@@ -68,6 +70,7 @@ impl Options {
             Some("memory") => Command::Memory,
             Some("growth") => Command::Growth,
             Some("fairness") => Command::Fairness,
+            Some("tls") => Command::Tls,
             Some("build-cost") => Command::BuildCost,
             Some("list") => Command::List,
             Some(other) => return Err(format!("{other:?} is not a command\n\n{USAGE}")),

@@ -76,9 +76,14 @@ fn build(program: Program) -> Result<Start, String> {
     }
 }
 
+/// Builds a package of the bench.
+pub(crate) fn build_package(name: &str) -> Result<(), String> {
+    cargo(&places::bench(), &["-p", name])
+}
+
 /// Builds a package of the bench and says where its program is.
 pub(crate) fn package(name: &str) -> Result<PathBuf, String> {
-    cargo(&places::bench(), &["-p", name])?;
+    build_package(name)?;
     Ok(places::bench_target().join("release").join(name))
 }
 

@@ -18,8 +18,8 @@ use crate::results::Results;
 use crate::{markdown, svg};
 
 /// What one run should take, in seconds.
-const FULL_RUN: f64 = 0.8;
-const QUICK_RUN: f64 = 0.25;
+pub(crate) const FULL_RUN: f64 = 0.8;
+pub(crate) const QUICK_RUN: f64 = 0.25;
 
 /// Prints which clients there are and which can run here.
 pub(crate) fn list(options: &Options) -> Result<(), String> {
@@ -291,7 +291,7 @@ impl<'a> Suite<'a> {
 }
 
 /// A client that lost messages on the way was not fast.
-fn verify(case: Case, messages: u64, line: &Line) -> Result<(), String> {
+pub(crate) fn verify(case: Case, messages: u64, line: &Line) -> Result<(), String> {
     let number = |field: &str| line.get(field).and_then(Value::as_u64);
     if number("n") != Some(messages) {
         return Err(format!(
@@ -308,7 +308,7 @@ fn verify(case: Case, messages: u64, line: &Line) -> Result<(), String> {
 }
 
 /// Takes the broker's pause off the wall clock.
-fn without_delay(line: &mut Line, messages: u64) {
+pub(crate) fn without_delay(line: &mut Line, messages: u64) {
     let Some(wall) = line.get("wall_s").and_then(Value::as_f64) else {
         return;
     };
