@@ -1,12 +1,14 @@
 //! The adapter's side: what is to be written next, and who wakes whom.
 
+#[cfg(test)]
+use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
 
 use amqp_spec::{constants, frame};
 use bytes::Bytes;
 
-use super::{Lane, Outbox, Wake};
+use super::{Lane, Outbox, Room, Wake};
 use crate::proto::rope::Rope;
 
 /// How many waiting publishers one swap wakes at most, however little each is going to queue: they
@@ -57,16 +59,18 @@ impl Outbox {
     /// Takes out as many of those who wait as there is room for what they are going to queue. None
     /// while there is none: they would only get in line again, and again.
     fn call_waiters(&mut self, wakers: &mut Vec<Waker>) {
-        let mut room = self.high_water.saturating_sub(self.queued());
-        for _ in 0..WAKE_PER_SWAP {
-            if room == 0 {
-                break;
+        for room in [Room::Small, Room::Aside] {
+            let mut free = self.high_water.saturating_sub(self.held(room));
+            for _ in 0..WAKE_PER_SWAP {
+                if free == 0 {
+                    break;
+                }
+                let Some((_, waiter)) = self.waiters(room).pop_first() else {
+                    break;
+                };
+                free = free.saturating_sub(waiter.size);
+                wakers.push(waiter.waker);
             }
-            let Some((_, waiter)) = self.waiters.pop_first() else {
-                break;
-            };
-            room = room.saturating_sub(waiter.size);
-            wakers.push(waiter.waker);
         }
     }
 
@@ -161,7 +165,10 @@ impl Outbox {
         note("octets in the small lane", self.small.len());
         note("octets aside", self.aside);
         note("large bodies", self.large.len());
-        note("publishers that wait", self.waiters.len());
+        note(
+            "publishers that wait",
+            self.waiters.iter().map(BTreeMap::len).sum(),
+        );
         note("connection.close", usize::from(self.farewell.is_some()));
         for (id, channel) in self.channels.iter().enumerate() {
             note(

@@ -82,8 +82,9 @@ pub(crate) struct Outbox {
     /// The adapter's waker; it is asleep only if `idle`.
     driver: Option<Waker>,
     idle: bool,
-    /// Publishers above the high-water mark, by ticket.
-    waiters: BTreeMap<u64, Waiter>,
+    /// Publishers above the high-water mark, by ticket: those for the small lane, and those for what
+    /// is aside, so that neither has to wait for the other.
+    waiters: [BTreeMap<u64, Waiter>; 2],
     next_ticket: u64,
     /// The last 21 octets of `buf` are an ack that a following one may be merged with.
     tail_ack: Option<TailAck>,
@@ -95,6 +96,15 @@ pub(crate) struct Outbox {
     closing: bool,
     /// Our `connection.close`, until everything accepted before it is in the small lane.
     farewell: Option<(Vec<u8>, Slot)>,
+}
+
+/// What a message waits in, and publishers wait for.
+#[derive(Clone, Copy, Debug)]
+enum Room {
+    /// The small lane.
+    Small,
+    /// The large lane and what is parked.
+    Aside,
 }
 
 /// A publisher that waits for room.
@@ -282,7 +292,7 @@ impl Outbox {
             high_water: high_water.max(1),
             driver: None,
             idle: false,
-            waiters: BTreeMap::new(),
+            waiters: Default::default(),
             next_ticket: 0,
             tail_ack: None,
             deadline: None,
@@ -305,6 +315,33 @@ impl Outbox {
         self.small.len() + self.aside
     }
 
+    /// Octets that wait in each room.
+    fn held(&self, room: Room) -> usize {
+        match room {
+            Room::Small => self.small.len(),
+            Room::Aside => self.aside,
+        }
+    }
+
+    /// Where a message of this size would wait.
+    fn room(&self, at: At, size: usize) -> Room {
+        let channel = self.channels.get(usize::from(at.channel));
+        let direct = channel.is_none_or(OutChannel::is_direct);
+        if direct && (size < LARGE || size <= self.max_payload()) {
+            Room::Small
+        } else {
+            Room::Aside
+        }
+    }
+
+    fn waiters(&mut self, room: Room) -> &mut BTreeMap<u64, Waiter> {
+        let [small, aside] = &mut self.waiters;
+        match room {
+            Room::Small => small,
+            Room::Aside => aside,
+        }
+    }
+
     /// The earliest deadline of a request, or a time before it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -321,10 +358,12 @@ impl Outbox {
         ticket: &mut Option<u64>,
         waker: &Waker,
     ) -> bool {
-        if self.queued() < self.high_water || self.channel(at).is_err() {
-            if let Some(ticket) = ticket.take() {
-                self.waiters.remove(&ticket);
-            }
+        let room = self.room(at, size);
+        if let Some(ticket) = ticket {
+            self.forget_waiter(*ticket);
+        }
+        if self.held(room) < self.high_water || self.channel(at).is_err() {
+            *ticket = None;
             return true;
         }
         let ticket = *ticket.get_or_insert_with(|| {
@@ -336,24 +375,28 @@ impl Outbox {
             size,
             waker: waker.clone(),
         };
-        self.waiters.insert(ticket, waiter);
+        self.waiters(room).insert(ticket, waiter);
         false
     }
 
     /// The channel has ended: those who wait to publish on it are to hear of that.
     pub(crate) fn take_waiters(&mut self, id: u16, wakers: &mut Vec<Waker>) {
-        self.waiters.retain(|_, waiter| {
-            let concerned = waiter.channel == id;
-            if concerned {
-                wakers.push(waiter.waker.clone());
-            }
-            !concerned
-        });
+        for waiters in &mut self.waiters {
+            waiters.retain(|_, waiter| {
+                let concerned = waiter.channel == id;
+                if concerned {
+                    wakers.push(waiter.waker.clone());
+                }
+                !concerned
+            });
+        }
     }
 
     /// Gives up a place in line.
     pub(crate) fn forget_waiter(&mut self, ticket: u64) {
-        self.waiters.remove(&ticket);
+        for waiters in &mut self.waiters {
+            waiters.remove(&ticket);
+        }
     }
 
     /// Queues octets as they are: the protocol header, heartbeats, the handshake.
@@ -376,8 +419,8 @@ impl Outbox {
         self.small.clear(0);
         self.tail_ack = None;
         self.deadline = None;
-        let waiters = mem::take(&mut self.waiters).into_values();
-        let mut wakers: Vec<Waker> = waiters.map(|waiter| waiter.waker).collect();
+        let waiters = mem::take(&mut self.waiters).into_iter().flatten();
+        let mut wakers: Vec<Waker> = waiters.map(|(_, waiter)| waiter.waker).collect();
         wakers.extend(self.driver.take());
         (slots, wakers)
     }

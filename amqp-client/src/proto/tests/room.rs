@@ -1,6 +1,8 @@
 //! Back-pressure: waiting for room before anything is queued.
 
+use amqp_spec::basic::PropertiesRef;
 use amqp_spec::tx;
+use bytes::Bytes;
 
 use super::order::{assert_contents_whole, publish};
 use super::pair::{Pair, quiet};
@@ -164,12 +166,11 @@ fn publisher_on_a_closed_channel_does_not_wait_for_room() {
 #[test]
 fn publisher_that_waits_hears_of_the_end_of_its_channel() {
     let (mut pair, channel) = narrow();
-    let other = pair.channel();
     let message = message();
     // The room stays full, whatever is written: it is parked behind a commit.
-    let _committing = Task::start(other.tx_commit());
+    let _committing = Task::start(channel.tx_commit());
     pair.sent();
-    publish(&other, "parked", 100);
+    publish(&channel, "parked", 100);
     let mut waiting = Task::start(channel.basic_publish("", "key", &message));
     pair.feed(&wire::channel_close(1));
     let error = waiting.ready().unwrap_err();
@@ -205,4 +206,30 @@ fn publisher_that_waits_while_the_connection_closes_is_refused() {
         waiting.ready(),
         Err(ChannelError::Connection(ConnectionError::Closed))
     ));
+}
+
+#[test]
+fn small_messages_need_not_wait_for_a_large_one_of_another_channel() {
+    let (mut pair, bulk) = Pair::with_channel();
+    let other = pair.channel();
+    let body = Bytes::from(vec![b'.'; 64 * 1024 * 1024]);
+    done(bulk.basic_publish_body("", "bulk", PropertiesRef::EMPTY, &body)).unwrap();
+    // Another large one waits for the first, and so does what follows it on its channel.
+    let mut large = Task::start(bulk.basic_publish_body("", "bulk", PropertiesRef::EMPTY, &body));
+    large.pending();
+    let next = message();
+    let mut same_channel = Task::start(bulk.basic_publish("", "key", &next));
+    same_channel.pending();
+    // The other channel goes on.
+    for _ in 0..100 {
+        done(other.basic_publish("", "key", &next)).unwrap();
+        assert!(pair.write_once());
+    }
+    pair.sent_octets();
+    large.ready().unwrap();
+    same_channel.pending();
+    pair.sent_octets();
+    same_channel.ready().unwrap();
+    pair.sent_octets();
+    pair.assert_idle();
 }
