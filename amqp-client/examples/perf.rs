@@ -221,10 +221,10 @@ async fn confirm(arguments: &Arguments) -> Outcome {
     let mut window: VecDeque<Confirmation> = VecDeque::with_capacity(arguments.in_flight);
     let measure = Measure::start();
     for _ in 0..arguments.messages {
-        if window.len() >= arguments.in_flight
-            && let Some(oldest) = window.pop_front()
-        {
-            oldest.await?;
+        if window.len() >= arguments.in_flight {
+            if let Some(oldest) = window.pop_front() {
+                oldest.await?;
+            }
         }
         window.push_back(publisher.send("", &arguments.queue, &message).await?);
     }

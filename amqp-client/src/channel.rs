@@ -718,9 +718,10 @@ impl Future for PendingReply {
 impl Drop for PendingReply {
     fn drop(&mut self) {
         let unseen = self.answer.abandon();
-        if let (Some(channel), Some(Ok(reply))) = (&self.requeue, unseen)
-            && let Ok(get_ok) = basic::GetOk::decode(&reply.payload)
-        {
+        let (Some(channel), Some(Ok(reply))) = (&self.requeue, unseen) else {
+            return;
+        };
+        if let Ok(get_ok) = basic::GetOk::decode(&reply.payload) {
             let requeue = Settlement::Nack { requeue: true };
             let incarnation = channel.shared().at.incarnation;
             // If the channel has ended, the broker has it back already.

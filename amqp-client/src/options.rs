@@ -218,9 +218,8 @@ impl ConnectionOptions {
             "platform" => "Rust",
             "capabilities" => &capabilities,
         };
-        if let Some(name) = &self.connection_name
-            && let Ok(name) = LongStr::new(name.as_bytes())
-        {
+        let name = self.connection_name.as_ref();
+        if let Some(Ok(name)) = name.map(|name| LongStr::new(name.as_bytes())) {
             properties.insert(amqp_spec::short_str!("connection_name"), name);
         }
         properties

@@ -156,10 +156,9 @@ impl Confirms {
             self.ended = Some(cause.clone());
         }
         for slot in &mut self.slots {
-            if let Slot::Waiting(_) = slot
-                && let Slot::Waiting(waker) = std::mem::replace(slot, Slot::Unknown)
-            {
-                wakers.push(waker);
+            if let Slot::Waiting(waker) = slot {
+                wakers.push(waker.clone());
+                *slot = Slot::Unknown;
             }
         }
     }

@@ -230,9 +230,11 @@ impl Core {
             });
         }
         let consumer = channel.find(deliver.consumer_tag.as_bytes());
-        if let Some(consumer) = consumer
-            && let Some((message, more)) = whole_message(frame, rest, used, at, max_message_size)?
-        {
+        let whole = match consumer {
+            Some(_) => whole_message(frame, rest, used, at, max_message_size)?,
+            None => None,
+        };
+        if let (Some(consumer), Some((message, more))) = (consumer, whole) {
             let id = frame.channel;
             if channel.gather(consumer, message, deliver.delivery_tag, deliver.redelivered) {
                 self.dirty.push((id, consumer));

@@ -293,10 +293,11 @@ impl Core {
             payload,
             message: Some(message),
         };
-        if let Err(Ok(reply)) = slot.answer.settle(Ok(reply), &mut self.wakers)
-            && !no_ack
-            && let Ok(get_ok) = basic::GetOk::decode(&reply.payload)
-        {
+        let unseen = slot.answer.settle(Ok(reply), &mut self.wakers);
+        let (Err(Ok(reply)), false) = (unseen, no_ack) else {
+            return;
+        };
+        if let Ok(get_ok) = basic::GetOk::decode(&reply.payload) {
             // Nobody will ever settle it, so that it would be stuck until the channel closes.
             self.requeue(id, get_ok.delivery_tag);
         }

@@ -80,11 +80,11 @@ fn confirmed_publishing_allocates_nothing() {
             let steady = session.steadily(async || {
                 let mut window = VecDeque::with_capacity(WINDOW);
                 for _ in 0..N {
-                    if window.len() == WINDOW
-                        && let Some(oldest) = window.pop_front()
-                    {
-                        let oldest: amqp_client::Confirmation = oldest;
-                        oldest.await.unwrap();
+                    if window.len() == WINDOW {
+                        if let Some(oldest) = window.pop_front() {
+                            let oldest: amqp_client::Confirmation = oldest;
+                            oldest.await.unwrap();
+                        }
                     }
                     let sent = publisher.send("exchange", "queue", &message);
                     window.push_back(sent.await.unwrap());

@@ -80,10 +80,10 @@ fn a_window_of_confirmations_shares_its_calls() {
         let steady = session.steadily(async || {
             let mut window: VecDeque<Confirmation> = VecDeque::new();
             for _ in 0..n {
-                if window.len() as u64 == WINDOW
-                    && let Some(oldest) = window.pop_front()
-                {
-                    oldest.await.unwrap();
+                if window.len() as u64 == WINDOW {
+                    if let Some(oldest) = window.pop_front() {
+                        oldest.await.unwrap();
+                    }
                 }
                 window.push_back(publisher.send("", "queue", &message).await.unwrap());
             }

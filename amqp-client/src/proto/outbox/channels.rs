@@ -51,10 +51,9 @@ impl Outbox {
 
     /// `channel.open-ok` has come.
     pub(crate) fn channel_opened(&mut self, id: u16) {
-        if let Some(channel) = self.channels.get_mut(usize::from(id))
-            && channel.state == OutState::Opening
-        {
-            channel.state = OutState::Open;
+        match self.channels.get_mut(usize::from(id)) {
+            Some(channel) if channel.state == OutState::Opening => channel.state = OutState::Open,
+            _ => {}
         }
     }
 
@@ -72,8 +71,9 @@ impl Outbox {
                 self.finish(id);
             }
         }
+        let close = slots.iter().find(|slot| close_sent && slot.is_close());
         if let Some(channel) = self.channels.get_mut(usize::from(id)) {
-            if close_sent && let Some(close) = slots.iter().find(|slot| slot.is_close()) {
+            if let Some(close) = close {
                 // Who asked for it knows enough with the broker's.
                 channel.in_flight.push_back(close.for_nobody());
                 channel.state = OutState::Crossed;

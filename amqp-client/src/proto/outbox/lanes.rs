@@ -27,12 +27,11 @@ impl Outbox {
         wakers: &mut Vec<Waker>,
     ) -> Lane {
         self.keep_driver(waker);
-        if self.aside == 0
-            && let Some((frames, slot)) = self.farewell.take()
-            && let Some(connection) = self.channels.first_mut()
-        {
-            self.small.buf().extend_from_slice(&frames);
-            connection.in_flight.push_back(slot);
+        if self.aside == 0 {
+            if let Some((frames, slot)) = self.farewell.take() {
+                self.small.buf().extend_from_slice(&frames);
+                self.await_reply(0, slot);
+            }
         }
         for large in &mut self.large {
             large.headed = true;

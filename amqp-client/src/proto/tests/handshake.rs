@@ -89,7 +89,7 @@ fn login_that_is_too_large_is_refused_here() {
     ] {
         let mut pair = Pair::new(&options);
         let mut opened = opening(&pair);
-        assert_eq!(pair.sent_octets(), amqp_spec::frame::PROTOCOL_HEADER);
+        assert_eq!(pair.sent_octets(), frame::PROTOCOL_HEADER);
         pair.feed(&wire::start("PLAIN"));
         match opened.ready() {
             Err((_, ConnectCause::Connection(ConnectionError::Protocol(violation)))) => {

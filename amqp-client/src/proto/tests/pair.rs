@@ -167,9 +167,12 @@ impl Pair {
     }
 
     fn read_once(&mut self, octets: &[u8]) -> usize {
-        if !self.plain_reads
-            && let Some(mut space) = self.core.body_space()
-        {
+        let space = if self.plain_reads {
+            None
+        } else {
+            self.core.body_space()
+        };
+        if let Some(mut space) = space {
             let n = space.remaining_mut().min(octets.len());
             assert!(n > 0, "no room to read into");
             space.put_slice(&octets[..n]);
