@@ -14,8 +14,10 @@ use crate::proto::Core;
 
 /// Reads of one poll: enough to drain what has come, few enough to let other tasks run.
 const READS_PER_POLL: usize = 4;
-/// Writes of one poll.
+/// Writes of one poll, unless they are large.
 const WRITES_PER_POLL: usize = 8;
+/// So much written in one poll is enough: what has come meanwhile should be looked at.
+const OCTETS_PER_POLL: usize = 512 * 1024;
 /// Pieces of one vectored write: each body that is not copied is one, and what is between two.
 const SLICES: usize = 64;
 
@@ -43,7 +45,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Writes until nothing is queued or the stream is full. True if there is more to do at once.
     fn write(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
+        let mut octets = 0;
         for _ in 0..WRITES_PER_POLL {
+            if octets >= OCTETS_PER_POLL {
+                return true;
+            }
             let Poll::Ready(transmit) = self.core.transmit(context) else {
                 return false;
             };
@@ -63,6 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     return false;
                 }
                 Poll::Ready(Ok(n)) => {
+                    octets += n;
                     self.unflushed = true;
                     self.core.transmitted(n, now);
                 }
@@ -163,10 +170,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
             return Poll::Ready(());
         }
         if busy {
-            context.waker().wake_by_ref();
+            yield_to_the_reactor(context);
         }
         Poll::Pending
     }
+}
+
+/// Wakes the task after the runtime has looked for input and output. A task that wakes itself is
+/// run again at once, and tokio looks only every 61 turns then: a stream that takes whatever is
+/// written would not be read for a tenth of a second.
+fn yield_to_the_reactor(context: &mut Context<'_>) {
+    // Polled once, it has noted the waker; it is ready only when polled again.
+    let _ = pin!(tokio::task::yield_now()).poll(context);
 }
 
 /// Tokio's clock, which tests may stop.
