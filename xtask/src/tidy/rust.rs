@@ -48,10 +48,23 @@ pub(super) fn check(file: &File<'_>) -> Vec<Fault> {
             .filter(|(_, line)| has_unsafe_code(line))
             .map(|(number, _)| file.fault(number, "unsafe code")),
     );
+    faults.extend(
+        code_lines(file)
+            .filter(|(_, line)| is_let_chain(line))
+            .map(|(number, _)| file.fault(number, "a let chain, which needs Rust 1.88")),
+    );
     if file.path.starts_with(CORE) {
         faults.extend(foreign_to_the_core(file));
     }
     faults
+}
+
+/// Clippy guards the oldest Rust promised as far as the library is concerned, not the language.
+fn is_let_chain(line: &str) -> bool {
+    let line = line.trim_start();
+    let conditional = line.starts_with("if let ") || line.starts_with("while let ");
+    // In two parts, so that this file does not contain it.
+    line.contains(concat!("&& ", "let ")) || (conditional && line.contains(" && "))
 }
 
 fn is_generated(file: &File<'_>) -> bool {
@@ -138,6 +151,20 @@ mod tests {
             faults("a.rs", "//! No unsafe.\n#![forbid(unsafe_code)]\n"),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn let_chains_are_found() {
+        for line in [
+            ["if let Some(a) = b ", "&& a > 1 {"],
+            ["    && ", "let Some(c) = d"],
+            ["while let Some(a) = b ", "&& a {"],
+        ] {
+            let text = format!("//! This.\n{}\n", line.concat());
+            assert_eq!(faults("a.rs", &text).len(), 1, "{text}");
+        }
+        let harmless = "//! This.\nif a && b {}\nif let Some(a) = b {}\n";
+        assert_eq!(faults("a.rs", harmless), [""; 0]);
     }
 
     #[test]
