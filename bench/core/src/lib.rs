@@ -85,7 +85,6 @@ impl Pair {
         let mut starting = channel.consume("queue").no_ack().tag("1").into_future();
         assert!(poll(starting.as_mut()).is_pending());
         self.drain();
-        self.says(1, &basic::QosOk {});
         self.says(
             1,
             &basic::ConsumeOk {
