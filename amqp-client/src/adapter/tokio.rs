@@ -17,7 +17,7 @@ const READS_PER_POLL: usize = 4;
 /// Writes of one poll, unless they are large.
 const WRITES_PER_POLL: usize = 8;
 /// So much written in one poll is enough: what has come meanwhile should be looked at.
-const OCTETS_PER_POLL: usize = 512 * 1024;
+const OCTETS_PER_POLL: usize = 128 * 1024;
 /// Pieces of one vectored write: each body that is not copied is one, and what is between two.
 const SLICES: usize = 64;
 

@@ -7,10 +7,6 @@ use super::link::Link;
 use super::outbox::Lane;
 use super::rope::Rope;
 
-/// Frames of a large body that are written at once, if nothing else waits: enough to make the
-/// system call cheap, few enough that others wait for less than a millisecond.
-const LARGE_FRAMES: usize = 8;
-
 /// Memory kept for the next batch; more is given back.
 const KEEP: usize = 1024 * 1024;
 
@@ -59,7 +55,7 @@ impl Transmit {
         let mut outbox = link.outbox();
         let lane = outbox.swap(&mut self.rope, waker, wakers);
         // A large body has its turn behind every batch, so that neither waits for the other.
-        outbox.take_large(LARGE_FRAMES, &mut self.rope);
+        outbox.take_large(&mut self.rope);
         if matches!(lane, Lane::Again) && self.rope.is_empty() {
             // Publishers have been woken and will queue something: look again, later.
             drop(outbox);

@@ -62,7 +62,9 @@ fn saturated_publishing_writes_large_pieces() {
         });
         let what = format!("{n} × publish {size} B");
         let moved = steady.moved;
-        writes(&what, moved, moved.octets_written / CHUNK + 1);
+        // A large body leaves frame by frame, and its last frame may be short.
+        let short = if size > 128 * 1024 { n } else { 0 };
+        writes(&what, moved, moved.octets_written / CHUNK + 1 + short);
         reads(&what, moved, 0);
         idle_reads(&what, moved, moved.writes + 1);
     }

@@ -15,6 +15,10 @@ use crate::proto::rope::Rope;
 /// are called one after the other by the task that writes.
 const WAKE_PER_SWAP: usize = 64;
 
+/// So much of a large body leaves in one turn: a frame of the usual size, several smaller ones, or
+/// one that is larger.
+const QUANTUM: usize = 128 * 1024;
+
 impl Outbox {
     /// Exchanges the queued octets for the empty `spare`.
     ///
@@ -73,26 +77,24 @@ impl Outbox {
         }
     }
 
-    /// Appends some frames of the large body that is next in turn: up to `n_frames` if nothing else
-    /// waits, else one.
+    /// Appends the next frames of the large body whose turn it is. More at once would keep others
+    /// waiting, and cost more: what is written in small pieces is still in the cache when it is read.
     ///
     /// Only to be called behind [`swap`](Self::swap), with the rope that it filled: the body's method
     /// and header are in there.
-    pub(crate) fn take_large(&mut self, n_frames: usize, rope: &mut Rope) {
+    pub(crate) fn take_large(&mut self, rope: &mut Rope) {
         let Some(next) = self.large.iter().position(|large| large.headed) else {
             return;
         };
         let Some(mut large) = self.large.remove(next) else {
             return;
         };
-        let n_frames = if self.large.is_empty() { n_frames } else { 1 };
-        let quantum = self.max_payload();
-        for _ in 0..n_frames {
-            let chunk = large.body.split_to(quantum.min(large.body.len()));
-            if chunk.is_empty() {
-                break;
-            }
-            self.aside -= chunk.len();
+        let mut taken = 0;
+        while !large.body.is_empty() && taken + self.max_payload().min(QUANTUM) <= QUANTUM {
+            let len = self.max_payload().min(large.body.len());
+            let chunk = large.body.split_to(len);
+            taken += len;
+            self.aside -= len;
             append_body_frame(rope, large.channel, chunk);
         }
         let id = large.channel;
