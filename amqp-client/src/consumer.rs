@@ -12,7 +12,8 @@ use amqp_spec::basic;
 use amqp_spec::wire::{FieldTable, ShortStr, ShortString, TooLong, Value};
 use futures_core::Stream;
 
-use crate::channel::{Channel, slot, start};
+use crate::call::{PendingReply, slot, start};
+use crate::channel::Channel;
 use crate::delivery::{Delivery, Received};
 use crate::error::ChannelError;
 use crate::proto::consumer::{ConsumerQueue, End, RawDelivery};
@@ -221,13 +222,13 @@ impl<A: Acknowledgement> Consume<A> {
             }
         }
         if is_limited {
-            crate::channel::PendingReply {
+            PendingReply {
                 answer: qos_ok,
                 requeue: None,
             }
             .await?;
         }
-        crate::channel::PendingReply {
+        PendingReply {
             answer: consume_ok,
             requeue: None,
         }
@@ -382,7 +383,7 @@ impl<A: Acknowledgement> Consumer<A> {
         self.request_cancel()?.await.map(drop)
     }
 
-    fn request_cancel(&self) -> Result<crate::channel::PendingReply, ChannelError> {
+    fn request_cancel(&self) -> Result<PendingReply, ChannelError> {
         let cancel = basic::Cancel {
             consumer_tag: self.queue.tag.as_ref(),
             no_wait: false,

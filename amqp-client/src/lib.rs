@@ -29,6 +29,7 @@
 //! and constants of the protocol are generated from its specification, in [`amqp_spec`].
 
 pub mod adapter;
+mod call;
 mod channel;
 mod connection;
 mod consumer;

@@ -1,0 +1,91 @@
+//! Requests as futures: queueing one, waiting for its reply, and going away before it comes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use amqp_spec::basic;
+use amqp_spec::wire::{Request, TypedMethod};
+
+use crate::channel::Channel;
+use crate::error::ChannelError;
+use crate::proto::channel::ChannelShared;
+use crate::proto::outbox::Settlement;
+use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
+
+/// Queues a request; the reply is what the future gives.
+pub(crate) fn start<'m, M: TypedMethod<'m> + Request>(
+    shared: &Arc<ChannelShared>,
+    method: &M,
+    effect: Effect,
+    barrier: Barrier,
+) -> Result<PendingReply, ChannelError> {
+    let (slot, answer) = slot::<M>(shared, effect, barrier);
+    let started = shared.link.outbox().request(shared.at, method, slot);
+    match started {
+        Ok(wake) => {
+            wake.now();
+            Ok(PendingReply {
+                answer,
+                requeue: None,
+            })
+        }
+        Err((refused, _)) => Err(shared.explain(refused)),
+    }
+}
+
+pub(crate) fn slot<'m, M: TypedMethod<'m> + Request>(
+    shared: &ChannelShared,
+    effect: Effect,
+    barrier: Barrier,
+) -> (Slot, Arc<Answer>) {
+    let answer = Arc::new(Answer::default());
+    let slot = Slot {
+        expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
+        name: M::NAME,
+        barrier,
+        deadline: after((shared.link.clock)(), shared.link.request_timeout),
+        effect,
+        answer: Arc::clone(&answer),
+    };
+    (slot, answer)
+}
+
+/// A reply on its way. Dropped, the reply is consumed when it comes.
+pub(crate) struct PendingReply {
+    pub(crate) answer: Arc<Answer>,
+    /// For `basic.get`: a message that nobody takes goes back to its queue.
+    pub(crate) requeue: Option<Channel>,
+}
+
+impl Future for PendingReply {
+    type Output = Result<Reply, ChannelError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.answer.poll(context)
+    }
+}
+
+impl Drop for PendingReply {
+    fn drop(&mut self) {
+        let unseen = self.answer.abandon();
+        let (Some(channel), Some(Ok(reply))) = (&self.requeue, unseen) else {
+            return;
+        };
+        if let Ok(get_ok) = basic::GetOk::decode(&reply.payload) {
+            let requeue = Settlement::Nack { requeue: true };
+            let incarnation = channel.shared().at.incarnation;
+            // If the channel has ended, the broker has it back already.
+            let _ = channel.settle(get_ok.delivery_tag, incarnation, requeue);
+        }
+    }
+}
+
+/// Reads a reply that the core has matched to its request.
+pub(crate) fn decode<'r, R: amqp_spec::wire::Reply<'r>>(
+    payload: &'r [u8],
+) -> Result<R, ChannelError> {
+    R::decode_reply(payload)
+        .map_err(|error| ChannelError::Connection(crate::error::Violation::Decode(error).into()))
+}
