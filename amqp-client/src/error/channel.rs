@@ -1,0 +1,105 @@
+//! Why an operation on a channel failed, or the channel ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use amqp_spec::ReplyCode;
+use amqp_spec::frame::FrameTooLarge;
+use amqp_spec::wire::TooLong;
+
+use super::{BrokerClose, ConnectionError};
+
+/// Why an operation on a channel failed. Cheap to clone.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ChannelError {
+    /// The connection ended. The operation may have taken effect.
+    Connection(ConnectionError),
+    /// The broker closed the channel, and said why; the channel cannot be used any more.
+    ClosedByBroker(Arc<BrokerClose>),
+    /// The program closed the channel.
+    Closed,
+    /// No reply came in time. The operation may have taken effect; the channel is still usable and
+    /// the late reply will be discarded.
+    Timeout {
+        /// What was waited for: `queue.declare`.
+        method: &'static str,
+    },
+    /// A name is longer than 255 octets. Nothing was sent; the channel is still usable.
+    TooLong(TooLong),
+    /// A method or content header does not fit the negotiated frame size. Nothing was sent; the
+    /// channel is still usable.
+    FrameTooLarge(FrameTooLarge),
+    /// All channel numbers up to the negotiated `channel_max` are in use. Nothing was sent.
+    ChannelLimit {
+        /// The limit.
+        channel_max: u16,
+    },
+    /// The delivery comes from an earlier life of the channel: the broker has taken it back and
+    /// delivers it again. Nothing was sent; the channel is still usable.
+    Stale,
+}
+
+impl ChannelError {
+    /// What the broker said when it closed the channel or the connection, if it did.
+    #[must_use]
+    pub fn broker_close(&self) -> Option<&BrokerClose> {
+        match self {
+            Self::ClosedByBroker(close) => Some(close),
+            Self::Connection(error) => error.broker_close(),
+            _ => None,
+        }
+    }
+
+    /// The reply code with which the broker closed the channel or the connection, if it did.
+    #[must_use]
+    pub fn reply_code(&self) -> Option<ReplyCode> {
+        self.broker_close().map(|close| close.reply_code)
+    }
+}
+
+impl fmt::Display for ChannelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(error) => write!(f, "{error}"),
+            Self::ClosedByBroker(close) => write!(f, "channel closed by the broker: {close}"),
+            Self::Closed => f.write_str("channel closed by the application"),
+            Self::Timeout { method } => write!(f, "no reply to {method} in time"),
+            Self::TooLong(error) => write!(f, "{error}"),
+            Self::FrameTooLarge(error) => write!(f, "{error}"),
+            Self::ChannelLimit { channel_max } => {
+                write!(f, "all {channel_max} channels of the connection are in use")
+            }
+            Self::Stale => f.write_str("delivery of an earlier life of the channel"),
+        }
+    }
+}
+
+impl std::error::Error for ChannelError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connection(error) => Some(error),
+            Self::TooLong(error) => Some(error),
+            Self::FrameTooLarge(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ConnectionError> for ChannelError {
+    fn from(error: ConnectionError) -> Self {
+        Self::Connection(error)
+    }
+}
+
+impl From<TooLong> for ChannelError {
+    fn from(error: TooLong) -> Self {
+        Self::TooLong(error)
+    }
+}
+
+impl From<FrameTooLarge> for ChannelError {
+    fn from(error: FrameTooLarge) -> Self {
+        Self::FrameTooLarge(error)
+    }
+}

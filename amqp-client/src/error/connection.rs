@@ -1,0 +1,94 @@
+//! Why a connection ended.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{BrokerClose, Initiator, Violation};
+
+/// Why a connection ended. Cheap to clone; every handle of the connection reports the same.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// The program closed it. Messages accepted before were written.
+    Closed,
+    /// The broker closed it, and said why. Publishes that are not confirmed may have been routed.
+    ClosedByBroker(Arc<BrokerClose>),
+    /// The broker broke the protocol, or something between us and it damaged the stream.
+    Protocol(Arc<Violation>),
+    /// Nothing was heard from the broker for this long. Publishes that are not confirmed may have
+    /// been routed.
+    HeartbeatTimeout(Duration),
+    /// The operating system reported an error. Publishes that are not confirmed may have been
+    /// routed.
+    Io(Arc<io::Error>),
+    /// The broker ended the stream without a word.
+    EndOfStream,
+    /// The program closed it, and the broker did not answer in time. What was accepted before may
+    /// not all have been written.
+    CloseTimeout,
+    /// The task or thread that drove the connection is gone: its runtime was shut down.
+    DriverGone,
+}
+
+impl ConnectionError {
+    pub(crate) fn closed_by_us() -> Self {
+        Self::Closed
+    }
+
+    /// Who ended it.
+    #[must_use]
+    pub fn initiator(&self) -> Initiator {
+        match self {
+            Self::Closed | Self::CloseTimeout | Self::DriverGone => Initiator::Application,
+            Self::Protocol(_) | Self::HeartbeatTimeout(_) => Initiator::Library,
+            Self::ClosedByBroker(_) | Self::Io(_) | Self::EndOfStream => Initiator::Broker,
+        }
+    }
+
+    /// What the broker said, if it said something.
+    #[must_use]
+    pub fn broker_close(&self) -> Option<&BrokerClose> {
+        match self {
+            Self::ClosedByBroker(close) => Some(close),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("connection closed by the application"),
+            Self::ClosedByBroker(close) => write!(f, "connection closed by the broker: {close}"),
+            Self::Protocol(violation) => write!(f, "connection closed: {violation}"),
+            Self::HeartbeatTimeout(silence) => {
+                write!(
+                    f,
+                    "connection lost: nothing heard for {} s",
+                    silence.as_secs_f32()
+                )
+            }
+            Self::Io(error) => write!(f, "connection lost: {error}"),
+            Self::EndOfStream => f.write_str("connection lost: the broker ended the stream"),
+            Self::CloseTimeout => f.write_str("no answer to connection.close in time"),
+            Self::DriverGone => f.write_str("connection lost: its task was shut down"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectionError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Violation> for ConnectionError {
+    fn from(violation: Violation) -> Self {
+        Self::Protocol(Arc::new(violation))
+    }
+}

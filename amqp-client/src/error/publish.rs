@@ -1,0 +1,46 @@
+//! What became of a message that was not confirmed.
+
+use std::fmt;
+
+use super::ChannelError;
+use crate::delivery::ReturnedMessage;
+
+/// What became of a message that the broker did not confirm.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// Nothing was sent: for the reason given, the message certainly did not reach the broker.
+    NotSent(ChannelError),
+    /// The broker refused it (`basic.nack`), for instance because a queue is full
+    /// (`x-overflow: reject-publish`). It is in no queue, or not in all of them.
+    Nacked,
+    /// The message was mandatory and no queue was bound for it; here it is again.
+    Returned(Box<ReturnedMessage>),
+    /// The channel or the connection ended before the broker answered: the message may have been
+    /// routed, or not.
+    Uncertain(ChannelError),
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(error) => write!(f, "message not sent: {error}"),
+            Self::Nacked => f.write_str("message refused by the broker (basic.nack)"),
+            Self::Returned(returned) => write!(
+                f,
+                "message returned by the broker: {} {}",
+                returned.reply_code.0, returned.reply_text
+            ),
+            Self::Uncertain(error) => write!(f, "message may or may not be routed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NotSent(error) | Self::Uncertain(error) => Some(error),
+            Self::Nacked | Self::Returned(_) => None,
+        }
+    }
+}
