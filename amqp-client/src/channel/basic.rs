@@ -1,0 +1,270 @@
+//! Messages: publishing, fetching, consuming, acknowledging (AMQP 0-9-1 §1.8).
+
+use amqp_spec::basic::{self, PropertiesRef};
+use amqp_spec::wire::{ShortStr, TypedMethod};
+
+use super::Channel;
+use crate::call::{decode, start};
+use crate::consumer::Consume;
+use crate::delivery::{Delivery, Got, Received};
+use crate::error::ChannelError;
+use crate::message::{Body, Message};
+use crate::proto::outbox::Head;
+use crate::proto::request::{Barrier, Effect};
+use crate::publish::{PreparedHead, Publish, PublishHead};
+
+impl Channel {
+    /// Hands a message over for sending (`basic.publish`), waiting while too much is queued.
+    ///
+    /// `Ok` means that it will be written, if the connection lives that long; it does **not** mean
+    /// that the broker has it. [`Publisher::publish`](crate::Publisher::publish) does.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was sent. What the broker thinks of it comes later, as the end of the channel: 404 if
+    /// there is no such exchange, 403 without permission.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, nothing was sent; there is nothing between.
+    pub async fn basic_publish(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        message: &Message,
+    ) -> Result<(), ChannelError> {
+        let head = PublishHead::new(exchange, routing_key, message.check()?, false)?;
+        self.publish_plainly(head, message.body().into()).await
+    }
+
+    /// As [`basic_publish`](Self::basic_publish), with a body that need not be put into a
+    /// [`Message`] first.
+    ///
+    /// # Errors
+    ///
+    /// As [`basic_publish`](Self::basic_publish).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`basic_publish`](Self::basic_publish).
+    pub async fn basic_publish_body(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        properties: PropertiesRef<'_>,
+        body: impl Into<Body<'_>>,
+    ) -> Result<(), ChannelError> {
+        let head = PublishHead::new(exchange, routing_key, properties, false)?;
+        self.publish_plainly(head, body.into()).await
+    }
+
+    /// Publishes without a confirmation.
+    async fn publish_plainly(
+        &self,
+        head: impl Head + Unpin,
+        body: Body<'_>,
+    ) -> Result<(), ChannelError> {
+        let number = Publish::new(self, head, body).await?;
+        if number > 0 {
+            // The channel has confirms: what the broker says of this one is not to be kept.
+            self.shared().confirms().abandon(number);
+        }
+        Ok(())
+    }
+
+    /// Prepares publishing many messages that differ in their bodies only: exchange, routing key and
+    /// properties are encoded once.
+    ///
+    /// # Errors
+    ///
+    /// A name is too long. Nothing is sent here.
+    pub fn prepare(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        properties: PropertiesRef<'_>,
+    ) -> Result<PreparedPublish, ChannelError> {
+        let head = PublishHead::new(exchange, routing_key, properties, false)?;
+        let head = PreparedHead::new(&head, self.id())?;
+        Ok(PreparedPublish {
+            channel: self.clone(),
+            head,
+        })
+    }
+
+    /// Fetches one message from a queue (`basic.get`), to be acknowledged. `None` if it is empty.
+    ///
+    /// # Errors
+    ///
+    /// 404 if there is no such queue, 405 if it is another connection's exclusive queue.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, a message that comes is given back to the queue.
+    pub async fn basic_get(&self, queue: &str) -> Result<Option<Got>, ChannelError> {
+        let get = basic::Get {
+            queue: ShortStr::new(queue.as_bytes())?,
+            no_ack: false,
+        };
+        let effect = Effect::Get { no_ack: false };
+        let mut pending = start(self.shared(), &get, effect, Barrier::Nothing)?;
+        pending.requeue = Some(self.clone());
+        let reply = pending.await?;
+        match (
+            decode::<basic::GetReply<'_>>(&reply.payload)?,
+            reply.message,
+        ) {
+            (basic::GetReply::GetOk(ok), Some(message)) => {
+                let received = Received::new(message, ok.delivery_tag, ok.redelivered);
+                let delivery = Delivery::new(received, self.clone());
+                Ok(Some(Got {
+                    delivery,
+                    message_count: ok.message_count,
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Starts consuming from a queue; the options follow on what is returned.
+    ///
+    /// ```no_run
+    /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut orders = channel.consume("orders").prefetch(100).await?;
+    /// while let Some(delivery) = orders.next().await {
+    ///     let delivery = delivery?;
+    ///     println!("{:?}", delivery.body());
+    ///     delivery.ack()?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn consume(&self, queue: &str) -> Consume {
+        Consume::new(self.clone(), queue)
+    }
+
+    /// Acknowledges by number (`basic.ack`): this delivery, or with `multiple` all up to it.
+    /// [`Delivery::ack`] is safer, for it cannot be called twice.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was sent. A number that is not outstanding closes the channel with 406, later.
+    pub fn basic_ack(&self, delivery_tag: u64, multiple: bool) -> Result<(), ChannelError> {
+        self.settle_by_number(&basic::Ack {
+            delivery_tag,
+            multiple,
+        })
+    }
+
+    /// Refuses by number (`basic.nack`): this delivery, or with `multiple` all up to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`basic_ack`](Self::basic_ack).
+    pub fn basic_nack(
+        &self,
+        delivery_tag: u64,
+        multiple: bool,
+        requeue: Requeue,
+    ) -> Result<(), ChannelError> {
+        let requeue = requeue == Requeue::Yes;
+        self.settle_by_number(&basic::Nack {
+            delivery_tag,
+            multiple,
+            requeue,
+        })
+    }
+
+    fn settle_by_number<'m, M: TypedMethod<'m>>(&self, method: &M) -> Result<(), ChannelError> {
+        let shared = self.shared();
+        let mut outbox = shared.link.outbox();
+        let sent = outbox
+            .stop_merging_acks(shared.at)
+            .and_then(|()| outbox.send(shared.at, method));
+        drop(outbox);
+        sent.map_err(|refused| shared.explain(refused))?.now();
+        Ok(())
+    }
+
+    /// Limits what is delivered and not acknowledged (`basic.qos`): for each consumer started from
+    /// here on, or for the whole channel. Zero is no limit.
+    ///
+    /// Consumers that are started with a [prefetch](Consume::prefetch) of their own have that
+    /// instead, and RabbitMQ then forgets the limit of the channel.
+    ///
+    /// # Errors
+    ///
+    /// The channel or the connection has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the limit may have been set or not.
+    pub async fn basic_qos(
+        &self,
+        prefetch_count: u16,
+        scope: QosScope,
+    ) -> Result<(), ChannelError> {
+        self.shared().set_own_limit();
+        let global = scope == QosScope::Channel;
+        self.call(&basic::Qos {
+            prefetch_size: 0,
+            prefetch_count,
+            global,
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Gives everything unacknowledged on this channel back to its queues (`basic.recover`).
+    ///
+    /// # Errors
+    ///
+    /// The channel or the connection has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, it may have happened or not.
+    pub async fn basic_recover(&self) -> Result<(), ChannelError> {
+        self.call(&basic::Recover { requeue: true }).await.map(drop)
+    }
+}
+
+/// Publishes messages that differ in their bodies only; see [`Channel::prepare`].
+#[derive(Clone, Debug)]
+pub struct PreparedPublish {
+    channel: Channel,
+    head: PreparedHead,
+}
+
+impl PreparedPublish {
+    /// As [`Channel::basic_publish`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Channel::basic_publish`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Channel::basic_publish`].
+    pub async fn publish(&self, body: impl Into<Body<'_>>) -> Result<(), ChannelError> {
+        self.channel.publish_plainly(&self.head, body.into()).await
+    }
+}
+
+/// What happens to a delivery that is refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Requeue {
+    /// It goes back to the queue.
+    Yes,
+    /// It is dead-lettered, or dropped.
+    No,
+}
+
+/// What a limit of [`Channel::basic_qos`] is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum QosScope {
+    /// Each consumer started afterwards has this limit for itself.
+    Consumer,
+    /// All consumers of the channel share it. Quorum queues refuse that, and RabbitMQ 4.3 takes it
+    /// for a limit of each consumer.
+    Channel,
+}
