@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::str::Utf8Error;
 
 use amqp_spec::ReplyCode;
 use amqp_spec::basic::{PropertiesRef, Return};
@@ -35,6 +36,15 @@ impl Received {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         self.message.body()
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    ///
+    /// It is not UTF-8.
+    pub fn text(&self) -> Result<&str, Utf8Error> {
+        std::str::from_utf8(self.body())
     }
 
     /// The body, without a copy.

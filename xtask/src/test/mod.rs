@@ -33,7 +33,11 @@ a step that cannot run fails.
 ";
 
 /// The test binaries that look at RabbitMQ's behaviour, as opposed to ours alone.
-const BROKER_BINARIES: &[(&str, &str)] = &[("amqp-client", "broker"), ("amqp-testing", "launcher")];
+const BROKER_BINARIES: &[(&str, &str)] = &[
+    ("amqp-client", "broker"),
+    ("amqp-client", "examples"),
+    ("amqp-testing", "launcher"),
+];
 
 /// The RabbitMQ of the machine this runs on, and the one after it.
 const DEFAULT_BROKERS: &[&str] = &[broker::SYSTEM, "trixie"];

@@ -1,0 +1,58 @@
+//! A quorum queue with a delivery limit: a message that fails again and again, perhaps because it
+//! kills whoever touches it, ends in a queue for people to look at.
+//!
+//! ```text
+//! delivered, failed before: 0
+//! delivered, failed before: 1
+//! delivered, failed before: 2
+//! set aside: poison
+//! ```
+
+use std::error::Error;
+
+use amqp_client::{Connection, Message, QueueDeclare, Requeue};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
+    let connection = Connection::open(&url).await?;
+    let channel = connection.open_channel().await?;
+    let jobs = QueueDeclare::new("jobs")
+        .quorum()
+        .argument("x-delivery-limit", 2);
+    let jobs = jobs.argument("x-dead-letter-exchange", "");
+    channel
+        .queue_declare(jobs.argument("x-dead-letter-routing-key", "set aside"))
+        .await?;
+    channel
+        .queue_declare(QueueDeclare::new("set aside").quorum())
+        .await?;
+    let publisher = connection.open_publisher().await?;
+    publisher
+        .publish("", "jobs", Message::new("poison"))
+        .await?;
+
+    let mut jobs = channel.consume("jobs").await?;
+    let mut set_aside = channel.consume("set aside").await?;
+    loop {
+        tokio::select! {
+            Some(job) = jobs.next() => {
+                let job = job?;
+                let headers = job.properties().headers().unwrap_or_default();
+                let failed = headers.get("x-delivery-count")?.and_then(|count| count.as_i64());
+                println!("delivered, failed before: {}", failed.unwrap_or(0));
+                // As happens by itself when a consumer's connection breaks.
+                job.reject(Requeue::Yes)?;
+            }
+            Some(job) = set_aside.next() => {
+                let job = job?;
+                println!("set aside: {}", job.text()?);
+                job.ack()?;
+                break;
+            }
+            else => return Err("both consumers have ended".into()),
+        }
+    }
+    connection.close().await?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Trying again later: a job that fails is refused, dead-lettered into a queue where nobody
+//! consumes, and after its time there dead-lettered back. The broker counts how often.
+//!
+//! ```text
+//! attempt 1 fails
+//! attempt 2 fails
+//! attempt 3 fails
+//! given up: unlucky
+//! ```
+
+use std::error::Error;
+
+use amqp_client::{Connection, Delivery, Message, QueueDeclare, Requeue};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
+    let connection = Connection::open(&url).await?;
+    let channel = connection.open_channel().await?;
+    let jobs = QueueDeclare::new("jobs").durable();
+    let jobs = jobs.argument("x-dead-letter-exchange", "");
+    channel
+        .queue_declare(jobs.argument("x-dead-letter-routing-key", "jobs.wait"))
+        .await?;
+    let wait = QueueDeclare::new("jobs.wait")
+        .durable()
+        .argument("x-message-ttl", 200);
+    let wait = wait.argument("x-dead-letter-exchange", "");
+    channel
+        .queue_declare(wait.argument("x-dead-letter-routing-key", "jobs"))
+        .await?;
+    let publisher = connection.open_publisher().await?;
+    publisher
+        .publish("", "jobs", Message::new("unlucky").persistent())
+        .await?;
+
+    let mut consumer = channel.consume("jobs").await?;
+    while let Some(job) = consumer.next().await {
+        let job = job?;
+        let attempt = 1 + rejections(&job)?;
+        println!("attempt {attempt} fails");
+        if attempt == 3 {
+            println!("given up: {}", job.text()?);
+            job.ack()?;
+            break;
+        }
+        job.reject(Requeue::No)?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+/// How often the message has been through both queues, as the header `x-death` has it.
+fn rejections(job: &Delivery) -> Result<i64, Box<dyn Error>> {
+    let headers = job.properties().headers().unwrap_or_default();
+    let deaths = headers.get("x-death")?.and_then(|value| value.as_array());
+    let Some(latest) = deaths.unwrap_or_default().iter().next() else {
+        return Ok(0);
+    };
+    let count = latest?.as_table().unwrap_or_default().get("count")?;
+    Ok(count.and_then(|count| count.as_i64()).unwrap_or(0))
+}

@@ -1,0 +1,57 @@
+//! Streams: a queue whose messages stay when they have been consumed, so that any number of
+//! consumers can read them, each from where it likes.
+//!
+//! ```text
+//! from the beginning: 0 1 2 3 4
+//! from offset 3: 3 4
+//! ```
+
+use std::error::Error;
+
+use amqp_client::{Connection, Message, QueueDeclare};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
+    let connection = Connection::open(&url).await?;
+    let channel = connection.open_channel().await?;
+    let events = QueueDeclare::new("events")
+        .durable()
+        .argument("x-queue-type", "stream");
+    // Old messages go when there are more than a gigabyte of them.
+    channel
+        .queue_declare(events.argument("x-max-length-bytes", 1 << 30))
+        .await?;
+    let publisher = connection.open_publisher().await?;
+    for n in 0..5 {
+        publisher
+            .publish("", "events", Message::new(format!("event {n}")))
+            .await?;
+    }
+
+    let from_start = channel
+        .consume("events")
+        .argument("x-stream-offset", "first");
+    let from_three = channel.consume("events").argument("x-stream-offset", 3);
+    for (name, consume) in [("the beginning", from_start), ("offset 3", from_three)] {
+        let mut offsets = Vec::new();
+        // Streams insist on a limit and on acknowledgements, which only make room for more.
+        let mut consumer = consume.prefetch(100).await?;
+        while let Some(event) = consumer.next().await {
+            let event = event?;
+            let headers = event.properties().headers().unwrap_or_default();
+            let offset = headers
+                .get("x-stream-offset")?
+                .and_then(|offset| offset.as_i64());
+            let offset = offset.ok_or("no offset")?;
+            event.ack()?;
+            offsets.push(offset.to_string());
+            if offset == 4 {
+                break;
+            }
+        }
+        println!("from {name}: {}", offsets.join(" "));
+    }
+    connection.close().await?;
+    Ok(())
+}

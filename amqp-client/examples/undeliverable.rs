@@ -1,0 +1,54 @@
+//! What may become of a message that is not delivered, and how the publisher hears of it.
+//!
+//! ```text
+//! no queue is bound: returned with 312 NO_ROUTE, "order 1" is ours again
+//! the queue is full: refused
+//! there is no such exchange: it ended the channel with 404
+//! the channel has ended: not sent
+//! ```
+
+use std::error::Error;
+
+use amqp_client::{Connection, Message, PublishError, QueueDeclare};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
+    let connection = Connection::open(&url).await?;
+    let channel = connection.open_channel().await?;
+    let full = QueueDeclare::new("full")
+        .durable()
+        .argument("x-max-length", 0);
+    channel
+        .queue_declare(full.argument("x-overflow", "reject-publish"))
+        .await?;
+    // Without `mandatory` the broker confirms what no queue is bound for, and drops it.
+    let publisher = connection.open_publisher().await?.mandatory();
+
+    for (number, exchange, key, case) in [
+        (1, "", "nobody", "no queue is bound"),
+        (2, "", "full", "the queue is full"),
+        (3, "nowhere", "key", "there is no such exchange"),
+        (4, "", "full", "the channel has ended"),
+    ] {
+        let order = Message::new(format!("order {number}"));
+        let outcome = match publisher.publish(exchange, key, order).await {
+            Ok(()) => "confirmed".to_owned(),
+            Err(PublishError::Returned(back)) => {
+                let (code, reason, text) = (back.reply_code.0, &back.reply_text, back.text()?);
+                format!("returned with {code} {reason}, {text:?} is ours again")
+            }
+            Err(PublishError::Nacked) => "refused".to_owned(),
+            Err(PublishError::NotSent(_)) => "not sent".to_owned(),
+            // It may be in a queue, or not.
+            Err(PublishError::Uncertain(error)) => {
+                let code = error.reply_code().ok_or("the connection was lost")?;
+                format!("it ended the channel with {}", code.0)
+            }
+            Err(other) => return Err(other.into()),
+        };
+        println!("{case}: {outcome}");
+    }
+    connection.close().await?;
+    Ok(())
+}

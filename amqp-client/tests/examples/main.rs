@@ -1,0 +1,167 @@
+//! Runs the examples against a real RabbitMQ, each in a virtual host of its own, and compares what
+//! they print with what their documentation says they print.
+//!
+//! `cargo test` compiles the examples before it runs this; with `--test examples` it does not, and
+//! `cargo build --examples` has to come first.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use amqp_testing::broker::Endpoint;
+
+/// An example is read in one go.
+const MAX_LINES: usize = 40;
+
+/// Longer than any example takes that ends at all.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Programs that are no examples of how to use the library.
+const OTHERS: &[&str] = &["demo", "perf"];
+
+macro_rules! examples {
+    ($($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                check(stringify!($name));
+            }
+        )*
+
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+examples! {
+    fetch
+    graceful_shutdown
+    hello_world
+    inactivity_timeout
+    long_running_handlers
+    poison_messages
+    publish_subscribe
+    publisher_confirms
+    routing
+    retry_with_delay
+    rpc
+    stream_from_offset
+    topics
+    transactions
+    undeliverable
+    without_broker
+    work_queue
+}
+
+#[test]
+fn every_example_is_run_and_in_the_index() {
+    let index = fs::read_to_string(sources().join("README.md")).unwrap();
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(sources()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.extension().is_some_and(|end| end == "rs") && !OTHERS.contains(&&*name) {
+            assert!(index.contains(&format!("({name}.rs)")), "{name}");
+            found.insert(name);
+        }
+    }
+    let run: BTreeSet<_> = NAMES.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(found, run);
+}
+
+#[test]
+fn every_example_is_short_and_unwraps_nothing() {
+    for name in NAMES {
+        let text = source(name);
+        let code = text.lines().map(str::trim);
+        let code = code.filter(|line| !line.is_empty() && !line.starts_with("//"));
+        // What nobody reads: imports, and brackets by themselves.
+        let is_read =
+            |line: &&str| !line.starts_with("use ") && line.chars().any(char::is_alphanumeric);
+        let n_lines = code.filter(is_read).count();
+        assert!(n_lines <= MAX_LINES, "{name} has {n_lines} lines");
+        assert!(
+            !text.contains("unwrap()") && !text.contains("expect("),
+            "{name}"
+        );
+    }
+}
+
+#[track_caller]
+fn check(name: &str) {
+    let Some(endpoint) = Endpoint::from_env().unwrap() else {
+        return eprintln!("not tested: {} is not set", Endpoint::URL_VARIABLE);
+    };
+    let vhost = endpoint.vhost().unwrap();
+    let mut command = Command::new(program(name));
+    command.env("AMQP_URL", vhost.url());
+    let printed = run(name, &mut command);
+    assert_eq!(printed, documented(&source(name)), "what {name} prints");
+    vhost.delete().unwrap();
+}
+
+/// Runs a program to its end, and returns what it printed.
+fn run(name: &str, command: &mut Command) -> String {
+    let command = command.stdin(Stdio::null());
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    // What an example prints fits the pipe's buffer, so that it never waits for us.
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > LIMIT {
+            child.kill().unwrap();
+            let output = child.wait_with_output().unwrap();
+            panic!("{name} has not ended after {LIMIT:?}: {output:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{name}: {}, {errors}",
+        output.status
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Where cargo puts an example: beside the folder of the test binaries.
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    let program = folder.join("examples").join(name);
+    assert!(
+        program.exists(),
+        "`cargo build --examples` has to come first: no {program:?}"
+    );
+    program
+}
+
+/// The text block in the documentation of an example.
+fn documented(source: &str) -> String {
+    let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
+    let block = lines.skip_while(|line| line.trim() != "```text").skip(1);
+    let block = block.take_while(|line| line.trim() != "```");
+    block
+        .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
+        .collect()
+}
+
+fn source(name: &str) -> String {
+    fs::read_to_string(sources().join(format!("{name}.rs"))).unwrap()
+}
+
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+}
