@@ -253,6 +253,7 @@ async fn confirm_one_by_one(arguments: &Arguments) -> Outcome {
 }
 
 async fn consume(arguments: &Arguments, ack: bool) -> Outcome {
+    let slow = !arguments.slow.is_zero();
     let connection = Connection::open(&arguments.url).await?;
     let channel = connection.open_channel().await?;
     let measure = Measure::start();
@@ -265,25 +266,23 @@ async fn consume(arguments: &Arguments, ack: bool) -> Outcome {
             let delivery = consumer.next().await.ok_or("the stream ended")??;
             std::hint::black_box(delivery.body());
             delivery.ack()?;
-            pause(arguments.slow).await;
+            if slow {
+                tokio::time::sleep(arguments.slow).await;
+            }
         }
     } else {
         let mut consumer = channel.consume(&arguments.queue).no_ack().await?;
         for _ in 0..arguments.messages {
             let delivery = consumer.next().await.ok_or("the stream ended")??;
             std::hint::black_box(delivery.body());
-            pause(arguments.slow).await;
+            if slow {
+                tokio::time::sleep(arguments.slow).await;
+            }
         }
     }
     measure.report(arguments, &mut [], "");
     connection.close().await?;
     Ok(())
-}
-
-async fn pause(time: Duration) {
-    if !time.is_zero() {
-        tokio::time::sleep(time).await;
-    }
 }
 
 async fn declare(arguments: &Arguments) -> Outcome {

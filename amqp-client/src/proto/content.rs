@@ -186,6 +186,7 @@ impl Content {
 }
 
 /// Reads a content header and holds it against what the connection accepts.
+#[inline]
 pub(crate) fn check_header<'a>(
     channel: u16,
     payload: &'a [u8],

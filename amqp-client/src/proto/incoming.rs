@@ -44,6 +44,7 @@ impl std::fmt::Debug for Incoming {
 
 impl Incoming {
     /// `at` must describe `raw`; what does not fit reads as empty.
+    #[inline]
     pub(crate) fn new(raw: Vec<u8>, at: Layout) -> Self {
         Self {
             raw: raw.into_boxed_slice(),
