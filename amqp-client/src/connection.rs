@@ -271,11 +271,15 @@ mod tokio_open {
     }
 
     async fn connect(options: &ConnectionOptions) -> Result<TcpStream, (Stage, io::Error)> {
-        let host = (options.host.as_str(), options.port);
-        let addresses: Vec<_> = tokio::net::lookup_host(host)
-            .await
-            .map_err(|error| (Stage::Resolve, error))?
-            .collect();
+        if options.tls.is_some() {
+            let text = "amqps:// needs TLS, which this build does not have";
+            return Err((Stage::Tcp, io::Error::new(io::ErrorKind::Unsupported, text)));
+        }
+        let mut addresses = Vec::new();
+        for host in options.addresses() {
+            let found = tokio::net::lookup_host(host).await;
+            addresses.extend(found.map_err(|error| (Stage::Resolve, error))?);
+        }
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for address in addresses {
             match TcpStream::connect(address).await {

@@ -41,6 +41,7 @@ mod options;
 pub mod proto;
 mod publish;
 mod publisher;
+mod secret;
 mod uri;
 
 pub use amqp_spec;
@@ -57,8 +58,9 @@ pub use self::error::{
     PublishError, Stage, Violation,
 };
 pub use self::message::{Body, Message};
-pub use self::options::ConnectionOptions;
+pub use self::options::{ConnectionOptions, HostOrder, TcpOptions, TlsOptions};
 pub use self::publisher::{Confirmation, PreparedPublisher, Publisher};
+pub use self::secret::Secret;
 pub use self::uri::UriError;
 
 /// Compiles the examples of the repository's README.

@@ -15,6 +15,7 @@ use amqp_spec::{connection, constants};
 
 use super::link::Limits;
 use crate::error::{ConnectCause, Violation};
+use crate::secret::Secret;
 
 /// Which answer is awaited.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,7 +32,7 @@ pub struct Login {
     /// The user's name.
     pub user: String,
     /// The user's password.
-    pub password: String,
+    pub password: Secret,
     /// The virtual host.
     pub virtual_host: String,
     /// What the broker shows of us: product, version, `connection_name`, capabilities.
@@ -54,7 +55,7 @@ impl std::fmt::Debug for Login {
 pub(crate) fn respond(
     start: &connection::Start<'_>,
     login: &Login,
-) -> Result<(ShortStr<'static>, Vec<u8>), ConnectCause> {
+) -> Result<(ShortStr<'static>, Secret), ConnectCause> {
     let offered = start.mechanisms.as_bytes();
     if !offered
         .split(|&octet| octet == b' ')
@@ -63,13 +64,8 @@ pub(crate) fn respond(
         let offered = String::from_utf8_lossy(offered).into_owned();
         return Err(ConnectCause::Mechanism(offered));
     }
-    let response = [
-        b"\0",
-        login.user.as_bytes(),
-        b"\0",
-        login.password.as_bytes(),
-    ]
-    .concat();
+    let (user, password) = (login.user.as_bytes(), login.password.expose());
+    let response = Secret::concat(&[b"\0", user, b"\0", password]);
     Ok((amqp_spec::short_str!("PLAIN"), response))
 }
 

@@ -89,7 +89,7 @@ impl Core {
                 return Ok(());
             }
         };
-        let sent = handshake::start_ok(&self.login, mechanism, &response)
+        let sent = handshake::start_ok(&self.login, mechanism, response.expose())
             .map_err(ChannelError::TooLong)
             .and_then(|start_ok| queue(&self.link, &start_ok));
         if sent.is_err() {

@@ -1,5 +1,9 @@
 //! How to connect: where, as whom, within which limits.
 
+mod hosts;
+mod tcp;
+mod tls;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -8,7 +12,13 @@ use amqp_spec::field_table;
 use amqp_spec::wire::{FieldTable, LongStr};
 
 use crate::proto::{CoreOptions, Limits, Login};
+use crate::secret::Secret;
 use crate::uri::{self, UriError};
+
+pub(crate) use self::hosts::Host;
+pub use self::hosts::HostOrder;
+pub use self::tcp::TcpOptions;
+pub use self::tls::TlsOptions;
 
 /// Everything that opening a connection depends on. Start from a URI or from
 /// [`ConnectionOptions::default`], which is `amqp://guest:guest@localhost:5672/%2f`.
@@ -24,16 +34,22 @@ use crate::uri::{self, UriError};
 /// ```
 #[derive(Clone, Eq, PartialEq)]
 pub struct ConnectionOptions {
-    pub(crate) host: String,
-    pub(crate) port: u16,
+    /// Not empty, unless the program made it so.
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) host_order: HostOrder,
+    /// `None`: in the clear, `amqp://`.
+    pub(crate) tls: Option<TlsOptions>,
+    pub(crate) tcp: TcpOptions,
     pub(crate) user: String,
-    pub(crate) password: String,
+    pub(crate) password: Secret,
     pub(crate) virtual_host: String,
     pub(crate) connection_name: Option<String>,
     pub(crate) heartbeat: Duration,
     pub(crate) channel_max: u16,
     pub(crate) frame_max: u32,
     pub(crate) connect_timeout: Duration,
+    pub(crate) connection_attempts: u32,
+    pub(crate) retry_delay: Duration,
     pub(crate) handshake_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) close_timeout: Duration,
@@ -44,16 +60,23 @@ pub struct ConnectionOptions {
 impl Default for ConnectionOptions {
     fn default() -> Self {
         Self {
-            host: "localhost".to_owned(),
-            port: amqp_spec::constants::PORT,
+            hosts: vec![Host {
+                name: "localhost".to_owned(),
+                port: None,
+            }],
+            host_order: HostOrder::Random,
+            tls: None,
+            tcp: TcpOptions::default(),
             user: "guest".to_owned(),
-            password: "guest".to_owned(),
+            password: "guest".into(),
             virtual_host: "/".to_owned(),
             connection_name: None,
             heartbeat: Duration::from_secs(60),
             channel_max: 2047,
             frame_max: 128 * 1024,
             connect_timeout: Duration::from_secs(10),
+            connection_attempts: 1,
+            retry_delay: Duration::from_secs(2),
             handshake_timeout: Duration::from_secs(15),
             request_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
@@ -64,24 +87,24 @@ impl Default for ConnectionOptions {
 }
 
 impl ConnectionOptions {
-    /// The host's name or address. Default: `localhost`.
+    /// Encrypts the connection, and checks who the broker is. Default: in the clear.
     #[must_use]
-    pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.host = host.into();
+    pub fn tls(mut self, tls: TlsOptions) -> Self {
+        self.tls = Some(tls);
         self
     }
 
-    /// The TCP port. Default: 5672.
+    /// Options of the TCP connection.
     #[must_use]
-    pub fn port(mut self, port: u16) -> Self {
-        self.port = port;
+    pub fn tcp(mut self, tcp: TcpOptions) -> Self {
+        self.tcp = tcp;
         self
     }
 
     /// User name and password. Default: `guest` and `guest`, which RabbitMQ accepts from localhost
     /// only.
     #[must_use]
-    pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+    pub fn credentials(mut self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
         self.user = user.into();
         self.password = password.into();
         self
@@ -132,6 +155,21 @@ impl ConnectionOptions {
         self
     }
 
+    /// How many times all hosts are tried before opening a connection fails; at least 1. What would
+    /// fail again, such as a wrong password, is not tried again. Default: 1.
+    #[must_use]
+    pub fn connection_attempts(mut self, attempts: u32) -> Self {
+        self.connection_attempts = attempts;
+        self
+    }
+
+    /// How long to wait between two such attempts. Default: 2 s.
+    #[must_use]
+    pub fn retry_delay(mut self, delay: Duration) -> Self {
+        self.retry_delay = delay;
+        self
+    }
+
     /// How long the broker may take from the first octet until the connection is open. Default:
     /// 15 s; RabbitMQ itself gives up after 10 s.
     #[must_use]
@@ -167,16 +205,6 @@ impl ConnectionOptions {
     pub fn high_water(mut self, octets: usize) -> Self {
         self.high_water = octets;
         self
-    }
-
-    /// `host:port`, for people.
-    #[must_use]
-    pub fn address(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
     }
 
     /// What the core needs to know of it.
@@ -237,8 +265,8 @@ impl FromStr for ConnectionOptions {
 impl fmt::Debug for ConnectionOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectionOptions")
-            .field("host", &self.host)
-            .field("port", &self.port)
+            .field("address", &self.address())
+            .field("tls", &self.tls)
             .field("user", &self.user)
             .field("virtual_host", &self.virtual_host)
             .field("connection_name", &self.connection_name)
