@@ -6,6 +6,7 @@
 mod documents;
 mod manifests;
 mod rust;
+mod scenarios;
 
 use std::{
     fmt, fs,
@@ -24,6 +25,7 @@ Checks the house rules that neither the compiler nor clippy know:
   * no spaces at the end of lines, and a newline at the end of files
   * crates depend on each other in one direction
   * links in documents lead to files that are there
+  * tests that documents name are there, and those of scenarios are in docs/scenarios.md
 
 usage: cargo xtask tidy
 ";
@@ -98,6 +100,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     let mut paths = Vec::new();
     collect(&root, &root, &mut paths)?;
     let mut faults = Vec::new();
+    let mut tests = scenarios::Tests::default();
     for path in &paths {
         let text = fs::read_to_string(root.join(path)).map_err(Failure::file("read", path))?;
         let file = File {
@@ -105,7 +108,9 @@ pub(crate) fn check() -> Result<String, Failure> {
             text: &text,
         };
         faults.extend(check_file(&file, &root));
+        tests.look_at(&file);
     }
+    faults.extend(tests.faults());
     if faults.is_empty() {
         return Ok(format!("{} files are tidy", paths.len()));
     }

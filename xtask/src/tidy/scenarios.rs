@@ -1,0 +1,144 @@
+//! Rules that tie documents to tests: a page that names a test which is not there promises what
+//! nobody checks, and a test named after a scenario that no page tells of is not found by readers.
+
+use std::collections::BTreeSet;
+
+use super::{Fault, File};
+
+/// The page of situations and their tests.
+const SCENARIOS: &str = "docs/scenarios.md";
+
+/// Pages that name tests, as `file::name` in backticks.
+const PAGES: &[&str] = &[SCENARIOS, "docs/protocol-notes.md"];
+
+/// The rules, gathered over all files.
+#[derive(Debug, Default)]
+pub(super) struct Tests {
+    /// `file::name` of every test.
+    found: BTreeSet<String>,
+    /// Those that are named after a scenario, with their place.
+    of_scenarios: Vec<(String, Fault)>,
+    /// What pages name, with its place.
+    named: Vec<(String, Fault)>,
+    /// What the page of scenarios names.
+    in_scenarios: BTreeSet<String>,
+}
+
+impl Tests {
+    pub(super) fn look_at(&mut self, file: &File<'_>) {
+        if PAGES.contains(&file.path) {
+            self.look_at_page(file);
+        }
+        if file.has_extension("rs") {
+            self.look_at_tests(file);
+        }
+    }
+
+    fn look_at_page(&mut self, file: &File<'_>) {
+        for (number, line) in file.lines() {
+            for name in line.split('`').skip(1).step_by(2).filter(is_test) {
+                let message = format!("names the test `{name}`, which is not there");
+                self.named
+                    .push((name.to_owned(), file.fault(number, message)));
+                if file.path == SCENARIOS {
+                    self.in_scenarios.insert(name.to_owned());
+                }
+            }
+        }
+    }
+
+    fn look_at_tests(&mut self, file: &File<'_>) {
+        let stem = file.path.rsplit('/').next().unwrap_or_default();
+        let stem = stem.strip_suffix(".rs").unwrap_or(stem);
+        let mut is_test = false;
+        for (number, line) in file.lines() {
+            let line = line.trim_start();
+            if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                is_test = true;
+            }
+            let Some(name) = function(line).filter(|_| is_test) else {
+                continue;
+            };
+            is_test = false;
+            let path = format!("{stem}::{name}");
+            if is_of_scenario(name) {
+                let message = format!("`{path}` is not in {SCENARIOS}");
+                self.of_scenarios
+                    .push((path.clone(), file.fault(number, message)));
+            }
+            self.found.insert(path);
+        }
+    }
+
+    /// What is wrong, when every file has been looked at.
+    pub(super) fn faults(self) -> Vec<Fault> {
+        let missing = self
+            .named
+            .into_iter()
+            .filter(|(name, _)| !self.found.contains(name));
+        let unnamed = self
+            .of_scenarios
+            .into_iter()
+            .filter(|(name, _)| !self.in_scenarios.contains(name));
+        missing.chain(unnamed).map(|(_, fault)| fault).collect()
+    }
+}
+
+/// The name of the function that the line declares.
+fn function(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("async ").unwrap_or(line);
+    let rest = line.strip_prefix("fn ")?;
+    rest.split(['(', '<']).next()
+}
+
+/// Whether this may be the name of a test with its file: two words of small letters.
+fn is_test(name: &&str) -> bool {
+    let is_word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    name.split_once("::")
+        .is_some_and(|(file, test)| is_word(file) && is_word(test))
+}
+
+/// `s5_…`, `f17_…`.
+fn is_of_scenario(name: &str) -> bool {
+    let rest = name.strip_prefix(['s', 'f']).unwrap_or_default();
+    rest.split_once('_')
+        .is_some_and(|(number, _)| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(files: &[(&str, &str)]) -> Vec<String> {
+        let mut tests = Tests::default();
+        for (path, text) in files {
+            tests.look_at(&File { path, text });
+        }
+        tests.faults().iter().map(Fault::to_string).collect()
+    }
+
+    #[test]
+    fn pages_name_tests_that_are_there() {
+        let page = "| S1 | core `a::s1_b`, `a::c` and `a::gone`; `basic::Deliver`, `a` |\n";
+        let tests =
+            "#[test]\nfn s1_b() {}\n    #[tokio::test]\n    async fn c() {}\nfn gone() {}\n";
+        assert_eq!(
+            faults(&[(SCENARIOS, page), ("x/a.rs", tests)]),
+            ["docs/scenarios.md:1: names the test `a::gone`, which is not there"]
+        );
+    }
+
+    #[test]
+    fn tests_of_scenarios_are_on_their_page() {
+        let tests = "#[test]\nfn f17_b() {}\n#[test]\nfn s_b() {}\n#[test]\nfn f17() {}\n";
+        assert_eq!(
+            faults(&[("docs/protocol-notes.md", "`a::f17_b`"), ("a.rs", tests)]),
+            ["a.rs:2: `a::f17_b` is not in docs/scenarios.md"]
+        );
+    }
+}
