@@ -74,6 +74,10 @@ impl Connection {
         )
     }
 
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.handle.link
+    }
+
     /// Waits until the connection is open.
     ///
     /// # Errors
@@ -173,7 +177,13 @@ impl Handle {
         match result {
             Ok(wake) => wake.now(),
             // It is closing or has ended: there is nothing left to do.
-            Err((Refused::Connection(_) | Refused::NotOpen | Refused::TooLarge(_), _)) => {}
+            Err((
+                Refused::Connection(_)
+                | Refused::NotOpen
+                | Refused::TooLarge(_)
+                | Refused::Blocked(_),
+                _,
+            )) => {}
         }
     }
 }

@@ -29,6 +29,7 @@
 //! and constants of the protocol are generated from its specification, in [`amqp_spec`].
 
 pub mod adapter;
+mod blocked;
 mod call;
 mod channel;
 mod connection;
@@ -46,6 +47,7 @@ mod uri;
 
 pub use amqp_spec;
 
+pub use self::blocked::WhenBlocked;
 pub use self::channel::{Channel, PreparedPublish, QosScope, Requeue};
 pub use self::connection::Connection;
 pub use self::consumer::{

@@ -191,8 +191,18 @@ impl<H: Head + Unpin> Future for Publish<'_, H> {
         };
         let mut outbox = shared.link.outbox();
         let size = this.body.as_slice().len();
-        if !outbox.admit(shared.at, size, &mut this.ticket, context.waker()) {
-            return Poll::Pending;
+        match outbox.admit(shared.at, size, &mut this.ticket, context.waker()) {
+            Ok(true) => {}
+            Ok(false) => {
+                drop(outbox);
+                // If reading has stopped because of slow consumers: what unblocks has to be read.
+                shared.link.resume();
+                return Poll::Pending;
+            }
+            Err(refused) => {
+                drop(outbox);
+                return Poll::Ready(Err(shared.explain(refused)));
+            }
         }
         let published = outbox.publish(shared.at, &this.head, &this.body);
         if let (Ok(_), Some(fingerprint)) = (&published, this.fingerprint) {

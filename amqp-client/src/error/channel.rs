@@ -38,6 +38,12 @@ pub enum ChannelError {
     /// The delivery comes from an earlier life of the channel: the broker has taken it back and
     /// delivers it again. Nothing was sent; the channel is still usable.
     Stale,
+    /// The broker has blocked the connection, and [`WhenBlocked::Fail`](crate::WhenBlocked::Fail) was
+    /// asked for. Nothing was sent; the channel is still usable.
+    Blocked {
+        /// Why, in the broker's words.
+        reason: Arc<str>,
+    },
 }
 
 impl ChannelError {
@@ -71,6 +77,9 @@ impl fmt::Display for ChannelError {
                 write!(f, "all {channel_max} channels of the connection are in use")
             }
             Self::Stale => f.write_str("delivery of an earlier life of the channel"),
+            Self::Blocked { reason } => {
+                write!(f, "connection blocked by the broker: {reason}")
+            }
         }
     }
 }

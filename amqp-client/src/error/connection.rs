@@ -28,6 +28,16 @@ pub enum ConnectionError {
     /// The program closed it, and the broker did not answer in time. What was accepted before may
     /// not all have been written.
     CloseTimeout,
+    /// The broker had blocked the connection for longer than
+    /// [`blocked_connection_timeout`](crate::ConnectionOptions::blocked_connection_timeout).
+    /// Publishes that are not confirmed may be routed once the alarm is over: RabbitMQ reads what it
+    /// was sent before.
+    BlockedTimeout {
+        /// Why it was blocked, in the broker's words.
+        reason: Arc<str>,
+        /// The limit.
+        after: Duration,
+    },
     /// The task or thread that drove the connection is gone: its runtime was shut down.
     DriverGone,
 }
@@ -42,7 +52,9 @@ impl ConnectionError {
     pub fn initiator(&self) -> Initiator {
         match self {
             Self::Closed | Self::CloseTimeout | Self::DriverGone => Initiator::Application,
-            Self::Protocol(_) | Self::HeartbeatTimeout(_) => Initiator::Library,
+            Self::Protocol(_) | Self::HeartbeatTimeout(_) | Self::BlockedTimeout { .. } => {
+                Initiator::Library
+            }
             Self::ClosedByBroker(_) | Self::Io(_) | Self::EndOfStream => Initiator::Broker,
         }
     }
@@ -73,6 +85,11 @@ impl fmt::Display for ConnectionError {
             Self::Io(error) => write!(f, "connection lost: {error}"),
             Self::EndOfStream => f.write_str("connection lost: the broker ended the stream"),
             Self::CloseTimeout => f.write_str("no answer to connection.close in time"),
+            Self::BlockedTimeout { reason, after } => write!(
+                f,
+                "connection given up: blocked by the broker for {} s: {reason}",
+                after.as_secs_f32()
+            ),
             Self::DriverGone => f.write_str("connection lost: its task was shut down"),
         }
     }

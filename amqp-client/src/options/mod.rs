@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use amqp_spec::field_table;
 use amqp_spec::wire::{FieldTable, LongStr};
 
+use crate::blocked::WhenBlocked;
 use crate::proto::{CoreOptions, Limits, Login};
 use crate::secret::Secret;
 use crate::uri::{self, UriError};
@@ -55,6 +56,8 @@ pub struct ConnectionOptions {
     pub(crate) close_timeout: Duration,
     pub(crate) max_message_size: u64,
     pub(crate) high_water: usize,
+    pub(crate) when_blocked: WhenBlocked,
+    pub(crate) blocked_connection_timeout: Option<Duration>,
 }
 
 impl Default for ConnectionOptions {
@@ -82,6 +85,8 @@ impl Default for ConnectionOptions {
             close_timeout: Duration::from_secs(5),
             max_message_size: 128 * 1024 * 1024,
             high_water: 256 * 1024,
+            when_blocked: WhenBlocked::Wait,
+            blocked_connection_timeout: None,
         }
     }
 }
@@ -207,6 +212,22 @@ impl ConnectionOptions {
         self
     }
 
+    /// What publishing does while the broker has blocked the connection. Default: it waits.
+    #[must_use]
+    pub fn when_blocked(mut self, policy: WhenBlocked) -> Self {
+        self.when_blocked = policy;
+        self
+    }
+
+    /// How long the broker may block the connection before it is given up with
+    /// [`ConnectionError::BlockedTimeout`](crate::ConnectionError::BlockedTimeout). `None` waits
+    /// for as long as it takes. Default: `None`.
+    #[must_use]
+    pub fn blocked_connection_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.blocked_connection_timeout = timeout.into();
+        self
+    }
+
     /// What the core needs to know of it.
     #[must_use]
     pub fn to_core(&self, clock: fn() -> Instant) -> CoreOptions {
@@ -227,6 +248,8 @@ impl ConnectionOptions {
             max_message_size: self.max_message_size,
             clock,
             high_water: self.high_water,
+            when_blocked: self.when_blocked,
+            blocked_connection_timeout: self.blocked_connection_timeout,
         }
     }
 

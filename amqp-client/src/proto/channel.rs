@@ -58,6 +58,7 @@ impl ChannelShared {
             Refused::Connection(error) => self.ended().unwrap_or(ChannelError::Connection(error)),
             Refused::NotOpen => self.ended().unwrap_or(ChannelError::Closed),
             Refused::TooLarge(error) => ChannelError::FrameTooLarge(error),
+            Refused::Blocked(reason) => ChannelError::Blocked { reason },
         }
     }
 

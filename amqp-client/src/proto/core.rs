@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use amqp_spec::wire::TypedMethod;
 use amqp_spec::{ReplyCode, connection, constants, frame};
 
 use super::handshake::{Login, Step};
@@ -29,6 +28,7 @@ use super::outbox::Outbox;
 use super::read_buffer::ReadBuffer;
 use super::request::{Slot, after};
 use super::transmit::Transmit;
+use crate::blocked::WhenBlocked;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
 
 /// What a core needs to know from the start.
@@ -48,6 +48,10 @@ pub struct CoreOptions {
     pub clock: fn() -> Instant,
     /// How many octets may wait to be written before publishers wait.
     pub high_water: usize,
+    /// What publishers do while the broker has blocked the connection.
+    pub when_blocked: WhenBlocked,
+    /// After how long a blocked connection is given up; `None`: never.
+    pub blocked_connection_timeout: Option<Duration>,
 }
 
 /// Where the connection stands.
@@ -72,6 +76,9 @@ pub struct Core {
     /// When to give up writing the last words; `None` before the end.
     give_up: Option<Instant>,
     pub(super) heartbeat: Heartbeat,
+    blocked_timeout: Option<Duration>,
+    /// When to give up a connection that is blocked.
+    blocked_until: Option<Instant>,
     pub(super) input: ReadBuffer,
     pub(super) piecewise: Option<super::piecewise::Piecewise>,
     /// The last octets parsed were of a large body.
@@ -104,6 +111,7 @@ impl Core {
         // Before tuning, only the smallest frame may be sent.
         let frame_max = usize::try_from(constants::FRAME_MIN_SIZE).unwrap_or(usize::MAX);
         let mut outbox = Outbox::new(frame_max, options.high_water);
+        outbox.set_when_blocked(options.when_blocked);
         outbox.push_raw(&frame::PROTOCOL_HEADER);
         let link = Arc::new(Link::new(outbox, options.request_timeout, options.clock));
         let opening = Arc::new(Opening::default());
@@ -118,6 +126,8 @@ impl Core {
             handshake_timeout: options.handshake_timeout,
             give_up: None,
             heartbeat: Heartbeat::off(now),
+            blocked_timeout: options.blocked_connection_timeout,
+            blocked_until: None,
             input: ReadBuffer::new(),
             piecewise: None,
             bulk: false,
@@ -199,7 +209,8 @@ impl Core {
         {
             return true;
         }
-        self.link.outbox().has_requests()
+        let outbox = self.link.outbox();
+        outbox.has_requests() || outbox.has_gated()
     }
 
     // ── Output ──────────────────────────────────────────────────────────────────────────────
@@ -240,10 +251,15 @@ impl Core {
             Phase::Ended => return self.give_up,
         };
         let requests = self.link.outbox().deadline();
-        [opening, requests, self.heartbeat.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            opening,
+            requests,
+            self.heartbeat.deadline(),
+            self.blocked_until,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due.
@@ -278,10 +294,14 @@ impl Core {
                 return;
             }
         }
+        if self.blocked_until.is_some_and(|until| now >= until) {
+            self.blocked_for_too_long();
+            return;
+        }
         let mut wakers = std::mem::take(&mut self.wakers);
         let mut close_overdue = false;
         self.link.outbox().expire(now, |id, slot| {
-            close_overdue |= id == 0 && slot.expects.contains(&connection::CloseOk::ID);
+            close_overdue |= id == 0 && slot.is_farewell();
             slot.answer
                 .time_out(ChannelError::Timeout { method: slot.name }, &mut wakers);
         });
@@ -290,6 +310,35 @@ impl Core {
             self.lost(ConnectionError::CloseTimeout);
         }
         self.wake_all();
+    }
+
+    // ── Alarms ──────────────────────────────────────────────────────────────────────────────
+
+    /// `connection.blocked` has come.
+    pub(super) fn blocked(&mut self, reason: &Arc<str>) {
+        let reason = Arc::clone(reason);
+        let first = self.link.outbox().block(reason, self.now, &mut self.wakers);
+        if first {
+            self.blocked_until = self.blocked_timeout.map(|limit| after(self.now, limit));
+        }
+    }
+
+    /// `connection.unblocked` has come.
+    pub(super) fn unblocked(&mut self) {
+        self.blocked_until = None;
+        let timeout = self.link.request_timeout;
+        self.link
+            .outbox()
+            .unblock(self.now, timeout, &mut self.wakers);
+    }
+
+    /// The broker does not read, so that there is nothing to be said.
+    fn blocked_for_too_long(&mut self) {
+        self.blocked_until = None;
+        let blocked = self.link.outbox().blocked();
+        if let (Some(reason), Some(after)) = (blocked, self.blocked_timeout) {
+            self.lost(ConnectionError::BlockedTimeout { reason, after });
+        }
     }
 
     /// Nothing was written for a while: memory that was needed then is given back. What is still

@@ -58,7 +58,15 @@ impl Core {
                 Ok(())
             }
             (None, Method::ConnectionCloseOk(_)) => self.close_ok(),
-            (None, Method::ConnectionBlocked(_) | Method::ConnectionUnblocked(_)) => Ok(()),
+            (None, Method::ConnectionBlocked(blocked)) => {
+                let reason = String::from_utf8_lossy(blocked.reason.as_bytes());
+                self.blocked(&Arc::from(reason));
+                Ok(())
+            }
+            (None, Method::ConnectionUnblocked(_)) => {
+                self.unblocked();
+                Ok(())
+            }
             (None, _) => {
                 let slot = self.link.outbox().take_request(0, method.id());
                 let slot = slot.ok_or_else(|| Violation::UnexpectedMethod {
@@ -180,11 +188,7 @@ impl Core {
                 Ok(())
             }
             Method::ChannelFlow(flow) => {
-                let flow_ok = channel::FlowOk {
-                    active: flow.active,
-                }
-                .to_frame(id);
-                self.link.outbox().push_raw(&flow_ok);
+                self.flow(id, flow.active);
                 Ok(())
             }
             Method::BasicCancel(cancel) => self.cancelled_by_broker(id, cancel),
@@ -321,6 +325,16 @@ impl Core {
         let (slots, wake) = self.link.outbox().channel_closed_by_broker(id);
         wake.now();
         self.forget_channel(id, slots, &error);
+    }
+
+    /// The broker asks for content, or for none. What was handed over before goes on, and the answer
+    /// behind it: nothing of a channel may stand amid its content.
+    fn flow(&mut self, id: u16, active: bool) {
+        self.link.outbox().flow(id, active, &mut self.wakers);
+        if let Some(Some(channel)) = self.channels.get(usize::from(id)) {
+            let at = channel.shared.at;
+            self.send_quietly(at, &channel::FlowOk { active });
+        }
     }
 
     fn forget_channel(&mut self, id: u16, slots: Vec<Slot>, error: &ChannelError) {

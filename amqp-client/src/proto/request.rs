@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use amqp_spec::channel;
 use amqp_spec::wire::{MethodId, TypedMethod};
+use amqp_spec::{channel, connection};
 
 use super::channel::ChannelShared;
 use super::consumer::ConsumerQueue;
@@ -59,6 +59,11 @@ impl Slot {
     /// Whether it is our `channel.close`.
     pub(crate) fn is_close(&self) -> bool {
         self.expects.contains(&channel::CloseOk::ID)
+    }
+
+    /// Whether it is our `connection.close`.
+    pub(crate) fn is_farewell(&self) -> bool {
+        self.expects.contains(&connection::CloseOk::ID)
     }
 
     /// The same request, whose reply nobody waits for.

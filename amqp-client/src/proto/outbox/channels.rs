@@ -121,11 +121,15 @@ impl Outbox {
             return Vec::new();
         };
         let mut slots: Vec<Slot> = mem::take(&mut channel.in_flight).into();
+        let stopped = mem::take(&mut channel.stopped);
         for parked in mem::take(&mut channel.parked) {
             self.aside -= parked.len();
             if let Parked::Request(_, slot) = parked {
                 slots.push(slot);
             }
+        }
+        if stopped {
+            self.set_mark();
         }
         slots
     }
@@ -203,11 +207,13 @@ impl Outbox {
             .flat_map(|channel| &channel.in_flight)
     }
 
-    /// Visits every request whose time is up, and sets the next deadline.
+    /// Visits every request whose time is up, and sets the next deadline. While the connection is
+    /// blocked, only the time of its close runs.
     pub(crate) fn expire(&mut self, now: Instant, mut expired: impl FnMut(u16, &Slot)) {
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return;
         }
+        let blocked = self.gate.blocked.is_some();
         let mut next: Option<Instant> = None;
         for (id, channel) in (0_u16..).zip(&self.channels) {
             let parked = channel.parked.iter().filter_map(|parked| match parked {
@@ -220,7 +226,7 @@ impl Outbox {
                 .filter(|_| id == 0)
                 .map(|(_, slot)| slot);
             for slot in channel.in_flight.iter().chain(parked).chain(farewell) {
-                if slot.answer.is_settled() {
+                if slot.answer.is_settled() || (blocked && !slot.is_farewell()) {
                     continue;
                 }
                 if slot.deadline <= now {
@@ -233,6 +239,7 @@ impl Outbox {
         self.deadline = next;
         for channel in &mut self.channels {
             if channel.state == OutState::Crossed
+                && !blocked
                 && channel.in_flight.iter().all(|slot| slot.deadline <= now)
             {
                 channel.in_flight.clear();

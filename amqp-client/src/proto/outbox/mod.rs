@@ -16,6 +16,7 @@
 //! clocks or tasks: a [`Waker`] is all it has of the adapter.
 
 mod channels;
+mod gate;
 mod lanes;
 mod sending;
 
@@ -23,6 +24,7 @@ pub(crate) use self::sending::LARGE;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -30,8 +32,9 @@ use amqp_spec::frame::{self, FrameTooLarge};
 use bytes::Bytes;
 
 use super::incoming::Fingerprint;
-use super::request::{Barrier, Slot};
+use super::request::{Barrier, Slot, after};
 use super::rope::Rope;
+use crate::blocked::WhenBlocked;
 use crate::error::ConnectionError;
 
 /// Why a publish or a settlement did not enter the outbox.
@@ -43,6 +46,8 @@ pub(crate) enum Refused {
     NotOpen,
     /// A method or header frame does not fit the negotiated size. Nothing was queued.
     TooLarge(FrameTooLarge),
+    /// The broker takes no messages, and the publisher does not want to wait.
+    Blocked(Arc<str>),
 }
 
 impl From<FrameTooLarge> for Refused {
@@ -79,12 +84,16 @@ pub(crate) struct Outbox {
     /// The negotiated limits of the connection, as far as sending goes.
     frame_max: usize,
     high_water: usize,
+    /// What the octets that wait are held against: `high_water`, or zero while the gate is shut for
+    /// anybody.
+    mark: usize,
+    gate: gate::Gate,
     /// The adapter's waker; it is asleep only if `idle`.
     driver: Option<Waker>,
     idle: bool,
-    /// Publishers above the high-water mark, by ticket: those for the small lane, and those for what
-    /// is aside, so that neither has to wait for the other.
-    waiters: [BTreeMap<u64, Waiter>; 2],
+    /// Publishers that wait, by ticket: above the high-water mark those for the small lane, and those
+    /// for what is aside, so that neither has to wait for the other; then those at the gate.
+    waiters: [BTreeMap<u64, Waiter>; 3],
     next_ticket: u64,
     /// The last 21 octets of `buf` are an ack that a following one may be merged with.
     tail_ack: Option<TailAck>,
@@ -105,6 +114,8 @@ enum Room {
     Small,
     /// The large lane and what is parked.
     Aside,
+    /// None: the broker takes no messages.
+    Gate,
 }
 
 /// A publisher that waits for room.
@@ -128,6 +139,8 @@ struct OutChannel {
     /// Which use of the id this is; a handle of an earlier use is stale.
     incarnation: u32,
     state: OutState,
+    /// The broker has asked for no more content (`channel.flow`).
+    stopped: bool,
     /// Publishes are numbered: `confirm.select` was sent.
     confirming: bool,
     /// The number of the last publish.
@@ -217,6 +230,15 @@ impl OutChannel {
                 .is_none_or(|slot| slot.barrier == Barrier::Nothing)
     }
 
+    /// Every request that is not answered, sent or parked.
+    fn slots(&mut self) -> impl Iterator<Item = &mut Slot> {
+        let parked = self.parked.iter_mut().filter_map(|parked| match parked {
+            Parked::Request(_, slot) => Some(slot),
+            Parked::Frames(_) | Parked::Large { .. } => None,
+        });
+        self.in_flight.iter_mut().chain(parked)
+    }
+
     fn number_publish(&mut self) -> u64 {
         if self.confirming {
             self.published += 1;
@@ -290,6 +312,8 @@ impl Outbox {
             frame_max,
             // With no room at all nothing could ever be published.
             high_water: high_water.max(1),
+            mark: high_water.max(1),
+            gate: gate::Gate::default(),
             driver: None,
             idle: false,
             waiters: Default::default(),
@@ -320,12 +344,13 @@ impl Outbox {
         match room {
             Room::Small => self.small.len(),
             Room::Aside => self.aside,
+            Room::Gate => usize::MAX,
         }
     }
 
     /// Where a message of this size would wait.
-    fn room(&self, at: At, size: usize) -> Room {
-        let channel = self.channels.get(usize::from(at.channel));
+    fn room(&self, id: u16, size: usize) -> Room {
+        let channel = self.channels.get(usize::from(id));
         let direct = channel.is_none_or(OutChannel::is_direct);
         if direct && (size < LARGE || size <= self.max_payload()) {
             Room::Small
@@ -335,10 +360,11 @@ impl Outbox {
     }
 
     fn waiters(&mut self, room: Room) -> &mut BTreeMap<u64, Waiter> {
-        let [small, aside] = &mut self.waiters;
+        let [small, aside, gated] = &mut self.waiters;
         match room {
             Room::Small => small,
             Room::Aside => aside,
+            Room::Gate => gated,
         }
     }
 
@@ -347,9 +373,9 @@ impl Outbox {
         self.deadline
     }
 
-    /// Whether there is room below the high-water mark, or nothing to wait for since a publish would
-    /// be refused. If not, `waker` is called when there may be room for this `size`, and `ticket`
-    /// keeps the caller's place in line.
+    /// Whether a publish may enter: there is room below the high-water mark, or nothing to wait for
+    /// since it would be refused. If not, `waker` is called when there may be room for this `size`,
+    /// and `ticket` keeps the caller's place in line.
     #[inline]
     pub(crate) fn admit(
         &mut self,
@@ -357,14 +383,38 @@ impl Outbox {
         size: usize,
         ticket: &mut Option<u64>,
         waker: &Waker,
-    ) -> bool {
-        let room = self.room(at, size);
+    ) -> Result<bool, Refused> {
+        let room = self.room(at.channel, size);
         if let Some(ticket) = ticket {
             self.forget_waiter(*ticket);
         }
+        if self.held(room) < self.mark {
+            *ticket = None;
+            return Ok(true);
+        }
+        self.get_in_line(at, size, ticket, waker)
+    }
+
+    /// The same where there is no room, or may be none for everybody.
+    fn get_in_line(
+        &mut self,
+        at: At,
+        size: usize,
+        ticket: &mut Option<u64>,
+        waker: &Waker,
+    ) -> Result<bool, Refused> {
+        let room = if self.is_gated(at.channel) {
+            Room::Gate
+        } else {
+            self.room(at.channel, size)
+        };
         if self.held(room) < self.high_water || self.channel(at).is_err() {
             *ticket = None;
-            return true;
+            return Ok(true);
+        }
+        if let (Some(reason), WhenBlocked::Fail) = (self.blocked(), self.gate.policy) {
+            *ticket = None;
+            return Err(Refused::Blocked(reason));
         }
         let ticket = *ticket.get_or_insert_with(|| {
             self.next_ticket += 1;
@@ -376,7 +426,7 @@ impl Outbox {
             waker: waker.clone(),
         };
         self.waiters(room).insert(ticket, waiter);
-        false
+        Ok(false)
     }
 
     /// The channel has ended: those who wait to publish on it are to hear of that.
@@ -421,6 +471,7 @@ impl Outbox {
         self.deadline = None;
         let waiters = mem::take(&mut self.waiters).into_iter().flatten();
         let mut wakers: Vec<Waker> = waiters.map(|(_, waiter)| waiter.waker).collect();
+        wakers.extend(self.close_gate());
         wakers.extend(self.driver.take());
         (slots, wakers)
     }

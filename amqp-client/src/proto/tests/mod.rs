@@ -19,6 +19,7 @@ mod random;
 mod task;
 mod wire;
 
+mod blocked;
 mod busy;
 mod cancellation;
 mod channels;

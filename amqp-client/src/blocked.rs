@@ -1,0 +1,55 @@
+//! Blocked connections: a broker that is short of memory or disk takes no messages for a while.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use crate::connection::Connection;
+use crate::error::ConnectionError;
+
+/// What publishing does while the broker has blocked the connection
+/// ([`ConnectionOptions::when_blocked`](crate::ConnectionOptions::when_blocked)).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum WhenBlocked {
+    /// Waits until the broker takes messages again. Nothing is queued meanwhile.
+    #[default]
+    Wait,
+    /// Fails at once with [`ChannelError::Blocked`](crate::ChannelError::Blocked). So do publishes
+    /// that were waiting for room when the alarm came; what had been handed over is still sent.
+    Fail,
+}
+
+/// Alarms at the broker.
+///
+/// RabbitMQ announces an alarm (`connection.blocked`) to a connection that publishes while it is
+/// short of memory or disk, at its first publish, and does not read that connection until the alarm
+/// is over: publishes, requests and closes get no answer meanwhile. Deliveries go on. Connections
+/// that only consume are neither told nor blocked, so that publishing and consuming on connections
+/// of their own is worth a thought.
+///
+/// While the connection is blocked, publishes [wait or fail](WhenBlocked), settlements and requests
+/// are queued, the deadlines of requests stand still, heartbeats go on, and
+/// [`close`](Connection::close) takes no longer than it may. With
+/// [`blocked_connection_timeout`](crate::ConnectionOptions::blocked_connection_timeout) the
+/// connection ends if the alarm takes longer.
+impl Connection {
+    /// Why the broker has blocked the connection, in its words (RabbitMQ: `low on memory`); `None`
+    /// while it has not.
+    #[must_use]
+    pub fn blocked(&self) -> Option<Arc<str>> {
+        self.link().outbox().blocked()
+    }
+
+    /// Waits until the connection is not blocked; ready at once if it is not.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn unblocked(&self) -> Result<(), ConnectionError> {
+        poll_fn(|context| self.link().outbox().poll_unblocked(context)).await
+    }
+}

@@ -1,0 +1,177 @@
+//! What holds publishers back although there is room: an alarm at the broker
+//! (`connection.blocked`), or `channel.flow`.
+//!
+//! ```text
+//! Open ──connection.blocked──▶ Blocked ──connection.unblocked──▶ Open
+//! per channel:  Flowing ──flow active=0──▶ Stopped ──flow active=1, end of the channel──▶ Flowing
+//! ```
+//!
+//! Only publishes wait here. What was queued before goes on, and so do settlements, requests and
+//! closes: RabbitMQ does not read a blocked connection at all, but loses nothing of what it was
+//! sent. While the gate is shut the mark that every publish is held against is zero, so that an
+//! open gate costs nothing.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::{OutState, Outbox, Room, Wake};
+use crate::blocked::WhenBlocked;
+use crate::error::ConnectionError;
+
+/// The connection's side of the gate; that of each channel is with the channel.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    /// Why the broker takes no publishes, and since when.
+    pub(super) blocked: Option<(Arc<str>, Instant)>,
+    /// What publishers do about it.
+    pub(super) policy: WhenBlocked,
+    /// Who wants to know when it ends.
+    watchers: Vec<Waker>,
+}
+
+impl Outbox {
+    /// What publishers do while the connection is blocked.
+    pub(crate) fn set_when_blocked(&mut self, policy: WhenBlocked) {
+        self.gate.policy = policy;
+    }
+
+    /// Why the connection is blocked, if it is.
+    pub(crate) fn blocked(&self) -> Option<Arc<str>> {
+        let (reason, _) = self.gate.blocked.as_ref()?;
+        Some(Arc::clone(reason))
+    }
+
+    /// `connection.blocked` has come. True unless it was blocked before; then only the reason is
+    /// new.
+    pub(crate) fn block(
+        &mut self,
+        reason: Arc<str>,
+        now: Instant,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        let before = self.gate.blocked.take();
+        let since = before.as_ref().map_or(now, |&(_, since)| since);
+        self.gate.blocked = Some((reason, since));
+        self.set_mark();
+        if self.gate.policy == WhenBlocked::Fail {
+            // Those who wait for room are to hear of it; those of a stopped channel too.
+            for waiters in &mut self.waiters {
+                let waiters = std::mem::take(waiters).into_values();
+                wakers.extend(waiters.map(|waiter| waiter.waker));
+            }
+        }
+        before.is_none()
+    }
+
+    /// `connection.unblocked` has come: publishers go on as far as there is room, and the time of
+    /// requests runs again. Each gets what was left of its time when the connection was blocked,
+    /// but no more than `request_timeout`. False if it was not blocked.
+    pub(crate) fn unblock(
+        &mut self,
+        now: Instant,
+        request_timeout: Duration,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        let Some((_, since)) = self.gate.blocked.take() else {
+            return false;
+        };
+        let blocked_for = now.saturating_duration_since(since);
+        let latest = super::after(now, request_timeout);
+        self.deadline = None;
+        let mut soonest = self.farewell.as_ref().map(|(_, slot)| slot.deadline);
+        for slot in self.channels.iter_mut().flat_map(super::OutChannel::slots) {
+            if !slot.is_farewell() {
+                let shifted = (slot.deadline + blocked_for).min(latest);
+                slot.deadline = slot.deadline.max(shifted);
+            }
+            soonest = Some(soonest.map_or(slot.deadline, |soonest| soonest.min(slot.deadline)));
+        }
+        self.deadline = soonest;
+        wakers.append(&mut self.gate.watchers);
+        self.open_gate(wakers);
+        true
+    }
+
+    /// `channel.flow` has come. False if it changes nothing.
+    pub(crate) fn flow(&mut self, id: u16, active: bool, wakers: &mut Vec<Waker>) -> bool {
+        let channel = self.channels.get_mut(usize::from(id));
+        let Some(channel) = channel.filter(|channel| channel.state == OutState::Open) else {
+            return false;
+        };
+        let changed = channel.stopped == active;
+        channel.stopped = !active;
+        if active {
+            self.open_gate(wakers);
+        } else {
+            self.set_mark();
+        }
+        changed
+    }
+
+    /// Whether publishes on the channel have to wait, room or not.
+    pub(super) fn is_gated(&self, id: u16) -> bool {
+        self.gate.blocked.is_some()
+            || self
+                .channels
+                .get(usize::from(id))
+                .is_some_and(|channel| channel.stopped)
+    }
+
+    /// Whether publishers wait at the gate: what opens it has to be read.
+    pub(crate) fn has_gated(&self) -> bool {
+        let [.., gated] = &self.waiters;
+        !gated.is_empty()
+    }
+
+    /// Those whom the gate does not hold back any more wait for room like everybody else; the
+    /// adapter calls as many as there is room for.
+    fn open_gate(&mut self, wakers: &mut Vec<Waker>) {
+        self.set_mark();
+        let gated = std::mem::take(self.waiters(Room::Gate));
+        for (ticket, waiter) in gated {
+            let room = if self.is_gated(waiter.channel) {
+                Room::Gate
+            } else {
+                self.room(waiter.channel, waiter.size)
+            };
+            self.waiters(room).insert(ticket, waiter);
+        }
+        let Wake(driver) = self.wake_always();
+        wakers.extend(driver);
+    }
+
+    /// The mark is what the octets that wait are held against.
+    pub(super) fn set_mark(&mut self) {
+        let shut =
+            self.gate.blocked.is_some() || self.channels.iter().any(|channel| channel.stopped);
+        self.mark = if shut { 0 } else { self.high_water };
+    }
+
+    /// The connection has ended.
+    pub(super) fn close_gate(&mut self) -> Vec<Waker> {
+        self.gate.blocked = None;
+        std::mem::take(&mut self.gate.watchers)
+    }
+
+    /// Waits until the connection is not blocked, or has ended.
+    pub(crate) fn poll_unblocked(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), ConnectionError>> {
+        if let Some(cause) = &self.closed {
+            return Poll::Ready(Err(cause.clone()));
+        }
+        if self.gate.blocked.is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        let watchers = &mut self.gate.watchers;
+        if !watchers
+            .iter()
+            .any(|waker| waker.will_wake(context.waker()))
+        {
+            watchers.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+}
