@@ -21,6 +21,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! [`guide`] has a page for each topic: connecting, publishing, consuming, errors, testing and more.
+//!
 //! # How it is built
 //!
 //! [`proto`] is the protocol without input and output; the handles here meet it at a few short
@@ -37,6 +39,8 @@ mod consumer;
 mod declare;
 mod delivery;
 mod error;
+#[cfg(feature = "tokio")]
+pub mod guide;
 mod message;
 mod options;
 pub mod proto;

@@ -1,0 +1,61 @@
+//! Cancellation: what happens when a future or a handle is dropped.
+//!
+//! In Rust any future can be dropped at any `.await`, by `select!`, by a timeout, by a web framework
+//! whose client has hung up. Here that never disturbs anybody else on the channel, loses no delivery,
+//! and leaves no half of a message behind. Each public async function says what holds for it, under
+//! "Cancel safety"; together:
+//!
+//! | dropped | what has happened |
+//! |---|---|
+//! | [`Consumer::next`](crate::Consumer::next) | nothing; no delivery is lost, call it again |
+//! | [`Publisher::publish`](crate::Publisher::publish), [`send`](crate::Publisher::send) | the message was sent whole, or not at all |
+//! | a [`Confirmation`](crate::Confirmation) | nothing: the message is on its way, you only do not hear of it |
+//! | a request: declare, bind, delete, purge, qos, … | it may have taken effect; its late reply is thrown away |
+//! | [`Channel::basic_get`](crate::Channel::basic_get) | a message that comes is given back to the queue |
+//! | [`Channel::consume`](crate::Channel::consume) | the consumer is cancelled as soon as it exists, what it was sent goes back |
+//! | [`Connection::open_channel`](crate::Connection::open_channel) | the channel is closed as soon as it is open |
+//! | [`Connection::open`](crate::Connection::open) | the socket is closed |
+//! | [`close`](crate::Connection::close), once polled | it closes all the same |
+//!
+//! So these are all fine:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use tokio::time::timeout;
+//! # use amqp_client::{Consumer, Message, Publisher};
+//!
+//! # async fn example(
+//! #     publisher: Publisher, mut orders: Consumer, mut stop: tokio::sync::oneshot::Receiver<()>,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! // Gives up waiting after a second. Whether the broker has it is then unknown.
+//! let second = Duration::from_secs(1);
+//! let published = timeout(second, publisher.publish("", "orders", Message::new("order 42"))).await;
+//!
+//! loop {
+//!     tokio::select! {
+//!         delivery = orders.next() => match delivery {
+//!             Some(delivery) => delivery?.ack()?,
+//!             None => break,
+//!         },
+//!         _ = &mut stop => break,
+//!     }
+//! }
+//! # drop(published);
+//! # Ok(()) }
+//! ```
+//!
+//! Requests have a timeout of their own, [30 s](crate::ConnectionOptions::request_timeout) unless set
+//! otherwise, after which [`ChannelError::Timeout`](crate::ChannelError::Timeout) says what was waited
+//! for. The channel remains usable.
+//!
+//! # Dropping handles
+//!
+//! | dropped | effect, in the background |
+//! |---|---|
+//! | the last of a channel's handles: [`Channel`](crate::Channel), [`Publisher`](crate::Publisher), [`Consumer`](crate::Consumer), [`Delivery`](crate::Delivery), [`Confirmation`](crate::Confirmation) | the channel closes; what was not settled goes back to its queues |
+//! | a [`Consumer`](crate::Consumer) | it is cancelled; what it has not yielded goes back |
+//! | a [`Delivery`](crate::Delivery) | nothing: it stays unsettled until its channel closes |
+//! | the last of a connection's handles, those of its channels included | the connection closes |
+//!
+//! None of it blocks or panics, wherever it happens, outside of a runtime too. What is written in the
+//! background needs the runtime to go on for a moment: at the end of a program, `close` and await it.

@@ -1,0 +1,120 @@
+//! Connecting: the way in, and the way out.
+//!
+//! ```no_run
+//! use amqp_client::Connection;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let connection = Connection::open("amqp://user:password@broker.example/orders").await?;
+//! // …
+//! connection.close().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # The address
+//!
+//! `amqp://user:password@host:port/virtual-host?parameter=value`. Everything after the scheme is
+//! optional: `amqp://localhost` means user and password `guest`, port 5672 and the virtual host `/`.
+//!
+//! * Characters that mean something in a URI are percent-encoded: a password `p@ss` is `p%40ss`, a
+//!   virtual host `a/b` is `a%2fb`. `amqp://host` and `amqp://host/%2f` are the virtual host `/`;
+//!   `amqp://host/` with nothing behind the slash is the virtual host whose name is empty, which
+//!   hardly any broker has.
+//! * An unknown parameter is an error, so that a typing mistake does not pass for a setting.
+//! * RabbitMQ lets `guest` in from localhost only. From elsewhere it refuses the password.
+//!
+//! What a URI says can be said with [`ConnectionOptions`] as well, and refined:
+//!
+//! ```
+//! use amqp_client::ConnectionOptions;
+//! use std::time::Duration;
+//!
+//! let options: ConnectionOptions = "amqp://app:secret@broker.example/orders?heartbeat=20".parse()?;
+//! let options = options
+//!     .connection_name("order-service")
+//!     .connect_timeout(Duration::from_secs(3));
+//! # Ok::<(), amqp_client::UriError>(())
+//! ```
+//!
+//! [`Connection::open_with`] takes them. Give every connection a
+//! [name](crate::ConnectionOptions::connection_name): it is what you see in the broker's management when you
+//! ask yourself whose connection that is.
+//!
+//! # How many connections, how many channels
+//!
+//! A connection is a TCP connection and a login: it takes milliseconds to open and kilobytes at both
+//! ends. Most programs need **one**, opened at the start and kept. Open a second one for publishing
+//! when you publish so much that the broker holds publishers back, for then it stops reading from the
+//! whole connection, acknowledgements included.
+//!
+//! A channel is cheap: a number on the connection, opened by one round trip. It is the unit of three
+//! things, which tell how many you want:
+//!
+//! * **errors**: a broker reports most errors by closing the channel, for everybody who uses it. Tasks
+//!   that should not suffer from each other's mistakes have channels of their own. Asking whether a
+//!   queue exists, by a passive declare, is best done on a channel made for that.
+//! * **order**: what is sent on a channel arrives in that order.
+//! * **acknowledgements**: a delivery is acknowledged on the channel that it came on. ([`Delivery::ack`]
+//!   sees to it.)
+//!
+//! Handles ([`Connection`], [`Channel`], [`Publisher`]) are `Send`, `Sync` and cheap to clone, and all
+//! clones are the same thing. Sharing a channel between tasks is safe: messages never interleave.
+//!
+//! # Heartbeats
+//!
+//! Both sides send something at least every half of the agreed time, and give the other up after
+//! twice that time of silence. Default: the lower of our 60 s and what the broker proposes, which is
+//! 60 s too. The connection's own task does it: a handler of yours that takes an hour does not matter,
+//! unless it blocks the thread that the runtime needs ([`tuning`](super::tuning)). 5 to 20 seconds
+//! notice a dead peer sooner and are sensible in most networks; below that, short outages that TCP
+//! would have survived cost the connection.
+//!
+//! # The end
+//!
+//! [`Connection::close`] writes what was accepted before, says good-bye, and waits for the answer. It
+//! may be called at any time, any number of times, and takes no longer than
+//! [`close_timeout`](crate::ConnectionOptions::close_timeout).
+//!
+//! [`Connection::closed`] waits for the end, whatever its cause, and tells it. All that are waiting for
+//! something on the connection hear the same cause.
+//!
+//! ```no_run
+//! # async fn example(connection: amqp_client::Connection) {
+//! tokio::spawn(async move {
+//!     let cause = connection.closed().await;
+//!     eprintln!("the connection has ended: {cause}");
+//! });
+//! # }
+//! ```
+//!
+//! A connection without any handles left (no connection, channel, publisher, consumer or delivery)
+//! closes itself in the background. That needs the runtime, so that at the end of `main` an explicit
+//! `close` is what makes sure that the last messages are written.
+//!
+//! # When it fails
+//!
+//! [`ConnectError`] says how far it came, at which address, and what is probably wrong:
+//!
+//! ```text
+//! cannot connect to localhost:5672 while logging in: connection closed by the broker: 403
+//! ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. …
+//! ```
+//!
+//! | stage | the usual suspects |
+//! |---|---|
+//! | resolving the host name | the name, the DNS |
+//! | connecting | nobody listens on the port (refused), a firewall (no answer in time) |
+//! | waiting for `connection.start` | not an AMQP port: 15672 is HTTP, 5671 is TLS; or the broker accepts nobody just now |
+//! | logging in | user name, password; `guest` from elsewhere than localhost |
+//! | opening the virtual host | its name, the user's permission, a limit of connections |
+//!
+//! The password is in none of these messages.
+//!
+//! [`Channel`]: crate::Channel
+//! [`Connection`]: crate::Connection
+//! [`Connection::close`]: crate::Connection::close
+//! [`Connection::closed`]: crate::Connection::closed
+//! [`Connection::open_with`]: crate::Connection::open_with
+//! [`ConnectError`]: crate::ConnectError
+//! [`ConnectionOptions`]: crate::ConnectionOptions
+//! [`Delivery::ack`]: crate::Delivery::ack
+//! [`Publisher`]: crate::Publisher

@@ -1,0 +1,128 @@
+//! Consuming: taking messages, as many at a time as you can handle, without losing any.
+//!
+//! ```no_run
+//! use amqp_client::{Connection, Requeue};
+//!
+//! # async fn handle(_: &[u8]) -> Result<(), std::io::Error> { Ok(()) }
+//! # async fn example(connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
+//! let channel = connection.open_channel().await?;
+//! let mut orders = channel.consume("orders").prefetch(50).await?;
+//! while let Some(delivery) = orders.next().await {
+//!     let delivery = delivery?;
+//!     match handle(delivery.body()).await {
+//!         Ok(()) => delivery.ack()?,
+//!         Err(_) => delivery.reject(Requeue::No)?,
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! A [`Consumer`] is also a `futures_core::Stream`, for those who like combinators.
+//!
+//! # How it ends
+//!
+//! | what `next()` yields | why |
+//! |---|---|
+//! | `None` | this program cancelled the consumer, or closed its channel or connection |
+//! | [`Err(ConsumeError::CancelledByBroker)`](crate::ConsumeError), then `None` | the queue was deleted, its node went away, or a delivery was not acknowledged in time |
+//! | [`Err(ConsumeError::Channel(_))`](crate::ConsumeError), then `None` | the channel or the connection ended |
+//!
+//! So `delivery?` in a loop leaves it with the reason, and a loop that ends quietly was asked to.
+//!
+//! # Acknowledging
+//!
+//! The broker keeps each delivery until it is settled, and delivers it again, to anybody, if the channel
+//! ends before that. [`Delivery`] is settled by a method that takes it, so that it cannot happen twice:
+//!
+//! | method | what becomes of the message |
+//! |---|---|
+//! | [`ack`](crate::Delivery::ack) | gone: it has been dealt with |
+//! | [`reject(Requeue::Yes)`](crate::Delivery::reject) | back into the queue, to be delivered at once again, perhaps here |
+//! | [`reject(Requeue::No)`](crate::Delivery::reject) | dead-lettered if the queue has a dead-letter exchange, else dropped |
+//!
+//! These only write into the connection's buffer: they need no `.await`, and work from any task or
+//! thread. **A delivery that is dropped stays unsettled**: the broker counts it against the prefetch
+//! until the channel closes. Acknowledge when the work is done, not before: that is what makes it safe
+//! to crash.
+//!
+//! Requeueing a message that always fails makes a loop that keeps the broker busy. Use a quorum queue
+//! with a delivery limit, or dead-letter it; `examples/retry_with_delay.rs` and
+//! `examples/poison_messages.rs` show both.
+//!
+//! RabbitMQ gives a consumer 30 minutes for each delivery, unless configured otherwise, then it closes
+//! the channel (406), or cancels the consumer (from 4.3). Whoever needs longer keeps the state of the
+//! work elsewhere and acknowledges early.
+//!
+//! # Prefetch
+//!
+//! How many deliveries may be unsettled at once; the broker sends no more. The default is
+//! [200](crate::DEFAULT_PREFETCH). With 1, a slow consumer never holds messages that an idle one could
+//! take, at the price of a round trip for each. With handlers of a millisecond, 100 to 300 keep
+//! the connection busy. Zero is no limit: memory is then bounded by the queue only.
+//!
+//! # Several at a time
+//!
+//! Deliveries can be handled in tasks of their own; the prefetch is then the number of tasks:
+//!
+//! ```no_run
+//! use amqp_client::{Channel, Delivery};
+//!
+//! # async fn handle(_: &[u8]) {}
+//! # async fn example(channel: Channel) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut jobs = channel.consume("jobs").prefetch(8).await?;
+//! while let Some(job) = jobs.next().await {
+//!     let job = job?;
+//!     tokio::spawn(async move {
+//!         handle(job.body()).await;
+//!         job.ack()
+//!     });
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! With a prefetch of 1 and no tasks, messages of a queue with one consumer are handled in order;
+//! anything else may change it, a redelivery too.
+//!
+//! # Stopping
+//!
+//! [`Consumer::cancel`] asks the broker to send nothing more; what has come by then is still yielded,
+//! then the stream ends. Dropping a consumer cancels it as well and gives back what it has not yielded.
+//! Deliveries that are being handled can be settled afterwards in either case, as long as the channel
+//! is open. `examples/graceful_shutdown.rs` is the whole sequence.
+//!
+//! # Without acknowledgements
+//!
+//! [`no_ack`](crate::Consume::no_ack) makes the broker forget a message when it sends it. There is
+//! nothing to settle then, and no method for it: the consumer yields [`Received`]. Messages on their way
+//! when a connection breaks are lost. It suits replies, live views and the like.
+//!
+//! # What is in a delivery
+//!
+//! [`body`](crate::Received::body), [`text`](crate::Received::text),
+//! [`into_body`](crate::Received::into_body) (`Bytes`, without a copy),
+//! [`properties`](crate::Received::properties), [`routing_key`](crate::Received::routing_key),
+//! [`exchange`](crate::Received::exchange), [`redelivered`](crate::Received::redelivered).
+//! Properties are read where they lie:
+//!
+//! ```
+//! use amqp_client::Received;
+//!
+//! fn describe(message: &Received) -> Result<(), Box<dyn std::error::Error>> {
+//!     let properties = message.properties();
+//!     if let Some(content_type) = properties.content_type() {
+//!         println!("{content_type}");
+//!     }
+//!     let headers = properties.headers().unwrap_or_default();
+//!     let attempt = headers.get("attempt")?.and_then(|value| value.as_i64());
+//!     println!("attempt {}", attempt.unwrap_or(1));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Names, routing keys and properties are octets that need not be UTF-8, since other clients may send
+//! anything. They are displayed as text, compare with `str`, and `as_str` checks.
+//!
+//! [`Consumer`]: crate::Consumer
+//! [`Consumer::cancel`]: crate::Consumer::cancel
+//! [`Delivery`]: crate::Delivery
+//! [`Received`]: crate::Received

@@ -1,0 +1,78 @@
+//! Errors: what went wrong, who caused it, what is still usable, and whether it may have happened.
+//!
+//! | type | when |
+//! |---|---|
+//! | [`ConnectError`](crate::ConnectError) | a connection could not be opened |
+//! | [`ConnectionError`](crate::ConnectionError) | why an open connection ended |
+//! | [`ChannelError`](crate::ChannelError) | why an operation on a channel failed, or the channel ended |
+//! | [`PublishError`](crate::PublishError) | what became of a message that was not confirmed |
+//! | [`ConsumeError`](crate::ConsumeError) | why a consumer gets nothing more |
+//! | [`UriError`](crate::UriError) | what is wrong with an address |
+//!
+//! The ends of connections and channels are values that can be cloned. Whoever was waiting, and whoever
+//! calls later, gets the same cause: nobody has to guess from a "channel closed".
+//!
+//! # Errors close the channel
+//!
+//! AMQP has no failed replies. If a broker refuses something it closes the channel, or the connection if
+//! it takes the fault for a graver one, and says why. The operation that provoked it gets
+//! [`ChannelError::ClosedByBroker`](crate::ChannelError::ClosedByBroker), and so does everybody else on
+//! that channel. Other channels do not notice. To go on, open another channel: a round trip.
+//!
+//! ```no_run
+//! use amqp_client::{Channel, ChannelError, QueueDeclare};
+//! use amqp_client::amqp_spec::ReplyCode;
+//!
+//! # async fn example(channel: Channel) -> Result<(), ChannelError> {
+//! let exists = match channel.queue_declare(QueueDeclare::new("orders").passive()).await {
+//!     Ok(_) => true,
+//!     Err(error) if error.reply_code() == Some(ReplyCode::NOT_FOUND) => false,
+//!     Err(error) => return Err(error),
+//! };
+//! # let _ = exists;
+//! # Ok(()) }
+//! ```
+//!
+//! | code | name | the usual cause |
+//! |---|---|---|
+//! | 311 | content-too-large | a message is larger than the broker (or this client) accepts |
+//! | 312 | no-route | in returned messages: no queue is bound |
+//! | 320 | connection-forced | an operator closed the connection, or the broker shuts down |
+//! | 403 | access-refused | permissions; a reserved name (`amq.…`); somebody else consumes exclusively |
+//! | 404 | not-found | no such queue, exchange or virtual host |
+//! | 405 | resource-locked | another connection's exclusive queue |
+//! | 406 | precondition-failed | it exists with other attributes; an unknown delivery tag; an acknowledgement that took too long; a message that is too large |
+//! | 501 to 505, 541 | | the connection: something broke the protocol |
+//! | 530 | not-allowed | no such virtual host, no permission for it, or a limit |
+//!
+//! # May it have happened?
+//!
+//! | error | the operation |
+//! |---|---|
+//! | [`PublishError::NotSent`](crate::PublishError::NotSent), `TooLong`, `FrameTooLarge`, `ChannelLimit`, `Stale` | certainly did not happen; nothing was sent |
+//! | `ClosedByBroker` | was refused, if the error [names its method](crate::BrokerClose); otherwise somebody else's was, and this one may have happened |
+//! | `Timeout`, `Connection(…)`, [`PublishError::Uncertain`](crate::PublishError::Uncertain) | may have happened |
+//!
+//! # Who caused it
+//!
+//! [`ConnectionError::initiator`](crate::ConnectionError::initiator) tells the program's own close from
+//! this library's (silence, a broken protocol) and the broker's or the network's.
+//!
+//! ```
+//! use amqp_client::{ConnectionError, Initiator};
+//!
+//! fn is_worth_an_alarm(error: &ConnectionError) -> bool {
+//!     error.initiator() != Initiator::Application
+//! }
+//! ```
+//!
+//! # What they look like
+//!
+//! Each is one line, in the words of the specification, with the broker's text as it came:
+//!
+//! ```text
+//! channel closed by the broker: 404 NOT_FOUND - no queue 'orders' in vhost '/' (answering queue.declare)
+//! message may or may not be routed: connection lost: nothing heard for 120 s
+//! ```
+//!
+//! Passwords and message bodies are in no error and no log.

@@ -1,0 +1,26 @@
+//! The guide: how to use this crate well, one page per topic.
+//!
+//! | page | what it answers |
+//! |---|---|
+//! | [`connecting`] | Where does the broker's address come from? How many connections and channels do I need? When does it end? |
+//! | [`queues`] | Which queues, exchanges and bindings, and with which arguments? |
+//! | [`publishing`] | Has the broker got my message? How do I publish many? |
+//! | [`consuming`] | How do I take messages, several at a time, without losing any? |
+//! | [`errors`] | What went wrong, who caused it, may it have happened, what can I do? |
+//! | [`cancellation`] | What happens if I drop a future or a handle? |
+//! | [`tls`] | How do I connect over TLS? |
+//! | [`tuning`] | How do I make it fast, and bound its memory? |
+//! | [`testing`] | How do I test my program? |
+//!
+//! These modules are empty: they exist for their documentation, whose examples are compiled. The
+//! folder `examples` of the repository has whole programs.
+
+pub mod cancellation;
+pub mod connecting;
+pub mod consuming;
+pub mod errors;
+pub mod publishing;
+pub mod queues;
+pub mod testing;
+pub mod tls;
+pub mod tuning;

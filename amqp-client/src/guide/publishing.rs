@@ -1,0 +1,109 @@
+//! Publishing so that nothing is lost, and fast.
+//!
+//! ```no_run
+//! use amqp_client::{Connection, Message};
+//!
+//! # async fn example(connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
+//! let publisher = connection.open_publisher().await?.mandatory();
+//! let order = Message::new("order 42").persistent().content_type("text/plain");
+//! publisher.publish("", "orders", &order).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! When [`Publisher::publish`] returns `Ok`, the broker has confirmed the message: it is in every queue
+//! that it was routed to, on disk where that was asked for, and on most of the nodes of a quorum queue.
+//! There is no other `Ok`.
+//!
+//! # What can become of a message
+//!
+//! | outcome | what happened | what to do |
+//! |---|---|---|
+//! | `Ok(())` | the broker has it | nothing |
+//! | [`PublishError::NotSent`] | it never left: the channel or the connection had ended, or a name is too long | publish it again, elsewhere |
+//! | [`PublishError::Nacked`] | the broker refused it: a queue is full (`x-overflow: reject-publish`) or failed | wait, publish it again |
+//! | [`PublishError::Returned`] | mandatory, and no queue is bound for it; the message is in the error | repair the topology |
+//! | [`PublishError::Uncertain`] | the channel or the connection ended before the answer | publish it again, and let consumers recognise duplicates, by [`message_id`](crate::Message::message_id) for instance |
+//!
+//! ```no_run
+//! use amqp_client::{Message, PublishError, Publisher};
+//!
+//! # async fn example(publisher: Publisher, order: Message) {
+//! match publisher.publish("orders", "new", &order).await {
+//!     Ok(()) => {}
+//!     Err(PublishError::Returned(returned)) => eprintln!("no queue: {}", returned.reply_text),
+//!     Err(error @ (PublishError::Nacked | PublishError::NotSent(_))) => eprintln!("again: {error}"),
+//!     Err(error) => eprintln!("perhaps twice: {error}"),
+//! }
+//! # }
+//! ```
+//!
+//! To survive a restart of the broker a message takes a durable queue *and* to be
+//! [persistent](crate::Message::persistent); quorum queues and streams keep all messages on disk.
+//!
+//! # Mandatory
+//!
+//! The broker confirms what no queue is bound for, and drops it: for the publisher of an event which
+//! perhaps nobody listens to that is right. If there must be a queue, publish through
+//! [`publisher.mandatory()`](crate::Publisher::mandatory): the message comes back in the error of its
+//! own publish.
+//!
+//! # Many messages
+//!
+//! A confirm takes a round trip, and on a quorum queue or with a persistent message a write to disk.
+//! Waiting for each before the next is sent limits a task to some hundred or thousand messages per
+//! second. [`Publisher::send`] hands a message over and returns a [`Confirmation`], to be awaited when
+//! it suits:
+//!
+//! ```no_run
+//! use amqp_client::{Message, Publisher};
+//!
+//! # async fn example(publisher: Publisher) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut confirmations = Vec::new();
+//! for n in 0..1000 {
+//!     confirmations.push(publisher.send("", "orders", Message::new(format!("order {n}"))).await?);
+//! }
+//! for confirmation in confirmations {
+//!     confirmation.await?;
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! All of them cost one system call and a few round trips. Awaiting them in order is no disadvantage:
+//! those behind are answered meanwhile. Any number of tasks may publish through clones of one
+//! publisher; each gets the outcome of its own message.
+//!
+//! Messages that differ in their bodies only are prepared once; exchange, routing key and properties
+//! are then not encoded again:
+//!
+//! ```no_run
+//! use amqp_client::{Message, Publisher};
+//!
+//! # async fn example(publisher: Publisher, readings: Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
+//! let properties = Message::new("").content_type("text/plain");
+//! let prepared = publisher.prepare("metrics", "temperature", properties.properties().as_ref())?;
+//! for reading in &readings {
+//!     prepared.publish(reading).await?;
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # When the broker or the network is slow
+//!
+//! `publish` and `send` wait before they queue anything while 256 KiB
+//! ([`high_water`](crate::ConnectionOptions::high_water)) wait to be written. That is the back-pressure:
+//! memory is bounded, and a future that is dropped while it waits has sent nothing.
+//!
+//! # Without confirms
+//!
+//! [`Channel::basic_publish`] is `basic.publish` and nothing else: `Ok` says that the message will be
+//! written if the connection lives that long. An exchange that does not exist closes the channel, later;
+//! what was published meanwhile is gone. For metrics and the like that may be what you want.
+//!
+//! [`Channel::basic_publish`]: crate::Channel::basic_publish
+//! [`Confirmation`]: crate::Confirmation
+//! [`Publisher::publish`]: crate::Publisher::publish
+//! [`Publisher::send`]: crate::Publisher::send
+//! [`PublishError::Nacked`]: crate::PublishError::Nacked
+//! [`PublishError::NotSent`]: crate::PublishError::NotSent
+//! [`PublishError::Returned`]: crate::PublishError::Returned
+//! [`PublishError::Uncertain`]: crate::PublishError::Uncertain

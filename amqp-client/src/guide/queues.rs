@@ -1,0 +1,93 @@
+//! Queues, exchanges and bindings: where messages go, and where they wait.
+//!
+//! A publisher names an **exchange** and a **routing key**. **Bindings** say which **queues** get a
+//! copy. Consumers take from queues.
+//!
+//! ```no_run
+//! use amqp_client::{Connection, ExchangeDeclare, QueueDeclare};
+//!
+//! # async fn example(connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
+//! let channel = connection.open_channel().await?;
+//! channel.exchange_declare(ExchangeDeclare::topic("orders").durable()).await?;
+//! channel.queue_declare(QueueDeclare::new("invoices").quorum()).await?;
+//! channel.queue_bind("invoices", "orders", "order.*.paid").await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Declaring what exists already, with the same attributes, changes nothing; so programs declare what
+//! they need when they start. Declaring it with other attributes is refused (406, `inequivalent arg`)
+//! and costs the channel: attributes of a queue cannot be changed, only those that a policy sets.
+//!
+//! # Which exchange
+//!
+//! | exchange | a message goes to the queues bound with |
+//! |---|---|
+//! | the default exchange, `""` | nothing: the routing key is the queue's name |
+//! | [`ExchangeDeclare::direct`] | exactly its routing key |
+//! | [`ExchangeDeclare::fanout`] | anything: each bound queue gets a copy |
+//! | [`ExchangeDeclare::topic`] | a matching pattern: `*` is one word, `#` any number, words are separated by dots |
+//! | [`ExchangeDeclare::headers`] | arguments that match its headers |
+//!
+//! A message that no binding matches is dropped, and confirmed all the same, unless it is published as
+//! [mandatory](crate::Publisher::mandatory) or the exchange has an `alternate-exchange`.
+//!
+//! # Which queue
+//!
+//! | what for | how |
+//! |---|---|
+//! | work that must not be lost | [`QueueDeclare::quorum`]: replicated, on disk, with a limit of deliveries for messages that kill their consumers |
+//! | work on a single node | [`QueueDeclare::durable`]: a classic queue; publish messages as [persistent](crate::Message::persistent) |
+//! | replies, live updates | [`QueueDeclare::temporary`]: named by the broker, gone with the connection |
+//! | a log that many read | argument `x-queue-type: stream` |
+//!
+//! A queue is neither durable, exclusive nor auto-deleted unless you say so, as in the protocol.
+//! RabbitMQ has deprecated shared queues that are not durable: say one of them.
+//!
+//! Names have up to 255 octets; those that begin with `amq.` are the broker's. With an empty name the
+//! broker chooses one, and [`DeclaredQueue::name`](crate::DeclaredQueue) tells it.
+//!
+//! # Arguments
+//!
+//! RabbitMQ's extensions are arguments. What has no method of its own is set with
+//! [`argument`](crate::QueueDeclare::argument), integers of any width, strings and booleans as they
+//! are:
+//!
+//! ```
+//! use amqp_client::QueueDeclare;
+//!
+//! let jobs = QueueDeclare::new("jobs")
+//!     .durable()
+//!     .argument("x-max-length", 10_000)
+//!     .argument("x-overflow", "reject-publish")
+//!     .argument("x-single-active-consumer", true);
+//! ```
+//!
+//! RabbitMQ ignores arguments that it does not know, misspelt ones included.
+//!
+//! # Is it there, and how full is it?
+//!
+//! A passive declare looks and changes nothing. If there is no such queue the broker answers 404 and
+//! closes the channel, so ask on a channel of its own.
+//!
+//! ```no_run
+//! use amqp_client::QueueDeclare;
+//!
+//! # async fn example(connection: amqp_client::Connection) -> Result<(), Box<dyn std::error::Error>> {
+//! let asking = connection.open_channel().await?;
+//! match asking.queue_declare(QueueDeclare::new("invoices").passive()).await {
+//!     Ok(queue) => println!("{} messages, {} consumers", queue.message_count, queue.consumer_count),
+//!     Err(error) => println!("{error}"),
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Messages that are delivered and not yet acknowledged are not counted, nor are those that the queue
+//! has not yet seen: the count is for people and for tests, not for decisions.
+//!
+//! [`ExchangeDeclare::direct`]: crate::ExchangeDeclare::direct
+//! [`ExchangeDeclare::fanout`]: crate::ExchangeDeclare::fanout
+//! [`ExchangeDeclare::topic`]: crate::ExchangeDeclare::topic
+//! [`ExchangeDeclare::headers`]: crate::ExchangeDeclare::headers
+//! [`QueueDeclare::durable`]: crate::QueueDeclare::durable
+//! [`QueueDeclare::quorum`]: crate::QueueDeclare::quorum
+//! [`QueueDeclare::temporary`]: crate::QueueDeclare::temporary

@@ -1,0 +1,64 @@
+//! Testing a program that uses this crate: without a broker, with one, and with one that fails.
+//!
+//! The crate `amqp-testing`, in the same repository, has what this project tests itself with.
+//!
+//! # Without a broker
+//!
+//! `amqp_testing::Peer` plays a broker that follows a script. It suits tests of how your program takes
+//! what a broker may say: a refusal, a returned message, a connection that ends in the middle of
+//! something. `examples/without_broker.rs` is a whole program.
+//!
+//! ```
+//! use amqp_client::amqp_spec::{basic, confirm};
+//! use amqp_client::{Connection, Message, PublishError};
+//! use amqp_testing::Peer;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let broker = Peer::start(|listener| {
+//!     let mut client = listener.accept();
+//!     client.open_connection();
+//!     client.open_channel(1);
+//!     client.expect(1, "confirm.select");
+//!     client.send(1, &confirm::SelectOk {});
+//!     client.expect(1, "basic.publish");
+//!     client.expect_content(1);
+//!     client.send(1, &basic::Nack { delivery_tag: 1, multiple: false, requeue: false });
+//! })?;
+//!
+//! let connection = Connection::open(&broker.url()).await?;
+//! let publisher = connection.open_publisher().await?;
+//! let outcome = publisher.publish("", "orders", Message::new("order 42")).await;
+//! assert!(matches!(outcome, Err(PublishError::Nacked)));
+//! broker.join(); // panics if the conversation went another way
+//! # Ok(()) }
+//! ```
+//!
+//! # With a broker
+//!
+//! `amqp_testing::Broker` starts a private RabbitMQ (the package `rabbitmq-server` has to be installed)
+//! on free ports, with its own data, and takes it away with the test. That takes four seconds; many
+//! tests share one by each having a virtual host of its own, which takes ten milliseconds:
+//!
+//! ```no_run
+//! use amqp_client::Connection;
+//! use amqp_testing::BrokerOptions;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let broker = BrokerOptions::new().start()?;
+//! let vhost = broker.vhost()?;
+//! let connection = Connection::open(&vhost.url()).await?;
+//! // …
+//! # drop(connection);
+//! # Ok(()) }
+//! ```
+//!
+//! # With one that fails
+//!
+//! `amqp_testing::Proxy` stands between your program and a broker and cuts, resets, delays, throttles or
+//! swallows what passes, in either direction. A `Broker` can also be killed, paused and restarted.
+//!
+//! # Over any stream
+//!
+//! [`Connection::open_over`](crate::Connection::open_over) takes any stream, `tokio::io::duplex` too, if
+//! you want both ends in one task.

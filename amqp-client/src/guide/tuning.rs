@@ -1,0 +1,59 @@
+//! Tuning: speed, memory, fairness.
+//!
+//! The defaults are meant to be good; measure before you change them. What a message costs, why, and
+//! what was tried is in `docs/performance.md` of the repository.
+//!
+//! # Publishing faster
+//!
+//! * Do not await each confirmation before the next message is sent:
+//!   [`send`](crate::Publisher::send) first, await later. A window of a few hundred is enough.
+//! * [`prepare`](crate::Publisher::prepare) what stays the same.
+//! * Bodies of 16 KiB and more are written from where they lie if they are `Bytes`, `Vec<u8>` or `String`
+//!   that you hand over; borrowed ones are copied once. Smaller ones are always copied: that is cheaper.
+//! * Large and small messages may share a connection: a large body is written frame by frame, and small
+//!   messages of other channels pass between.
+//!
+//! # Consuming faster
+//!
+//! * A prefetch of some hundred. With 1, each message costs a round trip.
+//! * Acknowledge with [`Delivery::ack`](crate::Delivery::ack) rather than by number: acks that
+//!   stand next to each other leave as one.
+//!
+//! # Several threads
+//!
+//! A connection is driven by one task and protected by one short lock. That carries some million
+//! small messages per second; beyond that, or when many threads publish at once, use several
+//! connections.
+//!
+//! On tokio's current-thread runtime, a handler that blocks the thread also stops the connection's task,
+//! heartbeats included. Use the multi-thread runtime, and `spawn_blocking` for what blocks; see
+//! `examples/long_running_handlers.rs`.
+//!
+//! # Memory
+//!
+//! | what waits | bound |
+//! |---|---|
+//! | to be written | [`high_water`](crate::ConnectionOptions::high_water), 256 KiB, and as much again for large bodies; publishers wait |
+//! | deliveries not yet taken | the [prefetch](crate::Consume::prefetch) times the size of a message |
+//! | deliveries without acknowledgements | 16 MiB for a connection, then its socket is not read (64 MiB while somebody waits for an answer) |
+//! | one message | [`max_message_size`](crate::ConnectionOptions::max_message_size), 128 MiB; memory grows with what has come, not with what was announced |
+//! | confirmations nobody awaits | nothing |
+//!
+//! An idle connection occupies 7 KB, a channel 1 KB. A received message lives in an allocation of its
+//! own, so that keeping one body keeps nothing else.
+//!
+//! # Limits that are negotiated
+//!
+//! [`Connection::limits`](crate::Connection::limits) tells what was agreed: the lower of both wishes.
+//!
+//! * [`frame_max`](crate::ConnectionOptions::frame_max), 128 KiB: bodies are cut into frames of this size.
+//!   Headers are not: properties with all headers must fit one frame. Larger frames are not faster.
+//! * [`channel_max`](crate::ConnectionOptions::channel_max), 2047: channels open at once.
+//! * [`heartbeat`](crate::ConnectionOptions::heartbeat), 60 s: see [`connecting`](super::connecting).
+//!
+//! ```no_run
+//! # async fn example(connection: amqp_client::Connection) {
+//! let limits = connection.limits();
+//! println!("{} octets, {} channels, {:?}", limits.frame_max, limits.channel_max, limits.heartbeat);
+//! # }
+//! ```
