@@ -187,6 +187,11 @@ impl Broker {
 }
 
 impl AtBroker {
+    /// A message has begun and is not complete.
+    pub(super) fn is_amid_content(&self) -> bool {
+        self.content.is_some()
+    }
+
     fn settle(&mut self, tag: u64, multiple: bool) {
         assert!(self.unacked.remove(&tag), "unknown delivery tag {tag}");
         if multiple {

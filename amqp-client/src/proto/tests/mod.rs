@@ -14,6 +14,7 @@
 
 mod broker;
 mod crowd;
+mod operations;
 mod pair;
 mod random;
 mod task;
@@ -26,7 +27,9 @@ mod channels;
 mod closing;
 mod confirms;
 mod content;
+mod cut;
 mod deliveries;
+mod drops;
 mod handshake;
 mod heartbeats;
 mod large;

@@ -40,6 +40,8 @@ pub(super) struct Pair {
     written: Vec<u8>,
     /// Never reads straight into messages.
     pub(super) plain_reads: bool,
+    /// The stream takes no more than so many octets.
+    pub(super) write_limit: usize,
 }
 
 impl Pair {
@@ -54,6 +56,7 @@ impl Pair {
             driver,
             written: Vec::new(),
             plain_reads: false,
+            write_limit: usize::MAX,
         }
     }
 
@@ -200,6 +203,9 @@ impl Pair {
 
     /// Writes one piece, as much as one turn of an adapter would show.
     pub(super) fn write_once(&mut self) -> bool {
+        if self.write_limit == 0 {
+            return false;
+        }
         let waker = Waker::from(Arc::clone(&self.driver));
         let Poll::Ready(transmit) = self.core.transmit(&Context::from_waker(&waker)) else {
             return false;
@@ -214,7 +220,9 @@ impl Pair {
                 self.written.extend_from_slice(slice);
             }
         }
-        let n = self.written.len() - before;
+        let n = (self.written.len() - before).min(self.write_limit);
+        self.written.truncate(before + n);
+        self.write_limit = self.write_limit.saturating_sub(n);
         self.core.transmitted(n, now());
         true
     }

@@ -1,0 +1,416 @@
+//! Every public future of the crate, one line each, and a world to run it in: a client whose channel
+//! is busy, and an honest broker.
+//!
+//! [`drops`](super::drops) drops each of them at every poll, [`cut`](super::cut) cuts the stream
+//! under each of them at every octet. `cargo xtask tidy` misses what is not in here.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::broker::Broker;
+use super::pair::Pair;
+use super::task::Task;
+use crate::{
+    Channel, Connection, ConnectionOptions, Consumer, ExchangeDeclare, Message, Publisher,
+    QosScope, QueueDeclare,
+};
+
+/// How an operation ended: well, or with the error in words.
+pub(super) type Told = Result<(), String>;
+
+pub(super) fn told<T, E: Debug>(result: Result<T, E>) -> Told {
+    result.map(drop).map_err(|error| format!("{error:?}"))
+}
+
+/// What is left of the world when an operation is complete, or was dropped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum After {
+    /// Everything as before.
+    Usable,
+    /// The channel is closed, if the operation got so far.
+    ChannelMayBeClosed,
+    /// The same for the connection.
+    ConnectionMayBeClosed,
+}
+
+/// A client with one channel for everything, and its broker.
+pub(super) struct World {
+    pub(super) pair: Pair,
+    pub(super) broker: Broker,
+    pub(super) connection: Connection,
+    pub(super) publisher: Publisher,
+    pub(super) channel: Channel,
+    /// Its first two deliveries have come and have not been looked at.
+    pub(super) consumer: Rc<RefCell<Consumer>>,
+}
+
+impl World {
+    pub(super) fn new(options: &ConnectionOptions) -> Self {
+        let mut pair = Pair::open_with(options);
+        let mut broker = Broker::default();
+        let connection = pair.connection.clone();
+        let opening = connection.clone();
+        let mut preparing = Task::new(async move {
+            let publisher = opening.open_publisher().await.unwrap();
+            let consume = publisher.channel().consume("q").tag("standing");
+            let consumer = consume.await.unwrap();
+            (publisher, consumer)
+        });
+        let (publisher, consumer) = loop {
+            if let Poll::Ready(prepared) = preparing.run() {
+                break prepared;
+            }
+            broker.read(&pair.sent_octets());
+            while let Some(frame) = broker.outgoing.pop_front() {
+                pair.feed(&frame);
+            }
+        };
+        let channel = publisher.channel().clone();
+        Self {
+            pair,
+            broker,
+            connection,
+            publisher,
+            channel,
+            consumer: Rc::new(RefCell::new(consumer)),
+        }
+    }
+
+    /// The broker reads what was sent, and so many of its frames arrive. False if nothing came.
+    pub(super) fn turn(&mut self, n_frames: usize) -> bool {
+        let octets = self.pair.sent_octets();
+        self.broker.read(&octets);
+        let n = n_frames.min(self.broker.outgoing.len());
+        for frame in self.broker.outgoing.drain(..n).collect::<Vec<_>>() {
+            self.pair.feed(&frame);
+        }
+        n > 0
+    }
+
+    /// Until neither side has anything to say.
+    pub(super) fn settle(&mut self) {
+        while self.turn(1) {}
+    }
+
+    /// Client and broker agree, and neither holds more than the application does.
+    #[track_caller]
+    pub(super) fn assert_nothing_left(mut self, after: After) {
+        if self.broker.closed {
+            assert_eq!(after, After::ConnectionMayBeClosed);
+            assert!(self.pair.core.is_finished());
+            return self.pair.assert_idle();
+        }
+        let id = self.channel.id();
+        if !self.broker.channels.contains_key(&id) {
+            assert_ne!(after, After::Usable);
+            assert!(self.channel.ended().is_some());
+            return self.pair.assert_idle();
+        }
+        // The channel works.
+        let channel = self.channel.clone();
+        let mut late =
+            Task::start(async move { channel.queue_declare(QueueDeclare::new("late")).await });
+        self.settle();
+        assert_eq!(late.ready().unwrap().name, "late");
+        // Nothing but our own channel, consumer and its two deliveries.
+        self.pair.assert_idle();
+        let channels: Vec<_> = self.broker.channels.keys().copied().collect();
+        assert_eq!(channels, [id], "channels at the broker");
+        assert_eq!(self.pair.core.link.outbox().channels_in_use(), 1);
+        let at_broker = &self.broker.channels[&id];
+        assert!(!at_broker.is_amid_content(), "half a message");
+        let consumers: Vec<_> = at_broker.consumers.keys().cloned().collect();
+        let in_core = self.pair.core.channels[usize::from(id)].as_ref().unwrap();
+        assert_eq!(in_core.tags(), consumers);
+        assert_eq!(self.channel.shared().confirms().leftovers(), (0, 0));
+        if consumers == ["standing"] {
+            let unacked: Vec<_> = at_broker.unacked.iter().copied().collect();
+            assert_eq!(unacked, [1, 2], "not settled");
+        } else {
+            assert_eq!(consumers, [""; 0], "consumers at the broker");
+        }
+        // No delivery was lost.
+        let mut consumer = self.consumer.borrow_mut();
+        for tag in [1, 2] {
+            let delivery = super::task::done(consumer.next()).unwrap().unwrap();
+            assert_eq!(delivery.delivery_tag(), tag);
+            delivery.ack().unwrap();
+        }
+        drop(consumer);
+        self.settle();
+        let at_broker = &self.broker.channels[&id];
+        let late = usize::from(!at_broker.consumers.contains_key("standing"));
+        assert_eq!(at_broker.unacked.len(), late, "{at_broker:?}");
+    }
+}
+
+/// An operation under way.
+pub(super) type Running = Pin<Box<dyn Future<Output = Told>>>;
+
+/// One way to use the client.
+pub(super) struct Operation {
+    pub(super) name: &'static str,
+    pub(super) after: After,
+    /// Left alone it is complete after a while.
+    pub(super) ends: bool,
+    start: Box<dyn Fn(&World) -> Running>,
+}
+
+impl Operation {
+    pub(super) fn start(&self, world: &World) -> Running {
+        (self.start)(world)
+    }
+}
+
+fn on_channel(
+    name: &'static str,
+    run: impl AsyncFn(Channel) -> Told + Copy + 'static,
+) -> Operation {
+    Operation {
+        name,
+        after: After::Usable,
+        ends: true,
+        start: Box::new(move |world| {
+            let channel = world.channel.clone();
+            Box::pin(async move { run(channel).await })
+        }),
+    }
+}
+
+fn on_publisher(
+    name: &'static str,
+    run: impl AsyncFn(Publisher) -> Told + Copy + 'static,
+) -> Operation {
+    Operation {
+        name,
+        after: After::Usable,
+        ends: true,
+        start: Box::new(move |world| {
+            let publisher = world.publisher.clone();
+            Box::pin(async move { run(publisher).await })
+        }),
+    }
+}
+
+fn on_connection(
+    name: &'static str,
+    run: impl AsyncFn(Connection) -> Told + Copy + 'static,
+) -> Operation {
+    Operation {
+        name,
+        after: After::Usable,
+        ends: true,
+        start: Box::new(move |world| {
+            let connection = world.connection.clone();
+            Box::pin(async move { run(connection).await })
+        }),
+    }
+}
+
+fn on_consumer(
+    name: &'static str,
+    run: impl AsyncFn(Rc<RefCell<Consumer>>) -> Told + Copy + 'static,
+) -> Operation {
+    Operation {
+        name,
+        after: After::Usable,
+        ends: true,
+        start: Box::new(move |world| {
+            let consumer = Rc::clone(&world.consumer);
+            Box::pin(async move { run(consumer).await })
+        }),
+    }
+}
+
+impl Operation {
+    fn leaves(mut self, after: After) -> Self {
+        self.after = after;
+        self
+    }
+
+    fn without_end(mut self) -> Self {
+        self.ends = false;
+        self
+    }
+}
+
+fn small() -> Message {
+    Message::new("body")
+}
+
+fn large() -> Message {
+    Message::new(vec![b'.'; 300_000])
+}
+
+/// All of them.
+pub(super) fn operations() -> Vec<Operation> {
+    [requests(), publishing(), consuming(), ending()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn requests() -> Vec<Operation> {
+    vec![
+        on_channel("queue.declare", async |c| {
+            told(c.queue_declare(QueueDeclare::new("dropped")).await)
+        }),
+        on_channel("queue.bind", async |c| {
+            told(c.queue_bind("q", "x", "k").await)
+        }),
+        on_channel("queue.unbind", async |c| {
+            told(c.queue_unbind("q", "x", "k").await)
+        }),
+        on_channel("queue.purge", async |c| told(c.queue_purge("q").await)),
+        on_channel("queue.delete", async |c| told(c.queue_delete("q").await)),
+        on_channel("exchange.declare", async |c| {
+            told(c.exchange_declare(ExchangeDeclare::topic("x")).await)
+        }),
+        on_channel("exchange.delete", async |c| {
+            told(c.exchange_delete("x").await)
+        }),
+        on_channel("basic.qos", async |c| {
+            told(c.basic_qos(10, QosScope::Consumer).await)
+        }),
+        on_channel("basic.recover", async |c| told(c.basic_recover().await)),
+        on_channel("confirm.select", async |c| told(c.confirm_select().await)),
+        on_channel("tx.select", async |c| told(c.tx_select().await)),
+        on_channel("tx.commit", async |c| told(c.tx_commit().await)),
+        on_channel("tx.rollback", async |c| told(c.tx_rollback().await)),
+        on_channel("basic.get", async |c| {
+            let Some(got) = c
+                .basic_get("q")
+                .await
+                .map_err(|error| format!("{error:?}"))?
+            else {
+                return Err("nothing to get".to_owned());
+            };
+            told(got.delivery.ack())
+        }),
+        on_channel("basic.get of nothing", async |c| {
+            told(c.basic_get("empty").await)
+        }),
+        on_channel("several requests", async |c| {
+            told(c.queue_declare(QueueDeclare::new("one")).await)?;
+            told(c.queue_bind("one", "x", "k").await)?;
+            told(c.queue_delete("one").await)
+        }),
+    ]
+}
+
+fn publishing() -> Vec<Operation> {
+    vec![
+        on_channel("basic.publish", async |c| {
+            told(c.basic_publish("", "key", &small()).await)
+        }),
+        on_channel("basic.publish of octets", async |c| {
+            let none = amqp_spec::basic::PropertiesRef::EMPTY;
+            told(c.basic_publish_body("", "key", none, "body").await)
+        }),
+        on_channel("basic.publish, prepared", async |c| {
+            let prepared = c.prepare("", "key", amqp_spec::basic::PropertiesRef::EMPTY);
+            told(prepared.unwrap().publish("body").await)
+        }),
+        on_publisher("publish", async |p| {
+            told(p.publish("", "key", small()).await)
+        }),
+        on_publisher("publish a large message", async |p| {
+            told(p.publish("", "key", large()).await)
+        }),
+        on_publisher("publish, returned", async |p| {
+            let outcome = p.mandatory().publish("", "key", small()).await;
+            match outcome {
+                Err(crate::PublishError::Returned(_)) => Ok(()),
+                other => told(other),
+            }
+        }),
+        on_publisher("send, then confirm in another order", async |p| {
+            let first = p.send("", "key", small()).await;
+            let first = first.map_err(|error| format!("{error:?}"))?;
+            let second = p.send("", "key", small()).await;
+            told(second.map_err(|error| format!("{error:?}"))?.await)?;
+            told(first.await)
+        }),
+        on_publisher("prepared publish", async |p| {
+            let prepared = p.prepare("", "key", amqp_spec::basic::PropertiesRef::EMPTY);
+            told(prepared.unwrap().publish("body").await)
+        }),
+        on_publisher("prepared send", async |p| {
+            let prepared = p.prepare("", "key", amqp_spec::basic::PropertiesRef::EMPTY);
+            let confirmation = prepared.unwrap().send("body").await;
+            told(confirmation.map_err(|error| format!("{error:?}"))?.await)
+        }),
+        on_publisher("publish more than there is room for", async |p| {
+            for _ in 0..3 {
+                told(p.publish("", "key", small()).await)?;
+                told(p.channel().basic_publish("", "key", &small()).await)?;
+            }
+            Ok(())
+        }),
+    ]
+}
+
+fn consuming() -> Vec<Operation> {
+    vec![
+        on_channel("basic.consume", async |c| {
+            told(c.consume("q").tag("dropped").await)
+        }),
+        on_channel("consume, next, cancel", async |c| {
+            let consumer = c.consume("q").tag("a").prefetch(1).await;
+            let mut consumer = consumer.map_err(|error| format!("{error:?}"))?;
+            for _ in 0..2 {
+                let delivery = consumer.next().await.unwrap();
+                told(delivery.map_err(|error| format!("{error:?}"))?.ack())?;
+            }
+            told(consumer.cancel().await)?;
+            while let Some(delivery) = consumer.next().await {
+                told(delivery.map_err(|error| format!("{error:?}"))?.ack())?;
+            }
+            Ok(())
+        }),
+        on_channel("consume without acknowledgements", async |c| {
+            let consumer = c.consume("q").no_ack().tag("z").await;
+            let mut consumer = consumer.map_err(|error| format!("{error:?}"))?;
+            told(consumer.next().await.unwrap())
+        }),
+        #[expect(
+            clippy::await_holding_refcell_ref,
+            reason = "nobody else looks meanwhile"
+        )]
+        on_consumer("cancel", async |c| told(c.borrow().cancel().await)),
+    ]
+}
+
+fn ending() -> Vec<Operation> {
+    vec![
+        on_connection("open_channel", async |c| told(c.open_channel().await)),
+        on_connection("open_publisher", async |c| told(c.open_publisher().await)),
+        on_connection("a publisher of a channel", async |c| {
+            let channel = c
+                .open_channel()
+                .await
+                .map_err(|error| format!("{error:?}"))?;
+            told(Publisher::new(channel).await)
+        }),
+        on_connection("a life on a channel of its own", async |c| {
+            let channel = c
+                .open_channel()
+                .await
+                .map_err(|error| format!("{error:?}"))?;
+            let consumer = channel.consume("q").await;
+            told(channel.queue_purge("q").await)?;
+            drop(consumer);
+            told(channel.close().await)
+        }),
+        on_connection("opened", async |c| told(c.opened().await)),
+        // It ends with the connection only, and says why.
+        on_connection("closed", async |c| Err(format!("{:?}", c.closed().await))).without_end(),
+        on_channel("channel.close", async |c| told(c.close().await))
+            .leaves(After::ChannelMayBeClosed),
+        on_connection("connection.close", async |c| told(c.close().await))
+            .leaves(After::ConnectionMayBeClosed),
+    ]
+}
