@@ -73,3 +73,13 @@ pub use self::uri::UriError;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles the examples of the answers to frequent questions.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/faq.md")]
+struct Faq;
+
+/// Compiles the examples for those who come from lapin.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-lapin.md")]
+struct FromLapin;
