@@ -39,6 +39,7 @@ mod consumer;
 mod declare;
 mod delivery;
 mod error;
+mod events;
 #[cfg(feature = "tokio")]
 pub mod guide;
 mod message;
@@ -63,6 +64,7 @@ pub use self::error::{
     BrokerClose, ChannelError, ConnectCause, ConnectError, ConnectionError, Initiator,
     PublishError, Stage, Violation,
 };
+pub use self::events::{Event, Events, Returns};
 pub use self::message::{Body, Message};
 pub use self::options::{ConnectionOptions, HostOrder, TcpOptions, TlsOptions};
 pub use self::publisher::{Confirmation, PreparedPublisher, Publisher};

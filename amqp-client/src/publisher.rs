@@ -223,7 +223,7 @@ impl Future for Confirmation {
 impl Drop for Confirmation {
     fn drop(&mut self) {
         if !self.done {
-            self.channel.shared().confirms().abandon(self.number);
+            self.channel.shared().abandon(self.number);
         }
     }
 }

@@ -67,7 +67,7 @@ impl Channel {
         let number = Publish::new(self, head, body).await?;
         if number > 0 {
             // The channel has confirms: what the broker says of this one is not to be kept.
-            self.shared().confirms().abandon(number);
+            self.shared().abandon(number);
         }
         Ok(())
     }

@@ -36,6 +36,19 @@ impl ChannelShared {
         self.confirms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Nobody will ask what became of this publish. If its message has come back, whoever listens
+    /// gets it.
+    pub(crate) fn abandon(&self, number: u64) {
+        let returned = self.confirms().abandon(number);
+        if let Some(message) = returned {
+            let mut wakers = Vec::new();
+            self.link.returned(self.at, *message, &mut wakers);
+            for waker in wakers {
+                waker.wake();
+            }
+        }
+    }
+
     /// The channel is over: whoever waits for a confirm learns why, and so does every later call.
     pub(crate) fn end(&self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);

@@ -139,15 +139,22 @@ impl Confirms {
         self.slots.get_mut(index)
     }
 
-    /// The broker returned this message; its ack is still to come.
-    pub(crate) fn returned(&mut self, number: u64, message: Box<Incoming>) {
+    /// The broker returned this message; its ack is still to come. It comes back from here if nobody
+    /// is going to ask for it.
+    pub(crate) fn returned(
+        &mut self,
+        number: u64,
+        message: Box<Incoming>,
+    ) -> Option<Box<Incoming>> {
         let abandoned = number
             .checked_sub(self.resolved + 1)
             .and_then(|offset| usize::try_from(offset).ok())
             .is_some_and(|index| matches!(self.slots.get(index), Some(Slot::Abandoned)));
         if number > self.resolved && !abandoned {
             self.notable.insert(number, Outcome::Returned(message));
+            return None;
         }
+        Some(message)
     }
 
     /// Nothing more will be answered.
@@ -174,8 +181,8 @@ impl Confirms {
         }
         if let Some(cause) = &self.ended {
             let cause = cause.clone();
-            self.notable.remove(&number);
-            return Poll::Ready(Err(cause));
+            // What has come back is in no queue, whatever followed.
+            return Poll::Ready(self.notable.remove(&number).ok_or(cause));
         }
         let offset = number - self.resolved - 1;
         match self.slot(offset) {
@@ -186,16 +193,20 @@ impl Confirms {
         Poll::Pending
     }
 
-    /// Nobody will ask about this number any more.
-    pub(crate) fn abandon(&mut self, number: u64) {
-        self.notable.remove(&number);
+    /// Nobody will ask about this number any more. Gives the message if it has come back.
+    pub(crate) fn abandon(&mut self, number: u64) -> Option<Box<Incoming>> {
+        let returned = match self.notable.remove(&number) {
+            Some(Outcome::Returned(message)) => Some(message),
+            Some(Outcome::Acked | Outcome::Nacked) | None => None,
+        };
         let Some(offset) = number.checked_sub(self.resolved + 1) else {
-            return;
+            return returned;
         };
         match self.slot(offset) {
             Some(slot @ (Slot::Unknown | Slot::Waiting(_))) => *slot = Slot::Abandoned,
             Some(Slot::Abandoned | Slot::Resolved) | None => {}
         }
+        returned
     }
 
     /// Whether anybody waits for an answer.

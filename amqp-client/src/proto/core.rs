@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use amqp_spec::{ReplyCode, connection, constants, frame};
 
+use super::events::Source;
 use super::handshake::{Login, Step};
 use super::heartbeat::{Due, Heartbeat};
 use super::inbound::InChannel;
@@ -30,6 +31,7 @@ use super::request::{Slot, after};
 use super::transmit::Transmit;
 use crate::blocked::WhenBlocked;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
+use crate::events::Event;
 
 /// What a core needs to know from the start.
 #[derive(Clone, Debug)]
@@ -316,8 +318,12 @@ impl Core {
 
     /// `connection.blocked` has come.
     pub(super) fn blocked(&mut self, reason: &Arc<str>) {
+        let event = Event::Blocked {
+            reason: Arc::clone(reason),
+        };
         let reason = Arc::clone(reason);
         let first = self.link.outbox().block(reason, self.now, &mut self.wakers);
+        self.emit(Source::Connection, &event);
         if first {
             self.blocked_until = self.blocked_timeout.map(|limit| after(self.now, limit));
         }
@@ -327,9 +333,13 @@ impl Core {
     pub(super) fn unblocked(&mut self) {
         self.blocked_until = None;
         let timeout = self.link.request_timeout;
-        self.link
+        let ended = self
+            .link
             .outbox()
             .unblock(self.now, timeout, &mut self.wakers);
+        if ended {
+            self.emit(Source::Connection, &Event::Unblocked);
+        }
     }
 
     /// The broker does not read, so that there is nothing to be said.
@@ -411,13 +421,24 @@ impl Core {
         self.give_up = Some(after(self.now, LAST_WORDS));
         let (slots, mut wakers) = self.link.outbox().close(&cause);
         self.link.end(&cause, &mut self.wakers);
-        let error = ChannelError::Connection(cause);
+        let error = ChannelError::Connection(cause.clone());
         self.fail_requests(slots, &error);
         for mut channel in std::mem::take(&mut self.channels).into_iter().flatten() {
             channel.end(&error, &mut self.wakers);
+            let event = Event::ChannelClosed {
+                channel: channel.shared.at.channel,
+                cause: error.clone(),
+            };
+            self.emit(Source::ChannelWithConnection(channel.shared.at), &event);
         }
+        self.emit(Source::Connection, &Event::ConnectionClosed { cause });
         self.wakers.append(&mut wakers);
         self.wake_all();
+    }
+
+    /// Tells whoever listens.
+    pub(super) fn emit(&mut self, from: Source, event: &Event) {
+        self.link.listeners.emit(from, event, &mut self.wakers);
     }
 
     pub(super) fn fail_requests(&mut self, slots: Vec<Slot>, error: &ChannelError) {

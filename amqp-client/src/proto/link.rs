@@ -1,12 +1,16 @@
 //! What every handle of a connection shares with the core.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::outbox::Outbox;
+use super::events::{Listeners, Source};
+use super::incoming::Incoming;
+use super::outbox::{At, Outbox};
+use crate::delivery::ReturnedMessage;
 use crate::error::ConnectionError;
+use crate::events::Event;
 
 /// Inbound octets above which the socket is not read, unless somebody waits for an answer.
 const INBOUND_HIGH: usize = 16 * 1024 * 1024;
@@ -26,6 +30,7 @@ pub(crate) struct Link {
     pub(crate) clock: fn() -> Instant,
     limits: Mutex<Limits>,
     end: Mutex<End>,
+    pub(crate) listeners: Listeners,
 }
 
 /// Why the connection ended, and who wants to know.
@@ -62,6 +67,7 @@ impl Link {
                 heartbeat: Duration::ZERO,
             }),
             end: Mutex::default(),
+            listeners: Listeners::default(),
         }
     }
 
@@ -87,6 +93,21 @@ impl Link {
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         end.cause.get_or_insert_with(|| cause.clone());
         wakers.append(&mut end.watchers);
+    }
+
+    /// A message has come back that nobody waits for.
+    pub(crate) fn returned(&self, at: At, message: Incoming, wakers: &mut Vec<Waker>) {
+        let event = Event::Returned {
+            channel: at.channel,
+            message: Arc::new(ReturnedMessage::new(message)),
+        };
+        self.listeners.emit(Source::Channel(at), &event, wakers);
+    }
+
+    /// Why the connection ended, if it has.
+    pub(crate) fn ended(&self) -> Option<ConnectionError> {
+        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.cause.clone()
     }
 
     /// Waits for the end of the connection.

@@ -7,16 +7,18 @@ use amqp_spec::frame::{self, Frame};
 use amqp_spec::wire::{MethodId, ShortStr, TypedMethod};
 use amqp_spec::{Method, ReplyCode, basic, channel, connection, constants};
 
-use super::consumer::End;
+use super::consumer::{ConsumerQueue, End};
 use super::content::{self, Target};
 use super::core::{Core, Phase};
+use super::events::Source;
 use super::handshake::{self, Step};
 use super::inbound::InChannel;
 use super::incoming::Incoming;
 use super::link::Link;
 use super::outbox::At;
 use super::request::{Barrier, Effect, Reply, Slot, after};
-use crate::error::{BrokerClose, ChannelError, ConnectionError, Violation};
+use crate::error::{BrokerClose, ChannelError, ConnectionError, Initiator, Violation};
+use crate::events::Event;
 
 impl Core {
     #[cold]
@@ -264,7 +266,9 @@ impl Core {
             }
             (Effect::Cancel(queue), _) => {
                 if let Some(channel) = self.in_channel(id)? {
+                    let at = channel.shared.at;
                     channel.remove_consumer(queue.tag.as_bytes());
+                    self.consumer_cancelled(at, &queue, Initiator::Application);
                 }
                 queue.end(End::Cancelled, &mut self.wakers);
             }
@@ -330,10 +334,18 @@ impl Core {
     /// The broker asks for content, or for none. What was handed over before goes on, and the answer
     /// behind it: nothing of a channel may stand amid its content.
     fn flow(&mut self, id: u16, active: bool) {
-        self.link.outbox().flow(id, active, &mut self.wakers);
-        if let Some(Some(channel)) = self.channels.get(usize::from(id)) {
-            let at = channel.shared.at;
-            self.send_quietly(at, &channel::FlowOk { active });
+        let changed = self.link.outbox().flow(id, active, &mut self.wakers);
+        let Some(Some(channel)) = self.channels.get(usize::from(id)) else {
+            return;
+        };
+        let at = channel.shared.at;
+        self.send_quietly(at, &channel::FlowOk { active });
+        if changed {
+            let event = Event::ChannelFlow {
+                channel: id,
+                active,
+            };
+            self.emit(Source::Channel(at), &event);
         }
     }
 
@@ -344,6 +356,11 @@ impl Core {
             .and_then(Option::take)
         {
             channel.end(error, &mut self.wakers);
+            let event = Event::ChannelClosed {
+                channel: id,
+                cause: error.clone(),
+            };
+            self.emit(Source::Channel(channel.shared.at), &event);
         }
         self.link.outbox().take_waiters(id, &mut self.wakers);
         for slot in &slots {
@@ -369,6 +386,7 @@ impl Core {
         let at = channel.shared.at;
         if let Some(queue) = channel.remove_consumer(cancel.consumer_tag.as_bytes()) {
             queue.end(End::CancelledByBroker, &mut self.wakers);
+            self.consumer_cancelled(at, &queue, Initiator::Broker);
         }
         // RabbitMQ's is always no-wait, and answering it would be fatal.
         if !cancel.no_wait {
@@ -384,6 +402,7 @@ impl Core {
         let Some(Some(channel)) = self.channels.get(usize::from(id)) else {
             return;
         };
+        let at = channel.shared.at;
         let mut confirms = channel.shared.confirms();
         let claimed = self
             .link
@@ -391,9 +410,23 @@ impl Core {
             .claim_returned(id, message.fingerprint(), |number| {
                 !confirms.is_resolved(number)
             });
-        if let Some(number) = claimed {
-            confirms.returned(number, Box::new(message));
+        let unclaimed = match claimed {
+            Some(number) => confirms.returned(number, Box::new(message)),
+            None => Some(Box::new(message)),
+        };
+        drop(confirms);
+        if let Some(message) = unclaimed {
+            self.link.returned(at, *message, &mut self.wakers);
         }
+    }
+
+    fn consumer_cancelled(&mut self, at: At, queue: &ConsumerQueue, by: Initiator) {
+        let event = Event::ConsumerCancelled {
+            channel: at.channel,
+            consumer_tag: queue.tag.clone(),
+            by,
+        };
+        self.emit(Source::Channel(at), &event);
     }
 
     // ── What nobody waits for ───────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@
 //! | `request` | who waits for which reply |
 //! | `confirms` | publisher confirms of one channel |
 //! | `consumer` | where deliveries wait to be picked up |
+//! | `events` | what happened, for whoever listens |
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `inbound`, `methods`, `content`, `piecewise` | what arrives |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
@@ -21,6 +22,7 @@ pub(crate) mod confirms;
 pub(crate) mod consumer;
 mod content;
 mod core;
+pub(crate) mod events;
 mod handshake;
 mod heartbeat;
 mod inbound;

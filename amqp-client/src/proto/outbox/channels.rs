@@ -176,6 +176,9 @@ impl Outbox {
         {
             channel.mandatory.pop_front();
         }
+        if !channel.confirming {
+            return;
+        }
         let number = channel.published;
         channel.mandatory.push_back((number, fingerprint));
     }

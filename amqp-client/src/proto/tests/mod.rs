@@ -30,6 +30,7 @@ mod content;
 mod cut;
 mod deliveries;
 mod drops;
+mod events;
 mod handshake;
 mod heartbeats;
 mod large;

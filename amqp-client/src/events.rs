@@ -1,0 +1,268 @@
+//! What happens on a connection, told to whoever listens.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use amqp_spec::wire::ShortString;
+use futures_core::Stream;
+
+use crate::channel::Channel;
+use crate::connection::Connection;
+use crate::delivery::ReturnedMessage;
+use crate::error::{ChannelError, ConnectionError, Initiator};
+use crate::message::{Body, Message};
+use crate::proto::events::{EventQueue, Scope};
+use crate::publish::{Publish, PublishHead};
+
+/// Something that happened on a connection; see [`Connection::events`].
+///
+/// Channels are named by their numbers, which are used again after a channel has ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The broker takes no messages for now, or has another reason for it than before.
+    Blocked {
+        /// Why, in the broker's words (RabbitMQ: `low on memory`).
+        reason: Arc<str>,
+    },
+    /// The broker takes messages again.
+    Unblocked,
+    /// The broker asked for no more messages on a channel, or for more. RabbitMQ never does.
+    ChannelFlow {
+        /// The channel.
+        channel: u16,
+        /// Whether messages may be published.
+        active: bool,
+    },
+    /// A mandatory message has come back that no [`Publisher`](crate::Publisher) waits for: it was
+    /// published with [`Channel::basic_publish_mandatory`], or its
+    /// [`Confirmation`](crate::Confirmation) was dropped.
+    Returned {
+        /// The channel that it was published on.
+        channel: u16,
+        /// The message, and why it came back.
+        message: Arc<ReturnedMessage>,
+    },
+    /// A consumer has ended, and its channel has not.
+    ConsumerCancelled {
+        /// Its channel.
+        channel: u16,
+        /// Its tag.
+        consumer_tag: ShortString,
+        /// The program, or the broker: the queue was deleted, or its node is gone.
+        by: Initiator,
+    },
+    /// A channel has ended. Told to listeners of the connection only if the connection lives on.
+    ChannelClosed {
+        /// The channel.
+        channel: u16,
+        /// Why it ended.
+        cause: ChannelError,
+    },
+    /// The connection has ended. Nothing follows.
+    ConnectionClosed {
+        /// Why it ended.
+        cause: ConnectionError,
+    },
+    /// The listener was too slow: these many events came before the next one, and were dropped.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+}
+
+impl Event {
+    pub(crate) fn is_last_of_channel(&self) -> bool {
+        matches!(self, Self::ChannelClosed { .. })
+    }
+
+    /// What it occupies besides itself.
+    pub(crate) fn footprint(&self) -> usize {
+        match self {
+            Self::Returned { message, .. } => message.body().len() + size_of::<ReturnedMessage>(),
+            _ => 0,
+        }
+    }
+}
+
+/// The events of a connection or a channel, from the moment at which they were asked for.
+///
+/// Up to 256 events wait to be read, and of returned messages up to 16 MiB; then the oldest go, and
+/// [`Event::Missed`] says how many. Nothing waits for a listener that does not read, and a listener
+/// keeps no connection open.
+///
+/// Also a [`Stream`].
+#[derive(Debug)]
+#[must_use = "nobody hears of the events"]
+pub struct Events {
+    queue: Arc<EventQueue>,
+}
+
+impl Events {
+    /// The next event; `None` after [`Event::ConnectionClosed`], for a channel after
+    /// [`Event::ChannelClosed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, no event is lost.
+    pub async fn next(&mut self) -> Option<Event> {
+        poll_fn(|context| self.queue.poll(context)).await
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.queue.poll(context)
+    }
+}
+
+/// The messages that come back on a channel and that no [`Publisher`](crate::Publisher) waits for;
+/// see [`Channel::returns`].
+///
+/// Also a [`Stream`].
+#[must_use = "nobody hears of what comes back"]
+pub struct Returns {
+    queue: Arc<EventQueue>,
+    missed: u64,
+}
+
+impl fmt::Debug for Returns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Returns")
+            .field("missed", &self.missed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Returns {
+    /// The next message; `None` when the channel has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, no message is lost.
+    pub async fn next(&mut self) -> Option<Arc<ReturnedMessage>> {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    /// How many messages were dropped so far because they were not read in time: more than 256, or
+    /// more than 16 MiB, were waiting.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Arc<ReturnedMessage>>> {
+        loop {
+            match self.queue.poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(Event::Returned { message, .. })) => {
+                    return Poll::Ready(Some(message));
+                }
+                Poll::Ready(Some(Event::Missed { count })) => self.missed += count,
+                Poll::Ready(Some(_)) => {}
+            }
+        }
+    }
+}
+
+impl Stream for Returns {
+    type Item = Arc<ReturnedMessage>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll(context)
+    }
+}
+
+/// Listening.
+impl Connection {
+    /// What happens on the connection from now on.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: amqp_client::Connection) {
+    /// use amqp_client::Event;
+    ///
+    /// let mut events = connection.events();
+    /// while let Some(event) = events.next().await {
+    ///     match event {
+    ///         Event::Blocked { reason } => eprintln!("the broker takes no messages: {reason}"),
+    ///         Event::ConnectionClosed { cause } => eprintln!("{cause}"),
+    ///         other => eprintln!("{other:?}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn events(&self) -> Events {
+        let link = self.link();
+        let queue = link.listeners.subscribe(Scope::Connection);
+        if let Some(cause) = link.ended() {
+            // It may have been told of it in between; it hears of it once.
+            queue.push(Event::ConnectionClosed { cause }, &mut Vec::new());
+        }
+        Events { queue }
+    }
+}
+
+/// Listening, and publishing what may come back.
+impl Channel {
+    /// What happens on the channel from now on: [`Event::ChannelFlow`], [`Event::Returned`],
+    /// [`Event::ConsumerCancelled`], and [`Event::ChannelClosed`] in the end, also if the connection
+    /// has ended.
+    pub fn events(&self) -> Events {
+        Events {
+            queue: self.subscribe(Scope::Channel(self.shared().at)),
+        }
+    }
+
+    /// The messages that come back from now on and that no [`Publisher`](crate::Publisher) waits
+    /// for.
+    pub fn returns(&self) -> Returns {
+        Returns {
+            queue: self.subscribe(Scope::Returns(self.shared().at)),
+            missed: 0,
+        }
+    }
+
+    fn subscribe(&self, scope: Scope) -> Arc<EventQueue> {
+        let queue = self.shared().link.listeners.subscribe(scope);
+        if let Some(cause) = self.ended() {
+            let channel = self.id();
+            queue.push(Event::ChannelClosed { channel, cause }, &mut Vec::new());
+        }
+        queue
+    }
+
+    /// As [`basic_publish`](Self::basic_publish), for a message that must reach at least one queue:
+    /// one that does not comes back, to [`returns`](Self::returns) and as [`Event::Returned`].
+    /// [`Publisher::mandatory`](crate::Publisher::mandatory) tells each publish what became of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`basic_publish`](Self::basic_publish).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`basic_publish`](Self::basic_publish).
+    pub async fn basic_publish_mandatory(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        message: &Message,
+    ) -> Result<(), ChannelError> {
+        let head = PublishHead::new(exchange, routing_key, message.check()?, true)?;
+        let body = Body::from(message.body());
+        // On a channel with confirms, so that no publisher takes it for his when it comes back.
+        let fingerprint = head.fingerprint(&body);
+        let publish = Publish::new(self, head, body).returnable(fingerprint);
+        let number = publish.await?;
+        if number > 0 {
+            self.shared().abandon(number);
+        }
+        Ok(())
+    }
+}

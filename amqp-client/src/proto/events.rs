@@ -1,0 +1,178 @@
+//! Where the core leaves what happened, for whoever listens.
+//!
+//! Each listener has a ring of its own: the newest events, up to a number and a size. Whoever does
+//! not read misses the oldest and is told how many; nobody waits for him. What a listener has
+//! dropped is forgotten at the next event.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+
+use super::outbox::At;
+use crate::events::Event;
+
+/// The most events that wait for one listener.
+pub(crate) const EVENTS: usize = 256;
+
+/// The most octets of returned messages that wait for one listener, unless one alone is larger.
+const OCTETS: usize = 16 * 1024 * 1024;
+
+/// What a listener wants to hear of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Scope {
+    /// Everything.
+    Connection,
+    /// One use of one channel.
+    Channel(At),
+    /// What comes back to one use of one channel.
+    Returns(At),
+}
+
+impl Scope {
+    fn covers(self, from: Source, event: &Event) -> bool {
+        let mine = |at| from == Source::Channel(at) || from == Source::ChannelWithConnection(at);
+        match self {
+            Self::Connection => !matches!(from, Source::ChannelWithConnection(_)),
+            Self::Channel(at) => mine(at),
+            Self::Returns(at) => mine(at) && (is_return(event) || event.is_last_of_channel()),
+        }
+    }
+
+    /// Whether the listener hears of nothing more.
+    fn ends_with(self, event: &Event) -> bool {
+        match self {
+            Self::Connection => matches!(event, Event::ConnectionClosed { .. }),
+            Self::Channel(_) | Self::Returns(_) => event.is_last_of_channel(),
+        }
+    }
+}
+
+/// Where an event comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Source {
+    Connection,
+    Channel(At),
+    /// The channel has ended, for its connection has, which tells its own listeners.
+    ChannelWithConnection(At),
+}
+
+fn is_return(event: &Event) -> bool {
+    matches!(event, Event::Returned { .. })
+}
+
+/// Everybody who listens to one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners(Mutex<Vec<Weak<EventQueue>>>);
+
+impl Listeners {
+    fn queues(&self) -> MutexGuard<'_, Vec<Weak<EventQueue>>> {
+        // Nothing panics while holding the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more listener, who hears of what happens from now on.
+    pub(crate) fn subscribe(&self, scope: Scope) -> Arc<EventQueue> {
+        let queue = Arc::new(EventQueue {
+            scope,
+            state: Mutex::default(),
+        });
+        let mut queues = self.queues();
+        queues.retain(|queue| queue.strong_count() > 0);
+        queues.push(Arc::downgrade(&queue));
+        drop(queues);
+        queue
+    }
+
+    /// Tells everybody whom it concerns; returns how many there were, and how many events were
+    /// missed in favour of this one.
+    pub(crate) fn emit(
+        &self,
+        from: Source,
+        event: &Event,
+        wakers: &mut Vec<Waker>,
+    ) -> (usize, u64) {
+        let mut concerned = Vec::new();
+        self.queues().retain(|queue| {
+            let queue = queue.upgrade();
+            let listens = queue.is_some();
+            concerned.extend(queue.filter(|queue| queue.scope.covers(from, event)));
+            listens
+        });
+        let missed = concerned
+            .iter()
+            .map(|queue| queue.push(event.clone(), wakers))
+            .sum();
+        (concerned.len(), missed)
+    }
+}
+
+/// The events that wait for one listener.
+#[derive(Debug)]
+pub(crate) struct EventQueue {
+    scope: Scope,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The oldest first.
+    events: VecDeque<Event>,
+    /// What returned messages among them occupy.
+    octets: usize,
+    /// Events dropped since the reader was last told.
+    missed: u64,
+    waker: Option<Waker>,
+    /// The last event is there, or has been read.
+    ended: bool,
+}
+
+impl EventQueue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while holding the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an event, at the cost of the oldest if there are too many; returns how many went.
+    pub(crate) fn push(&self, event: Event, wakers: &mut Vec<Waker>) -> u64 {
+        let mut state = self.state();
+        if state.ended {
+            return 0;
+        }
+        state.ended = self.scope.ends_with(&event);
+        state.octets += event.footprint();
+        state.events.push_back(event);
+        let mut dropped = Vec::new();
+        while state.events.len() > EVENTS || (state.octets > OCTETS && state.events.len() > 1) {
+            let Some(oldest) = state.events.pop_front() else {
+                break;
+            };
+            state.octets -= oldest.footprint();
+            dropped.push(oldest);
+        }
+        let missed = u64::try_from(dropped.len()).unwrap_or(u64::MAX);
+        state.missed += missed;
+        wakers.extend(state.waker.take());
+        missed
+    }
+
+    /// The next event; `None` when there will be no more. What was missed comes first.
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut state = self.state();
+        if state.missed > 0 {
+            let count = std::mem::take(&mut state.missed);
+            return Poll::Ready(Some(Event::Missed { count }));
+        }
+        if let Some(event) = state.events.pop_front() {
+            state.octets -= event.footprint();
+            return Poll::Ready(Some(event));
+        }
+        if state.ended {
+            return Poll::Ready(None);
+        }
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            None => state.waker = Some(context.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
