@@ -85,3 +85,8 @@ struct Faq;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/from-lapin.md")]
 struct FromLapin;
+
+/// Compiles the examples for those who come from pika.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-pika.md")]
+struct FromPika;

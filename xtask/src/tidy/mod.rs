@@ -24,7 +24,7 @@ Checks the house rules that neither the compiler nor clippy know:
   * no unsafe code, no notes to do something later, no paths of one machine
   * no spaces at the end of lines, and a newline at the end of files
   * crates depend on each other in one direction
-  * links in documents lead to files that are there
+  * links in documents lead to files and headings that are there
   * tests that documents name are there, and those of scenarios are in docs/scenarios.md
 
 usage: cargo xtask tidy
