@@ -1,10 +1,10 @@
 //! Blocked connections: a broker that is short of memory or disk takes no messages for a while.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use crate::connection::Connection;
 use crate::error::ConnectionError;
+use crate::proto::watchers::Watch;
 
 /// What publishing does while the broker has blocked the connection
 /// ([`ConnectionOptions::when_blocked`](crate::ConnectionOptions::when_blocked)).
@@ -50,6 +50,11 @@ impl Connection {
     ///
     /// Dropping the future changes nothing.
     pub async fn unblocked(&self) -> Result<(), ConnectionError> {
-        poll_fn(|context| self.link().outbox().poll_unblocked(context)).await
+        let link = self.link();
+        Watch::new(
+            |place, context| link.outbox().poll_unblocked(place, context),
+            |place| link.outbox().forget_unblocked(place),
+        )
+        .await
     }
 }

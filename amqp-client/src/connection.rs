@@ -1,7 +1,6 @@
 //! The connection handle.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use amqp_spec::wire::{FieldTable, ShortStr};
@@ -14,6 +13,7 @@ use crate::proto::link::Link;
 use crate::proto::opening::Opening;
 use crate::proto::outbox::Refused;
 use crate::proto::request::{Answer, Barrier, Effect, Slot, after};
+use crate::proto::watchers::Watch;
 use crate::proto::{Core, Limits};
 use crate::publisher::Publisher;
 
@@ -88,7 +88,12 @@ impl Connection {
     ///
     /// Dropping the future changes nothing; it may be called again.
     pub async fn opened(&self) -> Result<(), (Stage, ConnectCause)> {
-        poll_fn(|context| self.handle.opening.poll(context)).await
+        let opening = &self.handle.opening;
+        Watch::new(
+            |place, context| opening.poll(place, context),
+            |place| opening.forget(place),
+        )
+        .await
     }
 
     /// Opens a channel.
@@ -135,7 +140,12 @@ impl Connection {
     ///
     /// Dropping the future changes nothing.
     pub async fn closed(&self) -> ConnectionError {
-        poll_fn(|context| self.handle.link.poll_end(context)).await
+        let link = &self.handle.link;
+        Watch::new(
+            |place, context| link.poll_end(place, context),
+            |place| link.forget_watcher(place),
+        )
+        .await
     }
 
     /// Closes the connection: everything accepted before is written first, then the broker's answer

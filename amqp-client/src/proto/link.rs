@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::events::{Listeners, Source};
 use super::incoming::Incoming;
 use super::outbox::{At, Outbox};
+use super::watchers::Watchers;
 use crate::delivery::ReturnedMessage;
 use crate::error::ConnectionError;
 use crate::events::Event;
@@ -37,7 +38,7 @@ pub(crate) struct Link {
 #[derive(Debug, Default)]
 struct End {
     cause: Option<ConnectionError>,
-    watchers: Vec<Waker>,
+    watchers: Watchers,
 }
 
 /// What both sides agreed on when the connection was opened.
@@ -92,7 +93,7 @@ impl Link {
     pub(crate) fn end(&self, cause: &ConnectionError, wakers: &mut Vec<Waker>) {
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         end.cause.get_or_insert_with(|| cause.clone());
-        wakers.append(&mut end.watchers);
+        wakers.extend(end.watchers.take());
     }
 
     /// A message has come back that nobody waits for.
@@ -111,21 +112,32 @@ impl Link {
     }
 
     /// Waits for the end of the connection.
-    pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<ConnectionError> {
+    pub(crate) fn poll_end(
+        &self,
+        place: &mut Option<u64>,
+        context: &mut Context<'_>,
+    ) -> Poll<ConnectionError> {
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         match &end.cause {
             Some(cause) => Poll::Ready(cause.clone()),
             None => {
-                if !end
-                    .watchers
-                    .iter()
-                    .any(|watcher| watcher.will_wake(context.waker()))
-                {
-                    end.watchers.push(context.waker().clone());
-                }
+                end.watchers.watch(place, context);
                 Poll::Pending
             }
         }
+    }
+
+    /// Whoever waited for the end does so no longer.
+    pub(crate) fn forget_watcher(&self, place: u64) {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.watchers.forget(place);
+    }
+
+    /// How many wait for the end.
+    #[cfg(test)]
+    pub(crate) fn n_watchers(&self) -> usize {
+        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.watchers.len()
     }
 
     /// A consumer tag that this connection has not used. Short: it comes with every delivery.

@@ -36,6 +36,7 @@ mod read_buffer;
 pub(crate) mod request;
 mod rope;
 mod transmit;
+pub(crate) mod watchers;
 
 #[cfg(test)]
 mod tests;

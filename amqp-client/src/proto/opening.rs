@@ -1,10 +1,11 @@
 //! Where the caller of `open` waits for the handshake.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use amqp_spec::wire::FieldTable;
 
+use super::watchers::Watchers;
 use crate::error::{ConnectCause, ConnectionError, Stage};
 
 /// The outcome of the handshake.
@@ -14,7 +15,7 @@ pub(crate) struct Opening(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     outcome: Option<Result<(), (Stage, ConnectCause)>>,
-    wakers: Vec<Waker>,
+    watchers: Watchers,
     server_properties: FieldTable,
 }
 
@@ -28,7 +29,7 @@ impl Opening {
         let mut state = self.state();
         // The first word counts: what follows a failure is only its consequence.
         state.outcome.get_or_insert(outcome);
-        let wakers = std::mem::take(&mut state.wakers);
+        let wakers = state.watchers.take();
         drop(state);
         for waker in wakers {
             waker.wake();
@@ -54,6 +55,7 @@ impl Opening {
     /// Waits for the outcome; what exactly failed is told once, and that it failed always.
     pub(crate) fn poll(
         &self,
+        place: &mut Option<u64>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), (Stage, ConnectCause)>> {
         let mut state = self.state();
@@ -71,12 +73,14 @@ impl Opening {
                 Poll::Ready(Err((stage, cause)))
             }
             None => {
-                let known = |waker: &Waker| waker.will_wake(context.waker());
-                if !state.wakers.iter().any(known) {
-                    state.wakers.push(context.waker().clone());
-                }
+                state.watchers.watch(place, context);
                 Poll::Pending
             }
         }
+    }
+
+    /// Whoever waited for the outcome does so no longer.
+    pub(crate) fn forget(&self, place: u64) {
+        self.state().watchers.forget(place);
     }
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::super::watchers::Watchers;
 use super::{OutState, Outbox, Room, Wake};
 use crate::blocked::WhenBlocked;
 use crate::error::ConnectionError;
@@ -27,7 +28,7 @@ pub(super) struct Gate {
     /// What publishers do about it.
     pub(super) policy: WhenBlocked,
     /// Who wants to know when it ends.
-    watchers: Vec<Waker>,
+    watchers: Watchers,
 }
 
 impl Outbox {
@@ -88,7 +89,7 @@ impl Outbox {
             soonest = Some(soonest.map_or(slot.deadline, |soonest| soonest.min(slot.deadline)));
         }
         self.deadline = soonest;
-        wakers.append(&mut self.gate.watchers);
+        wakers.extend(self.gate.watchers.take());
         self.open_gate(wakers);
         true
     }
@@ -151,12 +152,13 @@ impl Outbox {
     /// The connection has ended.
     pub(super) fn close_gate(&mut self) -> Vec<Waker> {
         self.gate.blocked = None;
-        std::mem::take(&mut self.gate.watchers)
+        self.gate.watchers.take().collect()
     }
 
     /// Waits until the connection is not blocked, or has ended.
     pub(crate) fn poll_unblocked(
         &mut self,
+        place: &mut Option<u64>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), ConnectionError>> {
         if let Some(cause) = &self.closed {
@@ -165,13 +167,17 @@ impl Outbox {
         if self.gate.blocked.is_none() {
             return Poll::Ready(Ok(()));
         }
-        let watchers = &mut self.gate.watchers;
-        if !watchers
-            .iter()
-            .any(|waker| waker.will_wake(context.waker()))
-        {
-            watchers.push(context.waker().clone());
-        }
+        self.gate.watchers.watch(place, context);
         Poll::Pending
+    }
+
+    /// Whoever waited for the end of the alarm does so no longer.
+    pub(crate) fn forget_unblocked(&mut self, place: u64) {
+        self.gate.watchers.forget(place);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn n_gate_watchers(&self) -> usize {
+        self.gate.watchers.len()
     }
 }

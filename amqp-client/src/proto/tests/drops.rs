@@ -185,3 +185,26 @@ fn f17_any_future_dropped_at_any_poll_while_there_is_no_room_disturbs_nobody() {
     // Whoever publishes gets in line and waits for everybody before him.
     drop_everywhere(&quiet().high_water(1));
 }
+
+#[test]
+fn f17_whoever_looks_and_goes_leaves_no_waker_behind() {
+    let mut pair = super::pair::Pair::open();
+    let blocked = amqp_spec::connection::Blocked {
+        reason: super::wire::short("low on memory"),
+    };
+    pair.says(0, &blocked);
+    for _ in 0..100 {
+        // Each is a task of its own, with a waker of its own.
+        Task::start(pair.connection.closed()).pending();
+        Task::start(pair.connection.unblocked()).pending();
+    }
+    let link = &pair.core.link;
+    assert_eq!(link.n_watchers(), 0);
+    assert_eq!(link.outbox().n_gate_watchers(), 0);
+    // Whoever stays is told, with the waker that he gave last.
+    let connection = pair.connection.clone();
+    let mut watcher = Task::start(async move { connection.closed().await });
+    watcher.pending();
+    pair.eof();
+    watcher.ready();
+}

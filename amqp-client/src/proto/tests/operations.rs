@@ -314,6 +314,9 @@ fn publishing() -> Vec<Operation> {
             let prepared = c.prepare("", "key", amqp_spec::basic::PropertiesRef::EMPTY);
             told(prepared.unwrap().publish("body").await)
         }),
+        on_channel("basic.publish, mandatory", async |c| {
+            told(c.basic_publish_mandatory("", "key", &small()).await)
+        }),
         on_publisher("publish", async |p| {
             told(p.publish("", "key", small()).await)
         }),
@@ -405,6 +408,7 @@ fn ending() -> Vec<Operation> {
             drop(consumer);
             told(channel.close().await)
         }),
+        on_connection("unblocked", async |c| told(c.unblocked().await)),
         on_connection("opened", async |c| told(c.opened().await)),
         // It ends with the connection only, and says why.
         on_connection("closed", async |c| Err(format!("{:?}", c.closed().await))).without_end(),
