@@ -48,6 +48,8 @@ pub mod proto;
 mod publish;
 mod publisher;
 mod secret;
+#[cfg(feature = "tokio")]
+mod tls;
 mod uri;
 
 pub use amqp_spec;
@@ -61,8 +63,8 @@ pub use self::consumer::{
 pub use self::declare::{DeclaredQueue, ExchangeDeclare, QueueDeclare};
 pub use self::delivery::{Delivery, Got, Received, ReturnedMessage};
 pub use self::error::{
-    BrokerClose, ChannelError, ConnectCause, ConnectError, ConnectionError, Initiator,
-    PublishError, Stage, Violation,
+    Attempt, BrokerClose, CertificateFault, ChannelError, ConnectCause, ConnectError,
+    ConnectionError, Diagnosis, Initiator, PublishError, Stage, TlsError, Violation,
 };
 pub use self::events::{Event, Events, Returns};
 pub use self::message::{Body, Message};

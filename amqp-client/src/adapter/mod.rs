@@ -2,4 +2,10 @@
 //! [core](crate::proto::Core), keeps its deadlines, and decides nothing about AMQP.
 
 #[cfg(feature = "tokio")]
+mod connect;
+#[cfg(feature = "tokio")]
+mod network;
+#[cfg(feature = "tokio")]
+mod race;
+#[cfg(feature = "tokio")]
 pub(crate) mod tokio;

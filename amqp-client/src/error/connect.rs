@@ -1,32 +1,41 @@
-//! Why a connection could not be opened.
+//! Why a connection could not be opened: each attempt, how far it came, and what happened.
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::ConnectionError;
+use super::{ConnectionError, Diagnosis, TlsError};
 
-/// How far the opening of a connection had come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// How far the opening of a connection had come. Later stages compare greater.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Stage {
+    /// Reading the URI and the options. Nothing was sent anywhere.
+    Options,
     /// Resolving the host name.
     Resolve,
-    /// Connecting.
+    /// Connecting the socket.
     Tcp,
+    /// Agreeing on TLS, before the first octet of AMQP.
+    Tls,
     /// Waiting for `connection.start` after our protocol header.
     Start,
     /// Logging in: between `connection.start-ok` and `connection.tune`.
     Login,
-    /// Opening the virtual host: between `connection.open` and `connection.open-ok`.
+    /// Agreeing on limits and opening the virtual host: between `connection.tune-ok` and
+    /// `connection.open-ok`.
     Open,
 }
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Options => "reading the options",
             Self::Resolve => "resolving the host name",
             Self::Tcp => "connecting",
+            Self::Tls => "agreeing on TLS",
             Self::Start => "waiting for connection.start",
             Self::Login => "logging in",
             Self::Open => "opening the virtual host",
@@ -34,94 +43,281 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Why a connection could not be opened. Never contains the password.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ConnectError {
-    /// How far it came.
-    pub stage: Stage,
-    /// The host and port that were tried.
-    pub address: String,
-    /// What happened.
-    pub cause: ConnectCause,
-}
-
 /// What happened when a connection could not be opened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ConnectCause {
     /// The URI or an option is not valid.
     Options(crate::uri::UriError),
     /// The operating system reported an error.
-    Io(io::Error),
+    Io(Arc<io::Error>),
+    /// TLS could not be set up, or the two sides did not agree on it.
+    Tls(TlsError),
     /// The connection ended while being opened.
     Connection(ConnectionError),
     /// The broker offers none of the mechanisms that could be used; here is what it offers.
     Mechanism(String),
-    /// It took longer than the bring-up timeout.
+    /// It took longer than this, which is the limit that applies to the stage.
     Timeout(Duration),
+}
+
+impl fmt::Display for ConnectCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Options(error) => write!(f, "{error}"),
+            Self::Io(error) => write!(f, "{error}"),
+            Self::Tls(error) => write!(f, "{error}"),
+            Self::Connection(error) => write!(f, "{error}"),
+            Self::Mechanism(offered) => write!(
+                f,
+                "no authentication mechanism in common; the broker offers {offered:?}"
+            ),
+            Self::Timeout(after) => write!(f, "not done after {} s", after.as_secs_f32()),
+        }
+    }
+}
+
+impl From<io::Error> for ConnectCause {
+    fn from(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+}
+
+/// One attempt to reach one address, and how it failed. Its text is one line.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// How far it came.
+    pub stage: Stage,
+    /// The host and port that were tried, as they were configured; for a Unix socket its path.
+    pub address: String,
+    /// What the host name was resolved to, if it came that far.
+    pub peer: Option<SocketAddr>,
+    /// What happened.
+    pub cause: ConnectCause,
+}
+
+impl Attempt {
+    pub(crate) fn new(stage: Stage, address: impl Into<String>, cause: ConnectCause) -> Self {
+        Self {
+            stage,
+            address: address.into(),
+            peer: None,
+            cause,
+        }
+    }
+
+    /// What is probably wrong, where that can be told.
+    #[must_use]
+    pub fn diagnosis(&self) -> Option<Diagnosis> {
+        Diagnosis::of(self.stage, &self.cause)
+    }
+
+    /// Whether the same attempt may succeed later, or another host may accept it. Not so where the
+    /// options are wrong or the broker refused user, password or virtual host.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match &self.cause {
+            ConnectCause::Options(_) | ConnectCause::Mechanism(_) => false,
+            ConnectCause::Tls(error) => error.is_retryable(),
+            ConnectCause::Io(_) | ConnectCause::Timeout(_) | ConnectCause::Connection(_) => {
+                !self.diagnosis().is_some_and(Diagnosis::is_final)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)?;
+        match self.peer {
+            // An address in place of a name needs no second mention.
+            Some(peer) if peer.to_string() != self.address => write!(f, " ({peer})")?,
+            _ => {}
+        }
+        write!(f, " while {}: {}", self.stage, self.cause)?;
+        match self.diagnosis() {
+            Some(diagnosis) => write!(f, " ({diagnosis})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a connection could not be opened: every attempt, with its host, stage and cause.
+///
+/// [`stage`](Self::stage), [`address`](Self::address), [`cause`](Self::cause) and
+/// [`diagnosis`](Self::diagnosis) are those of the attempt that came furthest, which says most; of
+/// several, the last. Nothing in it, its text or its `Debug` is secret. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ConnectError(Arc<Attempts>);
+
+#[derive(Debug)]
+struct Attempts {
+    /// In the order in which they failed; never empty.
+    latest: Vec<Attempt>,
+    /// How many there were; only the latest are kept.
+    n_attempts: usize,
+    furthest: Attempt,
+}
+
+/// Who tries for days should not collect the reasons of days.
+const KEPT: usize = 64;
+
+/// Attempts that failed, while others are still to come.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    latest: Vec<Attempt>,
+    n_attempts: usize,
+    furthest: Option<Attempt>,
+}
+
+impl Failures {
+    pub(crate) fn push(&mut self, attempt: Attempt) {
+        let furthest = self.furthest.as_ref();
+        if furthest.is_none_or(|furthest| furthest.stage <= attempt.stage) {
+            self.furthest = Some(attempt.clone());
+        }
+        if self.latest.len() == KEPT {
+            self.latest.remove(0);
+        }
+        self.latest.push(attempt);
+        self.n_attempts += 1;
+    }
+
+    /// All of them, of which this is the last.
+    pub(crate) fn end_with(mut self, last: Attempt) -> ConnectError {
+        self.push(last.clone());
+        ConnectError(Arc::new(Attempts {
+            latest: self.latest,
+            n_attempts: self.n_attempts,
+            furthest: self.furthest.unwrap_or(last),
+        }))
+    }
 }
 
 impl ConnectError {
     /// For adapters: what [`Connection::opened`](crate::Connection::opened) said, with the address.
     pub fn new(stage: Stage, address: impl Into<String>, cause: ConnectCause) -> Self {
-        Self {
-            stage,
-            address: address.into(),
-            cause,
+        Failures::default().end_with(Attempt::new(stage, address, cause))
+    }
+
+    /// Every attempt, in the order in which they failed; at least one, at most the latest 64. A
+    /// host whose name has several addresses counts once for each that could not be connected to.
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.0.latest
+    }
+
+    /// The attempt that came furthest.
+    #[must_use]
+    pub fn furthest(&self) -> &Attempt {
+        &self.0.furthest
+    }
+
+    /// How far it came.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.furthest().stage
+    }
+
+    /// The host and port that were tried.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.furthest().address
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn cause(&self) -> &ConnectCause {
+        &self.furthest().cause
+    }
+
+    /// What is probably wrong, where that can be told. Its text is the hint in ours.
+    #[must_use]
+    pub fn diagnosis(&self) -> Option<Diagnosis> {
+        self.furthest().diagnosis()
+    }
+
+    /// Whether the broker refused user or password, or hung up in a way that probably means so, or
+    /// shares no authentication mechanism with us.
+    #[must_use]
+    pub fn is_authentication_failure(&self) -> bool {
+        use Diagnosis::{
+            LoginTooLarge, NoCommonMechanism, ProbablyWrongCredentials, WrongCredentials,
+        };
+        matches!(
+            self.diagnosis(),
+            Some(WrongCredentials | ProbablyWrongCredentials | LoginTooLarge | NoCommonMechanism)
+        )
+    }
+
+    /// Whether the virtual host does not exist or the user may not enter it, or the broker hung up
+    /// in a way that probably means so.
+    #[must_use]
+    pub fn is_access_refused(&self) -> bool {
+        use Diagnosis::{ProbablyVirtualHost, VirtualHostNotFound, VirtualHostRefused};
+        matches!(
+            self.diagnosis(),
+            Some(VirtualHostNotFound | VirtualHostRefused | ProbablyVirtualHost)
+        )
+    }
+
+    /// Whether the server probably does not speak AMQP 0-9-1 at that port, or only behind TLS.
+    #[must_use]
+    pub fn is_incompatible_protocol(&self) -> bool {
+        use Diagnosis::{Amqp10, HungUpAtStart, NotAmqp, SpeaksHttp, TlsExpected, TlsNotSpoken};
+        matches!(
+            self.diagnosis(),
+            Some(NotAmqp | SpeaksHttp | Amqp10 | TlsExpected | TlsNotSpoken | HungUpAtStart)
+        )
+    }
+
+    /// Whether time ran out, at whatever stage.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        match self.cause() {
+            ConnectCause::Timeout(_) => true,
+            ConnectCause::Io(error) => error.kind() == io::ErrorKind::TimedOut,
+            _ => false,
         }
     }
 
-    /// What is probably wrong, in a sentence, where that can be told.
+    /// Whether TLS could not be set up or agreed on.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        let ConnectCause::Connection(ended) = &self.cause else {
-            return None;
-        };
-        match (self.stage, ended) {
-            (Stage::Login, ConnectionError::EndOfStream | ConnectionError::Io(_)) => {
-                Some("a broker that closes here has probably refused user name or password")
-            }
-            (Stage::Start, ConnectionError::Protocol(_)) => {
-                Some("is this the AMQP port, without TLS? (5672; 5671 is for TLS, 15672 for HTTP)")
-            }
-            (Stage::Open, ConnectionError::ClosedByBroker(_)) => {
-                Some("does the virtual host exist, and may the user enter it?")
-            }
-            _ => None,
-        }
+    pub fn is_tls(&self) -> bool {
+        self.stage() == Stage::Tls
+    }
+
+    /// Whether trying again later may succeed without a change of the options or at the broker: no
+    /// attempt was refused for good.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.attempts().iter().all(Attempt::is_retryable)
     }
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "cannot connect to {} while {}: ",
-            self.address, self.stage
-        )?;
-        match &self.cause {
-            ConnectCause::Options(error) => write!(f, "{error}")?,
-            ConnectCause::Io(error) => write!(f, "{error}")?,
-            ConnectCause::Connection(error) => write!(f, "{error}")?,
-            ConnectCause::Mechanism(offered) => write!(
-                f,
-                "no authentication mechanism in common; the broker offers {offered:?}"
-            )?,
-            ConnectCause::Timeout(after) => write!(f, "not done after {} s", after.as_secs_f32())?,
-        }
-        match self.hint() {
-            Some(hint) => write!(f, " ({hint})"),
-            None => Ok(()),
+        match self.attempts() {
+            [one] if one.stage == Stage::Options => write!(f, "cannot connect: {}", one.cause),
+            [one] => write!(f, "cannot connect to {one}"),
+            latest => {
+                write!(f, "cannot connect, {} attempts failed:", self.0.n_attempts)?;
+                if self.0.n_attempts > latest.len() {
+                    f.write_str("\n  …")?;
+                }
+                latest.iter().try_for_each(|one| write!(f, "\n  {one}"))
+            }
         }
     }
 }
 
 impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.cause {
+        match self.cause() {
             ConnectCause::Options(error) => Some(error),
-            ConnectCause::Io(error) => Some(error),
+            ConnectCause::Io(error) => Some(&**error),
+            ConnectCause::Tls(error) => Some(error),
             ConnectCause::Connection(error) => Some(error),
             ConnectCause::Mechanism(_) | ConnectCause::Timeout(_) => None,
         }

@@ -8,7 +8,9 @@
 mod channel;
 mod connect;
 mod connection;
+mod diagnosis;
 mod publish;
+mod tls;
 mod violation;
 
 use std::fmt;
@@ -17,9 +19,13 @@ use amqp_spec::ReplyCode;
 use amqp_spec::wire::MethodId;
 
 pub use self::channel::ChannelError;
-pub use self::connect::{ConnectCause, ConnectError, Stage};
+#[cfg(feature = "tokio")]
+pub(crate) use self::connect::Failures;
+pub use self::connect::{Attempt, ConnectCause, ConnectError, Stage};
 pub use self::connection::ConnectionError;
+pub use self::diagnosis::Diagnosis;
 pub use self::publish::PublishError;
+pub use self::tls::{CertificateFault, TlsError};
 pub use self::violation::Violation;
 
 /// Who ended a connection or a channel.

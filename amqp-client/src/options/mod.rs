@@ -16,10 +16,14 @@ use crate::proto::{CoreOptions, Limits, Login};
 use crate::secret::Secret;
 use crate::uri::{self, UriError};
 
+#[cfg(feature = "tokio")]
+pub(crate) use self::hosts::Address;
 pub(crate) use self::hosts::Host;
 pub use self::hosts::HostOrder;
 pub use self::tcp::TcpOptions;
 pub use self::tls::TlsOptions;
+#[cfg(feature = "rustls-core")]
+pub(crate) use self::tls::{ServerName, Verify};
 
 /// Everything that opening a connection depends on. Start from a URI or from
 /// [`ConnectionOptions::default`], which is `amqp://guest:guest@localhost:5672/%2f`.
@@ -52,6 +56,7 @@ pub struct ConnectionOptions {
     pub(crate) connection_attempts: u32,
     pub(crate) retry_delay: Duration,
     pub(crate) handshake_timeout: Duration,
+    pub(crate) bring_up_timeout: Option<Duration>,
     pub(crate) request_timeout: Duration,
     pub(crate) close_timeout: Duration,
     pub(crate) max_message_size: u64,
@@ -81,6 +86,7 @@ impl Default for ConnectionOptions {
             connection_attempts: 1,
             retry_delay: Duration::from_secs(2),
             handshake_timeout: Duration::from_secs(15),
+            bring_up_timeout: None,
             request_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
             max_message_size: 128 * 1024 * 1024,
@@ -153,7 +159,8 @@ impl ConnectionOptions {
         self
     }
 
-    /// How long resolving and connecting may take. Default: 10 s.
+    /// How long resolving the name of a host and connecting to one of its addresses may take.
+    /// Default: 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -175,11 +182,19 @@ impl ConnectionOptions {
         self
     }
 
-    /// How long the broker may take from the first octet until the connection is open. Default:
-    /// 15 s; RabbitMQ itself gives up after 10 s.
+    /// How long the broker may take from the first octet until the connection is open; with TLS, as
+    /// long again to agree on that before. Default: 15 s; RabbitMQ itself gives up after 10 s.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long opening a connection may take in all, with every host, every attempt and the waiting
+    /// between them. `None` leaves it to the limits of the single steps. Default: `None`.
+    #[must_use]
+    pub fn bring_up_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.bring_up_timeout = timeout.into();
         self
     }
 

@@ -10,11 +10,19 @@ use crate::secret::Secret;
 pub struct TlsOptions {
     pub(crate) ca_files: Vec<PathBuf>,
     pub(crate) ca_pem: Vec<Vec<u8>>,
+    /// Those named take the place of the system's, unless these are wanted as well.
+    pub(crate) system_roots: bool,
+    pub(crate) bundled_roots: bool,
     pub(crate) certificate_file: Option<PathBuf>,
+    /// `None`: the key is in the file of the certificate.
     pub(crate) key_file: Option<PathBuf>,
+    /// The certificate and its key themselves, in place of files.
+    pub(crate) identity_pem: Option<(Vec<u8>, Secret)>,
     pub(crate) key_password: Option<Secret>,
     pub(crate) verify: Verify,
     pub(crate) server_name: ServerName,
+    #[cfg(feature = "rustls-core")]
+    pub(crate) brought: crate::tls::options::Brought,
 }
 
 /// Whether the broker has to prove who it is.
@@ -39,7 +47,7 @@ pub(crate) enum ServerName {
 
 impl TlsOptions {
     /// A file of certificates (PEM), of which one has to vouch for the broker's; in place of the
-    /// roots that are trusted otherwise. May be called again for more.
+    /// authorities that the system trusts. May be called again for more.
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_files.push(path.into());
@@ -53,8 +61,24 @@ impl TlsOptions {
         self
     }
 
+    /// Trusts the authorities of the operating system, also if others are named. Takes the feature
+    /// `rustls-native-roots`, which is part of `rustls`. Default: they are trusted if none are named.
+    #[must_use]
+    pub fn system_roots(mut self) -> Self {
+        self.system_roots = true;
+        self
+    }
+
+    /// Trusts the authorities that Mozilla trusts, as they were when the program was built; for
+    /// systems that have none of their own. Takes the feature `rustls-webpki-roots`.
+    #[must_use]
+    pub fn bundled_roots(mut self) -> Self {
+        self.bundled_roots = true;
+        self
+    }
+
     /// The files (PEM) of our own certificate, with those that vouch for it behind it, and of its
-    /// key: for brokers that want to know who connects.
+    /// key (PKCS #8, PKCS #1 or SEC 1): for brokers that want to know who connects.
     #[must_use]
     pub fn client_certificate(
         mut self,
@@ -66,7 +90,18 @@ impl TlsOptions {
         self
     }
 
-    /// What the file of the key is encrypted with.
+    /// The same, with certificate and key themselves (PEM); they take the place of files.
+    #[must_use]
+    pub fn client_certificate_pem(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Secret>,
+    ) -> Self {
+        self.identity_pem = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// What the key is encrypted with.
     #[must_use]
     pub fn key_password(mut self, password: impl Into<Secret>) -> Self {
         self.key_password = Some(password.into());

@@ -248,7 +248,7 @@ fn everybody_learns_that_the_broker_was_killed() {
             .await;
         assert!(connection.close().await.is_err());
         let error = Connection::open(&broker.url()).await.unwrap_err();
-        assert_eq!(error.stage, amqp_client::Stage::Tcp);
+        assert_eq!(error.stage(), amqp_client::Stage::Tcp);
     });
 }
 

@@ -61,11 +61,12 @@ async fn refused_login_is_told_in_full() {
     };
     let (opened, ()) = tokio::join!(soon(Connection::open_over(stream, &options)), broker);
     let error = opened.unwrap_err();
-    assert_eq!(error.stage, Stage::Login);
+    assert_eq!(error.stage(), Stage::Login);
     assert_eq!(
         error.to_string(),
         "cannot connect to localhost:5672 while logging in: connection closed by the broker: \
-         403 ACCESS_REFUSED - Login was refused"
+         403 ACCESS_REFUSED - Login was refused (are user name and password right? `guest` may only \
+         connect from the broker's host)"
     );
 }
 
@@ -81,9 +82,9 @@ async fn broker_that_hangs_up_is_told_with_a_hint() {
     };
     let (opened, ()) = tokio::join!(soon(Connection::open_over(stream, &options)), broker);
     let error = opened.unwrap_err();
-    assert_eq!(error.stage, Stage::Login);
+    assert_eq!(error.stage(), Stage::Login);
     assert!(matches!(
-        error.cause,
+        error.cause(),
         ConnectCause::Connection(ConnectionError::EndOfStream | ConnectionError::Io(_))
     ));
     assert!(error.to_string().contains("user name or password"));

@@ -1,0 +1,340 @@
+//! The way to the broker: hosts, addresses, TLS, and the handshake of AMQP at its end.
+//!
+//! ```text
+//! for each round, for each host:   resolve ▶ race of the addresses ▶ [TLS] ▶ AMQP handshake
+//! ```
+//!
+//! Names are resolved and files read anew at each attempt. Every attempt that fails is kept for the
+//! error. What was refused for good (a wrong password, say) is not tried again, nor elsewhere: the
+//! hosts are taken for one cluster.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::network::{Network, System};
+use super::race::race;
+use super::tokio::{Driver, now};
+use crate::connection::Connection;
+use crate::error::{Attempt, ConnectCause, ConnectError, Failures, Stage};
+use crate::options::{Address, ConnectionOptions, HostOrder};
+use crate::tls;
+
+impl Connection {
+    /// Opens a connection to the broker that the URI names.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), amqp_client::ConnectError> {
+    /// let connection = amqp_client::Connection::open("amqp://guest:guest@localhost").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Every attempt, how far it came, what happened, and what is probably wrong.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the socket is closed.
+    pub async fn open(uri: &str) -> Result<Self, ConnectError> {
+        let options = uri.parse::<ConnectionOptions>().map_err(|error| {
+            ConnectError::new(Stage::Options, "the URI", ConnectCause::Options(error))
+        })?;
+        Self::open_with(&options).await
+    }
+
+    /// Opens a connection with these options, over TCP, and over TLS if they say so.
+    ///
+    /// Each of the [`connection_attempts`](ConnectionOptions::connection_attempts) tries all hosts,
+    /// in random order unless told otherwise, until one lets us in. Names are resolved anew each
+    /// time; of several addresses the one that answers first is taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`open`](Self::open).
+    pub async fn open_with(options: &ConnectionOptions) -> Result<Self, ConnectError> {
+        open_on(&System(&options.tcp), options).await
+    }
+
+    /// Opens a connection over a stream that is already there: TLS of one's own, a tunnel, a pipe in
+    /// memory. Host and port of the options only appear in errors, and their TLS options do not
+    /// apply.
+    ///
+    /// Must be called within a tokio runtime, which then drives the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the stream is closed.
+    pub async fn open_over<S>(stream: S, options: &ConnectionOptions) -> Result<Self, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let budget = Budget::new(options);
+        shake_hands(stream, options, &budget)
+            .await
+            .map_err(|(stage, cause)| ConnectError::new(stage, options.address(), cause))
+    }
+
+    /// Opens a connection over a Unix socket, to a broker or to a proxy that stands in front of one.
+    /// Hosts, TCP options and TLS options do not apply. Tried once.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), with the path in place of host and port.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`open`](Self::open).
+    #[cfg(unix)]
+    pub async fn open_unix(
+        path: impl AsRef<std::path::Path>,
+        options: &ConnectionOptions,
+    ) -> Result<Self, ConnectError> {
+        let path = path.as_ref();
+        let failed = |(stage, cause)| ConnectError::new(stage, path.display().to_string(), cause);
+        let budget = Budget::new(options);
+        let step = budget.step(options.connect_timeout);
+        let stream = match timeout_at(step.deadline, tokio::net::UnixStream::connect(path)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(failed((Stage::Tcp, error.into()))),
+            Err(_) => return Err(failed((Stage::Tcp, ConnectCause::Timeout(step.limit)))),
+        };
+        shake_hands(stream, options, &budget).await.map_err(failed)
+    }
+}
+
+/// Opens a connection over this network.
+pub(super) async fn open_on<N: Network>(
+    network: &N,
+    options: &ConnectionOptions,
+) -> Result<Connection, ConnectError> {
+    let budget = Budget::new(options);
+    let mut failures = Failures::default();
+    let mut last = None;
+    for round in 0..options.connection_attempts.max(1) {
+        if round > 0 {
+            let again = after(Instant::now(), options.retry_delay);
+            if budget.is_over_at(again) {
+                break;
+            }
+            sleep_until(again).await;
+        }
+        for (host, port) in in_order(options, network.random()) {
+            if let Some(earlier) = last.take() {
+                failures.push(earlier);
+            }
+            let target = Target {
+                host,
+                port,
+                options,
+                budget: &budget,
+            };
+            match target.attempt(network, &mut failures).await {
+                Ok(connection) => return Ok(connection),
+                Err(attempt) if !attempt.is_retryable() || budget.is_over_at(Instant::now()) => {
+                    return Err(failures.end_with(attempt));
+                }
+                Err(attempt) => last = Some(attempt),
+            }
+        }
+    }
+    let last = last.unwrap_or_else(|| {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "no host was given");
+        Attempt::new(Stage::Options, "no host", error.into())
+    });
+    Err(failures.end_with(last))
+}
+
+/// The hosts in the order in which to try them.
+fn in_order(options: &ConnectionOptions, seed: u64) -> Vec<(&str, u16)> {
+    let mut hosts: Vec<_> = options.addresses().collect();
+    match options.host_order {
+        HostOrder::Given => {}
+        HostOrder::Random => shuffle(&mut hosts, seed),
+    }
+    hosts
+}
+
+/// Fisher and Yates's shuffle; each step takes its number from a different stretch of the seed's
+/// sequence (SplitMix64).
+fn shuffle<T>(items: &mut [T], mut seed: u64) {
+    for last in (1..items.len()).rev() {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut number = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        number ^= number >> 31;
+        let n_left = u64::try_from(last).unwrap_or(u64::MAX).saturating_add(1);
+        items.swap(last, usize::try_from(number % n_left).unwrap_or(last));
+    }
+}
+
+/// One host to try.
+struct Target<'a> {
+    host: &'a str,
+    port: u16,
+    options: &'a ConnectionOptions,
+    budget: &'a Budget,
+}
+
+impl Target<'_> {
+    /// Tries the host once. The last of its addresses that failed is returned, the others are added
+    /// to the failures.
+    async fn attempt<N: Network>(
+        &self,
+        network: &N,
+        failures: &mut Failures,
+    ) -> Result<Connection, Attempt> {
+        let client = match &self.options.tls {
+            None => None,
+            // Files are read before the broker's clock starts to run.
+            Some(tls) => Some(
+                tls::Client::prepare(tls, self.host)
+                    .await
+                    .map_err(|error| self.failed(Stage::Tls, ConnectCause::Tls(error)))?,
+            ),
+        };
+        let (peer, stream) = self.reach(network, failures).await?;
+        let opened = match client {
+            None => shake_hands(stream, self.options, self.budget).await,
+            Some(client) => self.shake_hands_over_tls(client, stream).await,
+        };
+        opened.map_err(|(stage, cause)| Attempt {
+            peer: Some(peer),
+            ..self.failed(stage, cause)
+        })
+    }
+
+    fn failed(&self, stage: Stage, cause: ConnectCause) -> Attempt {
+        Attempt::new(stage, Address(self.host, self.port).to_string(), cause)
+    }
+
+    /// Resolves the name and connects to one of its addresses.
+    async fn reach<N: Network>(
+        &self,
+        network: &N,
+        failures: &mut Failures,
+    ) -> Result<(SocketAddr, N::Stream), Attempt> {
+        let step = self.budget.step(self.options.connect_timeout);
+        let resolving = network.resolve(self.host, self.port);
+        let addresses = match timeout_at(step.deadline, resolving).await {
+            Ok(Ok(addresses)) => addresses,
+            Ok(Err(error)) => return Err(self.failed(Stage::Resolve, error.into())),
+            Err(_) => return Err(self.failed(Stage::Resolve, ConnectCause::Timeout(step.limit))),
+        };
+        let losers = match race(network, addresses, step.deadline, step.limit).await {
+            Ok(winner) => return Ok(winner),
+            Err(losers) => losers,
+        };
+        let mut losers = losers.into_iter().map(|(peer, cause)| Attempt {
+            peer: Some(peer),
+            ..self.failed(Stage::Tcp, cause)
+        });
+        let last = losers.next_back().unwrap_or_else(|| {
+            let error = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            self.failed(Stage::Resolve, error.into())
+        });
+        losers.for_each(|loser| failures.push(loser));
+        Err(last)
+    }
+
+    async fn shake_hands_over_tls<S>(
+        &self,
+        client: tls::Client,
+        stream: S,
+    ) -> Result<Connection, (Stage, ConnectCause)>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let step = self.budget.step(self.options.handshake_timeout);
+        let stream = match timeout_at(step.deadline, client.connect(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(cause)) => return Err((Stage::Tls, cause)),
+            Err(_) => return Err((Stage::Tls, ConnectCause::Timeout(step.limit))),
+        };
+        shake_hands(stream, self.options, self.budget)
+            .await
+            .map_err(tls::explain)
+    }
+}
+
+/// Speaks AMQP over a stream until the connection is open.
+async fn shake_hands<S>(
+    stream: S,
+    options: &ConnectionOptions,
+    budget: &Budget,
+) -> Result<Connection, (Stage, ConnectCause)>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    // The core keeps the time here, for it knows the stage.
+    let step = budget.step(options.handshake_timeout);
+    let left = step.deadline.saturating_duration_since(Instant::now());
+    let limited;
+    let options = if left < options.handshake_timeout {
+        limited = options.clone().handshake_timeout(left);
+        &limited
+    } else {
+        options
+    };
+    let (core, connection) = Connection::with_core(options, now);
+    tokio::spawn(Driver::new(stream, core));
+    match connection.opened().await {
+        Ok(()) => Ok(connection),
+        Err((stage, ConnectCause::Timeout(_))) => Err((stage, ConnectCause::Timeout(step.limit))),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// How much time there is in all.
+struct Budget {
+    total: Option<(Duration, Instant)>,
+}
+
+/// How much time a step has.
+struct Step {
+    /// The limit that applies, for people.
+    limit: Duration,
+    deadline: Instant,
+}
+
+impl Budget {
+    fn new(options: &ConnectionOptions) -> Self {
+        let total = options.bring_up_timeout;
+        Self {
+            total: total.map(|limit| (limit, after(Instant::now(), limit))),
+        }
+    }
+
+    /// The time for a step that may take so long.
+    fn step(&self, limit: Duration) -> Step {
+        let deadline = after(Instant::now(), limit);
+        match self.total {
+            Some((total, end)) if end < deadline => Step {
+                limit: total,
+                deadline: end,
+            },
+            _ => Step { limit, deadline },
+        }
+    }
+
+    fn is_over_at(&self, time: Instant) -> bool {
+        self.total.is_some_and(|(_, end)| end <= time)
+    }
+}
+
+/// A time in the future, were it as far away as time goes.
+fn after(now: Instant, delay: Duration) -> Instant {
+    const YEARS: Duration = Duration::from_secs(86_400 * 365 * 30);
+    now + delay.min(YEARS)
+}

@@ -1,0 +1,127 @@
+//! Names, addresses and sockets, behind a seam: tests put a network of their own in their place.
+
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::options::TcpOptions;
+
+/// What connecting needs of a network.
+pub(super) trait Network: Sync {
+    /// A stream of octets to a peer.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// The addresses of a host, best first.
+    fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// A stream to this address.
+    fn connect(&self, address: SocketAddr)
+    -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Something that nobody can foresee.
+    fn random(&self) -> u64;
+}
+
+/// The operating system's.
+pub(super) struct System<'a>(pub(super) &'a TcpOptions);
+
+impl Network for System<'_> {
+    type Stream = TcpStream;
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((host, port)).await?.collect())
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(address).await?;
+        set_options(&stream, self.0)?;
+        Ok(stream)
+    }
+
+    fn random(&self) -> u64 {
+        // Each one is keyed anew.
+        RandomState::new().build_hasher().finish()
+    }
+}
+
+fn set_options(stream: &TcpStream, options: &TcpOptions) -> io::Result<()> {
+    stream.set_nodelay(options.nodelay)?;
+    let socket = SockRef::from(stream);
+    let mut keepalive = TcpKeepalive::new();
+    if let Some(idle) = options.keepalive_idle {
+        keepalive = keepalive.with_time(idle);
+    }
+    if let Some(interval) = options.keepalive_interval {
+        keepalive = keepalive.with_interval(interval);
+    }
+    if let Some(count) = options.keepalive_count {
+        keepalive = keepalive.with_retries(count);
+    }
+    let wants_keepalive = options.keepalive_idle.is_some()
+        || options.keepalive_interval.is_some()
+        || options.keepalive_count.is_some();
+    if wants_keepalive {
+        socket.set_tcp_keepalive(&keepalive)?;
+    }
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    if options.user_timeout.is_some() {
+        socket.set_tcp_user_timeout(options.user_timeout)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn options_reach_the_socket() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+
+        let plain = TcpOptions::default();
+        let stream = System(&plain).connect(address).await.unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(!socket.keepalive().unwrap());
+
+        let options = TcpOptions::default()
+            .nodelay(false)
+            .keepalive_idle(Duration::from_secs(33))
+            .keepalive_interval(Duration::from_secs(7))
+            .keepalive_count(5)
+            .user_timeout(Duration::from_millis(4321));
+        let stream = System(&options).connect(address).await.unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(!socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap().as_secs(), 33);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap().as_secs(), 7);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 5);
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        assert_eq!(
+            socket.tcp_user_timeout().unwrap(),
+            Some(Duration::from_millis(4321))
+        );
+    }
+
+    #[test]
+    fn randomness_differs_from_call_to_call() {
+        let options = TcpOptions::default();
+        let network = System(&options);
+        assert_ne!(network.random(), network.random());
+    }
+}

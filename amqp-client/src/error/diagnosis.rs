@@ -1,0 +1,284 @@
+//! What is probably wrong when a connection cannot be opened.
+//!
+//! Brokers often do not say: they hang up. What they do at which stage tells the reason with some
+//! certainty (see `docs/connect-errors.md`); this is where that knowledge is.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+use amqp_spec::ReplyCode;
+use amqp_spec::frame::FrameError;
+
+use super::Violation;
+use super::{BrokerClose, CertificateFault, ConnectCause, ConnectionError, Stage, TlsError};
+
+/// What is probably wrong when a connection cannot be opened. Its text is a hint in a sentence.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Diagnosis {
+    /// The host name is not known.
+    UnknownHost,
+    /// The host is there, and nothing listens on the port.
+    NothingListens,
+    /// No answer came from the host.
+    NoAnswer,
+    /// The server speaks another protocol than AMQP.
+    NotAmqp,
+    /// The server speaks HTTP.
+    SpeaksHttp,
+    /// The server speaks AMQP 1.0 and not AMQP 0-9-1.
+    Amqp10,
+    /// The server expects TLS on this port.
+    TlsExpected,
+    /// The server does not speak TLS on this port.
+    TlsNotSpoken,
+    /// The broker's certificate has expired.
+    CertificateExpired,
+    /// The broker's certificate is not valid yet.
+    CertificateNotYetValid,
+    /// The broker's certificate is for other names.
+    CertificateForAnotherHost,
+    /// The broker's certificate was signed by an authority that we do not trust.
+    UnknownAuthority,
+    /// The broker did not like our certificate, or the lack of one.
+    ClientCertificate,
+    /// The two sides have no version or cipher of TLS in common.
+    NoCommonTls,
+    /// The server hung up before it said anything.
+    HungUpAtStart,
+    /// The server accepted the connection and said nothing.
+    SilentAtStart,
+    /// There is no authentication mechanism that both sides have.
+    NoCommonMechanism,
+    /// The broker refused user or password.
+    WrongCredentials,
+    /// The broker hung up at the login.
+    ProbablyWrongCredentials,
+    /// What we have to say at the login is too large.
+    LoginTooLarge,
+    /// The virtual host does not exist.
+    VirtualHostNotFound,
+    /// The user may not enter the virtual host.
+    VirtualHostRefused,
+    /// The broker hung up at the opening of the virtual host.
+    ProbablyVirtualHost,
+    /// The virtual host exists and is not running.
+    VirtualHostDown,
+    /// As many connections as allowed are open already.
+    ConnectionLimit,
+    /// The broker is being stopped.
+    BrokerStopping,
+    /// The broker is there and does not go on.
+    BrokerBusy,
+}
+
+impl Diagnosis {
+    pub(super) fn of(stage: Stage, cause: &ConnectCause) -> Option<Self> {
+        match cause {
+            ConnectCause::Options(_) => None,
+            ConnectCause::Mechanism(_) => Some(Self::NoCommonMechanism),
+            ConnectCause::Tls(error) => Self::of_tls(error),
+            ConnectCause::Timeout(_) => Self::of_timeout(stage),
+            ConnectCause::Io(error) => Self::of_io(stage, error),
+            ConnectCause::Connection(ConnectionError::ClosedByBroker(close)) => {
+                Self::of_close(stage, close)
+            }
+            ConnectCause::Connection(ConnectionError::Protocol(violation)) => {
+                Self::of_violation(stage, violation)
+            }
+            ConnectCause::Connection(ConnectionError::EndOfStream) => Self::of_end(stage),
+            ConnectCause::Connection(ConnectionError::Io(error)) if is_end(error) => {
+                Self::of_end(stage)
+            }
+            ConnectCause::Connection(_) => None,
+        }
+    }
+
+    fn of_tls(error: &TlsError) -> Option<Self> {
+        match error {
+            TlsError::NotTls => Some(Self::TlsNotSpoken),
+            TlsError::ClientCertificateRefused(_) => Some(Self::ClientCertificate),
+            TlsError::Alert(_) => Some(Self::NoCommonTls),
+            TlsError::Certificate { fault, .. } => match fault {
+                CertificateFault::Expired => Some(Self::CertificateExpired),
+                CertificateFault::NotYetValid => Some(Self::CertificateNotYetValid),
+                CertificateFault::WrongName => Some(Self::CertificateForAnotherHost),
+                CertificateFault::UnknownAuthority => Some(Self::UnknownAuthority),
+                CertificateFault::Revoked | CertificateFault::Other => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn of_timeout(stage: Stage) -> Option<Self> {
+        match stage {
+            Stage::Options | Stage::Resolve => None,
+            Stage::Tcp => Some(Self::NoAnswer),
+            Stage::Tls => Some(Self::TlsNotSpoken),
+            Stage::Start => Some(Self::SilentAtStart),
+            Stage::Login | Stage::Open => Some(Self::BrokerBusy),
+        }
+    }
+
+    fn of_io(stage: Stage, error: &io::Error) -> Option<Self> {
+        match stage {
+            Stage::Resolve => Some(Self::UnknownHost),
+            Stage::Tls if is_end(error) => Some(Self::TlsNotSpoken),
+            Stage::Tcp => match error.kind() {
+                ErrorKind::ConnectionRefused => Some(Self::NothingListens),
+                ErrorKind::TimedOut
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable => Some(Self::NoAnswer),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What a broker says in words. RabbitMQ uses one code for many reasons, so that the text has to
+    /// be looked at; where it says something new, the code alone decides.
+    fn of_close(stage: Stage, close: &BrokerClose) -> Option<Self> {
+        let text = close.reply_text.as_str();
+        if close.reply_code == ReplyCode::CONNECTION_FORCED {
+            return Some(Self::BrokerStopping);
+        }
+        if text.contains("limit") {
+            return Some(Self::ConnectionLimit);
+        }
+        if text.contains("is down") {
+            return Some(Self::VirtualHostDown);
+        }
+        match (stage, close.reply_code) {
+            (Stage::Login, ReplyCode::ACCESS_REFUSED | ReplyCode::NOT_ALLOWED) => {
+                Some(Self::WrongCredentials)
+            }
+            (Stage::Open, ReplyCode::NOT_FOUND) => Some(Self::VirtualHostNotFound),
+            (Stage::Open, ReplyCode::NOT_ALLOWED) if text.contains("not found") => {
+                Some(Self::VirtualHostNotFound)
+            }
+            (Stage::Open, ReplyCode::NOT_ALLOWED | ReplyCode::ACCESS_REFUSED) => {
+                Some(Self::VirtualHostRefused)
+            }
+            _ => None,
+        }
+    }
+
+    fn of_violation(stage: Stage, violation: &Violation) -> Option<Self> {
+        match violation {
+            Violation::LoginTooLarge { .. } => Some(Self::LoginTooLarge),
+            _ if stage != Stage::Start => None,
+            Violation::ProtocolHeader => Some(Self::Amqp10),
+            // The first octet of an HTTP answer, and of a TLS alert.
+            Violation::Frame(FrameError::UnknownKind(b'H')) => Some(Self::SpeaksHttp),
+            Violation::Frame(FrameError::UnknownKind(0x15)) => Some(Self::TlsExpected),
+            _ => Some(Self::NotAmqp),
+        }
+    }
+
+    fn of_end(stage: Stage) -> Option<Self> {
+        match stage {
+            Stage::Options | Stage::Resolve | Stage::Tcp => None,
+            Stage::Tls => Some(Self::TlsNotSpoken),
+            Stage::Start => Some(Self::HungUpAtStart),
+            Stage::Login => Some(Self::ProbablyWrongCredentials),
+            Stage::Open => Some(Self::ProbablyVirtualHost),
+        }
+    }
+
+    /// Whether only a change of the options, or at the broker, helps: trying again or another node
+    /// of the cluster does not. Where the broker hung up without a word the reason may pass.
+    pub(super) fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::NoCommonMechanism
+                | Self::WrongCredentials
+                | Self::LoginTooLarge
+                | Self::VirtualHostNotFound
+                | Self::VirtualHostRefused
+        )
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::UnknownHost => "is the host name right, and does the resolver work?",
+            Self::NothingListens => {
+                "is the broker running, and is this its port? A node in maintenance listens neither"
+            }
+            Self::NoAnswer => {
+                "the host is down or a firewall drops what is sent to it; is the address right?"
+            }
+            Self::NotAmqp => {
+                "is this the AMQP port? 5672, and 5671 for TLS; what answered is no AMQP broker"
+            }
+            Self::SpeaksHttp => {
+                "this is an HTTP server; the AMQP port is 5672, 15672 is that of the management"
+            }
+            Self::Amqp10 => "this server speaks another version of AMQP, probably only AMQP 1.0",
+            Self::TlsExpected => "this port expects TLS: use amqps://, or port 5672",
+            Self::TlsNotSpoken => {
+                "this port does not speak TLS: use amqp://, or port 5671 if the broker has TLS"
+            }
+            Self::CertificateExpired => "the broker needs a new certificate; or our clock is wrong",
+            Self::CertificateNotYetValid => "is our clock right?",
+            Self::CertificateForAnotherHost => {
+                "connect by a name that is in the certificate, or set the server name to one"
+            }
+            Self::UnknownAuthority => {
+                "name the file of the authority that signed the broker's certificate"
+            }
+            Self::ClientCertificate => {
+                "the broker probably demands a client certificate, or did not accept ours"
+            }
+            Self::NoCommonTls => {
+                "the two sides have no version or cipher in common, or the broker demands a client \
+                 certificate"
+            }
+            Self::HungUpAtStart => {
+                "does this port expect TLS? A broker that is stopping or full hangs up here as well"
+            }
+            Self::SilentAtStart => {
+                "is this the AMQP port, and without TLS? What listens there waits for something \
+                 else"
+            }
+            Self::NoCommonMechanism => "the broker must allow one of the mechanisms that we have",
+            Self::WrongCredentials => {
+                "are user name and password right? `guest` may only connect from the broker's host"
+            }
+            Self::ProbablyWrongCredentials => {
+                "a broker that hangs up here has probably refused user name or password"
+            }
+            Self::LoginTooLarge => {
+                "shorten the token or the client properties; RabbitMQ allows 4096 octets, from 4.1 \
+                 on 8192"
+            }
+            Self::VirtualHostNotFound => "does the virtual host exist? The first one is named `/`",
+            Self::VirtualHostRefused => "the user has no permissions in this virtual host",
+            Self::ProbablyVirtualHost => {
+                "a broker that hangs up here has probably refused the virtual host or our limits"
+            }
+            Self::VirtualHostDown => "the virtual host has failed at this node; see its log",
+            Self::ConnectionLimit => {
+                "the broker has as many connections as it allows this user or virtual host"
+            }
+            Self::BrokerStopping => "the broker is being stopped or in maintenance",
+            Self::BrokerBusy => "the broker is there but does not answer; is it overloaded?",
+        }
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+/// RabbitMQ ends connections with a reset, and TLS reports an end without a farewell as an error.
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+    )
+}

@@ -1,0 +1,106 @@
+//! One handshake: from options to a stream that is encrypted.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::{failure, identity, trust};
+use crate::error::{ConnectCause, TlsError};
+use crate::options::{self, TlsOptions};
+
+/// A client of TLS, ready to shake hands with one host.
+pub(crate) struct Client {
+    config: Arc<ClientConfig>,
+    server_name: ServerName<'static>,
+}
+
+impl Client {
+    /// Reads the files and puts the configuration together.
+    ///
+    /// # Cancel safety
+    ///
+    /// Files may still be read after the future is dropped; nothing else happens.
+    pub(crate) async fn prepare(options: &TlsOptions, host: &str) -> Result<Self, TlsError> {
+        let name = match &options.server_name {
+            options::ServerName::Host | options::ServerName::NotSent => host,
+            options::ServerName::Is(name) => name,
+        };
+        let server_name =
+            ServerName::try_from(name.to_owned()).map_err(|_| TlsError::ServerName(name.into()))?;
+        if let Some(config) = &options.brought.config {
+            return Ok(Self {
+                config: Arc::clone(config),
+                server_name,
+            });
+        }
+        let options = options.clone();
+        // Files may lie on a disk that is slow or a network that is gone.
+        let config = tokio::task::spawn_blocking(move || configure(&options))
+            .await
+            .map_err(|error| TlsError::Handshake(Arc::new(error)))??;
+        Ok(Self {
+            config: Arc::new(config),
+            server_name,
+        })
+    }
+
+    /// Shakes hands over a stream.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the stream is closed.
+    pub(crate) async fn connect<S>(self, stream: S) -> Result<TlsStream<S>, ConnectCause>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        TlsConnector::from(self.config)
+            .connect(self.server_name, stream)
+            .await
+            .map_err(failure::of_handshake)
+    }
+}
+
+fn configure(options: &TlsOptions) -> Result<ClientConfig, TlsError> {
+    let provider = provider(options)?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Handshake(Arc::new(error)))?;
+    let builder = match options.verify {
+        options::Verify::Peer => builder.with_root_certificates(trust::authorities(options)?),
+        options::Verify::Nobody => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(trust::Anybody::new(provider))),
+    };
+    let mut config = match identity::read(options)? {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => builder
+            .with_client_auth_cert(chain, key)
+            .map_err(|error| TlsError::ClientIdentity(Arc::new(error)))?,
+    };
+    config.enable_sni = options.server_name != options::ServerName::NotSent;
+    Ok(config)
+}
+
+/// Never left to rustls: it panics if two are built in and none is the process's default.
+fn provider(options: &TlsOptions) -> Result<Arc<CryptoProvider>, TlsError> {
+    let given = options.brought.provider.clone();
+    given
+        .or_else(|| CryptoProvider::get_default().cloned())
+        .or_else(built_in)
+        .ok_or(TlsError::NoProvider)
+}
+
+#[cfg(feature = "rustls-ring")]
+fn built_in() -> Option<Arc<CryptoProvider>> {
+    Some(Arc::new(rustls::crypto::ring::default_provider()))
+}
+
+#[cfg(not(feature = "rustls-ring"))]
+fn built_in() -> Option<Arc<CryptoProvider>> {
+    None
+}
