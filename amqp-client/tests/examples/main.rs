@@ -13,11 +13,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use amqp_testing::broker::Endpoint;
+use amqp_testing::broker::{BrokerOptions, Endpoint};
 
 /// An example is read in one go.
 const MAX_LINES: usize = 40;
@@ -37,11 +40,13 @@ macro_rules! examples {
             }
         )*
 
-        const NAMES: &[&str] = &[$(stringify!($name)),*];
+        /// Those that any broker will do for.
+        const USUAL: &[&str] = &[$(stringify!($name)),*];
     };
 }
 
 examples! {
+    connecting
     fetch
     graceful_shutdown
     hello_world
@@ -61,6 +66,64 @@ examples! {
     work_queue
 }
 
+/// Those that a test below prepares something for.
+const SPECIAL: &[&str] = &["heartbeat_and_blocked"];
+
+#[test]
+fn heartbeat_and_blocked() {
+    if endpoint().is_none() {
+        return;
+    }
+    // An alarm concerns the whole node.
+    let broker = BrokerOptions::new().start().unwrap();
+    broker.ctl(&["set_vm_memory_high_watermark", "0"]).unwrap();
+    let mut example = Running::start("heartbeat_and_blocked", &broker.url());
+    let mut printed = example.line().unwrap();
+    broker
+        .ctl(&["set_vm_memory_high_watermark", "0.4"])
+        .unwrap();
+    while let Some(line) = example.line() {
+        printed += &line;
+    }
+    assert_eq!(printed, documented(&source("heartbeat_and_blocked")));
+    assert!(example.child.wait().unwrap().success());
+}
+
+/// An example whose lines are looked at while it runs.
+struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(name: &str, url: &str) -> Self {
+        let mut command = Command::new(program(name));
+        command.env("AMQP_URL", url).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut printed = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            while printed.read_line(&mut line).unwrap() > 0 && sender.send(line.clone()).is_ok() {
+                line.clear();
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// The next line that it prints, with its end; `None` if it prints nothing more.
+    fn line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(LIMIT) {
+            Ok(line) => Some(line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                self.child.kill().unwrap();
+                panic!("nothing printed for {LIMIT:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn every_example_is_run_and_in_the_index() {
     let index = fs::read_to_string(sources().join("README.md")).unwrap();
@@ -73,13 +136,13 @@ fn every_example_is_run_and_in_the_index() {
             found.insert(name);
         }
     }
-    let run: BTreeSet<_> = NAMES.iter().map(|&name| name.to_owned()).collect();
+    let run: BTreeSet<_> = names().map(str::to_owned).collect();
     assert_eq!(found, run);
 }
 
 #[test]
 fn every_example_is_short_and_unwraps_nothing() {
-    for name in NAMES {
+    for name in names() {
         let text = source(name);
         let code = text.lines().map(str::trim);
         let code = code.filter(|line| !line.is_empty() && !line.starts_with("//"));
@@ -97,15 +160,26 @@ fn every_example_is_short_and_unwraps_nothing() {
 
 #[track_caller]
 fn check(name: &str) {
-    let Some(endpoint) = Endpoint::from_env().unwrap() else {
-        return eprintln!("not tested: {} is not set", Endpoint::URL_VARIABLE);
-    };
+    let Some(endpoint) = endpoint() else { return };
     let vhost = endpoint.vhost().unwrap();
     let mut command = Command::new(program(name));
     command.env("AMQP_URL", vhost.url());
     let printed = run(name, &mut command);
     assert_eq!(printed, documented(&source(name)), "what {name} prints");
     vhost.delete().unwrap();
+}
+
+/// The broker to test against. Says so if there is none.
+fn endpoint() -> Option<Endpoint> {
+    let endpoint = Endpoint::from_env().unwrap();
+    if endpoint.is_none() {
+        eprintln!("not tested: {} is not set", Endpoint::URL_VARIABLE);
+    }
+    endpoint
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    USUAL.iter().chain(SPECIAL).copied()
 }
 
 /// Runs a program to its end, and returns what it printed.
@@ -124,7 +198,7 @@ fn run(name: &str, command: &mut Command) -> String {
             let output = child.wait_with_output().unwrap();
             panic!("{name} has not ended after {LIMIT:?}: {output:?}");
         }
-        std::thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(5));
     }
     let output = child.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
