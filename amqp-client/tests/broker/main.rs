@@ -14,6 +14,7 @@
     reason = "tests"
 )]
 
+mod blocked;
 mod channels;
 mod confirms;
 mod connect;
