@@ -36,6 +36,7 @@ mod call;
 mod channel;
 mod connection;
 mod consumer;
+mod counters;
 mod declare;
 mod delivery;
 mod error;
@@ -60,6 +61,7 @@ pub use self::connection::Connection;
 pub use self::consumer::{
     Acknowledgement, Automatic, Consume, ConsumeError, Consumer, DEFAULT_PREFETCH, Manual,
 };
+pub use self::counters::Counters;
 pub use self::declare::{DeclaredQueue, ExchangeDeclare, QueueDeclare};
 pub use self::delivery::{Delivery, Got, Received, ReturnedMessage};
 pub use self::error::{

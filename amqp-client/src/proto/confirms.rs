@@ -53,6 +53,10 @@ pub(crate) struct Confirms {
     slots: VecDeque<Slot>,
     /// Outcomes that are not plain acks, until they are asked for.
     notable: BTreeMap<u64, Outcome>,
+    /// How many slots are `Resolved`.
+    ahead: u64,
+    /// How many numbers were refused.
+    nacked: u64,
     /// Why nothing more will be answered.
     ended: Option<ChannelError>,
 }
@@ -91,11 +95,13 @@ impl Confirms {
             self.resolve_front(nack, wakers);
         } else if let Some(slot) = self.slot(offset) {
             let before = std::mem::replace(slot, Slot::Resolved);
+            self.ahead += u64::from(!matches!(before, Slot::Resolved));
             self.conclude(number, before, nack, wakers);
         }
         // The front is never resolved: what was answered ahead of it moves below the line.
         while let Some(Slot::Resolved) = self.slots.front() {
             self.slots.pop_front();
+            self.ahead -= 1;
             self.resolved += 1;
         }
         if self.slots.is_empty() && self.slots.capacity() > KEEP {
@@ -107,12 +113,16 @@ impl Confirms {
     fn resolve_front(&mut self, nack: bool, wakers: &mut Vec<Waker>) {
         let before = self.slots.pop_front().unwrap_or(Slot::Unknown);
         self.resolved += 1;
+        self.ahead -= u64::from(matches!(before, Slot::Resolved));
         self.conclude(self.resolved, before, nack, wakers);
     }
 
     fn conclude(&mut self, number: u64, before: Slot, nack: bool, wakers: &mut Vec<Waker>) {
+        if matches!(before, Slot::Resolved) {
+            return;
+        }
+        self.nacked += u64::from(nack);
         match before {
-            Slot::Resolved => return,
             Slot::Abandoned => {
                 self.notable.remove(&number);
                 return;
@@ -123,7 +133,7 @@ impl Confirms {
                     wakers.push(waker);
                 }
             }
-            Slot::Unknown => {}
+            Slot::Unknown | Slot::Resolved => {}
         }
         if nack {
             self.notable.insert(number, Outcome::Nacked);
@@ -229,6 +239,12 @@ impl Confirms {
             Some(offset) => usize::try_from(offset)
                 .is_ok_and(|index| matches!(self.slots.get(index), Some(Slot::Resolved))),
         }
+    }
+
+    /// How many numbers were acknowledged, and how many refused.
+    pub(crate) fn answered(&self) -> (u64, u64) {
+        let answered = self.resolved + self.ahead;
+        (answered - self.nacked, self.nacked)
     }
 
     /// Every number up to this one is resolved.

@@ -85,6 +85,8 @@ pub struct Core {
     pub(super) piecewise: Option<super::piecewise::Piecewise>,
     /// The last octets parsed were of a large body.
     pub(super) bulk: bool,
+    /// Frames parsed in this read.
+    pub(super) frames: usize,
     pub(super) max_payload: usize,
     pub(super) max_message_size: u64,
     /// By channel id.
@@ -133,6 +135,7 @@ impl Core {
             input: ReadBuffer::new(),
             piecewise: None,
             bulk: false,
+            frames: 0,
             max_payload: MAX_INBOUND_PAYLOAD,
             max_message_size: options.max_message_size,
             channels: Vec::new(),
@@ -155,10 +158,12 @@ impl Core {
             self.lost(ConnectionError::EndOfStream);
             return;
         }
-        self.heard(now);
+        self.heard(n, now);
         self.input.filled(n);
         let (memory, range) = self.input.take();
         let (used, result) = self.parse(memory.get(range).unwrap_or_default(), now);
+        let frames = std::mem::take(&mut self.frames);
+        self.link.tally.frames_received.add(frames);
         self.input.put_back(memory, used);
         self.hand_over();
         if let Err(violation) = result {
@@ -167,8 +172,9 @@ impl Core {
         self.wake_all();
     }
 
-    /// Something has been read.
-    pub(super) fn heard(&mut self, now: Instant) {
+    /// So many octets have been read.
+    pub(super) fn heard(&mut self, n: usize, now: Instant) {
+        self.link.tally.octets_received.add(n);
         self.now = now;
         self.heartbeat.on_read(now);
     }
@@ -238,6 +244,7 @@ impl Core {
     /// `n` octets of what [`transmit`](Self::transmit) showed have been written.
     pub fn transmitted(&mut self, n: usize, now: Instant) {
         self.heartbeat.on_write(now);
+        self.link.tally.octets_sent.add(n);
         self.transmit.advance(n);
     }
 
@@ -438,7 +445,7 @@ impl Core {
 
     /// Tells whoever listens.
     pub(super) fn emit(&mut self, from: Source, event: &Event) {
-        self.link.listeners.emit(from, event, &mut self.wakers);
+        self.link.emit(from, event, &mut self.wakers);
     }
 
     pub(super) fn fail_requests(&mut self, slots: Vec<Slot>, error: &ChannelError) {

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -79,7 +80,11 @@ impl InChannel {
             .binary_search_by(|consumer| (*consumer.tag).cmp(tag))
         {
             Ok(_) => {}
-            Err(at) => self.consumers.insert(at, consumer),
+            Err(at) => {
+                self.consumers.insert(at, consumer);
+                let n_consumers = &self.shared.link.tally.consumers;
+                n_consumers.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -122,12 +127,19 @@ impl InChannel {
             .consumers
             .binary_search_by(|consumer| (*consumer.tag).cmp(tag))
             .ok()?;
+        let n_consumers = &self.shared.link.tally.consumers;
+        n_consumers.fetch_sub(1, Ordering::Relaxed);
         Some(self.consumers.remove(at).queue)
     }
 
     /// The channel is over, for everybody who has to do with it.
     pub(crate) fn end(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
         self.shared.end(cause, wakers);
+        let (acked, nacked) = self.shared.confirms().answered();
+        let tally = &self.shared.link.tally;
+        tally.answered_before.add_u64(acked + nacked);
+        let n_consumers = self.consumers.len();
+        tally.consumers.fetch_sub(n_consumers, Ordering::Relaxed);
         for consumer in self.consumers.drain(..) {
             consumer.queue.end(End::Channel(cause.clone()), wakers);
         }
@@ -181,6 +193,7 @@ impl Core {
                 FrameKind::Heartbeat => Ok(0),
             };
             at += used;
+            self.frames += 1;
             match following {
                 Ok(more) => at += more,
                 Err(violation) => return (at, Err(violation)),
@@ -236,9 +249,11 @@ impl Core {
         };
         if let (Some(consumer), Some((message, more))) = (consumer, whole) {
             let id = frame.channel;
+            let frames = if message.body().is_empty() { 1 } else { 2 };
             if channel.gather(consumer, message, deliver.delivery_tag, deliver.redelivered) {
                 self.dirty.push((id, consumer));
             }
+            self.frames += frames;
             return Ok(more);
         }
         let target = Target::Delivery {
@@ -337,9 +352,13 @@ impl Core {
         if let Some(Some(channel)) = self.channels.get(usize::from(id)) {
             let published = self.link.outbox().published(id);
             let mut confirms = channel.shared.confirms();
+            let (acked, nacked) = confirms.answered();
             for (number, multiple, nack) in self.acks.answers.drain(..) {
                 confirms.settle(number, multiple, nack, published, &mut self.wakers);
             }
+            let (acked_now, nacked_now) = confirms.answered();
+            self.link.tally.confirmed.add_u64(acked_now - acked);
+            self.link.tally.nacked.add_u64(nacked_now - nacked);
         }
         self.acks.answers.clear();
     }
@@ -354,6 +373,7 @@ impl Core {
                 continue;
             };
             let octets = std::mem::take(&mut consumer.footprint);
+            self.link.tally.delivered.add(consumer.batch.len());
             consumer
                 .queue
                 .deliver(&mut consumer.batch, octets, &mut self.wakers);

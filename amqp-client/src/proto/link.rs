@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::events::{Listeners, Source};
 use super::incoming::Incoming;
 use super::outbox::{At, Outbox};
+use super::tally::Tally;
 use super::watchers::Watchers;
 use crate::delivery::ReturnedMessage;
 use crate::error::ConnectionError;
@@ -32,6 +33,7 @@ pub(crate) struct Link {
     limits: Mutex<Limits>,
     end: Mutex<End>,
     pub(crate) listeners: Listeners,
+    pub(crate) tally: Tally,
 }
 
 /// Why the connection ended, and who wants to know.
@@ -69,6 +71,7 @@ impl Link {
             }),
             end: Mutex::default(),
             listeners: Listeners::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -96,13 +99,20 @@ impl Link {
         wakers.extend(end.watchers.take());
     }
 
+    /// Tells whoever listens; returns how many they were.
+    pub(crate) fn emit(&self, from: Source, event: &Event, wakers: &mut Vec<Waker>) -> usize {
+        let (listeners, missed) = self.listeners.emit(from, event, wakers);
+        self.tally.events_missed.add_u64(missed);
+        listeners
+    }
+
     /// A message has come back that nobody waits for.
     pub(crate) fn returned(&self, at: At, message: Incoming, wakers: &mut Vec<Waker>) {
         let event = Event::Returned {
             channel: at.channel,
             message: Arc::new(ReturnedMessage::new(message)),
         };
-        self.listeners.emit(Source::Channel(at), &event, wakers);
+        self.emit(Source::Channel(at), &event, wakers);
     }
 
     /// Why the connection ended, if it has.
@@ -145,6 +155,11 @@ impl Link {
         self.next_consumer_tag
             .fetch_add(1, Ordering::Relaxed)
             .to_string()
+    }
+
+    /// Octets of deliveries that consumers have not taken.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffered.load(Ordering::Relaxed)
     }
 
     /// Deliveries have been queued for consumers.

@@ -297,6 +297,7 @@ impl Core {
         message: Incoming,
         no_ack: bool,
     ) {
+        self.link.tally.got.add(1);
         let reply = Reply {
             payload,
             message: Some(message),
@@ -402,6 +403,7 @@ impl Core {
         let Some(Some(channel)) = self.channels.get(usize::from(id)) else {
             return;
         };
+        self.link.tally.returned.add(1);
         let at = channel.shared.at;
         let mut confirms = channel.shared.confirms();
         let claimed = self

@@ -14,6 +14,7 @@
 //! | `events` | what happened, for whoever listens |
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `inbound`, `methods`, `content`, `piecewise` | what arrives |
+//! | `tally` | what is counted |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
 //! | `transmit`, `rope`, `read_buffer` | octets on their way out and in |
 
@@ -35,6 +36,7 @@ mod piecewise;
 mod read_buffer;
 pub(crate) mod request;
 mod rope;
+pub(crate) mod tally;
 mod transmit;
 pub(crate) mod watchers;
 

@@ -75,6 +75,7 @@ impl Core {
             return Err(Violation::Frame(FrameError::MissingEnd { found: end }));
         }
         self.piecewise = None;
+        self.frames += 1;
         self.bulk = true;
         let complete = self.content(channel).and_then(Content::finish);
         self.complete(channel, complete)?;
@@ -119,6 +120,6 @@ impl Core {
         if let Some(content) = self.content(channel) {
             content.appended(n);
         }
-        self.heard(now);
+        self.heard(n, now);
     }
 }

@@ -1,5 +1,6 @@
 //! Channels and their requests: which ids are in use, which replies are awaited, until when.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use amqp_spec::wire::{MethodId, TypedMethod};
 use super::{At, OutChannel, OutState, Outbox, Parked, Refused, Wake};
 use crate::proto::incoming::Fingerprint;
 use crate::proto::request::Slot;
+use crate::proto::tally::Held;
 
 impl Outbox {
     /// Takes the lowest free channel id and queues `channel.open` for it.
@@ -85,6 +87,7 @@ impl Outbox {
     /// Queues the `channel.close-ok` that has been owed until now.
     fn finish(&mut self, id: u16) {
         self.tail_ack = None;
+        self.counts.frames += 1;
         let close_ok = channel::CloseOk {}.to_frame(id);
         self.small.buf().extend_from_slice(&close_ok);
         if let Some(channel) = self.channels.get_mut(usize::from(id)) {
@@ -200,6 +203,33 @@ impl Outbox {
         let at = find(&|print| print == fingerprint)
             .or_else(|| find(&|print| print.resembles(fingerprint)))?;
         mandatory.remove(at).map(|(number, _)| number)
+    }
+
+    /// What has been counted, and what is held now.
+    pub(crate) fn held_now(&self) -> Held {
+        let parked = |channel: &OutChannel| {
+            let parked = channel.parked.iter();
+            parked
+                .filter(|parked| matches!(parked, Parked::Request(..)))
+                .count()
+        };
+        let mut held = Held {
+            totals: self.counts,
+            octets: self.queued(),
+            waiting: self.waiters.iter().map(BTreeMap::len).sum(),
+            requests: usize::from(self.farewell.is_some()),
+            ..Held::default()
+        };
+        for (id, channel) in self.channels.iter().enumerate() {
+            held.requests += channel.in_flight.len() + parked(channel);
+            let open = matches!(channel.state, OutState::Open | OutState::Opening);
+            held.channels += usize::from(open && id > 0 && self.closed.is_none());
+            let answers = matches!(channel.state, OutState::Open | OutState::Closing);
+            if answers && self.closed.is_none() {
+                held.numbered += channel.published;
+            }
+        }
+        held
     }
 
     /// Looks at the requests of a channel that have been sent and not been answered.

@@ -96,6 +96,7 @@ impl Outbox {
             taken += len;
             self.aside -= len;
             append_body_frame(rope, large.channel, chunk);
+            self.counts.frames += 1;
         }
         let id = large.channel;
         if !large.body.is_empty() {

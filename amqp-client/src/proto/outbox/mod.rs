@@ -34,6 +34,7 @@ use bytes::Bytes;
 use super::incoming::Fingerprint;
 use super::request::{Barrier, Slot, after};
 use super::rope::Rope;
+use super::tally::Queued;
 use crate::blocked::WhenBlocked;
 use crate::error::ConnectionError;
 
@@ -99,6 +100,7 @@ pub(crate) struct Outbox {
     tail_ack: Option<TailAck>,
     /// The earliest deadline of any request; may be too early, never too late.
     deadline: Option<Instant>,
+    counts: Queued,
     /// Why nothing can be sent any more.
     closed: Option<ConnectionError>,
     /// `connection.close` was asked for: nothing more is accepted.
@@ -320,6 +322,7 @@ impl Outbox {
             next_ticket: 0,
             tail_ack: None,
             deadline: None,
+            counts: Queued::default(),
             closed: None,
             closing: false,
             farewell: None,
@@ -452,6 +455,7 @@ impl Outbox {
     /// Queues octets as they are: the protocol header, heartbeats, the handshake.
     pub(crate) fn push_raw(&mut self, octets: &[u8]) {
         self.tail_ack = None;
+        self.counts.frames += 1;
         self.small.buf().extend_from_slice(octets);
     }
 

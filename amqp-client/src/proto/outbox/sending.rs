@@ -34,13 +34,24 @@ impl Outbox {
         if direct && octets.len() < ZERO_COPY {
             self.tail_ack = None;
             head.encode_with_body(self.small.buf(), at.channel, octets, frame_max)?;
+            self.counts.frames += self.n_frames(octets.len());
         } else if direct && octets.len() <= self.max_payload() {
             self.publish_uncopied(at, head, body)?;
         } else {
             self.publish_aside(at, head, body)?;
         }
+        self.counts.published += 1;
         let number = self.channel(at)?.number_publish();
         Ok((number, self.wake()))
+    }
+
+    /// How many frames a message takes.
+    #[inline]
+    fn n_frames(&self, body: usize) -> u64 {
+        if body <= self.max_payload() {
+            return 2 + u64::from(body > 0);
+        }
+        2 + body.div_ceil(self.max_payload()) as u64
     }
 
     /// Queues a message whose body is one frame, which need not be copied if it was handed over.
@@ -54,6 +65,7 @@ impl Outbox {
         let octets = body.as_slice();
         self.tail_ack = None;
         head.encode(self.small.buf(), at.channel, octets.len(), frame_max)?;
+        self.counts.frames += self.n_frames(octets.len());
         match body.shared() {
             Some(body) => append_body_frame(&mut self.small, at.channel, body),
             None => frame::encode_body(self.small.buf(), at.channel, octets, frame_max),
@@ -69,11 +81,14 @@ impl Outbox {
         let mut frames = Vec::new();
         head.encode(&mut frames, at.channel, octets.len(), frame_max)?;
         let parked = if octets.len() >= LARGE {
+            // The others when they are taken.
+            self.counts.frames += 2;
             Parked::Large {
                 head: frames,
                 body: body.to_shared(),
             }
         } else {
+            self.counts.frames += self.n_frames(octets.len());
             frame::encode_body(&mut frames, at.channel, octets, frame_max);
             Parked::Frames(frames)
         };
@@ -96,6 +111,12 @@ impl Outbox {
             let mut frames = Vec::new();
             frame::encode_method(&mut frames, at.channel, method, frame_max)?;
             self.park(at.channel, Parked::Frames(frames));
+        }
+        self.counts.frames += 1;
+        match M::ID {
+            basic::Ack::ID => self.counts.acked += 1,
+            basic::Nack::ID | basic::Reject::ID => self.counts.refused += 1,
+            _ => {}
         }
         Ok(self.wake())
     }
@@ -138,6 +159,7 @@ impl Outbox {
         if let Err(error) = frame::encode_method(buf, at.channel, method, frame_max) {
             return Err((error.into(), slot));
         }
+        self.counts.frames += 1;
         let sooner = self
             .deadline
             .is_none_or(|deadline| slot.deadline < deadline);
@@ -203,11 +225,15 @@ impl Outbox {
                     multiple: true,
                 }
             }
-            None => basic::Ack {
-                delivery_tag: tag,
-                multiple: false,
-            },
+            None => {
+                self.counts.frames += 1;
+                basic::Ack {
+                    delivery_tag: tag,
+                    multiple: false,
+                }
+            }
         };
+        self.counts.acked += 1;
         self.small
             .buf()
             .extend_from_slice(&ack.to_frame(at.channel));
@@ -276,6 +302,7 @@ impl Outbox {
             self.deadline
                 .map_or(slot.deadline, |soonest| soonest.min(slot.deadline)),
         );
+        self.counts.frames += 1;
         self.closing = true;
         self.farewell = Some((frames, slot));
         Ok(self.wake_always())

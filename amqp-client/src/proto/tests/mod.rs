@@ -27,6 +27,7 @@ mod channels;
 mod closing;
 mod confirms;
 mod content;
+mod counters;
 mod cut;
 mod deliveries;
 mod drops;

@@ -1,0 +1,91 @@
+//! What a connection has done so far, and what it holds, in numbers.
+
+use std::sync::atomic::Ordering;
+
+use crate::connection::Connection;
+
+/// A look at the numbers of a connection; see [`Connection::counters`].
+///
+/// The numbers are taken one after the other while the connection goes on: two of them may differ
+/// by what happened in between.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Octets written to the stream.
+    pub octets_sent: u64,
+    /// Octets read from the stream.
+    pub octets_received: u64,
+    /// Frames handed over for sending. What is never written, since a channel or the connection
+    /// ended, is included.
+    pub frames_sent: u64,
+    /// Frames received.
+    pub frames_received: u64,
+    /// Messages handed over for sending.
+    pub published: u64,
+    /// Messages that the broker has acknowledged, returned ones included.
+    pub confirmed: u64,
+    /// Messages that the broker has refused (`basic.nack`).
+    pub nacked: u64,
+    /// Mandatory messages that came back.
+    pub returned: u64,
+    /// Messages delivered to consumers.
+    pub delivered: u64,
+    /// Messages fetched with `basic.get`.
+    pub got: u64,
+    /// Acknowledgements of deliveries and fetched messages. One by number counts once, whatever it
+    /// covers.
+    pub acked: u64,
+    /// Refusals of deliveries and fetched messages (`basic.nack`, `basic.reject`), likewise.
+    pub refused: u64,
+    /// Messages published on open channels with confirms that the broker has not answered.
+    pub confirms_outstanding: u64,
+    /// Requests that have not been answered, whether or not somebody still waits.
+    pub requests_outstanding: u64,
+    /// Octets that wait to be written.
+    pub octets_queued: u64,
+    /// Octets of deliveries that consumers have not taken, about.
+    pub octets_buffered: u64,
+    /// Publishes that wait for room, or for an alarm to end.
+    pub publishers_waiting: u64,
+    /// Channels that are open or being opened.
+    pub channels: u64,
+    /// Consumers that receive.
+    pub consumers: u64,
+    /// Events dropped because a listener did not read them in time.
+    pub events_missed: u64,
+}
+
+/// Numbers.
+impl Connection {
+    /// What the connection has done so far, and what it holds. Cheap: it may be asked every second.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let link = self.link();
+        let tally = &link.tally;
+        let held = link.outbox().held_now();
+        let answered = tally.confirmed.get() + tally.nacked.get();
+        let answered = answered.saturating_sub(tally.answered_before.get());
+        Counters {
+            octets_sent: tally.octets_sent.get(),
+            octets_received: tally.octets_received.get(),
+            frames_sent: held.totals.frames,
+            frames_received: tally.frames_received.get(),
+            published: held.totals.published,
+            confirmed: tally.confirmed.get(),
+            nacked: tally.nacked.get(),
+            returned: tally.returned.get(),
+            delivered: tally.delivered.get(),
+            got: tally.got.get(),
+            acked: held.totals.acked,
+            refused: held.totals.refused,
+            confirms_outstanding: held.numbered.saturating_sub(answered),
+            requests_outstanding: held.requests as u64,
+            octets_queued: held.octets as u64,
+            octets_buffered: link.buffered() as u64,
+            publishers_waiting: held.waiting as u64,
+            channels: held.channels as u64,
+            consumers: tally.consumers.load(Ordering::Relaxed) as u64,
+            events_missed: tally.events_missed.get(),
+        }
+    }
+}
