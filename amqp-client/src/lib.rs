@@ -23,6 +23,20 @@
 //!
 //! [`guide`] has a page for each topic: connecting, publishing, consuming, errors, testing and more.
 //!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `tokio` | yes | [`Connection::open`] and friends: connections driven by a task on tokio |
+//! | `rustls` | no | TLS: `rustls-ring` and `rustls-native-roots` |
+//! | `rustls-core` | no | TLS without cryptography and without authorities, which are then given as values |
+//! | `rustls-ring` | no | `rustls-core` with the cryptography of *ring* |
+//! | `rustls-native-roots` | no | `rustls-core` with the authorities that the operating system trusts |
+//! | `rustls-webpki-roots` | no | `rustls-core` with the authorities that Mozilla trusts, built in |
+//!
+//! Features add; none changes what the others do. Without any, the protocol core and the handles
+//! remain.
+//!
 //! # How it is built
 //!
 //! [`proto`] is the protocol without input and output; the handles here meet it at a few short

@@ -90,9 +90,38 @@
 //! closes itself in the background. That needs the runtime, so that at the end of `main` an explicit
 //! `close` is what makes sure that the last messages are written.
 //!
+//! # Several hosts
+//!
+//! [`hosts`](crate::ConnectionOptions::hosts) names several that lead to the same cluster. They are
+//! tried in random order, so that clients spread over the nodes, or in
+//! [that given](crate::HostOrder::Given), until one answers; all addresses of a name count, IPv6 and
+//! IPv4, and names are resolved anew each time.
+//! [`connection_attempts`](crate::ConnectionOptions::connection_attempts) goes through them several
+//! times, with a [pause](crate::ConnectionOptions::retry_delay) between, for a program that may be
+//! started before its broker:
+//!
+//! ```
+//! use amqp_client::ConnectionOptions;
+//! use std::time::Duration;
+//!
+//! let options = ConnectionOptions::default()
+//!     .hosts([("rabbit-1", 5672), ("rabbit-2", 5672), ("rabbit-3", 5672)])
+//!     .connection_attempts(10)
+//!     .retry_delay(Duration::from_secs(3));
+//! ```
+//!
+//! # Alarms
+//!
+//! A broker that is short of memory or disk stops reading from connections that publish. Publishing
+//! then waits, or fails if [`when_blocked`](crate::ConnectionOptions::when_blocked) says so;
+//! [`Connection::events`](crate::Connection::events) and
+//! [`Connection::blocked`](crate::Connection::blocked) tell, and
+//! [`blocked_connection_timeout`](crate::ConnectionOptions::blocked_connection_timeout) gives up after a
+//! while. Consumers on other connections are not concerned.
+//!
 //! # When it fails
 //!
-//! [`ConnectError`] says how far it came, at which address, and what is probably wrong:
+//! [`ConnectError`] has every attempt, with its address, how far it came, and what is probably wrong:
 //!
 //! ```text
 //! cannot connect to localhost:5672 while logging in: connection closed by the broker: 403
@@ -103,11 +132,27 @@
 //! |---|---|
 //! | resolving the host name | the name, the DNS |
 //! | connecting | nobody listens on the port (refused), a firewall (no answer in time) |
+//! | agreeing on TLS | see [`tls`](super::tls) |
 //! | waiting for `connection.start` | not an AMQP port: 15672 is HTTP, 5671 is TLS; or the broker accepts nobody just now |
 //! | logging in | user name, password; `guest` from elsewhere than localhost |
 //! | opening the virtual host | its name, the user's permission, a limit of connections |
 //!
+//! [`is_retryable`](crate::ConnectError::is_retryable) tells whether trying again may help.
 //! The password is in none of these messages.
+//!
+//! ```no_run
+//! use amqp_client::{Connection, Diagnosis};
+//!
+//! # async fn example() {
+//! match Connection::open("amqp://app:secret@broker.example/orders").await {
+//!     Ok(connection) => drop(connection),
+//!     Err(error) if error.diagnosis() == Some(Diagnosis::WrongCredentials) => {
+//!         eprintln!("has the password been changed?");
+//!     }
+//!     Err(error) => eprintln!("{error}"),
+//! }
+//! # }
+//! ```
 //!
 //! [`Channel`]: crate::Channel
 //! [`Connection`]: crate::Connection

@@ -1,4 +1,93 @@
-//! TLS: connecting so that nobody reads along.
+//! TLS: encrypted connections to a broker that proves who it is, and to which we prove who we are.
 //!
-//! [`Connection::open_over`](crate::Connection::open_over) takes any stream, one of `tokio-rustls` or
-//! `tokio-native-tls` too.
+//! Enable the feature `rustls`, and write `amqps` in place of `amqp`:
+//!
+//! ```toml
+//! amqp-client = { version = "0.1", features = ["rustls"] }
+//! ```
+//!
+//! ```no_run
+//! use amqp_client::Connection;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let connection = Connection::open("amqps://app:secret@broker.example/orders").await?;
+//! # Ok(()) }
+//! ```
+//!
+//! The port is then 5671 unless said otherwise. The broker's certificate has to be for the host that is
+//! connected to, and signed by an authority that the operating system trusts. There is no way to
+//! forget it: without the feature, `amqps` is an error that names the feature.
+//!
+//! # An authority of one's own
+//!
+//! ```no_run
+//! use amqp_client::{Connection, ConnectionOptions, TlsOptions};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let options: ConnectionOptions = "amqps://app:secret@broker.example/orders".parse()?;
+//! let tls = TlsOptions::default().ca_file("/etc/orders/ca.pem");
+//! let connection = Connection::open_with(&options.tls(tls)).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Authorities that are [named](crate::TlsOptions::ca_file) take the place of the system's;
+//! [`system_roots`](crate::TlsOptions::system_roots) adds those again. Files are read at each attempt,
+//! so that renewed ones count from the next on.
+//!
+//! # Showing who we are (mutual TLS)
+//!
+//! ```
+//! use amqp_client::TlsOptions;
+//!
+//! let tls = TlsOptions::default()
+//!     .ca_file("/etc/orders/ca.pem")
+//!     .client_certificate("/etc/orders/client.pem", "/etc/orders/client-key.pem");
+//! ```
+//!
+//! [`client_certificate_pem`](crate::TlsOptions::client_certificate_pem) takes the certificates
+//! themselves, [`key_password`](crate::TlsOptions::key_password) what the key is encrypted with.
+//!
+//! # Another name
+//!
+//! Through a tunnel or a load balancer the certificate may be for another name than the one that is
+//! connected to: [`server_name`](crate::TlsOptions::server_name) says for which. It is also the one
+//! that is asked for (SNI).
+//!
+//! # Not checking
+//!
+//! [`danger_accept_any_certificate`](crate::TlsOptions::danger_accept_any_certificate) believes whoever
+//! answers, and sends him the password. To try something out, an authority of one's own is three
+//! `openssl` commands and the better habit.
+//!
+//! # When it fails
+//!
+//! [`ConnectError`](crate::ConnectError) is then at [`Stage::Tls`](crate::Stage::Tls), and its
+//! [diagnosis](crate::Diagnosis) tells what is probably wrong:
+//!
+//! | diagnosis | what to look at |
+//! |---|---|
+//! | `UnknownAuthority` | the file given to `ca_file`, or the system's authorities |
+//! | `CertificateForAnotherHost` | the host in the URI; `server_name` |
+//! | `CertificateExpired`, `CertificateNotYetValid` | the certificate; the clocks |
+//! | `ClientCertificate` | the broker wants a certificate of ours, or does not trust its authority |
+//! | `TlsNotSpoken` | the port: 5672 is without TLS |
+//! | `TlsExpected` | (without TLS) the port: 5671 is with TLS |
+//! | `NoCommonTls` | versions and ciphers; we speak TLS 1.2 and 1.3 |
+//!
+//! # Which cryptography, which authorities
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `rustls` | `rustls-ring` and `rustls-native-roots`: what most want |
+//! | `rustls-ring` | the cryptography of *ring* |
+//! | `rustls-native-roots` | the authorities that the operating system trusts |
+//! | `rustls-webpki-roots` | those that Mozilla trusts, built into the program; asked for by [`bundled_roots`](crate::TlsOptions::bundled_roots) |
+//! | `rustls-core` | TLS without any of these: for another provider of cryptography, or a whole `rustls::ClientConfig` of one's own |
+//!
+//! Another crate's choice of a provider does not matter: the process-wide default of rustls is only
+//! looked at if there is no other.
+//!
+//! # Other implementations
+//!
+//! [`Connection::open_over`](crate::Connection::open_over) takes any stream, one of
+//! `tokio-native-tls` for instance.

@@ -12,6 +12,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -58,6 +59,7 @@ examples! {
     routing
     retry_with_delay
     rpc
+    several_hosts
     stream_from_offset
     topics
     transactions
@@ -67,7 +69,27 @@ examples! {
 }
 
 /// Those that a test below prepares something for.
-const SPECIAL: &[&str] = &["heartbeat_and_blocked"];
+const SPECIAL: &[&str] = &["heartbeat_and_blocked", "tls"];
+
+#[cfg(feature = "rustls")]
+#[test]
+fn tls() {
+    let Ok(url) = env::var("AMQP_TEST_TLS_URL") else {
+        return eprintln!("not tested: AMQP_TEST_TLS_URL is not set");
+    };
+    let mut command = Command::new(program("tls"));
+    command.env("AMQP_URL", url);
+    for (theirs, ours) in [
+        ("AMQP_CA", "AMQP_TEST_CA"),
+        ("AMQP_CERTIFICATE", "AMQP_TEST_CLIENT_CERTIFICATE"),
+        ("AMQP_KEY", "AMQP_TEST_CLIENT_KEY"),
+    ] {
+        if let Some(file) = env::var_os(ours) {
+            command.env(theirs, file);
+        }
+    }
+    assert_eq!(run("tls", &mut command), documented(&source("tls")));
+}
 
 #[test]
 fn heartbeat_and_blocked() {
@@ -212,7 +234,7 @@ fn run(name: &str, command: &mut Command) -> String {
 
 /// Where cargo puts an example: beside the folder of the test binaries.
 fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
+    let test = env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();
     let program = folder.join("examples").join(name);
     assert!(
