@@ -22,6 +22,17 @@ use crate::publisher::Publisher;
 /// Cheap to clone; all clones are the same connection. It stays open as long as any clone, channel,
 /// publisher or consumer of it is alive. Dropping the last one closes it in the background, as far as
 /// a runtime is still there to do it; [`close`](Self::close) waits and reports.
+///
+/// ```no_run
+/// use amqp_client::{Connection, Message};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let connection = Connection::open("amqp://localhost").await?;
+/// let publisher = connection.open_publisher().await?;
+/// publisher.publish("amq.topic", "greetings", Message::new("hello")).await?;
+/// connection.close().await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Connection {
     handle: Arc<Handle>,
@@ -135,6 +146,15 @@ impl Connection {
     }
 
     /// Waits until the connection has ended, for whatever reason, and tells it.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: amqp_client::Connection) {
+    /// tokio::spawn(async move {
+    ///     let cause = connection.closed().await;
+    ///     eprintln!("{cause}");
+    /// });
+    /// # }
+    /// ```
     ///
     /// # Cancel safety
     ///

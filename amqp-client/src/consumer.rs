@@ -289,6 +289,17 @@ impl std::error::Error for ConsumeError {
 /// else ended it. Dropping it cancels it at the broker, in the background, and gives back what it
 /// has not yielded, unless it takes deliveries without acknowledging them: those are lost. Keeps its
 /// channel open.
+///
+/// ```no_run
+/// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut orders = channel.consume("orders").prefetch(100).await?;
+/// while let Some(delivery) = orders.next().await {
+///     let delivery = delivery?; // says why, if the broker or the network ended it
+///     println!("{}", delivery.text()?);
+///     delivery.ack()?;
+/// }
+/// # Ok(()) }
+/// ```
 #[must_use = "dropping a consumer cancels it"]
 pub struct Consumer<A: Acknowledgement = Manual> {
     channel: Channel,

@@ -89,6 +89,20 @@ impl Received {
 /// Settling takes the delivery, so that it cannot happen twice. One that is dropped unsettled stays
 /// with us, as far as the broker is concerned, until the channel closes; then it goes back to its
 /// queue. Settling writes to the connection's buffer and does not wait.
+///
+/// ```no_run
+/// use amqp_client::{ChannelError, Delivery, Requeue};
+///
+/// fn handle(delivery: Delivery) -> Result<(), ChannelError> {
+///     match delivery.text() {
+///         Ok(text) => {
+///             println!("{}: {text}", delivery.routing_key());
+///             delivery.ack()
+///         }
+///         Err(_) => delivery.reject(Requeue::No),
+///     }
+/// }
+/// ```
 pub struct Delivery {
     received: Received,
     incarnation: u32,

@@ -19,6 +19,19 @@ use crate::publish::{PreparedHead, Publish, PublishHead};
 /// [`publish`](Self::publish) is done when the broker has the message. [`send`](Self::send) is done
 /// when it is on its way and gives a [`Confirmation`] to await later, so that many can be under way.
 /// Cheap to clone; any number of tasks may publish at once.
+///
+/// ```no_run
+/// use amqp_client::{Connection, Message, PublishError};
+///
+/// # async fn example(connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
+/// let publisher = connection.open_publisher().await?.mandatory();
+/// match publisher.publish("", "orders", Message::new("order 42").persistent()).await {
+///     Ok(()) => println!("the broker has it"),
+///     Err(PublishError::Returned(returned)) => println!("no queue: {}", returned.reply_text),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Publisher {
     channel: Channel,
@@ -80,6 +93,16 @@ impl Publisher {
 
     /// Hands a message over for sending, waiting while too much is queued.
     ///
+    /// ```no_run
+    /// # use amqp_client::{Message, Publisher};
+    /// # async fn example(publisher: Publisher) -> Result<(), amqp_client::PublishError> {
+    /// let first = publisher.send("", "orders", Message::new("order 1")).await?;
+    /// let second = publisher.send("", "orders", Message::new("order 2")).await?;
+    /// first.await?;
+    /// second.await?; // both are confirmed
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`PublishError::NotSent`].
@@ -107,6 +130,16 @@ impl Publisher {
 
     /// Prepares publishing many messages that differ in their bodies only: exchange, routing key and
     /// properties are encoded once. They are not mandatory.
+    ///
+    /// ```no_run
+    /// use amqp_client::amqp_spec::basic::Properties;
+    ///
+    /// # async fn example(publisher: amqp_client::Publisher) -> Result<(), Box<dyn std::error::Error>> {
+    /// let persistent = Properties::new().delivery_mode(2);
+    /// let readings = publisher.prepare("metrics", "temperature", persistent.as_ref())?;
+    /// readings.publish("21.5").await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

@@ -52,6 +52,15 @@ impl Connection {
     /// in random order unless told otherwise, until one lets us in. Names are resolved anew each
     /// time; of several addresses the one that answers first is taken.
     ///
+    /// ```no_run
+    /// use amqp_client::{Connection, ConnectionOptions};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let options: ConnectionOptions = "amqp://app:secret@broker.example/orders".parse()?;
+    /// let connection = Connection::open_with(&options.connection_name("order-service")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`open`](Self::open).

@@ -94,6 +94,15 @@ impl Channel {
 
     /// Fetches one message from a queue (`basic.get`), to be acknowledged. `None` if it is empty.
     ///
+    /// ```no_run
+    /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
+    /// while let Some(got) = channel.basic_get("reports").await? {
+    ///     println!("{}", got.delivery.text()?);
+    ///     got.delivery.ack()?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// 404 if there is no such queue, 405 if it is another connection's exclusive queue.

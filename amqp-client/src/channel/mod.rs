@@ -28,6 +28,18 @@ pub use self::basic::{PreparedPublish, QosScope, Requeue};
 /// frames of messages never interleave, and everybody gets his own replies. An error that the
 /// broker reports closes the channel for all of them, with the same cause. Dropping the last clone,
 /// consumer, publisher and delivery of a channel closes it in the background.
+///
+/// ```no_run
+/// use amqp_client::{Connection, ExchangeDeclare, QueueDeclare};
+///
+/// # async fn example(connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
+/// let channel = connection.open_channel().await?;
+/// channel.exchange_declare(ExchangeDeclare::topic("orders").durable()).await?;
+/// let queue = channel.queue_declare(QueueDeclare::new("invoices").durable()).await?;
+/// channel.queue_bind("invoices", "orders", "order.paid").await?;
+/// println!("{} invoices are waiting", queue.message_count);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Channel {
     handle: Arc<ChannelHandle>,

@@ -148,6 +148,17 @@ impl fmt::Display for Attempt {
 /// [`stage`](Self::stage), [`address`](Self::address), [`cause`](Self::cause) and
 /// [`diagnosis`](Self::diagnosis) are those of the attempt that came furthest, which says most; of
 /// several, the last. Nothing in it, its text or its `Debug` is secret. Cheap to clone.
+///
+/// ```no_run
+/// # async fn example() {
+/// if let Err(error) = amqp_client::Connection::open("amqp://localhost").await {
+///     eprintln!("{error}");
+///     for attempt in error.attempts() {
+///         eprintln!("{} while {}", attempt.address, attempt.stage);
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ConnectError(Arc<Attempts>);
 

@@ -6,6 +6,19 @@ use super::ChannelError;
 use crate::delivery::ReturnedMessage;
 
 /// What became of a message that the broker did not confirm.
+///
+/// ```
+/// use amqp_client::PublishError;
+///
+/// /// Whether the broker certainly does not have it, so that publishing it again makes no duplicate.
+/// fn may_be_repeated(error: &PublishError) -> bool {
+///     match error {
+///         PublishError::NotSent(_) | PublishError::Returned(_) => true,
+///         PublishError::Nacked => false, // it may be in some of its queues
+///         PublishError::Uncertain(_) | _ => false,
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PublishError {
