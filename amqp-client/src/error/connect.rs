@@ -159,7 +159,7 @@ impl fmt::Display for Attempt {
 /// }
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConnectError(Arc<Attempts>);
 
 #[derive(Debug)]
@@ -323,6 +323,18 @@ impl fmt::Display for ConnectError {
     }
 }
 
+/// The text, for that is what `main` prints of an error that it returns, and `unwrap` of one that it
+/// meets; the parts with `{:#?}`.
+impl fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            self.0.fmt(f)
+        } else {
+            fmt::Display::fmt(self, f)
+        }
+    }
+}
+
 impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.cause() {
@@ -332,5 +344,18 @@ impl std::error::Error for ConnectError {
             ConnectCause::Connection(error) => Some(error),
             ConnectCause::Mechanism(_) | ConnectCause::Timeout(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_main_prints_of_it_is_its_text() {
+        let cause = ConnectCause::Io(Arc::new(io::ErrorKind::ConnectionRefused.into()));
+        let error = ConnectError::new(Stage::Tcp, "localhost:5672", cause);
+        assert_eq!(format!("{error:?}"), error.to_string());
+        assert!(format!("{error:#?}").contains("stage: Tcp"));
     }
 }
