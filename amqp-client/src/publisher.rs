@@ -245,6 +245,7 @@ impl Future for Confirmation {
         Poll::Ready(match outcome {
             Ok(Outcome::Acked) => Ok(()),
             Ok(Outcome::Nacked) => Err(PublishError::Nacked),
+            Ok(Outcome::NotSent(error)) => Err(PublishError::NotSent(error)),
             Ok(Outcome::Returned(message)) => Err(PublishError::Returned(Box::new(
                 ReturnedMessage::new(*message),
             ))),

@@ -49,12 +49,17 @@ impl ChannelShared {
         }
     }
 
-    /// The channel is over: whoever waits for a confirm learns why, and so does every later call.
-    pub(crate) fn end(&self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
+    /// The channel is over, and every later call is told why.
+    pub(crate) fn set_ended(&self, cause: &ChannelError) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         ended.get_or_insert_with(|| cause.clone());
-        drop(ended);
-        self.confirms().end(cause, wakers);
+    }
+
+    /// The same, and whoever waits for a confirm learns why: `sent` is the number of the last publish
+    /// that was sent.
+    pub(crate) fn end(&self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
+        self.set_ended(cause);
+        self.confirms().end(cause, sent, wakers);
     }
 
     /// Why the channel ended, if it has.

@@ -29,6 +29,8 @@ pub(crate) enum Outcome {
     Nacked,
     /// `basic.return`, then `basic.ack`.
     Returned(Box<Incoming>),
+    /// It was not written, and will not be.
+    NotSent(ChannelError),
 }
 
 /// The state of one number from `base` on.
@@ -57,8 +59,8 @@ pub(crate) struct Confirms {
     ahead: u64,
     /// How many numbers were refused.
     nacked: u64,
-    /// Why nothing more will be answered.
-    ended: Option<ChannelError>,
+    /// Why nothing more will be answered, and the last number that was sent.
+    ended: Option<(ChannelError, u64)>,
 }
 
 impl Confirms {
@@ -167,10 +169,10 @@ impl Confirms {
         Some(message)
     }
 
-    /// Nothing more will be answered.
-    pub(crate) fn end(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
+    /// Nothing more will be answered; what has a number above `sent` was not even sent.
+    pub(crate) fn end(&mut self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
         if self.ended.is_none() {
-            self.ended = Some(cause.clone());
+            self.ended = Some((cause.clone(), sent));
         }
         for slot in &mut self.slots {
             if let Slot::Waiting(waker) = slot {
@@ -189,10 +191,15 @@ impl Confirms {
         if self.is_resolved(number) {
             return Poll::Ready(Ok(self.notable.remove(&number).unwrap_or(Outcome::Acked)));
         }
-        if let Some(cause) = &self.ended {
+        if let Some((cause, sent)) = &self.ended {
             let cause = cause.clone();
+            let unsent = number > *sent;
             // What has come back is in no queue, whatever followed.
-            return Poll::Ready(self.notable.remove(&number).ok_or(cause));
+            return Poll::Ready(match self.notable.remove(&number) {
+                Some(outcome) => Ok(outcome),
+                None if unsent => Ok(Outcome::NotSent(cause)),
+                None => Err(cause),
+            });
         }
         let offset = number - self.resolved - 1;
         match self.slot(offset) {
@@ -207,7 +214,7 @@ impl Confirms {
     pub(crate) fn abandon(&mut self, number: u64) -> Option<Box<Incoming>> {
         let returned = match self.notable.remove(&number) {
             Some(Outcome::Returned(message)) => Some(message),
-            Some(Outcome::Acked | Outcome::Nacked) | None => None,
+            Some(Outcome::Acked | Outcome::Nacked | Outcome::NotSent(_)) | None => None,
         };
         let Some(offset) = number.checked_sub(self.resolved + 1) else {
             return returned;

@@ -29,6 +29,7 @@ use super::outbox::Outbox;
 use super::read_buffer::ReadBuffer;
 use super::request::{Slot, after};
 use super::transmit::Transmit;
+use super::unsent::Unsent;
 use crate::blocked::WhenBlocked;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
 use crate::events::Event;
@@ -383,8 +384,10 @@ impl Core {
             self.link.outbox().discard();
             return;
         }
+        let mut unsent = Unsent::default();
+        self.transmit.unwritten(&mut unsent);
         self.transmit.clear();
-        self.end(cause);
+        self.end_without(cause, unsent);
         self.link.outbox().discard();
     }
 
@@ -416,8 +419,14 @@ impl Core {
         }
     }
 
-    /// Ends the connection for everybody; what is queued afterwards is still written.
+    /// Ends the connection for everybody; what the adapter has begun to write, and what is queued
+    /// afterwards, is still written.
     pub(super) fn end(&mut self, cause: ConnectionError) {
+        self.end_without(cause, Unsent::default());
+    }
+
+    /// The same; `unsent` is what the adapter will not write.
+    fn end_without(&mut self, cause: ConnectionError, mut unsent: Unsent) {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
@@ -426,14 +435,17 @@ impl Core {
             .fail(self.stage(), ConnectCause::Connection(cause.clone()));
         self.phase = Phase::Ended;
         self.give_up = Some(after(self.now, LAST_WORDS));
-        let (slots, mut wakers) = self.link.outbox().close(&cause);
+        let (slots, mut wakers) = self.link.outbox().close(&cause, &mut unsent);
         self.link.end(&cause, &mut self.wakers);
         let error = ChannelError::Connection(cause.clone());
         self.fail_requests(slots, &error);
         for mut channel in std::mem::take(&mut self.channels).into_iter().flatten() {
-            channel.end(&error, &mut self.wakers);
+            let id = channel.shared.at.channel;
+            let published = self.link.outbox().published(id);
+            let sent = published.saturating_sub(unsent.of(id));
+            channel.end(&error, sent, &mut self.wakers);
             let event = Event::ChannelClosed {
-                channel: channel.shared.at.channel,
+                channel: id,
                 cause: error.clone(),
             };
             self.emit(Source::ChannelWithConnection(channel.shared.at), &event);

@@ -132,9 +132,10 @@ impl InChannel {
         Some(self.consumers.remove(at).queue)
     }
 
-    /// The channel is over, for everybody who has to do with it.
-    pub(crate) fn end(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
-        self.shared.end(cause, wakers);
+    /// The channel is over, for everybody who has to do with it; `sent` is the number of the last
+    /// publish that was sent.
+    pub(crate) fn end(&mut self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
+        self.shared.end(cause, sent, wakers);
         let (acked, nacked) = self.shared.confirms().answered();
         let tally = &self.shared.link.tally;
         tally.answered_before.add_u64(acked + nacked);

@@ -313,8 +313,12 @@ impl Core {
     }
 
     fn channel_closed(&mut self, id: u16) {
-        let slots = self.link.outbox().channel_closed(id);
-        self.forget_channel(id, slots, &ChannelError::Closed);
+        let mut outbox = self.link.outbox();
+        let slots = outbox.channel_closed(id);
+        // What was accepted stood before our close.
+        let sent = outbox.published(id);
+        drop(outbox);
+        self.forget_channel(id, slots, &ChannelError::Closed, sent);
     }
 
     fn channel_closed_by_broker(&mut self, id: u16, close: &channel::Close<'_>) {
@@ -325,11 +329,11 @@ impl Core {
         )));
         // Whoever the outbox refuses from here on is to be told why.
         if let Some(Some(channel)) = self.channels.get(usize::from(id)) {
-            channel.shared.end(&error, &mut self.wakers);
+            channel.shared.set_ended(&error);
         }
-        let (slots, wake) = self.link.outbox().channel_closed_by_broker(id);
+        let (slots, sent, wake) = self.link.outbox().channel_closed_by_broker(id);
         wake.now();
-        self.forget_channel(id, slots, &error);
+        self.forget_channel(id, slots, &error, sent);
     }
 
     /// The broker asks for content, or for none. What was handed over before goes on, and the answer
@@ -350,13 +354,13 @@ impl Core {
         }
     }
 
-    fn forget_channel(&mut self, id: u16, slots: Vec<Slot>, error: &ChannelError) {
+    fn forget_channel(&mut self, id: u16, slots: Vec<Slot>, error: &ChannelError, sent: u64) {
         if let Some(mut channel) = self
             .channels
             .get_mut(usize::from(id))
             .and_then(Option::take)
         {
-            channel.end(error, &mut self.wakers);
+            channel.end(error, sent, &mut self.wakers);
             let event = Event::ChannelClosed {
                 channel: id,
                 cause: error.clone(),
@@ -366,7 +370,7 @@ impl Core {
         self.link.outbox().take_waiters(id, &mut self.wakers);
         for slot in &slots {
             match &slot.effect {
-                Effect::OpenChannel(shared) => shared.end(error, &mut self.wakers),
+                Effect::OpenChannel(shared) => shared.end(error, sent, &mut self.wakers),
                 Effect::Consume(queue) | Effect::Cancel(queue) => {
                     queue.end(End::Channel(error.clone()), &mut self.wakers);
                 }

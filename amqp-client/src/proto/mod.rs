@@ -16,6 +16,7 @@
 //! | `inbound`, `methods`, `content`, `piecewise` | what arrives |
 //! | `tally` | what is counted |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
+//! | `unsent` | publishes that were never written |
 //! | `transmit`, `rope`, `read_buffer` | octets on their way out and in |
 
 pub(crate) mod channel;
@@ -38,6 +39,7 @@ pub(crate) mod request;
 mod rope;
 pub(crate) mod tally;
 mod transmit;
+mod unsent;
 pub(crate) mod watchers;
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io::IoSlice;
 
+use amqp_spec::wire::{MethodId, TypedMethod};
+use amqp_spec::{basic, constants, frame};
 use bytes::Bytes;
 
 /// Invariant: the positions of `inserts` do not decrease and do not exceed `buf.len()`.
@@ -14,6 +16,29 @@ pub(crate) struct Rope {
     inserts: Vec<(usize, Bytes)>,
     /// Octets of `inserts`.
     inserted: usize,
+}
+
+/// What a queued frame is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// The method `basic.publish`.
+    Publish,
+    /// A header or a body.
+    Content,
+    Other,
+}
+
+/// One frame in a rope.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct QueuedFrame {
+    pub(crate) kind: Kind,
+    pub(crate) channel: u16,
+    /// The position behind its last octet.
+    pub(crate) end: usize,
+    /// Where its octets in `buf` start and end; a payload among `inserts` is not among them.
+    buf: (usize, usize),
+    /// Whether its payload is an insert.
+    inserted: bool,
 }
 
 /// How much it is; the octets may hold credentials.
@@ -104,6 +129,91 @@ impl Rope {
         }
         n
     }
+}
+
+impl From<Vec<u8>> for Rope {
+    fn from(buf: Vec<u8>) -> Self {
+        Self {
+            buf,
+            ..Self::default()
+        }
+    }
+}
+
+impl Rope {
+    /// The frames in it, in order. It must hold whole frames, with inserts for whole payloads only;
+    /// the protocol header is passed over. For rare occasions.
+    pub(crate) fn frames(&self) -> impl Iterator<Item = QueuedFrame> {
+        let mut at = 0;
+        let mut end = 0;
+        let mut inserts = self.inserts.iter().peekable();
+        std::iter::from_fn(move || {
+            if self.buf.get(at..)?.starts_with(&frame::PROTOCOL_HEADER) {
+                at += frame::PROTOCOL_HEADER.len();
+                end += frame::PROTOCOL_HEADER.len();
+            }
+            let (&[kind, c1, c0, s3, s2, s1, s0], payload) =
+                self.buf.get(at..)?.split_first_chunk::<HEAD>()?;
+            let start = at;
+            let size = u32::from_be_bytes([s3, s2, s1, s0]) as usize;
+            let inserted = inserts.next_if(|insert| insert.0 == at + HEAD).is_some();
+            at += frame::OVERHEAD + if inserted { 0 } else { size };
+            end += frame::OVERHEAD + size;
+            let kind = match kind {
+                constants::FRAME_HEADER | constants::FRAME_BODY => Kind::Content,
+                constants::FRAME_METHOD if is_publish(payload) => Kind::Publish,
+                _ => Kind::Other,
+            };
+            Some(QueuedFrame {
+                kind,
+                channel: u16::from_be_bytes([c1, c0]),
+                end,
+                buf: (start, at),
+                inserted,
+            })
+        })
+    }
+
+    /// Takes out the frames that are not to be kept, on the same terms.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&QueuedFrame) -> bool) {
+        let frames: Vec<QueuedFrame> = self.frames().collect();
+        let before = std::mem::take(self);
+        let mut inserts = before.inserts.into_iter();
+        let mut done = 0;
+        for frame in &frames {
+            let (start, end) = frame.buf;
+            let octets = before.buf.get(start..end).unwrap_or_default();
+            // The protocol header stands in front of the first frame.
+            let between = before.buf.get(done..start).unwrap_or_default();
+            self.buf.extend_from_slice(between);
+            done = end;
+            let payload = if frame.inserted {
+                inserts.next().map(|(_, octets)| octets)
+            } else {
+                None
+            };
+            if !keep(frame) {
+                continue;
+            }
+            match (payload, octets.split_at_checked(HEAD)) {
+                (Some(payload), Some((head, tail))) => {
+                    self.buf.extend_from_slice(head);
+                    self.insert(payload);
+                    self.buf.extend_from_slice(tail);
+                }
+                _ => self.buf.extend_from_slice(octets),
+            }
+        }
+        let rest = before.buf.get(done..).unwrap_or_default();
+        self.buf.extend_from_slice(rest);
+    }
+}
+
+/// Type, channel and size, in front of every payload.
+const HEAD: usize = 7;
+
+fn is_publish(payload: &[u8]) -> bool {
+    MethodId::peek(payload) == Some(basic::Publish::ID)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::task::Waker;
 use super::link::Link;
 use super::outbox::Lane;
 use super::rope::Rope;
+use super::unsent::Unsent;
 
 /// Memory kept for the next batch; more is given back.
 const KEEP: usize = 1024 * 1024;
@@ -31,6 +32,14 @@ impl Transmit {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.rope.is_empty()
+    }
+
+    /// Shows what is not written, or not whole.
+    pub(crate) fn unwritten(&self, unsent: &mut Unsent) {
+        let frames = self.rope.frames();
+        for frame in frames.filter(|frame| frame.end > self.written) {
+            unsent.frame(&frame);
+        }
     }
 
     pub(crate) fn clear(&mut self) {

@@ -60,12 +60,14 @@ impl Outbox {
     }
 
     /// The broker has closed the channel: queues `channel.close-ok`, behind the rest of a large body
-    /// if one is under way. After that the id is free. Returns the requests that will have no reply.
-    pub(crate) fn channel_closed_by_broker(&mut self, id: u16) -> (Vec<Slot>, Wake) {
+    /// if one is under way. After that the id is free. Returns the requests that will have no reply,
+    /// and the number of the last publish that is sent.
+    pub(crate) fn channel_closed_by_broker(&mut self, id: u16) -> (Vec<Slot>, u64, Wake) {
         let close_sent = self
             .channels
             .get(usize::from(id))
             .is_some_and(|channel| channel.in_flight.iter().any(Slot::is_close));
+        let sent = self.drop_publishes(id);
         let slots = self.clear_channel(id);
         if let Some(channel) = self.channels.get_mut(usize::from(id)) {
             channel.state = OutState::Finishing;
@@ -81,7 +83,7 @@ impl Outbox {
                 channel.state = OutState::Crossed;
             }
         }
-        (slots, self.wake())
+        (slots, sent, self.wake())
     }
 
     /// Queues the `channel.close-ok` that has been owed until now.

@@ -16,6 +16,7 @@
 //! clocks or tasks: a [`Waker`] is all it has of the adapter.
 
 mod channels;
+mod ending;
 mod gate;
 mod lanes;
 mod sending;
@@ -35,6 +36,7 @@ use super::incoming::Fingerprint;
 use super::request::{Barrier, Slot, after};
 use super::rope::Rope;
 use super::tally::Queued;
+use super::unsent::Unsent;
 use crate::blocked::WhenBlocked;
 use crate::error::ConnectionError;
 
@@ -460,11 +462,17 @@ impl Outbox {
     }
 
     /// Ends everything: nothing can be sent from here on, but for what the close exchange needs.
-    /// Returns the requests that will have no reply, and all who wait.
-    pub(crate) fn close(&mut self, cause: &ConnectionError) -> (Vec<Slot>, Vec<Waker>) {
+    /// Returns the requests that will have no reply, and all who wait; `unsent` has been shown what
+    /// the adapter has not written, and is shown what is dropped here.
+    pub(crate) fn close(
+        &mut self,
+        cause: &ConnectionError,
+        unsent: &mut Unsent,
+    ) -> (Vec<Slot>, Vec<Waker>) {
         if self.closed.is_none() {
             self.closed = Some(cause.clone());
         }
+        self.count_unsent(unsent);
         let ids = 0..u16::try_from(self.channels.len()).unwrap_or(u16::MAX);
         let mut slots: Vec<Slot> = ids.flat_map(|id| self.clear_channel(id)).collect();
         slots.extend(self.farewell.take().map(|(_, slot)| slot));

@@ -40,3 +40,4 @@ mod requests;
 mod robustness;
 mod room;
 mod settling;
+mod unsent;

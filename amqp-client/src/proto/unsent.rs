@@ -1,0 +1,36 @@
+//! Publishes that will never be written whole: what is known of them when a channel or the
+//! connection ends.
+//!
+//! A broker routes a message when its last octet has come. One whose frames are still queued here,
+//! be it only the last of them, has certainly not been routed, provided that they are dropped. The
+//! messages of a channel leave in the order in which they were numbered, so that those which do not
+//! leave are the last ones: it is enough to count them.
+
+use std::collections::BTreeMap;
+
+use super::rope::{Kind, QueuedFrame};
+
+/// How many publishes of each channel are not written whole. Frames must be shown in the order in
+/// which those of a channel would have been written.
+#[derive(Debug, Default)]
+pub(crate) struct Unsent(BTreeMap<u16, u64>);
+
+impl Unsent {
+    /// A frame that is not written, or not whole.
+    pub(crate) fn frame(&mut self, frame: &QueuedFrame) {
+        match frame.kind {
+            Kind::Publish => *self.0.entry(frame.channel).or_default() += 1,
+            Kind::Content => self.rest(frame.channel),
+            Kind::Other => {}
+        }
+    }
+
+    /// Content of a message that began with one of the frames shown, or was begun to be written.
+    pub(crate) fn rest(&mut self, channel: u16) {
+        self.0.entry(channel).or_insert(1);
+    }
+
+    pub(crate) fn of(&self, channel: u16) -> u64 {
+        self.0.get(&channel).copied().unwrap_or_default()
+    }
+}
