@@ -11,7 +11,8 @@ use amqp_spec::wire::{Request, TypedMethod};
 use crate::channel::Channel;
 use crate::error::ChannelError;
 use crate::proto::channel::ChannelShared;
-use crate::proto::outbox::Settlement;
+use crate::proto::link::Link;
+use crate::proto::outbox::{Refused, Settlement};
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
 
 /// Queues a request; the reply is what the future gives.
@@ -32,6 +33,36 @@ pub(crate) fn start<'m, M: TypedMethod<'m> + Request>(
             })
         }
         Err((refused, _)) => Err(shared.explain(refused)),
+    }
+}
+
+/// Queues a request on channel 0.
+pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
+    link: &Link,
+    method: &M,
+) -> Result<PendingReply, ChannelError> {
+    let answer = Arc::new(Answer::default());
+    let slot = Slot {
+        expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
+        name: M::NAME,
+        barrier: Barrier::Nothing,
+        deadline: after((link.clock)(), link.request_timeout),
+        effect: Effect::Nothing,
+        answer: Arc::clone(&answer),
+    };
+    let started = link.outbox().request_of_connection(method, slot);
+    match started {
+        Ok(wake) => {
+            wake.now();
+            Ok(PendingReply {
+                answer,
+                requeue: None,
+            })
+        }
+        Err((Refused::Connection(error), _)) => Err(ChannelError::Connection(error)),
+        Err((Refused::TooLarge(error), _)) => Err(ChannelError::FrameTooLarge(error)),
+        // Channel 0 is open as long as the connection is, and alarms are about messages.
+        Err((Refused::NotOpen | Refused::Blocked(_), _)) => Err(ChannelError::Closed),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The connection handle.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use amqp_spec::wire::{FieldTable, ShortStr};
 use amqp_spec::{ReplyCode, connection};
@@ -83,6 +83,10 @@ impl Connection {
                 handle: Arc::new(handle),
             },
         )
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Handle> {
+        Arc::downgrade(&self.handle)
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {

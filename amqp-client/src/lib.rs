@@ -51,6 +51,7 @@ mod channel;
 mod connection;
 mod consumer;
 mod counters;
+mod credentials;
 mod declare;
 mod delivery;
 mod error;
@@ -62,6 +63,7 @@ mod options;
 pub mod proto;
 mod publish;
 mod publisher;
+mod sasl;
 mod secret;
 #[cfg(feature = "tokio")]
 mod tls;
@@ -84,8 +86,13 @@ pub use self::error::{
 };
 pub use self::events::{Event, Events, Returns};
 pub use self::message::{Body, Message};
-pub use self::options::{ConnectionOptions, HostOrder, TcpOptions, TlsOptions};
+pub use self::options::{
+    ConnectionOptions, Heartbeat, HeartbeatRule, HostOrder, OptionError, TcpOptions, TlsOptions,
+};
 pub use self::publisher::{Confirmation, PreparedPublisher, Publisher};
+pub use self::sasl::{
+    AuthMechanism, Credentials, SaslError, SaslExchange, SaslMechanism, UnknownMechanism,
+};
 pub use self::secret::Secret;
 pub use self::uri::UriError;
 

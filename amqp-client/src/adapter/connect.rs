@@ -20,7 +20,7 @@ use super::race::race;
 use super::tokio::{Driver, now};
 use crate::connection::Connection;
 use crate::error::{Attempt, ConnectCause, ConnectError, Failures, Stage};
-use crate::options::{Address, ConnectionOptions, HostOrder};
+use crate::options::{Address, ConnectionOptions, HostOrder, OptionError};
 use crate::tls;
 
 impl Connection {
@@ -41,7 +41,7 @@ impl Connection {
     /// If the future is dropped, the socket is closed.
     pub async fn open(uri: &str) -> Result<Self, ConnectError> {
         let options = uri.parse::<ConnectionOptions>().map_err(|error| {
-            ConnectError::new(Stage::Options, "the URI", ConnectCause::Options(error))
+            ConnectError::new(Stage::Options, "the URI", ConnectCause::Uri(error))
         })?;
         Self::open_with(&options).await
     }
@@ -89,10 +89,10 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
         let budget = Budget::new(options);
-        shake_hands(stream, options, &budget)
-            .await
-            .map_err(|(stage, cause)| ConnectError::new(stage, options.address(), cause))
+        let options = &prepare(options, &budget).await.map_err(failed)?;
+        shake_hands(stream, options, &budget).await.map_err(failed)
     }
 
     /// Opens a connection over a Unix socket, to a broker or to a proxy that stands in front of one.
@@ -113,6 +113,7 @@ impl Connection {
         let path = path.as_ref();
         let failed = |(stage, cause)| ConnectError::new(stage, path.display().to_string(), cause);
         let budget = Budget::new(options);
+        let options = &prepare(options, &budget).await.map_err(failed)?;
         let step = budget.step(options.connect_timeout);
         let stream = match timeout_at(step.deadline, tokio::net::UnixStream::connect(path)).await {
             Ok(Ok(stream)) => stream,
@@ -159,8 +160,8 @@ pub(super) async fn open_on<N: Network>(
         }
     }
     let last = last.unwrap_or_else(|| {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "no host was given");
-        Attempt::new(Stage::Options, "no host", error.into())
+        let error = OptionError::new("hosts", "at least one");
+        Attempt::new(Stage::Options, "no host", ConnectCause::Options(error))
     });
     Err(failures.end_with(last))
 }
@@ -213,10 +214,13 @@ impl Target<'_> {
                     .map_err(|error| self.failed(Stage::Tls, ConnectCause::Tls(error)))?,
             ),
         };
+        let options = prepare(self.options, self.budget)
+            .await
+            .map_err(|(stage, cause)| self.failed(stage, cause))?;
         let (peer, stream) = self.reach(network, failures).await?;
         let opened = match client {
-            None => shake_hands(stream, self.options, self.budget).await,
-            Some(client) => self.shake_hands_over_tls(client, stream).await,
+            None => shake_hands(stream, &options, self.budget).await,
+            Some(client) => self.shake_hands_over_tls(client, stream, &options).await,
         };
         opened.map_err(|(stage, cause)| Attempt {
             peer: Some(peer),
@@ -261,6 +265,7 @@ impl Target<'_> {
         &self,
         client: tls::Client,
         stream: S,
+        options: &ConnectionOptions,
     ) -> Result<Connection, (Stage, ConnectCause)>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -271,9 +276,26 @@ impl Target<'_> {
             Ok(Err(cause)) => return Err((Stage::Tls, cause)),
             Err(_) => return Err((Stage::Tls, ConnectCause::Timeout(step.limit))),
         };
-        shake_hands(stream, self.options, self.budget)
+        shake_hands(stream, options, self.budget)
             .await
             .map_err(tls::explain)
+    }
+}
+
+/// Looks whether the options can be worked with, and asks for credentials before the broker's clock
+/// starts to run.
+async fn prepare(
+    options: &ConnectionOptions,
+    budget: &Budget,
+) -> Result<ConnectionOptions, (Stage, ConnectCause)> {
+    let failed = |cause| (Stage::Options, cause);
+    options
+        .validate()
+        .map_err(|error| failed(ConnectCause::Options(error)))?;
+    let step = budget.step(options.connect_timeout);
+    match timeout_at(step.deadline, options.with_current_credentials()).await {
+        Ok(asked) => asked.map_err(failed),
+        Err(_) => Err(failed(ConnectCause::Timeout(step.limit))),
     }
 }
 
@@ -299,7 +321,12 @@ where
     let (core, connection) = Connection::with_core(options, now);
     tokio::spawn(Driver::new(stream, core));
     match connection.opened().await {
-        Ok(()) => Ok(connection),
+        Ok(()) => {
+            if options.has_expiring_credentials() {
+                tokio::spawn(connection.renew_credentials(options, tokio::time::sleep));
+            }
+            Ok(connection)
+        }
         Err((stage, ConnectCause::Timeout(_))) => Err((stage, ConnectCause::Timeout(step.limit))),
         Err(failure) => Err(failure),
     }

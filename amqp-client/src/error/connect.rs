@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ConnectionError, Diagnosis, TlsError};
+use crate::options::OptionError;
+use crate::sasl::SaslError;
+use crate::uri::UriError;
 
 /// How far the opening of a connection had come. Later stages compare greater.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -47,16 +50,36 @@ impl fmt::Display for Stage {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ConnectCause {
-    /// The URI or an option is not valid.
-    Options(crate::uri::UriError),
+    /// The URI is not valid. Nothing was tried.
+    Uri(UriError),
+    /// An option has a value that it cannot have. Nothing was tried.
+    Options(OptionError),
+    /// The source of credentials had none.
+    Credentials(Arc<dyn std::error::Error + Send + Sync>),
     /// The operating system reported an error.
     Io(Arc<io::Error>),
     /// TLS could not be set up, or the two sides did not agree on it.
     Tls(TlsError),
     /// The connection ended while being opened.
     Connection(ConnectionError),
-    /// The broker offers none of the mechanisms that could be used; here is what it offers.
-    Mechanism(String),
+    /// The broker offers none of the mechanisms that may be used.
+    Mechanism {
+        /// What the broker offers, as it says it: `AMQPLAIN PLAIN`.
+        offered: String,
+        /// What may be used, in order of preference.
+        wanted: String,
+    },
+    /// The mechanism gave up.
+    Sasl(SaslError),
+    /// Credentials and client properties take more than the broker takes at login. They were not
+    /// sent: RabbitMQ would hang up without a word. Most often a token is too long; RabbitMQ takes
+    /// 4096 octets in all, from 4.1 on 8192.
+    LoginTooLarge {
+        /// What they take, in octets.
+        size: usize,
+        /// What the broker takes, in octets.
+        limit: usize,
+    },
     /// It took longer than this, which is the limit that applies to the stage.
     Timeout(Duration),
 }
@@ -64,13 +87,21 @@ pub enum ConnectCause {
 impl fmt::Display for ConnectCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Uri(error) => write!(f, "{error}"),
             Self::Options(error) => write!(f, "{error}"),
+            Self::Credentials(error) => write!(f, "no credentials: {error}"),
             Self::Io(error) => write!(f, "{error}"),
             Self::Tls(error) => write!(f, "{error}"),
             Self::Connection(error) => write!(f, "{error}"),
-            Self::Mechanism(offered) => write!(
+            Self::Mechanism { offered, wanted } => write!(
                 f,
-                "no authentication mechanism in common; the broker offers {offered:?}"
+                "no authentication mechanism in common; the broker offers {offered:?}, the client \
+                 has {wanted:?}"
+            ),
+            Self::Sasl(error) => write!(f, "{error}"),
+            Self::LoginTooLarge { size, limit } => write!(
+                f,
+                "credentials and client properties take {size} octets, the broker takes {limit}"
             ),
             Self::Timeout(after) => write!(f, "not done after {} s", after.as_secs_f32()),
         }
@@ -118,7 +149,12 @@ impl Attempt {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match &self.cause {
-            ConnectCause::Options(_) | ConnectCause::Mechanism(_) => false,
+            ConnectCause::Uri(_)
+            | ConnectCause::Options(_)
+            | ConnectCause::Mechanism { .. }
+            | ConnectCause::Sasl(_)
+            | ConnectCause::LoginTooLarge { .. } => false,
+            ConnectCause::Credentials(_) => true,
             ConnectCause::Tls(error) => error.is_retryable(),
             ConnectCause::Io(_) | ConnectCause::Timeout(_) | ConnectCause::Connection(_) => {
                 !self.diagnosis().is_some_and(Diagnosis::is_final)
@@ -338,11 +374,16 @@ impl fmt::Debug for ConnectError {
 impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.cause() {
+            ConnectCause::Uri(error) => Some(error),
             ConnectCause::Options(error) => Some(error),
+            ConnectCause::Credentials(error) => Some(&**error),
+            ConnectCause::Sasl(error) => Some(error),
             ConnectCause::Io(error) => Some(&**error),
             ConnectCause::Tls(error) => Some(error),
             ConnectCause::Connection(error) => Some(error),
-            ConnectCause::Mechanism(_) | ConnectCause::Timeout(_) => None,
+            ConnectCause::Mechanism { .. }
+            | ConnectCause::LoginTooLarge { .. }
+            | ConnectCause::Timeout(_) => None,
         }
     }
 }

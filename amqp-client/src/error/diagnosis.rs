@@ -7,7 +7,6 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 
 use amqp_spec::ReplyCode;
-use amqp_spec::frame::FrameError;
 
 use super::Violation;
 use super::{BrokerClose, CertificateFault, ConnectCause, ConnectionError, Stage, TlsError};
@@ -75,8 +74,12 @@ pub enum Diagnosis {
 impl Diagnosis {
     pub(super) fn of(stage: Stage, cause: &ConnectCause) -> Option<Self> {
         match cause {
-            ConnectCause::Options(_) => None,
-            ConnectCause::Mechanism(_) => Some(Self::NoCommonMechanism),
+            ConnectCause::Uri(_)
+            | ConnectCause::Options(_)
+            | ConnectCause::Credentials(_)
+            | ConnectCause::Sasl(_) => None,
+            ConnectCause::Mechanism { .. } => Some(Self::NoCommonMechanism),
+            ConnectCause::LoginTooLarge { .. } => Some(Self::LoginTooLarge),
             ConnectCause::Tls(error) => Self::of_tls(error),
             ConnectCause::Timeout(_) => Self::of_timeout(stage),
             ConnectCause::Io(error) => Self::of_io(stage, error),
@@ -165,12 +168,17 @@ impl Diagnosis {
 
     fn of_violation(stage: Stage, violation: &Violation) -> Option<Self> {
         match violation {
-            Violation::LoginTooLarge { .. } => Some(Self::LoginTooLarge),
             _ if stage != Stage::Start => None,
-            Violation::ProtocolHeader => Some(Self::Amqp10),
+            Violation::ProtocolHeader { octets } if octets.starts_with(b"AMQP") => {
+                Some(Self::Amqp10)
+            }
             // The first octet of an HTTP answer, and of a TLS alert.
-            Violation::Frame(FrameError::UnknownKind(b'H')) => Some(Self::SpeaksHttp),
-            Violation::Frame(FrameError::UnknownKind(0x15)) => Some(Self::TlsExpected),
+            Violation::ProtocolHeader { octets } if octets.starts_with(b"H") => {
+                Some(Self::SpeaksHttp)
+            }
+            Violation::ProtocolHeader { octets } if octets.starts_with(&[0x15]) => {
+                Some(Self::TlsExpected)
+            }
             _ => Some(Self::NotAmqp),
         }
     }

@@ -42,19 +42,34 @@ pub enum Violation {
         /// The limit, in octets.
         limit: u64,
     },
-    /// The broker speaks another protocol; AMQP 1.0 and HTTP servers answer so.
-    ProtocolHeader,
-    /// What we have to say at login (credentials, client properties, virtual host) does not fit. It
-    /// was not sent: RabbitMQ would refuse it without a word.
-    LoginTooLarge {
-        /// The largest frame allowed before tuning, in octets.
-        limit: u32,
+    /// What came in place of the first frame is none: the other side speaks another protocol.
+    ProtocolHeader {
+        /// What came, up to 8 octets, as far as they came at once. `AMQP 3 1 0 0` is how RabbitMQ 4
+        /// answers a protocol that it does not know; `15 03` begins an alert of TLS; `HTTP/1.1`
+        /// tells itself.
+        octets: Vec<u8>,
+    },
+    /// The broker began with another version of AMQP.
+    ProtocolVersion {
+        /// In 0-9-1, it is 0.
+        major: u8,
+        /// In 0-9-1, it is 9.
+        minor: u8,
     },
     /// One side wants limits that cannot be worked with.
     Tuning {
         /// The lower of the frame sizes that both sides want, in octets.
         frame_max: u32,
     },
+}
+
+impl Violation {
+    /// Octets came where a frame should.
+    pub(crate) fn protocol_header(octets: &[u8]) -> Self {
+        Self::ProtocolHeader {
+            octets: octets.iter().copied().take(8).collect(),
+        }
+    }
 }
 
 impl fmt::Display for Violation {
@@ -80,12 +95,14 @@ impl fmt::Display for Violation {
             Self::MessageTooLarge { size, limit } => {
                 write!(f, "message of {size} octets, the limit is {limit}")
             }
-            Self::ProtocolHeader => f.write_str("the server does not speak AMQP 0-9-1"),
-            Self::LoginTooLarge { limit } => write!(
+            Self::ProtocolHeader { octets } => write!(
                 f,
-                "credentials and client properties do not fit the {limit} octets allowed at login, \
-                 or the name of the virtual host its 255"
+                "the server does not speak AMQP 0-9-1; it answered \"{}\"",
+                octets.escape_ascii()
             ),
+            Self::ProtocolVersion { major, minor } => {
+                write!(f, "the server speaks AMQP {major}-{minor} instead of 0-9-1")
+            }
             Self::Tuning { frame_max } => {
                 write!(
                     f,

@@ -33,6 +33,7 @@ use super::unsent::Unsent;
 use crate::blocked::WhenBlocked;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
 use crate::events::Event;
+use crate::sasl::SaslExchange;
 
 /// What a core needs to know from the start.
 #[derive(Clone, Debug)]
@@ -74,6 +75,10 @@ pub struct Core {
     pub(super) link: Arc<Link>,
     pub(super) login: Login,
     pub(super) opening: Arc<Opening>,
+    /// The login under way.
+    pub(super) exchange: Option<Box<dyn SaslExchange>>,
+    /// How long our part of it may be.
+    pub(super) login_limit: usize,
     pub(super) phase: Phase,
     handshake_timeout: Duration,
     /// When to give up writing the last words; `None` before the end.
@@ -97,7 +102,7 @@ pub struct Core {
     pub(super) acks: super::inbound::AckRun,
     /// Called when no lock is held.
     pub(super) wakers: Vec<Waker>,
-    transmit: Transmit,
+    pub(super) transmit: Transmit,
     read_paused: bool,
     /// The latest time that the adapter told.
     pub(super) now: Instant,
@@ -124,6 +129,8 @@ impl Core {
             link: Arc::clone(&link),
             login: options.login,
             opening: Arc::clone(&opening),
+            exchange: None,
+            login_limit: frame_max,
             phase: Phase::Opening {
                 step: Step::Start,
                 deadline: after(now, options.handshake_timeout),
@@ -396,7 +403,9 @@ impl Core {
         let open = matches!(self.phase, Phase::Open);
         let goodbye = match &violation {
             // Where frames cannot be told apart any more, nothing that we say is understood.
-            Violation::Frame(_) | Violation::ProtocolHeader => None,
+            Violation::Frame(_)
+            | Violation::ProtocolHeader { .. }
+            | Violation::ProtocolVersion { .. } => None,
             Violation::Decode(_) => Some(ReplyCode::SYNTAX_ERROR),
             Violation::UnexpectedMethod { .. } | Violation::UnexpectedContent { .. } => {
                 Some(ReplyCode::UNEXPECTED_FRAME)
@@ -404,7 +413,7 @@ impl Core {
             Violation::BodyTooLong { .. } => Some(ReplyCode::FRAME_ERROR),
             Violation::UnknownChannel { .. } => Some(ReplyCode::CHANNEL_ERROR),
             Violation::MessageTooLarge { .. } => Some(ReplyCode::CONTENT_TOO_LARGE),
-            Violation::Tuning { .. } | Violation::LoginTooLarge { .. } => None,
+            Violation::Tuning { .. } => None,
         };
         self.end(violation.into());
         if let Some(reply_code) = goodbye.filter(|_| open) {

@@ -8,14 +8,19 @@
 //! `connection.close` is not answered before `connection.open` (RabbitMQ), so that giving up means
 //! closing the socket.
 
-use std::time::Duration;
+use std::fmt;
+use std::time::{Duration, Instant};
 
-use amqp_spec::wire::{FieldTable, LongStr, ShortStr};
-use amqp_spec::{connection, constants};
+use amqp_spec::wire::{FieldTable, LongStr, ShortStr, TableRef, TypedMethod};
+use amqp_spec::{connection, constants, frame};
+use zeroize::Zeroizing;
 
+use super::core::{Core, Phase};
 use super::link::Limits;
-use crate::error::{ConnectCause, Violation};
-use crate::secret::Secret;
+use super::methods::queue;
+use crate::error::{ChannelError, ConnectCause, ConnectionError, Violation};
+use crate::options::{Heartbeat, OptionError};
+use crate::sasl::{AuthMechanism, Credentials};
 
 /// Which answer is awaited.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,92 +34,228 @@ pub(crate) enum Step {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Login {
-    /// The user's name.
-    pub user: String,
-    /// The user's password.
-    pub password: Secret,
+    /// Who we are.
+    pub credentials: Credentials,
+    /// How we may prove it; the first that the broker offers is used.
+    pub mechanisms: Vec<AuthMechanism>,
     /// The virtual host.
     pub virtual_host: String,
+    /// The language of reply texts.
+    pub locale: String,
     /// What the broker shows of us: product, version, `connection_name`, capabilities.
     pub client_properties: FieldTable,
-    /// The limits that we propose.
-    pub limits: Limits,
+    /// The most channels that we want to open; zero: as many as the broker allows.
+    pub channel_max: u16,
+    /// The largest frame that we want, in octets; zero: as large as the broker allows.
+    pub frame_max: u32,
+    /// How to agree on heartbeats.
+    pub heartbeat: Heartbeat,
 }
 
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login")
-            .field("user", &self.user)
+            .field("user", &self.credentials.user())
+            .field("mechanisms", &self.mechanisms)
             .field("virtual_host", &self.virtual_host)
-            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }
 
-/// Chooses a mechanism among those the server offers, and makes its response.
-pub(crate) fn respond(
-    start: &connection::Start<'_>,
-    login: &Login,
-) -> Result<(ShortStr<'static>, Secret), ConnectCause> {
-    let offered = start.mechanisms.as_bytes();
-    if !offered
-        .split(|&octet| octet == b' ')
-        .any(|name| name == b"PLAIN")
-    {
-        let offered = String::from_utf8_lossy(offered).into_owned();
-        return Err(ConnectCause::Mechanism(offered));
+/// Below this RabbitMQ from 4.1 on refuses to work, and does not say so.
+const FRAME_MAX_FLOOR: u32 = 8192;
+
+/// What nobody has limited is limited to this.
+const FRAME_MAX_CEILING: u32 = 1024 * 1024;
+
+impl Core {
+    /// `connection.start` has come: choose a mechanism, and log in.
+    pub(super) fn start(&mut self, start: &connection::Start<'_>) -> Result<(), Violation> {
+        let (major, minor) = (start.version_major, start.version_minor);
+        if (major, minor) != (0, 9) {
+            return Err(Violation::ProtocolVersion { major, minor });
+        }
+        self.opening
+            .set_server_properties(start.server_properties.to_owned());
+        self.login_limit = login_limit(start.server_properties);
+        let answered = self.start_ok(start);
+        self.go_on(answered, Step::Tune);
+        Ok(())
     }
-    let (user, password) = (login.user.as_bytes(), login.password.expose());
-    let response = Secret::concat(&[b"\0", user, b"\0", password]);
-    Ok((amqp_spec::short_str!("PLAIN"), response))
+
+    fn start_ok(&mut self, start: &connection::Start<'_>) -> Result<(), ConnectCause> {
+        let mechanism = choose(start, &self.login.mechanisms)?;
+        let mut exchange = mechanism.begin(&self.login.credentials);
+        let response = exchange.respond(None).map_err(ConnectCause::Sasl)?;
+        let too_long = |option| move |_| ConnectCause::Options(OptionError::too_long(option));
+        let name =
+            ShortStr::new(mechanism.name().as_bytes()).map_err(too_long("auth_mechanism"))?;
+        let locale = ShortStr::new(self.login.locale.as_bytes()).map_err(too_long("locale"))?;
+        let start_ok = connection::StartOk {
+            client_properties: self.login.client_properties.as_ref(),
+            mechanism: name,
+            response: LongStr::new(response.expose()).map_err(too_long("password"))?,
+            locale,
+        };
+        self.queue_secret(&start_ok)?;
+        self.exchange = Some(exchange);
+        Ok(())
+    }
+
+    /// `connection.secure` has come: the mechanism knows the answer, or gives up.
+    pub(super) fn secure(&mut self, secure: &connection::Secure<'_>) -> Result<(), Violation> {
+        let Some(exchange) = &mut self.exchange else {
+            return Err(Violation::UnexpectedMethod {
+                method: connection::Secure::NAME,
+                channel: 0,
+            });
+        };
+        let response = exchange.respond(Some(secure.challenge.as_bytes()));
+        let answered = response.map_err(ConnectCause::Sasl).and_then(|response| {
+            let response = LongStr::new(response.expose())
+                .map_err(|_| ConnectCause::Options(OptionError::too_long("password")))?;
+            self.queue_secret(&connection::SecureOk { response })
+        });
+        self.go_on(answered, Step::Tune);
+        Ok(())
+    }
+
+    /// Awaits the next answer, or gives up without a word.
+    fn go_on(&mut self, answered: Result<(), ConnectCause>, next: Step) {
+        match answered {
+            Ok(()) => {
+                if let Phase::Opening { step, .. } = &mut self.phase {
+                    *step = next;
+                }
+            }
+            Err(cause) => {
+                self.opening.fail(self.stage(), cause);
+                self.lost(ConnectionError::Closed);
+            }
+        }
+    }
+
+    /// Queues a method of the login, and leaves no copy of it behind.
+    fn queue_secret<'m, M: TypedMethod<'m>>(&self, method: &M) -> Result<(), ConnectCause> {
+        let size = method.encoded_len();
+        if size > self.login_limit {
+            // RabbitMQ would hang up after a while, and not say why.
+            return Err(ConnectCause::LoginTooLarge {
+                size,
+                limit: self.login_limit,
+            });
+        }
+        // All at once: growing would leave copies behind.
+        let mut octets = Zeroizing::new(Vec::with_capacity(size + frame::OVERHEAD));
+        frame::encode_method(&mut octets, 0, method, size + frame::OVERHEAD)
+            .map_err(|_| ConnectCause::Options(OptionError::too_long("password")))?;
+        self.link.outbox().push_raw(&octets);
+        Ok(())
+    }
+
+    /// `connection.tune` has come: agree, and open the virtual host.
+    pub(super) fn tune(&mut self, tune: &connection::Tune, now: Instant) -> Result<(), Violation> {
+        let (limits, tune_ok) = negotiate(&self.login, tune)?;
+        self.exchange = None;
+        self.login.credentials = Credentials::new("", "");
+        self.link.set_limits(limits);
+        let frame_max = usize::try_from(limits.frame_max).unwrap_or(usize::MAX);
+        self.max_payload = self
+            .max_payload
+            .max(frame_max.saturating_sub(frame::OVERHEAD));
+        self.heartbeat.start(limits.heartbeat, now);
+        // `tune-ok` has no reply, so that `open` follows at once.
+        let virtual_host = ShortStr::new(self.login.virtual_host.as_bytes());
+        let sent = virtual_host
+            .map_err(ChannelError::TooLong)
+            .and_then(|host| {
+                queue(&self.link, &tune_ok)?;
+                queue(&self.link, &connection::Open { virtual_host: host })
+            });
+        let too_long = |_| ConnectCause::Options(OptionError::too_long("virtual_host"));
+        self.go_on(sent.map_err(too_long), Step::OpenOk);
+        Ok(())
+    }
+
+    /// `connection.open-ok` has come.
+    pub(super) fn open_ok(&mut self) {
+        self.phase = Phase::Open;
+        // What we said at the login has been written long since.
+        self.transmit.wipe();
+        self.link.outbox().wipe();
+        self.opening.succeed();
+    }
 }
 
-/// The frame that answers `connection.start`.
-pub(crate) fn start_ok<'a>(
-    login: &'a Login,
-    mechanism: ShortStr<'a>,
-    response: &'a [u8],
-) -> Result<connection::StartOk<'a>, amqp_spec::wire::TooLong> {
-    Ok(connection::StartOk {
-        client_properties: login.client_properties.as_ref(),
-        mechanism,
-        response: LongStr::new(response)?,
-        locale: amqp_spec::short_str!("en_US"),
+/// The first of our mechanisms that the broker offers.
+fn choose(
+    start: &connection::Start<'_>,
+    ours: &[AuthMechanism],
+) -> Result<AuthMechanism, ConnectCause> {
+    let offered = start.mechanisms.as_bytes();
+    let is_offered = |mechanism: &&AuthMechanism| {
+        let mut names = offered.split(|&octet| octet == b' ');
+        names.any(|name| name == mechanism.name().as_bytes())
+    };
+    if let Some(mechanism) = ours.iter().find(is_offered) {
+        return Ok(mechanism.clone());
+    }
+    let wanted: Vec<_> = ours.iter().map(AuthMechanism::name).collect();
+    Err(ConnectCause::Mechanism {
+        offered: String::from_utf8_lossy(offered).into_owned(),
+        wanted: wanted.join(" "),
     })
+}
+
+/// How long our part of the login may be, in octets of a frame's payload. RabbitMQ takes 4096, and
+/// 8192 from 4.1 on, and drops what is longer in silence. Of others nothing is known: they are asked
+/// to take what a frame may have later.
+fn login_limit(server: TableRef<'_>) -> usize {
+    let property = |name| server.get(name).ok().flatten();
+    if property("product").and_then(|product| product.as_str()) != Some("RabbitMQ") {
+        return 128 * 1024;
+    }
+    let version = property("version");
+    let mut numbers = version
+        .and_then(|version| version.as_str())
+        .unwrap_or_default()
+        .split('.')
+        .map(|number| number.parse().unwrap_or(0));
+    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < (4, 1) { 4096 } else { 8192 }
 }
 
 /// Agrees on limits: zero means "no limit" from either side, else the lower one holds.
 ///
 /// RabbitMQ refuses zero for what it has limited itself, without a word, so that the answer is
 /// never zero where the proposal was not.
-pub(crate) fn negotiate(
-    ours: Limits,
+fn negotiate(
+    login: &Login,
     tune: &connection::Tune,
 ) -> Result<(Limits, connection::TuneOk), Violation> {
-    let frame_max = lower(ours.frame_max, tune.frame_max);
+    let ours = match login.frame_max {
+        0 => 0,
+        frame_max => frame_max.max(FRAME_MAX_FLOOR),
+    };
+    let frame_max = lower(ours, tune.frame_max);
     if frame_max != 0 && frame_max < constants::FRAME_MIN_SIZE {
         return Err(Violation::Tuning { frame_max });
     }
-    // Part of a second is a second: zero would turn heartbeats off.
-    let part = u64::from(ours.heartbeat.subsec_nanos() > 0);
-    let seconds = ours.heartbeat.as_secs().saturating_add(part);
-    let heartbeat = u16::try_from(seconds).unwrap_or(u16::MAX);
+    let heartbeat = login.heartbeat.agree(tune.heartbeat);
     let tune_ok = connection::TuneOk {
-        channel_max: lower(ours.channel_max, tune.channel_max),
+        channel_max: lower(login.channel_max, tune.channel_max),
         frame_max,
         heartbeat,
     };
     let limits = Limits {
         // No limit from either side leaves the range of the number.
-        channel_max: if tune_ok.channel_max == 0 {
-            u16::MAX
-        } else {
-            tune_ok.channel_max
+        channel_max: match tune_ok.channel_max {
+            0 => u16::MAX,
+            channel_max => channel_max,
         },
-        frame_max: if tune_ok.frame_max == 0 {
-            1024 * 1024
-        } else {
-            tune_ok.frame_max
+        frame_max: match frame_max {
+            0 => FRAME_MAX_CEILING,
+            frame_max => frame_max,
         },
         heartbeat: Duration::from_secs(u64::from(heartbeat)),
     };

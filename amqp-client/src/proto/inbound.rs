@@ -19,7 +19,7 @@ use super::consumer::{ConsumerQueue, End, RawDelivery};
 use super::content::{self, Complete, Content, Target};
 use super::core::Core;
 use super::incoming::{Incoming, Layout};
-use crate::error::{ChannelError, Violation};
+use crate::error::{ChannelError, Stage, Violation};
 
 /// The receiving side of one channel.
 #[derive(Debug)]
@@ -184,8 +184,7 @@ impl Core {
                         Err(violation) => (at, Err(violation)),
                     };
                 }
-                Err(FrameError::ProtocolHeader) => return (at, Err(Violation::ProtocolHeader)),
-                Err(error) => return (at, Err(Violation::Frame(error))),
+                Err(error) => return (at, Err(self.no_frame(rest, error))),
             };
             let following = match frame.kind {
                 FrameKind::Method => self.method_frame(&frame, rest, used, now),
@@ -202,6 +201,17 @@ impl Core {
             if matches!(self.phase, super::core::Phase::Ended) {
                 return (at, Ok(()));
             }
+        }
+    }
+
+    /// What is no frame is another protocol, if nothing came before it.
+    #[cold]
+    fn no_frame(&self, octets: &[u8], error: FrameError) -> Violation {
+        let first = matches!(self.stage(), Stage::Start);
+        match error {
+            FrameError::ProtocolHeader => Violation::protocol_header(octets),
+            FrameError::UnknownKind(_) if first => Violation::protocol_header(octets),
+            error => Violation::Frame(error),
         }
     }
 

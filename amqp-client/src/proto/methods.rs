@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use amqp_spec::frame::{self, Frame};
 use amqp_spec::wire::{MethodId, ShortStr, TypedMethod};
-use amqp_spec::{Method, ReplyCode, basic, channel, connection, constants};
+use amqp_spec::{Method, ReplyCode, basic, channel, connection};
 
 use super::consumer::{ConsumerQueue, End};
 use super::content::{self, Target};
 use super::core::{Core, Phase};
 use super::events::Source;
-use super::handshake::{self, Step};
+use super::handshake::Step;
 use super::inbound::InChannel;
 use super::incoming::Incoming;
 use super::link::Link;
@@ -49,10 +49,10 @@ impl Core {
         };
         match (step, method) {
             (Some(Step::Start), Method::ConnectionStart(start)) => self.start(start),
+            (Some(Step::Tune), Method::ConnectionSecure(secure)) => self.secure(secure),
             (Some(Step::Tune), Method::ConnectionTune(tune)) => self.tune(tune, now),
             (Some(Step::OpenOk), Method::ConnectionOpenOk(_)) => {
-                self.phase = Phase::Open;
-                self.opening.succeed();
+                self.open_ok();
                 Ok(())
             }
             (_, Method::ConnectionClose(close)) => {
@@ -82,62 +82,6 @@ impl Core {
                 method: method.name(),
                 channel: 0,
             }),
-        }
-    }
-
-    fn start(&mut self, start: &connection::Start<'_>) -> Result<(), Violation> {
-        if (start.version_major, start.version_minor) != (0, 9) {
-            return Err(Violation::ProtocolHeader);
-        }
-        self.opening
-            .set_server_properties(start.server_properties.to_owned());
-        let (mechanism, response) = match handshake::respond(start, &self.login) {
-            Ok(chosen) => chosen,
-            Err(cause) => {
-                self.opening.fail(self.stage(), cause);
-                self.lost(ConnectionError::Closed);
-                return Ok(());
-            }
-        };
-        let sent = handshake::start_ok(&self.login, mechanism, response.expose())
-            .map_err(ChannelError::TooLong)
-            .and_then(|start_ok| queue(&self.link, &start_ok));
-        if sent.is_err() {
-            // Longer than RabbitMQ takes before tuning; it would not say so.
-            return Err(Violation::LoginTooLarge {
-                limit: constants::FRAME_MIN_SIZE,
-            });
-        }
-        self.advance(Step::Tune);
-        Ok(())
-    }
-
-    fn tune(&mut self, tune: &connection::Tune, now: Instant) -> Result<(), Violation> {
-        let (limits, tune_ok) = handshake::negotiate(self.login.limits, tune)?;
-        self.link.set_limits(limits);
-        let frame_max = usize::try_from(limits.frame_max).unwrap_or(usize::MAX);
-        self.max_payload = self
-            .max_payload
-            .max(frame_max.saturating_sub(frame::OVERHEAD));
-        self.heartbeat.start(limits.heartbeat, now);
-        let virtual_host = self.login.virtual_host.clone();
-        // `tune-ok` has no reply, so that `open` follows at once.
-        let sent = queue(&self.link, &tune_ok).and_then(|()| {
-            let virtual_host = ShortStr::new(virtual_host.as_bytes())?;
-            queue(&self.link, &connection::Open { virtual_host })
-        });
-        if sent.is_err() {
-            return Err(Violation::LoginTooLarge {
-                limit: limits.frame_max,
-            });
-        }
-        self.advance(Step::OpenOk);
-        Ok(())
-    }
-
-    fn advance(&mut self, next: Step) {
-        if let Phase::Opening { step, .. } = &mut self.phase {
-            *step = next;
         }
     }
 
@@ -525,7 +469,7 @@ impl Core {
 }
 
 /// Queues a method on channel 0.
-fn queue<'m, M: TypedMethod<'m>>(link: &Link, method: &M) -> Result<(), ChannelError> {
+pub(super) fn queue<'m, M: TypedMethod<'m>>(link: &Link, method: &M) -> Result<(), ChannelError> {
     let mut outbox = link.outbox();
     let mut octets = Vec::new();
     frame::encode_method(&mut octets, 0, method, outbox.frame_max())?;

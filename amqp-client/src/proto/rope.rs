@@ -7,6 +7,7 @@ use std::io::IoSlice;
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{basic, constants, frame};
 use bytes::Bytes;
+use zeroize::Zeroize as _;
 
 /// Invariant: the positions of `inserts` do not decrease and do not exceed `buf.len()`.
 #[derive(Default)]
@@ -83,6 +84,13 @@ impl Rope {
     pub(crate) fn rest(&mut self) {
         if self.is_empty() {
             *self = Self::default();
+        }
+    }
+
+    /// Overwrites what its memory held before, if there is nothing in it now.
+    pub(crate) fn wipe(&mut self) {
+        if self.is_empty() {
+            self.buf.zeroize();
         }
     }
 

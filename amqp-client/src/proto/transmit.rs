@@ -59,6 +59,11 @@ impl Transmit {
         self.rope.rest();
     }
 
+    /// Overwrites what was written before.
+    pub(crate) fn wipe(&mut self) {
+        self.rope.wipe();
+    }
+
     /// Takes the next batch from the outbox. `wakers` are to be called afterwards.
     pub(crate) fn refill(&mut self, link: &Link, waker: &Waker, wakers: &mut Vec<Waker>) {
         let mut outbox = link.outbox();

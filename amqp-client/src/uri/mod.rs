@@ -78,10 +78,10 @@ pub(crate) fn parse(uri: &str) -> Result<ConnectionOptions, UriError> {
             let (user, password) = credentials
                 .split_once(':')
                 .map_or((credentials, None), |(a, b)| (a, Some(b)));
-            options.user = decode(user, "user name")?;
-            if let Some(password) = password {
-                options.password = decode(password, "password")?.into();
-            }
+            let user = decode(user, "user name")?;
+            let password = password.map(|password| decode(password, "password"));
+            let password = password.transpose()?.unwrap_or_else(|| "guest".to_owned());
+            options = options.credentials(user, password);
             host
         }
     };
@@ -138,7 +138,7 @@ fn parameter(name: &str, value: &str, options: &mut ConnectionOptions) -> Result
     match name {
         "heartbeat" => {
             let seconds: u16 = number(value, "heartbeat", SECONDS)?;
-            options.heartbeat = Duration::from_secs(u64::from(seconds));
+            options.heartbeat = Duration::from_secs(u64::from(seconds)).into();
         }
         "channel_max" => {
             options.channel_max = number(value, "channel_max", "a number from 0 to 65535")?;
@@ -200,8 +200,9 @@ mod tests {
         let options = parse(uri).unwrap();
         let (host, port) = options.addresses().next().unwrap();
         let host = host.to_owned();
-        let password = String::from_utf8(options.password.expose().to_vec()).unwrap();
-        (options.user, password, host, port, options.virtual_host)
+        let password = String::from_utf8(options.credentials.password().expose().to_vec()).unwrap();
+        let user = options.credentials.user().to_owned();
+        (user, password, host, port, options.virtual_host)
     }
 
     #[track_caller]
@@ -291,7 +292,7 @@ mod tests {
     fn parameters_reach_the_options() {
         let uri = "amqp://h?heartbeat=7&channel_max=9&frame_max=8192&connection_timeout=1500";
         let options = parse(uri).unwrap();
-        assert_eq!(options.heartbeat, Duration::from_secs(7));
+        assert_eq!(options.heartbeat, Duration::from_secs(7).into());
         assert_eq!((options.channel_max, options.frame_max), (9, 8192));
         assert_eq!(options.connect_timeout, Duration::from_millis(1500));
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::time::Instant;
 
-use amqp_spec::channel;
 use amqp_spec::wire::{MethodId, TypedMethod};
+use amqp_spec::{channel, connection};
 
 use super::{At, OutChannel, OutState, Outbox, Parked, Refused, Wake};
 use crate::proto::incoming::Fingerprint;
@@ -145,6 +145,10 @@ impl Outbox {
         if reply == channel::CloseOk::ID {
             // It ends whatever was not answered before it.
             let close = channel.in_flight.iter().position(Slot::is_close)?;
+            return channel.in_flight.remove(close);
+        }
+        if reply == connection::CloseOk::ID {
+            let close = channel.in_flight.iter().position(Slot::is_farewell)?;
             return channel.in_flight.remove(close);
         }
         if !channel.in_flight.front()?.expects.contains(&reply) {

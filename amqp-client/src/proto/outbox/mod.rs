@@ -339,6 +339,11 @@ impl Outbox {
         self.frame_max
     }
 
+    /// Overwrites what was written before.
+    pub(crate) fn wipe(&mut self) {
+        self.small.wipe();
+    }
+
     /// Octets that wait to be written.
     pub(crate) fn queued(&self) -> usize {
         self.small.len() + self.aside

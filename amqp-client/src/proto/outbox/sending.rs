@@ -285,6 +285,28 @@ impl Outbox {
         Ok(())
     }
 
+    /// Queues a method on channel 0 that expects a reply.
+    pub(crate) fn request_of_connection<'m, M: TypedMethod<'m>>(
+        &mut self,
+        method: &M,
+        slot: Slot,
+    ) -> Result<Wake, (Refused, Slot)> {
+        if let Err(refused) = self.check_open() {
+            return Err((refused, slot));
+        }
+        let frame_max = self.frame_max;
+        if let Err(error) = frame::encode_method(self.small.buf(), 0, method, frame_max) {
+            return Err((error.into(), slot));
+        }
+        self.deadline = Some(
+            self.deadline
+                .map_or(slot.deadline, |soonest| soonest.min(slot.deadline)),
+        );
+        self.tail_ack = None;
+        self.await_reply(0, slot);
+        Ok(self.wake_always())
+    }
+
     /// Queues `connection.close` behind everything accepted so far; nothing is accepted after it.
     pub(crate) fn close_connection(
         &mut self,

@@ -35,6 +35,7 @@ mod events;
 mod handshake;
 mod heartbeats;
 mod large;
+mod login;
 mod order;
 mod requests;
 mod robustness;

@@ -265,7 +265,10 @@ fn octets_of_other_protocols_are_refused() {
     for octets in cases {
         let violation = ends_with(octets);
         assert!(
-            matches!(violation, Violation::Frame(_) | Violation::ProtocolHeader),
+            matches!(
+                violation,
+                Violation::Frame(_) | Violation::ProtocolHeader { .. }
+            ),
             "{violation:?}"
         );
     }

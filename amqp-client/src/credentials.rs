@@ -1,0 +1,220 @@
+//! Credentials that do not last: asking for them, and telling the broker new ones in time.
+
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use amqp_spec::connection;
+use amqp_spec::wire::{LongStr, ShortStr};
+
+use crate::connection::{Connection, Handle};
+use crate::error::{ChannelError, ConnectCause};
+use crate::options::ConnectionOptions;
+use crate::proto::link::Link;
+use crate::proto::watchers::Watch;
+use crate::sasl::Credentials;
+use crate::secret::Secret;
+
+/// Why there are no credentials.
+type Failure = Arc<dyn Error + Send + Sync>;
+
+type Asking = Pin<Box<dyn Future<Output = Result<Credentials, Failure>> + Send>>;
+
+/// A function that is asked for credentials. Two are equal if one is a clone of the other.
+#[derive(Clone)]
+pub(crate) struct CredentialSource(Arc<dyn Fn() -> Asking + Send + Sync>);
+
+impl CredentialSource {
+    pub(crate) fn new<S, F, E>(source: S) -> Self
+    where
+        S: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Credentials, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        Self(Arc::new(move || {
+            let asking = source();
+            Box::pin(async move { asking.await.map_err(|error| Failure::from(error.into())) })
+        }))
+    }
+
+    async fn ask(&self) -> Result<Credentials, Failure> {
+        (self.0)().await
+    }
+}
+
+impl fmt::Debug for CredentialSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CredentialSource")
+    }
+}
+
+impl Eq for CredentialSource {}
+
+impl PartialEq for CredentialSource {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl ConnectionOptions {
+    /// The same options with the credentials that their
+    /// [source](ConnectionOptions::credential_source) gives now, which it is asked for; without a
+    /// source, the same options. [`Connection::open`] and the like do this at each attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectCause::Credentials`] if the source had none.
+    ///
+    /// # Cancel safety
+    ///
+    /// As the source's future; nothing else has happened.
+    pub async fn with_current_credentials(&self) -> Result<Self, ConnectCause> {
+        let mut options = self.clone();
+        if let Some(source) = &self.credential_source {
+            let asked = source.ask().await;
+            options.credentials = asked.map_err(ConnectCause::Credentials)?;
+        }
+        Ok(options)
+    }
+
+    /// Whether there is anything to renew.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_expiring_credentials(&self) -> bool {
+        self.credential_source.is_some() && self.credentials.validity().is_some()
+    }
+}
+
+impl Connection {
+    /// Tells the broker a new password or token for this connection (`connection.update-secret`),
+    /// before the old one expires. For credentials that come from a
+    /// [source](ConnectionOptions::credential_source) this is done by itself. `reason` appears in the
+    /// broker's log.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: amqp_client::Connection, token: String) -> Result<(), amqp_client::ChannelError> {
+    /// connection.update_secret(token, "the old one expires").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// RabbitMQ looks at it with OAuth 2 only and says yes to anything otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError::Connection`] if the broker refuses it: that ends the connection, with 530.
+    /// [`ChannelError::FrameTooLarge`] or [`ChannelError::TooLong`] if the secret does not fit a
+    /// frame, or the reason 255 octets; then nothing was sent.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future has been polled once, the secret is sent.
+    pub async fn update_secret(
+        &self,
+        secret: impl Into<Secret>,
+        reason: &str,
+    ) -> Result<(), ChannelError> {
+        let secret = secret.into();
+        update(self.link(), &secret, reason).await
+    }
+
+    /// Renews the credentials of this connection for as long as it lives: the options'
+    /// [source](ConnectionOptions::credential_source) is asked when four fifths of the validity have
+    /// passed, and the broker is told. `options` are those that the connection was opened with,
+    /// [with their credentials](ConnectionOptions::with_current_credentials); `sleep` waits, as
+    /// `tokio::time::sleep` does. For an event loop of one's own: [`open`](Self::open) and the like
+    /// see to it themselves.
+    ///
+    /// The future is to be polled beside everything else. It is ready when the connection has ended,
+    /// or at once if the credentials do not expire. It does not keep the connection open.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the renewal.
+    pub fn renew_credentials<S, F>(
+        &self,
+        options: &ConnectionOptions,
+        sleep: S,
+    ) -> impl Future<Output = ()> + use<S, F>
+    where
+        S: Fn(Duration) -> F,
+        F: Future,
+    {
+        let link = Arc::clone(self.link());
+        let alive = self.downgrade();
+        let source = options.credential_source.clone();
+        let validity = options.credentials.validity();
+        async move {
+            if let (Some(source), Some(validity)) = (source, validity) {
+                let renewal = pin!(renew(&link, alive, source, validity, sleep));
+                or_end(&link, renewal).await;
+            }
+        }
+    }
+}
+
+/// Sends a new secret and waits for the answer.
+async fn update(link: &Arc<Link>, secret: &Secret, reason: &str) -> Result<(), ChannelError> {
+    let method = connection::UpdateSecret {
+        new_secret: LongStr::new(secret.expose())?,
+        reason: ShortStr::new(reason.as_bytes())?,
+    };
+    crate::call::start_on_connection(link, &method)?.await?;
+    Ok(())
+}
+
+/// Asks, tells, and waits until it is time again.
+async fn renew<S, F>(
+    link: &Arc<Link>,
+    alive: Weak<Handle>,
+    source: CredentialSource,
+    mut validity: Duration,
+    sleep: S,
+) where
+    S: Fn(Duration) -> F,
+    F: Future,
+{
+    let mut wait = before(validity);
+    loop {
+        sleep(wait).await;
+        if alive.strong_count() == 0 {
+            return;
+        }
+        // If it fails, perhaps it works later. If it does not, the broker ends the connection.
+        wait = (validity / 20).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        let Ok(credentials) = source.ask().await else {
+            continue;
+        };
+        match update(link, credentials.password(), "renewal").await {
+            // Refused, or over anyway: everybody hears why.
+            Err(ChannelError::Connection(_)) => return,
+            Err(_) => continue,
+            Ok(()) => {}
+        }
+        let Some(next) = credentials.validity() else {
+            return;
+        };
+        validity = next;
+        wait = before(validity);
+    }
+}
+
+/// When to renew what is valid for so long.
+fn before(validity: Duration) -> Duration {
+    (validity / 5 * 4).max(Duration::from_secs(1))
+}
+
+/// Waits for the future, or for the end of the connection.
+async fn or_end(link: &Link, mut future: Pin<&mut impl Future<Output = ()>>) {
+    let mut end = pin!(Watch::new(
+        |place, context| link.poll_end(place, context),
+        |place| link.forget_watcher(place),
+    ));
+    poll_fn(|context| match end.as_mut().poll(context) {
+        Poll::Ready(_) => Poll::Ready(()),
+        Poll::Pending => future.as_mut().poll(context),
+    })
+    .await;
+}

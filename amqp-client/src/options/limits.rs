@@ -1,0 +1,118 @@
+//! How much, and how long.
+
+use std::time::Duration;
+
+use super::{ConnectionOptions, Heartbeat};
+use crate::blocked::WhenBlocked;
+
+impl ConnectionOptions {
+    /// How long either side may be silent: a time, which holds whatever the broker proposes, or one
+    /// of the ways of agreeing on one ([`Heartbeat`]). Zero turns heartbeats off. Default: 60 s, or
+    /// less if the broker proposes less.
+    #[must_use]
+    pub fn heartbeat(mut self, heartbeat: impl Into<Heartbeat>) -> Self {
+        self.heartbeat = heartbeat.into();
+        self
+    }
+
+    /// The most channels that may be open at once, unless the broker allows fewer; zero leaves it to
+    /// the broker. Default: 2047.
+    #[must_use]
+    pub fn channel_max(mut self, channel_max: u16) -> Self {
+        self.channel_max = channel_max;
+        self
+    }
+
+    /// The largest frame, in octets, unless the broker allows less; zero leaves it to the broker.
+    /// Less than 8192 is taken for 8192, for RabbitMQ from 4.1 on refuses less; a broker that wants
+    /// less gets it. What is below 4096 is not valid. Default: 131072.
+    #[must_use]
+    pub fn frame_max(mut self, frame_max: u32) -> Self {
+        self.frame_max = frame_max;
+        self
+    }
+
+    /// How long resolving the name of a host and connecting to one of its addresses may take; asking
+    /// a source of credentials may take as long. Default: 10 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How many times all hosts are tried before opening a connection fails; at least 1. What would
+    /// fail again, such as a wrong password, is not tried again. Default: 1.
+    #[must_use]
+    pub fn connection_attempts(mut self, attempts: u32) -> Self {
+        self.connection_attempts = attempts;
+        self
+    }
+
+    /// How long to wait between two such attempts. Default: 2 s.
+    #[must_use]
+    pub fn retry_delay(mut self, delay: Duration) -> Self {
+        self.retry_delay = delay;
+        self
+    }
+
+    /// How long the broker may take from the first octet until the connection is open; with TLS, as
+    /// long again to agree on that before. Default: 15 s; RabbitMQ itself gives up after 10 s.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long opening a connection may take in all, with every host, every attempt and the waiting
+    /// between them. `None` leaves it to the limits of the single steps. Default: `None`.
+    #[must_use]
+    pub fn bring_up_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.bring_up_timeout = timeout.into();
+        self
+    }
+
+    /// How long a request may wait for its reply. Default: 30 s.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How long `close` waits for the broker. Default: 5 s.
+    #[must_use]
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+
+    /// The largest message that is accepted, in octets of body. A larger one ends the connection.
+    /// Default: 128 MiB.
+    #[must_use]
+    pub fn max_message_size(mut self, octets: u64) -> Self {
+        self.max_message_size = octets;
+        self
+    }
+
+    /// How many octets may wait to be written before publishers wait. Default: 256 KiB.
+    #[must_use]
+    pub fn high_water(mut self, octets: usize) -> Self {
+        self.high_water = octets;
+        self
+    }
+
+    /// What publishing does while the broker has blocked the connection. Default: it waits.
+    #[must_use]
+    pub fn when_blocked(mut self, policy: WhenBlocked) -> Self {
+        self.when_blocked = policy;
+        self
+    }
+
+    /// How long the broker may block the connection before it is given up with
+    /// [`ConnectionError::BlockedTimeout`](crate::ConnectionError::BlockedTimeout). `None` waits
+    /// for as long as it takes. Default: `None`.
+    #[must_use]
+    pub fn blocked_connection_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.blocked_connection_timeout = timeout.into();
+        self
+    }
+}

@@ -1,0 +1,236 @@
+//! Who we are, and what the broker is told of us.
+
+use std::error::Error;
+use std::future::Future;
+
+use amqp_spec::field_table;
+use amqp_spec::wire::{FieldTable, LongStr, TableRef, Value};
+
+use super::ConnectionOptions;
+use crate::credentials::CredentialSource;
+use crate::sasl::{AuthMechanism, Credentials};
+use crate::secret::Secret;
+
+impl ConnectionOptions {
+    /// User name and password. Default: `guest` and `guest`, which RabbitMQ accepts from localhost
+    /// only.
+    #[must_use]
+    pub fn credentials(self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
+        self.login(Credentials::new(user, password))
+    }
+
+    /// The same, from one value.
+    #[must_use]
+    pub fn login(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self.credential_source = None;
+        self
+    }
+
+    /// A function that is asked for credentials at each attempt to connect, and again before they
+    /// expire ([`Credentials::valid_for`]): then the broker is told the new password
+    /// ([`update_secret`](crate::Connection::update_secret)). If renewing fails it is tried again
+    /// until the broker puts an end to it. Default: none, the credentials stay the same.
+    ///
+    /// The renewal runs beside connections that were opened with the feature `tokio`; others use
+    /// [`renew_credentials`](crate::Connection::renew_credentials).
+    ///
+    /// ```
+    /// use amqp_client::{ConnectionOptions, Credentials};
+    /// use std::time::Duration;
+    ///
+    /// # async fn ask_for_a_token() -> Result<String, std::io::Error> { Ok("eyJhbGciOi…".into()) }
+    /// let options = ConnectionOptions::default().credential_source(|| async {
+    ///     let token = ask_for_a_token().await?;
+    ///     Ok::<_, std::io::Error>(Credentials::new("", token).valid_for(Duration::from_secs(600)))
+    /// });
+    /// ```
+    #[must_use]
+    pub fn credential_source<S, F, E>(mut self, source: S) -> Self
+    where
+        S: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Credentials, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.credential_source = Some(CredentialSource::new(source));
+        self
+    }
+
+    /// The ways of logging in that may be used, in order of preference: the first that the broker
+    /// offers is. Default: `PLAIN`, then `AMQPLAIN`, which are equally (un)safe.
+    ///
+    /// ```
+    /// use amqp_client::{AuthMechanism, ConnectionOptions};
+    ///
+    /// let options = ConnectionOptions::default().auth_mechanisms([AuthMechanism::External]);
+    /// ```
+    #[must_use]
+    pub fn auth_mechanisms(mut self, mechanisms: impl IntoIterator<Item = AuthMechanism>) -> Self {
+        self.mechanisms = mechanisms.into_iter().collect();
+        self
+    }
+
+    /// The virtual host, at most 255 octets. Default: `/`.
+    #[must_use]
+    pub fn virtual_host(mut self, virtual_host: impl Into<String>) -> Self {
+        self.virtual_host = virtual_host.into();
+        self
+    }
+
+    /// The language of reply texts, as `en_US`; RabbitMQ knows no other. Default: `en_US`.
+    #[must_use]
+    pub fn locale(mut self, locale: impl Into<String>) -> Self {
+        self.locale = locale.into();
+        self
+    }
+
+    /// What the broker's logs and management show for this connection. Default: the program's name
+    /// and the number of its process, `orders (4711)`.
+    #[must_use]
+    pub fn connection_name(mut self, name: impl Into<String>) -> Self {
+        self.connection_name = Some(name.into());
+        self
+    }
+
+    /// More properties for the broker's management to show, or others in place of `product`,
+    /// `version`, `platform`, `information` and `capabilities`. May be called again for more; an
+    /// entry takes the place of one of the same name, and those of `capabilities` each by itself.
+    ///
+    /// ```
+    /// use amqp_client::ConnectionOptions;
+    /// use amqp_client::amqp_spec::field_table;
+    ///
+    /// let options = ConnectionOptions::default()
+    ///     .client_properties(&field_table! { "product" => "orders", "team" => "ledger" });
+    /// ```
+    #[must_use]
+    pub fn client_properties(mut self, properties: &FieldTable) -> Self {
+        self.client_properties = merge(self.client_properties.as_ref(), properties.as_ref());
+        self
+    }
+
+    /// What RabbitMQ shows of a client, and what it must know that we can do.
+    pub(super) fn all_client_properties(&self) -> FieldTable {
+        let capabilities = field_table! {
+            "authentication_failure_close" => true,
+            "basic.nack" => true,
+            "connection.blocked" => true,
+            "consumer_cancel_notify" => true,
+            "consumer_priorities" => true,
+            "direct_reply_to" => true,
+            "exchange_exchange_bindings" => true,
+            "per_consumer_qos" => true,
+            "publisher_confirms" => true,
+        };
+        let mut properties = field_table! {
+            "product" => "amqp-client",
+            "version" => env!("CARGO_PKG_VERSION"),
+            "platform" => "Rust",
+            "information" => "AMQP 0-9-1 client in Rust, MIT or Apache-2.0",
+            "capabilities" => &capabilities,
+        };
+        let name = self.connection_name.clone().unwrap_or_else(program);
+        // What is longer does not fit the login, and is refused there.
+        if let Ok(name) = LongStr::new(name.as_bytes()) {
+            properties.insert(amqp_spec::short_str!("connection_name"), name);
+        }
+        merge(properties.as_ref(), self.client_properties.as_ref())
+    }
+}
+
+/// Which program this is: `orders (4711)`.
+fn program() -> String {
+    let path = std::env::args_os().next().unwrap_or_default();
+    let name = std::path::Path::new(&path)
+        .file_name()
+        .map_or_else(|| "amqp-client".into(), |name| name.to_string_lossy());
+    format!("{name} ({})", std::process::id())
+}
+
+/// The entries of both tables. Where both have one, the second one's counts; two tables are merged.
+fn merge(base: TableRef<'_>, over: TableRef<'_>) -> FieldTable {
+    let entry = |table: TableRef<'_>, name: &[u8]| table.get(name).ok().flatten().is_some();
+    let mut merged = FieldTable::new();
+    for (name, value) in base.iter().flatten() {
+        match (value, over.get(name.as_bytes()).ok().flatten()) {
+            (value, None) => merged.insert(name, value),
+            (Value::Table(base), Some(Value::Table(over))) => {
+                merged.insert(name, &merge(base, over));
+            }
+            (_, Some(value)) => merged.insert(name, value),
+        }
+    }
+    for (name, value) in over.iter().flatten() {
+        if !entry(base, name.as_bytes()) {
+            merged.insert(name, value);
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(options: &ConnectionOptions) -> FieldTable {
+        options.all_client_properties()
+    }
+
+    #[track_caller]
+    fn text(table: &FieldTable, name: &str) -> String {
+        let value = table.get(name).unwrap().expect(name);
+        value.as_str().expect("text").to_owned()
+    }
+
+    #[test]
+    fn broker_is_told_what_we_are_and_can_do() {
+        let told = told(&ConnectionOptions::default());
+        for name in ["product", "version", "platform", "information"] {
+            assert!(!text(&told, name).is_empty());
+        }
+        let capabilities = told.get("capabilities").unwrap().unwrap();
+        let capabilities = capabilities.as_table().unwrap();
+        assert_eq!(capabilities.iter().count(), 9);
+        for (name, value) in capabilities.iter().flatten() {
+            assert_eq!(value.as_bool(), Some(true), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn name_is_that_of_the_program_unless_there_is_another() {
+        let options = ConnectionOptions::default();
+        let name = text(&told(&options), "connection_name");
+        assert!(
+            name.ends_with(&format!("({})", std::process::id())),
+            "{name}"
+        );
+        assert!(!name.contains('/'), "{name}");
+        let named = options.connection_name("ledger");
+        assert_eq!(text(&told(&named), "connection_name"), "ledger");
+    }
+
+    #[test]
+    fn properties_take_the_place_of_ours_and_are_added() {
+        let options = ConnectionOptions::default()
+            .client_properties(&field_table! {
+                "product" => "orders",
+                "team" => "ledger",
+                "capabilities" => &field_table! { "basic.nack" => false, "more" => true },
+            })
+            .client_properties(&field_table! { "team" => "books" });
+        let told = told(&options);
+        assert_eq!(text(&told, "product"), "orders");
+        assert_eq!(text(&told, "team"), "books");
+        assert_eq!(text(&told, "platform"), "Rust");
+        let capabilities = told.get("capabilities").unwrap().unwrap();
+        let capabilities = capabilities.as_table().unwrap();
+        assert_eq!(capabilities.get("basic.nack").unwrap(), Some(false.into()));
+        assert_eq!(capabilities.get("more").unwrap(), Some(true.into()));
+        assert_eq!(capabilities.iter().count(), 10);
+        let names: Vec<_> = told.iter().map(|entry| entry.unwrap().0).collect();
+        for name in &names {
+            let n = names.iter().filter(|other| *other == name).count();
+            assert_eq!(n, 1, "{name:?} stands there twice");
+        }
+    }
+}

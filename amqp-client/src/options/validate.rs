@@ -1,0 +1,211 @@
+//! Whether options can be worked with. The setters take anything; opening a connection looks.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{ConnectionOptions, Heartbeat};
+
+/// An option has a value that it cannot have.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct OptionError {
+    /// The option's name, which is that of its setter.
+    pub option: &'static str,
+    /// What it can be.
+    pub expected: &'static str,
+}
+
+impl OptionError {
+    pub(crate) fn new(option: &'static str, expected: &'static str) -> Self {
+        Self { option, expected }
+    }
+
+    pub(crate) fn too_long(option: &'static str) -> Self {
+        Self::new(option, "shorter: it does not fit its field")
+    }
+}
+
+impl fmt::Display for OptionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the option {} must be {}", self.option, self.expected)
+    }
+}
+
+impl std::error::Error for OptionError {}
+
+impl ConnectionOptions {
+    /// Looks whether every option has a value that it can have. Opening a connection does this
+    /// first; an adapter of one's own may do it before [`with_core`](crate::Connection::with_core).
+    ///
+    /// ```
+    /// use amqp_client::ConnectionOptions;
+    ///
+    /// let error = ConnectionOptions::default().frame_max(64).validate().unwrap_err();
+    /// assert_eq!(error.option, "frame_max");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first option that has none.
+    pub fn validate(&self) -> Result<(), OptionError> {
+        const SHORT: &str = "at most 255 octets long";
+        const SOME_TIME: &str = "longer than zero";
+        let heartbeat = match self.heartbeat {
+            Heartbeat::Fixed(ours) | Heartbeat::AtMost(ours) => ours,
+            Heartbeat::Server | Heartbeat::Off | Heartbeat::Negotiate(_) => Duration::ZERO,
+        };
+        let tcp = &self.tcp;
+        let idle = [tcp.keepalive_idle, tcp.keepalive_interval];
+        let names = self.mechanisms.iter().map(|mechanism| mechanism.name());
+        let checks = [
+            (!self.hosts.is_empty(), "hosts", "at least one"),
+            (
+                self.hosts.iter().all(|host| !host.name.is_empty()),
+                "host",
+                "a name or an address",
+            ),
+            (
+                self.hosts.iter().all(|host| host.port != Some(0)),
+                "port",
+                "from 1 to 65535",
+            ),
+            (
+                !self.mechanisms.is_empty(),
+                "auth_mechanisms",
+                "at least one",
+            ),
+            (
+                names.clone().all(|name| is_short(name) && !name.is_empty()),
+                "auth_mechanisms",
+                "mechanisms with a name of 1 to 255 octets",
+            ),
+            (is_short(&self.virtual_host), "virtual_host", SHORT),
+            (is_short(&self.locale), "locale", SHORT),
+            (
+                heartbeat <= Duration::from_secs(65_535),
+                "heartbeat",
+                "at most 65535 s",
+            ),
+            (
+                self.frame_max == 0 || self.frame_max >= 4096,
+                "frame_max",
+                "0 or at least 4096 octets",
+            ),
+            (
+                !self.connect_timeout.is_zero(),
+                "connect_timeout",
+                SOME_TIME,
+            ),
+            (
+                !self.handshake_timeout.is_zero(),
+                "handshake_timeout",
+                SOME_TIME,
+            ),
+            (
+                !self.request_timeout.is_zero(),
+                "request_timeout",
+                SOME_TIME,
+            ),
+            (
+                self.blocked_connection_timeout != Some(Duration::ZERO),
+                "blocked_connection_timeout",
+                SOME_TIME,
+            ),
+            (
+                self.bring_up_timeout != Some(Duration::ZERO),
+                "bring_up_timeout",
+                SOME_TIME,
+            ),
+            (
+                self.connection_attempts > 0,
+                "connection_attempts",
+                "at least 1",
+            ),
+            (self.high_water > 0, "high_water", "at least 1 octet"),
+            (
+                idle.iter().flatten().all(|time| time.as_secs() > 0),
+                "tcp.keepalive",
+                "at least 1 s",
+            ),
+            (
+                tcp.keepalive_count != Some(0),
+                "tcp.keepalive_count",
+                "at least 1",
+            ),
+        ];
+        match checks.into_iter().find(|(holds, ..)| !holds) {
+            Some((_, option, expected)) => Err(OptionError::new(option, expected)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_short(text: &str) -> bool {
+    text.len() <= 255
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AuthMechanism, TcpOptions};
+
+    #[test]
+    fn defaults_can_be_worked_with() {
+        ConnectionOptions::default().validate().unwrap();
+    }
+
+    #[test]
+    fn value_at_the_edge_of_its_range_is_fine() {
+        let options = ConnectionOptions::default()
+            .frame_max(4096)
+            .heartbeat(Duration::from_secs(65_535))
+            .virtual_host("v".repeat(255))
+            .close_timeout(Duration::ZERO)
+            .retry_delay(Duration::ZERO);
+        options.validate().unwrap();
+        options.frame_max(0).channel_max(0).validate().unwrap();
+    }
+
+    #[test]
+    fn value_out_of_its_range_is_told_by_the_name_of_its_option() {
+        let zero = Duration::ZERO;
+        let good = ConnectionOptions::default;
+        let no_hosts: [(&str, u16); 0] = [];
+        let cases = [
+            ("hosts", good().hosts(no_hosts)),
+            ("host", good().host("")),
+            ("port", good().port(0)),
+            ("auth_mechanisms", good().auth_mechanisms([])),
+            ("virtual_host", good().virtual_host("v".repeat(256))),
+            ("locale", good().locale("l".repeat(256))),
+            ("heartbeat", good().heartbeat(Duration::from_secs(65_536))),
+            ("frame_max", good().frame_max(1)),
+            ("frame_max", good().frame_max(4095)),
+            ("connect_timeout", good().connect_timeout(zero)),
+            ("handshake_timeout", good().handshake_timeout(zero)),
+            ("request_timeout", good().request_timeout(zero)),
+            (
+                "blocked_connection_timeout",
+                good().blocked_connection_timeout(zero),
+            ),
+            ("bring_up_timeout", good().bring_up_timeout(zero)),
+            ("connection_attempts", good().connection_attempts(0)),
+            ("high_water", good().high_water(0)),
+            (
+                "tcp.keepalive",
+                good().tcp(TcpOptions::default().keepalive_idle(zero)),
+            ),
+            (
+                "tcp.keepalive_count",
+                good().tcp(TcpOptions::default().keepalive_count(0)),
+            ),
+        ];
+        for (option, options) in cases {
+            let error = options.validate().unwrap_err();
+            assert_eq!(error.option, option);
+            assert!(error.to_string().contains(option), "{error}");
+        }
+        let equal = good().auth_mechanisms([AuthMechanism::Plain, AuthMechanism::AmqPlain]);
+        assert_eq!(equal, good());
+    }
+}
