@@ -111,11 +111,17 @@ impl Waiting {
                     Err(error) => panic!("{error}"),
                 }
             };
-            // Every single one has an end.
+            // Every single one has an end; what was not sent are the last ones.
+            let mut unsent = false;
             for confirmation in confirmations {
                 match confirmation.await {
-                    Ok(()) => {}
+                    Ok(()) => assert!(!unsent, "confirmed behind one that was not sent"),
                     Err(PublishError::Uncertain(error)) => {
+                        assert!(!unsent, "uncertain behind one that was not sent");
+                        assert_eq!(error.to_string(), not_sent.to_string());
+                    }
+                    Err(PublishError::NotSent(error)) => {
+                        unsent = true;
                         assert_eq!(error.to_string(), not_sent.to_string());
                     }
                     Err(error) => panic!("{error}"),
