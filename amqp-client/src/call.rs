@@ -4,12 +4,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use amqp_spec::basic;
 use amqp_spec::wire::{Request, TypedMethod};
 
 use crate::channel::Channel;
-use crate::error::ChannelError;
+use crate::error::{About, ChannelError};
 use crate::proto::channel::ChannelShared;
 use crate::proto::link::Link;
 use crate::proto::outbox::{Refused, Settlement};
@@ -22,7 +23,18 @@ pub(crate) fn start<'m, M: TypedMethod<'m> + Request>(
     effect: Effect,
     barrier: Barrier,
 ) -> Result<PendingReply, ChannelError> {
-    let (slot, answer) = slot::<M>(shared, effect, barrier);
+    start_about(shared, method, About::default(), effect, barrier)
+}
+
+/// The same, for a request whose errors are to say what it is about.
+pub(crate) fn start_about<'m, M: TypedMethod<'m> + Request>(
+    shared: &Arc<ChannelShared>,
+    method: &M,
+    about: About,
+    effect: Effect,
+    barrier: Barrier,
+) -> Result<PendingReply, ChannelError> {
+    let (slot, answer) = slot_about::<M>(shared, about, effect, barrier);
     let started = shared.link.outbox().request(shared.at, method, slot);
     match started {
         Ok(wake) => {
@@ -71,7 +83,17 @@ pub(crate) fn slot<'m, M: TypedMethod<'m> + Request>(
     effect: Effect,
     barrier: Barrier,
 ) -> (Slot, Arc<Answer>) {
-    let answer = Arc::new(Answer::default());
+    slot_about::<M>(shared, About::default(), effect, barrier)
+}
+
+/// The same, for a request whose errors are to say what it is about.
+pub(crate) fn slot_about<'m, M: TypedMethod<'m> + Request>(
+    shared: &ChannelShared,
+    about: About,
+    effect: Effect,
+    barrier: Barrier,
+) -> (Slot, Arc<Answer>) {
+    let answer = Arc::new(Answer::new(about));
     let slot = Slot {
         expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
         name: M::NAME,
@@ -81,6 +103,62 @@ pub(crate) fn slot<'m, M: TypedMethod<'m> + Request>(
         answer: Arc::clone(&answer),
     };
     (slot, answer)
+}
+
+/// Waits for room, then queues a request that has no reply.
+pub(crate) async fn send_no_wait<'m, M: TypedMethod<'m> + Request>(
+    shared: &Arc<ChannelShared>,
+    method: &M,
+    about: About,
+) -> Result<(), ChannelError> {
+    let waiting = Room {
+        shared,
+        ticket: None,
+    };
+    waiting.await?;
+    let (effect, barrier) = (Effect::Nothing, Barrier::Nothing);
+    let (mut slot, answer) = slot_about::<M>(shared, about, effect, barrier);
+    slot.expects = &[];
+    // Nobody waits, so that nobody's time is ever up.
+    answer.abandon();
+    slot.deadline = after((shared.link.clock)(), Duration::MAX);
+    let sent = shared.link.outbox().request(shared.at, method, slot);
+    sent.map_err(|(refused, _)| shared.explain(refused))?.now();
+    Ok(())
+}
+
+/// Waits until less is queued than publishers may queue.
+struct Room<'a> {
+    shared: &'a ChannelShared,
+    ticket: Option<u64>,
+}
+
+impl Future for Room<'_> {
+    type Output = Result<(), ChannelError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let mut outbox = this.shared.link.outbox();
+        let admitted = outbox.admit(this.shared.at, 0, &mut this.ticket, context.waker());
+        drop(outbox);
+        match admitted {
+            Ok(true) => Poll::Ready(Ok(())),
+            Ok(false) => {
+                // If reading has stopped because of slow consumers: what makes room has to be read.
+                this.shared.link.resume();
+                Poll::Pending
+            }
+            Err(refused) => Poll::Ready(Err(this.shared.explain(refused))),
+        }
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.shared.link.outbox().forget_waiter(ticket);
+        }
+    }
 }
 
 /// A reply on its way. Dropped, the reply is consumed when it comes.

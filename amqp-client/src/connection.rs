@@ -121,7 +121,23 @@ impl Connection {
     ///
     /// If the future is dropped, the channel is closed again as soon as the broker has opened it.
     pub async fn open_channel(&self) -> Result<Channel, ChannelError> {
-        Channel::open(&self.handle).await
+        Channel::open(&self.handle, None).await
+    }
+
+    /// Opens the channel of this number, from 1 to the negotiated [`channel_max`](Limits::channel_max);
+    /// for programs whose numbers mean something, in a trace for instance. What is kept per channel is
+    /// kept for all numbers below as well.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError::NumberInUse`] while a channel has that number, or its close is not answered
+    /// yet; [`ChannelError::NumberOutOfRange`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`open_channel`](Self::open_channel).
+    pub async fn open_channel_numbered(&self, number: u16) -> Result<Channel, ChannelError> {
+        Channel::open(&self.handle, Some(number)).await
     }
 
     /// Opens a channel for publishing with confirms.

@@ -12,10 +12,10 @@ use amqp_spec::basic;
 use amqp_spec::wire::{FieldTable, ShortStr, ShortString, TooLong, Value};
 use futures_core::Stream;
 
-use crate::call::{PendingReply, slot, start};
+use crate::call::{PendingReply, slot, slot_about, start};
 use crate::channel::Channel;
 use crate::delivery::{Delivery, Received};
-use crate::error::ChannelError;
+use crate::error::{About, ChannelError};
 use crate::proto::consumer::{ConsumerQueue, End, RawDelivery};
 use crate::proto::outbox::Settlement;
 use crate::proto::request::{Barrier, Effect};
@@ -205,7 +205,9 @@ impl<A: Acknowledgement> Consume<A> {
         });
         let (qos_slot, qos_ok) = slot::<basic::Qos>(shared, Effect::Nothing, Barrier::Nothing);
         let effect = Effect::Consume(Arc::clone(&consumer.queue));
-        let (slot, consume_ok) = slot::<basic::Consume<'_>>(shared, effect, Barrier::Requests);
+        let about = About::queue(&self.queue);
+        let (slot, consume_ok) =
+            slot_about::<basic::Consume<'_>>(shared, about, effect, Barrier::Requests);
         // The limit holds for the consumers started after it, so nothing may come between the two.
         let (limited, started) = {
             let mut outbox = shared.link.outbox();

@@ -180,12 +180,13 @@ impl Delivery {
     }
 }
 
-/// A message fetched with [`Channel::basic_get`].
+/// A message fetched with [`Channel::basic_get`], or with [`Channel::basic_get_no_ack`] as
+/// [`Got<Received>`](Received): then there is nothing to acknowledge.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Got {
+pub struct Got<D = Delivery> {
     /// The message.
-    pub delivery: Delivery,
+    pub delivery: D,
     /// How many more were ready in the queue.
     pub message_count: u32,
 }

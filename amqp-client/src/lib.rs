@@ -72,17 +72,21 @@ mod uri;
 pub use amqp_spec;
 
 pub use self::blocked::WhenBlocked;
-pub use self::channel::{Channel, PreparedPublish, QosScope, Requeue};
+pub use self::channel::{Channel, Flow, Multiple, NoWait, PreparedPublish, QosScope, Requeue};
 pub use self::connection::Connection;
 pub use self::consumer::{
     Acknowledgement, Automatic, Consume, ConsumeError, Consumer, DEFAULT_PREFETCH, Manual,
 };
 pub use self::counters::Counters;
-pub use self::declare::{DeclaredQueue, ExchangeDeclare, QueueDeclare};
+pub use self::declare::{
+    Binding, DeadLetterStrategy, DeclaredQueue, ExchangeDeclare, ExchangeDelete, LeaderLocator,
+    Match, Overflow, QueueDeclare, QueueDelete,
+};
 pub use self::delivery::{Delivery, Got, Received, ReturnedMessage};
 pub use self::error::{
-    Attempt, BrokerClose, CertificateFault, ChannelError, ConnectCause, ConnectError,
-    ConnectionError, Diagnosis, Initiator, PublishError, Stage, TlsError, Violation,
+    ArgumentError, Attempt, BrokerClose, CertificateFault, ChannelError, ConnectCause,
+    ConnectError, ConnectionError, Diagnosis, Entity, Initiator, Outcome, PublishError, Stage,
+    TlsError, Violation,
 };
 pub use self::events::{Event, Events, Returns};
 pub use self::message::{Body, Message};

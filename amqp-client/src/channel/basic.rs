@@ -4,10 +4,10 @@ use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::wire::{ShortStr, TypedMethod};
 
 use super::Channel;
-use crate::call::{decode, start};
+use crate::call::{decode, start, start_about};
 use crate::consumer::Consume;
 use crate::delivery::{Delivery, Got, Received};
-use crate::error::ChannelError;
+use crate::error::{About, ArgumentError, ChannelError};
 use crate::message::{Body, Message};
 use crate::proto::outbox::Head;
 use crate::proto::request::{Barrier, Effect};
@@ -94,6 +94,8 @@ impl Channel {
 
     /// Fetches one message from a queue (`basic.get`), to be acknowledged. `None` if it is empty.
     ///
+    /// Asking over and over is far dearer than [consuming](Self::consume).
+    ///
     /// ```no_run
     /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
     /// while let Some(got) = channel.basic_get("reports").await? {
@@ -105,34 +107,64 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// 404 if there is no such queue, 405 if it is another connection's exclusive queue.
+    /// 404 if there is no such queue, 405 if it is another connection's exclusive queue, 403 without
+    /// permission. Streams have no such thing: RabbitMQ closes the connection with 540.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, a message that comes is given back to the queue.
     pub async fn basic_get(&self, queue: &str) -> Result<Option<Got>, ChannelError> {
+        let got = self.get(queue, false).await?;
+        Ok(got.map(|(received, message_count)| Got {
+            delivery: Delivery::new(received, self.clone()),
+            message_count,
+        }))
+    }
+
+    /// Fetches one message from a queue that counts as acknowledged at once (`basic.get` with
+    /// `no_ack`). `None` if it is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`basic_get`](Self::basic_get).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, a message that comes is **lost**: the broker has forgotten it.
+    pub async fn basic_get_no_ack(
+        &self,
+        queue: &str,
+    ) -> Result<Option<Got<Received>>, ChannelError> {
+        let got = self.get(queue, true).await?;
+        Ok(got.map(|(delivery, message_count)| Got {
+            delivery,
+            message_count,
+        }))
+    }
+
+    /// Fetches a message, and says how many more there are.
+    async fn get(
+        &self,
+        queue: &str,
+        no_ack: bool,
+    ) -> Result<Option<(Received, u32)>, ChannelError> {
         let get = basic::Get {
             queue: ShortStr::new(queue.as_bytes())?,
-            no_ack: false,
+            no_ack,
         };
-        let effect = Effect::Get { no_ack: false };
-        let mut pending = start(self.shared(), &get, effect, Barrier::Nothing)?;
-        pending.requeue = Some(self.clone());
+        let (effect, barrier) = (Effect::Get { no_ack }, Barrier::Nothing);
+        let about = About::queue(queue);
+        let mut pending = start_about(self.shared(), &get, about, effect, barrier)?;
+        pending.requeue = (!no_ack).then(|| self.clone());
         let reply = pending.await?;
-        match (
-            decode::<basic::GetReply<'_>>(&reply.payload)?,
-            reply.message,
-        ) {
+        let get_reply = decode::<basic::GetReply<'_>>(&reply.payload)?;
+        Ok(match (get_reply, reply.message) {
             (basic::GetReply::GetOk(ok), Some(message)) => {
                 let received = Received::new(message, ok.delivery_tag, ok.redelivered);
-                let delivery = Delivery::new(received, self.clone());
-                Ok(Some(Got {
-                    delivery,
-                    message_count: ok.message_count,
-                }))
+                Some((received, ok.message_count))
             }
-            _ => Ok(None),
-        }
+            _ => None,
+        })
     }
 
     /// Starts consuming from a queue; the options follow on what is returned.
@@ -151,20 +183,46 @@ impl Channel {
         Consume::new(self.clone(), queue)
     }
 
-    /// Acknowledges by number (`basic.ack`): this delivery, or with `multiple` all up to it.
-    /// [`Delivery::ack`] is safer, for it cannot be called twice.
+    /// Cancels the consumer of this tag (`basic.cancel`), wherever its handle is: what has come by then
+    /// is still yielded there, then its stream ends. Nothing happens if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The channel or the connection has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future has been polled once, the consumer is cancelled even if it is dropped.
+    pub async fn basic_cancel(&self, consumer_tag: &str) -> Result<(), ChannelError> {
+        let cancel = basic::Cancel {
+            consumer_tag: ShortStr::new(consumer_tag.as_bytes())?,
+            no_wait: false,
+        };
+        let effect = match self.shared().consumer(consumer_tag.as_bytes()) {
+            Some(queue) => Effect::Cancel(queue),
+            None => Effect::Nothing,
+        };
+        start(self.shared(), &cancel, effect, Barrier::Requests)?
+            .await
+            .map(drop)
+    }
+
+    /// Acknowledges by number (`basic.ack`): this delivery, or all up to it. Tag 0 with
+    /// [`Multiple::Yes`] is all there are. [`Delivery::ack`] is safer, for it cannot be called twice.
     ///
     /// # Errors
     ///
     /// Nothing was sent. A number that is not outstanding closes the channel with 406, later.
-    pub fn basic_ack(&self, delivery_tag: u64, multiple: bool) -> Result<(), ChannelError> {
+    pub fn basic_ack(&self, delivery_tag: u64, multiple: Multiple) -> Result<(), ChannelError> {
+        check_tag(delivery_tag, multiple)?;
         self.settle_by_number(&basic::Ack {
             delivery_tag,
-            multiple,
+            multiple: multiple == Multiple::Yes,
         })
     }
 
-    /// Refuses by number (`basic.nack`): this delivery, or with `multiple` all up to it.
+    /// Refuses by number (`basic.nack`, an extension): this delivery, or all up to it. Tag 0 with
+    /// [`Multiple::Yes`] is all there are.
     ///
     /// # Errors
     ///
@@ -172,14 +230,27 @@ impl Channel {
     pub fn basic_nack(
         &self,
         delivery_tag: u64,
-        multiple: bool,
+        multiple: Multiple,
         requeue: Requeue,
     ) -> Result<(), ChannelError> {
-        let requeue = requeue == Requeue::Yes;
+        check_tag(delivery_tag, multiple)?;
         self.settle_by_number(&basic::Nack {
             delivery_tag,
-            multiple,
-            requeue,
+            multiple: multiple == Multiple::Yes,
+            requeue: requeue == Requeue::Yes,
+        })
+    }
+
+    /// Refuses one delivery by number (`basic.reject`).
+    ///
+    /// # Errors
+    ///
+    /// As [`basic_ack`](Self::basic_ack).
+    pub fn basic_reject(&self, delivery_tag: u64, requeue: Requeue) -> Result<(), ChannelError> {
+        check_tag(delivery_tag, Multiple::No)?;
+        self.settle_by_number(&basic::Reject {
+            delivery_tag,
+            requeue: requeue == Requeue::Yes,
         })
     }
 
@@ -195,10 +266,11 @@ impl Channel {
     }
 
     /// Limits what is delivered and not acknowledged (`basic.qos`): for each consumer started from
-    /// here on, or for the whole channel. Zero is no limit.
+    /// here on, or for the whole channel. Zero is no limit. What is fetched does not count.
     ///
     /// Consumers that are started with a [prefetch](Consume::prefetch) of their own have that
-    /// instead, and RabbitMQ then forgets the limit of the channel.
+    /// instead, and RabbitMQ then forgets the limit of the channel. There is no limit of octets
+    /// (`prefetch_size`), for RabbitMQ closes the connection over one (540).
     ///
     /// # Errors
     ///
@@ -213,17 +285,20 @@ impl Channel {
         scope: QosScope,
     ) -> Result<(), ChannelError> {
         self.shared().set_own_limit();
-        let global = scope == QosScope::Channel;
-        self.call(&basic::Qos {
+        let qos = basic::Qos {
             prefetch_size: 0,
             prefetch_count,
-            global,
-        })
-        .await
-        .map(drop)
+            global: scope == QosScope::Channel,
+        };
+        self.call(&qos, About::default()).await.map(drop)
     }
 
-    /// Gives everything unacknowledged on this channel back to its queues (`basic.recover`).
+    /// Gives everything unacknowledged on this channel back to its queues, to be delivered again to
+    /// whoever consumes from them (`basic.recover` with `requeue`). Settling a delivery taken before
+    /// closes the channel with 406.
+    ///
+    /// Not offered are delivering to the same consumers again (`requeue` = false), over which RabbitMQ
+    /// closes the connection with 540, and `basic.recover-async`, the deprecated form without a reply.
     ///
     /// # Errors
     ///
@@ -233,8 +308,17 @@ impl Channel {
     ///
     /// If the future is dropped, it may have happened or not.
     pub async fn basic_recover(&self) -> Result<(), ChannelError> {
-        self.call(&basic::Recover { requeue: true }).await.map(drop)
+        let recover = basic::Recover { requeue: true };
+        self.call(&recover, About::default()).await.map(drop)
     }
+}
+
+/// Number 0 is no delivery's, and RabbitMQ would close the channel over it.
+fn check_tag(delivery_tag: u64, multiple: Multiple) -> Result<(), ArgumentError> {
+    if delivery_tag == 0 && multiple == Multiple::No {
+        return Err(ArgumentError::DeliveryTagZero);
+    }
+    Ok(())
 }
 
 /// Publishes messages that differ in their bodies only; see [`Channel::prepare`].
@@ -266,6 +350,15 @@ pub enum Requeue {
     Yes,
     /// It is dead-lettered, or dropped.
     No,
+}
+
+/// Whether settling by number concerns one delivery or all up to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Multiple {
+    /// Only the one of this number.
+    No,
+    /// It and all before it on the channel that are not settled.
+    Yes,
 }
 
 /// What a limit of [`Channel::basic_qos`] is for.

@@ -1,11 +1,11 @@
-//! Exchanges: `exchange.declare` and `exchange.delete` (AMQP 0-9-1 §1.6).
+//! Exchanges and the bindings between them (AMQP 0-9-1 §1.6, and RabbitMQ's extensions).
 
 use amqp_spec::exchange;
 use amqp_spec::wire::ShortStr;
 
 use super::Channel;
-use crate::declare::ExchangeDeclare;
-use crate::error::ChannelError;
+use crate::declare::{Binding, ExchangeDeclare, ExchangeDelete};
+use crate::error::{About, ChannelError};
 
 impl Channel {
     /// Declares an exchange (`exchange.declare`).
@@ -13,17 +13,61 @@ impl Channel {
     /// # Errors
     ///
     /// 406 if one of that name exists with other attributes or the type is unknown (RabbitMQ 3.10
-    /// closes the connection with 503 in the latter case), 403 without permission, 404 if it was to
-    /// be passive and there is none.
+    /// closes the connection with 503 in the latter case), 403 without permission or if the name
+    /// begins with `amq.`, 404 if it was to be passive and there is none.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the exchange may have been declared or not.
     pub async fn exchange_declare(&self, declare: ExchangeDeclare) -> Result<(), ChannelError> {
-        self.call(&declare.as_method()?).await.map(drop)
+        let about = About::exchange(&declare.name);
+        self.call(&declare.as_method()?, about).await.map(drop)
     }
 
     /// Deletes an exchange (`exchange.delete`). Deleting one that does not exist succeeds.
+    ///
+    /// # Errors
+    ///
+    /// 403 without permission or for those that are always there, 406 if it was to be unused and is
+    /// not.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the exchange may have been deleted or not.
+    pub async fn exchange_delete(
+        &self,
+        exchange: impl Into<ExchangeDelete>,
+    ) -> Result<(), ChannelError> {
+        let delete = exchange.into();
+        let about = About::exchange(&delete.name);
+        self.call(&delete.as_method()?, about).await.map(drop)
+    }
+
+    /// Binds an exchange to another: what reaches `source` and matches goes to `destination` as well
+    /// (`exchange.bind`, an extension). A binding that exists already is not made twice.
+    ///
+    /// # Errors
+    ///
+    /// 404 if there is no such exchange, 403 without permission.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the exchange may have been bound or not.
+    pub async fn exchange_bind(
+        &self,
+        destination: &str,
+        source: &str,
+        binding: impl Into<Binding>,
+    ) -> Result<(), ChannelError> {
+        let binding = binding.into();
+        let bind = exchange_bind(destination, source, &binding)?;
+        self.call(&bind, About::exchanges(destination, source))
+            .await
+            .map(drop)
+    }
+
+    /// Removes a binding between exchanges (`exchange.unbind`, an extension). Removing one that does
+    /// not exist succeeds.
     ///
     /// # Errors
     ///
@@ -31,14 +75,47 @@ impl Channel {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the exchange may have been deleted or not.
-    pub async fn exchange_delete(&self, exchange: &str) -> Result<(), ChannelError> {
-        let exchange = ShortStr::new(exchange.as_bytes())?;
-        self.call(&exchange::Delete {
-            exchange,
-            ..Default::default()
-        })
-        .await
-        .map(drop)
+    /// If the future is dropped, the binding may have been removed or not.
+    pub async fn exchange_unbind(
+        &self,
+        destination: &str,
+        source: &str,
+        binding: impl Into<Binding>,
+    ) -> Result<(), ChannelError> {
+        let binding = binding.into();
+        let unbind = exchange_unbind(destination, source, &binding)?;
+        self.call(&unbind, About::exchanges(destination, source))
+            .await
+            .map(drop)
     }
+}
+
+/// The method that binds, expecting a reply.
+pub(super) fn exchange_bind<'a>(
+    destination: &'a str,
+    source: &'a str,
+    binding: &'a Binding,
+) -> Result<exchange::Bind<'a>, ChannelError> {
+    Ok(exchange::Bind {
+        destination: ShortStr::new(destination.as_bytes())?,
+        source: ShortStr::new(source.as_bytes())?,
+        routing_key: ShortStr::new(binding.routing_key.as_bytes())?,
+        no_wait: false,
+        arguments: binding.arguments()?,
+    })
+}
+
+/// The method that unbinds, expecting a reply.
+pub(super) fn exchange_unbind<'a>(
+    destination: &'a str,
+    source: &'a str,
+    binding: &'a Binding,
+) -> Result<exchange::Unbind<'a>, ChannelError> {
+    Ok(exchange::Unbind {
+        destination: ShortStr::new(destination.as_bytes())?,
+        source: ShortStr::new(source.as_bytes())?,
+        routing_key: ShortStr::new(binding.routing_key.as_bytes())?,
+        no_wait: false,
+        arguments: binding.arguments()?,
+    })
 }

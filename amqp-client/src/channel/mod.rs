@@ -4,23 +4,26 @@
 
 mod basic;
 mod exchange;
+mod no_wait;
 mod queue;
 mod tx;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use amqp_spec::wire::{Reply as _, Request, ShortStr, TypedMethod};
 use amqp_spec::{ReplyCode, channel};
 
-use crate::call::{PendingReply, start};
+use crate::call::{PendingReply, decode, slot, start, start_about};
 use crate::connection::Handle;
-use crate::error::ChannelError;
+use crate::error::{About, ChannelError};
 use crate::proto::channel::ChannelShared;
 use crate::proto::outbox::Settlement;
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
 
-pub use self::basic::{PreparedPublish, QosScope, Requeue};
+pub use self::basic::{Multiple, PreparedPublish, QosScope, Requeue};
+pub use self::no_wait::NoWait;
 
 /// A channel: the unit of order, of errors and of acknowledgement.
 ///
@@ -61,7 +64,10 @@ impl fmt::Debug for Channel {
 
 impl Drop for ChannelHandle {
     fn drop(&mut self) {
-        let close = normal_close("");
+        let close = channel::Close {
+            reply_code: ReplyCode::REPLY_SUCCESS.0,
+            ..channel::Close::default()
+        };
         // If it is being opened, this follows behind; if it has ended, so be it.
         drop(start(
             &self.shared,
@@ -73,13 +79,23 @@ impl Drop for ChannelHandle {
 }
 
 impl Channel {
-    pub(crate) async fn open(connection: &Arc<Handle>) -> Result<Self, ChannelError> {
+    /// Opens a channel of this number, or of the lowest that is free.
+    pub(crate) async fn open(
+        connection: &Arc<Handle>,
+        number: Option<u16>,
+    ) -> Result<Self, ChannelError> {
         let link = &connection.link;
-        let limits = link.limits();
+        let channel_max = link.limits().channel_max;
+        if let Some(number) = number.filter(|number| !(1..=channel_max).contains(number)) {
+            return Err(ChannelError::NumberOutOfRange {
+                number,
+                channel_max,
+            });
+        }
         let answer = Arc::new(Answer::default());
         let deadline = after((link.clock)(), link.request_timeout);
         let mut made = None;
-        let opened = link.outbox().open_channel(limits.channel_max, |at| {
+        let opened = link.outbox().open_channel(channel_max, number, |at| {
             let shared = Arc::new(ChannelShared::new(at, Arc::clone(link)));
             made = Some(Arc::clone(&shared));
             Slot {
@@ -91,8 +107,9 @@ impl Channel {
                 answer: Arc::clone(&answer),
             }
         });
-        let limit = ChannelError::ChannelLimit {
-            channel_max: limits.channel_max,
+        let limit = match number {
+            Some(number) => ChannelError::NumberInUse { number },
+            None => ChannelError::ChannelLimit { channel_max },
         };
         match (opened, made) {
             (Ok(Some(wake)), Some(shared)) => {
@@ -134,21 +151,74 @@ impl Channel {
         self.shared().ended()
     }
 
+    /// Waits until the channel has ended, for whatever reason, and tells it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn closed(&self) -> ChannelError {
+        poll_fn(|context| self.shared().poll_end(context)).await
+    }
+
+    /// Whether it takes anything: it has not ended, and nobody is closing it or its connection.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.shared().link.outbox().is_open(self.shared().at)
+    }
+
+    /// The tags of the consumers that the broker has started on this channel and nobody has
+    /// cancelled, in order.
+    #[must_use]
+    pub fn consumer_tags(&self) -> Vec<String> {
+        self.shared().consumer_tags()
+    }
+
     /// Closes the channel: what was sent on it before is processed first; what was delivered and
-    /// not acknowledged goes back to its queues.
+    /// not acknowledged goes back to its queues. May be called any number of times, from anywhere;
+    /// all calls wait for the same end.
+    ///
+    /// Messages that are not confirmed by then are [uncertain](crate::PublishError::Uncertain),
+    /// although RabbitMQ has taken them.
     ///
     /// # Errors
     ///
-    /// Why it ended, if not because it was closed.
+    /// Why it ended, if not because it was closed. [`ChannelError::Timeout`] if the broker did not
+    /// answer; the number then stays in use.
     ///
     /// # Cancel safety
     ///
     /// If the future has been polled once, the channel closes even if it is dropped.
     pub async fn close(&self) -> Result<(), ChannelError> {
-        let close = normal_close("closed by the application");
+        self.close_with(ReplyCode::REPLY_SUCCESS, "closed by the application")
+            .await
+    }
+
+    /// As [`close`](Self::close), telling the broker this code and text: up to 255 octets, which it
+    /// writes to its log at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Self::close), and [`ChannelError::TooLong`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`close`](Self::close).
+    pub async fn close_with(
+        &self,
+        reply_code: ReplyCode,
+        reply_text: &str,
+    ) -> Result<(), ChannelError> {
+        let close = channel::Close {
+            reply_code: reply_code.0,
+            reply_text: ShortStr::new(reply_text.as_bytes())?,
+            ..channel::Close::default()
+        };
         let pending = match start(self.shared(), &close, Effect::Nothing, Barrier::Nothing) {
             Ok(pending) => pending,
-            Err(ChannelError::Closed) => return Ok(()),
+            Err(ChannelError::Closed) => match self.join_close() {
+                Some(pending) => pending,
+                None => return Ok(()),
+            },
             Err(error) => return Err(error),
         };
         match pending.await {
@@ -161,11 +231,51 @@ impl Channel {
         }
     }
 
+    /// Waits for a close that is under way.
+    fn join_close(&self) -> Option<PendingReply> {
+        let shared = self.shared();
+        let (slot, answer) = slot::<channel::Close<'_>>(shared, Effect::Nothing, Barrier::Nothing);
+        let joined = shared.link.outbox().join_close(shared.at, slot);
+        joined.ok()?.now();
+        Some(PendingReply {
+            answer,
+            requeue: None,
+        })
+    }
+
+    /// Asks the broker to hold back deliveries on this channel, or to go on with them
+    /// (`channel.flow`). Gives what it does from then on.
+    ///
+    /// RabbitMQ can only go on: it closes the connection with 540 when it is to stop. A
+    /// [prefetch](crate::Consume::prefetch) holds consumers back, or cancelling them.
+    ///
+    /// # Errors
+    ///
+    /// The channel or the connection has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, it may have happened or not.
+    pub async fn flow(&self, flow: Flow) -> Result<Flow, ChannelError> {
+        let active = flow == Flow::Active;
+        let reply = self
+            .call(&channel::Flow { active }, About::default())
+            .await?;
+        let flow_ok = decode::<channel::FlowOk>(&reply.payload)?;
+        Ok(if flow_ok.active {
+            Flow::Active
+        } else {
+            Flow::Stopped
+        })
+    }
+
     async fn call<'m, M: TypedMethod<'m> + Request>(
         &self,
         method: &M,
+        about: About,
     ) -> Result<Reply, ChannelError> {
-        start(self.shared(), method, Effect::Nothing, Barrier::Nothing)?.await
+        let (effect, barrier) = (Effect::Nothing, Barrier::Nothing);
+        start_about(self.shared(), method, about, effect, barrier)?.await
     }
 
     pub(crate) fn settle(
@@ -192,10 +302,11 @@ impl Channel {
     }
 }
 
-fn normal_close(text: &'static str) -> channel::Close<'static> {
-    channel::Close {
-        reply_code: ReplyCode::REPLY_SUCCESS.0,
-        reply_text: ShortStr::new(text.as_bytes()).unwrap_or_default(),
-        ..channel::Close::default()
-    }
+/// Whether messages flow; see [`Channel::flow`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flow {
+    /// They do.
+    Active,
+    /// They are held back.
+    Stopped,
 }

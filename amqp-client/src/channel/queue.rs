@@ -5,16 +5,21 @@ use amqp_spec::wire::ShortStr;
 
 use super::Channel;
 use crate::call::decode;
-use crate::declare::{DeclaredQueue, QueueDeclare};
-use crate::error::ChannelError;
+use crate::declare::{Binding, DeclaredQueue, QueueDeclare, QueueDelete};
+use crate::error::{About, ChannelError};
 
+/// An empty name stands for the queue that was declared last on the channel, everywhere but in a
+/// declaration. The broker keeps account of it; a passive declaration counts, and so does one with
+/// `no_wait`. Without any before it, that is a 404.
 impl Channel {
     /// Declares a queue (`queue.declare`). An empty name lets the broker choose one.
     ///
     /// # Errors
     ///
-    /// 406 if one of that name exists with other attributes, 405 if it is another connection's
-    /// exclusive queue, 403 without permission, 404 if it was to be passive and there is none.
+    /// [`ChannelError::Invalid`] if the declaration contradicts itself; nothing was sent then. 406 if
+    /// a queue of that name exists with other attributes, 405 if it is another connection's
+    /// exclusive queue, 403 without permission or if the name begins with `amq.`, 404 if it was to be
+    /// passive and there is none.
     ///
     /// # Cancel safety
     ///
@@ -23,13 +28,17 @@ impl Channel {
         &self,
         declare: QueueDeclare,
     ) -> Result<DeclaredQueue, ChannelError> {
-        let reply = self.call(&declare.as_method()?).await?;
-        Ok(DeclaredQueue::new(decode::<queue::DeclareOk<'_>>(
-            &reply.payload,
-        )?))
+        let about = About::queue(&declare.name);
+        let reply = self.call(&declare.as_method()?, about).await?;
+        let ok = decode::<queue::DeclareOk<'_>>(&reply.payload)?;
+        Ok(DeclaredQueue::new(ok, declare.name))
     }
 
-    /// Binds a queue to an exchange (`queue.bind`).
+    /// Binds a queue to an exchange (`queue.bind`). A binding that exists already is not made twice.
+    ///
+    /// The queue may be empty for the one declared last; if the routing key is empty as well, the
+    /// broker takes the queue's name for it. Every queue is bound to the default exchange by its
+    /// name, and cannot be bound to it otherwise.
     ///
     /// # Errors
     ///
@@ -42,18 +51,17 @@ impl Channel {
         &self,
         queue: &str,
         exchange: &str,
-        routing_key: &str,
+        binding: impl Into<Binding>,
     ) -> Result<(), ChannelError> {
-        let bind = queue::Bind {
-            queue: ShortStr::new(queue.as_bytes())?,
-            exchange: ShortStr::new(exchange.as_bytes())?,
-            routing_key: ShortStr::new(routing_key.as_bytes())?,
-            ..Default::default()
-        };
-        self.call(&bind).await.map(drop)
+        let binding = binding.into();
+        let bind = queue_bind(queue, exchange, &binding)?;
+        self.call(&bind, About::binding(queue, exchange))
+            .await
+            .map(drop)
     }
 
-    /// Removes a binding (`queue.unbind`). Removing one that does not exist succeeds.
+    /// Removes a binding (`queue.unbind`); empty names as in [`queue_bind`](Self::queue_bind).
+    /// Removing one that does not exist succeeds.
     ///
     /// # Errors
     ///
@@ -66,34 +74,34 @@ impl Channel {
         &self,
         queue: &str,
         exchange: &str,
-        routing_key: &str,
+        binding: impl Into<Binding>,
     ) -> Result<(), ChannelError> {
+        let binding = binding.into();
         let unbind = queue::Unbind {
             queue: ShortStr::new(queue.as_bytes())?,
             exchange: ShortStr::new(exchange.as_bytes())?,
-            routing_key: ShortStr::new(routing_key.as_bytes())?,
-            ..Default::default()
+            routing_key: ShortStr::new(binding.routing_key.as_bytes())?,
+            arguments: binding.arguments()?,
         };
-        self.call(&unbind).await.map(drop)
+        self.call(&unbind, About::binding(queue, exchange))
+            .await
+            .map(drop)
     }
 
-    /// Throws away the messages that are ready in a queue, and says how many (`queue.purge`).
+    /// Throws away the messages that are ready in a queue, and says how many (`queue.purge`); those
+    /// delivered and not acknowledged stay.
     ///
     /// # Errors
     ///
-    /// 404 if there is no such queue, 403 without permission.
+    /// 404 if there is no such queue, 405 if it is another connection's exclusive queue, 403 without
+    /// permission. Streams cannot be purged: RabbitMQ closes the connection with 540.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the queue may have been purged or not.
     pub async fn queue_purge(&self, queue: &str) -> Result<u32, ChannelError> {
-        let queue = ShortStr::new(queue.as_bytes())?;
-        let reply = self
-            .call(&queue::Purge {
-                queue,
-                ..Default::default()
-            })
-            .await?;
+        let purge = queue_purge(queue)?;
+        let reply = self.call(&purge, About::queue(queue)).await?;
         Ok(decode::<queue::PurgeOk>(&reply.payload)?.message_count)
     }
 
@@ -102,19 +110,39 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// 405 if it is another connection's exclusive queue, 403 without permission.
+    /// 406 if it was to be [unused](QueueDelete::if_unused) or [empty](QueueDelete::if_empty) and is
+    /// not, 405 if it is another connection's exclusive queue, 403 without permission.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the queue may have been deleted or not.
-    pub async fn queue_delete(&self, queue: &str) -> Result<u32, ChannelError> {
-        let queue = ShortStr::new(queue.as_bytes())?;
-        let reply = self
-            .call(&queue::Delete {
-                queue,
-                ..Default::default()
-            })
-            .await?;
+    pub async fn queue_delete(&self, queue: impl Into<QueueDelete>) -> Result<u32, ChannelError> {
+        let delete = queue.into();
+        let about = About::queue(&delete.name);
+        let reply = self.call(&delete.as_method()?, about).await?;
         Ok(decode::<queue::DeleteOk>(&reply.payload)?.message_count)
     }
+}
+
+/// The method that binds, expecting a reply.
+pub(super) fn queue_bind<'a>(
+    queue: &'a str,
+    exchange: &'a str,
+    binding: &'a Binding,
+) -> Result<queue::Bind<'a>, ChannelError> {
+    Ok(queue::Bind {
+        queue: ShortStr::new(queue.as_bytes())?,
+        exchange: ShortStr::new(exchange.as_bytes())?,
+        routing_key: ShortStr::new(binding.routing_key.as_bytes())?,
+        no_wait: false,
+        arguments: binding.arguments()?,
+    })
+}
+
+/// The method that purges, expecting a reply.
+pub(super) fn queue_purge(queue: &str) -> Result<queue::Purge<'_>, ChannelError> {
+    Ok(queue::Purge {
+        queue: ShortStr::new(queue.as_bytes())?,
+        no_wait: false,
+    })
 }

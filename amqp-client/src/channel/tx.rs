@@ -4,7 +4,7 @@ use amqp_spec::{confirm, tx};
 
 use super::Channel;
 use crate::call::start;
-use crate::error::ChannelError;
+use crate::error::{About, ChannelError};
 use crate::proto::request::{Barrier, Effect};
 
 impl Channel {
@@ -18,7 +18,7 @@ impl Channel {
     ///
     /// If the future has been polled once, messages are confirmed from then on.
     pub async fn confirm_select(&self) -> Result<(), ChannelError> {
-        self.call(&confirm::Select { no_wait: false })
+        self.call(&confirm::Select { no_wait: false }, About::default())
             .await
             .map(drop)
     }
@@ -33,7 +33,7 @@ impl Channel {
     ///
     /// If the future is dropped, it may have happened or not.
     pub async fn tx_select(&self) -> Result<(), ChannelError> {
-        self.call(&tx::Select {}).await.map(drop)
+        self.call(&tx::Select {}, About::default()).await.map(drop)
     }
 
     /// Makes what was published and acknowledged since the last commit take effect (`tx.commit`).

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use amqp_spec::ReplyCode;
 use amqp_spec::frame::FrameTooLarge;
 use amqp_spec::wire::TooLong;
 
-use super::{BrokerClose, ConnectionError};
+use super::{ArgumentError, BrokerClose, ConnectionError};
 
 /// Why an operation on a channel failed. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,7 +14,9 @@ use super::{BrokerClose, ConnectionError};
 pub enum ChannelError {
     /// The connection ended. The operation may have taken effect.
     Connection(ConnectionError),
-    /// The broker closed the channel, and said why; the channel cannot be used any more.
+    /// The broker closed the channel, and said why; the channel cannot be used any more. Everybody on
+    /// the channel gets the same: the operation that provoked it, which it
+    /// [names](BrokerClose::operation), and whatever else was waiting or comes later.
     ClosedByBroker(Arc<BrokerClose>),
     /// The program closed the channel.
     Closed,
@@ -35,6 +36,22 @@ pub enum ChannelError {
         /// The limit.
         channel_max: u16,
     },
+    /// The number that a channel was to have is in use, or its last user is not quite closed. Nothing
+    /// was sent.
+    NumberInUse {
+        /// The number.
+        number: u16,
+    },
+    /// The number that a channel was to have is 0 or above the negotiated `channel_max`. Nothing was
+    /// sent.
+    NumberOutOfRange {
+        /// The number.
+        number: u16,
+        /// The highest that there can be.
+        channel_max: u16,
+    },
+    /// The call makes no sense, for the reason given. Nothing was sent; the channel is still usable.
+    Invalid(ArgumentError),
     /// The delivery comes from an earlier life of the channel: the broker has taken it back and
     /// delivers it again. Nothing was sent; the channel is still usable.
     Stale,
@@ -56,19 +73,15 @@ impl ChannelError {
             _ => None,
         }
     }
-
-    /// The reply code with which the broker closed the channel or the connection, if it did.
-    #[must_use]
-    pub fn reply_code(&self) -> Option<ReplyCode> {
-        self.broker_close().map(|close| close.reply_code)
-    }
 }
 
 impl fmt::Display for ChannelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connection(error) => write!(f, "{error}"),
-            Self::ClosedByBroker(close) => write!(f, "channel closed by the broker: {close}"),
+            Self::ClosedByBroker(close) => {
+                write!(f, "channel {} closed by the broker: {close}", close.channel)
+            }
             Self::Closed => f.write_str("channel closed by the application"),
             Self::Timeout { method } => write!(f, "no reply to {method} in time"),
             Self::TooLong(error) => write!(f, "{error}"),
@@ -76,6 +89,12 @@ impl fmt::Display for ChannelError {
             Self::ChannelLimit { channel_max } => {
                 write!(f, "all {channel_max} channels of the connection are in use")
             }
+            Self::NumberInUse { number } => write!(f, "channel {number} is in use"),
+            Self::NumberOutOfRange {
+                number,
+                channel_max,
+            } => write!(f, "channel {number} is not between 1 and {channel_max}"),
+            Self::Invalid(error) => write!(f, "{error}"),
             Self::Stale => f.write_str("delivery of an earlier life of the channel"),
             Self::Blocked { reason } => {
                 write!(f, "connection blocked by the broker: {reason}")
@@ -88,6 +107,8 @@ impl std::error::Error for ChannelError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Connection(error) => Some(error),
+            Self::ClosedByBroker(close) => Some(&**close),
+            Self::Invalid(error) => Some(error),
             Self::TooLong(error) => Some(error),
             Self::FrameTooLarge(error) => Some(error),
             _ => None,
@@ -110,5 +131,11 @@ impl From<TooLong> for ChannelError {
 impl From<FrameTooLarge> for ChannelError {
     fn from(error: FrameTooLarge) -> Self {
         Self::FrameTooLarge(error)
+    }
+}
+
+impl From<ArgumentError> for ChannelError {
+    fn from(error: ArgumentError) -> Self {
+        Self::Invalid(error)
     }
 }

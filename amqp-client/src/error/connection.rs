@@ -99,6 +99,8 @@ impl std::error::Error for ConnectionError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => Some(&**error),
+            Self::ClosedByBroker(close) => Some(&**close),
+            Self::Protocol(violation) => Some(&**violation),
             _ => None,
         }
     }

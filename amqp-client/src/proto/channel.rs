@@ -1,10 +1,12 @@
 //! What the core and the handles of one channel share.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use super::confirms::Confirms;
+use super::consumer::ConsumerQueue;
 use super::link::Link;
 use super::outbox::{At, Refused};
 use crate::error::ChannelError;
@@ -15,9 +17,18 @@ pub(crate) struct ChannelShared {
     pub(crate) at: At,
     pub(crate) link: Arc<Link>,
     confirms: Mutex<Confirms>,
-    ended: Mutex<Option<ChannelError>>,
+    end: Mutex<End>,
+    /// The consumers that the broker has started, by tag.
+    consumers: Mutex<BTreeMap<Vec<u8>, Arc<ConsumerQueue>>>,
     /// The application has set a limit with `basic.qos`; consumers come without one of their own.
     own_limit: AtomicBool,
+}
+
+/// Why the channel ended, and who wants to know.
+#[derive(Debug, Default)]
+struct End {
+    cause: Option<ChannelError>,
+    watchers: Vec<Waker>,
 }
 
 impl ChannelShared {
@@ -26,7 +37,8 @@ impl ChannelShared {
             at,
             link,
             confirms: Mutex::default(),
-            ended: Mutex::default(),
+            end: Mutex::default(),
+            consumers: Mutex::default(),
             own_limit: AtomicBool::new(false),
         }
     }
@@ -51,23 +63,67 @@ impl ChannelShared {
 
     /// The channel is over, and every later call is told why.
     pub(crate) fn set_ended(&self, cause: &ChannelError) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.get_or_insert_with(|| cause.clone());
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.cause.get_or_insert_with(|| cause.clone());
     }
 
-    /// The same, and whoever waits for a confirm learns why: `sent` is the number of the last publish
-    /// that was sent.
+    /// The same, and whoever waits for the end or for a confirm learns why: `sent` is the number of
+    /// the last publish that was sent.
     pub(crate) fn end(&self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
         self.set_ended(cause);
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        wakers.append(&mut end.watchers);
+        drop(end);
+        self.consumers().clear();
         self.confirms().end(cause, sent, wakers);
     }
 
     /// Why the channel ended, if it has.
     pub(crate) fn ended(&self) -> Option<ChannelError> {
-        self.ended
+        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.cause.clone()
+    }
+
+    /// Waits for the end of the channel.
+    pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<ChannelError> {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cause) = &end.cause {
+            return Poll::Ready(cause.clone());
+        }
+        let waker = context.waker();
+        if !end.watchers.iter().any(|watcher| watcher.will_wake(waker)) {
+            end.watchers.push(waker.clone());
+        }
+        Poll::Pending
+    }
+
+    fn consumers(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Arc<ConsumerQueue>>> {
+        self.consumers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    }
+
+    /// The broker has started a consumer.
+    pub(crate) fn add_consumer(&self, tag: &[u8], queue: &Arc<ConsumerQueue>) {
+        self.consumers().insert(tag.to_vec(), Arc::clone(queue));
+    }
+
+    /// A consumer has been cancelled.
+    pub(crate) fn remove_consumer(&self, tag: &[u8]) {
+        self.consumers().remove(tag);
+    }
+
+    /// The consumer of this tag, while it is there.
+    pub(crate) fn consumer(&self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
+        self.consumers().get(tag).cloned()
+    }
+
+    /// The tags of all consumers, in order.
+    pub(crate) fn consumer_tags(&self) -> Vec<String> {
+        let consumers = self.consumers();
+        let tags = consumers.keys();
+        tags.map(|tag| String::from_utf8_lossy(tag).into_owned())
+            .collect()
     }
 
     /// Puts the outbox's refusal into the caller's words.

@@ -69,6 +69,7 @@ impl InChannel {
 
     /// Adds a consumer; one of the same tag gives way, as it does at the broker.
     pub(crate) fn add_consumer(&mut self, tag: &[u8], queue: Arc<ConsumerQueue>) {
+        self.shared.add_consumer(tag, &queue);
         let consumer = InConsumer {
             tag: tag.into(),
             queue,
@@ -123,6 +124,7 @@ impl InChannel {
 
     /// Takes a consumer away, if it is there.
     pub(crate) fn remove_consumer(&mut self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
+        self.shared.remove_consumer(tag);
         let at = self
             .consumers
             .binary_search_by(|consumer| (*consumer.tag).cmp(tag))

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use amqp_spec::frame::{self, Frame};
 use amqp_spec::wire::{MethodId, ShortStr, TypedMethod};
-use amqp_spec::{Method, ReplyCode, basic, channel, connection};
+use amqp_spec::{Method, basic, channel, connection};
 
 use super::consumer::{ConsumerQueue, End};
 use super::content::{self, Target};
@@ -17,7 +17,9 @@ use super::incoming::Incoming;
 use super::link::Link;
 use super::outbox::At;
 use super::request::{Barrier, Effect, Reply, Slot, after};
-use crate::error::{BrokerClose, ChannelError, ConnectionError, Initiator, Violation};
+use crate::error::{
+    About, BrokerClose, ChannelError, ConnectionError, Initiator, Provoker, Violation,
+};
 use crate::events::Event;
 
 impl Core {
@@ -86,11 +88,15 @@ impl Core {
     }
 
     fn closed_by_broker(&mut self, close: &connection::Close<'_>) {
-        let cause = ConnectionError::ClosedByBroker(Arc::new(broker_close(
-            close.reply_code,
-            close.reply_text,
-            MethodId::new(close.class_id, close.method_id),
-        )));
+        let method = MethodId::new(close.class_id, close.method_id);
+        let about = if method == connection::Open::ID {
+            Provoker::of(&About::virtual_host(&self.login.virtual_host))
+        } else {
+            self.link.outbox().provoker(0, method)
+        };
+        let text = close.reply_text.as_bytes();
+        let close = BrokerClose::new(0, close.reply_code, text, method, &about);
+        let cause = ConnectionError::ClosedByBroker(Arc::new(close));
         self.end(cause);
         let close_ok = connection::CloseOk {}.to_frame(0);
         self.link.outbox().push_raw(&close_ok);
@@ -266,11 +272,11 @@ impl Core {
     }
 
     fn channel_closed_by_broker(&mut self, id: u16, close: &channel::Close<'_>) {
-        let error = ChannelError::ClosedByBroker(Arc::new(broker_close(
-            close.reply_code,
-            close.reply_text,
-            MethodId::new(close.class_id, close.method_id),
-        )));
+        let method = MethodId::new(close.class_id, close.method_id);
+        let about = self.link.outbox().provoker(id, method);
+        let text = close.reply_text.as_bytes();
+        let close = BrokerClose::new(id, close.reply_code, text, method, &about);
+        let error = ChannelError::ClosedByBroker(Arc::new(close));
         // Whoever the outbox refuses from here on is to be told why.
         if let Some(Some(channel)) = self.channels.get(usize::from(id)) {
             channel.shared.set_ended(&error);
@@ -475,13 +481,4 @@ pub(super) fn queue<'m, M: TypedMethod<'m>>(link: &Link, method: &M) -> Result<(
     frame::encode_method(&mut octets, 0, method, outbox.frame_max())?;
     outbox.push_raw(&octets);
     Ok(())
-}
-
-/// What a close method says, made presentable.
-fn broker_close(reply_code: u16, reply_text: ShortStr<'_>, method: MethodId) -> BrokerClose {
-    BrokerClose {
-        reply_code: ReplyCode(reply_code),
-        reply_text: String::from_utf8_lossy(reply_text.as_bytes()).into_owned(),
-        method: (method.to_u32() != 0).then_some(method),
-    }
 }

@@ -20,7 +20,7 @@ use amqp_spec::{channel, connection};
 use super::channel::ChannelShared;
 use super::consumer::ConsumerQueue;
 use super::incoming::Incoming;
-use crate::error::ChannelError;
+use crate::error::{About, ChannelError};
 
 /// A time that no connection lives to see.
 const NEVER: Duration = Duration::from_secs(86_400 * 365 * 30);
@@ -45,7 +45,8 @@ pub(crate) enum Barrier {
 /// A request on its way.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// The replies that answer it.
+    /// The replies that answer it; none if it was sent with `no_wait`. Such a one keeps its place
+    /// until a later request is answered, so that it is known whom the broker closes a channel for.
     pub(crate) expects: &'static [MethodId],
     /// Its own name, for errors: `queue.declare`.
     pub(crate) name: &'static str,
@@ -56,6 +57,11 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// Whether a reply comes.
+    pub(crate) fn has_reply(&self) -> bool {
+        !self.expects.is_empty()
+    }
+
     /// Whether it is our `channel.close`.
     pub(crate) fn is_close(&self) -> bool {
         self.expects.contains(&channel::CloseOk::ID)
@@ -103,7 +109,11 @@ pub(crate) struct Reply {
 
 /// Where caller and core meet.
 #[derive(Debug, Default)]
-pub(crate) struct Answer(Mutex<State>);
+pub(crate) struct Answer {
+    state: Mutex<State>,
+    /// What the request is about, for errors.
+    pub(crate) about: About,
+}
 
 #[derive(Debug)]
 enum State {
@@ -120,9 +130,16 @@ impl Default for State {
 }
 
 impl Answer {
+    pub(crate) fn new(about: About) -> Self {
+        Self {
+            state: Mutex::default(),
+            about,
+        }
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // Nothing panics while holding the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether nobody waits any more, for whatever reason.

@@ -2,7 +2,7 @@
 
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{basic, queue};
-use amqp_client::{Channel, ChannelError, Connection, Message, QueueDeclare};
+use amqp_client::{Channel, ChannelError, Connection, Message, Multiple, QueueDeclare};
 
 use crate::support::{check_close, declare, fill, poll_once, run, run_on_threads};
 
@@ -103,14 +103,16 @@ fn an_error_closes_its_channel_and_no_other() {
         let nosuch = || failing.queue_declare(QueueDeclare::new("nosuch").passive());
         let error = nosuch().await.unwrap_err();
         check(&error);
-        let said = format!("channel closed by the broker: 404 {text} (answering queue.declare)");
+        let said = format!(
+            "channel 1 closed by the broker: 404 {text} (answering queue.declare of queue 'nosuch')"
+        );
         assert_eq!(error.to_string(), said);
 
         // Whatever is tried on it later says the same.
         check(&failing.ended().unwrap());
         check(&nosuch().await.unwrap_err());
         check(&failing.queue_delete("kept").await.unwrap_err());
-        check(&failing.basic_ack(1, false).unwrap_err());
+        check(&failing.basic_ack(1, Multiple::No).unwrap_err());
         let message = Message::new("late");
         check(
             &failing

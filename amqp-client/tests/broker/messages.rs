@@ -5,7 +5,7 @@ use amqp_client::amqp_spec::wire::{
     Decimal, FieldArray, FieldTable, LongStr, ShortStr, Timestamp, Value,
 };
 use amqp_client::amqp_spec::{field_table, short_str};
-use amqp_client::{Channel, Connection, Message, QueueDeclare, Received};
+use amqp_client::{Channel, Connection, Message, Multiple, QueueDeclare, Received};
 
 use crate::support::{declare, expect, run};
 
@@ -229,7 +229,7 @@ fn large_messages_can_be_fetched() {
             assert_eq!(got.message_count, 0);
             let tag = got.delivery.delivery_tag();
             assert!(got.delivery.into_body() == body, "{size} octets");
-            channel.basic_ack(tag, false).unwrap();
+            channel.basic_ack(tag, Multiple::No).unwrap();
         }
     });
 }

@@ -2,7 +2,7 @@
 
 use amqp_client::amqp_spec::basic;
 use amqp_client::amqp_spec::wire::TypedMethod as _;
-use amqp_client::{Message, QosScope, QueueDeclare, Requeue};
+use amqp_client::{Message, Multiple, QosScope, QueueDeclare, Requeue};
 
 use crate::support::{
     check_close, declare, expect, fill, poll_once, ready, run, text, until_ready,
@@ -129,12 +129,12 @@ fn numbers_settle_one_or_all_up_to_it() {
         }
         assert_eq!(tags, (1..=10).collect::<Vec<_>>());
         consumer.cancel().await.unwrap();
-        channel.basic_ack(2, false).unwrap();
-        channel.basic_ack(4, true).unwrap();
+        channel.basic_ack(2, Multiple::No).unwrap();
+        channel.basic_ack(4, Multiple::Yes).unwrap();
         assert_eq!(ready(&channel, "q").await, 0);
-        channel.basic_nack(6, false, Requeue::Yes).unwrap();
+        channel.basic_nack(6, Multiple::No, Requeue::Yes).unwrap();
         until_ready(&channel, "q", 1).await;
-        channel.basic_nack(8, true, Requeue::Yes).unwrap();
+        channel.basic_nack(8, Multiple::Yes, Requeue::Yes).unwrap();
         until_ready(&channel, "q", 4).await;
         channel.close().await.unwrap();
 
@@ -153,7 +153,7 @@ fn an_unknown_delivery_tag_costs_the_channel() {
         let connection = site.connect().await;
         let channel = connection.open_channel().await.unwrap();
         declare(&channel, "q").await;
-        channel.basic_ack(5, false).unwrap();
+        channel.basic_ack(5, Multiple::No).unwrap();
         let error = channel.queue_purge("q").await.unwrap_err();
         let text = "PRECONDITION_FAILED - unknown delivery tag 5";
         check_close(error.broker_close(), 406, text, basic::Ack::ID);
@@ -161,7 +161,7 @@ fn an_unknown_delivery_tag_costs_the_channel() {
         let channel = connection.open_channel().await.unwrap();
         fill(&channel, "q", 1).await;
         let got = channel.basic_get("q").await.unwrap().unwrap();
-        channel.basic_ack(1, false).unwrap();
+        channel.basic_ack(1, Multiple::No).unwrap();
         got.delivery.nack(Requeue::Yes).unwrap();
         let error = channel.queue_purge("q").await.unwrap_err();
         let text = "PRECONDITION_FAILED - unknown delivery tag 1";
@@ -270,7 +270,7 @@ fn a_transaction_takes_effect_when_committed() {
         let tag = got.delivery.delivery_tag();
         got.delivery.ack().unwrap();
         channel.tx_rollback().await.unwrap();
-        channel.basic_ack(tag, false).unwrap();
+        channel.basic_ack(tag, Multiple::No).unwrap();
         channel.tx_commit().await.unwrap();
         channel.close().await.unwrap();
         assert_eq!(ready(&watcher, "q").await, 0);

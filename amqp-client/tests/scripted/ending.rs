@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use amqp_client::{ChannelError, ConnectionError, Message, QueueDeclare};
+use amqp_client::{ChannelError, ConnectionError, Message, Multiple, QueueDeclare};
 use amqp_spec::{channel, connection};
 
 use crate::peer::{Faults, Faulty, Peer, options, soon};
@@ -30,8 +30,8 @@ async fn channel_closed_by_the_broker_is_told_with_code_text_and_method() {
     let (declared, ()) = tokio::join!(soon(channel.queue_declare(declare)), broker);
     assert_eq!(
         declared.unwrap_err().to_string(),
-        "channel closed by the broker: 404 NOT_FOUND - no queue 'nosuch' in vhost '/' \
-         (answering queue.declare)"
+        "channel 1 closed by the broker: 404 NOT_FOUND - no queue 'nosuch' in vhost '/' \
+         (answering queue.declare of queue 'nosuch')"
     );
     // The connection lives on, and so does the id.
     assert_eq!(peer.channel(&connection).await.id(), 1);
@@ -208,7 +208,7 @@ fn runtime_that_is_shut_down_leaves_nobody_waiting() {
         ));
     });
     // Outside of any runtime, all of this is still no panic.
-    assert!(channel.basic_ack(1, false).is_err());
+    assert!(channel.basic_ack(1, Multiple::No).is_err());
     drop(channel);
     drop(connection);
     drop(peer);

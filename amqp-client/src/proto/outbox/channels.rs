@@ -8,21 +8,24 @@ use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{channel, connection};
 
 use super::{At, OutChannel, OutState, Outbox, Parked, Refused, Wake};
+use crate::error::{Provoker, method_name};
 use crate::proto::incoming::Fingerprint;
 use crate::proto::request::Slot;
 use crate::proto::tally::Held;
 
 impl Outbox {
-    /// Takes the lowest free channel id and queues `channel.open` for it.
+    /// Takes this channel id, or the lowest free one, and queues `channel.open` for it.
     ///
-    /// `None` if `channel_max` channels are open. `slot` is told which id it is.
+    /// `None` if it is in use, or `channel_max` channels are open. `slot` is told which id it is.
     pub(crate) fn open_channel(
         &mut self,
         channel_max: u16,
+        number: Option<u16>,
         slot: impl FnOnce(At) -> Slot,
     ) -> Result<Option<Wake>, Refused> {
         self.check_open()?;
-        let free = (1..=channel_max).find(|&id| {
+        let mut wanted = number.map_or(1..=channel_max, |number| number..=number);
+        let free = wanted.find(|&id| {
             self.channels
                 .get(usize::from(id))
                 .is_none_or(OutChannel::is_free)
@@ -49,6 +52,38 @@ impl Outbox {
             .request(at, &channel::Open {}, slot(at))
             .map_err(|(refused, _)| refused)?;
         Ok(Some(wake))
+    }
+
+    /// Whether the channel takes anything.
+    pub(crate) fn is_open(&mut self, at: At) -> bool {
+        self.channel(at).is_ok()
+    }
+
+    /// Waits for the reply to a `channel.close` that somebody else has asked for. Gives the slot back
+    /// if there is none.
+    pub(crate) fn join_close(&mut self, at: At, slot: Slot) -> Result<Wake, Slot> {
+        let closing = self.check_open().is_ok()
+            && self
+                .channels
+                .get(usize::from(at.channel))
+                .is_some_and(|channel| {
+                    channel.incarnation == at.incarnation && channel.state == OutState::Closing
+                });
+        if !closing {
+            return Err(slot);
+        }
+        self.deadline = Some(
+            self.deadline
+                .map_or(slot.deadline, |soonest| soonest.min(slot.deadline)),
+        );
+        let channel = self.channels.get(usize::from(at.channel));
+        if channel.is_some_and(OutChannel::takes_request) {
+            self.await_reply(at.channel, slot);
+        } else {
+            // In line behind the close, with nothing to send.
+            self.park(at.channel, Parked::Request(Vec::new(), slot));
+        }
+        Ok(self.wake_always())
     }
 
     /// `channel.open-ok` has come.
@@ -151,10 +186,12 @@ impl Outbox {
             let close = channel.in_flight.iter().position(Slot::is_farewell)?;
             return channel.in_flight.remove(close);
         }
-        if !channel.in_flight.front()?.expects.contains(&reply) {
+        let waiting = channel.in_flight.iter().position(Slot::has_reply)?;
+        if !channel.in_flight.get(waiting)?.expects.contains(&reply) {
             return None;
         }
-        let slot = channel.in_flight.pop_front();
+        // What was sent before it without waiting has been done as well.
+        let slot = channel.in_flight.drain(..=waiting).next_back();
         self.release(id);
         slot
     }
@@ -244,6 +281,29 @@ impl Outbox {
             .get(usize::from(id))
             .into_iter()
             .flat_map(|channel| &channel.in_flight)
+    }
+
+    /// What the request was about that the broker closes this channel for (0: the connection, of
+    /// which it does not say on which channel). It is of this method and one of the oldest, since
+    /// everything before it has been answered; of several the broker's text must tell which.
+    pub(crate) fn provoker(&self, id: u16, method: MethodId) -> Provoker {
+        let ids = match id {
+            0 => 1..u16::try_from(self.channels.len()).unwrap_or(u16::MAX),
+            id => id..id.saturating_add(1),
+        };
+        let name = method_name(method);
+        let mut provoker = Provoker::default();
+        for id in ids {
+            for slot in self.requests(id) {
+                if Some(slot.name) == name {
+                    provoker.add(&slot.answer.about);
+                }
+                if slot.has_reply() {
+                    break;
+                }
+            }
+        }
+        provoker
     }
 
     /// Visits every request whose time is up, and sets the next deadline. While the connection is

@@ -9,6 +9,7 @@ use amqp_spec::{constants, frame};
 use bytes::Bytes;
 
 use super::{Lane, Outbox, Room, Wake};
+use crate::proto::request::Slot;
 use crate::proto::rope::Rope;
 
 /// How many waiting publishers one swap wakes at most, however little each is going to queue: they
@@ -117,7 +118,7 @@ impl Outbox {
             || self
                 .channels
                 .iter()
-                .any(|channel| !channel.in_flight.is_empty())
+                .any(|channel| channel.in_flight.iter().any(Slot::has_reply))
     }
 
     /// Whether `connection.close` was asked for.
@@ -175,7 +176,11 @@ impl Outbox {
         for (id, channel) in self.channels.iter().enumerate() {
             note(
                 &format!("requests on channel {id}"),
-                channel.in_flight.len(),
+                channel
+                    .in_flight
+                    .iter()
+                    .filter(|slot| slot.has_reply())
+                    .count(),
             );
             note(&format!("parked on channel {id}"), channel.parked.len());
         }

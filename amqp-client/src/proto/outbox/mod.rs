@@ -111,6 +111,9 @@ pub(crate) struct Outbox {
     farewell: Option<(Vec<u8>, Slot)>,
 }
 
+/// How many requests without a reply are remembered per channel.
+const MOST_UNANSWERED: usize = 16;
+
 /// What a message waits in, and publishers wait for.
 #[derive(Clone, Copy, Debug)]
 enum Room {
@@ -241,6 +244,22 @@ impl OutChannel {
             Parked::Frames(_) | Parked::Large { .. } => None,
         });
         self.in_flight.iter_mut().chain(parked)
+    }
+
+    /// A request is on its way.
+    fn add_in_flight(&mut self, slot: Slot) {
+        self.in_flight.push_back(slot);
+        // Those without a reply serve to explain errors only; a program that never waits for one must
+        // not fill the memory with them.
+        let unanswered = self
+            .in_flight
+            .iter()
+            .rev()
+            .take_while(|slot| !slot.has_reply());
+        let n_unanswered = unanswered.count();
+        if n_unanswered > MOST_UNANSWERED {
+            self.in_flight.remove(self.in_flight.len() - n_unanswered);
+        }
     }
 
     fn number_publish(&mut self) -> u64 {
@@ -510,7 +529,7 @@ impl Outbox {
     /// A request has been put into the small lane.
     fn await_reply(&mut self, id: u16, slot: Slot) {
         if let Some(channel) = self.channels.get_mut(usize::from(id)) {
-            channel.in_flight.push_back(slot);
+            channel.add_in_flight(slot);
         }
     }
 
@@ -542,7 +561,7 @@ impl Outbox {
                 Some(Parked::Request(frames, slot)) => {
                     self.aside -= frames.len();
                     self.small.buf().extend_from_slice(&frames);
-                    channel.in_flight.push_back(slot);
+                    channel.add_in_flight(slot);
                 }
                 Some(Parked::Large { head, body }) => {
                     self.aside -= head.len();

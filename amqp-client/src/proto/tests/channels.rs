@@ -31,8 +31,8 @@ fn close_by_the_broker_is_answered_and_told_to_everybody() {
         assert_eq!(close.reply_text, "NOT_FOUND - no queue 'nosuch'");
         assert_eq!(
             cause.to_string(),
-            "channel closed by the broker: 404 NOT_FOUND - no queue 'nosuch' \
-             (answering queue.declare)"
+            "channel 1 closed by the broker: 404 NOT_FOUND - no queue 'nosuch' \
+             (answering queue.declare of queue 'nosuch')"
         );
     }
     assert_eq!(pair.sent(), [""; 0]);
@@ -73,8 +73,10 @@ fn close_by_us_is_done_when_the_broker_answers() {
     let (mut pair, channel) = Pair::with_channel();
     let mut closing = Task::start(channel.close());
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
-    // Asking again sends nothing again.
-    done(channel.close()).unwrap();
+    // Asking again sends nothing again, and is done when the first is.
+    let mut again = Task::start(channel.close());
+    again.pending();
+    assert!(!channel.is_open());
     assert!(matches!(
         done(channel.queue_purge("q")),
         Err(ChannelError::Closed)
@@ -82,9 +84,10 @@ fn close_by_us_is_done_when_the_broker_answers() {
     assert_eq!(pair.sent(), [""; 0]);
     pair.says(1, &channel::CloseOk {});
     closing.ready().unwrap();
+    again.ready().unwrap();
     done(channel.close()).unwrap();
     assert!(matches!(channel.ended(), Some(ChannelError::Closed)));
-    drop(closing);
+    drop((closing, again));
     drop(channel);
     assert_eq!(pair.sent(), [""; 0]);
     pair.assert_idle();

@@ -20,6 +20,7 @@ mod random;
 mod task;
 mod wire;
 
+mod blame;
 mod blocked;
 mod busy;
 mod cancellation;
@@ -36,6 +37,7 @@ mod handshake;
 mod heartbeats;
 mod large;
 mod login;
+mod numbers;
 mod order;
 mod requests;
 mod robustness;

@@ -9,7 +9,7 @@ use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
 use crate::error::{ChannelError, PublishError};
-use crate::{Channel, Message, QueueDeclare};
+use crate::{Channel, Message, Multiple, QueueDeclare};
 
 const LARGE: usize = 1024 * 1024;
 
@@ -202,7 +202,7 @@ fn borrowed_and_owned_large_bodies_arrive_alike() {
 fn channel_closed_amid_a_large_body_is_left_when_the_body_is_whole() {
     let (mut pair, channel) = Pair::with_channel();
     publish(&channel, "bulk", 4 * LARGE);
-    channel.basic_ack(1, false).unwrap();
+    channel.basic_ack(1, Multiple::No).unwrap();
     let mut closing = Task::start(channel.close());
     assert!(pair.write_once());
     pair.feed(&wire::channel_close(1));
@@ -311,7 +311,7 @@ fn nothing_is_sent_on_a_channel_of_the_past() {
             deliveries.next().unwrap().ack().unwrap_err(),
             done(old.basic_publish("", "key", &message)).unwrap_err(),
             done(old.queue_purge("q")).unwrap_err(),
-            old.basic_ack(1, true).unwrap_err(),
+            old.basic_ack(1, Multiple::Yes).unwrap_err(),
             done(old.close()).unwrap_err(),
         ]
         .map(|error| error.reply_code().unwrap().0);

@@ -9,7 +9,7 @@ use super::order::publish;
 use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
-use crate::{Channel, Consumer, Delivery, Requeue};
+use crate::{Channel, Consumer, Delivery, Multiple, Requeue};
 
 /// A consumer with so many deliveries to be settled.
 fn delivered(n: u64) -> (Pair, Channel, Consumer, Vec<Option<Delivery>>) {
@@ -96,7 +96,8 @@ fn acks_are_not_merged_across_anything_else() {
         request,
         ["1 basic.ack 1", "1 queue.purge q", "1 basic.ack 2"]
     );
-    let by_number = acked_around(|_, channel| channel.basic_nack(9, false, Requeue::No).unwrap());
+    let by_number =
+        acked_around(|_, channel| channel.basic_nack(9, Multiple::No, Requeue::No).unwrap());
     assert_eq!(
         by_number,
         ["1 basic.ack 1", "1 basic.nack 9", "1 basic.ack 2"]
@@ -180,7 +181,7 @@ fn delivery_that_was_dropped_is_never_acknowledged_by_others() {
 #[test]
 fn settling_by_number_ends_merging_on_the_channel() {
     let (mut pair, channel, _consumer, mut deliveries) = delivered(4);
-    channel.basic_ack(1, false).unwrap();
+    channel.basic_ack(1, Multiple::No).unwrap();
     for tag in [2, 3, 4] {
         deliveries[tag].take().unwrap().ack().unwrap();
     }

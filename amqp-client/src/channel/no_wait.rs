@@ -1,0 +1,220 @@
+//! The methods that can be sent without asking for a reply (`no-wait`).
+//!
+//! No reply comes, so that none can be taken for another's. `basic.cancel` is not among them, though
+//! the protocol has it: without `cancel-ok` nobody knows which delivery is the last, and those that
+//! are under way could not be given back. Dropping a [`Consumer`](crate::Consumer) cancels it without
+//! waiting, and keeps account. Nor is `confirm.select`, whose reply costs nothing that publishing
+//! would not.
+
+use amqp_spec::wire::{Request, TypedMethod};
+use amqp_spec::{exchange, queue};
+
+use super::Channel;
+use super::exchange::{exchange_bind, exchange_unbind};
+use super::queue::{queue_bind, queue_purge};
+use crate::call::send_no_wait;
+use crate::declare::{Binding, ExchangeDeclare, ExchangeDelete, QueueDeclare, QueueDelete};
+use crate::error::{About, ChannelError};
+
+/// The methods of a channel that can go without a reply; from [`Channel::no_wait`].
+///
+/// `Ok` means that the method is on its way, behind everything sent on the channel before. If the
+/// broker refuses it, that shows as the end of the channel, which names the method and what it was
+/// about: later operations report it. To know that all went well, wait for any reply afterwards.
+///
+/// They wait while too much is queued, as publishing does. There is no `queue_unbind`, for the
+/// protocol has none without a reply.
+#[derive(Clone, Copy, Debug)]
+pub struct NoWait<'c> {
+    channel: &'c Channel,
+}
+
+impl Channel {
+    /// The same methods, without waiting for replies: for declaring many things at once.
+    ///
+    /// ```no_run
+    /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use amqp_client::QueueDeclare;
+    /// for n in 0..1000 {
+    ///     let queue = QueueDeclare::new(format!("shard-{n}")).quorum();
+    ///     channel.no_wait().queue_declare(queue).await?;
+    /// }
+    /// // The reply to this one comes when all of them are there.
+    /// channel.queue_declare(QueueDeclare::new("shard-999").passive()).await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn no_wait(&self) -> NoWait<'_> {
+        NoWait { channel: self }
+    }
+}
+
+impl NoWait<'_> {
+    /// As [`Channel::exchange_declare`], without a reply.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was sent: a name is too long, or the channel or connection has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, nothing was sent.
+    pub async fn exchange_declare(self, declare: ExchangeDeclare) -> Result<(), ChannelError> {
+        let method = exchange::Declare {
+            no_wait: true,
+            ..declare.as_method()?
+        };
+        self.send(&method, About::exchange(&declare.name)).await
+    }
+
+    /// As [`Channel::exchange_delete`], without a reply.
+    ///
+    /// # Errors
+    ///
+    /// As [`exchange_declare`](Self::exchange_declare).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, nothing was sent.
+    pub async fn exchange_delete(
+        self,
+        exchange: impl Into<ExchangeDelete>,
+    ) -> Result<(), ChannelError> {
+        let delete = exchange.into();
+        let method = exchange::Delete {
+            no_wait: true,
+            ..delete.as_method()?
+        };
+        self.send(&method, About::exchange(&delete.name)).await
+    }
+
+    /// As [`Channel::exchange_bind`], without a reply.
+    ///
+    /// # Errors
+    ///
+    /// As [`exchange_declare`](Self::exchange_declare).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, nothing was sent.
+    pub async fn exchange_bind(
+        self,
+        destination: &str,
+        source: &str,
+        binding: impl Into<Binding>,
+    ) -> Result<(), ChannelError> {
+        let binding = binding.into();
+        let method = exchange::Bind {
+            no_wait: true,
+            ..exchange_bind(destination, source, &binding)?
+        };
+        self.send(&method, About::exchanges(destination, source))
+            .await
+    }
+
+    /// As [`Channel::exchange_unbind`], without a reply.
+    ///
+    /// # Errors
+    ///
+    /// As [`exchange_declare`](Self::exchange_declare).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, nothing was sent.
+    pub async fn exchange_unbind(
+        self,
+        destination: &str,
+        source: &str,
+        binding: impl Into<Binding>,
+    ) -> Result<(), ChannelError> {
+        let binding = binding.into();
+        let method = exchange::Unbind {
+            no_wait: true,
+            ..exchange_unbind(destination, source, &binding)?
+        };
+        self.send(&method, About::exchanges(destination, source))
+            .await
+    }
+
+    /// As [`Channel::queue_declare`], without a reply. The queue needs a name: nobody would hear of
+    /// the broker's choice.
+    ///
+    /// # Errors
+    ///
+    /// As [`exchange_declare`](Self::exchange_declare), and [`ChannelError::Invalid`] if the name is
+    /// empty or the declaration contradicts itself.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, nothing was sent.
+    pub async fn queue_declare(self, declare: QueueDeclare) -> Result<(), ChannelError> {
+        let method = declare.as_method_no_wait()?;
+        self.send(&method, About::queue(&declare.name)).await
+    }
+
+    /// As [`Channel::queue_bind`], without a reply.
+    ///
+    /// # Errors
+    ///
+    /// As [`exchange_declare`](Self::exchange_declare).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, nothing was sent.
+    pub async fn queue_bind(
+        self,
+        queue: &str,
+        exchange: &str,
+        binding: impl Into<Binding>,
+    ) -> Result<(), ChannelError> {
+        let binding = binding.into();
+        let method = queue::Bind {
+            no_wait: true,
+            ..queue_bind(queue, exchange, &binding)?
+        };
+        self.send(&method, About::binding(queue, exchange)).await
+    }
+
+    /// As [`Channel::queue_purge`], without a reply, and so without the number.
+    ///
+    /// # Errors
+    ///
+    /// As [`exchange_declare`](Self::exchange_declare).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, nothing was sent.
+    pub async fn queue_purge(self, queue: &str) -> Result<(), ChannelError> {
+        let method = queue::Purge {
+            no_wait: true,
+            ..queue_purge(queue)?
+        };
+        self.send(&method, About::queue(queue)).await
+    }
+
+    /// As [`Channel::queue_delete`], without a reply, and so without the number.
+    ///
+    /// # Errors
+    ///
+    /// As [`exchange_declare`](Self::exchange_declare).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, nothing was sent.
+    pub async fn queue_delete(self, queue: impl Into<QueueDelete>) -> Result<(), ChannelError> {
+        let delete = queue.into();
+        let method = queue::Delete {
+            no_wait: true,
+            ..delete.as_method()?
+        };
+        self.send(&method, About::queue(&delete.name)).await
+    }
+
+    async fn send<'m, M: TypedMethod<'m> + Request>(
+        self,
+        method: &M,
+        about: About,
+    ) -> Result<(), ChannelError> {
+        send_no_wait(self.channel.shared(), method, about).await
+    }
+}

@@ -1,0 +1,103 @@
+//! The table of arguments that a builder fills.
+
+use std::time::Duration;
+
+use amqp_spec::wire::{FieldTable, ShortStr, TableRef, TooLong, Value};
+
+/// Arguments under construction: each name once, whatever was set before.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Arguments {
+    table: FieldTable,
+    /// A name that does not fit its 255 octets; told when the method is made.
+    too_long: Option<TooLong>,
+}
+
+impl Arguments {
+    /// Sets an argument, in place of an earlier one of that name.
+    pub(crate) fn set<'v>(&mut self, name: &str, value: impl Into<Value<'v>>) {
+        let name = match ShortStr::new(name.as_bytes()) {
+            Ok(name) => name,
+            Err(error) => {
+                self.too_long = Some(error);
+                return;
+            }
+        };
+        if self.has(name.as_bytes()) {
+            let kept = self.table.iter().filter_map(Result::ok);
+            self.table = kept.filter(|(other, _)| *other != name).collect();
+        }
+        self.table.insert(name, value);
+    }
+
+    /// Sets a number without a sign; what is above the largest the wire can carry becomes that.
+    pub(crate) fn set_count(&mut self, name: &str, count: u64) {
+        self.set(name, i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Sets a time in milliseconds, rounded up.
+    pub(crate) fn set_millis(&mut self, name: &str, time: Duration) {
+        let millis = time.as_nanos().div_ceil(1_000_000);
+        self.set(name, i64::try_from(millis).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn has(&self, name: impl AsRef<[u8]>) -> bool {
+        self.value(name).is_some()
+    }
+
+    pub(crate) fn value(&self, name: impl AsRef<[u8]>) -> Option<Value<'_>> {
+        // Only what was encoded here can be in it.
+        self.table.get(name).ok().flatten()
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.value(name).and_then(|value| value.as_str())
+    }
+
+    pub(crate) fn as_ref(&self) -> Result<TableRef<'_>, TooLong> {
+        match self.too_long {
+            Some(error) => Err(error),
+            None => Ok(self.table.as_ref()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Arguments;
+
+    #[test]
+    fn argument_set_twice_is_there_once() {
+        let mut arguments = Arguments::default();
+        arguments.set("a", 1_i32);
+        arguments.set("b", 2_i32);
+        arguments.set("a", "three");
+        assert_eq!(arguments.text("a"), Some("three"));
+        assert_eq!(
+            arguments.value("b").and_then(|value| value.as_i64()),
+            Some(2)
+        );
+        assert_eq!(arguments.as_ref().unwrap().iter().count(), 2);
+    }
+
+    #[test]
+    fn name_that_is_too_long_is_told_later() {
+        let mut arguments = Arguments::default();
+        arguments.set(&"a".repeat(256), 1_i32);
+        arguments.set("b", 2_i32);
+        assert!(arguments.as_ref().is_err());
+    }
+
+    #[test]
+    fn times_are_rounded_up_and_numbers_kept_in_range() {
+        let mut arguments = Arguments::default();
+        arguments.set_millis("short", Duration::from_nanos(1));
+        arguments.set_millis("long", Duration::MAX);
+        arguments.set_count("count", u64::MAX);
+        let number = |name| arguments.value(name).and_then(|value| value.as_i64());
+        assert_eq!(number("short"), Some(1));
+        assert_eq!(number("long"), Some(i64::MAX));
+        assert_eq!(number("count"), Some(i64::MAX));
+    }
+}

@@ -1,0 +1,312 @@
+//! Which declarations make no sense: what RabbitMQ refuses in every version, and what it silently
+//! takes for something else.
+//!
+//! The rules about types hold only where a declaration names its type, for the virtual host may have
+//! another default. They are checked against RabbitMQ in `tests/broker/arguments.rs`; what only some
+//! versions refuse is left to the broker.
+
+use super::queue::QueueDeclare;
+use crate::error::ArgumentError;
+
+/// Ten years in milliseconds: more is refused by RabbitMQ as too large.
+const TEN_YEARS: i64 = 10 * 365 * 86_400 * 1000;
+
+/// Numbers: their names, their ranges, and those in words.
+const RANGES: [(&str, i64, i64, &str); 9] = [
+    (
+        "x-message-ttl",
+        0,
+        TEN_YEARS,
+        "0 to 315360000000 milliseconds",
+    ),
+    ("x-expires", 1, TEN_YEARS, "1 to 315360000000 milliseconds"),
+    ("x-max-length", 0, i64::MAX, "a number of messages from 0"),
+    (
+        "x-max-length-bytes",
+        0,
+        i64::MAX,
+        "a number of octets from 0",
+    ),
+    ("x-max-priority", 0, 255, "0 to 255"),
+    (
+        "x-quorum-initial-group-size",
+        1,
+        i64::MAX,
+        "a number of nodes from 1",
+    ),
+    (
+        "x-initial-cluster-size",
+        1,
+        i64::MAX,
+        "a number of nodes from 1",
+    ),
+    (
+        "x-stream-max-segment-size-bytes",
+        0,
+        3_000_000_000,
+        "0 to 3000000000 octets",
+    ),
+    ("x-stream-filter-size-bytes", 16, 255, "16 to 255 octets"),
+];
+
+/// A type of queue and what it does not know.
+struct Rules {
+    kind: &'static str,
+    in_full: &'static str,
+    /// Whether it may be transient, exclusive, or deleted by itself.
+    always_durable: bool,
+    unknown: &'static [&'static str],
+}
+
+const RULES: [Rules; 3] = [
+    Rules {
+        kind: "classic",
+        in_full: "x-queue-type: classic",
+        always_durable: false,
+        unknown: &[
+            "x-dead-letter-strategy",
+            "x-delivery-limit",
+            "x-quorum-initial-group-size",
+            "x-initial-cluster-size",
+            "x-max-age",
+            "x-stream-max-segment-size-bytes",
+        ],
+    },
+    Rules {
+        kind: "quorum",
+        in_full: "x-queue-type: quorum",
+        always_durable: true,
+        unknown: &[
+            "x-max-priority",
+            "x-initial-cluster-size",
+            "x-max-age",
+            "x-stream-max-segment-size-bytes",
+            "x-queue-mode",
+            "x-queue-version",
+        ],
+    },
+    Rules {
+        kind: "stream",
+        in_full: "x-queue-type: stream",
+        always_durable: true,
+        unknown: &[
+            "x-message-ttl",
+            "x-expires",
+            "x-max-length",
+            "x-overflow",
+            "x-max-priority",
+            "x-dead-letter-exchange",
+            "x-dead-letter-routing-key",
+            "x-dead-letter-strategy",
+            "x-delivery-limit",
+            "x-single-active-consumer",
+            "x-quorum-initial-group-size",
+            "x-queue-mode",
+            "x-queue-version",
+        ],
+    },
+];
+
+/// Refuses what makes no sense.
+pub(super) fn queue(queue: &QueueDeclare) -> Result<(), ArgumentError> {
+    if queue.passive {
+        // Nothing but the name matters, and that must be there.
+        return refuse_if(
+            queue.name.is_empty(),
+            "passive",
+            "a name that the broker chooses",
+        );
+    }
+    let kind = queue.arguments.text("x-queue-type");
+    if let Some(rules) = RULES.iter().find(|rules| Some(rules.kind) == kind) {
+        check_kind(queue, rules)?;
+    }
+    for (argument, low, high, expected) in RANGES {
+        let value = queue.arguments.value(argument);
+        let number = value.map(|value| value.as_i64());
+        if number.is_some_and(|number| number.is_none_or(|n| n < low || n > high)) {
+            return Err(ArgumentError::Value { argument, expected });
+        }
+    }
+    check_max_age(queue)?;
+    check_dead_letters(queue)
+}
+
+fn check_kind(queue: &QueueDeclare, rules: &Rules) -> Result<(), ArgumentError> {
+    let one = rules.in_full;
+    if rules.always_durable {
+        refuse_if(queue.exclusive, one, "exclusive")?;
+        refuse_if(queue.auto_delete, one, "auto_delete")?;
+        if !queue.durable {
+            return Err(ArgumentError::Missing {
+                option: one,
+                needs: "durable",
+            });
+        }
+    }
+    for other in rules.unknown {
+        refuse_if(queue.arguments.has(other), one, other)?;
+    }
+    let overflow = queue.arguments.text("x-overflow");
+    // Taken for drop-head: messages would be lost that were to be refused.
+    let misread = rules.kind == "quorum" && overflow == Some("reject-publish-dlx");
+    refuse_if(misread, one, "x-overflow: reject-publish-dlx")
+}
+
+fn check_max_age(queue: &QueueDeclare) -> Result<(), ArgumentError> {
+    let argument = "x-max-age";
+    let Some(value) = queue.arguments.value(argument) else {
+        return Ok(());
+    };
+    let is_valid = value.as_str().is_some_and(|age| {
+        let mut chars = age.chars();
+        let unit = chars.next_back();
+        let number = chars.as_str().parse::<u64>();
+        matches!(unit, Some('Y' | 'M' | 'D' | 'h' | 'm' | 's')) && number.is_ok_and(|n| n > 0)
+    });
+    if is_valid {
+        return Ok(());
+    }
+    Err(ArgumentError::Value {
+        argument,
+        expected: "a number from 1 and a unit of Y, M, D, h, m, s",
+    })
+}
+
+fn check_dead_letters(queue: &QueueDeclare) -> Result<(), ArgumentError> {
+    let has_exchange = queue.arguments.has("x-dead-letter-exchange");
+    let needs = |option, needs| Err(ArgumentError::Missing { option, needs });
+    if queue.arguments.has("x-dead-letter-routing-key") && !has_exchange {
+        return needs("x-dead-letter-routing-key", "x-dead-letter-exchange");
+    }
+    if queue.arguments.text("x-dead-letter-strategy") == Some("at-least-once") {
+        // RabbitMQ would fall back to at-most-once, and say so in its log only.
+        let option = "x-dead-letter-strategy: at-least-once";
+        if !has_exchange {
+            return needs(option, "x-dead-letter-exchange");
+        }
+        if queue.arguments.text("x-overflow") != Some("reject-publish") {
+            return needs(option, "x-overflow: reject-publish");
+        }
+    }
+    Ok(())
+}
+
+fn refuse_if(bad: bool, one: &'static str, other: &'static str) -> Result<(), ArgumentError> {
+    if bad {
+        Err(ArgumentError::Contradiction { one, other })
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{DeadLetterStrategy, Overflow};
+    use super::{ArgumentError, QueueDeclare, queue};
+
+    fn quorum() -> QueueDeclare {
+        QueueDeclare::new("q").quorum()
+    }
+
+    #[track_caller]
+    fn check(declare: &QueueDeclare, expected: &str) {
+        let error = queue(declare).expect_err("a refusal");
+        assert_eq!(error.to_string(), expected);
+        assert!(declare.clone().unchecked().as_method().is_ok());
+    }
+
+    #[test]
+    fn both_that_do_not_go_together_are_named() {
+        check(
+            &quorum().exclusive(),
+            "x-queue-type: quorum excludes exclusive",
+        );
+        check(
+            &quorum().auto_delete(),
+            "x-queue-type: quorum excludes auto_delete",
+        );
+        check(
+            &quorum().max_priority(9),
+            "x-queue-type: quorum excludes x-max-priority",
+        );
+        let transient = QueueDeclare::new("q").argument("x-queue-type", "quorum");
+        check(&transient, "x-queue-type: quorum needs durable");
+        let stream = QueueDeclare::new("q").stream();
+        check(
+            &stream.dead_letter_exchange("x"),
+            "x-queue-type: stream excludes x-dead-letter-exchange",
+        );
+        check(
+            &quorum().overflow(Overflow::RejectPublishDlx),
+            "x-queue-type: quorum excludes x-overflow: reject-publish-dlx",
+        );
+        let no_name = QueueDeclare::new("").passive();
+        check(&no_name, "passive excludes a name that the broker chooses");
+    }
+
+    #[test]
+    fn dead_letters_at_least_once_need_an_exchange_and_refusals() {
+        let strict = quorum().dead_letter_strategy(DeadLetterStrategy::AtLeastOnce);
+        let option = "x-dead-letter-strategy: at-least-once";
+        check(&strict, &format!("{option} needs x-dead-letter-exchange"));
+        let strict = strict.dead_letter_exchange("x");
+        check(
+            &strict,
+            &format!("{option} needs x-overflow: reject-publish"),
+        );
+        assert_eq!(queue(&strict.overflow(Overflow::RejectPublish)), Ok(()));
+        check(
+            &quorum().dead_letter_routing_key("k"),
+            "x-dead-letter-routing-key needs x-dead-letter-exchange",
+        );
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused_wherever_they_come_from() {
+        let classic = QueueDeclare::new("q");
+        let never = classic.clone().expires(Duration::ZERO);
+        check(&never, "x-expires must be 1 to 315360000000 milliseconds");
+        let longer = classic.clone().message_ttl(Duration::MAX);
+        check(
+            &longer,
+            "x-message-ttl must be 0 to 315360000000 milliseconds",
+        );
+        let negative = classic.clone().argument("x-max-length", -1);
+        check(
+            &negative,
+            "x-max-length must be a number of messages from 0",
+        );
+        let high = classic.clone().argument("x-max-priority", 256);
+        check(&high, "x-max-priority must be 0 to 255");
+        let text = classic.clone().argument("x-max-length", "7");
+        assert!(matches!(queue(&text), Err(ArgumentError::Value { .. })));
+        assert_eq!(
+            queue(&classic.max_priority(255).message_ttl(Duration::ZERO)),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn ages_of_streams_are_read() {
+        let aged = |age: &str| queue(&QueueDeclare::new("q").stream().argument("x-max-age", age));
+        for good in ["7D", "1Y", "12M", "3h", "4m", "5s"] {
+            assert_eq!(aged(good), Ok(()), "{good}");
+        }
+        for bad in ["", "7", "D", "0s", "10x", "-1s", "1é"] {
+            assert!(aged(bad).is_err(), "{bad}");
+        }
+        let stream = QueueDeclare::new("q").stream();
+        assert!(queue(&stream.clone().max_age(Duration::ZERO)).is_err());
+        assert_eq!(queue(&stream.max_age(Duration::from_millis(1))), Ok(()));
+    }
+
+    #[test]
+    fn passive_declarations_and_unknown_types_are_not_judged() {
+        assert_eq!(queue(&quorum().exclusive().passive()), Ok(()));
+        let plugin = QueueDeclare::new("q").argument("x-queue-type", "x-modulus");
+        assert_eq!(queue(&plugin.exclusive().max_priority(3)), Ok(()));
+    }
+}

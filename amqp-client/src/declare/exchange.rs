@@ -1,0 +1,158 @@
+//! Exchanges to be declared or deleted.
+
+use amqp_spec::exchange;
+use amqp_spec::wire::{ShortStr, Value};
+
+use super::arguments::Arguments;
+use crate::error::ChannelError;
+
+/// An exchange to be declared.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[must_use = "hand it to Channel::exchange_declare"]
+pub struct ExchangeDeclare {
+    pub(crate) name: String,
+    kind: String,
+    passive: bool,
+    durable: bool,
+    auto_delete: bool,
+    internal: bool,
+    arguments: Arguments,
+}
+
+impl ExchangeDeclare {
+    /// An exchange of this name and type; types of plugins are possible (`x-consistent-hash`,
+    /// `x-delayed-message`). Both have up to 255 octets. Names that begin with `amq.` are reserved.
+    pub fn new(name: impl Into<String>, kind: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            kind: kind.into(),
+            passive: false,
+            durable: false,
+            auto_delete: false,
+            internal: false,
+            arguments: Arguments::default(),
+        }
+    }
+
+    /// Routes by equality of routing key and binding key.
+    pub fn direct(name: impl Into<String>) -> Self {
+        Self::new(name, "direct")
+    }
+
+    /// Routes to every bound queue.
+    pub fn fanout(name: impl Into<String>) -> Self {
+        Self::new(name, "fanout")
+    }
+
+    /// Routes by patterns of words: `orders.*.paid`, `orders.#`.
+    pub fn topic(name: impl Into<String>) -> Self {
+        Self::new(name, "topic")
+    }
+
+    /// Routes by headers; see [`Binding::headers`](crate::Binding::headers).
+    pub fn headers(name: impl Into<String>) -> Self {
+        Self::new(name, "headers")
+    }
+
+    /// Only checks that the exchange is there. Nothing else that is set matters then.
+    pub fn passive(mut self) -> Self {
+        self.passive = true;
+        self
+    }
+
+    /// Survives a restart of the broker. Default: it does not.
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
+        self
+    }
+
+    /// Deleted when its last binding goes, not before it has had one. Default: it stays.
+    pub fn auto_delete(mut self) -> Self {
+        self.auto_delete = true;
+        self
+    }
+
+    /// Takes messages from other exchanges only; publishing to it is refused with 403.
+    pub fn internal(mut self) -> Self {
+        self.internal = true;
+        self
+    }
+
+    /// Where messages go that this exchange can route nowhere (`alternate-exchange`); such do not
+    /// count as unroutable. Default: they are dropped, or returned if they are mandatory. The other
+    /// exchange need not exist yet.
+    pub fn alternate_exchange(self, exchange: &str) -> Self {
+        self.argument("alternate-exchange", exchange)
+    }
+
+    /// An argument that has no method here. Integers of any width will do. In place of an earlier one
+    /// of that name.
+    pub fn argument<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
+        self.arguments.set(name, value);
+        self
+    }
+
+    pub(crate) fn as_method(&self) -> Result<exchange::Declare<'_>, ChannelError> {
+        Ok(exchange::Declare {
+            exchange: ShortStr::new(self.name.as_bytes())?,
+            type_: ShortStr::new(self.kind.as_bytes())?,
+            passive: self.passive,
+            durable: self.durable,
+            auto_delete: self.auto_delete,
+            internal: self.internal,
+            no_wait: false,
+            arguments: self.arguments.as_ref()?,
+        })
+    }
+}
+
+/// An exchange to be deleted. Text is its name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[must_use = "hand it to Channel::exchange_delete"]
+pub struct ExchangeDelete {
+    pub(crate) name: String,
+    if_unused: bool,
+}
+
+impl ExchangeDelete {
+    /// The exchange of this name, whether it is used or not.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            if_unused: false,
+        }
+    }
+
+    /// Only if nothing is bound to it; otherwise it stays, and the broker closes the channel with
+    /// 406.
+    pub fn if_unused(mut self) -> Self {
+        self.if_unused = true;
+        self
+    }
+
+    pub(crate) fn as_method(&self) -> Result<exchange::Delete<'_>, ChannelError> {
+        Ok(exchange::Delete {
+            exchange: ShortStr::new(self.name.as_bytes())?,
+            if_unused: self.if_unused,
+            no_wait: false,
+        })
+    }
+}
+
+impl From<&str> for ExchangeDelete {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<&String> for ExchangeDelete {
+    fn from(name: &String) -> Self {
+        Self::new(name.as_str())
+    }
+}
+
+impl From<String> for ExchangeDelete {
+    fn from(name: String) -> Self {
+        Self::new(name)
+    }
+}

@@ -1,0 +1,17 @@
+//! What queues, exchanges and bindings are declared, bound and deleted with.
+//!
+//! The builders know RabbitMQ's arguments by name, unit and range. What contradicts itself is refused
+//! here, before anything is sent, with the two things that do not go together; see `check.rs` for
+//! the rules. `unchecked` leaves the judgement to the broker.
+
+mod arguments;
+mod binding;
+mod check;
+mod exchange;
+mod queue;
+
+pub use self::binding::{Binding, Match};
+pub use self::exchange::{ExchangeDeclare, ExchangeDelete};
+pub use self::queue::{
+    DeadLetterStrategy, DeclaredQueue, LeaderLocator, Overflow, QueueDeclare, QueueDelete,
+};

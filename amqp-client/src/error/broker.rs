@@ -1,0 +1,296 @@
+//! What the broker says when it ends a channel or a connection: why, over which operation, over what.
+//!
+//! Which entity it is comes from the request that the broker answers, as far as it answers one; see
+//! `about.rs`.
+
+use std::fmt;
+
+use amqp_spec::wire::{MethodId, TypedMethod};
+use amqp_spec::{ReplyCode, basic};
+
+use super::about::Provoker;
+
+/// What the broker said when it closed a connection or a channel.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct BrokerClose {
+    /// The number of the channel that was closed; 0 for the connection.
+    pub channel: u16,
+    /// Why, as a number: `404 NOT_FOUND`.
+    pub reply_code: ReplyCode,
+    /// Why, in words. RabbitMQ cuts it to 255 octets, sometimes inside a character; what is not
+    /// UTF-8 has been replaced.
+    pub reply_text: String,
+    /// The method that provoked it, if the broker named one. Not necessarily the one whose error
+    /// carries this: everything that waits on a channel ends with it.
+    pub method: Option<MethodId>,
+    /// What that method was about: the queue that is missing, the exchange that is refused. `None`
+    /// if neither a request of ours nor the broker's text tells.
+    pub entity: Option<Entity>,
+}
+
+/// A thing at the broker that an error is about.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Entity {
+    /// The queue of this name; empty for "the one that was declared last on the channel".
+    Queue(String),
+    /// The exchange of this name; empty for the default exchange.
+    Exchange(String),
+    /// The virtual host of this name.
+    VirtualHost(String),
+    /// The user of this name.
+    User(String),
+}
+
+impl Entity {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Queue(name)
+            | Self::Exchange(name)
+            | Self::VirtualHost(name)
+            | Self::User(name) => name,
+        }
+    }
+
+    /// What RabbitMQ calls its kind.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Queue(_) => "queue",
+            Self::Exchange(_) => "exchange",
+            Self::VirtualHost(_) => "vhost",
+            Self::User(_) => "user",
+        }
+    }
+}
+
+impl fmt::Display for Entity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queue(name) if name.is_empty() => f.write_str("the queue declared last"),
+            Self::Exchange(name) if name.is_empty() => f.write_str("the default exchange"),
+            Self::VirtualHost(name) => write!(f, "virtual host '{name}'"),
+            Self::Queue(name) | Self::Exchange(name) | Self::User(name) => {
+                write!(f, "{} '{name}'", self.kind())
+            }
+        }
+    }
+}
+
+impl BrokerClose {
+    /// Puts together what the broker said and what is known of the request that it answers.
+    pub(crate) fn new(
+        channel: u16,
+        reply_code: u16,
+        reply_text: &[u8],
+        method: MethodId,
+        about: &Provoker,
+    ) -> Self {
+        let reply_text = String::from_utf8_lossy(reply_text).into_owned();
+        Self {
+            channel,
+            reply_code: ReplyCode(reply_code),
+            method: (method.to_u32() != 0).then_some(method),
+            entity: about.choose(&reply_text),
+            reply_text,
+        }
+    }
+
+    /// The name of the method that provoked it: `queue.declare`.
+    #[must_use]
+    pub fn operation(&self) -> Option<&'static str> {
+        self.method.and_then(method_name)
+    }
+
+    /// 404: the queue or exchange is not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.reply_code == ReplyCode::NOT_FOUND
+    }
+
+    /// 403: the user may not do that, nobody may, or an exclusive consumer is in the way.
+    #[must_use]
+    pub fn is_access_refused(&self) -> bool {
+        self.reply_code == ReplyCode::ACCESS_REFUSED
+    }
+
+    /// 405: the queue is exclusive to another connection. It may be one that has just been lost: the
+    /// broker takes a moment to notice.
+    #[must_use]
+    pub fn is_resource_locked(&self) -> bool {
+        self.reply_code == ReplyCode::RESOURCE_LOCKED
+    }
+
+    /// 406: something is declared otherwise already, or a precondition does not hold. Three more
+    /// predicates tell special cases of it.
+    #[must_use]
+    pub fn is_precondition_failed(&self) -> bool {
+        self.reply_code == ReplyCode::PRECONDITION_FAILED
+    }
+
+    /// A delivery was not acknowledged within the broker's time (`consumer_timeout`, 30 minutes by
+    /// default). A 406 that answers no method, told by its text.
+    #[must_use]
+    pub fn is_delivery_ack_timeout(&self) -> bool {
+        self.is_precondition_failed()
+            && self.reply_text.contains("delivery acknowledgement")
+            && self.reply_text.contains("timed out")
+    }
+
+    /// A delivery was settled twice, on another channel than its own, or without need (`no_ack`): a
+    /// 406 that answers `basic.ack`, `basic.nack` or `basic.reject`.
+    #[must_use]
+    pub fn is_unknown_delivery_tag(&self) -> bool {
+        let settling = [basic::Ack::ID, basic::Nack::ID, basic::Reject::ID];
+        self.is_precondition_failed() && self.method.is_some_and(|id| settling.contains(&id))
+    }
+
+    /// A message is larger than the broker takes (`max_message_size`): 311, or from RabbitMQ a 406
+    /// that answers `basic.publish`, told by its text.
+    #[must_use]
+    pub fn is_message_too_large(&self) -> bool {
+        self.reply_code == ReplyCode::CONTENT_TOO_LARGE
+            || self.is_precondition_failed()
+                && self.method == Some(basic::Publish::ID)
+                && self.reply_text.contains("larger than configured max size")
+    }
+
+    /// Whether the same operation may succeed later, on a new channel or connection, without
+    /// anybody changing the program: what was locked is released, the node is back.
+    ///
+    /// True for 313, 320, 405, 506, 541, an exclusive consumer in the way (403), and an
+    /// acknowledgement timeout (406). The rest is for people to mend.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self.reply_code {
+            ReplyCode::NO_CONSUMERS
+            | ReplyCode::CONNECTION_FORCED
+            | ReplyCode::RESOURCE_LOCKED
+            | ReplyCode::RESOURCE_ERROR
+            | ReplyCode::INTERNAL_ERROR => true,
+            ReplyCode::ACCESS_REFUSED => self.reply_text.contains("in exclusive use"),
+            _ => self.is_delivery_ack_timeout(),
+        }
+    }
+}
+
+impl fmt::Display for BrokerClose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // RabbitMQ's text starts with the code's name, other brokers' may not.
+        let named = self.reply_code.name().is_some_and(|name| {
+            self.reply_text
+                .starts_with(&name.to_uppercase().replace('-', "_"))
+        });
+        if named {
+            write!(f, "{} ", self.reply_code.0)?;
+        } else {
+            write!(f, "{}: ", self.reply_code)?;
+        }
+        // One line, whatever the broker sends.
+        for (n, line) in self.reply_text.lines().enumerate() {
+            f.write_str(if n == 0 { "" } else { " " })?;
+            f.write_str(line)?;
+        }
+        match (self.operation(), &self.entity) {
+            (Some(method), Some(entity)) => write!(f, " (answering {method} of {entity})"),
+            (Some(method), None) => write!(f, " (answering {method})"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for BrokerClose {}
+
+pub(crate) fn method_name(id: MethodId) -> Option<&'static str> {
+    let mut methods = amqp_spec::metadata::CLASSES
+        .iter()
+        .flat_map(|class| class.methods);
+    methods
+        .find(|method| method.id == id)
+        .map(|method| method.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use amqp_spec::wire::{MethodId, TypedMethod};
+    use amqp_spec::{basic, exchange, queue};
+
+    use super::super::about::{About, Provoker};
+    use super::BrokerClose;
+
+    fn close(code: u16, text: &str, method: MethodId, about: &About) -> BrokerClose {
+        BrokerClose::new(3, code, text.as_bytes(), method, &Provoker::of(about))
+    }
+
+    #[test]
+    fn close_is_told_in_one_line() {
+        let text = "NOT_FOUND - no exchange 'x' in vhost '/'";
+        assert_eq!(
+            close(404, text, exchange::Bind::ID, &About::exchange("x")).to_string(),
+            "404 NOT_FOUND - no exchange 'x' in vhost '/' (answering exchange.bind of exchange 'x')"
+        );
+        assert_eq!(
+            close(406, "bad\nluck", basic::Ack::ID, &About::default()).to_string(),
+            "406 PRECONDITION_FAILED: bad luck (answering basic.ack)"
+        );
+        assert_eq!(
+            close(320, "", MethodId::new(0, 0), &About::default()).to_string(),
+            "320 CONNECTION_FORCED: "
+        );
+    }
+
+    #[test]
+    fn what_may_succeed_later_is_told() {
+        const NONE: MethodId = MethodId::new(0, 0);
+        let timeout = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. \
+                       Timeout value used: 1500 ms.";
+        let exclusive = "ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use";
+        let table = [
+            (311, "", NONE, false),
+            (312, "", NONE, false),
+            (313, "", NONE, true),
+            (320, "CONNECTION_FORCED - shutdown", NONE, true),
+            (402, "", NONE, false),
+            (
+                403,
+                "ACCESS_REFUSED - access to queue 'q' refused",
+                queue::Declare::ID,
+                false,
+            ),
+            (403, exclusive, basic::Consume::ID, true),
+            (404, "", queue::Declare::ID, false),
+            (405, "", queue::Declare::ID, true),
+            (406, "", queue::Declare::ID, false),
+            (406, "unknown delivery tag 5", basic::Ack::ID, false),
+            (406, timeout, NONE, true),
+            (501, "", NONE, false),
+            (502, "", NONE, false),
+            (503, "", NONE, false),
+            (504, "", NONE, false),
+            (505, "", NONE, false),
+            (506, "", NONE, true),
+            (530, "", NONE, false),
+            (540, "", NONE, false),
+            (541, "", NONE, true),
+            (999, "", NONE, false),
+        ];
+        for (code, text, method, retryable) in table {
+            let close = close(code, text, method, &About::default());
+            assert_eq!(close.is_retryable(), retryable, "{close}");
+            assert_eq!(close.is_delivery_ack_timeout(), text == timeout, "{close}");
+            let is_tag = text.contains("unknown delivery tag");
+            assert_eq!(close.is_unknown_delivery_tag(), is_tag, "{close}");
+        }
+    }
+
+    #[test]
+    fn message_too_large_is_told_by_code_or_text() {
+        let text = "PRECONDITION_FAILED - message size 9 is larger than configured max size 8";
+        assert!(close(311, "", basic::Publish::ID, &About::default()).is_message_too_large());
+        assert!(close(406, text, basic::Publish::ID, &About::default()).is_message_too_large());
+        assert!(!close(406, text, queue::Declare::ID, &About::default()).is_message_too_large());
+        assert!(!close(406, "", basic::Publish::ID, &About::default()).is_message_too_large());
+    }
+}
