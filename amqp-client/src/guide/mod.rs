@@ -10,6 +10,7 @@
 //! | [`cancellation`] | What happens if I drop a future or a handle? |
 //! | [`tls`] | How do I connect over TLS? |
 //! | [`tuning`] | How do I make it fast, and bound its memory? |
+//! | [`observing`] | What happens on a connection, and how much? |
 //! | [`testing`] | How do I test my program? |
 //!
 //! These modules are empty: they exist for their documentation, whose examples are compiled. The
@@ -19,6 +20,7 @@ pub mod cancellation;
 pub mod connecting;
 pub mod consuming;
 pub mod errors;
+pub mod observing;
 pub mod publishing;
 pub mod queues;
 pub mod testing;

@@ -64,6 +64,7 @@ examples! {
     topics
     transactions
     undeliverable
+    watching
     without_broker
     work_queue
 }

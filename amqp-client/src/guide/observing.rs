@@ -1,0 +1,55 @@
+//! Observing: what happens on a connection, and how much.
+//!
+//! # Events
+//!
+//! [`Connection::events`](crate::Connection::events) tells what happens from then on: alarms of the
+//! broker, messages that came back without anybody waiting for them, consumers that were cancelled, the
+//! ends of channels and of the connection. [`Channel::events`](crate::Channel::events) tells what
+//! concerns one channel.
+//!
+//! ```no_run
+//! use amqp_client::{Connection, Event};
+//!
+//! # async fn example(connection: Connection) {
+//! let mut events = connection.events();
+//! tokio::spawn(async move {
+//!     while let Some(event) = events.next().await {
+//!         match event {
+//!             Event::Blocked { reason } => eprintln!("the broker takes no messages: {reason}"),
+//!             Event::Unblocked => eprintln!("the broker takes messages again"),
+//!             Event::ChannelClosed { channel, cause } => eprintln!("channel {channel}: {cause}"),
+//!             Event::ConnectionClosed { cause } => eprintln!("the end: {cause}"),
+//!             _ => {}
+//!         }
+//!     }
+//! });
+//! # }
+//! ```
+//!
+//! Nothing waits for a listener: one that does not read loses the oldest events, and is told
+//! [how many](crate::Event::Missed). Nobody has to listen, either: errors reach those who are waiting,
+//! whether anybody listens or not.
+//!
+//! # Counters
+//!
+//! [`Connection::counters`](crate::Connection::counters) reads, at any time and for next to nothing, what
+//! the connection has done (octets, frames and messages in both directions, confirms, refusals) and what
+//! it holds: confirms and requests that are outstanding, octets that wait to be written or to be
+//! consumed, publishers that wait. Read it now and then, and hand it to the metrics that you use:
+//!
+//! ```no_run
+//! # async fn example(connection: amqp_client::Connection) {
+//! let before = connection.counters();
+//! tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+//! let after = connection.counters();
+//! println!("{} messages per second", (after.published - before.published) / 10);
+//! println!("{} without an answer", after.confirms_outstanding);
+//! # }
+//! ```
+//!
+//! | if this grows | then |
+//! |---|---|
+//! | `confirms_outstanding` | the broker's disk, or a quorum without majority |
+//! | `octets_queued`, `publishers_waiting` | the network, or a broker that has raised an alarm |
+//! | `octets_buffered` | consumers of this program are slower than the broker |
+//! | `nacked`, `returned` | full queues, missing bindings |
