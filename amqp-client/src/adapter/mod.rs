@@ -9,3 +9,6 @@ mod network;
 mod race;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio;
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests;

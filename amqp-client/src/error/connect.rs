@@ -84,6 +84,16 @@ pub enum ConnectCause {
     Timeout(Duration),
 }
 
+impl ConnectCause {
+    /// Whether we could not answer the broker's `connection.start`.
+    fn is_of_login(&self) -> bool {
+        matches!(
+            self,
+            Self::Mechanism { .. } | Self::Sasl(_) | Self::LoginTooLarge { .. }
+        )
+    }
+}
+
 impl fmt::Display for ConnectCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -130,6 +140,12 @@ pub struct Attempt {
 
 impl Attempt {
     pub(crate) fn new(stage: Stage, address: impl Into<String>, cause: ConnectCause) -> Self {
+        // The broker's offer has come by then: what is in the way is our answer to it.
+        let stage = if cause.is_of_login() {
+            stage.max(Stage::Login)
+        } else {
+            stage
+        };
         Self {
             stage,
             address: address.into(),

@@ -250,7 +250,7 @@ impl Diagnosis {
             }
             Self::NoCommonMechanism => "the broker must allow one of the mechanisms that we have",
             Self::WrongCredentials => {
-                "are user name and password right? `guest` may only connect from the broker's host"
+                "are user name and password right? The user guest may only connect from the broker's host"
             }
             Self::ProbablyWrongCredentials => {
                 "a broker that hangs up here has probably refused user name or password"
@@ -259,7 +259,7 @@ impl Diagnosis {
                 "shorten the token or the client properties; RabbitMQ allows 4096 octets, from 4.1 \
                  on 8192"
             }
-            Self::VirtualHostNotFound => "does the virtual host exist? The first one is named `/`",
+            Self::VirtualHostNotFound => "does the virtual host exist? The first one is named /",
             Self::VirtualHostRefused => "the user has no permissions in this virtual host",
             Self::ProbablyVirtualHost => {
                 "a broker that hangs up here has probably refused the virtual host or our limits"

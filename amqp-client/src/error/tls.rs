@@ -1,4 +1,4 @@
-//! What can go wrong with TLS. The types are there without the feature `rustls` too, so that
+//! What can go wrong with TLS. The types are there without the feature rustls too, so that
 //! matching on errors does not depend on features.
 
 use std::error::Error;
@@ -95,13 +95,13 @@ impl TlsError {
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotBuilt => f.write_str("TLS is not built in: enable the feature `rustls`"),
+            Self::NotBuilt => f.write_str("TLS is not built in: enable the feature rustls"),
             Self::NoProvider => f.write_str(
-                "no provider of cryptography: enable the feature `rustls-ring`, or give one",
+                "no provider of cryptography: enable the feature rustls-ring, or give one",
             ),
             Self::NoAuthorities => f.write_str(
                 "no certificate authority to trust: name a file, or enable the feature \
-                 `rustls-native-roots`",
+                 rustls-native-roots",
             ),
             Self::File { path, error } => write!(f, "cannot read {}: {error}", path.display()),
             Self::NoCertificate { place } => write!(f, "no PEM certificate in {place}"),

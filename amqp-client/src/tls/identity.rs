@@ -43,7 +43,7 @@ fn private_key(text: &[u8], place: &str) -> Result<PrivateKeyDer<'static>, TlsEr
     {
         return Err(TlsError::EncryptedKey {
             place: place.to_owned(),
-            problem: "decrypt it first, for example with `openssl pkey`",
+            problem: "decrypt it first, for example with openssl pkey",
         });
     }
     PrivateKeyDer::from_pem_slice(text).map_err(|_: pem::Error| TlsError::NoPrivateKey {

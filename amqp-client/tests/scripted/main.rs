@@ -9,10 +9,13 @@
     reason = "tests"
 )]
 
+mod connecting;
 mod ending;
 mod messages;
 mod opening;
 mod peer;
+#[cfg(feature = "rustls")]
+mod tls;
 #[path = "../../src/proto/tests/wire.rs"]
 #[expect(dead_code, reason = "the tests of the core use more of it")]
 mod wire;

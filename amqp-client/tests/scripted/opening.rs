@@ -65,7 +65,7 @@ async fn refused_login_is_told_in_full() {
     assert_eq!(
         error.to_string(),
         "cannot connect to localhost:5672 while logging in: connection closed by the broker: \
-         403 ACCESS_REFUSED - Login was refused (are user name and password right? `guest` may only \
+         403 ACCESS_REFUSED - Login was refused (are user name and password right? The user guest may only \
          connect from the broker's host)"
     );
 }

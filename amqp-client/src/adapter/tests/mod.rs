@@ -1,0 +1,7 @@
+//! Connecting over a network of our own making, on a clock that stands still while nothing waits.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod hosts;
+mod network;
+mod racing;
