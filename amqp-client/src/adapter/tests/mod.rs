@@ -1,6 +1,6 @@
 //! Connecting over a network of our own making, on a clock that stands still while nothing waits.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
 mod hosts;
 mod network;
