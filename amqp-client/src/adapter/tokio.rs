@@ -121,6 +121,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             match read {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(())) => {}
+                // TLS tells so of an end without a farewell, which few brokers say.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.core.lost(ConnectionError::EndOfStream);
+                    return false;
+                }
                 Poll::Ready(Err(error)) => {
                     self.core.lost(ConnectionError::Io(error.into()));
                     return false;

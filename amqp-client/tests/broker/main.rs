@@ -25,5 +25,8 @@ mod ending;
 mod giving_back;
 mod memory;
 mod messages;
+mod reaching;
 mod settling;
 mod support;
+#[cfg(feature = "rustls")]
+mod tls;
