@@ -17,13 +17,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
     let connection = Connection::open(&url).await?;
     let channel = connection.open_channel().await?;
-    let jobs = QueueDeclare::new("jobs")
-        .quorum()
-        .argument("x-delivery-limit", 2);
-    let jobs = jobs.argument("x-dead-letter-exchange", "");
-    channel
-        .queue_declare(jobs.argument("x-dead-letter-routing-key", "set aside"))
-        .await?;
+    let jobs = QueueDeclare::new("jobs").quorum().delivery_limit(2);
+    let jobs = jobs
+        .dead_letter_exchange("")
+        .dead_letter_routing_key("set aside");
+    channel.queue_declare(jobs).await?;
     channel
         .queue_declare(QueueDeclare::new("set aside").quorum())
         .await?;

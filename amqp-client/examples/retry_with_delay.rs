@@ -9,6 +9,7 @@
 //! ```
 
 use std::error::Error;
+use std::time::Duration;
 
 use amqp_client::{Connection, Delivery, Message, QueueDeclare, Requeue};
 
@@ -18,16 +19,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let connection = Connection::open(&url).await?;
     let channel = connection.open_channel().await?;
     let jobs = QueueDeclare::new("jobs").durable();
-    let jobs = jobs.argument("x-dead-letter-exchange", "");
-    channel
-        .queue_declare(jobs.argument("x-dead-letter-routing-key", "jobs.wait"))
-        .await?;
     let wait = QueueDeclare::new("jobs.wait")
         .durable()
-        .argument("x-message-ttl", 200);
-    let wait = wait.argument("x-dead-letter-exchange", "");
+        .message_ttl(Duration::from_millis(200));
     channel
-        .queue_declare(wait.argument("x-dead-letter-routing-key", "jobs"))
+        .queue_declare(
+            jobs.dead_letter_exchange("")
+                .dead_letter_routing_key("jobs.wait"),
+        )
+        .await?;
+    channel
+        .queue_declare(
+            wait.dead_letter_exchange("")
+                .dead_letter_routing_key("jobs"),
+        )
         .await?;
     let publisher = connection.open_publisher().await?;
     publisher

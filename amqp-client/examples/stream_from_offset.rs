@@ -15,12 +15,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
     let connection = Connection::open(&url).await?;
     let channel = connection.open_channel().await?;
-    let events = QueueDeclare::new("events")
-        .durable()
-        .argument("x-queue-type", "stream");
     // Old messages go when there are more than a gigabyte of them.
     channel
-        .queue_declare(events.argument("x-max-length-bytes", 1 << 30))
+        .queue_declare(
+            QueueDeclare::new("events")
+                .stream()
+                .max_length_bytes(1 << 30),
+        )
         .await?;
     let publisher = connection.open_publisher().await?;
     for n in 0..5 {

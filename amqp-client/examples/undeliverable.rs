@@ -9,18 +9,16 @@
 
 use std::error::Error;
 
-use amqp_client::{Connection, Message, PublishError, QueueDeclare};
+use amqp_client::{Connection, Message, Overflow, PublishError, QueueDeclare};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
     let connection = Connection::open(&url).await?;
     let channel = connection.open_channel().await?;
-    let full = QueueDeclare::new("full")
-        .durable()
-        .argument("x-max-length", 0);
+    let full = QueueDeclare::new("full").durable().max_length(0);
     channel
-        .queue_declare(full.argument("x-overflow", "reject-publish"))
+        .queue_declare(full.overflow(Overflow::RejectPublish))
         .await?;
     // Without `mandatory` the broker confirms what no queue is bound for, and drops it.
     let publisher = connection.open_publisher().await?.mandatory();

@@ -37,7 +37,19 @@
 //!
 //! [`Connection::open_with`] takes them. Give every connection a
 //! [name](crate::ConnectionOptions::connection_name): it is what you see in the broker's management when you
-//! ask yourself whose connection that is.
+//! ask yourself whose connection that is. (Without one, it is that of the program, with the number of the
+//! process.)
+//!
+//! # Logging in
+//!
+//! | with | how |
+//! |---|---|
+//! | user and password | in the URI, or [`credentials`](crate::ConnectionOptions::credentials) |
+//! | a TLS certificate | [`client_certificate`](crate::TlsOptions::client_certificate), and [`auth_mechanisms([AuthMechanism::External])`](crate::ConnectionOptions::auth_mechanisms) |
+//! | a token (OAuth 2) | [`credential_source`](crate::ConnectionOptions::credential_source): a function that is asked for a token at each attempt, and again before it expires |
+//! | something else | a [`SaslMechanism`](crate::SaslMechanism) of one's own |
+//!
+//! Passwords and tokens are overwritten in memory when they are not needed any more, and are never shown.
 //!
 //! # How many connections, how many channels
 //!
@@ -63,7 +75,7 @@
 //!
 //! Both sides send something at least every half of the agreed time, and give the other up after
 //! twice that time of silence. Default: the lower of our 60 s and what the broker proposes, which is
-//! 60 s too. The connection's own task does it: a handler of yours that takes an hour does not matter,
+//! 60 s too; [`heartbeat`](crate::ConnectionOptions::heartbeat) says otherwise. The connection's own task does it: a handler of yours that takes an hour does not matter,
 //! unless it blocks the thread that the runtime needs ([`tuning`](super::tuning)). 5 to 20 seconds
 //! notice a dead peer sooner and are sensible in most networks; below that, short outages that TCP
 //! would have survived cost the connection.

@@ -21,17 +21,22 @@
 //!
 //! ```no_run
 //! use amqp_client::{Channel, ChannelError, QueueDeclare};
-//! use amqp_client::amqp_spec::ReplyCode;
 //!
 //! # async fn example(channel: Channel) -> Result<(), ChannelError> {
 //! let exists = match channel.queue_declare(QueueDeclare::new("orders").passive()).await {
 //!     Ok(_) => true,
-//!     Err(error) if error.reply_code() == Some(ReplyCode::NOT_FOUND) => false,
+//!     Err(error) if error.is_not_found() => false,
 //!     Err(error) => return Err(error),
 //! };
 //! # let _ = exists;
 //! # Ok(()) }
 //! ```
+//!
+//! [`broker_close`](crate::ChannelError::broker_close) has everything that the broker said: the code, the
+//! text, the [operation](crate::BrokerClose::operation) and the queue, exchange, virtual host or user
+//! [that it is about](crate::Entity). All errors answer the common questions by themselves:
+//! `is_not_found`, `is_access_refused`, `is_resource_locked`, `is_precondition_failed`,
+//! `is_delivery_ack_timeout`, `is_unknown_delivery_tag`, `is_message_too_large`.
 //!
 //! | code | name | the usual cause |
 //! |---|---|---|
@@ -45,13 +50,22 @@
 //! | 501 to 505, 541 | | the connection: something broke the protocol |
 //! | 530 | not-allowed | no such virtual host, no permission for it, or a limit |
 //!
-//! # May it have happened?
+//! # May it have happened? Does it help to try again?
 //!
-//! | error | the operation |
-//! |---|---|
-//! | [`PublishError::NotSent`](crate::PublishError::NotSent), `TooLong`, `FrameTooLarge`, `ChannelLimit`, `Stale` | certainly did not happen; nothing was sent |
-//! | `ClosedByBroker` | was refused, if the error [names its method](crate::BrokerClose); otherwise somebody else's was, and this one may have happened |
-//! | `Timeout`, `Connection(…)`, [`PublishError::Uncertain`](crate::PublishError::Uncertain) | may have happened |
+//! [`outcome`](crate::ChannelError::outcome) tells the first, [`is_retryable`](crate::ChannelError::is_retryable)
+//! the second: whether the same may succeed later, without anybody changing the program.
+//!
+//! ```
+//! use amqp_client::{Outcome, PublishError};
+//!
+//! fn what_to_do(error: &PublishError) -> &'static str {
+//!     match (error.outcome(), error.is_retryable()) {
+//!         (_, false) => "tell somebody",
+//!         (Outcome::Unknown, true) => "publish it again; consumers may get it twice",
+//!         (_, true) => "publish it again",
+//!     }
+//! }
+//! ```
 //!
 //! # Who caused it
 //!

@@ -26,10 +26,11 @@
 //! | [`ExchangeDeclare::direct`] | exactly its routing key |
 //! | [`ExchangeDeclare::fanout`] | anything: each bound queue gets a copy |
 //! | [`ExchangeDeclare::topic`] | a matching pattern: `*` is one word, `#` any number, words are separated by dots |
-//! | [`ExchangeDeclare::headers`] | arguments that match its headers |
+//! | [`ExchangeDeclare::headers`] | headers that it has: [`Binding::headers`](crate::Binding::headers) |
 //!
 //! A message that no binding matches is dropped, and confirmed all the same, unless it is published as
-//! [mandatory](crate::Publisher::mandatory) or the exchange has an `alternate-exchange`.
+//! [mandatory](crate::Publisher::mandatory) or the exchange has an
+//! [alternate exchange](crate::ExchangeDeclare::alternate_exchange).
 //!
 //! # Which queue
 //!
@@ -38,7 +39,7 @@
 //! | work that must not be lost | [`QueueDeclare::quorum`]: replicated, on disk, with a limit of deliveries for messages that kill their consumers |
 //! | work on a single node | [`QueueDeclare::durable`]: a classic queue; publish messages as [persistent](crate::Message::persistent) |
 //! | replies, live updates | [`QueueDeclare::temporary`]: named by the broker, gone with the connection |
-//! | a log that many read | argument `x-queue-type: stream` |
+//! | a log that many read | [`QueueDeclare::stream`]: messages stay, and each consumer starts where it likes |
 //!
 //! A queue is neither durable, exclusive nor auto-deleted unless you say so, as in the protocol.
 //! RabbitMQ has deprecated shared queues that are not durable: say one of them.
@@ -46,23 +47,34 @@
 //! Names have up to 255 octets; those that begin with `amq.` are the broker's. With an empty name the
 //! broker chooses one, and [`DeclaredQueue::name`](crate::DeclaredQueue) tells it.
 //!
-//! # Arguments
+//! # Limits, dead letters and the rest
 //!
-//! RabbitMQ's extensions are arguments. What has no method of its own is set with
-//! [`argument`](crate::QueueDeclare::argument), integers of any width, strings and booleans as they
-//! are:
+//! RabbitMQ's extensions are arguments of the queue, each of which has a method:
 //!
 //! ```
-//! use amqp_client::QueueDeclare;
+//! use amqp_client::{Overflow, QueueDeclare};
+//! use std::time::Duration;
 //!
 //! let jobs = QueueDeclare::new("jobs")
-//!     .durable()
-//!     .argument("x-max-length", 10_000)
-//!     .argument("x-overflow", "reject-publish")
-//!     .argument("x-single-active-consumer", true);
+//!     .quorum()
+//!     .max_length(10_000)
+//!     .overflow(Overflow::RejectPublish)
+//!     .message_ttl(Duration::from_secs(3600))
+//!     .delivery_limit(5)
+//!     .dead_letter_exchange("failed-jobs");
 //! ```
 //!
-//! RabbitMQ ignores arguments that it does not know, misspelt ones included.
+//! What contradicts itself (an exclusive quorum queue, a stream with a time to live) is refused before
+//! it is sent, and names both sides. What has no method is set with
+//! [`argument`](crate::QueueDeclare::argument), integers of any width, strings and booleans as they
+//! are; RabbitMQ ignores arguments that it does not know, misspelt ones included.
+//!
+//! What may change later, limits above all, is better set by a policy of the broker than by arguments.
+//!
+//! # Several things at once
+//!
+//! Each declaration is a round trip. Those that need no answer go out together through
+//! [`no_wait`](crate::Channel::no_wait); the next answered request tells whether all went well.
 //!
 //! # Is it there, and how full is it?
 //!
@@ -76,7 +88,8 @@
 //! let asking = connection.open_channel().await?;
 //! match asking.queue_declare(QueueDeclare::new("invoices").passive()).await {
 //!     Ok(queue) => println!("{} messages, {} consumers", queue.message_count, queue.consumer_count),
-//!     Err(error) => println!("{error}"),
+//!     Err(error) if error.is_not_found() => println!("there is no such queue"),
+//!     Err(error) => return Err(error.into()),
 //! }
 //! # Ok(()) }
 //! ```
@@ -89,5 +102,6 @@
 //! [`ExchangeDeclare::topic`]: crate::ExchangeDeclare::topic
 //! [`ExchangeDeclare::headers`]: crate::ExchangeDeclare::headers
 //! [`QueueDeclare::durable`]: crate::QueueDeclare::durable
+//! [`QueueDeclare::stream`]: crate::QueueDeclare::stream
 //! [`QueueDeclare::quorum`]: crate::QueueDeclare::quorum
 //! [`QueueDeclare::temporary`]: crate::QueueDeclare::temporary

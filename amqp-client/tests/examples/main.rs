@@ -50,6 +50,7 @@ examples! {
     connecting
     fetch
     graceful_shutdown
+    headers
     hello_world
     inactivity_timeout
     long_running_handlers
@@ -61,6 +62,7 @@ examples! {
     rpc
     several_hosts
     stream_from_offset
+    token_refresh
     topics
     transactions
     undeliverable
