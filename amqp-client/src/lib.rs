@@ -98,7 +98,7 @@ pub use self::sasl::{
     AuthMechanism, Credentials, SaslError, SaslExchange, SaslMechanism, UnknownMechanism,
 };
 pub use self::secret::Secret;
-pub use self::uri::UriError;
+pub use self::uri::{EnvironmentError, UriError};
 
 /// Compiles the examples of the repository's README.
 #[cfg(doctest)]

@@ -31,7 +31,6 @@ pub(crate) use self::hosts::Host;
 pub use self::hosts::HostOrder;
 pub use self::tcp::TcpOptions;
 pub use self::tls::TlsOptions;
-#[cfg(feature = "rustls-core")]
 pub(crate) use self::tls::{ServerName, Verify};
 pub use self::validate::OptionError;
 
@@ -47,6 +46,35 @@ pub use self::validate::OptionError;
 /// assert!(!format!("{options:?}").contains("secret"));
 /// # Ok::<(), amqp_client::UriError>(())
 /// ```
+///
+/// # As a URI
+///
+/// `amqp://user:password@host:port/virtual-host?parameter=value`, or `amqps://` for TLS, as RabbitMQ
+/// specifies it. Everything behind the scheme may be missing; `amqp://host` is the virtual host `/`,
+/// `amqp://host/` the one whose name is empty. Whatever has a meaning in URIs is percent-encoded:
+/// `/` in a virtual host is `%2f`. Several hosts stand side by side: `amqp://a,b:5673,[::1]/orders`.
+///
+/// | parameter | setter or meaning |
+/// |---|---|
+/// | `heartbeat` | [`heartbeat`](Self::heartbeat): seconds, `0` for none, `server`, `at_most:60` |
+/// | `connection_timeout`, `handshake_timeout`, `bring_up_timeout`, `request_timeout`, `close_timeout` | [`connect_timeout`](Self::connect_timeout) and those of the same names, in milliseconds |
+/// | `blocked_connection_timeout`, `when_blocked` | [the one](Self::blocked_connection_timeout) in seconds, [the other](Self::when_blocked) `wait` or `fail` |
+/// | `connection_attempts`, `retry_delay`, `host_order` | [a number](Self::connection_attempts), [seconds](Self::retry_delay), [`random` or `given`](Self::host_order) |
+/// | `channel_max`, `frame_max`, `max_message_size`, `high_water` | the setters of the same names |
+/// | `auth_mechanism` | [`auth_mechanisms`](Self::auth_mechanisms): `plain`, `amqplain`, `external`, `anonymous`, `rabbit-cr-demo`; repeated for more, in order of preference |
+/// | `connection_name`, `locale`, `client_properties.NAME` | [a name](Self::connection_name), [a language](Self::locale), [a text to be shown](Self::client_properties) |
+/// | `tcp_nodelay`, `tcp_keepalive_idle`, `tcp_keepalive_interval`, `tcp_keepalive_count`, `tcp_user_timeout` | [`TcpOptions`]: `true` or `false`, seconds, seconds, a number, milliseconds |
+/// | `cacertfile`, `certfile`, `keyfile`, `password` | [`TlsOptions`]: files (the first may be repeated), and what the key is encrypted with |
+/// | `verify`, `server_name_indication` | [`TlsOptions`]: `verify_peer` or `verify_none`, a name or `disable` |
+/// | `system_roots`, `bundled_roots` | [`TlsOptions`]: `true` or `false` |
+/// | `fail_if_no_peer_cert` | nothing: it is about servers, and read only because many URIs have it |
+///
+/// An unknown or repeated parameter is an error, and so is one about TLS in `amqp://`: ignored, a
+/// typing mistake would pass for safety. `depth` and `customize_hostname_check`, which the Erlang
+/// client knows, are refused, since they cannot be obeyed.
+///
+/// [`to_uri_with_secrets`](Self::to_uri_with_secrets) writes such a URI, `Display` writes it without
+/// passwords. [`from_env`](Self::from_env) reads environment variables.
 #[derive(Clone, Eq, PartialEq)]
 pub struct ConnectionOptions {
     /// Not empty, unless the program made it so.

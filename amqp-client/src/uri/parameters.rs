@@ -1,0 +1,501 @@
+//! The parameters of URIs: how each is read and written, and what it may be.
+//!
+//! One table says all of it, so that what can be read can be written. The names are those of
+//! RabbitMQ's clients where these have one, else those of pika, else those of our setters.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::UriError;
+use super::nearest::nearest;
+use super::values::{
+    any_seconds, boolean, in_seconds, maybe, milliseconds, number, one, path, positive, rounded_up,
+    seconds, set, tls, whole,
+};
+use crate::blocked::WhenBlocked;
+use crate::options::{
+    ConnectionOptions, Heartbeat, HostOrder, ServerName, TlsOptions, Verify as Checked,
+};
+use crate::sasl::AuthMechanism;
+
+/// One parameter.
+struct Parameter {
+    name: &'static str,
+    /// What it can be, for errors.
+    expected: &'static str,
+    /// May stand there several times.
+    repeatable: bool,
+    needs: Needs,
+    /// Sets the option; `None` if the value is not one that it can have.
+    read: fn(&mut ConnectionOptions, &str) -> Option<()>,
+    /// What the option is.
+    write: fn(&ConnectionOptions) -> Vec<String>,
+}
+
+/// What must be so for a parameter to mean anything.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Needs {
+    Nothing,
+    /// `amqps://`.
+    Tls,
+    /// The same; and it is not shown.
+    TlsAndSecrecy,
+}
+
+/// Properties that the broker is to show; the property's name follows.
+const PROPERTY: &str = "client_properties.";
+
+const BOOLEAN: &str = "true or false";
+const MILLISECONDS: &str = "a whole number of milliseconds, at least 1";
+const SECONDS: &str = "a number of seconds, at least 0.001";
+const WHOLE_SECONDS: &str = "a whole number of seconds, at least 1";
+const NUMBER: &str = "a number, at least 1";
+const TEXT: &str = "text";
+const PATH: &str = "the path of a file";
+
+/// Those that clients of other languages or the Erlang client know, and that have no meaning here.
+const REFUSED: [(&str, &str); 4] = [
+    ("depth", "the length of certificate chains cannot be chosen"),
+    (
+        "customize_hostname_check",
+        "how certificates are matched with names cannot be chosen",
+    ),
+    (
+        "ssl_options",
+        "cacertfile, certfile, keyfile and the like say it",
+    ),
+    (
+        "tcp_options",
+        "tcp_user_timeout and tcp_keepalive_idle and the like say it",
+    ),
+];
+
+macro_rules! parameter {
+    ($name:literal, $expected:expr, $read:expr, $write:expr) => {
+        Parameter {
+            name: $name,
+            expected: $expected,
+            repeatable: false,
+            needs: Needs::Nothing,
+            read: $read,
+            write: $write,
+        }
+    };
+    ($name:literal, $expected:expr, $read:expr, $write:expr, $($field:ident: $value:expr),+) => {
+        Parameter { $($field: $value,)+ ..parameter!($name, $expected, $read, $write) }
+    };
+}
+
+const PARAMETERS: &[Parameter] = &[
+    parameter!(
+        "heartbeat",
+        "a whole number of seconds from 0 to 65535, server, or at_most: and seconds",
+        |options, value| {
+            let seconds = |text| number::<u16>(text).map(|n| Duration::from_secs(u64::from(n)));
+            options.heartbeat = match value.strip_prefix("at_most:") {
+                Some(most) => Heartbeat::AtMost(seconds(most)?),
+                None if value == "server" => Heartbeat::Server,
+                None => seconds(value)?.into(),
+            };
+            Some(())
+        },
+        |options| match &options.heartbeat {
+            Heartbeat::Server => one("server"),
+            Heartbeat::Off => one(0),
+            Heartbeat::Fixed(time) => one(rounded_up(*time)),
+            Heartbeat::AtMost(time) => one(format!("at_most:{}", rounded_up(*time))),
+            Heartbeat::Negotiate(_) => Vec::new(),
+        }
+    ),
+    parameter!(
+        "connection_timeout",
+        MILLISECONDS,
+        |options, value| set(&mut options.connect_timeout, milliseconds(value)),
+        |options| one(options.connect_timeout.as_millis())
+    ),
+    parameter!(
+        "handshake_timeout",
+        MILLISECONDS,
+        |options, value| set(&mut options.handshake_timeout, milliseconds(value)),
+        |options| one(options.handshake_timeout.as_millis())
+    ),
+    parameter!(
+        "bring_up_timeout",
+        MILLISECONDS,
+        |options, value| set(&mut options.bring_up_timeout, milliseconds(value).map(Some)),
+        |options| maybe(options.bring_up_timeout.map(|time| time.as_millis()))
+    ),
+    parameter!(
+        "request_timeout",
+        MILLISECONDS,
+        |options, value| set(&mut options.request_timeout, milliseconds(value)),
+        |options| one(options.request_timeout.as_millis())
+    ),
+    parameter!(
+        "close_timeout",
+        "a whole number of milliseconds",
+        |options, value| set(
+            &mut options.close_timeout,
+            number(value).map(Duration::from_millis)
+        ),
+        |options| one(options.close_timeout.as_millis())
+    ),
+    parameter!(
+        "blocked_connection_timeout",
+        SECONDS,
+        |options, value| set(
+            &mut options.blocked_connection_timeout,
+            seconds(value).map(Some)
+        ),
+        |options| maybe(options.blocked_connection_timeout.map(in_seconds))
+    ),
+    parameter!(
+        "when_blocked",
+        "wait or fail",
+        |options, value| set(
+            &mut options.when_blocked,
+            match value {
+                "wait" => Some(WhenBlocked::Wait),
+                "fail" => Some(WhenBlocked::Fail),
+                _ => None,
+            }
+        ),
+        |options| one(match options.when_blocked {
+            WhenBlocked::Wait => "wait",
+            WhenBlocked::Fail => "fail",
+        })
+    ),
+    parameter!(
+        "connection_attempts",
+        NUMBER,
+        |options, value| set(&mut options.connection_attempts, positive(value)),
+        |options| one(options.connection_attempts)
+    ),
+    parameter!(
+        "retry_delay",
+        "a number of seconds",
+        |options, value| set(&mut options.retry_delay, any_seconds(value)),
+        |options| one(in_seconds(options.retry_delay))
+    ),
+    parameter!(
+        "host_order",
+        "random or given",
+        |options, value| set(
+            &mut options.host_order,
+            match value {
+                "random" => Some(HostOrder::Random),
+                "given" => Some(HostOrder::Given),
+                _ => None,
+            }
+        ),
+        |options| one(match options.host_order {
+            HostOrder::Random => "random",
+            HostOrder::Given => "given",
+        })
+    ),
+    parameter!(
+        "channel_max",
+        "a number from 0 to 65535",
+        |options, value| set(&mut options.channel_max, number(value)),
+        |options| one(options.channel_max)
+    ),
+    parameter!(
+        "frame_max",
+        "0 or at least 4096 octets",
+        |options, value| set(
+            &mut options.frame_max,
+            number(value).filter(|octets| *octets == 0 || *octets >= 4096)
+        ),
+        |options| one(options.frame_max)
+    ),
+    parameter!(
+        "max_message_size",
+        "a number of octets",
+        |options, value| set(&mut options.max_message_size, number(value)),
+        |options| one(options.max_message_size)
+    ),
+    parameter!(
+        "high_water",
+        "a number of octets, at least 1",
+        |options, value| set(&mut options.high_water, positive(value)),
+        |options| one(options.high_water)
+    ),
+    parameter!(
+        "auth_mechanism",
+        "plain, amqplain, external, anonymous or rabbit-cr-demo",
+        |options, value| {
+            options.mechanisms.push(value.parse().ok()?);
+            Some(())
+        },
+        |options| {
+            // What the program brought along cannot be named.
+            let ours = |mechanism: &&AuthMechanism| !matches!(mechanism, AuthMechanism::Custom(_));
+            let names = options.mechanisms.iter().filter(ours);
+            names.map(|mechanism| mechanism.name().to_ascii_lowercase()).collect()
+        },
+        repeatable: true
+    ),
+    parameter!(
+        "locale",
+        "text of at most 255 octets",
+        |options, value| set(
+            &mut options.locale,
+            Some(value.to_owned()).filter(|locale| locale.len() <= 255)
+        ),
+        |options| one(&options.locale)
+    ),
+    parameter!(
+        "connection_name",
+        TEXT,
+        |options, value| set(&mut options.connection_name, Some(Some(value.to_owned()))),
+        |options| maybe(options.connection_name.as_ref())
+    ),
+    parameter!(
+        "tcp_nodelay",
+        BOOLEAN,
+        |options, value| set(&mut options.tcp.nodelay, boolean(value)),
+        |options| one(options.tcp.nodelay)
+    ),
+    parameter!(
+        "tcp_keepalive_idle",
+        WHOLE_SECONDS,
+        |options, value| set(&mut options.tcp.keepalive_idle, whole(value).map(Some)),
+        |options| maybe(options.tcp.keepalive_idle.map(|time| time.as_secs()))
+    ),
+    parameter!(
+        "tcp_keepalive_interval",
+        WHOLE_SECONDS,
+        |options, value| set(&mut options.tcp.keepalive_interval, whole(value).map(Some)),
+        |options| maybe(options.tcp.keepalive_interval.map(|time| time.as_secs()))
+    ),
+    parameter!(
+        "tcp_keepalive_count",
+        NUMBER,
+        |options, value| set(&mut options.tcp.keepalive_count, positive(value).map(Some)),
+        |options| maybe(options.tcp.keepalive_count)
+    ),
+    parameter!(
+        "tcp_user_timeout",
+        MILLISECONDS,
+        |options, value| set(&mut options.tcp.user_timeout, milliseconds(value).map(Some)),
+        |options| maybe(options.tcp.user_timeout.map(|time| time.as_millis()))
+    ),
+    parameter!(
+        "cacertfile",
+        PATH,
+        |options, value| {
+            options.tls.as_mut()?.ca_files.push(path(value)?);
+            Some(())
+        },
+        |options| tls(options, |tls| {
+            let files = tls.ca_files.iter();
+            files.map(|file| file.display().to_string()).collect()
+        }),
+        repeatable: true,
+        needs: Needs::Tls
+    ),
+    parameter!(
+        "certfile",
+        PATH,
+        |options, value| set(&mut options.tls.as_mut()?.certificate_file, path(value).map(Some)),
+        |options| tls(options, |tls| maybe(tls.certificate_file.as_ref().map(|file| file.display()))),
+        needs: Needs::Tls
+    ),
+    parameter!(
+        "keyfile",
+        PATH,
+        |options, value| set(&mut options.tls.as_mut()?.key_file, path(value).map(Some)),
+        |options| tls(options, |tls| maybe(tls.key_file.as_ref().map(|file| file.display()))),
+        needs: Needs::Tls
+    ),
+    parameter!(
+        "password",
+        "what the key file is encrypted with",
+        |options, value| set(&mut options.tls.as_mut()?.key_password, Some(Some(value.into()))),
+        |options| tls(options, |tls| {
+            let password = tls.key_password.as_ref();
+            maybe(password.map(|password| String::from_utf8_lossy(password.expose()).into_owned()))
+        }),
+        needs: Needs::TlsAndSecrecy
+    ),
+    parameter!(
+        "verify",
+        "verify_peer or verify_none",
+        |options, value| set(
+            &mut options.tls.as_mut()?.verify,
+            match value {
+                "verify_peer" => Some(Checked::Peer),
+                "verify_none" => Some(Checked::Nobody),
+                _ => None,
+            }
+        ),
+        |options| tls(options, |tls| one(match tls.verify {
+            Checked::Peer => "verify_peer",
+            Checked::Nobody => "verify_none",
+        })),
+        needs: Needs::Tls
+    ),
+    parameter!(
+        "server_name_indication",
+        "a name, or disable",
+        |options, value| set(
+            &mut options.tls.as_mut()?.server_name,
+            match value {
+                "" => None,
+                "disable" => Some(ServerName::NotSent),
+                name => Some(ServerName::Is(name.to_owned())),
+            }
+        ),
+        |options| tls(options, |tls| match &tls.server_name {
+            ServerName::Host => Vec::new(),
+            ServerName::Is(name) => one(name),
+            ServerName::NotSent => one("disable"),
+        }),
+        needs: Needs::Tls
+    ),
+    // Only servers ask for certificates of clients: it changes nothing, but many URIs have it.
+    parameter!(
+        "fail_if_no_peer_cert",
+        BOOLEAN,
+        |_, value| boolean(value).map(|_| ()),
+        |_| Vec::new(),
+        needs: Needs::Tls
+    ),
+    parameter!(
+        "system_roots",
+        BOOLEAN,
+        |options, value| set(&mut options.tls.as_mut()?.system_roots, boolean(value)),
+        |options| tls(options, |tls| one(tls.system_roots)),
+        needs: Needs::Tls
+    ),
+    parameter!(
+        "bundled_roots",
+        BOOLEAN,
+        |options, value| set(&mut options.tls.as_mut()?.bundled_roots, boolean(value)),
+        |options| tls(options, |tls| one(tls.bundled_roots)),
+        needs: Needs::Tls
+    ),
+];
+
+/// Reads all parameters of a URI into the options.
+pub(super) fn read_all(
+    pairs: impl Iterator<Item = Result<(String, String), UriError>>,
+    options: &mut ConnectionOptions,
+) -> Result<(), UriError> {
+    let mut seen: Vec<String> = Vec::new();
+    for pair in pairs {
+        let (name, value) = pair?;
+        let value = Zeroizing::new(value);
+        let again = seen.contains(&name);
+        if let Some(property) = name.strip_prefix(PROPERTY) {
+            read_property(property, &value, again, options)?;
+        } else {
+            read(&name, &value, again, options)?;
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+fn read(
+    name: &str,
+    value: &str,
+    again: bool,
+    options: &mut ConnectionOptions,
+) -> Result<(), UriError> {
+    let parameter = find(name)?;
+    if again && !parameter.repeatable {
+        return Err(UriError::RepeatedParameter(name.to_owned()));
+    }
+    if parameter.needs != Needs::Nothing && options.tls.is_none() {
+        return Err(UriError::NeedsTls(parameter.name));
+    }
+    if name == "auth_mechanism" && !again {
+        options.mechanisms.clear();
+    }
+    (parameter.read)(options, value).ok_or(UriError::Parameter {
+        name: parameter.name,
+        expected: parameter.expected,
+    })
+}
+
+fn read_property(
+    name: &str,
+    value: &str,
+    again: bool,
+    options: &mut ConnectionOptions,
+) -> Result<(), UriError> {
+    if again {
+        return Err(UriError::RepeatedParameter(format!("{PROPERTY}{name}")));
+    }
+    let added = options.client_properties.try_insert(name, value);
+    added.map_err(|_| UriError::Parameter {
+        name: "client_properties",
+        expected: "text, with a name of at most 255 octets",
+    })
+}
+
+fn find(name: &str) -> Result<&'static Parameter, UriError> {
+    if let Some(parameter) = PARAMETERS.iter().find(|parameter| parameter.name == name) {
+        return Ok(parameter);
+    }
+    if let Some(&(name, reason)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
+        return Err(UriError::UnsupportedParameter { name, reason });
+    }
+    Err(UriError::UnknownParameter {
+        name: name.to_owned(),
+        nearest: nearest(name, names()),
+    })
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    PARAMETERS.iter().map(|parameter| parameter.name)
+}
+
+/// The parameters that say what the options have other than the defaults, not encoded.
+pub(super) fn write_all(options: &ConnectionOptions, with_secrets: bool) -> Vec<(String, String)> {
+    let default = ConnectionOptions {
+        tls: options.tls.as_ref().map(|_| TlsOptions::default()),
+        ..ConnectionOptions::default()
+    };
+    let mut pairs = Vec::new();
+    for parameter in PARAMETERS {
+        let values = (parameter.write)(options);
+        let shown = with_secrets || parameter.needs != Needs::TlsAndSecrecy;
+        if shown && values != (parameter.write)(&default) {
+            let name = parameter.name;
+            pairs.extend(values.into_iter().map(|value| (name.to_owned(), value)));
+        }
+    }
+    for (name, value) in options.client_properties.iter().flatten() {
+        // Numbers and tables cannot be told from text in a URI.
+        if let (Ok(name), Some(value)) = (name.as_str(), value.as_str()) {
+            pairs.push((format!("{PROPERTY}{name}"), value.to_owned()));
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_is_what_was_probably_meant_or_nothing() {
+        let cases = [
+            ("hartbeat", Some("heartbeat")),
+            ("HeartBeat", Some("heartbeat")),
+            ("channelMax", Some("channel_max")),
+            ("verfy", Some("verify")),
+            ("ca-cert-file", Some("cacertfile")),
+            ("socket_timeout", Some("connection_timeout")),
+            ("name", Some("connection_name")),
+            ("colour", None),
+            ("", None),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(nearest(name, names()), expected, "{name}");
+        }
+    }
+}
