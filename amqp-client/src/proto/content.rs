@@ -65,6 +65,27 @@ impl Content {
         matches!(self, Self::Idle)
     }
 
+    /// The request whose message is under way.
+    pub(crate) fn fetching(&self) -> Option<&Slot> {
+        match self {
+            Self::Header { target, .. } | Self::Body { target, .. } => match target {
+                Target::Get { slot, .. } => Some(slot),
+                Target::Delivery { .. } | Target::Return => None,
+            },
+            Self::Idle => None,
+        }
+    }
+
+    pub(crate) fn fetching_mut(&mut self) -> Option<&mut Slot> {
+        match self {
+            Self::Header { target, .. } | Self::Body { target, .. } => match target {
+                Target::Get { slot, .. } => Some(slot),
+                Target::Delivery { .. } | Target::Return => None,
+            },
+            Self::Idle => None,
+        }
+    }
+
     /// The method has come.
     pub(crate) fn announce(&mut self, target: Target, arguments: &[u8], at: Layout) {
         *self = Self::Header {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use amqp_spec::frame::FrameError;
 use amqp_spec::{ReplyCode, connection, constants, frame};
 
 use super::events::Source;
@@ -84,9 +85,11 @@ pub struct Core {
     /// When to give up writing the last words; `None` before the end.
     give_up: Option<Instant>,
     pub(super) heartbeat: Heartbeat,
-    blocked_timeout: Option<Duration>,
+    pub(super) blocked_timeout: Option<Duration>,
     /// When to give up a connection that is blocked.
-    blocked_until: Option<Instant>,
+    pub(super) blocked_until: Option<Instant>,
+    /// When to look for messages that were fetched and have stalled; may be too early.
+    pub(super) fetching_until: Option<Instant>,
     pub(super) input: ReadBuffer,
     pub(super) piecewise: Option<super::piecewise::Piecewise>,
     /// The last octets parsed were of a large body.
@@ -140,6 +143,7 @@ impl Core {
             heartbeat: Heartbeat::off(now),
             blocked_timeout: options.blocked_connection_timeout,
             blocked_until: None,
+            fetching_until: None,
             input: ReadBuffer::new(),
             piecewise: None,
             bulk: false,
@@ -273,6 +277,7 @@ impl Core {
             requests,
             self.heartbeat.deadline(),
             self.blocked_until,
+            self.fetching_until,
         ]
         .into_iter()
         .flatten()
@@ -315,6 +320,7 @@ impl Core {
             self.blocked_for_too_long();
             return;
         }
+        self.expire_fetching(now);
         let mut wakers = std::mem::take(&mut self.wakers);
         let mut close_overdue = false;
         self.link.outbox().expire(now, |id, slot| {
@@ -327,43 +333,6 @@ impl Core {
             self.lost(ConnectionError::CloseTimeout);
         }
         self.wake_all();
-    }
-
-    // ── Alarms ──────────────────────────────────────────────────────────────────────────────
-
-    /// `connection.blocked` has come.
-    pub(super) fn blocked(&mut self, reason: &Arc<str>) {
-        let event = Event::Blocked {
-            reason: Arc::clone(reason),
-        };
-        let reason = Arc::clone(reason);
-        let first = self.link.outbox().block(reason, self.now, &mut self.wakers);
-        self.emit(Source::Connection, &event);
-        if first {
-            self.blocked_until = self.blocked_timeout.map(|limit| after(self.now, limit));
-        }
-    }
-
-    /// `connection.unblocked` has come.
-    pub(super) fn unblocked(&mut self) {
-        self.blocked_until = None;
-        let timeout = self.link.request_timeout;
-        let ended = self
-            .link
-            .outbox()
-            .unblock(self.now, timeout, &mut self.wakers);
-        if ended {
-            self.emit(Source::Connection, &Event::Unblocked);
-        }
-    }
-
-    /// The broker does not read, so that there is nothing to be said.
-    fn blocked_for_too_long(&mut self) {
-        self.blocked_until = None;
-        let blocked = self.link.outbox().blocked();
-        if let (Some(reason), Some(after)) = (blocked, self.blocked_timeout) {
-            self.lost(ConnectionError::BlockedTimeout { reason, after });
-        }
     }
 
     /// Nothing was written for a while: memory that was needed then is given back. What is still
@@ -402,7 +371,11 @@ impl Core {
     fn violated(&mut self, violation: Violation) {
         let open = matches!(self.phase, Phase::Open);
         let goodbye = match &violation {
-            // Where frames cannot be told apart any more, nothing that we say is understood.
+            Violation::Frame(FrameError::TooLarge { .. } | FrameError::InvalidHeartbeat { .. }) => {
+                Some(ReplyCode::FRAME_ERROR)
+            }
+            // Where the frames of the other side cannot be told apart any more, nothing may be said
+            // (AMQP 0-9-1 §4.2.3).
             Violation::Frame(_)
             | Violation::ProtocolHeader { .. }
             | Violation::ProtocolVersion { .. } => None,

@@ -30,6 +30,11 @@ pub(crate) struct InChannel {
     consumers: Vec<InConsumer>,
     /// The consumer that the last delivery was for; the next is likely for the same.
     last: usize,
+    /// The consumers that ended last, the latest at the end: tag, and whether deliveries need no
+    /// acknowledgement. Some may still come.
+    ended: VecDeque<(Box<[u8]>, bool)>,
+    /// There has been a consumer whose deliveries need no acknowledgement.
+    automatic: bool,
 }
 
 #[derive(Debug)]
@@ -41,6 +46,9 @@ struct InConsumer {
     footprint: usize,
 }
 
+/// How many consumers that have ended a channel remembers.
+const REMEMBERED: usize = 64;
+
 impl InChannel {
     pub(crate) fn new(shared: Arc<ChannelShared>) -> Self {
         Self {
@@ -48,6 +56,8 @@ impl InChannel {
             content: Content::Idle,
             consumers: Vec::new(),
             last: 0,
+            ended: VecDeque::new(),
+            automatic: false,
         }
     }
 
@@ -70,6 +80,7 @@ impl InChannel {
     /// Adds a consumer; one of the same tag gives way, as it does at the broker.
     pub(crate) fn add_consumer(&mut self, tag: &[u8], queue: Arc<ConsumerQueue>) {
         self.shared.add_consumer(tag, &queue);
+        self.automatic |= queue.no_ack;
         let consumer = InConsumer {
             tag: tag.into(),
             queue,
@@ -131,7 +142,22 @@ impl InChannel {
             .ok()?;
         let n_consumers = &self.shared.link.tally.consumers;
         n_consumers.fetch_sub(1, Ordering::Relaxed);
-        Some(self.consumers.remove(at).queue)
+        let consumer = self.consumers.remove(at);
+        if self.ended.len() == REMEMBERED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((consumer.tag, consumer.queue.no_ack));
+        Some(consumer.queue)
+    }
+
+    /// Whether deliveries with the tag of a consumer that is not there any more have to be
+    /// acknowledged; `None` if that is not known.
+    pub(crate) fn was_manual(&self, tag: &[u8]) -> Option<bool> {
+        let mut latest = self.ended.iter().rev();
+        match latest.find(|(ended, _)| **ended == *tag) {
+            Some(&(_, no_ack)) => Some(!no_ack),
+            None => self.automatic.then_some(false),
+        }
     }
 
     /// The channel is over, for everybody who has to do with it; `sent` is the number of the last

@@ -182,6 +182,7 @@ impl Core {
         match (std::mem::replace(&mut slot.effect, Effect::Nothing), method) {
             (Effect::Get { no_ack }, Method::BasicGetOk(get_ok)) => {
                 let at = content::layout_of_get_ok(get_ok);
+                self.fetching_until(slot.deadline);
                 let target = Target::Get {
                     slot,
                     payload: payload.to_vec(),
@@ -406,8 +407,11 @@ impl Core {
                 _ => None,
             });
         let Some(queue) = expected else {
-            // Whether it has to be acknowledged is not known; an ack of one that has not would cost
-            // the channel, an unsettled one comes back when the channel closes.
+            // To settle one that need not be acknowledged would cost the channel; where that is not
+            // known, it stays unsettled and comes back when the channel closes.
+            if self.is_manual(id, tag) {
+                self.requeue(id, delivery_tag);
+            }
             return;
         };
         // Adding one moves others, whose positions are remembered until then.
@@ -418,6 +422,25 @@ impl Core {
         channel.add_consumer(tag, queue);
         if let Some(at) = channel.gather_for(tag, message, delivery_tag, redelivered) {
             self.dirty.push((id, at));
+        }
+    }
+
+    /// Whether deliveries with this tag, which nobody knows, have to be acknowledged for certain.
+    fn is_manual(&self, id: u16, tag: &[u8]) -> bool {
+        let Some(Some(channel)) = self.channels.get(usize::from(id)) else {
+            return false;
+        };
+        match channel.was_manual(tag) {
+            Some(manual) => manual,
+            // Who has only ever asked for deliveries to be acknowledged gets no others.
+            None => {
+                let outbox = self.link.outbox();
+                let mut requests = outbox.requests(id);
+                requests.all(|slot| match &slot.effect {
+                    Effect::Consume(queue) => !queue.no_ack,
+                    _ => true,
+                })
+            }
         }
     }
 

@@ -14,11 +14,13 @@
 //! | `events` | what happened, for whoever listens |
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `inbound`, `methods`, `content`, `piecewise` | what arrives |
+//! | `alarm` | what stands still: alarms, messages that stall |
 //! | `tally` | what is counted |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
 //! | `unsent` | publishes that were never written |
 //! | `transmit`, `rope`, `read_buffer` | octets on their way out and in |
 
+mod alarm;
 pub(crate) mod channel;
 pub(crate) mod confirms;
 pub(crate) mod consumer;

@@ -172,37 +172,6 @@ fn cancel_that_wants_an_answer_gets_it() {
 }
 
 #[test]
-fn delivery_after_cancel_ok_is_left_to_the_end_of_the_channel() {
-    // Whether it needs an ack is not known any more; a wrong one would cost the channel.
-    let (mut pair, channel, mut consumer) = consuming();
-    {
-        let mut cancelling = Task::start(consumer.cancel());
-        pair.sent();
-        pair.feed(&wire::cancel_ok(1, "tag"));
-        cancelling.ready().unwrap();
-    }
-    pair.feed(&wire::delivery(1, "tag", 1, b"x"));
-    assert!(done(consumer.next()).is_none());
-    assert_eq!(pair.sent(), [""; 0]);
-    assert!(channel.ended().is_none());
-}
-
-#[test]
-fn delivery_for_an_unknown_tag_is_left_to_the_end_of_the_channel() {
-    let (mut pair, channel, mut consumer) = consuming();
-    pair.feed(
-        &[
-            wire::delivery(1, "unknown", 1, b"x"),
-            wire::delivery(1, "tag", 2, b"y"),
-        ]
-        .concat(),
-    );
-    assert_eq!(next(&mut consumer).delivery_tag(), 2);
-    assert_eq!(pair.sent(), [""; 0]);
-    assert!(channel.ended().is_none());
-}
-
-#[test]
 fn content_for_a_channel_that_has_just_been_closed_is_discarded() {
     let (mut pair, first, mut consumer) = consuming();
     let second = pair.channel();

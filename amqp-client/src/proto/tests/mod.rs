@@ -36,6 +36,7 @@ mod events;
 mod handshake;
 mod heartbeats;
 mod large;
+mod late;
 mod login;
 mod numbers;
 mod order;

@@ -1,0 +1,93 @@
+//! What stands still: the connection during an alarm at the broker, and a message that was fetched
+//! and does not come to its end.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::core::Core;
+use super::events::Source;
+use super::request::after;
+use crate::error::{ChannelError, ConnectionError};
+use crate::events::Event;
+
+impl Core {
+    /// `connection.blocked` has come.
+    pub(super) fn blocked(&mut self, reason: &Arc<str>) {
+        let event = Event::Blocked {
+            reason: Arc::clone(reason),
+        };
+        let reason = Arc::clone(reason);
+        let first = self.link.outbox().block(reason, self.now, &mut self.wakers);
+        self.emit(Source::Connection, &event);
+        if first {
+            self.blocked_until = self.blocked_timeout.map(|limit| after(self.now, limit));
+        }
+    }
+
+    /// `connection.unblocked` has come.
+    pub(super) fn unblocked(&mut self) {
+        self.blocked_until = None;
+        let timeout = self.link.request_timeout;
+        let ended = self
+            .link
+            .outbox()
+            .unblock(self.now, timeout, &mut self.wakers);
+        if ended {
+            self.resume_fetching();
+            self.emit(Source::Connection, &Event::Unblocked);
+        }
+    }
+
+    /// The broker does not read, so that there is nothing to be said.
+    pub(super) fn blocked_for_too_long(&mut self) {
+        self.blocked_until = None;
+        let blocked = self.link.outbox().blocked();
+        if let (Some(reason), Some(after)) = (blocked, self.blocked_timeout) {
+            self.lost(ConnectionError::BlockedTimeout { reason, after });
+        }
+    }
+
+    /// `basic.get-ok` has come; who asked does not wait for the message for ever.
+    pub(super) fn fetching_until(&mut self, deadline: Instant) {
+        let soonest = self.fetching_until.map_or(deadline, |at| at.min(deadline));
+        self.fetching_until = Some(soonest);
+    }
+
+    /// Tells those whose message has stalled. What comes of it later goes back to its queue.
+    pub(super) fn expire_fetching(&mut self, now: Instant) {
+        if self.fetching_until.is_none_or(|until| now < until) {
+            return;
+        }
+        self.fetching_until = None;
+        if self.link.outbox().blocked().is_some() {
+            // Looked at again when the alarm ends.
+            return;
+        }
+        let mut next: Option<Instant> = None;
+        for channel in self.channels.iter().flatten() {
+            let Some(slot) = channel.content.fetching() else {
+                continue;
+            };
+            if slot.answer.is_settled() {
+                continue;
+            }
+            if slot.deadline <= now {
+                let error = ChannelError::Timeout { method: slot.name };
+                slot.answer.time_out(error, &mut self.wakers);
+            } else {
+                next = Some(next.map_or(slot.deadline, |next| next.min(slot.deadline)));
+            }
+        }
+        self.fetching_until = next;
+    }
+
+    /// An alarm has ended: what stalled meanwhile has all of its time again.
+    fn resume_fetching(&mut self) {
+        let latest = after(self.now, self.link.request_timeout);
+        let contents = self.channels.iter_mut().flatten();
+        for slot in contents.filter_map(|channel| channel.content.fetching_mut()) {
+            slot.deadline = slot.deadline.max(latest);
+            self.fetching_until = Some(latest);
+        }
+    }
+}
