@@ -4,6 +4,7 @@
 //! twice only: once for clippy, once for the tests. The broker tests of further RabbitMQ releases
 //! run the same binaries again.
 
+mod features;
 mod report;
 
 use std::{process::Command, time::Instant};
@@ -60,6 +61,8 @@ enum Step {
     },
     Tidy,
     Generated,
+    /// Each feature of the client alone.
+    Features,
     /// All tests, those that need a broker against this one.
     AllTests {
         broker: String,
@@ -88,6 +91,7 @@ impl Step {
             Self::Cargo { name, .. } => (*name).to_owned(),
             Self::Tidy => "house rules".to_owned(),
             Self::Generated => "generated files".to_owned(),
+            Self::Features => "features".to_owned(),
             Self::AllTests { broker } => format!("all tests, broker {broker}"),
             Self::BrokerTests { broker } => format!("broker tests, broker {broker}"),
         }
@@ -190,6 +194,7 @@ fn steps(brokers: &[String]) -> Vec<Step> {
                 "warnings",
             ],
         ),
+        Step::Features,
         Step::Cargo {
             name: "documentation",
             arguments: &["doc", "--workspace", "--no-deps", "--all-features"],
@@ -198,6 +203,18 @@ fn steps(brokers: &[String]) -> Vec<Step> {
         cargo(
             COMPILING,
             &["test", "--workspace", "--all-features", "--no-run"],
+        ),
+        // What is said of TLS by a program that has none.
+        cargo(
+            "the client without TLS",
+            &[
+                "test",
+                "-p",
+                "amqp-client",
+                "--test",
+                "scripted",
+                "connecting",
+            ],
         ),
     ];
     let mut brokers = brokers.iter().cloned();
@@ -210,6 +227,7 @@ fn carry_out(step: &Step) -> Result<Outcome, Failure> {
     match step {
         Step::Tidy => tidy::check().map(Outcome::passed),
         Step::Generated => regenerate::check().map(Outcome::passed),
+        Step::Features => features::check(),
         Step::Cargo {
             name,
             arguments,
