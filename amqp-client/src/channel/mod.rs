@@ -9,7 +9,6 @@ mod queue;
 mod tx;
 
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use amqp_spec::wire::{Reply as _, Request, ShortStr, TypedMethod};
@@ -21,6 +20,7 @@ use crate::error::{About, ChannelError};
 use crate::proto::channel::ChannelShared;
 use crate::proto::outbox::Settlement;
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
+use crate::proto::watchers::Watch;
 
 pub use self::basic::{Multiple, PreparedPublish, QosScope, Requeue};
 pub use self::no_wait::NoWait;
@@ -157,7 +157,12 @@ impl Channel {
     ///
     /// Dropping the future changes nothing.
     pub async fn closed(&self) -> ChannelError {
-        poll_fn(|context| self.shared().poll_end(context)).await
+        let shared = self.shared();
+        Watch::new(
+            |place, context| shared.poll_end(place, context),
+            |place| shared.forget_watcher(place),
+        )
+        .await
     }
 
     /// Whether it takes anything: it has not ended, and nobody is closing it or its connection.

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::confirms::Confirms;
 use super::consumer::ConsumerQueue;
 use super::link::Link;
 use super::outbox::{At, Refused};
+use super::sync::lock;
+use super::watchers::Watchers;
 use crate::error::ChannelError;
 
 /// One channel, as seen by its handles and by the core.
@@ -28,7 +30,7 @@ pub(crate) struct ChannelShared {
 #[derive(Debug, Default)]
 struct End {
     cause: Option<ChannelError>,
-    watchers: Vec<Waker>,
+    watchers: Watchers,
 }
 
 impl ChannelShared {
@@ -44,8 +46,7 @@ impl ChannelShared {
     }
 
     pub(crate) fn confirms(&self) -> MutexGuard<'_, Confirms> {
-        // Nothing panics while holding the lock.
-        self.confirms.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.confirms)
     }
 
     /// Nobody will ask what became of this publish. If its message has come back, whoever listens
@@ -63,7 +64,7 @@ impl ChannelShared {
 
     /// The channel is over, and every later call is told why.
     pub(crate) fn set_ended(&self, cause: &ChannelError) {
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut end = lock(&self.end);
         end.cause.get_or_insert_with(|| cause.clone());
     }
 
@@ -71,8 +72,8 @@ impl ChannelShared {
     /// the last publish that was sent.
     pub(crate) fn end(&self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
         self.set_ended(cause);
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        wakers.append(&mut end.watchers);
+        let mut end = lock(&self.end);
+        wakers.extend(end.watchers.take());
         drop(end);
         self.consumers().clear();
         self.confirms().end(cause, sent, wakers);
@@ -80,27 +81,37 @@ impl ChannelShared {
 
     /// Why the channel ended, if it has.
     pub(crate) fn ended(&self) -> Option<ChannelError> {
-        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = lock(&self.end);
         end.cause.clone()
     }
 
     /// Waits for the end of the channel.
-    pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<ChannelError> {
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn poll_end(
+        &self,
+        place: &mut Option<u64>,
+        context: &mut Context<'_>,
+    ) -> Poll<ChannelError> {
+        let mut end = lock(&self.end);
         if let Some(cause) = &end.cause {
             return Poll::Ready(cause.clone());
         }
-        let waker = context.waker();
-        if !end.watchers.iter().any(|watcher| watcher.will_wake(waker)) {
-            end.watchers.push(waker.clone());
-        }
+        end.watchers.watch(place, context);
         Poll::Pending
     }
 
+    /// Whoever waited for the end does so no longer.
+    pub(crate) fn forget_watcher(&self, place: u64) {
+        lock(&self.end).watchers.forget(place);
+    }
+
+    /// How many wait for the end.
+    #[cfg(test)]
+    pub(crate) fn n_watchers(&self) -> usize {
+        lock(&self.end).watchers.len()
+    }
+
     fn consumers(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Arc<ConsumerQueue>>> {
-        self.consumers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.consumers)
     }
 
     /// The broker has started a consumer.

@@ -8,13 +8,14 @@
 //! takes everything that has come since. The core never waits for a consumer.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use amqp_spec::wire::ShortString;
 
 use super::incoming::Incoming;
 use super::link::Link;
+use super::sync::lock;
 use crate::error::ChannelError;
 
 /// Places for deliveries that are kept when nothing is in them: more than a few reads bring.
@@ -73,8 +74,7 @@ impl ConsumerQueue {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while holding the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// `consume-ok` has come. False if nobody wants the consumer any more.

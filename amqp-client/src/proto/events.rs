@@ -5,10 +5,11 @@
 //! dropped is forgotten at the next event.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Waker};
 
 use super::outbox::At;
+use super::sync::lock;
 use crate::events::Event;
 
 /// The most events that wait for one listener.
@@ -66,8 +67,7 @@ pub(crate) struct Listeners(Mutex<Vec<Weak<EventQueue>>>);
 
 impl Listeners {
     fn queues(&self) -> MutexGuard<'_, Vec<Weak<EventQueue>>> {
-        // Nothing panics while holding the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// One more listener, who hears of what happens from now on.
@@ -128,8 +128,7 @@ struct State {
 
 impl EventQueue {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while holding the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Adds an event, at the cost of the oldest if there are too many; returns how many went.

@@ -1,13 +1,14 @@
 //! What every handle of a connection shares with the core.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::events::{Listeners, Source};
 use super::incoming::Incoming;
 use super::outbox::{At, Outbox};
+use super::sync::{lock, touch};
 use super::tally::Tally;
 use super::watchers::Watchers;
 use crate::delivery::ReturnedMessage;
@@ -23,7 +24,8 @@ pub(crate) struct Link {
     outbox: Mutex<Outbox>,
     /// Octets of deliveries that consumers have not finished with.
     buffered: AtomicUsize,
-    /// The core has stopped reading because of them.
+    /// The core has stopped reading because of them. One side writes this and then reads `buffered`,
+    /// the other the other way round: only sequential consistency keeps both from missing it.
     paused: AtomicBool,
     next_consumer_tag: AtomicU64,
     /// How long a request may wait for its reply.
@@ -78,23 +80,22 @@ impl Link {
     /// The outbox. Held for nanoseconds; nobody wakes, waits or allocates much under it.
     #[inline]
     pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
-        // Nothing panics while holding the lock.
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.outbox)
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.limits)
     }
 
     pub(crate) fn set_limits(&self, limits: Limits) {
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+        *lock(&self.limits) = limits;
         self.outbox()
             .set_frame_max(usize::try_from(limits.frame_max).unwrap_or(usize::MAX));
     }
 
     /// The connection is over.
     pub(crate) fn end(&self, cause: &ConnectionError, wakers: &mut Vec<Waker>) {
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut end = lock(&self.end);
         end.cause.get_or_insert_with(|| cause.clone());
         wakers.extend(end.watchers.take());
     }
@@ -117,7 +118,7 @@ impl Link {
 
     /// Why the connection ended, if it has.
     pub(crate) fn ended(&self) -> Option<ConnectionError> {
-        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = lock(&self.end);
         end.cause.clone()
     }
 
@@ -127,7 +128,7 @@ impl Link {
         place: &mut Option<u64>,
         context: &mut Context<'_>,
     ) -> Poll<ConnectionError> {
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut end = lock(&self.end);
         match &end.cause {
             Some(cause) => Poll::Ready(cause.clone()),
             None => {
@@ -139,14 +140,14 @@ impl Link {
 
     /// Whoever waited for the end does so no longer.
     pub(crate) fn forget_watcher(&self, place: u64) {
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut end = lock(&self.end);
         end.watchers.forget(place);
     }
 
     /// How many wait for the end.
     #[cfg(test)]
     pub(crate) fn n_watchers(&self) -> usize {
-        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = lock(&self.end);
         end.watchers.len()
     }
 
@@ -164,7 +165,7 @@ impl Link {
 
     /// Deliveries have been queued for consumers.
     pub(crate) fn add_buffered(&self, octets: usize) {
-        self.buffered.fetch_add(octets, Ordering::AcqRel);
+        touch(&self.buffered).fetch_add(octets, Ordering::SeqCst);
     }
 
     /// Consumers are done with deliveries: reading may go on.
@@ -172,7 +173,7 @@ impl Link {
         if octets == 0 {
             return;
         }
-        let before = self.buffered.fetch_sub(octets, Ordering::AcqRel);
+        let before = touch(&self.buffered).fetch_sub(octets, Ordering::SeqCst);
         if before.saturating_sub(octets) < INBOUND_HIGH {
             self.resume();
         }
@@ -180,7 +181,7 @@ impl Link {
 
     /// Somebody waits for something that has to be read.
     pub(crate) fn resume(&self) {
-        if self.paused.load(Ordering::Acquire) {
+        if touch(&self.paused).load(Ordering::SeqCst) {
             let wake = self.outbox().wake_always();
             wake.now();
         }
@@ -188,7 +189,7 @@ impl Link {
 
     /// How full the consumers are.
     pub(crate) fn pressure(&self) -> Pressure {
-        match self.buffered.load(Ordering::Acquire) {
+        match touch(&self.buffered).load(Ordering::SeqCst) {
             octets if octets < INBOUND_HIGH => Pressure::Low,
             octets if octets < 4 * INBOUND_HIGH => Pressure::High,
             _ => Pressure::Limit,
@@ -196,7 +197,7 @@ impl Link {
     }
 
     pub(crate) fn set_paused(&self, paused: bool) {
-        self.paused.store(paused, Ordering::Release);
+        touch(&self.paused).store(paused, Ordering::SeqCst);
     }
 }
 

@@ -39,6 +39,7 @@ mod piecewise;
 mod read_buffer;
 pub(crate) mod request;
 mod rope;
+pub(crate) mod sync;
 pub(crate) mod tally;
 mod transmit;
 mod unsent;

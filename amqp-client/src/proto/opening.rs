@@ -1,10 +1,11 @@
 //! Where the caller of `open` waits for the handshake.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use amqp_spec::wire::FieldTable;
 
+use super::sync::lock;
 use super::watchers::Watchers;
 use crate::error::{ConnectCause, ConnectionError, Stage};
 
@@ -21,8 +22,7 @@ struct State {
 
 impl Opening {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while holding the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     fn conclude(&self, outcome: Result<(), (Stage, ConnectCause)>) {

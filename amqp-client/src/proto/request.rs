@@ -10,7 +10,7 @@
 //! overtake; a [`Barrier`] keeps later requests back, so that the oldest request is always the one
 //! that a reply belongs to.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use amqp_spec::{channel, connection};
 use super::channel::ChannelShared;
 use super::consumer::ConsumerQueue;
 use super::incoming::Incoming;
+use super::sync::lock;
 use crate::error::{About, ChannelError};
 
 /// A time that no connection lives to see.
@@ -138,8 +139,7 @@ impl Answer {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // Nothing panics while holding the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Whether nobody waits any more, for whatever reason.

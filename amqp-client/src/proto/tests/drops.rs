@@ -188,7 +188,7 @@ fn f17_any_future_dropped_at_any_poll_while_there_is_no_room_disturbs_nobody() {
 
 #[test]
 fn f17_whoever_looks_and_goes_leaves_no_waker_behind() {
-    let mut pair = super::pair::Pair::open();
+    let (mut pair, channel) = super::pair::Pair::with_channel();
     let blocked = amqp_spec::connection::Blocked {
         reason: super::wire::short("low on memory"),
     };
@@ -197,9 +197,11 @@ fn f17_whoever_looks_and_goes_leaves_no_waker_behind() {
         // Each is a task of its own, with a waker of its own.
         Task::start(pair.connection.closed()).pending();
         Task::start(pair.connection.unblocked()).pending();
+        Task::start(channel.closed()).pending();
     }
     let link = &pair.core.link;
     assert_eq!(link.n_watchers(), 0);
+    assert_eq!(channel.shared().n_watchers(), 0);
     assert_eq!(link.outbox().n_gate_watchers(), 0);
     // Whoever stays is told, with the waker that he gave last.
     let connection = pair.connection.clone();

@@ -17,6 +17,7 @@ mod crowd;
 mod operations;
 mod pair;
 mod random;
+pub(super) mod schedule;
 mod task;
 mod wire;
 
@@ -45,3 +46,4 @@ mod robustness;
 mod room;
 mod settling;
 mod unsent;
+mod wakeups;

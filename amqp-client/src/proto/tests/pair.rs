@@ -26,6 +26,11 @@ pub(super) fn now() -> Instant {
     NOW.get()
 }
 
+/// Another thread's clock shows the time of ours.
+pub(super) fn set_clock(at: Instant) {
+    NOW.set(at);
+}
+
 /// Options without heartbeats, so that only tests about them see any.
 pub(super) fn quiet() -> ConnectionOptions {
     ConnectionOptions::default().heartbeat(Duration::ZERO)
