@@ -19,21 +19,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let connection = Connection::open(&url).await?;
     let channel = connection.open_channel().await?;
     let jobs = QueueDeclare::new("jobs").durable();
+    let jobs = jobs
+        .dead_letter_exchange("")
+        .dead_letter_routing_key("jobs.wait");
+    channel.queue_declare(jobs).await?;
     let wait = QueueDeclare::new("jobs.wait")
         .durable()
         .message_ttl(Duration::from_millis(200));
-    channel
-        .queue_declare(
-            jobs.dead_letter_exchange("")
-                .dead_letter_routing_key("jobs.wait"),
-        )
-        .await?;
-    channel
-        .queue_declare(
-            wait.dead_letter_exchange("")
-                .dead_letter_routing_key("jobs"),
-        )
-        .await?;
+    let wait = wait
+        .dead_letter_exchange("")
+        .dead_letter_routing_key("jobs");
+    channel.queue_declare(wait).await?;
     let publisher = connection.open_publisher().await?;
     publisher
         .publish("", "jobs", Message::new("unlucky").persistent())
