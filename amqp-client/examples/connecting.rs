@@ -13,9 +13,7 @@ use amqp_client::{Connection, ConnectionOptions};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let options: ConnectionOptions = url.parse()?;
-    let options = options
+    let options = ConnectionOptions::from_env()?
         .connection_name("order-service")
         .heartbeat(Duration::from_secs(20))
         .channel_max(100)

@@ -10,12 +10,11 @@
 
 use std::error::Error;
 
-use amqp_client::{Connection, Message, QueueDeclare};
+use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let connection = Connection::open(&url).await?;
+    let connection = Connection::open_with(&ConnectionOptions::from_env()?).await?;
     let channel = connection.open_channel().await?;
     channel
         .queue_declare(QueueDeclare::new("reports").durable())

@@ -15,9 +15,7 @@ use amqp_client::{Connection, ConnectionOptions, Event, Message};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let options: ConnectionOptions = url.parse()?;
-    let options = options
+    let options = ConnectionOptions::from_env()?
         // A broker that has been silent for 20 s is given up.
         .heartbeat(Duration::from_secs(10))
         // One that takes no messages for five minutes, too.

@@ -11,13 +11,12 @@ use std::error::Error;
 use std::thread;
 use std::time::Duration;
 
-use amqp_client::{Connection, Delivery, Message, QueueDeclare};
+use amqp_client::{Connection, ConnectionOptions, Delivery, Message, QueueDeclare};
 use tokio::task::{JoinSet, spawn_blocking};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let connection = Connection::open(&url).await?;
+    let connection = Connection::open_with(&ConnectionOptions::from_env()?).await?;
     let channel = connection.open_channel().await?;
     channel
         .queue_declare(QueueDeclare::new("jobs").durable())

@@ -10,17 +10,16 @@
 
 use std::error::Error;
 
-use amqp_client::{Connection, Message, QueueDeclare, Requeue};
+use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare, Requeue};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let connection = Connection::open(&url).await?;
+    let connection = Connection::open_with(&ConnectionOptions::from_env()?).await?;
     let channel = connection.open_channel().await?;
-    let jobs = QueueDeclare::new("jobs").quorum().delivery_limit(2);
-    let jobs = jobs
-        .dead_letter_exchange("")
-        .dead_letter_routing_key("set aside");
+    let jobs = QueueDeclare::new("jobs")
+        .quorum()
+        .delivery_limit(2)
+        .dead_letter_queue("set aside");
     channel.queue_declare(jobs).await?;
     channel
         .queue_declare(QueueDeclare::new("set aside").quorum())

@@ -11,24 +11,21 @@
 use std::error::Error;
 use std::time::Duration;
 
-use amqp_client::{Connection, Delivery, Message, QueueDeclare, Requeue};
+use amqp_client::{Connection, ConnectionOptions, Delivery, Message, QueueDeclare, Requeue};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let connection = Connection::open(&url).await?;
+    let connection = Connection::open_with(&ConnectionOptions::from_env()?).await?;
     let channel = connection.open_channel().await?;
-    let jobs = QueueDeclare::new("jobs").durable();
-    let jobs = jobs
-        .dead_letter_exchange("")
-        .dead_letter_routing_key("jobs.wait");
+    let jobs = QueueDeclare::new("jobs")
+        .durable()
+        .dead_letter_queue("jobs.wait");
     channel.queue_declare(jobs).await?;
+    let delay = Duration::from_millis(200);
     let wait = QueueDeclare::new("jobs.wait")
         .durable()
-        .message_ttl(Duration::from_millis(200));
-    let wait = wait
-        .dead_letter_exchange("")
-        .dead_letter_routing_key("jobs");
+        .message_ttl(delay)
+        .dead_letter_queue("jobs");
     channel.queue_declare(wait).await?;
     let publisher = connection.open_publisher().await?;
     publisher

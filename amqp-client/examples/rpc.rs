@@ -7,14 +7,13 @@
 
 use std::error::Error;
 
-use amqp_client::{Channel, Connection, Message, QueueDeclare};
+use amqp_client::{Channel, Connection, ConnectionOptions, Message, QueueDeclare};
 
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let connection = Connection::open(&url).await?;
+    let connection = Connection::open_with(&ConnectionOptions::from_env()?).await?;
     let channel = connection.open_channel().await?;
     channel.queue_declare(QueueDeclare::new("fib")).await?;
     let server = tokio::spawn(serve(connection.open_channel().await?));

@@ -17,8 +17,7 @@ use amqp_client::{Connection, ConnectionOptions, HostOrder};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let options: ConnectionOptions = url.parse()?;
+    let options = ConnectionOptions::from_env()?;
     let address = options.address();
     let (host, port) = address.rsplit_once(':').ok_or("no port")?;
     // By default they are tried in random order, so that clients spread over the nodes.

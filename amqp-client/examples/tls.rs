@@ -1,8 +1,9 @@
 //! TLS: an encrypted connection to a broker that proves who it is. (Takes the feature `rustls`.)
 //!
 //! The address is in `AMQP_URL` (`amqps://…`), the certificate of the authority that has signed the
-//! broker's in the file that `AMQP_CA` names; without one, those that the system trusts will do. If
-//! the broker wants to know who connects, too, `AMQP_CERTIFICATE` and `AMQP_KEY` name our files.
+//! broker's in the file that `AMQP_CACERTFILE` names; without one, those that the system trusts will
+//! do. If the broker wants to know who connects, too, `AMQP_CERTFILE` and `AMQP_KEYFILE` name our files.
+//! (`ConnectionOptions::from_env` would read all of them; here is how to do it by hand.)
 //!
 //! ```text
 //! connected to RabbitMQ over TLS
@@ -19,10 +20,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = env::var("AMQP_URL").unwrap_or_else(|_| "amqps://localhost".to_owned());
     let options: ConnectionOptions = url.parse()?;
     let mut tls = TlsOptions::default();
-    if let Ok(file) = env::var("AMQP_CA") {
+    if let Ok(file) = env::var("AMQP_CACERTFILE") {
         tls = tls.ca_file(file);
     }
-    if let (Ok(certificate), Ok(key)) = (env::var("AMQP_CERTIFICATE"), env::var("AMQP_KEY")) {
+    if let (Ok(certificate), Ok(key)) = (env::var("AMQP_CERTFILE"), env::var("AMQP_KEYFILE")) {
         tls = tls.client_certificate(certificate, key);
     }
 

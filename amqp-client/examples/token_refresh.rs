@@ -35,8 +35,7 @@ async fn token() -> Result<Credentials, io::Error> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let options: ConnectionOptions = url.parse()?;
+    let options = ConnectionOptions::from_env()?;
     let connection = Connection::open_with(&options.credential_source(token)).await?;
     println!("connected");
     let publisher = connection.open_publisher().await?;

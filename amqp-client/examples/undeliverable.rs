@@ -9,12 +9,11 @@
 
 use std::error::Error;
 
-use amqp_client::{Connection, Message, Overflow, PublishError, QueueDeclare};
+use amqp_client::{Connection, ConnectionOptions, Message, Overflow, PublishError, QueueDeclare};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let connection = Connection::open(&url).await?;
+    let connection = Connection::open_with(&ConnectionOptions::from_env()?).await?;
     let channel = connection.open_channel().await?;
     let full = QueueDeclare::new("full").durable().max_length(0);
     channel

@@ -9,12 +9,11 @@
 
 use std::error::Error;
 
-use amqp_client::{Connection, Event, Message, QueueDeclare};
+use amqp_client::{Connection, ConnectionOptions, Event, Message, QueueDeclare};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let connection = Connection::open(&url).await?;
+    let connection = Connection::open_with(&ConnectionOptions::from_env()?).await?;
     let mut events = connection.events();
     let channel = connection.open_channel().await?;
     channel

@@ -161,6 +161,22 @@ impl QueueDeclare {
         self.argument("x-dead-letter-routing-key", routing_key)
     }
 
+    /// Dead letters go straight into this queue: the default exchange, with the queue's name as
+    /// routing key.
+    ///
+    /// ```
+    /// use amqp_client::QueueDeclare;
+    /// use std::time::Duration;
+    ///
+    /// // What is refused in one queue comes back a minute later, through the other.
+    /// let jobs = QueueDeclare::new("jobs").durable().dead_letter_queue("jobs.wait");
+    /// let minute = Duration::from_secs(60);
+    /// let wait = QueueDeclare::new("jobs.wait").durable().message_ttl(minute).dead_letter_queue("jobs");
+    /// ```
+    pub fn dead_letter_queue(self, queue: &str) -> Self {
+        self.dead_letter_exchange("").dead_letter_routing_key(queue)
+    }
+
     /// Whether dead letters may get lost on their way (`x-dead-letter-strategy`). Default:
     /// [`DeadLetterStrategy::AtMostOnce`]. Quorum queues only.
     pub fn dead_letter_strategy(self, strategy: DeadLetterStrategy) -> Self {

@@ -22,6 +22,14 @@
 //! * An unknown parameter is an error, so that a typing mistake does not pass for a setting.
 //! * RabbitMQ lets `guest` in from localhost only. From elsewhere it refuses the password.
 //!
+//! * Several hosts stand side by side: `amqp://a,b:5673,[::1]/orders`.
+//!
+//! Every option can be said in a URI, under the names that RabbitMQ's clients and pika use:
+//! `heartbeat`, `connection_timeout` (in milliseconds), `channel_max`, `frame_max`, `auth_mechanism`,
+//! `cacertfile`, `certfile`, `keyfile`, `verify`, `server_name_indication`, `blocked_connection_timeout`,
+//! `connection_attempts`, `retry_delay` and more. [`ConnectionOptions::from_env`] takes the URI from
+//! `AMQP_URL`, and passwords and files from other variables.
+//!
 //! What a URI says can be said with [`ConnectionOptions`] as well, and refined:
 //!
 //! ```
@@ -173,5 +181,6 @@
 //! [`Connection::open_with`]: crate::Connection::open_with
 //! [`ConnectError`]: crate::ConnectError
 //! [`ConnectionOptions`]: crate::ConnectionOptions
+//! [`ConnectionOptions::from_env`]: crate::ConnectionOptions::from_env
 //! [`Delivery::ack`]: crate::Delivery::ack
 //! [`Publisher`]: crate::Publisher

@@ -83,9 +83,9 @@ fn tls() {
     let mut command = Command::new(program("tls"));
     command.env("AMQP_URL", url);
     for (theirs, ours) in [
-        ("AMQP_CA", "AMQP_TEST_CA"),
-        ("AMQP_CERTIFICATE", "AMQP_TEST_CLIENT_CERTIFICATE"),
-        ("AMQP_KEY", "AMQP_TEST_CLIENT_KEY"),
+        ("AMQP_CACERTFILE", "AMQP_TEST_CA"),
+        ("AMQP_CERTFILE", "AMQP_TEST_CLIENT_CERTIFICATE"),
+        ("AMQP_KEYFILE", "AMQP_TEST_CLIENT_KEY"),
     ] {
         if let Some(file) = env::var_os(ours) {
             command.env(theirs, file);
