@@ -14,6 +14,7 @@
     reason = "tests"
 )]
 
+mod arguments;
 mod blocked;
 mod channels;
 mod confirms;
@@ -22,11 +23,14 @@ mod consuming;
 mod crowd;
 mod declare;
 mod ending;
+mod errors;
 mod giving_back;
 mod memory;
 mod messages;
+mod methods;
 mod reaching;
 mod settling;
 mod support;
 #[cfg(feature = "rustls")]
 mod tls;
+mod topology;

@@ -12,6 +12,7 @@
 mod connecting;
 mod ending;
 mod messages;
+mod no_wait;
 mod opening;
 mod peer;
 #[cfg(feature = "rustls")]

@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use amqp_client::{Channel, Connection, ConnectionOptions};
-use amqp_spec::frame;
+use amqp_spec::Method;
+use amqp_spec::frame::{self, Frame};
 use amqp_spec::wire::TypedMethod;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 
@@ -84,14 +85,24 @@ impl Peer {
         self.next_frame().await.expect("a frame")
     }
 
+    /// What a test thinks of the client's next method, argument by argument.
+    pub(crate) async fn next_method<T>(&mut self, look: impl Fn(&Method<'_>) -> T) -> T {
+        let look = |frame: &Frame<'_>| look(&Method::decode(frame.payload).expect("a method"));
+        self.look_at_frame(look).await.expect("a frame")
+    }
+
     /// The same; `None` at the end of the stream.
     async fn next_frame(&mut self) -> Option<String> {
+        self.look_at_frame(wire::describe).await
+    }
+
+    async fn look_at_frame<T>(&mut self, look: impl Fn(&Frame<'_>) -> T) -> Option<T> {
         loop {
             let decoded = frame::decode(&self.read, usize::MAX).expect("the client's frame");
             if let Some((frame, used)) = decoded {
-                let line = wire::describe(&frame);
+                let seen = look(&frame);
                 self.read.drain(..used);
-                return Some(line);
+                return Some(seen);
             }
             let n = soon(self.stream.read_buf(&mut self.read)).await.unwrap();
             if n == 0 {

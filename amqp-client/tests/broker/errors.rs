@@ -1,0 +1,312 @@
+//! What the broker closes a channel over is told to everybody, with operation, entity and number.
+
+use amqp_client::amqp_spec::wire::TypedMethod as _;
+use amqp_client::amqp_spec::{basic, exchange, queue};
+use amqp_client::{
+    ChannelError, ConnectionError, ConsumeError, Entity, ExchangeDeclare, Message, Multiple,
+    Outcome, PublishError, Publisher, QueueDeclare, Requeue,
+};
+
+use crate::support::{check_close, declare, fill, run};
+
+fn queue_named(name: &str) -> Option<Entity> {
+    Some(Entity::Queue(name.to_owned()))
+}
+
+fn exchange_named(name: &str) -> Option<Entity> {
+    Some(Entity::Exchange(name.to_owned()))
+}
+
+fn entity(error: &ChannelError) -> Option<Entity> {
+    error.broker_close().and_then(|close| close.entity.clone())
+}
+
+#[test]
+fn s11_missing_exchange_is_named_for_every_holder() {
+    run(async |site| {
+        let connection = site.connect().await;
+        // So that the number is not the first.
+        let other = connection.open_channel().await.unwrap();
+        declare(&other, "q").await;
+        fill(&other, "q", 1).await;
+        let publisher = connection.open_publisher().await.unwrap();
+        let channel = publisher.channel().clone();
+        let mut consumer = channel.consume("q").await.unwrap();
+        let delivery = consumer.next().await.unwrap().unwrap();
+
+        let confirmation = publisher.send("nosuch", "key", Message::new("x"));
+        let confirmation = confirmation.await.unwrap();
+        // It waits behind, for something that is there.
+        let pending = channel.queue_purge("q").await.unwrap_err();
+        let said = format!(
+            "channel 2 closed by the broker: 404 NOT_FOUND - no exchange 'nosuch' in vhost '{}' \
+             (answering basic.publish of exchange 'nosuch')",
+            site.name()
+        );
+        assert_eq!(pending.to_string(), said);
+        let uncertain = confirmation.await.unwrap_err();
+        assert!(uncertain.is_not_found());
+        assert_eq!(uncertain.outcome(), Outcome::Unknown);
+        let PublishError::Uncertain(uncertain) = uncertain else {
+            panic!("{uncertain:?}");
+        };
+        let consumed = consumer.next().await.unwrap().unwrap_err();
+        assert!(consumed.is_not_found());
+        let ConsumeError::Channel(consumed) = consumed else {
+            panic!("{consumed:?}");
+        };
+        let later = publisher.publish("", "q", Message::new("x")).await;
+        let later = later.unwrap_err();
+        assert_eq!(later.outcome(), Outcome::NotSent);
+        let PublishError::NotSent(later) = later else {
+            panic!("{later:?}");
+        };
+        let holders = [
+            pending,
+            uncertain,
+            consumed,
+            later,
+            delivery.ack().unwrap_err(),
+            channel.basic_ack(0, Multiple::Yes).unwrap_err(),
+            channel.no_wait().queue_purge("q").await.unwrap_err(),
+            channel.closed().await,
+            channel.ended().unwrap(),
+            channel.close().await.unwrap_err(),
+            Publisher::new(channel.clone()).await.unwrap_err(),
+        ];
+        for error in holders {
+            assert_eq!(error.to_string(), said);
+            let close = error.broker_close().unwrap();
+            assert_eq!(
+                (close.channel, close.operation()),
+                (2, Some("basic.publish"))
+            );
+            assert_eq!(close.entity, exchange_named("nosuch"));
+            assert!(error.is_not_found() && !error.is_retryable());
+            let source = std::error::Error::source(&error).unwrap();
+            assert!(source.downcast_ref::<amqp_client::BrokerClose>().is_some());
+        }
+        // The others live on.
+        assert!(other.is_open());
+        declare(&other, "r").await;
+    });
+}
+
+#[test]
+fn s11_missing_queue_is_named_by_every_operation() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let open = async || connection.open_channel().await.unwrap();
+        let binding = open().await.queue_bind("nosuch", "amq.direct", "k").await;
+        let missing = [
+            (queue::Declare::ID, {
+                let passive = QueueDeclare::new("nosuch").passive();
+                open().await.queue_declare(passive).await.map(drop)
+            }),
+            (queue::Bind::ID, binding),
+            (
+                queue::Purge::ID,
+                open().await.queue_purge("nosuch").await.map(drop),
+            ),
+            (
+                basic::Get::ID,
+                open().await.basic_get("nosuch").await.map(drop),
+            ),
+            (
+                basic::Get::ID,
+                open().await.basic_get_no_ack("nosuch").await.map(drop),
+            ),
+            (
+                basic::Consume::ID,
+                open().await.consume("nosuch").await.map(drop),
+            ),
+        ];
+        for (method, result) in missing {
+            let error = result.unwrap_err();
+            check_close(error.broker_close(), 404, "no queue 'nosuch'", method);
+            assert_eq!(entity(&error), queue_named("nosuch"));
+            assert_eq!(error.outcome(), Outcome::Rejected);
+            assert!(!error.to_string().contains('\n'));
+        }
+    });
+}
+
+#[test]
+fn s11_either_end_of_a_binding_is_named_if_it_is_missing() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let open = async || connection.open_channel().await.unwrap();
+        declare(&open().await, "same").await;
+        let fanout = ExchangeDeclare::fanout("there");
+        open().await.exchange_declare(fanout).await.unwrap();
+        let cases = [
+            (
+                open().await.queue_bind("same", "gone", "").await,
+                exchange_named("gone"),
+            ),
+            (
+                open().await.queue_bind("gone", "there", "").await,
+                queue_named("gone"),
+            ),
+            // The queue is there, the exchange of the same name is not.
+            (
+                open().await.queue_bind("same", "same", "").await,
+                exchange_named("same"),
+            ),
+            (
+                open().await.exchange_bind("there", "gone", "").await,
+                exchange_named("gone"),
+            ),
+            (
+                open().await.exchange_bind("gone", "there", "").await,
+                exchange_named("gone"),
+            ),
+        ];
+        for (result, expected) in cases {
+            let error = result.unwrap_err();
+            assert!(error.is_not_found(), "{error}");
+            assert_eq!(entity(&error), expected, "{error}");
+        }
+    });
+}
+
+#[test]
+fn s11_what_is_locked_refused_or_declared_otherwise_is_named() {
+    run(async |site| {
+        let owner = site.connect().await;
+        let mine = owner.open_channel().await.unwrap();
+        let exclusive = QueueDeclare::new("mine").exclusive();
+        mine.queue_declare(exclusive).await.unwrap();
+        declare(&mine, "ours").await;
+        let _consumer = mine.consume("ours").exclusive().await.unwrap();
+
+        let connection = site.connect().await;
+        let open = async || connection.open_channel().await.unwrap();
+        let locked = [
+            open().await.queue_purge("mine").await.map(drop),
+            open().await.queue_delete("mine").await.map(drop),
+            open().await.basic_get("mine").await.map(drop),
+            open().await.consume("mine").await.map(drop),
+        ];
+        for result in locked {
+            let error = result.unwrap_err();
+            assert!(
+                error.is_resource_locked() && error.is_retryable(),
+                "{error}"
+            );
+            assert_eq!(entity(&error), queue_named("mine"));
+        }
+
+        let in_use = open().await.consume("ours").await.map(drop).unwrap_err();
+        assert!(
+            in_use.is_access_refused() && in_use.is_retryable(),
+            "{in_use}"
+        );
+        assert_eq!(entity(&in_use), queue_named("ours"));
+        let reserved = QueueDeclare::new("amq.mine").durable();
+        let refused = open().await.queue_declare(reserved).await.unwrap_err();
+        assert!(
+            refused.is_access_refused() && !refused.is_retryable(),
+            "{refused}"
+        );
+        assert_eq!(entity(&refused), queue_named("amq.mine"));
+
+        let otherwise = QueueDeclare::new("ours").durable().auto_delete();
+        let error = open().await.queue_declare(otherwise).await.unwrap_err();
+        assert!(
+            error.is_precondition_failed() && !error.is_retryable(),
+            "{error}"
+        );
+        assert!(!error.is_unknown_delivery_tag() && !error.is_delivery_ack_timeout());
+        assert_eq!(entity(&error), queue_named("ours"));
+    });
+}
+
+#[test]
+fn s11_unknown_delivery_tags_are_told_as_such() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let settled: [(_, fn(&amqp_client::Channel) -> Result<(), ChannelError>); 4] = [
+            (basic::Ack::ID, |channel| channel.basic_ack(5, Multiple::No)),
+            (basic::Ack::ID, |channel| {
+                channel.basic_ack(5, Multiple::Yes)
+            }),
+            (basic::Nack::ID, |channel| {
+                channel.basic_nack(5, Multiple::No, Requeue::Yes)
+            }),
+            (basic::Reject::ID, |channel| {
+                channel.basic_reject(5, Requeue::No)
+            }),
+        ];
+        for (method, settle) in settled {
+            let channel = connection.open_channel().await.unwrap();
+            settle(&channel).unwrap();
+            let error = channel.closed().await;
+            check_close(error.broker_close(), 406, "unknown delivery tag 5", method);
+            assert!(error.is_unknown_delivery_tag() && error.is_precondition_failed());
+            assert!(!error.is_retryable());
+        }
+    });
+}
+
+#[test]
+fn s11_exchange_of_an_unknown_type_is_named() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let bystander = connection.open_channel().await.unwrap();
+        let channel = connection.open_channel().await.unwrap();
+        let unknown = ExchangeDeclare::new("x", "nosuch-type");
+        let error = channel.exchange_declare(unknown).await.unwrap_err();
+        assert_eq!(entity(&error), exchange_named("x"));
+        let close = error.broker_close().unwrap();
+        assert_eq!(close.method, Some(exchange::Declare::ID));
+        if site.version() < (4, 0) {
+            // The whole connection goes.
+            assert_eq!((close.channel, close.reply_code.0), (0, 503));
+            let ended = bystander.closed().await;
+            assert_eq!(ended.to_string(), error.to_string());
+            assert!(matches!(
+                connection.closed().await,
+                ConnectionError::ClosedByBroker(_)
+            ));
+        } else {
+            assert_eq!((close.channel, close.reply_code.0), (2, 406));
+            assert!(bystander.is_open());
+        }
+    });
+}
+
+#[test]
+fn s11_consumer_tag_used_twice_names_the_queue() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let channel = connection.open_channel().await.unwrap();
+        declare(&channel, "q").await;
+        let _first = channel.consume("q").tag("t").await.unwrap();
+        let error = channel.consume("q").tag("t").await.map(drop).unwrap_err();
+        check_close(error.broker_close(), 530, "'t'", basic::Consume::ID);
+        assert_eq!(entity(&error), queue_named("q"));
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        assert!(!connection.closed().await.is_retryable());
+    });
+}
+
+#[test]
+fn s11_message_that_is_too_large_for_the_broker_is_told_as_such() {
+    run(async |site| {
+        // Older releases take eight times as much; it is the same then.
+        if site.version() < (4, 0) {
+            return;
+        }
+        let connection = site.connect().await;
+        let publisher = connection.open_publisher().await.unwrap();
+        let message = Message::new(vec![0; 16 * 1024 * 1024 + 1]);
+        let error = publisher.publish("", "q", message).await.unwrap_err();
+        assert!(error.is_message_too_large() && error.is_precondition_failed());
+        assert!(!error.is_retryable());
+        assert!(
+            error.to_string().contains("(answering basic.publish)"),
+            "{error}"
+        );
+    });
+}
