@@ -412,15 +412,16 @@ impl QueueDelete {
     }
 
     /// Only if it has no consumers; otherwise it stays, and the broker closes the channel with 406.
-    /// RabbitMQ has that for classic queues only, and closes the connection with 540 for others.
+    /// For classic queues: over a quorum queue RabbitMQ closes the connection with 540, and a stream
+    /// it **deletes, consumers or not**.
     pub fn if_unused(mut self) -> Self {
         self.if_unused = true;
         self
     }
 
     /// Only if it has no messages that are ready; otherwise it stays, and the broker closes the
-    /// channel with 406. RabbitMQ has that for classic queues only, and closes the connection with
-    /// 540 for others.
+    /// channel with 406. For classic queues: over a quorum queue RabbitMQ closes the connection with
+    /// 540, and a stream it **deletes with all that is in it**.
     pub fn if_empty(mut self) -> Self {
         self.if_empty = true;
         self

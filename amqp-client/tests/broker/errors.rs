@@ -3,8 +3,8 @@
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{basic, exchange, queue};
 use amqp_client::{
-    ChannelError, ConnectionError, ConsumeError, Entity, ExchangeDeclare, Message, Multiple,
-    Outcome, PublishError, Publisher, QueueDeclare, Requeue,
+    Channel, ChannelError, ConnectionError, ConsumeError, Entity, ExchangeDeclare, Message,
+    Multiple, Outcome, PublishError, Publisher, QueueDeclare, Requeue,
 };
 
 use crate::support::{check_close, declare, fill, run};
@@ -226,7 +226,8 @@ fn s11_what_is_locked_refused_or_declared_otherwise_is_named() {
 fn s11_unknown_delivery_tags_are_told_as_such() {
     run(async |site| {
         let connection = site.connect().await;
-        let settled: [(_, fn(&amqp_client::Channel) -> Result<(), ChannelError>); 4] = [
+        type Settle = fn(&Channel) -> Result<(), ChannelError>;
+        let settled: [(_, Settle); 4] = [
             (basic::Ack::ID, |channel| channel.basic_ack(5, Multiple::No)),
             (basic::Ack::ID, |channel| {
                 channel.basic_ack(5, Multiple::Yes)

@@ -341,3 +341,33 @@ fn names_have_up_to_255_octets_and_no_newlines() {
         assert_eq!(declared.await.unwrap().name, "ab");
     });
 }
+
+#[test]
+fn conditions_on_deleting_are_for_classic_queues() {
+    run(async |site| {
+        for delete in [
+            QueueDelete::new("q").if_empty(),
+            QueueDelete::new("q").if_unused(),
+        ] {
+            let channel = site.channel().await;
+            let quorum = QueueDeclare::new("q").quorum();
+            channel.queue_declare(quorum).await.unwrap();
+            let error = channel.queue_delete(delete).await.unwrap_err();
+            assert!(matches!(error, ChannelError::Connection(_)), "{error}");
+            check_close(error.broker_close(), 540, "queue.delete", queue::Delete::ID);
+            assert_eq!(entity(&error), Entity::Queue("q".to_owned()));
+        }
+        // Streams go, whatever is in them.
+        let connection = site.connect().await;
+        let publisher = connection.open_publisher().await.unwrap();
+        let channel = publisher.channel();
+        let stream = QueueDeclare::new("s").stream();
+        channel.queue_declare(stream).await.unwrap();
+        publisher.publish("", "s", Message::new("x")).await.unwrap();
+        let _consumer = channel.consume("s").prefetch(1).await.unwrap();
+        let delete = QueueDelete::new("s").if_empty().if_unused();
+        channel.queue_delete(delete).await.unwrap();
+        let gone = channel.queue_purge("s").await.unwrap_err();
+        assert!(gone.is_not_found(), "{gone}");
+    });
+}
