@@ -21,7 +21,6 @@
 //!   hardly any broker has.
 //! * An unknown parameter is an error, so that a typing mistake does not pass for a setting.
 //! * RabbitMQ lets `guest` in from localhost only. From elsewhere it refuses the password.
-//!
 //! * Several hosts stand side by side: `amqp://a,b:5673,[::1]/orders`.
 //!
 //! Every option can be said in a URI, under the names that RabbitMQ's clients and pika use:
@@ -158,7 +157,7 @@
 //! | opening the virtual host | its name, the user's permission, a limit of connections |
 //!
 //! [`is_retryable`](crate::ConnectError::is_retryable) tells whether trying again may help.
-//! The password is in none of these messages.
+//! The password is in none of these messages. `docs/connect-errors.md` in the repository lists them all.
 //!
 //! ```no_run
 //! use amqp_client::{Connection, Diagnosis};
