@@ -174,19 +174,30 @@ fn publishers_that_wait_for_room_all_get_it() {
 }
 
 #[test]
-fn publisher_that_goes_away_while_it_waits_strands_nobody() {
+fn publishers_that_go_away_while_they_wait_strand_nobody() {
     every_order(|| {
         let (core, connection, channel) = with_little_room();
         fill(&channel);
-        let leaver = channel.clone();
+        let (leaver, stayer) = (channel.clone(), channel.clone());
+        let message = Message::new("m");
+        // Behind two who will have gone when they are called.
+        let mut leaving = Vec::new();
+        for _ in 0..2 {
+            let (leaver, message) = (leaver.clone(), message.clone());
+            let mut publish =
+                Box::pin(async move { leaver.basic_publish("", "left", &message).await });
+            assert!(look_and_go(&mut publish).is_none());
+            leaving.push(publish);
+        }
+        let mut staying =
+            Box::pin(async move { stayer.basic_publish("", "stayed", &message).await });
+        assert!(look_and_go(&mut staying).is_none());
         Model::new()
             .actor("adapter", move || {
                 drive(core, until_sent(1, "basic.publish stayed"))
             })
-            .actor("leaver", move || {
-                look_and_go(leaver.basic_publish("", "left", &Message::new("m")));
-            })
-            .actor("stayer", publish(channel.clone(), "stayed"))
+            .actor("leaver", move || leaving.clear())
+            .actor("stayer", move || wait_for(staying).unwrap())
             .check(|| drop((connection, channel)))
     });
 }
@@ -215,6 +226,26 @@ fn consumer_hears_of_every_delivery_and_of_the_end() {
                 let taken = [take(), take()];
                 assert!(matches!(taken, [Some(Ok(_)), Some(Ok(_))]));
                 assert!(!matches!(take(), Some(Ok(_))));
+                (taken, consumer)
+            })
+            .check(|| drop((connection, channel)))
+    });
+}
+
+#[test]
+fn consumer_hears_of_every_delivery() {
+    every_order(|| {
+        let (mut pair, channel) = Pair::with_channel();
+        let mut consumer = pair.consumer(&channel, "tag");
+        let (core, connection) = apart(pair);
+        let broker = (1..=3).map(|n| wire::delivery(1, "tag", n, b"body"));
+        let broker = says(broker.collect());
+        Model::new()
+            .actor("adapter", move || drive(core, broker))
+            .actor("consumer", move || {
+                let mut take = || wait_for(consumer.next());
+                let taken = [take(), take(), take()];
+                assert!(matches!(taken, [Some(Ok(_)), Some(Ok(_)), Some(Ok(_))]));
                 (taken, consumer)
             })
             .check(|| drop((connection, channel)))
