@@ -76,6 +76,7 @@ pub use self::channel::{Channel, Flow, Multiple, NoWait, PreparedPublish, QosSco
 pub use self::connection::Connection;
 pub use self::consumer::{
     Acknowledgement, Automatic, Consume, ConsumeError, Consumer, DEFAULT_PREFETCH, Manual,
+    NextWithin, StreamOffset, WhenSlow,
 };
 pub use self::counters::Counters;
 pub use self::declare::{

@@ -5,7 +5,7 @@ use amqp_spec::wire::{ShortStr, TypedMethod};
 
 use super::Channel;
 use crate::call::{decode, start, start_about};
-use crate::consumer::Consume;
+use crate::consumer::{self, Consume};
 use crate::delivery::{Delivery, Got, Received};
 use crate::error::{About, ArgumentError, ChannelError};
 use crate::message::{Body, Message};
@@ -194,15 +194,14 @@ impl Channel {
     ///
     /// If the future has been polled once, the consumer is cancelled even if it is dropped.
     pub async fn basic_cancel(&self, consumer_tag: &str) -> Result<(), ChannelError> {
+        if let Some(queue) = self.shared().consumer(consumer_tag.as_bytes()) {
+            return consumer::cancel(self.shared(), &queue).await;
+        }
         let cancel = basic::Cancel {
             consumer_tag: ShortStr::new(consumer_tag.as_bytes())?,
             no_wait: false,
         };
-        let effect = match self.shared().consumer(consumer_tag.as_bytes()) {
-            Some(queue) => Effect::Cancel(queue),
-            None => Effect::Nothing,
-        };
-        start(self.shared(), &cancel, effect, Barrier::Requests)?
+        start(self.shared(), &cancel, Effect::Nothing, Barrier::Requests)?
             .await
             .map(drop)
     }

@@ -55,6 +55,12 @@ pub enum ChannelError {
     /// The delivery comes from an earlier life of the channel: the broker has taken it back and
     /// delivers it again. Nothing was sent; the channel is still usable.
     Stale,
+    /// A consumer of this channel already has that tag. Nothing was sent; the channel is still
+    /// usable.
+    ConsumerTagInUse {
+        /// The tag.
+        consumer_tag: String,
+    },
     /// The broker has blocked the connection, and [`WhenBlocked::Fail`](crate::WhenBlocked::Fail) was
     /// asked for. Nothing was sent; the channel is still usable.
     Blocked {
@@ -96,6 +102,9 @@ impl fmt::Display for ChannelError {
             } => write!(f, "channel {number} is not between 1 and {channel_max}"),
             Self::Invalid(error) => write!(f, "{error}"),
             Self::Stale => f.write_str("delivery of an earlier life of the channel"),
+            Self::ConsumerTagInUse { consumer_tag } => {
+                write!(f, "consumer tag {consumer_tag:?} is in use on the channel")
+            }
             Self::Blocked { reason } => {
                 write!(f, "connection blocked by the broker: {reason}")
             }

@@ -97,7 +97,8 @@ impl ChannelError {
             Self::Timeout { .. }
             | Self::Blocked { .. }
             | Self::ChannelLimit { .. }
-            | Self::NumberInUse { .. } => true,
+            | Self::NumberInUse { .. }
+            | Self::ConsumerTagInUse { .. } => true,
             Self::Closed
             | Self::TooLong(_)
             | Self::FrameTooLarge(_)
@@ -123,6 +124,7 @@ impl ChannelError {
             | Self::ChannelLimit { .. }
             | Self::NumberInUse { .. }
             | Self::NumberOutOfRange { .. }
+            | Self::ConsumerTagInUse { .. }
             | Self::Invalid(_)
             | Self::Stale => Outcome::NotSent,
         }
@@ -167,7 +169,7 @@ impl ConsumeError {
     pub fn broker_close(&self) -> Option<&BrokerClose> {
         match self {
             Self::Channel(error) => error.broker_close(),
-            Self::CancelledByBroker => None,
+            Self::CancelledByBroker | Self::TooSlow => None,
         }
     }
 
@@ -177,7 +179,7 @@ impl ConsumeError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Channel(error) => error.is_retryable(),
-            Self::CancelledByBroker => true,
+            Self::CancelledByBroker | Self::TooSlow => true,
         }
     }
 }

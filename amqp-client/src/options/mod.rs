@@ -13,6 +13,7 @@ mod tls;
 mod validate;
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -177,6 +178,7 @@ impl ConnectionOptions {
             request_timeout: self.request_timeout,
             max_message_size: self.max_message_size,
             clock,
+            consumer_tag_seed: random(),
             high_water: self.high_water,
             when_blocked: self.when_blocked,
             blocked_connection_timeout: self.blocked_connection_timeout,
@@ -206,4 +208,10 @@ impl fmt::Debug for ConnectionOptions {
             .field("frame_max", &self.frame_max)
             .finish_non_exhaustive()
     }
+}
+
+/// A number that differs from process to process and from call to call. Not a secret.
+fn random() -> u64 {
+    // The standard library keys its hash maps with numbers of the operating system.
+    RandomState::new().hash_one(0)
 }

@@ -10,6 +10,7 @@ use super::consumer::ConsumerQueue;
 use super::link::Link;
 use super::outbox::{At, Refused};
 use super::sync::lock;
+use super::tags::Tags;
 use super::watchers::Watchers;
 use crate::error::ChannelError;
 
@@ -24,6 +25,7 @@ pub(crate) struct ChannelShared {
     consumers: Mutex<BTreeMap<Vec<u8>, Arc<ConsumerQueue>>>,
     /// The application has set a limit with `basic.qos`; consumers come without one of their own.
     own_limit: AtomicBool,
+    pub(crate) tags: Arc<Tags>,
 }
 
 /// Why the channel ended, and who wants to know.
@@ -42,6 +44,7 @@ impl ChannelShared {
             end: Mutex::default(),
             consumers: Mutex::default(),
             own_limit: AtomicBool::new(false),
+            tags: Arc::default(),
         }
     }
 

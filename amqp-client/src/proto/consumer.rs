@@ -5,7 +5,9 @@
 //! ```
 //!
 //! One lock on each side per batch: the core appends everything that one read brought, the consumer
-//! takes everything that has come since. The core never waits for a consumer.
+//! takes everything that has come since. The core never waits for a consumer: one with
+//! acknowledgements is bounded by its prefetch; one without holds up the reading of the socket, or,
+//! if that was asked for, is ended when it holds too much.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,6 +18,8 @@ use amqp_spec::wire::ShortString;
 use super::incoming::Incoming;
 use super::link::Link;
 use super::sync::lock;
+use super::tags::Tags;
+use super::watchers::Watchers;
 use crate::error::ChannelError;
 
 /// Places for deliveries that are kept when nothing is in them: more than a few reads bring.
@@ -38,6 +42,8 @@ pub(crate) enum End {
     Cancelled,
     /// The broker cancelled it: its queue was deleted, its node is gone, or its ack timeout passed.
     CancelledByBroker,
+    /// It held more than it was allowed to; so it was cancelled.
+    TooSlow,
     /// The channel ended.
     Channel(ChannelError),
 }
@@ -47,6 +53,8 @@ pub(crate) enum End {
 pub(crate) struct ConsumerQueue {
     pub(crate) tag: ShortString,
     pub(crate) no_ack: bool,
+    /// More octets than these end it.
+    limit: usize,
     link: Arc<Link>,
     state: Mutex<State>,
 }
@@ -56,20 +64,40 @@ struct State {
     deliveries: VecDeque<RawDelivery>,
     /// What they occupy.
     octets: usize,
+    /// What the batch occupies that the consumer works on.
+    taken: usize,
     waker: Option<Waker>,
     active: bool,
     end: Option<End>,
+    /// Who waits for the end besides the consumer itself.
+    watchers: Watchers,
+    /// `basic.cancel` was queued, or the end came first.
+    cancelling: bool,
+    /// Where the tag is reserved, until another consumer may have it.
+    tags: Option<Arc<Tags>>,
     /// Nobody will pick anything up any more.
     handle_gone: bool,
 }
 
 impl ConsumerQueue {
-    pub(crate) fn new(tag: ShortString, no_ack: bool, link: Arc<Link>) -> Self {
+    /// `tags` is where the tag has been reserved.
+    pub(crate) fn new(
+        tag: ShortString,
+        no_ack: bool,
+        limit: usize,
+        link: Arc<Link>,
+        tags: Arc<Tags>,
+    ) -> Self {
+        let state = State {
+            tags: Some(tags),
+            ..State::default()
+        };
         Self {
             tag,
             no_ack,
+            limit,
             link,
-            state: Mutex::default(),
+            state: Mutex::new(state),
         }
     }
 
@@ -85,16 +113,22 @@ impl ConsumerQueue {
     }
 
     /// Hands over a batch that occupies so many octets. It comes back empty; what nobody wants stays
-    /// in it.
+    /// in it. True if that was too much and the consumer is to be cancelled.
     pub(crate) fn deliver(
         &self,
         batch: &mut VecDeque<RawDelivery>,
         octets: usize,
         wakers: &mut Vec<Waker>,
-    ) {
+    ) -> bool {
         let mut state = self.state();
         if state.handle_gone || state.end.is_some() {
-            return;
+            return false;
+        }
+        if state.octets + state.taken > self.limit {
+            state.end = Some(End::TooSlow);
+            wakers.extend(state.waker.take());
+            wakers.extend(state.watchers.take());
+            return !std::mem::replace(&mut state.cancelling, true);
         }
         state.octets += octets;
         self.link.add_buffered(octets);
@@ -104,10 +138,14 @@ impl ConsumerQueue {
             state.deliveries.append(batch);
         }
         wakers.extend(state.waker.take());
+        false
     }
 
     /// A batch has been consumed.
     pub(crate) fn release(&self, octets: usize) {
+        if octets > 0 && self.limit != usize::MAX {
+            self.state().taken = 0;
+        }
         self.link.release_buffered(octets);
     }
 
@@ -121,8 +159,51 @@ impl ConsumerQueue {
                 .release_buffered(std::mem::take(&mut state.octets));
         }
         state.active = false;
+        state.cancelling = true;
         state.end.get_or_insert(end);
         wakers.extend(state.waker.take());
+        wakers.extend(state.watchers.take());
+        let tags = state.tags.take();
+        drop(state);
+        if let Some(tags) = tags {
+            tags.give_up(&self.tag);
+        }
+    }
+
+    /// Whether `basic.cancel` is still to be sent; from here on it is not.
+    pub(crate) fn begin_cancel(&self) -> bool {
+        !std::mem::replace(&mut self.state().cancelling, true)
+    }
+
+    /// `basic.cancel` has its place in line: what is sent behind it may use the tag again.
+    pub(crate) fn give_up_tag(&self) {
+        let tags = self.state().tags.take();
+        if let Some(tags) = tags {
+            tags.give_up(&self.tag);
+        }
+    }
+
+    /// Waits for the end: of what was sent to it, not of what it has yielded.
+    pub(crate) fn poll_end(&self, place: &mut Option<u64>, context: &mut Context<'_>) -> Poll<End> {
+        let mut state = self.state();
+        // Until the broker has answered, more may come.
+        match &state.end {
+            Some(end) => Poll::Ready(end.clone()),
+            None => {
+                state.watchers.watch(place, context);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Whoever waited for the end does so no longer.
+    pub(crate) fn forget_watcher(&self, place: u64) {
+        self.state().watchers.forget(place);
+    }
+
+    /// How many deliveries wait to be taken.
+    pub(crate) fn len(&self) -> usize {
+        self.state().deliveries.len()
     }
 
     /// Takes all that has come, into the empty `into`, and says how many octets it occupies:
@@ -138,7 +219,8 @@ impl ConsumerQueue {
                 *into = VecDeque::new();
             }
             std::mem::swap(&mut state.deliveries, into);
-            return Poll::Ready(Ok(std::mem::take(&mut state.octets)));
+            state.taken = std::mem::take(&mut state.octets);
+            return Poll::Ready(Ok(state.taken));
         }
         if let Some(end) = &state.end {
             return Poll::Ready(Err(end.clone()));
@@ -150,12 +232,14 @@ impl ConsumerQueue {
         Poll::Pending
     }
 
-    /// The handle goes away: gives back what it has not seen, and whether the broker must be told.
+    /// The handle goes away: gives back what it has not seen, and whether the broker is still to be
+    /// told.
     pub(crate) fn abandon(&self) -> (VecDeque<RawDelivery>, bool) {
         let mut state = self.state();
         state.handle_gone = true;
         self.link
             .release_buffered(std::mem::take(&mut state.octets));
-        (std::mem::take(&mut state.deliveries), state.active)
+        let tell = state.active && !state.cancelling;
+        (std::mem::take(&mut state.deliveries), tell)
     }
 }

@@ -51,6 +51,8 @@ pub struct CoreOptions {
     pub max_message_size: u64,
     /// Tells the time to callers whose requests have a deadline.
     pub clock: fn() -> Instant,
+    /// A random number, which makes the consumer tags of this connection unlike those of others.
+    pub consumer_tag_seed: u64,
     /// How many octets may wait to be written before publishers wait.
     pub high_water: usize,
     /// What publishers do while the broker has blocked the connection.
@@ -126,7 +128,9 @@ impl Core {
         let mut outbox = Outbox::new(frame_max, options.high_water);
         outbox.set_when_blocked(options.when_blocked);
         outbox.push_raw(&frame::PROTOCOL_HEADER);
-        let link = Arc::new(Link::new(outbox, options.request_timeout, options.clock));
+        let mut link = Link::new(outbox, options.request_timeout, options.clock);
+        link.consumer_tag_seed = options.consumer_tag_seed;
+        let link = Arc::new(link);
         let opening = Arc::new(Opening::default());
         let core = Self {
             link: Arc::clone(&link),
@@ -278,6 +282,7 @@ impl Core {
             self.heartbeat.deadline(),
             self.blocked_until,
             self.fetching_until,
+            self.link.timers.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -328,6 +333,7 @@ impl Core {
             slot.answer
                 .time_out(ChannelError::Timeout { method: slot.name }, &mut wakers);
         });
+        self.link.timers.expire(now, &mut wakers);
         self.wakers = wakers;
         if close_overdue {
             self.lost(ConnectionError::CloseTimeout);
@@ -434,6 +440,7 @@ impl Core {
         }
         self.emit(Source::Connection, &Event::ConnectionClosed { cause });
         self.wakers.append(&mut wakers);
+        self.link.timers.take_all(&mut self.wakers);
         self.wake_all();
     }
 

@@ -404,6 +404,7 @@ impl Core {
 
     pub(super) fn hand_over_deliveries(&mut self) {
         let mut unwanted = Vec::new();
+        let mut overflown = Vec::new();
         for (id, at) in self.dirty.drain(..) {
             let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
                 continue;
@@ -413,9 +414,12 @@ impl Core {
             };
             let octets = std::mem::take(&mut consumer.footprint);
             self.link.tally.delivered.add(consumer.batch.len());
-            consumer
+            let too_much = consumer
                 .queue
                 .deliver(&mut consumer.batch, octets, &mut self.wakers);
+            if too_much {
+                overflown.push((channel.shared.at, Arc::clone(&consumer.queue)));
+            }
             for delivery in consumer.batch.drain(..) {
                 if !consumer.queue.no_ack {
                     unwanted.push((id, delivery.delivery_tag));
@@ -424,6 +428,9 @@ impl Core {
         }
         for (id, delivery_tag) in unwanted {
             self.requeue(id, delivery_tag);
+        }
+        for (at, queue) in overflown {
+            self.cancel_for_nobody(at, &queue);
         }
     }
 }

@@ -9,7 +9,9 @@ use super::events::{Listeners, Source};
 use super::incoming::Incoming;
 use super::outbox::{At, Outbox};
 use super::sync::{lock, touch};
+use super::tags;
 use super::tally::Tally;
+use super::timers::Timers;
 use super::watchers::Watchers;
 use crate::delivery::ReturnedMessage;
 use crate::error::ConnectionError;
@@ -28,6 +30,7 @@ pub(crate) struct Link {
     /// the other the other way round: only sequential consistency keeps both from missing it.
     paused: AtomicBool,
     next_consumer_tag: AtomicU64,
+    pub(super) consumer_tag_seed: u64,
     /// How long a request may wait for its reply.
     pub(crate) request_timeout: Duration,
     /// The adapter's clock.
@@ -36,6 +39,8 @@ pub(crate) struct Link {
     end: Mutex<End>,
     pub(crate) listeners: Listeners,
     pub(crate) tally: Tally,
+    /// Who waits for a time.
+    pub(crate) timers: Timers,
 }
 
 /// Why the connection ended, and who wants to know.
@@ -64,6 +69,7 @@ impl Link {
             buffered: AtomicUsize::new(0),
             paused: AtomicBool::new(false),
             next_consumer_tag: AtomicU64::new(1),
+            consumer_tag_seed: 0,
             request_timeout,
             clock,
             limits: Mutex::new(Limits {
@@ -74,6 +80,7 @@ impl Link {
             end: Mutex::default(),
             listeners: Listeners::default(),
             tally: Tally::default(),
+            timers: Timers::default(),
         }
     }
 
@@ -151,11 +158,11 @@ impl Link {
         end.watchers.len()
     }
 
-    /// A consumer tag that this connection has not used. Short: it comes with every delivery.
+    /// A consumer tag that this connection has not made up before, and others do not either. Short:
+    /// it comes with every delivery.
     pub(crate) fn next_consumer_tag(&self) -> String {
-        self.next_consumer_tag
-            .fetch_add(1, Ordering::Relaxed)
-            .to_string()
+        let number = self.next_consumer_tag.fetch_add(1, Ordering::Relaxed);
+        tags::make_up(number, self.consumer_tag_seed)
     }
 
     /// Octets of deliveries that consumers have not taken.

@@ -462,12 +462,22 @@ impl Core {
             .ok()
             .flatten()
             .and_then(|channel| channel.queue(tag));
-        let Some(queue) = queue else { return };
+        match queue {
+            Some(queue) if queue.begin_cancel() => self.cancel_for_nobody(at, &queue),
+            _ => {}
+        }
+    }
+
+    /// Cancels a consumer without anybody who waits for it.
+    pub(super) fn cancel_for_nobody(&mut self, at: At, queue: &Arc<ConsumerQueue>) {
+        let tag = queue.tag.clone();
         let cancel = basic::Cancel {
-            consumer_tag: tag,
+            consumer_tag: tag.as_ref(),
             no_wait: false,
         };
-        self.request_for_nobody(at, &cancel, Effect::Cancel(queue), Barrier::Requests);
+        let effect = Effect::Cancel(Arc::clone(queue));
+        self.request_for_nobody(at, &cancel, effect, Barrier::Requests);
+        queue.give_up_tag();
     }
 
     fn request_for_nobody<'m, M: TypedMethod<'m> + amqp_spec::wire::Request>(

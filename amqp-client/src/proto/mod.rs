@@ -10,7 +10,8 @@
 //! | `outbox` | the order of everything that is sent |
 //! | `request` | who waits for which reply |
 //! | `confirms` | publisher confirms of one channel |
-//! | `consumer` | where deliveries wait to be picked up |
+//! | `consumer`, `tags` | where deliveries wait to be picked up, and by which name |
+//! | `timers` | who wants to be called at which time |
 //! | `events` | what happened, for whoever listens |
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `inbound`, `methods`, `content`, `piecewise` | what arrives |
@@ -40,7 +41,9 @@ mod read_buffer;
 pub(crate) mod request;
 mod rope;
 pub(crate) mod sync;
+pub(crate) mod tags;
 pub(crate) mod tally;
+pub(crate) mod timers;
 mod transmit;
 mod unsent;
 pub(crate) mod watchers;

@@ -28,6 +28,7 @@ mod cancellation;
 mod channels;
 mod closing;
 mod confirms;
+mod consumers;
 mod content;
 mod counters;
 mod cut;

@@ -14,8 +14,8 @@ use super::broker::Broker;
 use super::pair::Pair;
 use super::task::Task;
 use crate::{
-    Channel, Connection, ConnectionOptions, Consumer, ExchangeDeclare, Message, Publisher,
-    QosScope, QueueDeclare,
+    Channel, Connection, ConnectionOptions, Consumer, ExchangeDeclare, Message, NextWithin,
+    Publisher, QosScope, QueueDeclare,
 };
 
 /// How an operation ended: well, or with the error in words.
@@ -23,6 +23,10 @@ pub(super) type Told = Result<(), String>;
 
 pub(super) fn told<T, E: Debug>(result: Result<T, E>) -> Told {
     result.map(drop).map_err(|error| format!("{error:?}"))
+}
+
+fn told_of<T, E: Debug>(result: Result<T, E>) -> Result<T, String> {
+    result.map_err(|error| format!("{error:?}"))
 }
 
 /// What is left of the world when an operation is complete, or was dropped.
@@ -373,6 +377,24 @@ fn consuming() -> Vec<Operation> {
                 told(delivery.map_err(|error| format!("{error:?}"))?.ack())?;
             }
             Ok(())
+        }),
+        on_channel("consume in batches", async |c| {
+            let mut consumer = told_of(c.consume("q").tag("b").await)?;
+            let mut n_taken = 0;
+            while n_taken < 2 {
+                let mut batch = Vec::new();
+                n_taken += told_of(consumer.recv_many(&mut batch, 10).await)?;
+                batch.into_iter().try_for_each(|d| told(d.ack()))?;
+            }
+            Ok(())
+        }),
+        on_channel("consume with patience", async |c| {
+            let mut consumer = told_of(c.consume("q").tag("p").await)?;
+            let limit = std::time::Duration::from_secs(1);
+            match told_of(consumer.next_within(limit).await.unwrap())? {
+                NextWithin::Delivery(delivery) => told(delivery.ack()),
+                NextWithin::Idle => Err("idle".to_owned()),
+            }
         }),
         on_channel("consume without acknowledgements", async |c| {
             let consumer = c.consume("q").no_ack().tag("z").await;

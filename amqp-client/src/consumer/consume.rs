@@ -1,0 +1,294 @@
+//! Starting a consumer: its options, and the requests that set them.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use amqp_spec::basic;
+use amqp_spec::wire::{FieldTable, ShortStr, ShortString, TooLong, Value};
+
+use super::{Acknowledgement, Automatic, Consumer, Manual, StreamOffset};
+use crate::call::{PendingReply, slot, slot_about};
+use crate::channel::Channel;
+use crate::error::{About, ChannelError};
+use crate::proto::consumer::ConsumerQueue;
+use crate::proto::request::{Barrier, Effect};
+
+/// How many deliveries a consumer may have unacknowledged, unless it says otherwise.
+pub const DEFAULT_PREFETCH: u16 = 200;
+
+/// What happens when a consumer without acknowledgements is slower than the broker.
+///
+/// Nothing but the stream itself limits what the broker sends to such a consumer.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum WhenSlow {
+    /// The connection waits. Above 16 MiB of deliveries that its consumers have not taken it is not
+    /// read, unless somebody waits for an answer of the broker's; above 64 MiB not at all, so that
+    /// requests may run into their timeouts. The broker keeps what it cannot send. This is the
+    /// default; where others share the connection, give such a consumer one of its own.
+    #[default]
+    Wait,
+    /// The consumer is cancelled, and the connection goes on. What it holds by then is still
+    /// yielded, then [`ConsumeError::TooSlow`](crate::ConsumeError::TooSlow); what the broker
+    /// sends before it has heard of the end is lost.
+    Cancel {
+        /// How many octets it may hold, about. Beyond 16 MiB, of all consumers of the connection
+        /// together, the connection begins to wait nevertheless.
+        above: usize,
+    },
+}
+
+/// A consumer about to be started: set options, then await it. See [`Channel::consume`].
+#[must_use = "nothing is consumed before this is awaited"]
+pub struct Consume<A = Manual> {
+    channel: Channel,
+    queue: String,
+    tag: Option<String>,
+    exclusive: bool,
+    prefetch: Option<u16>,
+    priority: Option<i32>,
+    offset: Option<StreamOffset>,
+    when_slow: WhenSlow,
+    arguments: FieldTable,
+    too_long: Option<TooLong>,
+    acknowledgement: PhantomData<fn() -> A>,
+}
+
+impl<A> fmt::Debug for Consume<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consume")
+            .field("queue", &self.queue)
+            .field("prefetch", &self.prefetch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Consume {
+    pub(crate) fn new(channel: Channel, queue: &str) -> Self {
+        Self {
+            channel,
+            queue: queue.to_owned(),
+            tag: None,
+            exclusive: false,
+            prefetch: None,
+            priority: None,
+            offset: None,
+            when_slow: WhenSlow::Wait,
+            arguments: FieldTable::new(),
+            too_long: None,
+            acknowledgement: PhantomData,
+        }
+    }
+
+    /// How many deliveries may be unacknowledged at once, from 1 to 65535; in AMQP zero is no limit,
+    /// for which there is [`unlimited`](Self::unlimited). Default: 200, or what
+    /// [`Channel::basic_qos`] has set, if it was called on the channel before. RabbitMQ takes a
+    /// limit of the consumer's own for the end of the channel's.
+    ///
+    /// The more, the better the network is used, and the more is delivered again when the consumer
+    /// goes; quorum queues do not go beyond 2000.
+    pub fn prefetch(mut self, count: u16) -> Self {
+        self.prefetch = Some(count);
+        self
+    }
+
+    /// No limit of what is unacknowledged (a prefetch of zero): the whole queue may come at once,
+    /// and is kept in memory here until it is consumed, though the connection is not read while
+    /// 16 MiB and more wait. Streams refuse it with 406.
+    pub fn unlimited(self) -> Self {
+        self.prefetch(0)
+    }
+
+    /// Takes deliveries without acknowledging them (`no_ack`). Faster, and what is under way when a
+    /// connection breaks is lost. There is no prefetch; see [`WhenSlow`] for what that means.
+    /// RabbitMQ closes the connection with 540 if the queue is a stream.
+    pub fn no_ack(self) -> Consume<Automatic> {
+        Consume {
+            channel: self.channel,
+            queue: self.queue,
+            tag: self.tag,
+            exclusive: self.exclusive,
+            prefetch: None,
+            priority: self.priority,
+            offset: self.offset,
+            when_slow: self.when_slow,
+            arguments: self.arguments,
+            too_long: self.too_long,
+            acknowledgement: PhantomData,
+        }
+    }
+}
+
+impl Consume<Automatic> {
+    /// What happens when deliveries come faster than they are taken. Default: [`WhenSlow::Wait`].
+    pub fn when_slow(mut self, when_slow: WhenSlow) -> Self {
+        self.when_slow = when_slow;
+        self
+    }
+}
+
+impl<A: Acknowledgement> Consume<A> {
+    /// The consumer's name at the broker. It travels with every delivery. Default: one that is made
+    /// up, which differs from those of all other connections, and from those in use on the channel.
+    ///
+    /// A tag that a consumer of the channel has already is refused with
+    /// [`ChannelError::ConsumerTagInUse`]; RabbitMQ would close the connection with 530. One that is
+    /// being cancelled may be used again at once.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tag = Some(tag.into());
+        self
+    }
+
+    /// Refuses to share the queue with other consumers.
+    pub fn exclusive(mut self) -> Self {
+        self.exclusive = true;
+        self
+    }
+
+    /// Consumers of a higher priority get messages while they can take them (`x-priority`). Any
+    /// integer; default: 0.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// Where reading begins, if the queue is a stream (`x-stream-offset`); other queues ignore it.
+    /// Default: [`StreamOffset::Next`].
+    ///
+    /// Streams need a prefetch and acknowledgements, which are the default here: without the one
+    /// RabbitMQ closes the channel (406), without the other the connection (540).
+    pub fn offset(mut self, offset: StreamOffset) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// An argument of the broker's that has no setter here.
+    pub fn argument<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
+        match ShortStr::new(name.as_bytes()) {
+            Ok(name) => {
+                self.arguments.insert(name, value);
+            }
+            Err(error) => self.too_long = Some(error),
+        }
+        self
+    }
+
+    async fn start(mut self) -> Result<Consumer<A>, ChannelError> {
+        if let Some(error) = self.too_long {
+            return Err(error.into());
+        }
+        if let Some(priority) = self.priority {
+            self.arguments
+                .insert(ShortStr::literal("x-priority"), priority);
+        }
+        if let Some(offset) = self.offset {
+            offset.write(&mut self.arguments);
+        }
+        let shared = self.channel.shared();
+        // Before anything is reserved.
+        let queue = ShortStr::new(self.queue.as_bytes())?;
+        // From here on, dropping this future cancels the consumer.
+        let consumer = Consumer::new(self.channel.clone(), self.reserve()?);
+        let consume = basic::Consume {
+            queue,
+            consumer_tag: consumer.queue.tag.as_ref(),
+            no_local: false,
+            no_ack: A::NO_ACK,
+            exclusive: self.exclusive,
+            no_wait: false,
+            arguments: self.arguments.as_ref(),
+        };
+        let prefetch = match self.prefetch {
+            // Nothing is ever unacknowledged.
+            _ if A::NO_ACK => None,
+            None if shared.has_own_limit() => None,
+            count => Some(count.unwrap_or(DEFAULT_PREFETCH)),
+        };
+        let qos = prefetch.map(|prefetch_count| basic::Qos {
+            prefetch_count,
+            ..basic::Qos::default()
+        });
+        let (qos_slot, qos_ok) = slot::<basic::Qos>(shared, Effect::Nothing, Barrier::Nothing);
+        let effect = Effect::Consume(Arc::clone(&consumer.queue));
+        let about = About::queue(&self.queue);
+        let (slot, consume_ok) =
+            slot_about::<basic::Consume<'_>>(shared, about, effect, Barrier::Requests);
+        // The limit holds for the consumers started after it, so nothing may come between the two.
+        let (limited, started) = {
+            let mut outbox = shared.link.outbox();
+            // Refused before the limit is set, for otherwise it would hold for other consumers.
+            if let Err(error) = outbox.check_fits(&consume) {
+                consumer.queue.give_up_tag();
+                return Err(error.into());
+            }
+            let limited = qos.map(|qos| outbox.request(shared.at, &qos, qos_slot));
+            (limited, outbox.request(shared.at, &consume, slot))
+        };
+        let is_limited = limited.is_some();
+        for queued in limited.into_iter().chain([started]) {
+            match queued {
+                Ok(wake) => wake.now(),
+                Err((refused, _)) => return Err(shared.explain(refused)),
+            }
+        }
+        if is_limited {
+            PendingReply {
+                answer: qos_ok,
+                requeue: None,
+            }
+            .await?;
+        }
+        PendingReply {
+            answer: consume_ok,
+            requeue: None,
+        }
+        .await?;
+        Ok(consumer)
+    }
+
+    /// Finds a tag and reserves it.
+    fn reserve(&self) -> Result<ConsumerQueue, ChannelError> {
+        let shared = self.channel.shared();
+        // The broker would take an empty one for a request to choose.
+        let tag = match self.tag.as_deref().filter(|tag| !tag.is_empty()) {
+            Some(chosen) => {
+                let tag = ShortString::new(chosen.as_bytes())?;
+                if !shared.tags.reserve(&tag) {
+                    let consumer_tag = chosen.to_owned();
+                    return Err(ChannelError::ConsumerTagInUse { consumer_tag });
+                }
+                tag
+            }
+            None => loop {
+                let tag = ShortString::new(shared.link.next_consumer_tag().into_bytes())?;
+                if shared.tags.reserve(&tag) {
+                    break tag;
+                }
+            },
+        };
+        let limit = match self.when_slow {
+            WhenSlow::Cancel { above } if A::NO_ACK => above,
+            WhenSlow::Cancel { .. } | WhenSlow::Wait => usize::MAX,
+        };
+        let (link, tags) = (Arc::clone(&shared.link), Arc::clone(&shared.tags));
+        Ok(ConsumerQueue::new(tag, A::NO_ACK, limit, link, tags))
+    }
+}
+
+impl<A: Acknowledgement + 'static> IntoFuture for Consume<A> {
+    type Output = Result<Consumer<A>, ChannelError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    /// Starts the consumer.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the consumer is cancelled as soon as the broker has started it, and
+    /// what it was sent goes back to the queue.
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.start())
+    }
+}

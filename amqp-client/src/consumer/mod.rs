@@ -1,0 +1,336 @@
+//! Consuming: a stream of deliveries.
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `consume` | options, and how a consumer starts |
+//! | `acknowledgement` | deliveries that are acknowledged, and those that are not, as types |
+//! | `offset` | where reading a stream begins |
+//! | `error` | why a consumer ends |
+
+mod acknowledgement;
+mod consume;
+mod error;
+mod offset;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use amqp_spec::basic;
+use amqp_spec::wire::{ShortStr, TypedMethod};
+use futures_core::Stream;
+
+use self::acknowledgement::sealed;
+use crate::call::{PendingReply, start};
+use crate::channel::Channel;
+use crate::delivery::Received;
+use crate::error::ChannelError;
+use crate::proto::channel::ChannelShared;
+use crate::proto::consumer::{ConsumerQueue, End, RawDelivery};
+use crate::proto::outbox::Settlement;
+use crate::proto::request::{Barrier, Effect};
+use crate::proto::timers::Timer;
+use crate::proto::watchers::Watch;
+
+pub use self::acknowledgement::{Acknowledgement, Automatic, Manual};
+pub use self::consume::{Consume, DEFAULT_PREFETCH, WhenSlow};
+pub use self::error::ConsumeError;
+pub use self::offset::StreamOffset;
+
+/// A stream of deliveries.
+///
+/// Ends with `None` after [`cancel`](Self::cancel); ends with one error, then `None`, if anybody
+/// else ended it. Dropping it cancels it at the broker, in the background, and gives back what it
+/// has not yielded, unless it takes deliveries without acknowledging them: those are lost. Keeps its
+/// channel open.
+///
+/// ```no_run
+/// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut orders = channel.consume("orders").prefetch(100).await?;
+/// while let Some(delivery) = orders.next().await {
+///     let delivery = delivery?; // says why, if the broker or the network ended it
+///     println!("{}", delivery.text()?);
+///     delivery.ack()?;
+/// }
+/// # Ok(()) }
+/// ```
+#[must_use = "dropping a consumer cancels it"]
+pub struct Consumer<A: Acknowledgement = Manual> {
+    channel: Channel,
+    queue: Arc<ConsumerQueue>,
+    /// Taken over from the queue, not yet yielded.
+    taken: VecDeque<RawDelivery>,
+    taken_octets: usize,
+    ended: bool,
+    acknowledgement: PhantomData<fn() -> A>,
+}
+
+impl<A: Acknowledgement> fmt::Debug for Consumer<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer")
+            .field("tag", &self.queue.tag)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`Consumer::next_within`] waited for.
+#[derive(Debug)]
+pub enum NextWithin<D> {
+    /// The next delivery.
+    Delivery(D),
+    /// Nothing came in time; the consumer goes on.
+    Idle,
+}
+
+impl<A: Acknowledgement> Consumer<A>
+where
+    A: sealed::Sealed<Out = <A as Acknowledgement>::Delivery>,
+{
+    /// Waits for the next delivery.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing more will come; told once.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, no delivery is lost.
+    pub async fn next(&mut self) -> Option<Result<A::Delivery, ConsumeError>> {
+        poll_fn(|context| self.poll_delivery(context)).await
+    }
+
+    /// Waits for the next delivery, but no longer than `limit`. When that has passed, the consumer
+    /// goes on as before: this may be called again, and a delivery that comes meanwhile waits.
+    ///
+    /// ```no_run
+    /// # async fn example(mut orders: amqp_client::Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// use amqp_client::NextWithin;
+    /// use std::time::Duration;
+    ///
+    /// while let Some(next) = orders.next_within(Duration::from_secs(5)).await {
+    ///     match next? {
+    ///         NextWithin::Delivery(delivery) => delivery.ack()?,
+    ///         NextWithin::Idle => println!("no order for 5 seconds"),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, no delivery is lost.
+    pub async fn next_within(
+        &mut self,
+        limit: Duration,
+    ) -> Option<Result<NextWithin<A::Delivery>, ConsumeError>> {
+        let mut timer = Timer::new(&self.channel.shared().link, limit);
+        poll_fn(|context| match self.poll_delivery(context) {
+            Poll::Ready(next) => Poll::Ready(next.map(|next| next.map(NextWithin::Delivery))),
+            Poll::Pending => timer.poll(context).map(|()| Some(Ok(NextWithin::Idle))),
+        })
+        .await
+    }
+
+    /// Waits for deliveries and appends as many as are at hand, at most `limit`; says how many.
+    /// Nothing, if `limit` is zero or the consumer has ended after [`cancel`](Self::cancel).
+    ///
+    /// Deliveries are handed over in batches of one read each; this takes such a batch, or what is
+    /// left of it, and does not wait for more.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing more will come; told once, and only if nothing was appended.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, nothing was appended and no delivery is lost.
+    pub async fn recv_many(
+        &mut self,
+        deliveries: &mut Vec<A::Delivery>,
+        limit: usize,
+    ) -> Result<usize, ConsumeError> {
+        if limit == 0 {
+            return Ok(0);
+        }
+        match self.next().await {
+            None => return Ok(0),
+            Some(next) => deliveries.push(next?),
+        }
+        let more = self.taken.len().min(limit - 1);
+        deliveries.reserve(more);
+        for raw in self.taken.drain(..more) {
+            let received = Received::new(raw.message, raw.delivery_tag, raw.redelivered);
+            deliveries.push(A::deliver(received, &self.channel));
+        }
+        Ok(more + 1)
+    }
+
+    #[inline]
+    fn poll_delivery(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<A::Delivery, ConsumeError>>> {
+        loop {
+            if let Some(raw) = self.taken.pop_front() {
+                let received = Received::new(raw.message, raw.delivery_tag, raw.redelivered);
+                return Poll::Ready(Some(Ok(A::deliver(received, &self.channel))));
+            }
+            self.queue.release(std::mem::take(&mut self.taken_octets));
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            match self.queue.poll_take(&mut self.taken, context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(octets)) => self.taken_octets = octets,
+                Poll::Ready(Err(end)) => {
+                    self.ended = true;
+                    let error = match end {
+                        End::Cancelled | End::Channel(ChannelError::Closed) => None,
+                        End::CancelledByBroker => Some(ConsumeError::CancelledByBroker),
+                        End::TooSlow => Some(ConsumeError::TooSlow),
+                        End::Channel(error) => Some(ConsumeError::Channel(error)),
+                    };
+                    return Poll::Ready(error.map(Err));
+                }
+            }
+        }
+    }
+}
+
+impl<A: Acknowledgement> Consumer<A> {
+    fn new(channel: Channel, queue: ConsumerQueue) -> Self {
+        Self {
+            channel,
+            queue: Arc::new(queue),
+            taken: VecDeque::new(),
+            taken_octets: 0,
+            ended: false,
+            acknowledgement: PhantomData,
+        }
+    }
+
+    /// The consumer's name at the broker.
+    #[must_use]
+    pub fn tag(&self) -> ShortStr<'_> {
+        self.queue.tag.as_ref()
+    }
+
+    /// The channel that the deliveries come on.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// How many deliveries have come and have not been yielded.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.taken.len() + self.queue.len()
+    }
+
+    /// Asks the broker to send nothing more (`basic.cancel`), and waits for its answer. What has come
+    /// by then is still yielded; then the stream ends. So whoever wants what was delivered and not
+    /// handled, of a consumer without acknowledgements above all, cancels and then reads on:
+    ///
+    /// ```no_run
+    /// # use amqp_client::{Automatic, ConsumeError, Consumer, Received};
+    /// # async fn example(mut prices: Consumer<Automatic>) -> Result<(), Box<dyn std::error::Error>> {
+    /// prices.cancel().await?;
+    /// let mut rest: Vec<Received> = Vec::new();
+    /// while let Some(delivery) = prices.next().await {
+    ///     rest.push(delivery?);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Cancelling again waits for the same answer.
+    ///
+    /// # Errors
+    ///
+    /// The channel or the connection has ended, or the broker does not answer in time.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future has been polled once, the consumer is cancelled even if it is dropped.
+    pub async fn cancel(&self) -> Result<(), ChannelError> {
+        cancel(self.channel.shared(), &self.queue).await
+    }
+}
+
+/// Cancels a consumer, or waits with whoever has done so already: a second `basic.cancel` might hit
+/// the next consumer of that tag.
+pub(crate) async fn cancel(
+    shared: &Arc<ChannelShared>,
+    queue: &Arc<ConsumerQueue>,
+) -> Result<(), ChannelError> {
+    if queue.begin_cancel() {
+        return request_cancel(shared, queue)?.await.map(drop);
+    }
+    let mut timer = Timer::new(&shared.link, shared.link.request_timeout);
+    let mut end = pin!(Watch::new(
+        |place, context| queue.poll_end(place, context),
+        |place| queue.forget_watcher(place),
+    ));
+    poll_fn(|context| match end.as_mut().poll(context) {
+        Poll::Ready(End::Channel(error)) => Poll::Ready(Err(error)),
+        Poll::Ready(_) => Poll::Ready(Ok(())),
+        Poll::Pending => timer.poll(context).map(|()| {
+            let method = basic::Cancel::NAME;
+            Err(ChannelError::Timeout { method })
+        }),
+    })
+    .await
+}
+
+fn request_cancel(
+    shared: &Arc<ChannelShared>,
+    queue: &Arc<ConsumerQueue>,
+) -> Result<PendingReply, ChannelError> {
+    let cancel = basic::Cancel {
+        consumer_tag: queue.tag.as_ref(),
+        no_wait: false,
+    };
+    let effect = Effect::Cancel(Arc::clone(queue));
+    let requested = start(shared, &cancel, effect, Barrier::Requests);
+    queue.give_up_tag();
+    requested
+}
+
+impl<A> Stream for Consumer<A>
+where
+    A: Acknowledgement + sealed::Sealed<Out = <A as Acknowledgement>::Delivery>,
+{
+    type Item = Result<A::Delivery, ConsumeError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_delivery(context)
+    }
+}
+
+impl<A: Acknowledgement> Drop for Consumer<A> {
+    fn drop(&mut self) {
+        let (unseen, tell) = self.queue.abandon();
+        self.queue.release(std::mem::take(&mut self.taken_octets));
+        if tell && self.queue.begin_cancel() {
+            // Before the deliveries go back, lest they come here again.
+            drop(request_cancel(self.channel.shared(), &self.queue));
+        }
+        if !A::NO_ACK {
+            for raw in self.taken.drain(..).chain(unseen) {
+                let requeue = Settlement::Nack { requeue: true };
+                // If the channel has ended, the broker has them back already.
+                let _ = self
+                    .channel
+                    .settle(raw.delivery_tag, raw.incarnation, requeue);
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Where reading a stream begins.
+
+use std::time::Duration;
+
+use amqp_spec::wire::{FieldTable, ShortStr, Timestamp};
+
+/// Where a consumer of a stream begins to read (`x-stream-offset`).
+///
+/// Every message of a stream has an offset, which comes with it
+/// ([`Received::stream_offset`](crate::Received::stream_offset)): to go on where one left off, begin
+/// with the offset behind the last one handled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum StreamOffset {
+    /// The oldest message that is kept.
+    First,
+    /// The newest chunk: RabbitMQ writes messages in chunks, and this may be some that are older
+    /// than the newest one.
+    Last,
+    /// The messages published from now on, which is what RabbitMQ does by default.
+    Next,
+    /// This offset, or the oldest message kept, if that is newer. RabbitMQ's are at most 2⁶³ - 1,
+    /// which larger ones count as.
+    Offset(u64),
+    /// The first chunk written at this time or later, in seconds since 1970.
+    Timestamp(u64),
+    /// So long ago; rounded up to whole seconds.
+    Interval(Duration),
+}
+
+impl StreamOffset {
+    pub(super) fn write(self, arguments: &mut FieldTable) {
+        const NAME: ShortStr<'static> = ShortStr::literal("x-stream-offset");
+        match self {
+            Self::First => arguments.insert(NAME, "first"),
+            Self::Last => arguments.insert(NAME, "last"),
+            Self::Next => arguments.insert(NAME, "next"),
+            Self::Offset(offset) => {
+                arguments.insert(NAME, i64::try_from(offset).unwrap_or(i64::MAX));
+            }
+            Self::Timestamp(seconds) => arguments.insert(NAME, Timestamp(seconds)),
+            Self::Interval(ago) => {
+                let seconds = ago.as_secs() + u64::from(ago.subsec_nanos() > 0);
+                arguments.insert(NAME, &format!("{seconds}s"));
+            }
+        }
+    }
+}
