@@ -8,6 +8,12 @@ use crate::proto::watchers::Watch;
 
 /// What publishing does while the broker has blocked the connection
 /// ([`ConnectionOptions::when_blocked`](crate::ConnectionOptions::when_blocked)).
+///
+/// ```
+/// use amqp_client::{ConnectionOptions, WhenBlocked};
+///
+/// let options = ConnectionOptions::default().when_blocked(WhenBlocked::Fail);
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum WhenBlocked {

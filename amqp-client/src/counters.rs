@@ -8,6 +8,13 @@ use crate::connection::Connection;
 ///
 /// The numbers are taken one after the other while the connection goes on: two of them may differ
 /// by what happened in between.
+///
+/// ```no_run
+/// # fn example(connection: amqp_client::Connection) {
+/// let counters = connection.counters();
+/// println!("{} published, {} unconfirmed", counters.published, counters.confirms_outstanding);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Counters {

@@ -16,6 +16,15 @@ use crate::proto::outbox::Settlement;
 
 /// A message as it was received. Everything of it lies in one piece of memory, which its body keeps
 /// when it is [taken out](Self::into_body).
+///
+/// ```
+/// use amqp_client::Received;
+///
+/// fn describe(message: &Received) -> Result<String, std::str::Utf8Error> {
+///     let again = if message.redelivered() { ", again" } else { "" };
+///     Ok(format!("{} by {}{again}", message.text()?, message.routing_key()))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Received {
     message: Incoming,
@@ -192,6 +201,16 @@ pub struct Got<D = Delivery> {
 }
 
 /// A mandatory message that no queue was bound for.
+///
+/// ```no_run
+/// use amqp_client::{Message, PublishError, Publisher};
+///
+/// # async fn example(publisher: Publisher, order: Message) {
+/// if let Err(PublishError::Returned(back)) = publisher.mandatory().publish("", "orders", &order).await {
+///     eprintln!("{} {}: {} octets", back.reply_code.0, back.reply_text, back.body().len());
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ReturnedMessage {

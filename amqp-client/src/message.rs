@@ -135,6 +135,16 @@ impl Message {
 ///
 /// A small one is copied into the connection's buffer either way. One of 16 KiB and more is sent from
 /// where it is if it is `Bytes` or was handed over, and copied once if it was borrowed.
+///
+/// ```no_run
+/// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
+/// use amqp_client::amqp_spec::basic::Properties;
+///
+/// let properties = Properties::new();
+/// channel.basic_publish_body("logs", "info", properties.as_ref(), "text").await?;
+/// channel.basic_publish_body("logs", "info", properties.as_ref(), vec![0x1f, 0x8b]).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Body<'a>(Kind<'a>);
 

@@ -211,6 +211,16 @@ impl PreparedPublisher {
 /// What the broker will say of a message that was sent.
 ///
 /// Dropping it costs nothing and changes nothing for the message.
+///
+/// ```no_run
+/// use amqp_client::{Message, Publisher};
+///
+/// # async fn example(publisher: Publisher) -> Result<(), amqp_client::PublishError> {
+/// let confirmation = publisher.send("", "orders", Message::new("order 42")).await?;
+/// println!("message {} is on its way", confirmation.number());
+/// confirmation.await?; // the broker has it
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use = "the message may be refused or returned; drop this explicitly if that does not matter"]
 pub struct Confirmation {

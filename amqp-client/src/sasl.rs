@@ -74,6 +74,15 @@ impl Default for Credentials {
 }
 
 /// A way of logging in.
+///
+/// ```
+/// use amqp_client::{AuthMechanism, ConnectionOptions, TlsOptions};
+///
+/// // Our TLS certificate says who we are.
+/// let options = ConnectionOptions::default()
+///     .tls(TlsOptions::default().client_certificate("client.pem", "client-key.pem"))
+///     .auth_mechanisms([AuthMechanism::External]);
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum AuthMechanism {

@@ -7,6 +7,14 @@ use super::arguments::Arguments;
 use crate::error::ChannelError;
 
 /// An exchange to be declared.
+///
+/// ```no_run
+/// use amqp_client::{Channel, ExchangeDeclare};
+///
+/// # async fn example(channel: Channel) -> Result<(), amqp_client::ChannelError> {
+/// channel.exchange_declare(ExchangeDeclare::topic("orders").durable()).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[must_use = "hand it to Channel::exchange_declare"]
 pub struct ExchangeDeclare {
@@ -107,6 +115,15 @@ impl ExchangeDeclare {
 }
 
 /// An exchange to be deleted. Text is its name.
+///
+/// ```no_run
+/// use amqp_client::{Channel, ExchangeDelete};
+///
+/// # async fn example(channel: Channel) -> Result<(), amqp_client::ChannelError> {
+/// channel.exchange_delete("orders").await?;
+/// channel.exchange_delete(ExchangeDelete::new("invoices").if_unused()).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[must_use = "hand it to Channel::exchange_delete"]
 pub struct ExchangeDelete {

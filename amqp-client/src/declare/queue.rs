@@ -363,6 +363,15 @@ impl LeaderLocator {
 }
 
 /// A queue as the broker knows it.
+///
+/// ```no_run
+/// use amqp_client::{Channel, QueueDeclare};
+///
+/// # async fn example(channel: Channel) -> Result<(), amqp_client::ChannelError> {
+/// let replies = channel.queue_declare(QueueDeclare::temporary()).await?;
+/// println!("replies come to {}", replies.name);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct DeclaredQueue {
@@ -392,6 +401,15 @@ impl DeclaredQueue {
 }
 
 /// A queue to be deleted. Text is its name.
+///
+/// ```no_run
+/// use amqp_client::{Channel, QueueDelete};
+///
+/// # async fn example(channel: Channel) -> Result<(), amqp_client::ChannelError> {
+/// let n_lost = channel.queue_delete("orders").await?;
+/// channel.queue_delete(QueueDelete::new("invoices").if_unused().if_empty()).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[must_use = "hand it to Channel::queue_delete"]
 pub struct QueueDelete {

@@ -9,6 +9,18 @@ use amqp_spec::wire::TooLong;
 use super::{ArgumentError, BrokerClose, ConnectionError};
 
 /// Why an operation on a channel failed. Cheap to clone.
+///
+/// ```no_run
+/// use amqp_client::{Channel, QueueDeclare};
+///
+/// # async fn example(channel: Channel) -> Result<(), amqp_client::ChannelError> {
+/// match channel.queue_declare(QueueDeclare::new("orders").passive()).await {
+///     Ok(queue) => println!("{} messages", queue.message_count),
+///     Err(error) if error.is_not_found() => println!("there is no such queue"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ChannelError {

@@ -8,6 +8,18 @@ use std::time::Duration;
 use super::{BrokerClose, Initiator, Violation};
 
 /// Why a connection ended. Cheap to clone; every handle of the connection reports the same.
+///
+/// ```no_run
+/// use amqp_client::{Connection, ConnectionError};
+///
+/// # async fn example(connection: Connection) {
+/// match connection.closed().await {
+///     ConnectionError::Closed => println!("as we wanted"),
+///     ConnectionError::ClosedByBroker(close) => println!("the broker: {}", close.reply_text),
+///     lost => println!("{lost}; again: {}", lost.is_retryable()),
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ConnectionError {

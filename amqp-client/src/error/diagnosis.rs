@@ -12,6 +12,14 @@ use super::Violation;
 use super::{BrokerClose, CertificateFault, ConnectCause, ConnectionError, Stage, TlsError};
 
 /// What is probably wrong when a connection cannot be opened. Its text is a hint in a sentence.
+///
+/// ```
+/// use amqp_client::{ConnectError, Diagnosis};
+///
+/// fn is_password_wrong(error: &ConnectError) -> bool {
+///     error.diagnosis() == Some(Diagnosis::WrongCredentials)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Diagnosis {

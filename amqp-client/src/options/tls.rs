@@ -6,6 +6,14 @@ use crate::secret::Secret;
 
 /// What TLS is to check and to show. Files are read at each attempt to connect, so that renewed ones
 /// count from the next on.
+///
+/// ```
+/// use amqp_client::{ConnectionOptions, TlsOptions};
+///
+/// let options: ConnectionOptions = "amqps://app:secret@broker.example/orders".parse()?;
+/// let options = options.tls(TlsOptions::default().ca_file("/etc/orders/ca.pem"));
+/// # Ok::<(), amqp_client::UriError>(())
+/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TlsOptions {
     pub(crate) ca_files: Vec<PathBuf>,
