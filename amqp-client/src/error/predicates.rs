@@ -183,3 +183,139 @@ impl ConsumeError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use amqp_spec::wire::{MethodId, TypedMethod};
+    use amqp_spec::{basic, queue};
+
+    use super::super::about::Provoker;
+    use super::super::{ArgumentError, BrokerClose, Violation};
+    use super::{ChannelError, ConnectionError, ConsumeError, Outcome, PublishError};
+
+    fn close(code: u16, method: MethodId) -> Arc<BrokerClose> {
+        let said = BrokerClose::new(1, code, b"", method, &Provoker::default());
+        Arc::new(said)
+    }
+
+    #[test]
+    fn connections_worth_opening_again_are_told() {
+        let table = [
+            (ConnectionError::Closed, false),
+            (
+                ConnectionError::ClosedByBroker(close(320, MethodId::new(0, 0))),
+                true,
+            ),
+            (
+                ConnectionError::ClosedByBroker(close(530, MethodId::new(0, 0))),
+                false,
+            ),
+            (Violation::BodyTooLong { channel: 1 }.into(), false),
+            (ConnectionError::HeartbeatTimeout(Duration::ZERO), true),
+            (
+                ConnectionError::Io(Arc::new(io::ErrorKind::BrokenPipe.into())),
+                true,
+            ),
+            (ConnectionError::EndOfStream, true),
+            (ConnectionError::CloseTimeout, false),
+            (ConnectionError::DriverGone, false),
+        ];
+        for (error, expected) in table {
+            assert_eq!(error.is_retryable(), expected, "{error}");
+            let error = ChannelError::Connection(error);
+            assert_eq!(
+                (error.is_retryable(), error.outcome()),
+                (expected, Outcome::Unknown)
+            );
+        }
+    }
+
+    #[test]
+    fn operations_worth_trying_again_and_their_outcomes_are_told() {
+        let too_long = amqp_spec::wire::ShortStr::new(&[0; 256]).unwrap_err();
+        let table = [
+            (ChannelError::Closed, false, Outcome::Unknown),
+            (
+                ChannelError::Timeout {
+                    method: "tx.commit",
+                },
+                true,
+                Outcome::Unknown,
+            ),
+            (
+                ChannelError::ClosedByBroker(close(404, queue::Bind::ID)),
+                false,
+                Outcome::Rejected,
+            ),
+            (
+                ChannelError::ClosedByBroker(close(405, queue::Bind::ID)),
+                true,
+                Outcome::Rejected,
+            ),
+            (ChannelError::TooLong(too_long), false, Outcome::NotSent),
+            (
+                ChannelError::ChannelLimit { channel_max: 1 },
+                true,
+                Outcome::NotSent,
+            ),
+            (
+                ChannelError::NumberInUse { number: 1 },
+                true,
+                Outcome::NotSent,
+            ),
+            (
+                ChannelError::NumberOutOfRange {
+                    number: 2,
+                    channel_max: 1,
+                },
+                false,
+                Outcome::NotSent,
+            ),
+            (
+                ChannelError::Invalid(ArgumentError::DeliveryTagZero),
+                false,
+                Outcome::NotSent,
+            ),
+            (ChannelError::Stale, false, Outcome::NotSent),
+        ];
+        for (error, retryable, outcome) in table {
+            assert_eq!(
+                (error.is_retryable(), error.outcome()),
+                (retryable, outcome),
+                "{error}"
+            );
+            let consumed = ConsumeError::Channel(error.clone());
+            assert_eq!(consumed.is_retryable(), retryable);
+            let uncertain = PublishError::Uncertain(error.clone());
+            assert_eq!(
+                (uncertain.is_retryable(), uncertain.outcome()),
+                (retryable, Outcome::Unknown)
+            );
+            let not_sent = PublishError::NotSent(error);
+            assert_eq!(
+                (not_sent.is_retryable(), not_sent.outcome()),
+                (retryable, Outcome::NotSent)
+            );
+        }
+        assert!(PublishError::Nacked.is_retryable());
+        assert_eq!(PublishError::Nacked.outcome(), Outcome::Rejected);
+    }
+
+    #[test]
+    fn questions_reach_what_the_broker_said_through_every_error() {
+        let unknown_tag = ChannelError::ClosedByBroker(close(406, basic::Ack::ID));
+        assert!(unknown_tag.is_precondition_failed() && unknown_tag.is_unknown_delivery_tag());
+        assert!(!unknown_tag.is_delivery_ack_timeout() && !unknown_tag.is_not_found());
+        assert!(ConsumeError::Channel(unknown_tag).is_unknown_delivery_tag());
+        let too_large = ChannelError::ClosedByBroker(close(311, basic::Publish::ID));
+        assert!(PublishError::Uncertain(too_large).is_message_too_large());
+        let locked = ConnectionError::ClosedByBroker(close(405, queue::Declare::ID));
+        assert!(locked.is_resource_locked() && !locked.is_access_refused());
+        assert!(ChannelError::Connection(locked).is_resource_locked());
+        assert!(PublishError::Nacked.reply_code().is_none());
+    }
+}

@@ -3,11 +3,13 @@
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{basic, exchange, queue};
 use amqp_client::{
-    Channel, ChannelError, ConnectionError, ConsumeError, Entity, ExchangeDeclare, Message,
-    Multiple, Outcome, PublishError, Publisher, QueueDeclare, Requeue,
+    Channel, ChannelError, Connection, ConnectionError, ConsumeError, Entity, ExchangeDeclare,
+    Message, Multiple, Outcome, PublishError, Publisher, QueueDeclare, Requeue,
 };
+use amqp_testing::BrokerOptions;
+use tokio::runtime::Builder;
 
-use crate::support::{check_close, declare, fill, run};
+use crate::support::{check_close, declare, endpoint, fill, limited, run};
 
 fn queue_named(name: &str) -> Option<Entity> {
     Some(Entity::Queue(name.to_owned()))
@@ -309,5 +311,134 @@ fn s11_message_that_is_too_large_for_the_broker_is_told_as_such() {
             error.to_string().contains("(answering basic.publish)"),
             "{error}"
         );
+    });
+}
+
+#[test]
+fn s11_what_may_not_be_done_is_named() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let owner = connection.open_channel().await.unwrap();
+        declare(&owner, "secret").await;
+        declare(&owner, "open").await;
+        let fanout = |name: &str| ExchangeDeclare::fanout(name).durable();
+        owner.exchange_declare(fanout("secret")).await.unwrap();
+        owner.exchange_declare(fanout("open")).await.unwrap();
+        // Of this virtual host alone.
+        let permissions = format!("/api/permissions/{}/guest", site.name());
+        let only_open = r#"{"configure": "^open", "write": "^open", "read": "^open"}"#;
+        site.management().put(&permissions, only_open).unwrap();
+
+        let open = async || connection.open_channel().await.unwrap();
+        let new = || QueueDeclare::new("secret-too").durable();
+        let publishing = open().await;
+        let message = Message::new("x");
+        publishing
+            .basic_publish("secret", "", &message)
+            .await
+            .unwrap();
+        let dead = QueueDeclare::new("open-too").durable();
+        let dead = dead.dead_letter_exchange("secret");
+        let cases = [
+            (
+                open().await.queue_declare(new()).await.map(drop),
+                queue_named("secret-too"),
+            ),
+            (
+                open().await.queue_delete("secret").await.map(drop),
+                queue_named("secret"),
+            ),
+            (
+                open().await.queue_purge("secret").await.map(drop),
+                queue_named("secret"),
+            ),
+            (
+                open().await.basic_get("secret").await.map(drop),
+                queue_named("secret"),
+            ),
+            (
+                open().await.consume("secret").await.map(drop),
+                queue_named("secret"),
+            ),
+            (
+                open().await.exchange_declare(fanout("secret-too")).await,
+                exchange_named("secret-too"),
+            ),
+            (
+                open().await.exchange_delete("secret").await,
+                exchange_named("secret"),
+            ),
+            (
+                open().await.queue_bind("secret", "open", "").await,
+                queue_named("secret"),
+            ),
+            (
+                open().await.queue_bind("open", "secret", "").await,
+                exchange_named("secret"),
+            ),
+            (
+                open().await.exchange_bind("secret", "open", "").await,
+                exchange_named("secret"),
+            ),
+            // Its own name is all right; where its dead letters go is not.
+            (
+                open().await.queue_declare(dead).await.map(drop),
+                exchange_named("secret"),
+            ),
+            (Err(publishing.closed().await), exchange_named("secret")),
+        ];
+        for (result, expected) in cases {
+            let error = result.unwrap_err();
+            assert!(
+                error.is_access_refused() && !error.is_retryable(),
+                "{error}"
+            );
+            assert_eq!(entity(&error), expected, "{error}");
+        }
+    });
+}
+
+/// On a node of our own, whose patience is short.
+#[test]
+fn s11_delivery_that_is_not_acknowledged_in_time_is_told_as_such() {
+    if endpoint().is_none() {
+        return;
+    }
+    let options = BrokerOptions::new().config("consumer_timeout = 500");
+    let broker = options.start().unwrap();
+    // How often it looks; no configuration file can say that.
+    let often = "application:set_env(rabbit, channel_tick_interval, 200).";
+    broker.ctl(&["eval", often]).unwrap();
+    let version = broker.management().version().unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    limited(&runtime, async {
+        let connection = Connection::open(&broker.url()).await.unwrap();
+        let channel = connection.open_channel().await.unwrap();
+        declare(&channel, "q").await;
+        fill(&channel, "q", 1).await;
+        let mut consumer = channel.consume("q").await.unwrap();
+        let delivery = consumer.next().await.unwrap().unwrap();
+        if version.starts_with("4.3") {
+            // It waits for ever there, on such a queue.
+            delivery.ack().unwrap();
+            return;
+        }
+        let ended = consumer.next().await.unwrap().unwrap_err();
+        assert!(
+            ended.is_delivery_ack_timeout() && ended.is_precondition_failed(),
+            "{ended}"
+        );
+        assert!(!ended.is_unknown_delivery_tag());
+        // Consuming again on another channel will do.
+        assert!(ended.is_retryable());
+        let late = delivery.ack().unwrap_err();
+        assert!(late.is_delivery_ack_timeout(), "{late}");
+        let close = late.broker_close().unwrap();
+        assert_eq!((close.channel, close.operation()), (1, None));
+        let channel = connection.open_channel().await.unwrap();
+        let again = channel.basic_get("q").await.unwrap().unwrap();
+        assert!(again.delivery.redelivered());
+        again.delivery.ack().unwrap();
+        connection.close().await.unwrap();
     });
 }
