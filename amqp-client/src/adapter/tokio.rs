@@ -172,6 +172,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         busy |= this.write(now, context);
         this.flush(now, context);
         if this.core.is_finished() {
+            // The farewell of TLS, if it can leave at once: nobody waits for it.
+            let _ = Pin::new(&mut this.stream).poll_shutdown(context);
             return Poll::Ready(());
         }
         if busy {

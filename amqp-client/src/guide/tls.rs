@@ -82,10 +82,13 @@
 //! | `rustls-ring` | the cryptography of *ring* |
 //! | `rustls-native-roots` | the authorities that the operating system trusts |
 //! | `rustls-webpki-roots` | those that Mozilla trusts, built into the program; asked for by [`bundled_roots`](crate::TlsOptions::bundled_roots) |
+//! | `rustls-encrypted-keys` | client keys that are encrypted ([`key_password`](crate::TlsOptions::key_password)) |
 //! | `rustls-core` | TLS without any of these: for another provider of cryptography, or a whole `rustls::ClientConfig` of one's own |
 //!
-//! Another crate's choice of a provider does not matter: the process-wide default of rustls is only
-//! looked at if there is no other.
+//! The provider of cryptography is the one given to
+//! `TlsOptions::crypto_provider`, or else the one that the program has
+//! installed for the whole process, or else that of *ring*. How many are compiled into the program
+//! does not matter, and none is installed by us.
 //!
 //! # Other implementations
 //!

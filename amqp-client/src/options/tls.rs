@@ -109,7 +109,8 @@ impl TlsOptions {
         self
     }
 
-    /// What the key is encrypted with.
+    /// The password that the key is encrypted with (PKCS #8: PBES2 with AES). Takes the feature
+    /// `rustls-encrypted-keys`. Default: none, for keys that are not encrypted.
     #[must_use]
     pub fn key_password(mut self, password: impl Into<Secret>) -> Self {
         self.key_password = Some(password.into());

@@ -135,11 +135,10 @@ impl Server {
             peer.say(0, &connection::CloseOk {}).await;
             peer.expect_end().await;
         };
-        let pump = async move {
-            // Ends when either side has gone.
-            let _ = tokio::io::copy_bidirectional(&mut stream, &mut near).await;
-        };
-        tokio::join!(broker, pump);
+        let pump = tokio::io::copy_bidirectional(&mut stream, &mut near);
+        let ((), pumped) = tokio::join!(broker, pump);
+        // An end without a farewell would be an error.
+        pumped.unwrap();
         Some(name)
     }
 
@@ -512,8 +511,7 @@ async fn files_that_are_no_use_are_named() {
         .await;
     assert!(matches!(error, TlsError::ClientIdentity(_)));
 
-    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE \
-                     KEY-----\n";
+    let encrypted = include_str!("../keys/encrypted-pbkdf2.pem");
     let error = server
         .not_even_tried(tls.client_certificate_pem(client.certificate, encrypted))
         .await;
