@@ -77,7 +77,7 @@ async fn work(channel: Channel, task: usize) {
 }
 
 #[test]
-fn messages_acks_and_declarations_of_many_tasks_do_not_interleave() {
+fn s7_messages_acks_and_declarations_of_many_tasks_do_not_interleave() {
     run_on_threads(async |site| {
         let connection = site.connect().await;
         let channel = connection.open_channel().await.unwrap();

@@ -31,6 +31,7 @@ mod messages;
 mod methods;
 mod reaching;
 mod settling;
+mod shutdown;
 mod support;
 #[cfg(feature = "rustls")]
 mod tls;

@@ -213,7 +213,7 @@ fn a_connection_that_was_busy_gives_memory_back() {
 
 /// Reading stops, so that the broker keeps what nobody takes.
 #[test]
-fn deliveries_that_nobody_takes_are_bounded() {
+fn f24_deliveries_that_nobody_takes_are_bounded() {
     const OFFERED: u64 = 256 * MIB;
     for size in [16, 1024, 64 * KIB] {
         let mut client = ByHand::open();
@@ -267,7 +267,7 @@ fn deliveries_that_nobody_takes_are_bounded() {
 }
 
 #[test]
-fn messages_that_nobody_writes_are_bounded() {
+fn s9_messages_that_nobody_writes_are_bounded() {
     for (size, bound) in [
         (16, MIB),
         (1024, MIB),

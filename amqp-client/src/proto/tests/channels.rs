@@ -209,7 +209,7 @@ fn limit_of_channels_is_told_and_lasts_no_longer_than_needed() {
 }
 
 #[test]
-fn ids_are_used_again_and_again() {
+fn s12_ids_are_used_again_and_again() {
     let mut pair = Pair::open_tuned(&quiet(), (8, 131_072, 0));
     let _kept = pair.channel();
     let mut open = Vec::new();

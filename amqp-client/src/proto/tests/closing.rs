@@ -37,7 +37,7 @@ fn close_by_us_is_done_when_the_broker_answers() {
 }
 
 #[test]
-fn any_number_of_closes_are_one() {
+fn s17_any_number_of_closes_are_one() {
     let mut pair = Pair::open();
     let mut closings: Vec<_> = (0..100).map(|_| close(&pair.connection)).collect();
     assert_eq!(pair.sent(), ["0 connection.close 200"]);
@@ -188,7 +188,7 @@ fn close_by_the_broker_is_answered_and_told_to_everybody() {
 }
 
 #[test]
-fn closes_that_cross_end_once() {
+fn f9_closes_that_cross_end_once() {
     let mut pair = Pair::open();
     let mut closing = close(&pair.connection);
     assert_eq!(pair.sent(), ["0 connection.close 200"]);
@@ -281,7 +281,7 @@ fn dropping_the_last_handle_closes() {
 }
 
 #[test]
-fn core_that_is_dropped_leaves_nobody_waiting() {
+fn f18_core_that_is_dropped_leaves_nobody_waiting() {
     let mut pair = Pair::open();
     let publisher = pair.publisher();
     let message = Message::new("x");

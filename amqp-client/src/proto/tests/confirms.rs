@@ -481,7 +481,7 @@ impl Model {
 }
 
 #[test]
-fn every_outcome_equals_the_model() {
+fn f23_every_outcome_equals_the_model() {
     const PUBLISHES: u64 = 200_000;
     let mut random = Random::new(7);
     let mut pair = Pair::open_with(&quiet().high_water(usize::MAX));

@@ -310,7 +310,7 @@ fn message_larger_than_accepted_is_refused_before_it_comes() {
 }
 
 #[test]
-fn announced_size_is_not_memory() {
+fn s15_announced_size_is_not_memory() {
     let mut pair = Pair::open_with(&quiet().max_message_size(u64::MAX));
     let channel = pair.channel();
     let mut consumer = pair.consumer(&channel, "tag");

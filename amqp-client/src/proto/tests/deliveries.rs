@@ -33,7 +33,7 @@ fn many_deliveries_of_one_read_wake_each_consumer() {
 }
 
 #[test]
-fn delivery_right_behind_consume_ok_reaches_its_consumer() {
+fn f15_delivery_right_behind_consume_ok_reaches_its_consumer() {
     let (mut pair, channel) = Pair::with_channel();
     let mut starting = Task::start(channel.consume("q").tag("tag").into_future());
     let sent = pair.sent();

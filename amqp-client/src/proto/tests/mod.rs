@@ -37,6 +37,7 @@ mod drops;
 mod events;
 mod handshake;
 mod heartbeats;
+mod hostile;
 mod large;
 mod late;
 mod login;

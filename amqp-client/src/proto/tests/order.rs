@@ -231,7 +231,7 @@ fn channel_closed_by_us_finishes_its_large_body_first() {
 }
 
 #[test]
-fn header_that_does_not_fit_is_refused_without_a_trace() {
+fn s23_header_that_does_not_fit_is_refused_without_a_trace() {
     let mut pair = Pair::open_tuned(&quiet(), (10, 4096, 0));
     let publisher = pair.publisher();
     let headers = field_table! { "long" => "x".repeat(4096).as_str() };
@@ -275,7 +275,7 @@ fn request_that_does_not_fit_is_refused_without_a_trace() {
 }
 
 #[test]
-fn name_that_is_too_long_is_refused_without_a_trace() {
+fn s23_name_that_is_too_long_is_refused_without_a_trace() {
     let (mut pair, channel) = Pair::with_channel();
     let name = "x".repeat(256);
     let message = Message::new("body");
@@ -299,7 +299,7 @@ fn name_that_is_too_long_is_refused_without_a_trace() {
 }
 
 #[test]
-fn nothing_is_sent_on_a_channel_of_the_past() {
+fn s13_nothing_is_sent_on_a_channel_of_the_past() {
     let (mut pair, old) = Pair::with_channel();
     let mut consumer = pair.consumer(&old, "tag");
     let mut deliveries = pair.deliver(&mut consumer, 1..=3).into_iter();

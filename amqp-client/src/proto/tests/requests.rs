@@ -179,7 +179,7 @@ fn reply_that_came_and_was_never_seen_goes_to_nobody() {
 }
 
 #[test]
-fn request_without_a_reply_times_out_and_its_late_reply_is_discarded() {
+fn f14_request_without_a_reply_times_out_and_its_late_reply_is_discarded() {
     let (mut pair, channel) = Pair::with_channel();
     let mut late = declare(&channel, "late");
     pair.advance(Duration::from_millis(29_999));

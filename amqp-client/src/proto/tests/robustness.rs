@@ -67,7 +67,7 @@ fn recorded_conversation_ends_with_every_kind_of_operation_pending() {
 }
 
 #[test]
-fn every_split_gives_the_same_as_none() {
+fn f6_every_split_gives_the_same_as_none() {
     let recording = recording();
     let ends_as = |at: usize| {
         let mut crowd = Crowd::new();
@@ -142,7 +142,7 @@ fn survive(turns: &[Vec<u8>], what: impl Fn() -> String) {
 }
 
 #[test]
-fn every_damaged_octet_is_survived() {
+fn f7_every_damaged_octet_is_survived() {
     // Every change of every octet takes half a minute without optimisation.
     let changes: Vec<u8> = if cfg!(debug_assertions) {
         vec![1, 2, 4, 8, 16, 32, 64, 128, 255]
@@ -234,7 +234,7 @@ fn ends_with(octets: &[u8]) -> Violation {
 }
 
 #[test]
-fn frame_of_an_absurd_size_is_refused_with_its_seventh_octet() {
+fn s15_frame_of_an_absurd_size_is_refused_with_its_seventh_octet() {
     for kind in [1, 2, 3, 8] {
         let head = [kind, 0, 1, 0xff, 0xff, 0xff, 0xff];
         let violation = ends_with(&head);
@@ -254,7 +254,7 @@ fn frame_of_an_absurd_size_is_refused_with_its_seventh_octet() {
 }
 
 #[test]
-fn octets_of_other_protocols_are_refused() {
+fn s15_octets_of_other_protocols_are_refused() {
     let cases: [&[u8]; 5] = [
         b"HTTP/1.1 400 Bad Request\r\n",
         b"\x15\x03\x01\x00\x02\x02\x50",
@@ -309,7 +309,7 @@ fn deep_headers(depth: usize) -> Vec<u8> {
 }
 
 #[test]
-fn headers_ten_thousand_tables_deep_are_survived() {
+fn s15_headers_ten_thousand_tables_deep_are_survived() {
     let (mut pair, channel) = Pair::with_channel();
     let mut consumer = pair.consumer(&channel, "tag");
     let properties = deep_headers(10_000);

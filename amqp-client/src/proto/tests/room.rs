@@ -153,7 +153,7 @@ fn acks_and_requests_need_no_room() {
 }
 
 #[test]
-fn publisher_on_a_closed_channel_does_not_wait_for_room() {
+fn s4_publisher_on_a_closed_channel_does_not_wait_for_room() {
     let (mut pair, channel) = narrow();
     let other = pair.channel();
     pair.feed(&wire::channel_close(1));

@@ -1,0 +1,257 @@
+//! How programs end, or parts of them: in good order, by a panic, on the wrong thread, or because
+//! the broker has waited long enough.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use amqp_client::{ChannelError, Connection, Message};
+use amqp_testing::BrokerOptions;
+use tokio::runtime::Builder;
+
+use crate::support::{
+    consumers, declare, endpoint, expect, fill, limited, ready, run, run_on_threads, until,
+    until_ready,
+};
+
+#[test]
+fn s17_close_called_by_a_hundred_at_once_returns_to_all() {
+    run_on_threads(async |site| {
+        let connection = site.connect().await;
+        let publisher = connection.open_publisher().await.unwrap();
+        declare(publisher.channel(), "q").await;
+        let tasks: Vec<_> = (0..100)
+            .map(|n| {
+                let (connection, publisher) = (connection.clone(), publisher.clone());
+                tokio::spawn(async move {
+                    if n % 3 == 0 {
+                        let _ = publisher.publish("", "q", Message::new("m")).await;
+                    }
+                    connection.close().await
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+        connection.close().await.unwrap();
+        // And after the end of a connection that ended otherwise.
+        let channel = site.channel().await;
+        channel.close().await.unwrap();
+        channel.close().await.unwrap();
+    });
+}
+
+#[test]
+fn s19_graceful_shutdown_loses_nothing_and_leaves_nothing_unsettled() {
+    run(async |site| {
+        let other = site.channel().await;
+        declare(&other, "q").await;
+        fill(&other, "q", 300).await;
+        let connection = site.connect().await;
+        let channel = connection.open_channel().await.unwrap();
+        let mut consumer = channel.consume("q").prefetch(100).await.unwrap();
+        let mut working = Vec::new();
+        for n in 0..50 {
+            working.push(expect(&mut consumer, &n.to_string()).await);
+        }
+        consumer.cancel().await.unwrap();
+        // What is being worked on is finished, and what had come is still there.
+        let mut n_settled = 0;
+        for delivery in working {
+            delivery.ack().unwrap();
+            n_settled += 1;
+        }
+        while let Some(delivery) = consumer.next().await {
+            delivery.unwrap().ack().unwrap();
+            n_settled += 1;
+        }
+        channel.close().await.unwrap();
+        connection.close().await.unwrap();
+        assert!((50..=300).contains(&n_settled));
+        until_ready(&other, "q", 300 - n_settled).await;
+        // Nothing comes a second time.
+        let mut rest = other.consume("q").await.unwrap();
+        for n in n_settled..300 {
+            let delivery = expect(&mut rest, &n.to_string()).await;
+            assert!(!delivery.redelivered());
+            delivery.ack().unwrap();
+        }
+    });
+}
+
+#[test]
+fn s19_deliveries_that_were_not_looked_at_go_back_when_the_consumer_is_dropped() {
+    run(async |site| {
+        let other = site.channel().await;
+        declare(&other, "q").await;
+        fill(&other, "q", 100).await;
+        let channel = site.channel().await;
+        let mut consumer = channel.consume("q").prefetch(100).await.unwrap();
+        let held = expect(&mut consumer, "0").await;
+        drop(consumer);
+        until_ready(&other, "q", 99).await;
+        assert_eq!(consumers(&other, "q").await, 0);
+        // The one in hand can be settled as before.
+        held.ack().unwrap();
+        channel.close().await.unwrap();
+        assert_eq!(ready(&other, "q").await, 99);
+    });
+}
+
+#[test]
+fn s20_task_that_panics_takes_nobody_down_and_loses_no_message() {
+    run_on_threads(async |site| {
+        let connection = site.connect().await;
+        let setup = connection.open_channel().await.unwrap();
+        declare(&setup, "bad").await;
+        declare(&setup, "good").await;
+        fill(&setup, "bad", 1).await;
+        fill(&setup, "good", 100).await;
+        let channel = connection.open_channel().await.unwrap();
+        let mut good = connection
+            .open_channel()
+            .await
+            .unwrap()
+            .consume("good")
+            .await
+            .unwrap();
+        let handler = tokio::spawn(async move {
+            let mut bad = channel.consume("bad").await.unwrap();
+            let delivery = expect(&mut bad, "0").await;
+            // Its own channel may be used from here.
+            declare(&channel, "declared by the handler").await;
+            assert_eq!(delivery.body(), b"something else", "the handler is wrong");
+        });
+        assert!(handler.await.unwrap_err().is_panic());
+        for n in 0..100 {
+            expect(&mut good, &n.to_string()).await.ack().unwrap();
+        }
+        // The panic dropped the channel, and with it the delivery.
+        until_ready(&setup, "bad", 1).await;
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn s20_task_that_never_goes_on_holds_up_its_own_consumer_only() {
+    run_on_threads(async |site| {
+        let connection = site.connect().await;
+        let setup = connection.open_channel().await.unwrap();
+        declare(&setup, "stuck").await;
+        declare(&setup, "good").await;
+        fill(&setup, "stuck", 50).await;
+        fill(&setup, "good", 500).await;
+        let channel = connection.open_channel().await.unwrap();
+        let mut stuck = channel.consume("stuck").prefetch(50).await.unwrap();
+        let mut good = channel.consume("good").prefetch(50).await.unwrap();
+        let (done, mut is_done) = tokio::sync::mpsc::channel::<()>(1);
+        let handler = tokio::spawn(async move {
+            let delivery = expect(&mut stuck, "0").await;
+            is_done.recv().await;
+            drop((delivery, stuck));
+        });
+        for n in 0..500 {
+            expect(&mut good, &n.to_string()).await.ack().unwrap();
+        }
+        drop(done);
+        handler.await.unwrap();
+        until_ready(&setup, "good", 0).await;
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn f18_handles_may_be_dropped_anywhere() {
+    run(async |site| {
+        let other = site.channel().await;
+        declare(&other, "q").await;
+        fill(&other, "q", 1).await;
+        let parts = async || {
+            let connection = site.connect().await;
+            let publisher = connection.open_publisher().await.unwrap();
+            let mut consumer = publisher.channel().consume("q").await.unwrap();
+            let delivery = expect(&mut consumer, "0").await;
+            let message = Message::new("m");
+            let confirmation = publisher.send("", "nowhere", message).await.unwrap();
+            (confirmation, delivery, consumer, publisher, connection)
+        };
+        // On a thread without a runtime.
+        let dropped = parts().await;
+        std::thread::spawn(move || drop(dropped)).join().unwrap();
+        until_ready(&other, "q", 1).await;
+        // While a panic unwinds.
+        let dropped = parts().await;
+        let panicked = catch_unwind(AssertUnwindSafe(move || {
+            let _dropped = dropped;
+            std::panic::resume_unwind(Box::new("on purpose"));
+        }));
+        assert!(panicked.is_err());
+        until_ready(&other, "q", 1).await;
+        // Behind the end of its runtime.
+        let options = site.options();
+        let orphan = std::thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            let open = async {
+                let connection = Connection::open_with(&options).await.unwrap();
+                let publisher = connection.open_publisher().await.unwrap();
+                (connection, publisher)
+            };
+            let (connection, publisher) = runtime.block_on(open);
+            drop(runtime);
+            (connection, publisher)
+        });
+        let (connection, publisher) = orphan.join().unwrap();
+        let outcome = publisher.publish("", "q", Message::new("m")).await;
+        assert!(outcome.is_err());
+        assert!(connection.close().await.is_err());
+        drop((connection, publisher));
+    });
+}
+
+#[test]
+fn f16_ack_timeout_of_the_broker_ends_the_consumer_with_its_reason() {
+    if endpoint().is_none() {
+        return;
+    }
+    let broker = BrokerOptions::new()
+        .config("consumer_timeout = 1000")
+        .start()
+        .unwrap();
+    // How often channels look at the clock; there is no line in the configuration for it.
+    let tick = "application:set_env(rabbit, channel_tick_interval, 500).";
+    broker.ctl(&["eval", tick]).unwrap();
+    let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+    limited(&runtime, async {
+        let connection = Connection::open(&broker.url()).await.unwrap();
+        let other = connection.open_channel().await.unwrap();
+        declare(&other, "q").await;
+        fill(&other, "q", 10).await;
+        let channel = connection.open_channel().await.unwrap();
+        let mut consumer = channel.consume("q").await.unwrap();
+        let mut held = Vec::new();
+        for n in 0..10 {
+            held.push(expect(&mut consumer, &n.to_string()).await);
+        }
+        let end = consumer.next().await;
+        let error = end.expect("a reason").unwrap_err();
+        assert!(error.to_string().contains("406"), "{error}");
+        let Some(ChannelError::ClosedByBroker(close)) = channel.ended() else {
+            panic!("{:?}", channel.ended());
+        };
+        assert!(close.reply_text.contains("timeout"), "{close}");
+        // They have gone back; acks of before harm nobody.
+        for delivery in held {
+            assert!(delivery.ack().is_err());
+        }
+        until("ready", 10, async || ready(&other, "q").await).await;
+        // One can consume anew.
+        let channel = connection.open_channel().await.unwrap();
+        let mut consumer = channel.consume("q").await.unwrap();
+        expect(&mut consumer, "0").await.ack().unwrap();
+        let closing = connection.close();
+        tokio::time::timeout(Duration::from_secs(10), closing)
+            .await
+            .unwrap()
+            .unwrap();
+    });
+}
