@@ -108,6 +108,17 @@ impl Broker {
                 self.channels.remove(&id);
                 wire::method(id, &channel::CloseOk {})
             }
+            Method::ExchangeDeclare(exchange::Declare { no_wait: true, .. })
+            | Method::ExchangeDelete(exchange::Delete { no_wait: true, .. })
+            | Method::ExchangeBind(exchange::Bind { no_wait: true, .. })
+            | Method::ExchangeUnbind(exchange::Unbind { no_wait: true, .. })
+            | Method::QueueDeclare(queue::Declare { no_wait: true, .. })
+            | Method::QueueBind(queue::Bind { no_wait: true, .. })
+            | Method::QueuePurge(queue::Purge { no_wait: true, .. })
+            | Method::QueueDelete(queue::Delete { no_wait: true, .. }) => return,
+            Method::ChannelFlow(_) => wire::method(id, &channel::FlowOk { active: true }),
+            Method::ExchangeBind(_) => wire::method(id, &exchange::BindOk {}),
+            Method::ExchangeUnbind(_) => wire::method(id, &exchange::UnbindOk {}),
             Method::ExchangeDeclare(_) => wire::method(id, &exchange::DeclareOk {}),
             Method::ExchangeDelete(_) => wire::method(id, &exchange::DeleteOk {}),
             Method::QueueDeclare(declare) => wire::declare_ok(id, &name(declare.queue)),
@@ -132,9 +143,11 @@ impl Broker {
                 return;
             }
             Method::BasicGet(get) if get.queue == "empty" => wire::method(id, &basic::GetEmpty {}),
-            Method::BasicGet(_) => {
+            Method::BasicGet(get) => {
                 at.delivered += 1;
-                at.unacked.insert(at.delivered);
+                if !get.no_ack {
+                    at.unacked.insert(at.delivered);
+                }
                 wire::content(id, &wire::get_ok(at.delivered), b"fetched")
             }
             Method::BasicConsume(consume) => {

@@ -276,6 +276,30 @@ fn requests() -> Vec<Operation> {
         on_channel("exchange.delete", async |c| {
             told(c.exchange_delete("x").await)
         }),
+        on_channel("exchange.bind", async |c| {
+            told(c.exchange_bind("x", "y", "k").await)
+        }),
+        on_channel("exchange.unbind", async |c| {
+            told(c.exchange_unbind("x", "y", "k").await)
+        }),
+        on_channel("requests without replies", async |c| {
+            let no_wait = c.no_wait();
+            told(no_wait.exchange_declare(ExchangeDeclare::topic("x")).await)?;
+            told(no_wait.exchange_bind("x", "y", "k").await)?;
+            told(no_wait.queue_declare(QueueDeclare::new("one")).await)?;
+            told(no_wait.queue_bind("one", "x", "k").await)?;
+            told(c.queue_purge("q").await)?;
+            told(no_wait.queue_purge("q").await)?;
+            told(no_wait.queue_delete("one").await)?;
+            told(no_wait.exchange_unbind("x", "y", "k").await)?;
+            told(no_wait.exchange_delete("x").await)
+        }),
+        on_channel("channel.flow", async |c| {
+            told(c.flow(crate::Flow::Active).await)
+        }),
+        on_channel("basic.get without acknowledgement", async |c| {
+            told_of(c.basic_get_no_ack("q").await)?.map_or(Err("nothing".to_owned()), |_| Ok(()))
+        }),
         on_channel("basic.qos", async |c| {
             told(c.basic_qos(10, QosScope::Consumer).await)
         }),
@@ -401,6 +425,9 @@ fn consuming() -> Vec<Operation> {
             let mut consumer = consumer.map_err(|error| format!("{error:?}"))?;
             told(consumer.next().await.unwrap())
         }),
+        on_channel("cancel by tag", async |c| {
+            told(c.basic_cancel("standing").await)
+        }),
         #[expect(
             clippy::await_holding_refcell_ref,
             reason = "nobody else looks meanwhile"
@@ -412,6 +439,9 @@ fn consuming() -> Vec<Operation> {
 fn ending() -> Vec<Operation> {
     vec![
         on_connection("open_channel", async |c| told(c.open_channel().await)),
+        on_connection("open_channel_numbered", async |c| {
+            told(c.open_channel_numbered(7).await)
+        }),
         on_connection("open_publisher", async |c| told(c.open_publisher().await)),
         on_connection("a publisher of a channel", async |c| {
             let channel = c
@@ -434,8 +464,16 @@ fn ending() -> Vec<Operation> {
         on_connection("opened", async |c| told(c.opened().await)),
         // It ends with the connection only, and says why.
         on_connection("closed", async |c| Err(format!("{:?}", c.closed().await))).without_end(),
+        on_channel("a channel's closed", async |c| {
+            Err(format!("{:?}", c.closed().await))
+        })
+        .without_end(),
         on_channel("channel.close", async |c| told(c.close().await))
             .leaves(After::ChannelMayBeClosed),
+        on_channel("channel.close with a code", async |c| {
+            told(c.close_with(amqp_spec::ReplyCode(299), "enough").await)
+        })
+        .leaves(After::ChannelMayBeClosed),
         on_connection("connection.close", async |c| told(c.close().await))
             .leaves(After::ConnectionMayBeClosed),
     ]
