@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use amqp_spec::wire::{FieldTable, ShortStr};
 use amqp_spec::{ReplyCode, connection};
 
+use crate::capabilities::ServerCapabilities;
 use crate::channel::Channel;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage};
 use crate::options::ConnectionOptions;
@@ -97,7 +98,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// How far it came and what happened then. Who asks again may hear only that it ended.
+    /// How far it came and what happened then.
     ///
     /// # Cancel safety
     ///
@@ -163,6 +164,12 @@ impl Connection {
     #[must_use]
     pub fn server_properties(&self) -> FieldTable {
         self.handle.opening.server_properties()
+    }
+
+    /// What the broker says it can do.
+    #[must_use]
+    pub fn server_capabilities(&self) -> ServerCapabilities {
+        ServerCapabilities::of(&self.server_properties())
     }
 
     /// Waits until the connection has ended, for whatever reason, and tells it.

@@ -47,6 +47,7 @@
 pub mod adapter;
 mod blocked;
 mod call;
+mod capabilities;
 mod channel;
 mod connection;
 mod consumer;
@@ -72,6 +73,7 @@ mod uri;
 pub use amqp_spec;
 
 pub use self::blocked::WhenBlocked;
+pub use self::capabilities::ServerCapabilities;
 pub use self::channel::{Channel, Flow, Multiple, NoWait, PreparedPublish, QosScope, Requeue};
 pub use self::connection::Connection;
 pub use self::consumer::{

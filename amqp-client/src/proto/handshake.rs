@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::core::{Core, Phase};
 use super::link::Limits;
 use super::methods::queue;
-use crate::error::{ChannelError, ConnectCause, ConnectionError, Violation};
+use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
 use crate::options::{Heartbeat, OptionError};
 use crate::sasl::{AuthMechanism, Credentials};
 
@@ -129,7 +129,12 @@ impl Core {
                 }
             }
             Err(cause) => {
-                self.opening.fail(self.stage(), cause);
+                // What follows has begun with this answer.
+                let stage = match next {
+                    Step::Start | Step::Tune => Stage::Login,
+                    Step::OpenOk => Stage::Open,
+                };
+                self.opening.fail(stage, cause);
                 self.lost(ConnectionError::Closed);
             }
         }

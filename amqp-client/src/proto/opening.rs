@@ -7,7 +7,7 @@ use amqp_spec::wire::FieldTable;
 
 use super::sync::lock;
 use super::watchers::Watchers;
-use crate::error::{ConnectCause, ConnectionError, Stage};
+use crate::error::{ConnectCause, Stage};
 
 /// The outcome of the handshake.
 #[derive(Debug, Default)]
@@ -52,26 +52,15 @@ impl Opening {
         self.state().server_properties.clone()
     }
 
-    /// Waits for the outcome; what exactly failed is told once, and that it failed always.
+    /// Waits for the outcome.
     pub(crate) fn poll(
         &self,
         place: &mut Option<u64>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), (Stage, ConnectCause)>> {
         let mut state = self.state();
-        match state.outcome.take() {
-            Some(Ok(())) => {
-                state.outcome = Some(Ok(()));
-                Poll::Ready(Ok(()))
-            }
-            Some(Err((stage, cause))) => {
-                let ended = match &cause {
-                    ConnectCause::Connection(error) => error.clone(),
-                    _ => ConnectionError::Closed,
-                };
-                state.outcome = Some(Err((stage, ConnectCause::Connection(ended))));
-                Poll::Ready(Err((stage, cause)))
-            }
+        match &state.outcome {
+            Some(outcome) => Poll::Ready(outcome.clone()),
             None => {
                 state.watchers.watch(place, context);
                 Poll::Pending

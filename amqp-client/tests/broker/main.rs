@@ -26,6 +26,7 @@ mod ending;
 mod errors;
 mod faults;
 mod giving_back;
+mod login;
 mod memory;
 mod messages;
 mod methods;

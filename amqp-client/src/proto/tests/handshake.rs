@@ -135,7 +135,7 @@ fn no_mechanism_in_common_is_told_with_what_was_offered() {
     let mut opened = opening(&pair);
     pair.feed(&wire::start("EXTERNAL PLAINTEXT"));
     match opened.ready() {
-        Err((Stage::Start, ConnectCause::Mechanism { offered, wanted })) => {
+        Err((Stage::Login, ConnectCause::Mechanism { offered, wanted })) => {
             assert_eq!(offered, "EXTERNAL PLAINTEXT");
             assert_eq!(wanted, "PLAIN AMQPLAIN");
         }

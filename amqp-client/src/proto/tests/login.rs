@@ -155,7 +155,7 @@ fn sent_with_token(token: usize, server: &amqp_spec::wire::FieldTable) -> Result
         return Ok(sent.len() - 8);
     }
     match opened.ready() {
-        Err((Stage::Start, cause @ ConnectCause::LoginTooLarge { .. })) => {
+        Err((Stage::Login, cause @ ConnectCause::LoginTooLarge { .. })) => {
             Err(format!("{cause:?}"))
         }
         other => panic!("{other:?}"),

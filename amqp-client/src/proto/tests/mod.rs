@@ -43,6 +43,7 @@ mod late;
 mod login;
 mod numbers;
 mod order;
+mod renewal;
 mod requests;
 mod robustness;
 mod room;
