@@ -38,6 +38,7 @@ pub(crate) fn start_about<'m, M: TypedMethod<'m> + Request>(
     let started = shared.link.outbox().request(shared.at, method, slot);
     match started {
         Ok(wake) => {
+            shared.link.trace.request(shared.at.channel, M::NAME);
             wake.now();
             Ok(PendingReply {
                 answer,
@@ -65,6 +66,7 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
     let started = link.outbox().request_of_connection(method, slot);
     match started {
         Ok(wake) => {
+            link.trace.request(0, M::NAME);
             wake.now();
             Ok(PendingReply {
                 answer,

@@ -17,6 +17,7 @@ use crate::proto::request::{Answer, Barrier, Effect, Slot, after};
 use crate::proto::watchers::Watch;
 use crate::proto::{Core, Limits};
 use crate::publisher::Publisher;
+use crate::trace::Trace;
 
 /// A connection to a broker.
 ///
@@ -71,7 +72,9 @@ impl Connection {
         options: &ConnectionOptions,
         clock: fn() -> std::time::Instant,
     ) -> (Core, Self) {
-        let (core, link, opening) = Core::new(options.to_core(clock), clock());
+        let core_options = options.to_core(clock);
+        let trace = Trace::new(&options.address(), &core_options.login.virtual_host);
+        let (core, link, opening) = Core::new(core_options, trace, clock());
         let close_timeout = options.close_timeout;
         let handle = Handle {
             link,

@@ -68,6 +68,7 @@ mod sasl;
 mod secret;
 #[cfg(feature = "tokio")]
 mod tls;
+mod trace;
 mod uri;
 
 pub use amqp_spec;

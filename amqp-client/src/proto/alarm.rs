@@ -13,12 +13,11 @@ use crate::events::Event;
 impl Core {
     /// `connection.blocked` has come.
     pub(super) fn blocked(&mut self, reason: &Arc<str>) {
-        let event = Event::Blocked {
-            reason: Arc::clone(reason),
-        };
+        let known = Arc::clone(reason);
+        let first = self.link.outbox().block(known, self.now, &mut self.wakers);
+        self.link.trace.blocked(reason);
         let reason = Arc::clone(reason);
-        let first = self.link.outbox().block(reason, self.now, &mut self.wakers);
-        self.emit(Source::Connection, &event);
+        self.emit(Source::Connection, &Event::Blocked { reason });
         if first {
             self.blocked_until = self.blocked_timeout.map(|limit| after(self.now, limit));
         }
@@ -33,6 +32,7 @@ impl Core {
             .outbox()
             .unblock(self.now, timeout, &mut self.wakers);
         if ended {
+            self.link.trace.unblocked();
             self.resume_fetching();
             self.emit(Source::Connection, &Event::Unblocked);
         }

@@ -35,6 +35,7 @@ use crate::blocked::WhenBlocked;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
 use crate::events::Event;
 use crate::sasl::SaslExchange;
+use crate::trace::Trace;
 
 /// What a core needs to know from the start.
 #[derive(Clone, Debug)]
@@ -122,13 +123,17 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 
 impl Core {
     /// A core that is about to open a connection, and the state it shares with the handles.
-    pub(crate) fn new(options: CoreOptions, now: Instant) -> (Self, Arc<Link>, Arc<Opening>) {
+    pub(crate) fn new(
+        options: CoreOptions,
+        trace: Trace,
+        now: Instant,
+    ) -> (Self, Arc<Link>, Arc<Opening>) {
         // Before tuning, only the smallest frame may be sent.
         let frame_max = usize::try_from(constants::FRAME_MIN_SIZE).unwrap_or(usize::MAX);
         let mut outbox = Outbox::new(frame_max, options.high_water);
         outbox.set_when_blocked(options.when_blocked);
         outbox.push_raw(&frame::PROTOCOL_HEADER);
-        let mut link = Link::new(outbox, options.request_timeout, options.clock);
+        let mut link = Link::new(outbox, options.request_timeout, options.clock, trace);
         link.consumer_tag_seed = options.consumer_tag_seed;
         let link = Arc::new(link);
         let opening = Arc::new(Opening::default());
@@ -317,6 +322,7 @@ impl Core {
                 self.link.outbox().push_raw(&frame::HEARTBEAT);
             }
             Due::PeerDead { silence } => {
+                self.link.trace.heartbeat_missed(silence);
                 self.lost(ConnectionError::HeartbeatTimeout(silence));
                 return;
             }
@@ -328,13 +334,18 @@ impl Core {
         self.expire_fetching(now);
         let mut wakers = std::mem::take(&mut self.wakers);
         let mut close_overdue = false;
+        let mut overdue = Vec::new();
         self.link.outbox().expire(now, |id, slot| {
             close_overdue |= id == 0 && slot.is_farewell();
+            overdue.push((id, slot.name));
             slot.answer
                 .time_out(ChannelError::Timeout { method: slot.name }, &mut wakers);
         });
         self.link.timers.expire(now, &mut wakers);
         self.wakers = wakers;
+        for (id, method) in overdue {
+            self.link.trace.timed_out(id, method);
+        }
         if close_overdue {
             self.lost(ConnectionError::CloseTimeout);
         }
@@ -394,6 +405,7 @@ impl Core {
             Violation::MessageTooLarge { .. } => Some(ReplyCode::CONTENT_TOO_LARGE),
             Violation::Tuning { .. } => None,
         };
+        self.link.trace.violation(&violation);
         self.end(violation.into());
         if let Some(reply_code) = goodbye.filter(|_| open) {
             let close = connection::Close {
@@ -421,6 +433,8 @@ impl Core {
         self.hand_over();
         self.opening
             .fail(self.stage(), ConnectCause::Connection(cause.clone()));
+        let stage = self.stage();
+        let was_open = matches!(self.phase, Phase::Open);
         self.phase = Phase::Ended;
         self.give_up = Some(after(self.now, LAST_WORDS));
         let (slots, mut wakers) = self.link.outbox().close(&cause, &mut unsent);
@@ -437,6 +451,11 @@ impl Core {
                 cause: error.clone(),
             };
             self.emit(Source::ChannelWithConnection(channel.shared.at), &event);
+        }
+        if was_open {
+            self.link.trace.closed(&cause);
+        } else {
+            self.link.trace.not_opened(stage, &cause);
         }
         self.emit(Source::Connection, &Event::ConnectionClosed { cause });
         self.wakers.append(&mut wakers);

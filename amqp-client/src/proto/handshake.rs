@@ -185,6 +185,7 @@ impl Core {
     /// `connection.open-ok` has come.
     pub(super) fn open_ok(&mut self) {
         self.phase = Phase::Open;
+        self.link.trace.opened(self.link.limits());
         // What we said at the login has been written long since.
         self.transmit.wipe();
         self.link.outbox().wipe();

@@ -16,6 +16,7 @@ use super::watchers::Watchers;
 use crate::delivery::ReturnedMessage;
 use crate::error::ConnectionError;
 use crate::events::Event;
+use crate::trace::Trace;
 
 /// Inbound octets above which the socket is not read, unless somebody waits for an answer.
 const INBOUND_HIGH: usize = 16 * 1024 * 1024;
@@ -41,6 +42,7 @@ pub(crate) struct Link {
     pub(crate) tally: Tally,
     /// Who waits for a time.
     pub(crate) timers: Timers,
+    pub(crate) trace: Trace,
 }
 
 /// Why the connection ended, and who wants to know.
@@ -63,7 +65,12 @@ pub struct Limits {
 }
 
 impl Link {
-    pub(crate) fn new(outbox: Outbox, request_timeout: Duration, clock: fn() -> Instant) -> Self {
+    pub(crate) fn new(
+        outbox: Outbox,
+        request_timeout: Duration,
+        clock: fn() -> Instant,
+        trace: Trace,
+    ) -> Self {
         Self {
             outbox: Mutex::new(outbox),
             buffered: AtomicUsize::new(0),
@@ -81,6 +88,7 @@ impl Link {
             listeners: Listeners::default(),
             tally: Tally::default(),
             timers: Timers::default(),
+            trace,
         }
     }
 
@@ -120,7 +128,10 @@ impl Link {
             channel: at.channel,
             message: Arc::new(ReturnedMessage::new(message)),
         };
-        self.emit(Source::Channel(at), &event, wakers);
+        let listeners = self.emit(Source::Channel(at), &event, wakers);
+        if let (Event::Returned { message, .. }, 0) = (&event, listeners) {
+            self.trace.returned(at.channel, message);
+        }
     }
 
     /// Why the connection ended, if it has.

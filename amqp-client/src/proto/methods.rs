@@ -77,6 +77,7 @@ impl Core {
                     method: method.name(),
                     channel: 0,
                 })?;
+                self.link.trace.reply(0, method.name());
                 self.answer(&slot, payload);
                 Ok(())
             }
@@ -179,6 +180,7 @@ impl Core {
                 }),
             };
         };
+        self.link.trace.reply(id, method.name());
         match (std::mem::replace(&mut slot.effect, Effect::Nothing), method) {
             (Effect::Get { no_ack }, Method::BasicGetOk(get_ok)) => {
                 let at = content::layout_of_get_ok(get_ok);
@@ -204,6 +206,7 @@ impl Core {
                 if let Some(channel) = self.channels.get_mut(index) {
                     *channel = Some(Box::new(InChannel::new(shared)));
                 }
+                self.link.trace.channel_opened(id);
             }
             (Effect::Consume(queue), Method::BasicConsumeOk(ok)) => {
                 let wanted = queue.activate();
@@ -211,6 +214,7 @@ impl Core {
                     channel.add_consumer(ok.consumer_tag.as_bytes(), queue);
                     channel.shared.at
                 });
+                self.link.trace.consumer_started(id, ok.consumer_tag);
                 if let (false, Some(at)) = (wanted, at) {
                     self.cancel_abandoned(at, ok.consumer_tag);
                 }
@@ -297,6 +301,7 @@ impl Core {
         let at = channel.shared.at;
         self.send_quietly(at, &channel::FlowOk { active });
         if changed {
+            self.link.trace.flow(id, active);
             let event = Event::ChannelFlow {
                 channel: id,
                 active,
@@ -317,6 +322,7 @@ impl Core {
                 cause: error.clone(),
             };
             self.emit(Source::Channel(channel.shared.at), &event);
+            self.link.trace.channel_closed(id, error);
         }
         self.link.outbox().take_waiters(id, &mut self.wakers);
         for slot in &slots {
@@ -384,6 +390,8 @@ impl Core {
             by,
         };
         self.emit(Source::Channel(at), &event);
+        let tag = queue.tag.as_ref();
+        self.link.trace.consumer_cancelled(at.channel, tag, by);
     }
 
     // ── What nobody waits for ───────────────────────────────────────────────────────────────

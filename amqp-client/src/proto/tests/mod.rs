@@ -48,5 +48,7 @@ mod requests;
 mod robustness;
 mod room;
 mod settling;
+#[cfg(feature = "tracing")]
+mod tracing;
 mod unsent;
 mod wakeups;

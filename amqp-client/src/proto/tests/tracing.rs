@@ -1,0 +1,237 @@
+//! What subscribers of `tracing` are told: the scheme of docs/observability.md, and never a body or
+//! a secret.
+
+use std::fmt::{Debug, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use amqp_spec::{channel, connection, field_table};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber, subscriber};
+
+use super::order::publish;
+use super::pair::{Pair, quiet};
+use super::task::{Task, done};
+use super::wire;
+use crate::{ConnectionOptions, Message, QueueDeclare};
+
+/// Writes down everything that it is told.
+#[derive(Clone, Default)]
+struct Capture(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            write!(self.0, " {value:?}").unwrap();
+        } else {
+            write!(self.0, " {field}={value:?}").unwrap();
+        }
+    }
+}
+
+impl Subscriber for Capture {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("amqp_client")
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut line = Line(format!("span {}", span.metadata().name()));
+        span.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        self.0.lock().unwrap().push(format!("{values:?}"));
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        assert!(event.parent().is_some(), "outside of the connection's span");
+        let metadata = event.metadata();
+        let target = metadata.target().strip_prefix("amqp_client::").unwrap();
+        let mut line = Line(format!("{} {target}", metadata.level()));
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// What is told while this runs.
+fn told(test: impl FnOnce()) -> Vec<String> {
+    let capture = Capture::default();
+    subscriber::with_default(capture.clone(), test);
+    capture.0.lock().unwrap().clone()
+}
+
+/// The same without requests and replies.
+fn told_above_trace(test: impl FnOnce()) -> Vec<String> {
+    let mut lines = told(test);
+    lines.retain(|line| !line.starts_with(Level::TRACE.as_str()));
+    lines
+}
+
+fn open(options: &ConnectionOptions) -> Pair {
+    Pair::open_tuned(options, (10, 8192, 60))
+}
+
+#[test]
+fn life_of_a_connection_is_told() {
+    let lines = told_above_trace(|| {
+        let mut pair = open(&quiet().host("broker.example"));
+        let channel = pair.channel();
+        let consumer = pair.consumer(&channel, "tag");
+        let reason = wire::short("low on memory");
+        pair.says(0, &connection::Blocked { reason });
+        pair.says(0, &connection::Unblocked {});
+        pair.says(1, &channel::Flow { active: false });
+        let mut cancelling = Task::start(consumer.cancel());
+        pair.sent();
+        pair.feed(&wire::cancel_ok(1, "tag"));
+        cancelling.ready().unwrap();
+        let mut closing = Task::start(channel.close());
+        pair.sent();
+        pair.says(1, &channel::CloseOk {});
+        closing.ready().unwrap();
+        let connection = pair.connection.clone();
+        let mut closing = Task::start(async move { connection.close().await });
+        pair.sent();
+        pair.says(0, &connection::CloseOk {});
+        closing.ready().unwrap();
+    });
+    let (span, events) = lines.split_first().unwrap();
+    let numberless: String = span.chars().filter(|c| !c.is_ascii_digit()).collect();
+    assert_eq!(
+        numberless,
+        "span amqp.connection id= address=\"broker.example:\" virtual_host=\"/\""
+    );
+    assert_eq!(
+        events,
+        [
+            "INFO connection connection opened channel_max=10 frame_max=8192 heartbeat=0ns",
+            "DEBUG channel channel opened channel=1",
+            "DEBUG consumer consumer started channel=1 consumer_tag=tag",
+            "WARN connection connection blocked reason=\"low on memory\"",
+            "INFO connection connection unblocked",
+            "INFO channel channel flow channel=1 active=false",
+            "DEBUG consumer consumer cancelled channel=1 consumer_tag=tag",
+            "DEBUG channel channel closed channel=1 cause=channel closed by the application",
+            "INFO connection connection closed cause=connection closed by the application",
+        ]
+    );
+}
+
+#[test]
+fn what_the_broker_ends_is_told_as_a_warning() {
+    let lines = told_above_trace(|| {
+        let mut pair = open(&quiet());
+        let channel = pair.channel();
+        let _consumer = pair.consumer(&channel, "tag");
+        let cancel = amqp_spec::basic::Cancel {
+            consumer_tag: wire::short("tag"),
+            no_wait: true,
+        };
+        pair.says(1, &cancel);
+        pair.feed(&wire::returned(1, "nowhere", b"body"));
+        pair.feed(&wire::channel_close(1));
+        pair.feed(&wire::connection_close());
+    });
+    let expected = [
+        "WARN consumer consumer cancelled by the broker",
+        "WARN publish message returned, and nobody waits for it channel=1 reply_code=312",
+        "WARN channel channel closed channel=1 cause=channel 1 closed by the broker: 404",
+        "WARN connection connection closed cause=connection closed by the broker: ",
+    ];
+    let warnings: Vec<_> = lines
+        .iter()
+        .filter(|line| line.starts_with("WARN"))
+        .collect();
+    assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+    for (line, expected) in warnings.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line}");
+    }
+}
+
+#[test]
+fn violations_and_silence_are_told_once() {
+    let lines = told_above_trace(|| {
+        let mut pair = open(&quiet());
+        pair.feed(&wire::method(7, &channel::CloseOk {}));
+        pair.feed(&wire::method(7, &channel::CloseOk {}));
+        let mut pair = open(&quiet().heartbeat(Duration::from_secs(10)));
+        pair.advance(Duration::from_secs(60));
+    });
+    let count = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
+    let violation = "DEBUG connection protocol violated by the broker violation=frame on channel 7";
+    assert_eq!(count(violation), 1, "{lines:?}");
+    assert_eq!(count("WARN connection heartbeats missed silence=20s"), 1);
+    assert_eq!(count("WARN connection connection closed"), 2);
+}
+
+#[test]
+fn requests_are_told_at_trace_and_those_without_a_reply_at_debug() {
+    let lines = told(|| {
+        let mut pair = open(&quiet());
+        let channel = pair.channel();
+        let mut declaring = Task::start(channel.queue_declare(QueueDeclare::new("q")));
+        pair.sent();
+        pair.feed(&wire::declare_ok(1, "q"));
+        declaring.ready().unwrap();
+        let mut purging = Task::start(channel.queue_purge("q"));
+        pair.advance(Duration::from_secs(30));
+        assert!(purging.ready().is_err());
+    });
+    for line in [
+        "TRACE request request channel=1 method=\"queue.declare\"",
+        "TRACE request reply channel=1 method=\"queue.declare-ok\"",
+        "DEBUG request no reply in time channel=1 method=\"queue.purge\"",
+    ] {
+        assert!(lines.iter().any(|told| told == line), "{line}: {lines:#?}");
+    }
+}
+
+#[test]
+fn messages_are_not_told_and_neither_are_bodies_and_secrets() {
+    let secret = "s3cr3t-of-the-tests";
+    let lines = told(|| {
+        let options = quiet().credentials("app", secret);
+        let mut pair = open(&options);
+        let publisher = pair.publisher();
+        let channel = publisher.channel().clone();
+        let mut consumer = pair.consumer(&channel, "tag");
+        let headers = field_table! { "token" => secret };
+        let message = Message::new(secret)
+            .headers(&headers)
+            .correlation_id(secret);
+        let sent = done(publisher.mandatory().send("", "key", &message)).unwrap();
+        for delivery in pair.deliver(&mut consumer, 1..=10) {
+            publish(&channel, "key", 10);
+            delivery.ack().unwrap();
+        }
+        pair.feed(&wire::returned(1, "key", secret.as_bytes()));
+        drop(sent);
+        pair.feed(&wire::returned(1, "key", secret.as_bytes()));
+        let mut getting = Task::start(channel.basic_get("q"));
+        pair.sent();
+        pair.feed(&wire::content(1, &wire::get_ok(11), secret.as_bytes()));
+        drop(getting.ready().unwrap());
+        pair.feed(&wire::delivery(1, "nobody", 12, secret.as_bytes()));
+        pair.feed(secret.as_bytes());
+    });
+    let all = lines.join("\n");
+    assert!(!all.contains(secret), "{all}");
+    let octets = format!("{:?}", secret.as_bytes());
+    assert!(!all.contains(octets.trim_matches(['[', ']'])), "{all}");
+    for word in ["publish ", "delivery", "ack"] {
+        let told = lines.iter().filter(|line| line.contains(word)).count();
+        // Only what came back to nobody.
+        assert!(told <= 2, "{word}: {lines:#?}");
+    }
+}

@@ -1,0 +1,204 @@
+//! What the library tells `tracing`, if the feature of that name is on; otherwise nothing of this is
+//! compiled. `docs/observability.md` describes the scheme, which is part of what users rely on.
+//!
+//! Nothing is told per message, unless one comes back to nobody. Bodies, header values and
+//! credentials are never told. A subscriber is the user's code: nothing here may be called while a
+//! lock is held.
+
+use std::time::Duration;
+
+use amqp_spec::wire::ShortStr;
+
+use crate::delivery::ReturnedMessage;
+use crate::error::{ChannelError, ConnectionError, Initiator, Stage, Violation};
+use crate::proto::Limits;
+
+/// Tells one event within the connection's span.
+macro_rules! tell {
+    ($trace:expr, $target:literal, $level:ident, $($fields:tt)*) => {
+        #[cfg(feature = "tracing")]
+        tracing::event!(
+            target: concat!("amqp_client::", $target),
+            parent: &$trace.span,
+            tracing::Level::$level,
+            $($fields)*
+        )
+    };
+}
+
+/// The span of one connection.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+#[cfg_attr(
+    not(feature = "tracing"),
+    allow(
+        clippy::single_match,
+        clippy::unused_self,
+        unused_variables,
+        reason = "there is nobody to be told"
+    )
+)]
+impl Trace {
+    #[cfg(feature = "tracing")]
+    pub(crate) fn new(address: &str, virtual_host: &str) -> Self {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        /// Tells the connections of a process apart.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // It outlives whatever span it was opened in.
+        let span = tracing::info_span!(
+            target: "amqp_client::connection",
+            parent: None,
+            "amqp.connection",
+            id = NEXT.fetch_add(1, Ordering::Relaxed),
+            address,
+            virtual_host,
+        );
+        Self { span }
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    pub(crate) fn new(_address: &str, _virtual_host: &str) -> Self {
+        Self {}
+    }
+
+    // ── The connection ──────────────────────────────────────────────────────────────────────
+
+    pub(crate) fn opened(&self, limits: Limits) {
+        tell!(
+            self,
+            "connection",
+            INFO,
+            channel_max = limits.channel_max,
+            frame_max = limits.frame_max,
+            heartbeat = ?limits.heartbeat,
+            "connection opened"
+        );
+    }
+
+    pub(crate) fn not_opened(&self, stage: Stage, cause: &ConnectionError) {
+        tell!(self, "connection", DEBUG, %stage, %cause, "connection not opened");
+    }
+
+    pub(crate) fn closed(&self, cause: &ConnectionError) {
+        match cause.initiator() {
+            Initiator::Application => {
+                tell!(self, "connection", INFO, %cause, "connection closed");
+            }
+            Initiator::Library | Initiator::Broker => {
+                tell!(self, "connection", WARN, %cause, "connection closed");
+            }
+        }
+    }
+
+    pub(crate) fn violation(&self, violation: &Violation) {
+        tell!(self, "connection", DEBUG, %violation, "protocol violated by the broker");
+    }
+
+    pub(crate) fn heartbeat_missed(&self, silence: Duration) {
+        tell!(self, "connection", WARN, ?silence, "heartbeats missed");
+    }
+
+    pub(crate) fn blocked(&self, reason: &str) {
+        tell!(self, "connection", WARN, reason, "connection blocked");
+    }
+
+    pub(crate) fn unblocked(&self) {
+        tell!(self, "connection", INFO, "connection unblocked");
+    }
+
+    // ── Channels and consumers ──────────────────────────────────────────────────────────────
+
+    pub(crate) fn channel_opened(&self, channel: u16) {
+        tell!(self, "channel", DEBUG, channel, "channel opened");
+    }
+
+    pub(crate) fn channel_closed(&self, channel: u16, cause: &ChannelError) {
+        match cause {
+            ChannelError::ClosedByBroker(_) => {
+                tell!(self, "channel", WARN, channel, %cause, "channel closed");
+            }
+            _ => {
+                tell!(self, "channel", DEBUG, channel, %cause, "channel closed");
+            }
+        }
+    }
+
+    pub(crate) fn flow(&self, channel: u16, active: bool) {
+        tell!(self, "channel", INFO, channel, active, "channel flow");
+    }
+
+    pub(crate) fn consumer_started(&self, channel: u16, tag: ShortStr<'_>) {
+        tell!(
+            self,
+            "consumer",
+            DEBUG,
+            channel,
+            consumer_tag = %text(tag),
+            "consumer started"
+        );
+    }
+
+    pub(crate) fn consumer_cancelled(&self, channel: u16, tag: ShortStr<'_>, by: Initiator) {
+        match by {
+            Initiator::Broker => {
+                tell!(
+                    self,
+                    "consumer",
+                    WARN,
+                    channel,
+                    consumer_tag = %text(tag),
+                    "consumer cancelled by the broker"
+                );
+            }
+            Initiator::Application | Initiator::Library => {
+                tell!(
+                    self,
+                    "consumer",
+                    DEBUG,
+                    channel,
+                    consumer_tag = %text(tag),
+                    "consumer cancelled"
+                );
+            }
+        }
+    }
+
+    /// A message has come back, and nobody listens.
+    pub(crate) fn returned(&self, channel: u16, message: &ReturnedMessage) {
+        tell!(
+            self,
+            "publish",
+            WARN,
+            channel,
+            reply_code = message.reply_code.0,
+            reply_text = message.reply_text,
+            exchange = %text(message.exchange()),
+            routing_key = %text(message.routing_key()),
+            "message returned, and nobody waits for it"
+        );
+    }
+
+    // ── Requests ────────────────────────────────────────────────────────────────────────────
+
+    pub(crate) fn request(&self, channel: u16, method: &'static str) {
+        tell!(self, "request", TRACE, channel, method, "request");
+    }
+
+    pub(crate) fn reply(&self, channel: u16, method: &'static str) {
+        tell!(self, "request", TRACE, channel, method, "reply");
+    }
+
+    pub(crate) fn timed_out(&self, channel: u16, method: &'static str) {
+        tell!(self, "request", DEBUG, channel, method, "no reply in time");
+    }
+}
+
+/// Names are octets; what is not UTF-8 is replaced.
+#[cfg(feature = "tracing")]
+fn text(name: ShortStr<'_>) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(name.as_bytes())
+}
