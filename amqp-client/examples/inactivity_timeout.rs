@@ -4,14 +4,13 @@
 //! got: one
 //! got: two
 //! nothing for 300 ms
-//! undelivered: 0
+//! cancelled
 //! ```
 
 use std::error::Error;
 use std::time::Duration;
 
-use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare};
-use tokio::time::timeout;
+use amqp_client::{Connection, ConnectionOptions, Message, NextWithin, QueueDeclare};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -26,23 +25,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let mut news = channel.consume("news").await?;
-    let idle = Duration::from_millis(300);
-    // Dropping `next()`, as the timeout does, loses nothing.
-    while let Ok(Some(delivery)) = timeout(idle, news.next()).await {
-        let delivery = delivery?;
-        println!("got: {}", delivery.text()?);
-        delivery.ack()?;
+    while let Some(next) = news.next_within(Duration::from_millis(300)).await {
+        match next? {
+            NextWithin::Delivery(delivery) => {
+                println!("got: {}", delivery.text()?);
+                delivery.ack()?;
+            }
+            NextWithin::Idle => {
+                println!("nothing for 300 ms");
+                // The loop ends when what had come before the broker's answer is taken.
+                news.cancel().await?;
+            }
+        }
     }
-    println!("nothing for 300 ms");
-
-    news.cancel().await?;
-    // What had come before the broker answered is still here.
-    let mut n_undelivered = 0;
-    while let Some(delivery) = news.next().await {
-        delivery?.ack()?;
-        n_undelivered += 1;
-    }
-    println!("undelivered: {n_undelivered}");
+    println!("cancelled");
     connection.close().await?;
     Ok(())
 }

@@ -8,7 +8,7 @@
 
 use std::error::Error;
 
-use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare};
+use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare, StreamOffset};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -29,14 +29,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .await?;
     }
 
-    let from_start = channel
-        .consume("events")
-        .argument("x-stream-offset", "first");
-    let from_three = channel.consume("events").argument("x-stream-offset", 3);
-    for (name, consume) in [("the beginning", from_start), ("offset 3", from_three)] {
+    for (name, start) in [
+        ("the beginning", StreamOffset::First),
+        ("offset 3", StreamOffset::Offset(3)),
+    ] {
         let mut offsets = Vec::new();
-        // Streams insist on a limit and on acknowledgements, which only make room for more.
-        let mut consumer = consume.prefetch(100).await?;
+        // Acknowledgements of a stream take nothing away: they make room for more.
+        let mut consumer = channel.consume("events").offset(start).await?;
         while let Some(event) = consumer.next().await {
             let event = event?;
             let headers = event.properties().headers().unwrap_or_default();

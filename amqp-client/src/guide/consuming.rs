@@ -58,7 +58,7 @@
 //! How many deliveries may be unsettled at once; the broker sends no more. The default is
 //! [200](crate::DEFAULT_PREFETCH). With 1, a slow consumer never holds messages that an idle one could
 //! take, at the price of a round trip for each. With handlers of a millisecond, 100 to 300 keep
-//! the connection busy. Zero is no limit: memory is then bounded by the queue only.
+//! the connection busy. [`unlimited`](crate::Consume::unlimited) lets the whole queue come at once.
 //!
 //! # Several at a time
 //!
@@ -83,6 +83,20 @@
 //! With a prefetch of 1 and no tasks, messages of a queue with one consumer are handled in order;
 //! anything else may change it, a redelivery too.
 //!
+//! [`recv_many`](crate::Consumer::recv_many) takes what is at hand in one go, for a database that likes
+//! batches: `examples/batches.rs`.
+//!
+//! # When nothing comes
+//!
+//! [`next_within`](crate::Consumer::next_within) waits no longer than it is told, and says so; the
+//! consumer goes on. `tokio::time::timeout` around `next()` does as well: nothing is lost by it.
+//!
+//! # Streams
+//!
+//! [`offset`](crate::Consume::offset) says where reading begins: [`StreamOffset`](crate::StreamOffset).
+//! Acknowledgements of a stream take nothing away, they make room for more deliveries.
+//! `examples/stream_from_offset.rs` is a whole program.
+//!
 //! # Stopping
 //!
 //! [`Consumer::cancel`] asks the broker to send nothing more; what has come by then is still yielded,
@@ -94,7 +108,9 @@
 //!
 //! [`no_ack`](crate::Consume::no_ack) makes the broker forget a message when it sends it. There is
 //! nothing to settle then, and no method for it: the consumer yields [`Received`]. Messages on their way
-//! when a connection breaks are lost. It suits replies, live views and the like.
+//! when a connection breaks are lost. It suits replies, live views and the like. There is no prefetch either:
+//! a consumer that is too slow makes the connection wait, unless
+//! [`when_slow`](crate::Consume::when_slow) says otherwise.
 //!
 //! # What is in a delivery
 //!

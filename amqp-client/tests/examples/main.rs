@@ -47,6 +47,7 @@ macro_rules! examples {
 }
 
 examples! {
+    batches
     connecting
     fetch
     graceful_shutdown
