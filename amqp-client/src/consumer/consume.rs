@@ -12,7 +12,7 @@ use amqp_spec::wire::{FieldTable, ShortStr, ShortString, TooLong, Value};
 use super::{Acknowledgement, Automatic, Consumer, Manual, StreamOffset};
 use crate::call::{PendingReply, slot, slot_about};
 use crate::channel::Channel;
-use crate::error::{About, ChannelError};
+use crate::error::{About, ArgumentError, ChannelError};
 use crate::proto::consumer::ConsumerQueue;
 use crate::proto::request::{Barrier, Effect};
 
@@ -159,7 +159,8 @@ impl<A: Acknowledgement> Consume<A> {
     /// Default: [`StreamOffset::Next`].
     ///
     /// Streams need a prefetch and acknowledgements, which are the default here: without the one
-    /// RabbitMQ closes the channel (406), without the other the connection (540).
+    /// RabbitMQ closes the channel (406), without the other the connection (540). So together with
+    /// this it is refused here, with [`ChannelError::Invalid`].
     pub fn offset(mut self, offset: StreamOffset) -> Self {
         self.offset = Some(offset);
         self
@@ -185,6 +186,7 @@ impl<A: Acknowledgement> Consume<A> {
                 .insert(ShortStr::literal("x-priority"), priority);
         }
         if let Some(offset) = self.offset {
+            check_stream(A::NO_ACK, self.prefetch)?;
             offset.write(&mut self.arguments);
         }
         let shared = self.channel.shared();
@@ -276,6 +278,19 @@ impl<A: Acknowledgement> Consume<A> {
         let (link, tags) = (Arc::clone(&shared.link), Arc::clone(&shared.tags));
         Ok(ConsumerQueue::new(tag, A::NO_ACK, limit, link, tags))
     }
+}
+
+/// RabbitMQ lets nobody read a stream without acknowledging, or without a limit.
+fn check_stream(no_ack: bool, prefetch: Option<u16>) -> Result<(), ArgumentError> {
+    let other = match prefetch {
+        _ if no_ack => "no_ack",
+        Some(0) => "a prefetch of 0",
+        _ => return Ok(()),
+    };
+    Err(ArgumentError::Contradiction {
+        one: "x-stream-offset",
+        other,
+    })
 }
 
 impl<A: Acknowledgement + 'static> IntoFuture for Consume<A> {

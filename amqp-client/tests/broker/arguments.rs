@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use amqp_client::{
     ChannelError, Connection, DeadLetterStrategy, LeaderLocator, Message, Overflow, PublishError,
-    QueueDeclare,
+    QosScope, QueueDeclare, StreamOffset,
 };
 
 use crate::support::{declare, run, until_ready};
@@ -392,5 +392,32 @@ fn a_full_queue_refuses_or_drops_or_dead_letters_as_declared() {
             let got = channel.basic_get_no_ack(queue).await.unwrap().unwrap();
             assert_eq!(got.delivery.body(), body.as_bytes(), "{queue}");
         }
+    });
+}
+
+#[test]
+fn streams_are_not_consumed_without_a_limit_or_acknowledgements() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let channel = connection.open_channel().await.unwrap();
+        let stream = QueueDeclare::new("s").stream();
+        channel.queue_declare(stream).await.unwrap();
+        let first = StreamOffset::First;
+        let unlimited = channel.consume("s").prefetch(0).offset(first).await;
+        let said = "x-stream-offset excludes a prefetch of 0";
+        assert_eq!(unlimited.map(drop).unwrap_err().to_string(), said);
+        let automatic = channel.consume("s").no_ack().offset(first).await;
+        let said = "x-stream-offset excludes no_ack";
+        assert_eq!(automatic.map(drop).unwrap_err().to_string(), said);
+        // Nothing was sent. The broker would have refused both.
+        drop(channel.consume("s").offset(first).await.unwrap());
+        let unlimited = channel.consume("s").prefetch(0).await;
+        let error = unlimited.map(drop).unwrap_err();
+        assert!(error.is_precondition_failed(), "{error}");
+        let channel = connection.open_channel().await.unwrap();
+        channel.basic_qos(1, QosScope::Consumer).await.unwrap();
+        let automatic = channel.consume("s").no_ack().await;
+        let error = automatic.map(drop).unwrap_err();
+        assert_eq!(error.reply_code().map(|code| code.0), Some(540), "{error}");
     });
 }

@@ -298,7 +298,8 @@ fn requests() -> Vec<Operation> {
             told(c.flow(crate::Flow::Active).await)
         }),
         on_channel("basic.get without acknowledgement", async |c| {
-            told_of(c.basic_get_no_ack("q").await)?.map_or(Err("nothing".to_owned()), |_| Ok(()))
+            let got = told_of(c.basic_get_no_ack("q").await)?;
+            told(got.ok_or("nothing to get"))
         }),
         on_channel("basic.qos", async |c| {
             told(c.basic_qos(10, QosScope::Consumer).await)
