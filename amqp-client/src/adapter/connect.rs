@@ -20,7 +20,7 @@ use super::race::race;
 use super::tokio::{Driver, now};
 use crate::connection::Connection;
 use crate::error::{Attempt, ConnectCause, ConnectError, Failures, Stage};
-use crate::options::{Address, ConnectionOptions, HostOrder, OptionError};
+use crate::options::{Address, ConnectionOptions, HostOrder, OptionError, TlsOptions};
 use crate::tls;
 
 impl Connection {
@@ -207,12 +207,7 @@ impl Target<'_> {
     ) -> Result<Connection, Attempt> {
         let client = match &self.options.tls {
             None => None,
-            // Files are read before the broker's clock starts to run.
-            Some(tls) => Some(
-                tls::Client::prepare(tls, self.host)
-                    .await
-                    .map_err(|error| self.failed(Stage::Tls, ConnectCause::Tls(error)))?,
-            ),
+            Some(tls) => Some(self.prepare_tls(tls).await?),
         };
         let options = prepare(self.options, self.budget)
             .await
@@ -226,6 +221,17 @@ impl Target<'_> {
             peer: Some(peer),
             ..self.failed(stage, cause)
         })
+    }
+
+    /// Reads certificates and keys, before the broker's clock starts to run.
+    async fn prepare_tls(&self, tls: &TlsOptions) -> Result<tls::Client, Attempt> {
+        let step = self.budget.step(self.options.connect_timeout);
+        match timeout_at(step.deadline, tls::Client::prepare(tls, self.host)).await {
+            Ok(Ok(client)) => Ok(client),
+            Ok(Err(error)) => Err(self.failed(Stage::Tls, ConnectCause::Tls(error))),
+            // Nobody has been asked for TLS yet.
+            Err(_) => Err(self.failed(Stage::Options, ConnectCause::Timeout(step.limit))),
+        }
     }
 
     fn failed(&self, stage: Stage, cause: ConnectCause) -> Attempt {
