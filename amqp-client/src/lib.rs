@@ -28,11 +28,13 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `tokio` | yes | [`Connection::open`] and friends: connections driven by a task on tokio |
+//! | `tracing` | yes | spans and events for subscribers of `tracing`; nothing per message |
 //! | `rustls` | no | TLS: `rustls-ring` and `rustls-native-roots` |
 //! | `rustls-core` | no | TLS without cryptography and without authorities, which are then given as values |
 //! | `rustls-ring` | no | `rustls-core` with the cryptography of *ring* |
 //! | `rustls-native-roots` | no | `rustls-core` with the authorities that the operating system trusts |
 //! | `rustls-webpki-roots` | no | `rustls-core` with the authorities that Mozilla trusts, built in |
+//! | `rustls-encrypted-keys` | no | `rustls-core` and client keys that are protected by a password |
 //!
 //! Features add; none changes what the others do. Without any, the protocol core and the handles
 //! remain.

@@ -30,6 +30,13 @@
 //! [how many](crate::Event::Missed). Nobody has to listen, either: errors reach those who are waiting,
 //! whether anybody listens or not.
 //!
+//! # Logs
+//!
+//! With the feature `tracing`, which is on by default, each connection is a span of the crate `tracing`,
+//! and what happens to it, its channels and its consumers are events in it: opened, blocked, closed and
+//! why. Nothing is told per message, and never a body or a password. Any subscriber will do, that of
+//! `tracing-subscriber` for instance; `docs/observability.md` in the repository lists the events.
+//!
 //! # Counters
 //!
 //! [`Connection::counters`](crate::Connection::counters) reads, at any time and for next to nothing, what

@@ -45,7 +45,8 @@
 //! ```
 //!
 //! [`client_certificate_pem`](crate::TlsOptions::client_certificate_pem) takes the certificates
-//! themselves, [`key_password`](crate::TlsOptions::key_password) what the key is encrypted with.
+//! themselves, [`key_password`](crate::TlsOptions::key_password) what the key is encrypted with (with the feature
+//! `rustls-encrypted-keys`).
 //!
 //! # Another name
 //!
@@ -83,6 +84,7 @@
 //! | `rustls-native-roots` | the authorities that the operating system trusts |
 //! | `rustls-webpki-roots` | those that Mozilla trusts, built into the program; asked for by [`bundled_roots`](crate::TlsOptions::bundled_roots) |
 //! | `rustls-encrypted-keys` | client keys that are encrypted ([`key_password`](crate::TlsOptions::key_password)) |
+//! | `rustls-encrypted-keys` | client keys that are protected by a password |
 //! | `rustls-core` | TLS without any of these: for another provider of cryptography, or a whole `rustls::ClientConfig` of one's own |
 //!
 //! The provider of cryptography is the one given to
