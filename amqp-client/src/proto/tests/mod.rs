@@ -38,6 +38,7 @@ mod events;
 mod handshake;
 mod heartbeats;
 mod hostile;
+mod interleaving;
 mod large;
 mod late;
 mod login;

@@ -512,7 +512,12 @@ fn end_of_the_channel_reaches_those_who_are_about_to_wait() {
         fill(&channel);
         let publisher = channel.clone();
         Model::new()
-            .actor("adapter", move || drive(core, broker()))
+            .actor("adapter", move || {
+                // The peer reads nothing more, so that there will be no room.
+                let mut core = core;
+                read(&mut core, &wire::channel_close(1));
+                core
+            })
             .actor("publisher", move || {
                 for _ in 0..2 {
                     let _ = wait_for(publisher.basic_publish("", "k", &Message::new("m")));
