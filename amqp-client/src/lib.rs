@@ -111,6 +111,11 @@ pub use self::uri::{EnvironmentError, UriError};
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// Compiles the examples of the crate for tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../amqp-testing/README.md")]
+struct Testing;
+
 /// Compiles the examples of the answers to frequent questions.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/faq.md")]

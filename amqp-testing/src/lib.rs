@@ -6,6 +6,41 @@
 //! * [`peer`] plays a broker that follows a script.
 //! * [`frames`] puts frames together, right ones and wrong ones.
 //!
+//! | you want to know | take |
+//! |---|---|
+//! | what your program does when the broker refuses, returns, cancels, closes, or breaks the protocol | [`Peer`] |
+//! | what it does when the network stalls, loses, delays, damages or resets | [`Proxy`], in front of a broker or of a [`Peer`] |
+//! | whether it does its work | [`Broker`] and a [`VirtualHost`] for each test |
+//! | what it does when the broker dies, stops, hangs or comes back | [`Broker`] and its [`Node`]s |
+//!
+//! A network that fails in front of a broker that follows a script:
+//!
+//! ```
+//! use std::io::{Read as _, Write as _};
+//! use std::net::TcpStream;
+//!
+//! use amqp_testing::{Peer, Proxy};
+//!
+//! let broker = Peer::start(|listener| {
+//!     let mut client = listener.accept();
+//!     client.expect_protocol_header();
+//!     client.send_start();
+//!     client.expect_end();
+//! })?;
+//! let proxy = Proxy::to_url(&broker.url())?;
+//! // The broker's first words are cut short.
+//! proxy.to_client().cut_after(20);
+//!
+//! let mut client = TcpStream::connect(proxy.address())?; // your program would do this
+//! client.write_all(&amqp_spec::frame::PROTOCOL_HEADER)?;
+//! let mut heard = Vec::new();
+//! client.read_to_end(&mut heard)?;
+//! assert_eq!(heard.len(), 20);
+//!
+//! broker.join();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
 //! Everything here blocks and belongs into tests only.
 
 pub mod broker;
