@@ -11,6 +11,7 @@
 
 mod connecting;
 mod ending;
+mod login;
 mod messages;
 mod no_wait;
 mod opening;
