@@ -328,10 +328,19 @@ impl ConnectError {
     /// Whether the server probably does not speak AMQP 0-9-1 at that port, or only behind TLS.
     #[must_use]
     pub fn is_incompatible_protocol(&self) -> bool {
-        use Diagnosis::{Amqp10, HungUpAtStart, NotAmqp, SpeaksHttp, TlsExpected, TlsNotSpoken};
+        use Diagnosis::{Amqp10, AnotherVersion, HungUpAtStart, NotAmqp, SpeaksHttp};
+        use Diagnosis::{TlsExpected, TlsNotSpoken};
         matches!(
             self.diagnosis(),
-            Some(NotAmqp | SpeaksHttp | Amqp10 | TlsExpected | TlsNotSpoken | HungUpAtStart)
+            Some(
+                NotAmqp
+                    | SpeaksHttp
+                    | Amqp10
+                    | AnotherVersion
+                    | TlsExpected
+                    | TlsNotSpoken
+                    | HungUpAtStart
+            )
         )
     }
 

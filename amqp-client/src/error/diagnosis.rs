@@ -35,6 +35,8 @@ pub enum Diagnosis {
     SpeaksHttp,
     /// The server speaks AMQP 1.0 and not AMQP 0-9-1.
     Amqp10,
+    /// The broker speaks another version of AMQP, one before 0-9-1.
+    AnotherVersion,
     /// The server expects TLS on this port.
     TlsExpected,
     /// The server does not speak TLS on this port.
@@ -180,6 +182,7 @@ impl Diagnosis {
             Violation::ProtocolHeader { octets } if octets.starts_with(b"AMQP") => {
                 Some(Self::Amqp10)
             }
+            Violation::ProtocolVersion { .. } => Some(Self::AnotherVersion),
             // The first octet of an HTTP answer, and of a TLS alert.
             Violation::ProtocolHeader { octets } if octets.starts_with(b"H") => {
                 Some(Self::SpeaksHttp)
@@ -230,6 +233,7 @@ impl Diagnosis {
                 "this is an HTTP server; the AMQP port is 5672, 15672 is that of the management"
             }
             Self::Amqp10 => "this server speaks another version of AMQP, probably only AMQP 1.0",
+            Self::AnotherVersion => "a broker as old as that needs another client",
             Self::TlsExpected => "this port expects TLS: use amqps://, or port 5672",
             Self::TlsNotSpoken => {
                 "this port does not speak TLS: use amqp://, or port 5671 if the broker has TLS"

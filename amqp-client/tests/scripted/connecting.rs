@@ -9,7 +9,7 @@ use amqp_client::{
     ConnectCause, ConnectError, Connection, ConnectionError, ConnectionOptions, Diagnosis, Stage,
 };
 use amqp_spec::connection;
-use amqp_spec::wire::TypedMethod as _;
+use amqp_spec::wire::{LongStr, TypedMethod as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -176,6 +176,24 @@ async fn server_of_amqp_1_0() {
         }
         assert!(error.is_incompatible_protocol());
     }
+}
+
+#[tokio::test]
+async fn broker_of_amqp_0_8() {
+    let error = fails(async |peer| {
+        peer.expect_header().await;
+        let start = connection::Start {
+            version_major: 8,
+            version_minor: 0,
+            mechanisms: LongStr::literal("PLAIN"),
+            ..Default::default()
+        };
+        peer.say(0, &start).await;
+        peer.expect_end().await;
+    })
+    .await;
+    check(&error, Stage::Start, Diagnosis::AnotherVersion);
+    assert!(error.is_incompatible_protocol());
 }
 
 #[tokio::test]
