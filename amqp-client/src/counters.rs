@@ -50,7 +50,8 @@ pub struct Counters {
     pub requests_outstanding: u64,
     /// Octets that wait to be written.
     pub octets_queued: u64,
-    /// Octets of deliveries that consumers have not taken, about.
+    /// Octets of deliveries that consumers have not taken, about. What came together counts until
+    /// the consumer asks for what follows.
     pub octets_buffered: u64,
     /// Publishes that wait for room, or for an alarm to end.
     pub publishers_waiting: u64,

@@ -24,6 +24,7 @@ mod crowd;
 mod declare;
 mod ending;
 mod errors;
+mod events;
 mod faults;
 mod giving_back;
 mod login;

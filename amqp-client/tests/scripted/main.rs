@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod blocked;
 mod connecting;
 mod ending;
 mod login;
