@@ -280,21 +280,6 @@ fn s11_exchange_of_an_unknown_type_is_named() {
 }
 
 #[test]
-fn s11_consumer_tag_used_twice_names_the_queue() {
-    run(async |site| {
-        let connection = site.connect().await;
-        let channel = connection.open_channel().await.unwrap();
-        declare(&channel, "q").await;
-        let _first = channel.consume("q").tag("t").await.unwrap();
-        let error = channel.consume("q").tag("t").await.map(drop).unwrap_err();
-        check_close(error.broker_close(), 530, "'t'", basic::Consume::ID);
-        assert_eq!(entity(&error), queue_named("q"));
-        assert_eq!(error.outcome(), Outcome::Unknown);
-        assert!(!connection.closed().await.is_retryable());
-    });
-}
-
-#[test]
 fn s11_message_that_is_too_large_for_the_broker_is_told_as_such() {
     run(async |site| {
         // Older releases take eight times as much; it is the same then.

@@ -1,6 +1,6 @@
 //! Channels and their requests: which ids are in use, which replies are awaited, until when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::time::Instant;
 
@@ -42,6 +42,8 @@ impl Outbox {
         *channel = OutChannel {
             incarnation,
             state: OutState::Opening,
+            // Most channels have one request under way at a time, and there may be many channels.
+            in_flight: VecDeque::with_capacity(1),
             ..OutChannel::default()
         };
         let at = At {
