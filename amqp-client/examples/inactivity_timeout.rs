@@ -3,7 +3,7 @@
 //! ```text
 //! got: one
 //! got: two
-//! nothing for 300 ms
+//! nothing for 3 s
 //! cancelled
 //! ```
 
@@ -25,14 +25,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let mut news = channel.consume("news").await?;
-    while let Some(next) = news.next_within(Duration::from_millis(300)).await {
+    while let Some(next) = news.next_within(Duration::from_secs(3)).await {
         match next? {
             NextWithin::Delivery(delivery) => {
                 println!("got: {}", delivery.text()?);
                 delivery.ack()?;
             }
             NextWithin::Idle => {
-                println!("nothing for 300 ms");
+                println!("nothing for 3 s");
                 // The loop ends when what had come before the broker's answer is taken.
                 news.cancel().await?;
             }

@@ -24,11 +24,11 @@ static N_TOKENS: AtomicU32 = AtomicU32::new(0);
 async fn token() -> Result<Credentials, io::Error> {
     let number = N_TOKENS.fetch_add(1, Ordering::Relaxed) + 1;
     println!("asked for token {number}");
-    // Renewed when four fifths of the time have passed; the third is not.
-    let valid_for = if number < 3 {
-        Duration::from_millis(250)
-    } else {
-        Duration::from_secs(3600)
+    // A new one is asked for when four fifths of the time have passed.
+    let valid_for = match number {
+        1 => Duration::from_millis(2500),
+        2 => Duration::from_millis(250),
+        _ => Duration::from_secs(3600),
     };
     Ok(Credentials::new("guest", "guest").valid_for(valid_for))
 }
