@@ -104,11 +104,17 @@ impl Core {
 
     /// `connection.secure` has come: the mechanism knows the answer, or gives up.
     pub(super) fn secure(&mut self, secure: &connection::Secure<'_>) -> Result<(), Violation> {
-        let Some(exchange) = &mut self.exchange else {
-            return Err(Violation::UnexpectedMethod {
-                method: connection::Secure::NAME,
-                channel: 0,
-            });
+        let exchange = match &mut self.exchange {
+            // Who asks on without having heard the last answer would have us queue without bound.
+            Some(exchange) if self.transmit.is_empty() && self.link.outbox().queued() == 0 => {
+                exchange
+            }
+            _ => {
+                return Err(Violation::UnexpectedMethod {
+                    method: connection::Secure::NAME,
+                    channel: 0,
+                });
+            }
         };
         let response = exchange.respond(Some(secure.challenge.as_bytes()));
         let answered = response.map_err(ConnectCause::Sasl).and_then(|response| {
@@ -186,10 +192,14 @@ impl Core {
     pub(super) fn open_ok(&mut self) {
         self.phase = Phase::Open;
         self.link.trace.opened(self.link.limits());
-        // What we said at the login has been written long since.
+        self.wipe();
+        self.opening.succeed();
+    }
+
+    /// Overwrites secrets that have been written long since: the broker has answered them.
+    pub(super) fn wipe(&mut self) {
         self.transmit.wipe();
         self.link.outbox().wipe();
-        self.opening.succeed();
     }
 }
 

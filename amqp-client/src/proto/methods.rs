@@ -72,6 +72,9 @@ impl Core {
                 Ok(())
             }
             (None, _) => {
+                if matches!(method, Method::ConnectionUpdateSecretOk(_)) {
+                    self.wipe();
+                }
                 let slot = self.link.outbox().take_request(0, method.id());
                 let slot = slot.ok_or_else(|| Violation::UnexpectedMethod {
                     method: method.name(),

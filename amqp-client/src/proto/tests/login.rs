@@ -79,6 +79,24 @@ fn challenge_to_a_mechanism_without_any_ends_the_login_without_a_word() {
     assert!(pair.core.is_finished());
 }
 
+#[test]
+fn challenge_before_the_last_answer_was_written_is_out_of_turn() {
+    let mut pair = Pair::new(&app().auth_mechanisms([AuthMechanism::RabbitCrDemo]));
+    let mut opened = opening(&pair);
+    pair.feed(&wire::start("RABBIT-CR-DEMO"));
+    let asked = challenge(b"Please tell me your password");
+    pair.feed(&asked.repeat(1000));
+    let sent = pair.sent_octets();
+    let answers = sent.windows(6).filter(|part| *part == b"s3cret");
+    assert!(answers.count() <= 1);
+    match opened.ready() {
+        Err((Stage::Login, ConnectCause::Connection(ConnectionError::Protocol(violation)))) => {
+            assert!(violation.to_string().contains("connection.secure"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Counts the challenges, and gives up at the third.
 struct Counting;
 
