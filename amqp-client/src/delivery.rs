@@ -143,6 +143,11 @@ impl Delivery {
         }
     }
 
+    /// The message, and what settles it: the incarnation of its channel, and the channel.
+    pub(crate) fn into_parts(self) -> (Received, u32, Channel) {
+        (self.received, self.incarnation, self.channel)
+    }
+
     /// Done with it: the broker may forget it (`basic.ack`).
     ///
     /// # Errors

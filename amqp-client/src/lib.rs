@@ -61,6 +61,7 @@ mod error;
 mod events;
 #[cfg(feature = "tokio")]
 pub mod guide;
+mod handler;
 mod message;
 mod options;
 pub mod proto;
@@ -95,6 +96,9 @@ pub use self::error::{
     TlsError, Violation,
 };
 pub use self::events::{Event, Events, Returns};
+pub use self::handler::{
+    FailureCause, Handled, HandlerFailure, Handling, HandlingEnd, Settle, Verdict,
+};
 pub use self::message::{Body, Message};
 pub use self::options::{
     ConnectionOptions, Heartbeat, HeartbeatRule, HostOrder, OptionError, TcpOptions, TlsOptions,

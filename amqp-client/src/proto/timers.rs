@@ -125,6 +125,11 @@ impl Timer {
         }
         Poll::Pending
     }
+
+    /// Whether nobody watches the clock any more.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.link.ended().is_some()
+    }
 }
 
 impl Drop for Timer {

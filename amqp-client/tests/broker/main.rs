@@ -27,6 +27,7 @@ mod errors;
 mod events;
 mod faults;
 mod giving_back;
+mod handlers;
 mod login;
 mod memory;
 mod messages;

@@ -35,6 +35,7 @@ mod cut;
 mod deliveries;
 mod drops;
 mod events;
+mod handlers;
 mod handshake;
 mod heartbeats;
 mod hostile;

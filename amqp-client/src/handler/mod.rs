@@ -1,0 +1,433 @@
+//! Consuming with a handler: what it returns settles the message, and a panic settles it too.
+//!
+//! ```text
+//! Consumer ──▶ handler(message) ──▶ up to `concurrency` futures ──▶ ack, requeue, reject
+//!    │
+//!    └──stop, cancel, end──▶ nothing more is taken ──▶ running handlers finish ──▶ Handled
+//! ```
+//!
+//! Everything happens in the one future that the caller polls: there are no tasks, so that any
+//! executor will do. Nothing here knows what AMQP looks like on the wire.
+
+mod jobs;
+mod verdict;
+
+use std::fmt;
+use std::future::{self, Future};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+
+use self::jobs::{Jobs, Panic};
+use crate::channel::Channel;
+use crate::consumer::{ConsumeError, Consumer};
+use crate::delivery::{Delivery, Received};
+use crate::proto::outbox::Settlement;
+use crate::proto::timers::Timer;
+
+pub use self::verdict::{FailureCause, HandlerFailure, Settle, Verdict};
+
+/// Handlers that may end in one turn before others get theirs.
+const PER_TURN: usize = 128;
+
+impl Consumer {
+    /// Calls `handler` with every message, and settles each by what the handler returns: see
+    /// [`Verdict`]. To be awaited; options can be set before that.
+    ///
+    /// The handler gets the message without the means to settle it, so that nothing is settled
+    /// twice or forgotten. One that panics or returns an error neither ends the consumer nor loses
+    /// the message: see [`Handling::on_failure`] and [`Handling::report`].
+    ///
+    /// ```no_run
+    /// use amqp_client::{Channel, Received, Settle};
+    ///
+    /// async fn book(order: Received) -> Result<Settle, std::str::Utf8Error> {
+    ///     println!("{}", order.text()?);
+    ///     Ok(Settle::Ack)
+    /// }
+    ///
+    /// # async fn example(channel: Channel, shutdown: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let orders = channel.consume("orders").await?;
+    /// let handled = orders
+    ///     .handle(book)
+    ///     .concurrency(16)
+    ///     .report(|failure| eprintln!("{failure}"))
+    ///     .until(shutdown)
+    ///     .await;
+    /// println!("{} orders", handled.acked);
+    /// handled.result()?; // why it ended, if nobody stopped it
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The handlers share the task that awaits. To spread them over threads, spawn inside; a task
+    /// that panics is an error then:
+    ///
+    /// ```no_run
+    /// # async fn book(order: amqp_client::Received) {}
+    /// # async fn example(orders: amqp_client::Consumer) {
+    /// let handled = orders
+    ///     .handle(|order| async { tokio::spawn(book(order)).await })
+    ///     .concurrency(64)
+    ///     .await;
+    /// # drop(handled);
+    /// # }
+    /// ```
+    pub fn handle<H, F>(self, handler: H) -> Handling<H, F>
+    where
+        H: FnMut(Received) -> F,
+        F: Future<Output: Verdict>,
+    {
+        Handling {
+            consumer: Some(self),
+            jobs: Jobs::new(),
+            handler,
+            stop: None,
+            concurrency: 1,
+            on_failure: Settle::Retry,
+            report: None,
+            grace: None,
+            patience: None,
+            handled: Handled::new(),
+        }
+    }
+}
+
+/// Messages being handled; see [`Consumer::handle`]. A future that ends with a summary when the
+/// consumer has ended and all handlers have.
+///
+/// # Cancel safety
+///
+/// If the future is dropped, the consumer is cancelled, handlers that were running are dropped where
+/// they were, and their messages go back to the queue, with all that was not begun.
+#[must_use = "nothing is handled before this is awaited"]
+pub struct Handling<H, F, S = future::Pending<()>> {
+    /// Gone once nothing more is to be taken. Dropped before the jobs: it is cancelled before they
+    /// give their messages back, lest those come here again.
+    consumer: Option<Consumer>,
+    jobs: Jobs<F, Unsettled>,
+    handler: H,
+    stop: Option<Pin<Box<S>>>,
+    concurrency: usize,
+    on_failure: Settle,
+    report: Option<Report>,
+    grace: Option<Duration>,
+    /// Runs once nothing more is taken.
+    patience: Option<Timer>,
+    handled: Handled,
+}
+
+type Report = Box<dyn FnMut(&HandlerFailure) + Send>;
+
+impl<H, F, S> Handling<H, F, S> {
+    /// How many handlers may run at once. With 1 messages are handled in the order of their
+    /// delivery. More than the consumer's prefetch is no use. Zero counts as 1. Default: 1.
+    pub fn concurrency(mut self, limit: usize) -> Self {
+        self.concurrency = limit.max(1);
+        self
+    }
+
+    /// What becomes of a message whose handler panics or returns an error. Default:
+    /// [`Settle::Retry`], that is one more attempt, and then the message is rejected, so that one
+    /// that always fails cannot go round for ever. Where the queue dead-letters nothing, a rejected
+    /// message is gone: give it a dead-letter exchange, or say [`Settle::Requeue`] here.
+    pub fn on_failure(mut self, settle: Settle) -> Self {
+        self.on_failure = settle;
+        self
+    }
+
+    /// Is told of each handler that panicked or returned an error. Default: they are counted only.
+    pub fn report(mut self, report: impl FnMut(&HandlerFailure) + Send + 'static) -> Self {
+        self.report = Some(Box::new(report));
+        self
+    }
+
+    /// How long handlers may go on when nothing more is taken. Those that take longer are dropped,
+    /// and their messages go back to the queue; so they are at once if the connection ends
+    /// meanwhile, whose clock this is. Default: as long as they like.
+    pub fn grace(mut self, limit: Duration) -> Self {
+        self.grace = Some(limit);
+        self
+    }
+
+    /// Stops when this future is ready, whatever it yields: the consumer is cancelled, what has come
+    /// and was not begun goes back to the queue at once, and running handlers finish.
+    ///
+    /// ```no_run
+    /// # async fn example(orders: amqp_client::Consumer) {
+    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    /// let handling = orders.handle(|order| async move { println!("{order:?}") }).until(stopped);
+    /// drop(stop); // or `stop.send(())`, from anywhere
+    /// println!("{:?}", handling.await);
+    /// # }
+    /// ```
+    pub fn until<T: Future>(self, stop: T) -> Handling<H, F, T> {
+        Handling {
+            consumer: self.consumer,
+            jobs: self.jobs,
+            handler: self.handler,
+            stop: Some(Box::pin(stop)),
+            concurrency: self.concurrency,
+            on_failure: self.on_failure,
+            report: self.report,
+            grace: self.grace,
+            patience: self.patience,
+            handled: self.handled,
+        }
+    }
+
+    /// Takes nothing more, and gives back what was not begun.
+    fn end(&mut self, end: HandlingEnd) {
+        let Some(consumer) = self.consumer.take() else {
+            return;
+        };
+        self.handled.given_back += consumer.buffered() as u64;
+        self.handled.end = end;
+        let link = Arc::clone(&consumer.channel().shared().link);
+        self.patience = self.grace.map(|limit| Timer::new(&link, limit));
+        drop(consumer);
+    }
+
+    /// Settles a message and tells of a failure.
+    fn settle(&mut self, message: Unsettled, verdict: Result<Settle, FailureCause>) {
+        let (delivery_tag, redelivered) = (message.delivery_tag, message.redelivered);
+        let settle = *verdict.as_ref().unwrap_or(&self.on_failure);
+        let settle = settle.decide(redelivered);
+        self.handled.handled += 1;
+        let counter = match (message.settle(settle.settlement()), settle) {
+            (false, _) => &mut self.handled.unsettled,
+            (true, Settle::Ack) => &mut self.handled.acked,
+            (true, Settle::Reject) => &mut self.handled.rejected,
+            (true, Settle::Requeue | Settle::Retry) => &mut self.handled.requeued,
+        };
+        *counter += 1;
+        let Err(cause) = verdict else { return };
+        match cause {
+            FailureCause::Panic { .. } => self.handled.panicked += 1,
+            FailureCause::Error(_) => self.handled.failed += 1,
+        }
+        let failure = HandlerFailure {
+            delivery_tag,
+            redelivered,
+            settled: settle,
+            cause,
+        };
+        if let Some(report) = &mut self.report {
+            // If telling of a panic panics, there is nobody left to be told.
+            let _ = catch_unwind(AssertUnwindSafe(|| report(&failure)));
+        }
+    }
+}
+
+impl<H, F, S> Handling<H, F, S>
+where
+    H: FnMut(Received) -> F,
+    F: Future<Output: Verdict>,
+{
+    /// Begins what has come, as far as the limit allows.
+    fn begin(&mut self, context: &mut Context<'_>) {
+        while self.jobs.len() < self.concurrency {
+            let Some(consumer) = &mut self.consumer else {
+                return;
+            };
+            match Pin::new(consumer).poll_next(context) {
+                Poll::Pending => return,
+                Poll::Ready(None) => self.end(HandlingEnd::Cancelled),
+                Poll::Ready(Some(Err(error))) => self.end(HandlingEnd::Failed(error)),
+                Poll::Ready(Some(Ok(delivery))) => {
+                    let (received, unsettled) = Unsettled::new(delivery);
+                    let handler = &mut self.handler;
+                    match catch_unwind(AssertUnwindSafe(|| handler(received))) {
+                        Ok(future) => self.jobs.push(future, unsettled),
+                        Err(panic) => self.settle(unsettled, Err(FailureCause::panic(&panic))),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn judge<V: Verdict>(result: Result<V, Panic>) -> Result<Settle, FailureCause> {
+    match result {
+        Ok(verdict) => verdict.verdict().map_err(FailureCause::Error),
+        Err(panic) => Err(FailureCause::panic(&panic)),
+    }
+}
+
+/// Futures are boxed and the handler is only called: nothing in here is pinned.
+impl<H, F, S> Unpin for Handling<H, F, S> {}
+
+impl<H, F, S> Future for Handling<H, F, S>
+where
+    H: FnMut(Received) -> F,
+    F: Future<Output: Verdict>,
+    S: Future,
+{
+    type Output = Handled;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Handled> {
+        let this = &mut *self;
+        for _ in 0..PER_TURN {
+            let stop = this.stop.as_mut().filter(|_| this.consumer.is_some());
+            if stop.is_some_and(|stop| stop.as_mut().poll(context).is_ready()) {
+                this.stop = None;
+                this.end(HandlingEnd::Stopped);
+            }
+            this.begin(context);
+            match this.jobs.poll_next(context) {
+                Poll::Ready(Some((message, result))) => this.settle(message, judge(result)),
+                Poll::Ready(None) if this.consumer.is_none() => {
+                    return Poll::Ready(this.handled.clone());
+                }
+                Poll::Ready(None) => return Poll::Pending,
+                Poll::Pending => {
+                    if this.is_out_of_patience(context) {
+                        this.handled.dropped += this.jobs.clear() as u64;
+                        return Poll::Ready(this.handled.clone());
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<H, F, S> Handling<H, F, S> {
+    fn is_out_of_patience(&mut self, context: &mut Context<'_>) -> bool {
+        self.patience.as_mut().is_some_and(|timer| {
+            // Nobody keeps the time of a connection that has ended.
+            timer.poll(context).is_ready() || timer.has_stopped()
+        })
+    }
+}
+
+impl<H, F, S> fmt::Debug for Handling<H, F, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handling")
+            .field("consumer", &self.consumer)
+            .field("concurrency", &self.concurrency)
+            .field("running", &self.jobs.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`Consumer::handle`] has done.
+#[derive(Clone, Debug)]
+#[must_use = "says why messages are no longer handled"]
+#[non_exhaustive]
+pub struct Handled {
+    /// Handlers that came to an end, of whatever kind.
+    pub handled: u64,
+    /// Messages acknowledged.
+    pub acked: u64,
+    /// Messages sent back to the queue after they were handled.
+    pub requeued: u64,
+    /// Messages rejected.
+    pub rejected: u64,
+    /// Messages handled that could not be settled, since the channel had ended: the broker delivers
+    /// them again.
+    pub unsettled: u64,
+    /// Handlers that returned an error.
+    pub failed: u64,
+    /// Handlers that panicked.
+    pub panicked: u64,
+    /// Messages that had come and went back to the queue without having been begun.
+    pub given_back: u64,
+    /// Handlers that were dropped because they took longer than [`Handling::grace`] allows. Their
+    /// messages went back to the queue.
+    pub dropped: u64,
+    /// Why nothing more was taken.
+    pub end: HandlingEnd,
+}
+
+impl Handled {
+    fn new() -> Self {
+        Self {
+            handled: 0,
+            acked: 0,
+            requeued: 0,
+            rejected: 0,
+            unsettled: 0,
+            failed: 0,
+            panicked: 0,
+            given_back: 0,
+            dropped: 0,
+            end: HandlingEnd::Cancelled,
+        }
+    }
+
+    /// The same as a result, for `?`.
+    ///
+    /// # Errors
+    ///
+    /// Why it ended, if the program did not want it to.
+    pub fn result(self) -> Result<(), ConsumeError> {
+        match self.end {
+            HandlingEnd::Stopped | HandlingEnd::Cancelled => Ok(()),
+            HandlingEnd::Failed(error) => Err(error),
+        }
+    }
+}
+
+/// Why messages are no longer handled.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum HandlingEnd {
+    /// The future given to [`Handling::until`] was ready.
+    Stopped,
+    /// The program closed the channel.
+    Cancelled,
+    /// The broker cancelled the consumer, or the channel or the connection ended.
+    Failed(ConsumeError),
+}
+
+/// A message that is being handled. Dropped, it goes back to its queue.
+struct Unsettled {
+    channel: Channel,
+    delivery_tag: u64,
+    incarnation: u32,
+    redelivered: bool,
+    is_settled: bool,
+}
+
+impl Unsettled {
+    fn new(delivery: Delivery) -> (Received, Self) {
+        let (received, incarnation, channel) = delivery.into_parts();
+        let unsettled = Self {
+            channel,
+            delivery_tag: received.delivery_tag(),
+            incarnation,
+            redelivered: received.redelivered(),
+            is_settled: false,
+        };
+        (received, unsettled)
+    }
+
+    /// False if the channel has ended.
+    fn settle(mut self, settlement: Settlement) -> bool {
+        self.is_settled = true;
+        self.send(settlement)
+    }
+
+    fn send(&self, settlement: Settlement) -> bool {
+        let channel = &self.channel;
+        channel
+            .settle(self.delivery_tag, self.incarnation, settlement)
+            .is_ok()
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            // Not for the handler's fault: a `nack` does not count towards a delivery limit. If the
+            // channel has ended, the broker has the message back already.
+            self.send(Settlement::Nack { requeue: true });
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What handlers say of their messages, and what is made of it.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+
+use super::jobs::Panic;
+use crate::proto::outbox::Settlement;
+
+/// What becomes of a message that was handled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Settle {
+    /// Done: the broker may forget it (`basic.ack`).
+    Ack,
+    /// Back to its queue, to be delivered again, here or elsewhere, soon and as often as this is
+    /// said (`basic.reject`, which counts towards the delivery limit of a quorum queue).
+    Requeue,
+    /// Not again: the broker dead-letters it, or drops it if the queue dead-letters nothing
+    /// (`basic.reject`).
+    Reject,
+    /// [`Requeue`](Self::Requeue) the first time, [`Reject`](Self::Reject) if it has been delivered
+    /// before: a message that cannot be handled does not go round for ever. One that was under way
+    /// when a connection broke counts as delivered before, too.
+    Retry,
+}
+
+impl Settle {
+    /// What is meant for this message.
+    pub(super) fn decide(self, redelivered: bool) -> Self {
+        match self {
+            Self::Retry if redelivered => Self::Reject,
+            Self::Retry => Self::Requeue,
+            settle => settle,
+        }
+    }
+
+    pub(super) fn settlement(self) -> Settlement {
+        match self {
+            Self::Ack => Settlement::Ack,
+            Self::Requeue | Self::Retry => Settlement::Reject { requeue: true },
+            Self::Reject => Settlement::Reject { requeue: false },
+        }
+    }
+}
+
+/// What a handler may end with.
+///
+/// | output | meaning |
+/// |---|---|
+/// | `()` | [`Settle::Ack`] |
+/// | [`Settle`] | what it says |
+/// | `Ok(…)` | what is in it: one of the above |
+/// | `Err(…)` | reported, and settled as [`on_failure`](super::Handling::on_failure) says |
+///
+/// Errors are those that `?` turns into a `Box<dyn Error + Send + Sync>`.
+pub trait Verdict {
+    /// What becomes of the message, or why it could not be handled.
+    ///
+    /// # Errors
+    ///
+    /// It could not be handled.
+    fn verdict(self) -> Result<Settle, Box<dyn Error + Send + Sync>>;
+}
+
+impl Verdict for () {
+    fn verdict(self) -> Result<Settle, Box<dyn Error + Send + Sync>> {
+        Ok(Settle::Ack)
+    }
+}
+
+impl Verdict for Settle {
+    fn verdict(self) -> Result<Settle, Box<dyn Error + Send + Sync>> {
+        Ok(self)
+    }
+}
+
+impl<T: Verdict, E: Into<Box<dyn Error + Send + Sync>>> Verdict for Result<T, E> {
+    fn verdict(self) -> Result<Settle, Box<dyn Error + Send + Sync>> {
+        self.map_err(Into::into)?.verdict()
+    }
+}
+
+/// A message that could not be handled; see [`Handling::report`](super::Handling::report).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct HandlerFailure {
+    /// The number of the delivery on its channel.
+    pub delivery_tag: u64,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// What has become of it.
+    pub settled: Settle,
+    /// What happened.
+    pub cause: FailureCause,
+}
+
+/// Why a message could not be handled.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// The handler panicked.
+    Panic {
+        /// With which words; empty if it was none.
+        message: String,
+    },
+    /// The handler returned an error.
+    Error(Box<dyn Error + Send + Sync>),
+}
+
+impl FailureCause {
+    pub(super) fn panic(panic: &Panic) -> Self {
+        let panic: &(dyn Any + Send) = &**panic;
+        let message = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+            (Some(text), _) => (*text).to_owned(),
+            (None, Some(text)) => text.clone(),
+            (None, None) => String::new(),
+        };
+        Self::Panic { message }
+    }
+}
+
+impl fmt::Display for FailureCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panic { message } => write!(f, "handler panicked: {message}"),
+            Self::Error(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl fmt::Display for HandlerFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.settled {
+            Settle::Ack => "acknowledged",
+            Settle::Requeue | Settle::Retry => "requeued",
+            Settle::Reject => "rejected",
+        };
+        write!(f, "delivery {} {what}: {}", self.delivery_tag, self.cause)
+    }
+}
+
+impl Error for HandlerFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            FailureCause::Panic { .. } => None,
+            FailureCause::Error(error) => Some(&**error),
+        }
+    }
+}
