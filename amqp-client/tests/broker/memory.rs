@@ -18,7 +18,7 @@ const LIMIT: usize = 64 * 1024 * 1024;
 
 #[test]
 fn s16_a_consumer_that_does_not_poll_costs_bounded_memory() {
-    const NAME: &str = "memory::a_consumer_that_does_not_poll_costs_bounded_memory";
+    const NAME: &str = "memory::s16_a_consumer_that_does_not_poll_costs_bounded_memory";
     if env::var_os(ALONE).is_some() {
         run(async |site| measure(site).await);
     } else if endpoint().is_some() {
