@@ -1,5 +1,7 @@
 //! Rules that tie documents to tests: a page that names a test which is not there promises what
 //! nobody checks, and a test named after a scenario that no page tells of is not found by readers.
+//! And one that ties functions to tests: every public future of the client is dropped, and has its
+//! stream cut, at every point.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +9,12 @@ use super::{Fault, File};
 
 /// The page of situations and their tests.
 const SCENARIOS: &str = "docs/scenarios.md";
+
+/// The list of all that can be awaited.
+const OPERATIONS: &str = "amqp-client/src/proto/tests/operations.rs";
+
+/// These await nothing of a connection that is there: they open one, or ask the program.
+const NO_OPERATIONS: &[&str] = &["with_current_credentials"];
 
 /// Pages that name tests, as `file::name` in backticks.
 const PAGES: &[&str] = &[SCENARIOS, "docs/protocol-notes.md"];
@@ -22,6 +30,10 @@ pub(super) struct Tests {
     named: Vec<(String, Fault)>,
     /// What the page of scenarios names.
     in_scenarios: BTreeSet<String>,
+    /// What can be awaited, with its place.
+    futures: Vec<(String, Fault)>,
+    /// The text of the list of them.
+    operations: Option<String>,
 }
 
 impl Tests {
@@ -29,7 +41,11 @@ impl Tests {
         if PAGES.contains(&file.path) {
             self.look_at_page(file);
         }
+        if file.path == OPERATIONS {
+            self.operations = Some(file.text.to_owned());
+        }
         if file.has_extension("rs") {
+            self.look_at_futures(file);
             self.look_at_tests(file);
         }
     }
@@ -43,6 +59,29 @@ impl Tests {
                 if file.path == SCENARIOS {
                     self.in_scenarios.insert(name.to_owned());
                 }
+            }
+        }
+    }
+
+    fn look_at_futures(&mut self, file: &File<'_>) {
+        let is_client = file
+            .path
+            .strip_prefix("amqp-client/src/")
+            .is_some_and(|path| {
+                !["proto/", "adapter/"]
+                    .iter()
+                    .any(|not| path.starts_with(not))
+            });
+        if !is_client {
+            return;
+        }
+        for (number, line) in file.lines() {
+            let declared = line.trim_start().strip_prefix("pub async fn ");
+            let name = declared.and_then(|rest| rest.split(['(', '<']).next());
+            if let Some(name) = name.filter(|name| !NO_OPERATIONS.contains(name)) {
+                let message = format!("the future of `{name}` is not in {OPERATIONS}");
+                self.futures
+                    .push((name.to_owned(), file.fault(number, message)));
             }
         }
     }
@@ -80,7 +119,13 @@ impl Tests {
             .of_scenarios
             .into_iter()
             .filter(|(name, _)| !self.in_scenarios.contains(name));
-        missing.chain(unnamed).map(|(_, fault)| fault).collect()
+        let operations = self.operations.unwrap_or_default();
+        let unawaited = self.futures.into_iter().filter(|(name, _)| {
+            let calls = [format!(".{name}("), format!("::{name}(")];
+            !calls.iter().any(|call| operations.contains(call))
+        });
+        let faults = missing.chain(unnamed).chain(unawaited);
+        faults.map(|(_, fault)| fault).collect()
     }
 }
 
@@ -131,6 +176,19 @@ mod tests {
             faults(&[(SCENARIOS, page), ("x/a.rs", tests)]),
             ["docs/scenarios.md:1: names the test `a::gone`, which is not there"]
         );
+    }
+
+    #[test]
+    fn futures_that_nobody_drops_are_found() {
+        let client = "    pub async fn a(&self) {}\n    pub async fn b<T>() {}\n";
+        let operations = "c.a().await;\n";
+        assert_eq!(
+            faults(&[("amqp-client/src/x.rs", client), (OPERATIONS, operations)]),
+            [format!(
+                "amqp-client/src/x.rs:2: the future of `b` is not in {OPERATIONS}"
+            )]
+        );
+        assert_eq!(faults(&[("amqp-client/src/proto/x.rs", client)]), [""; 0]);
     }
 
     #[test]

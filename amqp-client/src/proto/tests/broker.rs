@@ -189,6 +189,7 @@ impl Broker {
             Method::ConnectionStartOk(_) => wire::tune(2047, 131_072, 0),
             Method::ConnectionTuneOk(_) => return,
             Method::ConnectionOpen(_) => wire::open_ok(),
+            Method::ConnectionUpdateSecret(_) => wire::method(0, &connection::UpdateSecretOk {}),
             Method::ConnectionClose(_) => {
                 self.closed = true;
                 wire::method(0, &connection::CloseOk {})

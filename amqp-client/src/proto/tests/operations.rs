@@ -2,7 +2,7 @@
 //! is busy, and an honest broker.
 //!
 //! [`drops`](super::drops) drops each of them at every poll, [`cut`](super::cut) cuts the stream
-//! under each of them at every octet. `cargo xtask tidy` misses what is not in here.
+//! under each of them at every octet. `cargo xtask tidy` tells of those that are not in here.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -460,6 +460,12 @@ fn ending() -> Vec<Operation> {
             told(channel.queue_purge("q").await)?;
             drop(consumer);
             told(channel.close().await)
+        }),
+        on_connection("connection.update-secret", async |c| {
+            told(
+                c.update_secret(&crate::Secret::from("new"), "expired")
+                    .await,
+            )
         }),
         on_connection("unblocked", async |c| told(c.unblocked().await)),
         on_connection("opened", async |c| told(c.opened().await)),
