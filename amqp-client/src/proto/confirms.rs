@@ -60,7 +60,7 @@ pub(crate) struct Confirms {
     /// How many numbers were refused.
     nacked: u64,
     /// Why nothing more will be answered, and the last number that was sent.
-    ended: Option<(ChannelError, u64)>,
+    ended: Option<Box<(ChannelError, u64)>>,
 }
 
 impl Confirms {
@@ -172,7 +172,7 @@ impl Confirms {
     /// Nothing more will be answered; what has a number above `sent` was not even sent.
     pub(crate) fn end(&mut self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
         if self.ended.is_none() {
-            self.ended = Some((cause.clone(), sent));
+            self.ended = Some(Box::new((cause.clone(), sent)));
         }
         for slot in &mut self.slots {
             if let Slot::Waiting(waker) = slot {
@@ -191,7 +191,8 @@ impl Confirms {
         if self.is_resolved(number) {
             return Poll::Ready(Ok(self.notable.remove(&number).unwrap_or(Outcome::Acked)));
         }
-        if let Some((cause, sent)) = &self.ended {
+        if let Some(ended) = &self.ended {
+            let (cause, sent) = &**ended;
             let cause = cause.clone();
             let unsent = number > *sent;
             // What has come back is in no queue, whatever followed.

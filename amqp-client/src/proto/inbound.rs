@@ -30,11 +30,18 @@ pub(crate) struct InChannel {
     consumers: Vec<InConsumer>,
     /// The consumer that the last delivery was for; the next is likely for the same.
     last: usize,
-    /// The consumers that ended last, the latest at the end: tag, and whether deliveries need no
-    /// acknowledgement. Some may still come.
-    ended: VecDeque<(Box<[u8]>, bool)>,
+    /// The consumers that ended last, the latest at the end. Most channels have none.
+    #[expect(clippy::box_collection, reason = "thousands of channels may be open")]
+    ended: Option<Box<VecDeque<EndedConsumer>>>,
     /// There has been a consumer whose deliveries need no acknowledgement.
     automatic: bool,
+}
+
+/// A consumer that has ended; some deliveries for it may still come.
+#[derive(Debug)]
+struct EndedConsumer {
+    tag: Box<[u8]>,
+    no_ack: bool,
 }
 
 #[derive(Debug)]
@@ -56,7 +63,7 @@ impl InChannel {
             content: Content::Idle,
             consumers: Vec::new(),
             last: 0,
-            ended: VecDeque::new(),
+            ended: None,
             automatic: false,
         }
     }
@@ -143,19 +150,23 @@ impl InChannel {
         let n_consumers = &self.shared.link.tally.consumers;
         n_consumers.fetch_sub(1, Ordering::Relaxed);
         let consumer = self.consumers.remove(at);
-        if self.ended.len() == REMEMBERED {
-            self.ended.pop_front();
+        let ended = self.ended.get_or_insert_default();
+        if ended.len() == REMEMBERED {
+            ended.pop_front();
         }
-        self.ended.push_back((consumer.tag, consumer.queue.no_ack));
+        ended.push_back(EndedConsumer {
+            tag: consumer.tag,
+            no_ack: consumer.queue.no_ack,
+        });
         Some(consumer.queue)
     }
 
     /// Whether deliveries with the tag of a consumer that is not there any more have to be
     /// acknowledged; `None` if that is not known.
     pub(crate) fn was_manual(&self, tag: &[u8]) -> Option<bool> {
-        let mut latest = self.ended.iter().rev();
-        match latest.find(|(ended, _)| **ended == *tag) {
-            Some(&(_, no_ack)) => Some(!no_ack),
+        let mut latest = self.ended.iter().flat_map(|ended| ended.iter().rev());
+        match latest.find(|ended| *ended.tag == *tag) {
+            Some(ended) => Some(!ended.no_ack),
             None => self.automatic.then_some(false),
         }
     }
