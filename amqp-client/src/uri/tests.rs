@@ -218,6 +218,26 @@ fn no_error_shows_the_password() {
     }
 }
 
+#[test]
+fn every_character_survives_everywhere_in_a_uri() {
+    let characters = (0..=0x17f).chain(0x1_f600..0x1_f610);
+    for found in characters.filter_map(char::from_u32) {
+        let text = format!("a{found}{found}b");
+        let options = ConnectionOptions::default()
+            .host(text.replace([':', '%'], ""))
+            .credentials(text.clone(), text.clone())
+            .virtual_host(text.clone())
+            .connection_name(text.clone())
+            .tls(
+                TlsOptions::default()
+                    .ca_file(text.clone())
+                    .key_password(text),
+            );
+        let written = options.to_uri_with_secrets();
+        assert_eq!(good(&written), options, "{written}");
+    }
+}
+
 // ── Parameters ──────────────────────────────────────────────────────────────────────────────
 
 #[test]
