@@ -62,6 +62,7 @@ mod events;
 #[cfg(feature = "tokio")]
 pub mod guide;
 mod handler;
+mod headers;
 mod message;
 mod options;
 pub mod proto;
@@ -72,6 +73,7 @@ mod secret;
 #[cfg(feature = "tokio")]
 mod tls;
 mod trace;
+mod unconfirmed;
 mod uri;
 
 pub use amqp_spec;
@@ -99,7 +101,8 @@ pub use self::events::{Event, Events, Returns};
 pub use self::handler::{
     FailureCause, Handled, HandlerFailure, Handling, HandlingEnd, Settle, Verdict,
 };
-pub use self::message::{Body, Message};
+pub use self::headers::{Death, DeathNote, DeathReason};
+pub use self::message::{Body, DeliveryMode, Message};
 pub use self::options::{
     ConnectionOptions, Heartbeat, HeartbeatRule, HostOrder, OptionError, TcpOptions, TlsOptions,
 };
@@ -108,6 +111,7 @@ pub use self::sasl::{
     AuthMechanism, Credentials, SaslError, SaslExchange, SaslMechanism, UnknownMechanism,
 };
 pub use self::secret::Secret;
+pub use self::unconfirmed::{FailedPublish, Unconfirmed};
 pub use self::uri::{EnvironmentError, UriError};
 
 /// Compiles the examples of the repository's README.

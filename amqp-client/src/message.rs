@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amqp_spec::basic::{Properties, PropertiesRef};
-use amqp_spec::wire::{FieldTable, ShortStr, Timestamp, TooLong};
+use amqp_spec::wire::{FieldTable, ShortStr, TableRef, Timestamp, TooLong, Value};
 use bytes::Bytes;
 
 /// A message: properties and a body.
@@ -41,16 +41,48 @@ impl Message {
         self
     }
 
-    /// Kept on disk by durable queues (`delivery_mode` 2).
+    /// Kept on disk by durable queues: [`DeliveryMode::Persistent`]. Without it a message does not
+    /// survive a restart of the broker, except in quorum queues and streams.
     #[must_use]
     pub fn persistent(self) -> Self {
-        self.map(|properties| properties.delivery_mode(2))
+        self.delivery_mode(DeliveryMode::Persistent)
+    }
+
+    /// Whether durable queues keep it on disk.
+    #[must_use]
+    pub fn delivery_mode(self, mode: DeliveryMode) -> Self {
+        self.map(|properties| properties.delivery_mode(mode as u8))
     }
 
     /// The MIME type of the body.
     #[must_use]
     pub fn content_type(self, value: &str) -> Self {
         self.text(value, Properties::content_type)
+    }
+
+    /// How the body is encoded: `gzip` for instance.
+    #[must_use]
+    pub fn content_encoding(self, value: &str) -> Self {
+        self.text(value, Properties::content_encoding)
+    }
+
+    /// The application's name for this kind of message (`type`).
+    #[must_use]
+    pub fn kind(self, value: &str) -> Self {
+        self.text(value, Properties::type_)
+    }
+
+    /// The user who sends it. RabbitMQ compares it with the user of the connection, and closes the
+    /// channel with 406 if they differ.
+    #[must_use]
+    pub fn user_id(self, value: &str) -> Self {
+        self.text(value, Properties::user_id)
+    }
+
+    /// The application that sends it.
+    #[must_use]
+    pub fn app_id(self, value: &str) -> Self {
+        self.text(value, Properties::app_id)
     }
 
     /// What a reply refers to.
@@ -71,7 +103,8 @@ impl Message {
         self.text(value, Properties::message_id)
     }
 
-    /// How long the message may wait in a queue; whole milliseconds.
+    /// How long the message may wait in a queue; whole milliseconds, up to 2³² - 1 of them with
+    /// RabbitMQ, which closes the channel with 406 otherwise.
     #[must_use]
     pub fn expiration(self, after: Duration) -> Self {
         let millis = after.as_millis().to_string();
@@ -90,7 +123,22 @@ impl Message {
         self.map(|properties| properties.timestamp(Timestamp(seconds)))
     }
 
-    /// The headers.
+    /// Adds one header behind those that there are. Names should differ: RabbitMQ 4 keeps one of a
+    /// kind.
+    #[must_use]
+    pub fn header<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
+        let headers = self.properties.as_ref().headers();
+        let mut headers = headers.map_or_else(FieldTable::new, TableRef::to_owned);
+        match headers.try_insert(name, value) {
+            Ok(()) => self.headers(&headers),
+            Err(error) => {
+                self.too_long = Some(error);
+                self
+            }
+        }
+    }
+
+    /// Replaces the headers.
     #[must_use]
     pub fn headers(self, headers: &FieldTable) -> Self {
         self.map(|properties| properties.headers(headers.as_ref()))
@@ -129,6 +177,16 @@ impl Message {
             },
         }
     }
+}
+
+/// Whether a message outlives a restart of the broker (`delivery-mode`).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(u8)]
+pub enum DeliveryMode {
+    /// It need not be written to disk.
+    Transient = 1,
+    /// Durable queues write it to disk, and a confirm waits for that.
+    Persistent = 2,
 }
 
 /// The body of a message: borrowed, or handed over.

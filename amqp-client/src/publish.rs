@@ -3,16 +3,18 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use amqp_spec::basic::{self, PropertiesRef};
+use amqp_spec::basic::{self, Properties, PropertiesRef};
 use amqp_spec::frame::{self, FrameTooLarge};
-use amqp_spec::wire::ShortStr;
+use amqp_spec::wire::{ShortStr, TypedMethod};
 
 use crate::channel::Channel;
 use crate::error::ChannelError;
 use crate::message::Body;
 use crate::proto::incoming::Fingerprint;
-use crate::proto::outbox::{Head, LARGE};
+use crate::proto::outbox::{Head, LARGE, Refused, Wake};
+use crate::proto::timers::Timer;
 
 /// Exchange, routing key and properties, checked and ready to be encoded.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +112,34 @@ impl PreparedHead {
     }
 }
 
+/// What it takes to tell the returned messages of a prepared publisher.
+#[derive(Clone, Debug)]
+pub(crate) struct Returnable {
+    exchange: Box<[u8]>,
+    routing_key: Box<[u8]>,
+    properties: Properties,
+}
+
+impl Returnable {
+    /// `None` unless the message is mandatory.
+    pub(crate) fn new(head: &PublishHead<'_>) -> Option<Self> {
+        head.method.mandatory.then(|| Self {
+            exchange: head.method.exchange.as_bytes().into(),
+            routing_key: head.method.routing_key.as_bytes().into(),
+            properties: head.properties.to_owned(),
+        })
+    }
+
+    pub(crate) fn fingerprint(&self, body: &Body<'_>) -> Fingerprint {
+        Fingerprint::new(
+            &self.exchange,
+            &self.routing_key,
+            self.properties.as_ref(),
+            body.as_slice(),
+        )
+    }
+}
+
 impl Head for PreparedHead {
     #[inline]
     fn encode(
@@ -157,6 +187,12 @@ pub(crate) struct Publish<'a, H> {
     fingerprint: Option<Fingerprint>,
     /// Our place in line while there is no room.
     ticket: Option<u64>,
+    /// No more than so many unanswered.
+    limit: Option<u64>,
+    /// Our place in line while there are too many.
+    place: Option<u64>,
+    /// How long to wait for either.
+    patience: Option<Timer>,
 }
 
 impl<'a, H: Head> Publish<'a, H> {
@@ -168,6 +204,9 @@ impl<'a, H: Head> Publish<'a, H> {
             body: body.detach(LARGE),
             fingerprint: None,
             ticket: None,
+            limit: None,
+            place: None,
+            patience: None,
         }
     }
 
@@ -175,6 +214,61 @@ impl<'a, H: Head> Publish<'a, H> {
     pub(crate) fn returnable(mut self, fingerprint: Option<Fingerprint>) -> Self {
         self.fingerprint = fingerprint;
         self
+    }
+
+    /// Waits while so many messages of the channel are unanswered, and for everything no longer than
+    /// this.
+    pub(crate) fn limited(mut self, limit: Option<u64>, patience: Option<Duration>) -> Self {
+        self.limit = limit;
+        let link = &self.channel.shared().link;
+        self.patience = patience.map(|patience| Timer::new(link, patience));
+        self
+    }
+
+    /// Time is up?
+    fn poll_patience(&mut self, context: &Context<'_>) -> Poll<Result<u64, ChannelError>> {
+        match &mut self.patience {
+            Some(timer) => timer.poll(context).map(|()| {
+                let method = basic::Publish::NAME;
+                Err(ChannelError::Timeout { method })
+            }),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<H: Head> Publish<'_, H> {
+    /// Queues the message, or gets in line.
+    fn try_queue(&mut self, context: &Context<'_>) -> Poll<Result<(u64, Wake), Refused>> {
+        let shared = self.channel.shared();
+        let waits = self.fingerprint.is_some() || self.limit.is_some();
+        let mut confirms = waits.then(|| shared.confirms());
+        let resolved = confirms.as_ref().map_or(0, |confirms| confirms.resolved());
+        if self.limit.is_none() {
+            confirms = None;
+        }
+        let mut outbox = shared.link.outbox();
+        // The confirms stay locked until the message has its number, so that the limit holds.
+        if let (Some(limit), Some(confirms)) = (self.limit, &mut confirms) {
+            let published = outbox.published_by(shared.at).unwrap_or(0);
+            if !confirms.admit(published, limit, &mut self.place, context.waker()) {
+                return Poll::Pending;
+            }
+        }
+        let size = self.body.as_slice().len();
+        match outbox.admit(shared.at, size, &mut self.ticket, context.waker()) {
+            Ok(true) => {}
+            Ok(false) => return Poll::Pending,
+            Err(refused) => return Poll::Ready(Err(refused)),
+        }
+        let published = outbox.publish(shared.at, &self.head, &self.body);
+        if let (Ok(_), Some(fingerprint)) = (&published, self.fingerprint) {
+            outbox.expect_return(shared.at, fingerprint, resolved);
+        }
+        if let (Some(place), Some(confirms)) = (self.place.take(), &mut confirms) {
+            confirms.forget_room(place);
+        }
+        Poll::Ready(published)
     }
 }
 
@@ -184,45 +278,39 @@ impl<H: Head + Unpin> Future for Publish<'_, H> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let shared = this.channel.shared();
-        let resolved = match this.fingerprint {
-            Some(_) => shared.confirms().resolved(),
-            None => 0,
-        };
-        let mut outbox = shared.link.outbox();
-        let size = this.body.as_slice().len();
-        match outbox.admit(shared.at, size, &mut this.ticket, context.waker()) {
-            Ok(true) => {}
-            Ok(false) => {
-                drop(outbox);
-                // If reading has stopped because of slow consumers: what unblocks has to be read.
-                shared.link.resume();
-                return Poll::Pending;
-            }
-            Err(refused) => {
-                drop(outbox);
-                return Poll::Ready(Err(shared.explain(refused)));
-            }
-        }
-        let published = outbox.publish(shared.at, &this.head, &this.body);
-        if let (Ok(_), Some(fingerprint)) = (&published, this.fingerprint) {
-            outbox.expect_return(shared.at, fingerprint, resolved);
-        }
-        drop(outbox);
-        match published {
-            Ok((number, wake)) => {
+        match this.try_queue(context) {
+            Poll::Ready(Ok((number, wake))) => {
                 wake.now();
                 Poll::Ready(Ok(number))
             }
-            Err(refused) => Poll::Ready(Err(shared.explain(refused))),
+            Poll::Ready(Err(refused)) => Poll::Ready(Err(this.channel.shared().explain(refused))),
+            Poll::Pending => {
+                // If reading has stopped because of slow consumers: what lets us go on has to be
+                // read.
+                this.channel.shared().link.resume();
+                this.poll_patience(context)
+            }
         }
     }
 }
 
 impl<H> Drop for Publish<'_, H> {
     fn drop(&mut self) {
+        let shared = self.channel.shared();
         if let Some(ticket) = self.ticket {
-            self.channel.shared().link.outbox().forget_waiter(ticket);
+            shared.link.outbox().forget_waiter(ticket);
+        }
+        if let Some(place) = self.place {
+            // We may have been called, and others not, for the room that we now leave.
+            let mut wakers = Vec::new();
+            let mut confirms = shared.confirms();
+            confirms.forget_room(place);
+            let published = shared.link.outbox().published_by(shared.at);
+            confirms.call_room(published.unwrap_or(0), &mut wakers);
+            drop(confirms);
+            for waker in wakers {
+                waker.wake();
+            }
         }
     }
 }

@@ -1,18 +1,23 @@
 //! Publishing with confirms.
 
 use std::borrow::Borrow;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use amqp_spec::basic::PropertiesRef;
+use amqp_spec::basic::{self, PropertiesRef};
+use amqp_spec::wire::TypedMethod;
 
 use crate::channel::Channel;
 use crate::delivery::ReturnedMessage;
 use crate::error::{ChannelError, PublishError};
 use crate::message::{Body, Message};
 use crate::proto::confirms::Outcome;
-use crate::publish::{PreparedHead, Publish, PublishHead};
+use crate::proto::timers::Timer;
+use crate::proto::watchers::Watch;
+use crate::publish::{PreparedHead, Publish, PublishHead, Returnable};
+use crate::unconfirmed::Unconfirmed;
 
 /// Publishes messages and reports what became of each.
 ///
@@ -36,6 +41,8 @@ use crate::publish::{PreparedHead, Publish, PublishHead};
 pub struct Publisher {
     channel: Channel,
     mandatory: bool,
+    max_outstanding: Option<u64>,
+    confirm_timeout: Option<Duration>,
 }
 
 impl Publisher {
@@ -53,6 +60,8 @@ impl Publisher {
         Ok(Self {
             channel,
             mandatory: false,
+            max_outstanding: None,
+            confirm_timeout: None,
         })
     }
 
@@ -61,8 +70,36 @@ impl Publisher {
     #[must_use]
     pub fn mandatory(&self) -> Self {
         Self {
-            channel: self.channel.clone(),
             mandatory: true,
+            ..self.clone()
+        }
+    }
+
+    /// The same publisher, which waits before it sends while so many messages of the channel are not
+    /// confirmed, plain publishes included; at least 1. All publishers of a channel share what is
+    /// outstanding; each keeps its own limit. Default: no limit, but for the room that there is for
+    /// what has not been written.
+    #[must_use]
+    pub fn max_outstanding(&self, limit: usize) -> Self {
+        Self {
+            max_outstanding: Some(limit.max(1) as u64),
+            ..self.clone()
+        }
+    }
+
+    /// The same publisher, which gives the broker so much time to confirm a message from when it was
+    /// handed over; then the message is [uncertain](PublishError::Uncertain), and an answer that
+    /// comes after all is ignored. Sending waits no longer either: what is not handed over by then
+    /// is [not sent](PublishError::NotSent). Both with [`ChannelError::Timeout`]. The time runs
+    /// during alarms too.
+    ///
+    /// Default: no limit. A confirmation is waited for as long as the connection lives, and its
+    /// heartbeats tell whether it does; how long a broker takes depends on its disks and queues.
+    #[must_use]
+    pub fn confirm_timeout(&self, timeout: Duration) -> Self {
+        Self {
+            confirm_timeout: Some(timeout),
+            ..self.clone()
         }
     }
 
@@ -70,6 +107,68 @@ impl Publisher {
     #[must_use]
     pub fn channel(&self) -> &Channel {
         &self.channel
+    }
+
+    /// How many messages of the channel the broker has not answered, those of others and plain
+    /// publishes included. Zero when the channel has ended, for nothing is answered any more.
+    #[must_use]
+    pub fn outstanding(&self) -> u64 {
+        let shared = self.channel.shared();
+        let confirms = shared.confirms();
+        match shared.link.outbox().published_by(shared.at) {
+            Some(published) if shared.ended().is_none() => confirms.outstanding(published),
+            _ => 0,
+        }
+    }
+
+    /// The number that the next message published on the channel gets, from 1 on; `None` when the
+    /// channel has ended. Who shares the channel with others finds the number of his own message in
+    /// its [`Confirmation::number`].
+    #[must_use]
+    pub fn next_publish_seq_no(&self) -> Option<u64> {
+        let shared = self.channel.shared();
+        let published = shared.link.outbox().published_by(shared.at)?;
+        shared.ended().is_none().then_some(published + 1)
+    }
+
+    /// Waits until the broker has answered everything published on the channel so far, whether or
+    /// not somebody keeps the [`Confirmation`]s.
+    ///
+    /// # Errors
+    ///
+    /// What was not confirmed, among all that was answered since this was last called on the
+    /// channel: each failure is told once, to one of those who wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, no failure is forgotten.
+    pub async fn wait_for_confirms(&self) -> Result<(), Unconfirmed> {
+        let shared = self.channel.shared();
+        let upto = {
+            let confirms = shared.confirms();
+            let published = shared.link.outbox().published_by(shared.at);
+            published.unwrap_or_else(|| confirms.highest())
+        };
+        let mut timer = self
+            .confirm_timeout
+            .map(|timeout| Timer::new(&shared.link, timeout));
+        let mut all = pin!(Watch::new(
+            |place, context| shared.confirms().poll_all(upto, place, context),
+            |place| shared.confirms().forget_all(upto, place),
+        ));
+        poll_fn(|context| {
+            if all.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            // If reading has stopped because of slow consumers, it must go on.
+            shared.link.resume();
+            match &mut timer {
+                Some(timer) => timer.poll(context),
+                None => Poll::Pending,
+            }
+        })
+        .await;
+        Unconfirmed::take(&mut shared.confirms(), upto)
     }
 
     /// Publishes a message and waits until the broker has confirmed it: it has reached its queues,
@@ -124,12 +223,14 @@ impl Publisher {
         let fingerprint = head.fingerprint(&body);
         let sent = Publish::new(&self.channel, head, body)
             .returnable(fingerprint)
+            .limited(self.max_outstanding, self.confirm_timeout)
             .await;
         self.confirmation(sent)
     }
 
     /// Prepares publishing many messages that differ in their bodies only: exchange, routing key and
-    /// properties are encoded once. They are not mandatory.
+    /// properties are encoded once. They are [mandatory](Self::mandatory) if the publisher is, and its
+    /// limits hold.
     ///
     /// ```no_run
     /// use amqp_client::amqp_spec::basic::Properties;
@@ -150,11 +251,11 @@ impl Publisher {
         routing_key: &str,
         properties: PropertiesRef<'_>,
     ) -> Result<PreparedPublisher, ChannelError> {
-        let head = PublishHead::new(exchange, routing_key, properties, false)?;
-        let head = PreparedHead::new(&head, self.channel.id())?;
+        let head = PublishHead::new(exchange, routing_key, properties, self.mandatory)?;
         Ok(PreparedPublisher {
             publisher: self.clone(),
-            head,
+            returnable: Returnable::new(&head),
+            head: PreparedHead::new(&head, self.channel.id())?,
         })
     }
 
@@ -164,6 +265,9 @@ impl Publisher {
             channel: self.channel.clone(),
             number,
             done: false,
+            timer: self
+                .confirm_timeout
+                .map(|timeout| Timer::new(&self.channel.shared().link, timeout)),
         })
     }
 }
@@ -176,6 +280,7 @@ fn not_sent(error: impl Into<ChannelError>) -> PublishError {
 #[derive(Clone, Debug)]
 pub struct PreparedPublisher {
     publisher: Publisher,
+    returnable: Option<Returnable>,
     head: PreparedHead,
 }
 
@@ -203,7 +308,19 @@ impl PreparedPublisher {
     ///
     /// As [`Publisher::send`].
     pub async fn send(&self, body: impl Into<Body<'_>>) -> Result<Confirmation, PublishError> {
-        let sent = Publish::new(&self.publisher.channel, &self.head, body.into()).await;
+        let Publisher {
+            channel,
+            max_outstanding,
+            confirm_timeout,
+            ..
+        } = &self.publisher;
+        let body = body.into();
+        let returnable = self.returnable.as_ref();
+        let fingerprint = returnable.map(|returnable| returnable.fingerprint(&body));
+        let sent = Publish::new(channel, &self.head, body)
+            .returnable(fingerprint)
+            .limited(*max_outstanding, *confirm_timeout)
+            .await;
         self.publisher.confirmation(sent)
     }
 }
@@ -227,6 +344,7 @@ pub struct Confirmation {
     channel: Channel,
     number: u64,
     done: bool,
+    timer: Option<Timer>,
 }
 
 impl Confirmation {
@@ -241,17 +359,25 @@ impl Future for Confirmation {
     type Output = Result<(), PublishError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let shared = self.channel.shared();
-        let polled = shared.confirms().poll(self.number, context);
+        let this = &mut *self;
+        let shared = this.channel.shared();
+        let polled = shared.confirms().poll(this.number, context);
         let outcome = match polled {
             Poll::Pending => {
                 // If reading has stopped because of slow consumers, it must go on.
                 shared.link.resume();
-                return Poll::Pending;
+                let timer = this.timer.as_mut().map(|timer| timer.poll(context));
+                if timer.is_none_or(|timer| timer.is_pending()) {
+                    return Poll::Pending;
+                }
+                shared.abandon(this.number);
+                let method = basic::Publish::NAME;
+                Err(ChannelError::Timeout { method })
             }
             Poll::Ready(outcome) => outcome,
         };
-        self.done = true;
+        this.done = true;
+        this.timer = None;
         Poll::Ready(match outcome {
             Ok(Outcome::Acked) => Ok(()),
             Ok(Outcome::Nacked) => Err(PublishError::Nacked),

@@ -258,7 +258,7 @@ impl<A: Acknowledgement> Consume<A> {
         let tag = match self.tag.as_deref().filter(|tag| !tag.is_empty()) {
             Some(chosen) => {
                 let tag = ShortString::new(chosen.as_bytes())?;
-                if !shared.tags.reserve(&tag) {
+                if !shared.tags().reserve(&tag) {
                     let consumer_tag = chosen.to_owned();
                     return Err(ChannelError::ConsumerTagInUse { consumer_tag });
                 }
@@ -266,7 +266,7 @@ impl<A: Acknowledgement> Consume<A> {
             }
             None => loop {
                 let tag = ShortString::new(shared.link.next_consumer_tag().into_bytes())?;
-                if shared.tags.reserve(&tag) {
+                if shared.tags().reserve(&tag) {
                     break tag;
                 }
             },
@@ -275,7 +275,7 @@ impl<A: Acknowledgement> Consume<A> {
             WhenSlow::Cancel { above } if A::NO_ACK => above,
             WhenSlow::Cancel { .. } | WhenSlow::Wait => usize::MAX,
         };
-        let (link, tags) = (Arc::clone(&shared.link), Arc::clone(&shared.tags));
+        let (link, tags) = (Arc::clone(&shared.link), Arc::clone(shared.tags()));
         Ok(ConsumerQueue::new(tag, A::NO_ACK, limit, link, tags))
     }
 }

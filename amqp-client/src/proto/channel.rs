@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use super::confirms::Confirms;
@@ -25,7 +25,7 @@ pub(crate) struct ChannelShared {
     consumers: Mutex<BTreeMap<Vec<u8>, Arc<ConsumerQueue>>>,
     /// The application has set a limit with `basic.qos`; consumers come without one of their own.
     own_limit: AtomicBool,
-    pub(crate) tags: Arc<Tags>,
+    tags: OnceLock<Arc<Tags>>,
 }
 
 /// Why the channel ended, and who wants to know.
@@ -44,7 +44,7 @@ impl ChannelShared {
             end: Mutex::default(),
             consumers: Mutex::default(),
             own_limit: AtomicBool::new(false),
-            tags: Arc::default(),
+            tags: OnceLock::new(),
         }
     }
 
@@ -111,6 +111,11 @@ impl ChannelShared {
     #[cfg(test)]
     pub(crate) fn n_watchers(&self) -> usize {
         lock(&self.end).watchers.len()
+    }
+
+    /// The consumer tags in use.
+    pub(crate) fn tags(&self) -> &Arc<Tags> {
+        self.tags.get_or_init(Arc::default)
     }
 
     fn consumers(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Arc<ConsumerQueue>>> {

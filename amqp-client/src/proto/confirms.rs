@@ -11,10 +11,11 @@
 //!
 //! A `multiple` acknowledgement costs the slots it resolves: amortised, constant work per message.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::task::{Context, Poll, Waker};
 
 use super::incoming::Incoming;
+pub(crate) use super::unconfirmed::{Failure, Failures};
 use crate::error::ChannelError;
 
 /// Slots whose memory is kept when none is needed.
@@ -53,14 +54,59 @@ pub(crate) struct Confirms {
     resolved: u64,
     /// Slots for the numbers right above `resolved`; the first is never `Resolved`.
     slots: VecDeque<Slot>,
-    /// Outcomes that are not plain acks, until they are asked for.
-    notable: BTreeMap<u64, Outcome>,
     /// How many slots are `Resolved`.
     ahead: u64,
     /// How many numbers were refused.
     nacked: u64,
+    /// What most channels never need.
+    extra: Option<Box<Extra>>,
     /// Why nothing more will be answered, and the last number that was sent.
     ended: Option<Box<(ChannelError, u64)>>,
+}
+
+/// What is needed once something fails, or somebody waits for more than one answer.
+#[derive(Debug, Default)]
+struct Extra {
+    /// Outcomes that are not plain acks, until they are asked for.
+    notable: BTreeMap<u64, Outcome>,
+    /// Numbers that came back and have not been answered.
+    returned: BTreeSet<u64>,
+    /// What failed since somebody waited for all.
+    failures: Failures,
+    /// Who waits for all up to a number; the second number tells them apart.
+    all: BTreeMap<(u64, u64), Waker>,
+    /// Publishers that wait until fewer are unanswered, by ticket.
+    room: BTreeMap<u64, Waiter>,
+    next_place: u64,
+}
+
+impl Extra {
+    fn place(&mut self, place: &mut Option<u64>) -> u64 {
+        *place.get_or_insert_with(|| {
+            self.next_place += 1;
+            self.next_place
+        })
+    }
+
+    /// Every number up to this one is answered.
+    fn resolved(&mut self, resolved: u64, wakers: &mut Vec<Waker>) {
+        if !self.returned.is_empty() {
+            self.returned = self.returned.split_off(&(resolved + 1));
+        }
+        while let Some(first) = self.all.first_entry() {
+            if first.key().0 > resolved {
+                break;
+            }
+            wakers.push(first.remove());
+        }
+    }
+}
+
+/// A publisher that wants no more than so many unanswered.
+#[derive(Debug)]
+struct Waiter {
+    limit: u64,
+    waker: Waker,
 }
 
 impl Confirms {
@@ -109,6 +155,17 @@ impl Confirms {
         if self.slots.is_empty() && self.slots.capacity() > KEEP {
             self.slots = VecDeque::new();
         }
+        if let Some(extra) = &mut self.extra {
+            extra.resolved(self.resolved, wakers);
+        }
+    }
+
+    fn take_notable(&mut self, number: u64) -> Option<Outcome> {
+        self.extra.as_mut()?.notable.remove(&number)
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
     }
 
     /// Resolves the number right above `resolved`.
@@ -124,9 +181,16 @@ impl Confirms {
             return;
         }
         self.nacked += u64::from(nack);
+        // What came back is in no queue, whether that is called an ack or a nack.
+        let returned = self.extra.as_mut();
+        let returned = returned.is_some_and(|extra| extra.returned.remove(&number));
+        let nack = nack && !returned;
+        if nack {
+            self.extra().failures.push(number, Failure::Nacked);
+        }
         match before {
             Slot::Abandoned => {
-                self.notable.remove(&number);
+                self.take_notable(number);
                 return;
             }
             // One task that waits for many is called once.
@@ -138,7 +202,7 @@ impl Confirms {
             Slot::Unknown | Slot::Resolved => {}
         }
         if nack {
-            self.notable.insert(number, Outcome::Nacked);
+            self.extra().notable.insert(number, Outcome::Nacked);
         }
     }
 
@@ -158,12 +222,17 @@ impl Confirms {
         number: u64,
         message: Box<Incoming>,
     ) -> Option<Box<Incoming>> {
+        if number > self.resolved && self.extra().returned.insert(number) {
+            self.extra().failures.push(number, Failure::Returned);
+        }
         let abandoned = number
             .checked_sub(self.resolved + 1)
             .and_then(|offset| usize::try_from(offset).ok())
             .is_some_and(|index| matches!(self.slots.get(index), Some(Slot::Abandoned)));
         if number > self.resolved && !abandoned {
-            self.notable.insert(number, Outcome::Returned(message));
+            self.extra()
+                .notable
+                .insert(number, Outcome::Returned(message));
             return None;
         }
         Some(message)
@@ -173,6 +242,11 @@ impl Confirms {
     pub(crate) fn end(&mut self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
         if self.ended.is_none() {
             self.ended = Some(Box::new((cause.clone(), sent)));
+        }
+        if let Some(extra) = &mut self.extra {
+            wakers.extend(std::mem::take(&mut extra.all).into_values());
+            let room = std::mem::take(&mut extra.room);
+            wakers.extend(room.into_values().map(|waiter| waiter.waker));
         }
         for slot in &mut self.slots {
             if let Slot::Waiting(waker) = slot {
@@ -189,14 +263,12 @@ impl Confirms {
         context: &mut Context<'_>,
     ) -> Poll<Result<Outcome, ChannelError>> {
         if self.is_resolved(number) {
-            return Poll::Ready(Ok(self.notable.remove(&number).unwrap_or(Outcome::Acked)));
+            return Poll::Ready(Ok(self.take_notable(number).unwrap_or(Outcome::Acked)));
         }
-        if let Some(ended) = &self.ended {
-            let (cause, sent) = &**ended;
-            let cause = cause.clone();
-            let unsent = number > *sent;
+        if let Some((cause, sent)) = self.ended.as_deref() {
+            let (cause, unsent) = (cause.clone(), number > *sent);
             // What has come back is in no queue, whatever followed.
-            return Poll::Ready(match self.notable.remove(&number) {
+            return Poll::Ready(match self.take_notable(number) {
                 Some(outcome) => Ok(outcome),
                 None if unsent => Ok(Outcome::NotSent(cause)),
                 None => Err(cause),
@@ -213,7 +285,7 @@ impl Confirms {
 
     /// Nobody will ask about this number any more. Gives the message if it has come back.
     pub(crate) fn abandon(&mut self, number: u64) -> Option<Box<Incoming>> {
-        let returned = match self.notable.remove(&number) {
+        let returned = match self.take_notable(number) {
             Some(Outcome::Returned(message)) => Some(message),
             Some(Outcome::Acked | Outcome::Nacked | Outcome::NotSent(_)) | None => None,
         };
@@ -229,15 +301,125 @@ impl Confirms {
 
     /// Whether anybody waits for an answer.
     pub(crate) fn has_waiter(&self) -> bool {
-        self.slots
-            .iter()
-            .any(|slot| matches!(slot, Slot::Waiting(_)))
+        let extra = self.extra.as_ref();
+        extra.is_some_and(|extra| !extra.all.is_empty() || !extra.room.is_empty())
+            || self
+                .slots
+                .iter()
+                .any(|slot| matches!(slot, Slot::Waiting(_)))
+    }
+
+    // ── All of them ─────────────────────────────────────────────────────────────────────────
+
+    /// Ready when every number up to this one is answered, or none will be any more.
+    pub(crate) fn poll_all(
+        &mut self,
+        upto: u64,
+        place: &mut Option<u64>,
+        context: &Context<'_>,
+    ) -> Poll<()> {
+        if self.resolved >= upto || self.ended.is_some() {
+            return Poll::Ready(());
+        }
+        let extra = self.extra();
+        let place = extra.place(place);
+        match extra.all.get_mut(&(upto, place)) {
+            Some(waker) => waker.clone_from(context.waker()),
+            None => {
+                extra.all.insert((upto, place), context.waker().clone());
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Whoever waited for all does so no longer.
+    pub(crate) fn forget_all(&mut self, upto: u64, place: u64) {
+        self.extra().all.remove(&(upto, place));
+    }
+
+    /// The highest number that is known of here.
+    pub(crate) fn highest(&self) -> u64 {
+        let sent = self.ended.as_deref().map_or(0, |&(_, sent)| sent);
+        sent.max(self.resolved + self.slots.len() as u64)
+    }
+
+    /// What failed since the last look.
+    pub(crate) fn take_failures(&mut self) -> Failures {
+        let extra = self.extra.as_mut();
+        extra.map_or_else(Failures::default, |extra| {
+            std::mem::take(&mut extra.failures)
+        })
+    }
+
+    /// How many numbers up to this one have no answer, how many of those were not sent, and why
+    /// there will be none, if so.
+    pub(crate) fn unanswered(&self, upto: u64) -> (u64, u64, Option<ChannelError>) {
+        let open = (self.resolved + 1..=upto).filter(|&number| !self.is_resolved(number));
+        let (cause, sent) = match self.ended.as_deref() {
+            Some((cause, sent)) => (Some(cause.clone()), *sent),
+            None => (None, u64::MAX),
+        };
+        let (mut unanswered, mut unsent) = (0, 0);
+        for number in open {
+            unanswered += 1;
+            unsent += u64::from(number > sent);
+        }
+        (unanswered, unsent, cause)
+    }
+
+    // ── Not too many ────────────────────────────────────────────────────────────────────────
+
+    /// How many of so many published numbers have no answer.
+    pub(crate) fn outstanding(&self, published: u64) -> u64 {
+        published.saturating_sub(self.resolved + self.ahead)
+    }
+
+    /// Whether one more may be published; if not, the waker is called when it may.
+    pub(crate) fn admit(
+        &mut self,
+        published: u64,
+        limit: u64,
+        place: &mut Option<u64>,
+        waker: &Waker,
+    ) -> bool {
+        // Those who come too late are told so by the outbox.
+        if self.ended.is_some() || self.outstanding(published) < limit {
+            return true;
+        }
+        let extra = self.extra();
+        let place = extra.place(place);
+        let waker = waker.clone();
+        extra.room.insert(place, Waiter { limit, waker });
+        false
+    }
+
+    /// A publisher goes away, or has what it waited for.
+    pub(crate) fn forget_room(&mut self, place: u64) {
+        self.extra().room.remove(&place);
+    }
+
+    /// Takes out as many publishers as there is room for, those who have waited longest first. One
+    /// that does not use it has to call this again.
+    pub(crate) fn call_room(&mut self, published: u64, wakers: &mut Vec<Waker>) {
+        let mut taken = self.outstanding(published);
+        let Some(extra) = &mut self.extra else {
+            return;
+        };
+        extra.room.retain(|_, waiter| {
+            let fits = taken < waiter.limit;
+            if fits {
+                taken += 1;
+                wakers.push(waiter.waker.clone());
+            }
+            !fits
+        });
     }
 
     /// How many slots and notable outcomes are kept.
     #[cfg(test)]
     pub(crate) fn leftovers(&self) -> (usize, usize) {
-        (self.slots.len(), self.notable.len())
+        let notable = self.extra.as_ref().map_or(0, |extra| extra.notable.len());
+        (self.slots.len(), notable)
     }
 
     /// Whether this number has been answered.

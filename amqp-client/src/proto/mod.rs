@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `outbox` | the order of everything that is sent |
 //! | `request` | who waits for which reply |
-//! | `confirms` | publisher confirms of one channel |
+//! | `confirms`, `unconfirmed` | publisher confirms of one channel |
 //! | `consumer`, `tags` | where deliveries wait to be picked up, and by which name |
 //! | `timers` | who wants to be called at which time |
 //! | `events` | what happened, for whoever listens |
@@ -45,6 +45,7 @@ pub(crate) mod tags;
 pub(crate) mod tally;
 pub(crate) mod timers;
 mod transmit;
+mod unconfirmed;
 mod unsent;
 pub(crate) mod watchers;
 

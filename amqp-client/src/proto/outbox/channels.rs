@@ -212,6 +212,13 @@ impl Outbox {
             .map_or(0, |channel| channel.published)
     }
 
+    /// The number of the last publish of this use of a channel; `None` when its id has been taken by
+    /// another.
+    pub(crate) fn published_by(&self, at: At) -> Option<u64> {
+        let channel = self.channels.get(usize::from(at.channel))?;
+        (channel.incarnation == at.incarnation).then_some(channel.published)
+    }
+
     /// Remembers that the last publish may come back. `resolved` says which ones cannot any more.
     pub(crate) fn expect_return(&mut self, at: At, fingerprint: Fingerprint, resolved: u64) {
         let Ok(channel) = self.channel(at) else {

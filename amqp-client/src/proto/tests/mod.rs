@@ -45,6 +45,7 @@ mod late;
 mod login;
 mod numbers;
 mod order;
+mod publishers;
 mod renewal;
 mod requests;
 mod robustness;

@@ -375,6 +375,21 @@ fn publishing() -> Vec<Operation> {
             let confirmation = prepared.unwrap().send("body").await;
             told(confirmation.map_err(|error| format!("{error:?}"))?.await)
         }),
+        on_publisher("publish within a limit", async |p| {
+            let limited = p
+                .max_outstanding(6)
+                .confirm_timeout(std::time::Duration::from_secs(9));
+            for _ in 0..6 {
+                drop(told_of(limited.send("", "key", small()).await)?);
+            }
+            told(limited.publish("", "key", small()).await)
+        }),
+        on_publisher("wait for confirms", async |p| {
+            drop(told_of(p.send("", "key", small()).await)?);
+            // What others publish may come back.
+            let _ = p.wait_for_confirms().await;
+            Ok(())
+        }),
         on_publisher("publish more than there is room for", async |p| {
             for _ in 0..3 {
                 told(p.publish("", "key", small()).await)?;

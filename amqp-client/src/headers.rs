@@ -1,0 +1,279 @@
+//! What brokers write into the headers and properties of messages, as types.
+//!
+//! Everything here looks into the message as it was received and finds nothing where another type
+//! or damage is: headers are whatever the publisher or a broker put there.
+
+use std::time::Duration;
+
+use amqp_spec::wire::{ArrayRef, ShortStr, TableRef, Timestamp, Value};
+
+use crate::delivery::Received;
+use crate::message::DeliveryMode;
+
+/// One entry of `x-death`: all times that a message was dead-lettered from one queue for one reason.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Death {
+    /// The queue that it was in.
+    pub queue: String,
+    /// Why it left.
+    pub reason: DeathReason,
+    /// How often, from this queue and for this reason.
+    pub count: u64,
+    /// The exchange that it had been published to, the last time.
+    pub exchange: String,
+    /// The routing keys that it had been published with, those of `CC` included.
+    pub routing_keys: Vec<String>,
+    /// When it was dead-lettered, the first time: seconds since 1970.
+    pub time: Option<u64>,
+    /// The expiration that it had then. It is taken off, lest the message expires again.
+    pub original_expiration: Option<Duration>,
+}
+
+/// Why a message was dead-lettered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum DeathReason {
+    /// It was refused without requeueing (`basic.reject`, `basic.nack`).
+    Rejected,
+    /// Its time to live had passed.
+    Expired,
+    /// The queue was full.
+    MaxLength,
+    /// It had been delivered more often than the queue's `x-delivery-limit` allows.
+    DeliveryLimit,
+    /// Another word.
+    Other(String),
+}
+
+impl DeathReason {
+    fn new(word: String) -> Self {
+        match word.as_str() {
+            "rejected" => Self::Rejected,
+            "expired" => Self::Expired,
+            "maxlen" => Self::MaxLength,
+            "delivery_limit" => Self::DeliveryLimit,
+            _ => Self::Other(word),
+        }
+    }
+}
+
+/// The first or last death of a message, as its own headers tell it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct DeathNote {
+    /// The queue that it was in.
+    pub queue: String,
+    /// Why it left.
+    pub reason: DeathReason,
+    /// The exchange that it had been published to.
+    pub exchange: String,
+}
+
+fn text(value: Value<'_>) -> Option<String> {
+    match value {
+        Value::LongString(text) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+        _ => None,
+    }
+}
+
+fn unsigned(value: Value<'_>) -> Option<u64> {
+    u64::try_from(value.as_i64()?).ok()
+}
+
+fn field<'a>(table: TableRef<'a>, name: &str) -> Option<Value<'a>> {
+    table.get(name).ok().flatten()
+}
+
+fn texts(array: ArrayRef<'_>) -> Vec<String> {
+    array
+        .iter()
+        .map_while(Result::ok)
+        .filter_map(text)
+        .collect()
+}
+
+/// Milliseconds, as text.
+fn millis(text: &str) -> Option<Duration> {
+    text.parse().ok().map(Duration::from_millis)
+}
+
+impl Death {
+    fn read(table: TableRef<'_>) -> Option<Self> {
+        let name = |name| field(table, name).and_then(text);
+        Some(Self {
+            queue: name("queue")?,
+            reason: DeathReason::new(name("reason")?),
+            count: field(table, "count").and_then(unsigned).unwrap_or(1),
+            exchange: name("exchange").unwrap_or_default(),
+            routing_keys: match field(table, "routing-keys") {
+                Some(Value::Array(keys)) => texts(keys),
+                _ => Vec::new(),
+            },
+            time: match field(table, "time") {
+                Some(Value::Timestamp(Timestamp(seconds))) => Some(seconds),
+                _ => None,
+            },
+            original_expiration: name("original-expiration").and_then(|text| millis(&text)),
+        })
+    }
+}
+
+/// What the broker has written into the headers.
+impl Received {
+    /// A header, if it is there and can be read. The first of that name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<Value<'_>> {
+        field(self.properties().headers()?, name)
+    }
+
+    /// The queues that the message was dead-lettered from (`x-death`), the newest first; one entry
+    /// for each queue and reason. Empty if it never was.
+    #[must_use]
+    pub fn deaths(&self) -> Vec<Death> {
+        let Some(Value::Array(deaths)) = self.header("x-death") else {
+            return Vec::new();
+        };
+        deaths
+            .iter()
+            .map_while(Result::ok)
+            .filter_map(|death| match death {
+                Value::Table(death) => Death::read(death),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The first time that it was dead-lettered (`x-first-death-…`).
+    #[must_use]
+    pub fn first_death(&self) -> Option<DeathNote> {
+        self.death_note("x-first-death")
+    }
+
+    /// The last time that it was dead-lettered (`x-last-death-…`, RabbitMQ 3.13 and later).
+    #[must_use]
+    pub fn last_death(&self) -> Option<DeathNote> {
+        self.death_note("x-last-death")
+    }
+
+    fn death_note(&self, which: &str) -> Option<DeathNote> {
+        let part = |part| self.header(&format!("{which}-{part}")).and_then(text);
+        Some(DeathNote {
+            queue: part("queue")?,
+            reason: DeathReason::new(part("reason")?),
+            exchange: part("exchange").unwrap_or_default(),
+        })
+    }
+
+    /// How often it was delivered before and came back (`x-delivery-count`); quorum queues count,
+    /// others do not. `None` is the first time, or no count.
+    #[must_use]
+    pub fn delivery_count(&self) -> Option<u64> {
+        self.header("x-delivery-count").and_then(unsigned)
+    }
+
+    /// Its offset, if it comes from a stream (`x-stream-offset`).
+    #[must_use]
+    pub fn stream_offset(&self) -> Option<u64> {
+        self.header("x-stream-offset").and_then(unsigned)
+    }
+}
+
+fn utf8(text: ShortStr<'_>) -> Option<&str> {
+    text.as_str().ok()
+}
+
+/// The properties one by one. What is not UTF-8 counts as absent here; the octets are in
+/// [`properties`](Received::properties).
+impl Received {
+    /// The MIME type of the body.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.properties().content_type().and_then(utf8)
+    }
+
+    /// How the body is encoded.
+    #[must_use]
+    pub fn content_encoding(&self) -> Option<&str> {
+        self.properties().content_encoding().and_then(utf8)
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> Option<TableRef<'_>> {
+        self.properties().headers()
+    }
+
+    /// Whether it was to outlive a restart of the broker. `None` if nothing was said, or a number
+    /// that has no meaning.
+    #[must_use]
+    pub fn delivery_mode(&self) -> Option<DeliveryMode> {
+        match self.properties().delivery_mode()? {
+            1 => Some(DeliveryMode::Transient),
+            2 => Some(DeliveryMode::Persistent),
+            _ => None,
+        }
+    }
+
+    /// Whether it was published as persistent.
+    #[must_use]
+    pub fn is_persistent(&self) -> bool {
+        self.delivery_mode() == Some(DeliveryMode::Persistent)
+    }
+
+    /// 0 to 255, the higher the sooner.
+    #[must_use]
+    pub fn priority(&self) -> Option<u8> {
+        self.properties().priority()
+    }
+
+    /// What it replies to, or what a reply should refer to.
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.properties().correlation_id().and_then(utf8)
+    }
+
+    /// The queue that replies should go to.
+    #[must_use]
+    pub fn reply_to(&self) -> Option<&str> {
+        self.properties().reply_to().and_then(utf8)
+    }
+
+    /// How long it might wait in a queue.
+    #[must_use]
+    pub fn expiration(&self) -> Option<Duration> {
+        millis(utf8(self.properties().expiration()?)?)
+    }
+
+    /// The application's id of it.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        self.properties().message_id().and_then(utf8)
+    }
+
+    /// When it came into being, in seconds since 1970. Some clients write milliseconds.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<u64> {
+        self.properties()
+            .timestamp()
+            .map(|Timestamp(seconds)| seconds)
+    }
+
+    /// The application's name for this kind of message (`type`).
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        self.properties().type_().and_then(utf8)
+    }
+
+    /// The user who sent it, as the broker has checked.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&str> {
+        self.properties().user_id().and_then(utf8)
+    }
+
+    /// The application that sent it.
+    #[must_use]
+    pub fn app_id(&self) -> Option<&str> {
+        self.properties().app_id().and_then(utf8)
+    }
+}

@@ -1,0 +1,97 @@
+//! What was not confirmed, of many messages at once.
+
+use std::fmt;
+
+use crate::error::ChannelError;
+use crate::proto::confirms::{Confirms, Failure};
+
+/// What was not confirmed of the messages that
+/// [`Publisher::wait_for_confirms`](crate::Publisher::wait_for_confirms) waited for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Unconfirmed {
+    /// How many the broker refused (`basic.nack`).
+    pub nacked: u64,
+    /// How many came back, since no queue was bound for them.
+    pub returned: u64,
+    /// How many were certainly not sent, since the channel or the connection ended before.
+    pub not_sent: u64,
+    /// How many may have been routed, or not: the channel or the connection ended before the broker
+    /// answered, or the [confirm timeout](crate::Publisher::confirm_timeout) passed.
+    pub uncertain: u64,
+    /// Those that were refused or came back one by one, in the order in which they were published;
+    /// if there were more than 1024, the 1024 whose answers came first.
+    pub failures: Vec<FailedPublish>,
+    /// Why the broker did not answer, if some are uncertain or were not sent.
+    pub cause: Option<ChannelError>,
+}
+
+/// A message that was not confirmed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct FailedPublish {
+    /// Its number on the channel, from 1; see [`Confirmation::number`](crate::Confirmation::number).
+    pub number: u64,
+    /// Whether it came back, rather than being refused. The message itself is with its
+    /// [`Confirmation`](crate::Confirmation), or with [`Channel::returns`](crate::Channel::returns)
+    /// if that was dropped.
+    pub returned: bool,
+}
+
+impl Unconfirmed {
+    /// Takes what has been noted of failures so far; `Ok` if there is nothing to report.
+    pub(crate) fn take(confirms: &mut Confirms, upto: u64) -> Result<(), Self> {
+        let noted = confirms.take_failures();
+        let (unanswered, not_sent, cause) = confirms.unanswered(upto);
+        if noted.nacked + noted.returned + unanswered == 0 {
+            return Ok(());
+        }
+        let failed = |&(number, failure)| FailedPublish {
+            number,
+            returned: failure == Failure::Returned,
+        };
+        let mut failures: Vec<_> = noted.first.iter().map(failed).collect();
+        failures.sort_unstable_by_key(|failed| failed.number);
+        let timeout = || ChannelError::Timeout {
+            method: "basic.publish",
+        };
+        Err(Self {
+            nacked: noted.nacked,
+            returned: noted.returned,
+            not_sent,
+            uncertain: unanswered - not_sent,
+            failures,
+            cause: (unanswered > 0).then(|| cause.unwrap_or_else(timeout)),
+        })
+    }
+}
+
+impl fmt::Display for Unconfirmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not all messages are confirmed:")?;
+        let mut separator = " ";
+        for (n, what) in [
+            (self.nacked, "refused"),
+            (self.returned, "returned"),
+            (self.not_sent, "not sent"),
+            (self.uncertain, "uncertain"),
+        ] {
+            if n > 0 {
+                write!(f, "{separator}{n} {what}")?;
+                separator = ", ";
+            }
+        }
+        match &self.cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Unconfirmed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause
+            .as_ref()
+            .map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
