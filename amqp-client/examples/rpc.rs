@@ -15,7 +15,9 @@ const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let connection = Connection::open_with(&ConnectionOptions::from_env()?).await?;
     let channel = connection.open_channel().await?;
-    channel.queue_declare(QueueDeclare::new("fib")).await?;
+    channel
+        .queue_declare(QueueDeclare::new("fib").durable())
+        .await?;
     let server = tokio::spawn(serve(connection.open_channel().await?));
 
     // Consuming comes first: the broker refuses requests without it.
