@@ -60,9 +60,36 @@
 //! take, at the price of a round trip for each. With handlers of a millisecond, 100 to 300 keep
 //! the connection busy. [`unlimited`](crate::Consume::unlimited) lets the whole queue come at once.
 //!
-//! # Several at a time
+//! # With a handler, several at a time
 //!
-//! Deliveries can be handled in tasks of their own; the prefetch is then the number of tasks:
+//! [`handle`](crate::Consumer::handle) calls a function with each message and settles it by what that
+//! returns. It runs as many at once as it is told, and stops when a future is ready: nothing new is taken
+//! then, what was begun is finished, the rest goes back.
+//!
+//! ```no_run
+//! use amqp_client::{Channel, Received};
+//!
+//! async fn book(order: Received) -> Result<(), std::str::Utf8Error> {
+//!     println!("{}", order.text()?);
+//!     Ok(())
+//! }
+//!
+//! # async fn stop_signal() {}
+//! # async fn example(channel: Channel) -> Result<(), Box<dyn std::error::Error>> {
+//! let orders = channel.consume("orders").await?;
+//! let handled = orders.handle(book).concurrency(16).until(stop_signal()).await;
+//! println!("{} orders, {} failures", handled.acked, handled.failed);
+//! handled.result()?; // why it ended, if nobody wanted it to
+//! # Ok(()) }
+//! ```
+//!
+//! A handler that returns an error or panics neither ends the consumer nor loses the message: it is
+//! tried once more, then rejected, unless [`on_failure`](crate::Handling::on_failure) says otherwise.
+//! `examples/handlers.rs` is a whole program.
+//!
+//! # In tasks of one's own
+//!
+//! Deliveries can be handled in tasks; the prefetch is then the number of tasks:
 //!
 //! ```no_run
 //! use amqp_client::{Channel, Delivery};

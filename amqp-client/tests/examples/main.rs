@@ -51,6 +51,7 @@ examples! {
     connecting
     fetch
     graceful_shutdown
+    handlers
     headers
     hello_world
     inactivity_timeout
