@@ -175,6 +175,21 @@ impl Connection {
         ServerCapabilities::of(&self.server_properties())
     }
 
+    /// Whether the connection takes anything: the broker has opened it, it has not ended, and nobody
+    /// is closing it. It may end at any time; operations tell by themselves.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.handle.opening.has_succeeded()
+            && !self.handle.link.outbox().is_closing()
+            && self.ended().is_none()
+    }
+
+    /// Why the connection ended; `None` before.
+    #[must_use]
+    pub fn ended(&self) -> Option<ConnectionError> {
+        self.handle.link.ended()
+    }
+
     /// Waits until the connection has ended, for whatever reason, and tells it.
     ///
     /// ```no_run
@@ -209,7 +224,26 @@ impl Connection {
     ///
     /// If the future has been polled once, the connection closes even if it is dropped.
     pub async fn close(&self) -> Result<(), ConnectionError> {
-        self.handle.begin_close();
+        self.close_with(ReplyCode::REPLY_SUCCESS, CLOSED).await
+    }
+
+    /// As [`close`](Self::close), telling the broker this code and text, which it writes to its log.
+    /// Of the text, as many characters are sent as fit 255 octets. If somebody is closing the
+    /// connection already, their code and text stand.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`close`](Self::close).
+    pub async fn close_with(
+        &self,
+        reply_code: ReplyCode,
+        reply_text: &str,
+    ) -> Result<(), ConnectionError> {
+        self.handle.begin_close(reply_code, reply_text);
         match self.closed().await {
             ConnectionError::Closed => Ok(()),
             error => Err(error),
@@ -219,7 +253,7 @@ impl Connection {
 
 impl Handle {
     /// Queues `connection.close`, unless that has been done or the connection has ended.
-    fn begin_close(&self) {
+    fn begin_close(&self, reply_code: ReplyCode, reply_text: &str) {
         let slot = Slot {
             expects: &[<connection::CloseOk as amqp_spec::wire::TypedMethod<'_>>::ID],
             name: "connection.close",
@@ -229,8 +263,8 @@ impl Handle {
             answer: Arc::new(Answer::default()),
         };
         let method = connection::Close {
-            reply_code: ReplyCode::REPLY_SUCCESS.0,
-            reply_text: ShortStr::literal("closed by the application"),
+            reply_code: reply_code.0,
+            reply_text: beginning(reply_text),
             ..connection::Close::default()
         };
         let result = self.link.outbox().close_connection(&method, slot);
@@ -250,6 +284,19 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.begin_close();
+        self.begin_close(ReplyCode::REPLY_SUCCESS, CLOSED);
     }
+}
+
+/// What a broker is told that nobody else tells anything.
+const CLOSED: &str = "closed by the application";
+
+/// As much of a text as fits a short string, in whole characters.
+fn beginning(text: &str) -> ShortStr<'_> {
+    let mut end = text.len().min(255);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let octets = text.as_bytes().get(..end).unwrap_or_default();
+    ShortStr::new(octets).unwrap_or_default()
 }

@@ -44,6 +44,10 @@ impl Opening {
         self.conclude(Err((stage, cause)));
     }
 
+    pub(crate) fn has_succeeded(&self) -> bool {
+        matches!(self.state().outcome, Some(Ok(())))
+    }
+
     pub(crate) fn set_server_properties(&self, properties: FieldTable) {
         self.state().server_properties = properties;
     }

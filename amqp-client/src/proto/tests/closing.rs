@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use amqp_spec::connection;
-use amqp_spec::wire::LongStr;
+use amqp_spec::wire::{LongStr, TypedMethod};
+use amqp_spec::{ReplyCode, connection, frame};
 
 use super::order::{assert_contents_whole, publish};
 use super::pair::{Pair, quiet};
@@ -34,6 +34,45 @@ fn close_by_us_is_done_when_the_broker_answers() {
         channel.ended(),
         Some(ChannelError::Connection(ConnectionError::Closed))
     ));
+}
+
+#[test]
+fn connection_tells_whether_it_is_open_and_why_it_ended() {
+    let mut pair = Pair::open();
+    assert!(pair.connection.is_open());
+    assert!(pair.connection.ended().is_none());
+    let mut closing = close(&pair.connection);
+    assert!(!pair.connection.is_open());
+    assert!(pair.connection.ended().is_none());
+    assert_eq!(pair.sent(), ["0 connection.close 200"]);
+    pair.says(0, &connection::CloseOk {});
+    closing.ready().unwrap();
+    assert!(!pair.connection.is_open());
+    assert!(matches!(
+        pair.connection.ended(),
+        Some(ConnectionError::Closed)
+    ));
+}
+
+#[test]
+fn close_may_have_a_code_and_a_text_of_which_whole_characters_are_sent() {
+    let mut pair = Pair::open();
+    let connection = pair.connection.clone();
+    let text = "maintenance ".to_owned() + &"ü".repeat(200);
+    let mut closing = Task::start(async move {
+        connection
+            .close_with(ReplyCode::CONNECTION_FORCED, &text)
+            .await
+    });
+    let octets = pair.sent_octets();
+    let (frame, _) = frame::decode(&octets, usize::MAX).unwrap().unwrap();
+    let close = connection::Close::decode(frame.payload).unwrap();
+    assert_eq!(close.reply_code, 320);
+    let sent = std::str::from_utf8(close.reply_text.as_bytes()).unwrap();
+    assert_eq!(sent.len(), 254);
+    assert!(sent.starts_with("maintenance ü"));
+    pair.says(0, &connection::CloseOk {});
+    closing.ready().unwrap();
 }
 
 #[test]
