@@ -7,7 +7,6 @@
 
 use std::error::Error;
 
-use amqp_client::amqp_spec::field_table;
 use amqp_client::{
     Binding, Connection, ConnectionOptions, ExchangeDeclare, Match, Message, QueueDeclare,
 };
@@ -35,10 +34,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ("monthly.txt", "text", "report"),
         ("holidays.jpg", "jpeg", "picture"),
     ] {
-        let headers = field_table! { "format" => format, "kind" => kind };
-        publisher
-            .publish("files", "", Message::new(file).headers(&headers))
-            .await?;
+        let message = Message::new(file)
+            .header("format", format)
+            .header("kind", kind);
+        publisher.publish("files", "", message).await?;
     }
 
     for queue in ["all", "any"] {

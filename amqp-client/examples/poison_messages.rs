@@ -35,9 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tokio::select! {
             Some(job) = jobs.next() => {
                 let job = job?;
-                let headers = job.properties().headers().unwrap_or_default();
-                let failed = headers.get("x-delivery-count")?.and_then(|count| count.as_i64());
-                println!("delivered, failed before: {}", failed.unwrap_or(0));
+                println!("delivered, failed before: {}", job.delivery_count().unwrap_or(0));
                 // As happens by itself when a consumer's connection breaks.
                 job.reject(Requeue::Yes)?;
             }

@@ -7,7 +7,6 @@
 //! with a window: 1000 confirmed
 //! ```
 
-use std::collections::VecDeque;
 use std::error::Error;
 
 use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare};
@@ -40,18 +39,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("in batches: 1000 confirmed");
 
     // Never more than 100 without an answer, and never idle.
-    let mut window = VecDeque::new();
+    let limited = publisher.max_outstanding(100);
     for _ in 0..1000 {
-        if window.len() == 100 {
-            if let Some(oldest) = window.pop_front() {
-                oldest.await?;
-            }
-        }
-        window.push_back(publisher.send("", "orders", &order).await?);
+        drop(limited.send("", "orders", &order).await?);
     }
-    for confirmation in window {
-        confirmation.await?;
-    }
+    // Tells which were refused or came back, if any.
+    limited.wait_for_confirms().await?;
     println!("with a window: 1000 confirmed");
     connection.close().await?;
     Ok(())

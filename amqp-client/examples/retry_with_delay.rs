@@ -11,7 +11,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use amqp_client::{Connection, ConnectionOptions, Delivery, Message, QueueDeclare, Requeue};
+use amqp_client::{Connection, ConnectionOptions, DeathReason, Message, QueueDeclare, Requeue};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -27,6 +27,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .message_ttl(delay)
         .dead_letter_queue("jobs");
     channel.queue_declare(wait).await?;
+    channel
+        .queue_declare(QueueDeclare::new("jobs.failed").durable())
+        .await?;
     let publisher = connection.open_publisher().await?;
     publisher
         .publish("", "jobs", Message::new("unlucky").persistent())
@@ -35,9 +38,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut consumer = channel.consume("jobs").await?;
     while let Some(job) = consumer.next().await {
         let job = job?;
-        let attempt = 1 + rejections(&job)?;
+        // The broker counts how often it has left this queue for that reason.
+        let deaths = job.deaths();
+        let refused = deaths
+            .iter()
+            .find(|death| death.reason == DeathReason::Rejected);
+        let attempt = 1 + refused.map_or(0, |death| death.count);
         println!("attempt {attempt} fails");
         if attempt == 3 {
+            // First kept elsewhere, then acknowledged: the other way round it could be lost.
+            publisher
+                .publish("", "jobs.failed", Message::new(job.body().to_vec()))
+                .await?;
             println!("given up: {}", job.text()?);
             job.ack()?;
             break;
@@ -46,15 +58,4 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     connection.close().await?;
     Ok(())
-}
-
-/// How often the message has been through both queues, as the header `x-death` has it.
-fn rejections(job: &Delivery) -> Result<i64, Box<dyn Error>> {
-    let headers = job.properties().headers().unwrap_or_default();
-    let deaths = headers.get("x-death")?.and_then(|value| value.as_array());
-    let Some(latest) = deaths.unwrap_or_default().iter().next() else {
-        return Ok(0);
-    };
-    let count = latest?.as_table().unwrap_or_default().get("count")?;
-    Ok(count.and_then(|count| count.as_i64()).unwrap_or(0))
 }

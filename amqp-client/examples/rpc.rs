@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     while let Some(reply) = replies.next().await {
         let reply = reply?;
         // Something else would be the late answer to an earlier call.
-        if reply.properties().correlation_id() == request.properties().as_ref().correlation_id() {
+        if reply.correlation_id() == Some("1") {
             println!("fib(30) = {}", reply.text()?);
             break;
         }
@@ -41,12 +41,10 @@ async fn serve(channel: Channel) -> Result<(), Box<dyn Error + Send + Sync>> {
     while let Some(Ok(request)) = requests.next().await {
         let n: u32 = request.text()?.parse()?;
         let answer = (0..n).fold((0_u64, 1), |(a, b), _| (b, a + b)).0;
-        let reply_to = request.properties().reply_to().unwrap_or_default();
-        let id = request.properties().correlation_id().unwrap_or_default();
-        let reply = Message::new(answer.to_string()).correlation_id(id.as_str()?);
-        channel
-            .basic_publish("", reply_to.as_str()?, &reply)
-            .await?;
+        let reply_to = request.reply_to().unwrap_or_default();
+        let id = request.correlation_id().unwrap_or_default();
+        let reply = Message::new(answer.to_string()).correlation_id(id);
+        channel.basic_publish("", reply_to, &reply).await?;
         request.ack()?;
     }
     Ok(())

@@ -38,11 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let mut consumer = channel.consume("events").offset(start).await?;
         while let Some(event) = consumer.next().await {
             let event = event?;
-            let headers = event.properties().headers().unwrap_or_default();
-            let offset = headers
-                .get("x-stream-offset")?
-                .and_then(|offset| offset.as_i64());
-            let offset = offset.ok_or("no offset")?;
+            let offset = event.stream_offset().ok_or("no offset")?;
             event.ack()?;
             offsets.push(offset.to_string());
             if offset == 4 {

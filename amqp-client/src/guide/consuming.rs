@@ -145,20 +145,20 @@
 //! [`into_body`](crate::Received::into_body) (`Bytes`, without a copy),
 //! [`properties`](crate::Received::properties), [`routing_key`](crate::Received::routing_key),
 //! [`exchange`](crate::Received::exchange), [`redelivered`](crate::Received::redelivered).
-//! Properties are read where they lie:
+//! Each property has a method as well, and so has what brokers write into the headers:
+//! [`deaths`](crate::Received::deaths), [`delivery_count`](crate::Received::delivery_count),
+//! [`stream_offset`](crate::Received::stream_offset).
 //!
 //! ```
 //! use amqp_client::Received;
 //!
-//! fn describe(message: &Received) -> Result<(), Box<dyn std::error::Error>> {
-//!     let properties = message.properties();
-//!     if let Some(content_type) = properties.content_type() {
-//!         println!("{content_type}");
+//! fn describe(message: &Received) {
+//!     println!("{}", message.content_type().unwrap_or("octets"));
+//!     let tenant = message.header("tenant");
+//!     println!("tenant {}", tenant.and_then(|value| value.as_str()).unwrap_or("unknown"));
+//!     for death in message.deaths() {
+//!         println!("left {} {} times: {:?}", death.queue, death.count, death.reason);
 //!     }
-//!     let headers = properties.headers().unwrap_or_default();
-//!     let attempt = headers.get("attempt")?.and_then(|value| value.as_i64());
-//!     println!("attempt {}", attempt.unwrap_or(1));
-//!     Ok(())
 //! }
 //! ```
 //!

@@ -72,6 +72,25 @@
 //! those behind are answered meanwhile. Any number of tasks may publish through clones of one
 //! publisher; each gets the outcome of its own message.
 //!
+//! With [`max_outstanding`](crate::Publisher::max_outstanding) sending waits while too many are without an
+//! answer, and [`wait_for_confirms`](crate::Publisher::wait_for_confirms) waits for all of them and tells
+//! which failed:
+//!
+//! ```no_run
+//! use amqp_client::{Message, Publisher};
+//!
+//! # async fn example(publisher: Publisher) -> Result<(), Box<dyn std::error::Error>> {
+//! let publisher = publisher.max_outstanding(1000);
+//! for n in 0..1_000_000 {
+//!     drop(publisher.send("", "orders", Message::new(format!("order {n}"))).await?);
+//! }
+//! publisher.wait_for_confirms().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! A confirmation is waited for as long as the connection lives, unless
+//! [`confirm_timeout`](crate::Publisher::confirm_timeout) says otherwise.
+//!
 //! Messages that differ in their bodies only are prepared once; exchange, routing key and properties
 //! are then not encoded again:
 //!
