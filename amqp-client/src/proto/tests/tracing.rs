@@ -1,8 +1,9 @@
 //! What subscribers of `tracing` are told: the scheme of docs/observability.md, and never a body or
 //! a secret.
 
+use std::cell::RefCell;
 use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 use std::time::Duration;
 
 use amqp_spec::{channel, connection, field_table};
@@ -16,9 +17,27 @@ use super::task::{Task, done};
 use super::wire;
 use crate::{ConnectionOptions, Message, QueueDeclare};
 
-/// Writes down everything that it is told.
-#[derive(Clone, Default)]
-struct Capture(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    /// What this thread is told, if it listens.
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Writes down everything that a thread which listens is told. There is one for all tests, for as
+/// long as they run: `tracing` remembers for the whole process whether anybody is interested, and
+/// subscribers that come and go on threads of their own make it forget now and then.
+struct Capture;
+
+fn note(line: String) {
+    LINES.with_borrow_mut(|lines| {
+        if let Some(lines) = lines {
+            lines.push(line);
+        }
+    });
+}
+
+fn listens() -> bool {
+    LINES.with_borrow(Option::is_some)
+}
 
 struct Line(String);
 
@@ -38,25 +57,32 @@ impl Subscriber for Capture {
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        let mut line = Line(format!("span {}", span.metadata().name()));
-        span.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        if listens() {
+            let mut line = Line(format!("span {}", span.metadata().name()));
+            span.record(&mut line);
+            note(line.0);
+        }
         Id::from_u64(1)
     }
 
     fn record(&self, _: &Id, values: &Record<'_>) {
-        self.0.lock().unwrap().push(format!("{values:?}"));
+        if listens() {
+            note(format!("{values:?}"));
+        }
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
+        if !listens() {
+            return;
+        }
         assert!(event.parent().is_some(), "outside of the connection's span");
         let metadata = event.metadata();
         let target = metadata.target().strip_prefix("amqp_client::").unwrap();
         let mut line = Line(format!("{} {target}", metadata.level()));
         event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        note(line.0);
     }
 
     fn enter(&self, _: &Id) {}
@@ -66,9 +92,11 @@ impl Subscriber for Capture {
 
 /// What is told while this runs.
 fn told(test: impl FnOnce()) -> Vec<String> {
-    let capture = Capture::default();
-    subscriber::with_default(capture.clone(), test);
-    capture.0.lock().unwrap().clone()
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| subscriber::set_global_default(Capture).unwrap());
+    LINES.set(Some(Vec::new()));
+    test();
+    LINES.take().unwrap()
 }
 
 /// The same without requests and replies.
