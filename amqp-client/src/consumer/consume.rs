@@ -104,7 +104,8 @@ impl Consume {
 
     /// Takes deliveries without acknowledging them (`no_ack`). Faster, and what is under way when a
     /// connection breaks is lost. There is no prefetch; see [`WhenSlow`] for what that means.
-    /// RabbitMQ closes the connection with 540 if the queue is a stream.
+    /// Not for streams: RabbitMQ closes the channel (406), or the connection (540) if
+    /// [`Channel::basic_qos`] has set a limit.
     pub fn no_ack(self) -> Consume<Automatic> {
         Consume {
             channel: self.channel,

@@ -1,8 +1,10 @@
 //! Consuming: what is delivered, to whom, how much at once, and how it ends.
 
+use std::time::Duration;
+
 use amqp_client::amqp_spec::basic;
 use amqp_client::amqp_spec::wire::TypedMethod as _;
-use amqp_client::{ChannelError, ConsumeError, Message};
+use amqp_client::{ChannelError, ConsumeError, Message, NextWithin, WhenSlow};
 
 use crate::support::{
     check_close, consumers, declare, expect, fill, poll_once, ready, run, text, until, until_ready,
@@ -261,5 +263,113 @@ fn a_consumer_keeps_its_channel_and_connection_open() {
         second.ack().unwrap();
         until_ready(&other, "q", 0).await;
         assert!(other.basic_get("q").await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn batches_bring_everything_in_order() {
+    run(async |site| {
+        let channel = site.channel().await;
+        declare(&channel, "q").await;
+        fill(&channel, "q", 500).await;
+        let mut consumer = channel.consume("q").await.unwrap();
+        let mut seen = 0;
+        let mut batch = Vec::new();
+        while seen < 500 {
+            let n = consumer.recv_many(&mut batch, 64).await.unwrap();
+            assert!((1..=64).contains(&n) && n == batch.len());
+            for delivery in batch.drain(..) {
+                assert_eq!(text(delivery.body()), seen.to_string());
+                delivery.ack().unwrap();
+                seen += 1;
+            }
+        }
+        assert_eq!(consumer.buffered(), 0);
+    });
+}
+
+#[test]
+fn silence_is_told_and_the_consumer_goes_on() {
+    run(async |site| {
+        let channel = site.channel().await;
+        declare(&channel, "q").await;
+        let mut consumer = channel.consume("q").await.unwrap();
+        let moment = Duration::from_millis(20);
+        for n in ["0", "1"] {
+            let next = consumer.next_within(moment).await.unwrap().unwrap();
+            assert!(matches!(next, NextWithin::Idle));
+            let message = Message::new(n);
+            channel.basic_publish("", "q", &message).await.unwrap();
+            expect(&mut consumer, n).await.ack().unwrap();
+        }
+    });
+}
+
+#[test]
+fn the_consumer_of_higher_priority_comes_first() {
+    run(async |site| {
+        let channel = site.channel().await;
+        declare(&channel, "q").await;
+        let low = channel.consume("q").await.unwrap();
+        let mut high = channel.consume("q").priority(10).await.unwrap();
+        for n in 0..20 {
+            let message = Message::new(n.to_string());
+            channel.basic_publish("", "q", &message).await.unwrap();
+        }
+        for n in 0..20 {
+            expect(&mut high, &n.to_string()).await.ack().unwrap();
+        }
+        assert_eq!(low.buffered(), 0);
+    });
+}
+
+#[test]
+fn s16_a_consumer_that_is_too_slow_ends_and_its_connection_goes_on() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let channel = connection.open_channel().await.unwrap();
+        declare(&channel, "big").await;
+        declare(&channel, "q").await;
+        let when_slow = WhenSlow::Cancel { above: 1 << 20 };
+        let slow = channel.consume("big").no_ack().when_slow(when_slow);
+        let mut slow = slow.await.unwrap();
+        let mut other = channel.consume("q").await.unwrap();
+        // Far more than all buffers together would take.
+        let publisher = site.connect().await.open_publisher().await.unwrap();
+        let big = Message::new(vec![b'.'; 1 << 20]);
+        for n in 0..100 {
+            publisher.publish("", "big", &big).await.unwrap();
+            let message = Message::new(n.to_string());
+            publisher.publish("", "q", message).await.unwrap();
+        }
+        for n in 0..100 {
+            expect(&mut other, &n.to_string()).await.ack().unwrap();
+        }
+        until("consumers of big", 0, async || {
+            consumers(&channel, "big").await
+        })
+        .await;
+        let error = loop {
+            match slow.next().await.expect("a reason") {
+                Ok(received) => assert_eq!(received.body().len(), 1 << 20),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, ConsumeError::TooSlow), "{error}");
+        assert!(slow.next().await.is_none());
+    });
+}
+
+#[test]
+fn tags_of_different_connections_differ() {
+    run(async |site| {
+        let mut tags = Vec::new();
+        for _ in 0..3 {
+            let channel = site.channel().await;
+            declare(&channel, "q").await;
+            let consumer = channel.consume("q").await.unwrap();
+            tags.push(consumer.tag().to_owned());
+        }
+        assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2]);
     });
 }

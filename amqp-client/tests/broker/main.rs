@@ -28,13 +28,16 @@ mod events;
 mod faults;
 mod giving_back;
 mod handlers;
+mod headers;
 mod login;
 mod memory;
 mod messages;
 mod methods;
+mod publishing;
 mod reaching;
 mod settling;
 mod shutdown;
+mod streams;
 mod support;
 #[cfg(feature = "rustls")]
 mod tls;

@@ -16,6 +16,7 @@ mod login;
 mod messages;
 mod no_wait;
 mod opening;
+mod outcomes;
 mod peer;
 #[cfg(feature = "rustls")]
 mod tls;

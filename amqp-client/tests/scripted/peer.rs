@@ -74,6 +74,12 @@ impl Peer {
         channel.expect("a channel")
     }
 
+    /// For a broker of the test's own; nothing may be read and not looked at.
+    pub(crate) fn into_stream(self) -> DuplexStream {
+        assert!(self.read.is_empty(), "left over: {:?}", self.read);
+        self.stream
+    }
+
     pub(crate) async fn expect_header(&mut self) {
         let mut header = [0; 8];
         soon(self.stream.read_exact(&mut header)).await.unwrap();
