@@ -68,6 +68,7 @@ mod options;
 pub mod proto;
 mod publish;
 mod publisher;
+mod rpc;
 mod sasl;
 mod secret;
 #[cfg(feature = "tokio")]
@@ -107,6 +108,9 @@ pub use self::options::{
     ConnectionOptions, Heartbeat, HeartbeatRule, HostOrder, OptionError, TcpOptions, TlsOptions,
 };
 pub use self::publisher::{Confirmation, PreparedPublisher, Publisher};
+pub use self::rpc::{
+    Answer, Call, OpenRpcClient, RpcClient, RpcCounters, RpcError, RpcServer, Served,
+};
 pub use self::sasl::{
     AuthMechanism, Credentials, SaslError, SaslExchange, SaslMechanism, UnknownMechanism,
 };

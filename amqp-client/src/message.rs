@@ -91,6 +91,11 @@ impl Message {
         self.text(value, Properties::correlation_id)
     }
 
+    /// The same for an id as it was received, which need not be text.
+    pub(crate) fn refers_to(self, id: ShortStr<'_>) -> Self {
+        self.map(|properties| properties.correlation_id(id))
+    }
+
     /// The queue that replies go to.
     #[must_use]
     pub fn reply_to(self, value: &str) -> Self {

@@ -103,6 +103,14 @@ impl Publisher {
         }
     }
 
+    /// The same publisher, whose messages need not reach any queue.
+    pub(crate) fn optional(self) -> Self {
+        Self {
+            mandatory: false,
+            ..self
+        }
+    }
+
     /// The channel that messages go through.
     #[must_use]
     pub fn channel(&self) -> &Channel {

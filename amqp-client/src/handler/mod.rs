@@ -120,7 +120,8 @@ pub struct Handling<H, F, S = future::Pending<()>> {
     handled: Handled,
 }
 
-type Report = Box<dyn FnMut(&HandlerFailure) + Send>;
+/// Is told of failures.
+pub(crate) type Report = Box<dyn FnMut(&HandlerFailure) + Send>;
 
 impl<H, F, S> Handling<H, F, S> {
     /// How many handlers may run at once. With 1 messages are handled in the order of their

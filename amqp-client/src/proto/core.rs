@@ -231,6 +231,9 @@ impl Core {
     }
 
     fn somebody_waits(&self) -> bool {
+        if self.link.expectations.are_any() {
+            return true;
+        }
         let channels = self.channels.iter().flatten();
         if channels
             .clone()

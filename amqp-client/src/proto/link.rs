@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::events::{Listeners, Source};
+use super::expecting::Expectations;
 use super::incoming::Incoming;
 use super::outbox::{At, Outbox};
 use super::sync::{lock, touch};
@@ -42,6 +43,8 @@ pub(crate) struct Link {
     pub(crate) tally: Tally,
     /// Who waits for a time.
     pub(crate) timers: Timers,
+    /// Who waits for a message.
+    pub(super) expectations: Expectations,
     pub(crate) trace: Trace,
 }
 
@@ -88,6 +91,7 @@ impl Link {
             listeners: Listeners::default(),
             tally: Tally::default(),
             timers: Timers::default(),
+            expectations: Expectations::default(),
             trace,
         }
     }

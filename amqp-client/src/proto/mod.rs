@@ -13,6 +13,7 @@
 //! | `consumer`, `tags` | where deliveries wait to be picked up, and by which name |
 //! | `timers` | who wants to be called at which time |
 //! | `events` | what happened, for whoever listens |
+//! | `expecting` | who waits for a message that has to be read |
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `inbound`, `methods`, `content`, `piecewise` | what arrives |
 //! | `alarm` | what stands still: alarms, messages that stall |
@@ -28,6 +29,7 @@ pub(crate) mod consumer;
 mod content;
 mod core;
 pub(crate) mod events;
+pub(crate) mod expecting;
 mod handshake;
 mod heartbeat;
 mod inbound;

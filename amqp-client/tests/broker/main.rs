@@ -35,6 +35,7 @@ mod messages;
 mod methods;
 mod publishing;
 mod reaching;
+mod rpc;
 mod settling;
 mod shutdown;
 mod streams;

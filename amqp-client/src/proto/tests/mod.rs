@@ -50,6 +50,7 @@ mod renewal;
 mod requests;
 mod robustness;
 mod room;
+mod rpc;
 mod settling;
 #[cfg(feature = "tracing")]
 mod tracing;

@@ -15,7 +15,7 @@ use super::pair::Pair;
 use super::task::Task;
 use crate::{
     Channel, Connection, ConnectionOptions, Consumer, ExchangeDeclare, Message, NextWithin,
-    Publisher, QosScope, QueueDeclare,
+    Publisher, QosScope, QueueDeclare, RpcClient, RpcError,
 };
 
 /// How an operation ended: well, or with the error in words.
@@ -441,6 +441,16 @@ fn consuming() -> Vec<Operation> {
             let mut consumer = consumer.map_err(|error| format!("{error:?}"))?;
             told(consumer.next().await.unwrap())
         }),
+        on_channel("consume with a handler", async |c| {
+            let consumer = told_of(c.consume("q").tag("h").await)?;
+            let n_handled = std::cell::Cell::new(0);
+            let handling = consumer.handle(async |_| n_handled.set(n_handled.get() + 1));
+            let enough = std::future::poll_fn(|_| match n_handled.get() {
+                0 | 1 => Poll::Pending,
+                _ => Poll::Ready(()),
+            });
+            told(handling.until(enough).await.result())
+        }),
         on_channel("cancel by tag", async |c| {
             told(c.basic_cancel("standing").await)
         }),
@@ -484,6 +494,16 @@ fn ending() -> Vec<Operation> {
         }),
         on_connection("unblocked", async |c| told(c.unblocked().await)),
         on_connection("opened", async |c| told(c.opened().await)),
+        on_connection("open an RPC client", async |c| {
+            told(RpcClient::open(&c).await)
+        }),
+        on_connection("call nobody", async |c| {
+            let client = told_of(RpcClient::open(&c).await)?;
+            match client.call("", "key", small()).await {
+                Err(RpcError::Unroutable(_)) => Ok(()),
+                other => told(other),
+            }
+        }),
         // It ends with the connection only, and says why.
         on_connection("closed", async |c| Err(format!("{:?}", c.closed().await))).without_end(),
         on_channel("a channel's closed", async |c| {

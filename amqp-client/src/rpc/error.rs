@@ -1,0 +1,87 @@
+//! Why a call has no reply.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::consumer::ConsumeError;
+use crate::delivery::ReturnedMessage;
+use crate::error::{ChannelError, PublishError};
+
+/// Why a call has no reply; see [`RpcClient::call`](crate::RpcClient::call).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RpcError {
+    /// Nothing was sent: the request certainly did not reach the broker. Whether the client is still
+    /// usable depends on the cause.
+    NotSent(ChannelError),
+    /// Nothing was sent: so many calls wait for their replies already. The client is still usable.
+    TooManyCalls {
+        /// The limit: [`OpenRpcClient::max_calls`](crate::OpenRpcClient::max_calls).
+        limit: usize,
+    },
+    /// No queue was bound for the request: nobody has it, and here it is again. The client is still
+    /// usable.
+    Unroutable(Box<ReturnedMessage>),
+    /// The broker refused the request (`basic.nack`), for instance because a queue is full. It is in
+    /// no queue, or not in all of them. The client is still usable.
+    Nacked,
+    /// No reply came in time; one that comes later is discarded. The client is still usable.
+    Timeout {
+        /// The limit.
+        after: Duration,
+        /// Whether the request was handed over for sending. If so it may have been handled, or still
+        /// be.
+        sent: bool,
+    },
+    /// The channel or the connection ended before the reply came: the request may have been handled.
+    /// The client cannot be used any more.
+    Uncertain(ConsumeError),
+}
+
+impl From<PublishError> for RpcError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::NotSent(error) => Self::NotSent(error),
+            PublishError::Nacked => Self::Nacked,
+            PublishError::Returned(returned) => Self::Unroutable(returned),
+            PublishError::Uncertain(error) => Self::Uncertain(ConsumeError::Channel(error)),
+        }
+    }
+}
+
+impl fmt::Display for RpcError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(error) => write!(f, "request not sent: {error}"),
+            Self::TooManyCalls { limit } => {
+                write!(f, "request not sent: {limit} calls wait for their replies")
+            }
+            Self::Unroutable(returned) => write!(
+                f,
+                "request returned by the broker: {} {}",
+                returned.reply_code.0, returned.reply_text
+            ),
+            Self::Nacked => f.write_str("request refused by the broker (basic.nack)"),
+            Self::Timeout { after, sent: true } => {
+                write!(f, "no reply within {} s", after.as_secs_f32())
+            }
+            Self::Timeout { after, sent: false } => {
+                write!(f, "request not sent within {} s", after.as_secs_f32())
+            }
+            Self::Uncertain(error) => write!(f, "request may or may not be handled: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RpcError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NotSent(error) => Some(error),
+            Self::Uncertain(error) => Some(error),
+            Self::TooManyCalls { .. }
+            | Self::Unroutable(_)
+            | Self::Nacked
+            | Self::Timeout { .. } => None,
+        }
+    }
+}

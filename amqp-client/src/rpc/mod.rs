@@ -1,0 +1,27 @@
+//! Remote procedure calls: requests that are answered, over RabbitMQ's direct reply-to.
+//!
+//! ```text
+//! RpcClient ──request (reply-to, correlation id)──▶ queue ──▶ RpcServer ──▶ handler
+//!     ▲                                                            │
+//!     └──────── amq.rabbitmq.reply-to ◀──reply, confirmed──────────┘
+//! ```
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `client` | calls, and their replies |
+//! | `pending` | which calls wait, and who gets which reply |
+//! | `server` | requests, and answers to them |
+//! | `error` | why a call has no reply |
+
+mod client;
+mod error;
+mod pending;
+mod server;
+
+pub use self::client::{Call, OpenRpcClient, RpcClient, RpcCounters};
+pub use self::error::RpcError;
+pub use self::server::{Answer, RpcServer, Served};
+
+/// The pseudo-queue of direct replies. As an address it means the consumer of the channel that
+/// publishes; the broker puts a name of its own in its place.
+const REPLY_TO: &str = "amq.rabbitmq.reply-to";

@@ -1,0 +1,304 @@
+//! Requests, and answers to them.
+
+use std::error::Error;
+use std::fmt;
+use std::future::{self, Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use amqp_spec::wire::ShortString;
+
+use super::REPLY_TO;
+use crate::consumer::{ConsumeError, Consumer};
+use crate::delivery::Received;
+use crate::error::ChannelError;
+use crate::handler::{Handled, HandlerFailure, HandlingEnd, Report, Settle};
+use crate::message::Message;
+use crate::publisher::Publisher;
+
+/// What the handler of a request may end with: a [`Message`], which is the reply, or a `Result` with
+/// one. An `Err` is reported, the requester hears nothing, and the request is settled as
+/// [`RpcServer::on_failure`] says; an error that the requester should know of is a reply.
+pub trait Answer {
+    /// The reply, or why there is none.
+    ///
+    /// # Errors
+    ///
+    /// The request could not be handled.
+    fn answer(self) -> Result<Message, Box<dyn Error + Send + Sync>>;
+}
+
+impl Answer for Message {
+    fn answer(self) -> Result<Message, Box<dyn Error + Send + Sync>> {
+        Ok(self)
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> Answer for Result<Message, E> {
+    fn answer(self) -> Result<Message, Box<dyn Error + Send + Sync>> {
+        self.map_err(Into::into)
+    }
+}
+
+/// Answers requests: consumes them, calls a handler, publishes what it returns to where the request
+/// says, and acknowledges the request once the broker has confirmed the reply.
+///
+/// A request may be handled twice: if the connection breaks before it is acknowledged, it is
+/// delivered again. Replies go to the queue that the request names, through the default exchange, as
+/// that is the custom: whoever may publish requests can have replies put into any queue. They are
+/// not mandatory, since RabbitMQ before 4.3 returns direct replies that it has delivered, too: a
+/// requester that has gone is not noticed.
+///
+/// ```no_run
+/// use amqp_client::{Connection, Message, QueueDeclare, Received, RpcServer};
+///
+/// async fn square(request: Received) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
+///     let n: u64 = request.text()?.parse()?;
+///     Ok(Message::new((n * n).to_string()))
+/// }
+///
+/// # async fn example(connection: Connection, shutdown: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
+/// let channel = connection.open_channel().await?;
+/// channel.queue_declare(QueueDeclare::new("square")).await?;
+/// let requests = channel.consume("square").prefetch(16).await?;
+/// let replies = connection.open_publisher().await?;
+/// let served = RpcServer::new(requests, replies)
+///     .concurrency(16)
+///     .until(shutdown)
+///     .serve(square)
+///     .await;
+/// println!("{} replies", served.replied);
+/// served.result()?;
+/// # Ok(()) }
+/// ```
+#[must_use = "nothing is served before `serve` is called"]
+pub struct RpcServer<S = future::Pending<()>> {
+    requests: Consumer,
+    replies: Publisher,
+    stop: Option<Pin<Box<S>>>,
+    concurrency: usize,
+    on_failure: Settle,
+    report: Option<Report>,
+    grace: Option<Duration>,
+}
+
+impl RpcServer {
+    /// A server of the requests that this consumer receives. A publisher on a channel of its own
+    /// keeps an error that a reply provokes from costing the requests' channel.
+    pub fn new(requests: Consumer, replies: Publisher) -> Self {
+        Self {
+            requests,
+            replies: replies.optional(),
+            stop: None,
+            concurrency: 1,
+            on_failure: Settle::Retry,
+            report: None,
+            grace: None,
+        }
+    }
+}
+
+impl<S: Future> RpcServer<S> {
+    /// How many requests may be handled at once. Zero counts as 1. Default: 1.
+    pub fn concurrency(mut self, limit: usize) -> Self {
+        self.concurrency = limit;
+        self
+    }
+
+    /// What becomes of a request whose handler panics or returns an error, or whose reply the broker
+    /// refuses. Default: [`Settle::Retry`], one more attempt.
+    pub fn on_failure(mut self, settle: Settle) -> Self {
+        self.on_failure = settle;
+        self
+    }
+
+    /// Is told of each such request. Default: they are counted only.
+    pub fn report(mut self, report: impl FnMut(&HandlerFailure) + Send + 'static) -> Self {
+        self.report = Some(Box::new(report));
+        self
+    }
+
+    /// How long handlers may go on when nothing more is taken; see
+    /// [`Handling::grace`](crate::Handling::grace). Default: as long as they like.
+    pub fn grace(mut self, limit: Duration) -> Self {
+        self.grace = Some(limit);
+        self
+    }
+
+    /// Stops when this future is ready, whatever it yields: no more requests are taken, and those
+    /// being handled are answered.
+    pub fn until<T: Future>(self, stop: T) -> RpcServer<T> {
+        RpcServer {
+            requests: self.requests,
+            replies: self.replies,
+            stop: Some(Box::pin(stop)),
+            concurrency: self.concurrency,
+            on_failure: self.on_failure,
+            report: self.report,
+            grace: self.grace,
+        }
+    }
+
+    /// Answers requests until the server is stopped, or the consumer or the replies' channel ends.
+    ///
+    /// A request without an address for the reply is handled and acknowledged all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, handlers that were running are dropped where they were, and their
+    /// requests go back to the queue, with all that was not begun.
+    pub async fn serve<H, F>(self, mut handler: H) -> Served
+    where
+        H: FnMut(Received) -> F,
+        F: Future<Output: Answer>,
+    {
+        let progress = Progress::default();
+        let (progress, replies) = (&progress, &self.replies);
+        let mut stop = self.stop;
+        let stopped = poll_fn(|context| progress.poll_stop(&mut stop, context));
+        let handling = self.requests.handle(|request| {
+            let address = Address::of(&request);
+            let answering = handler(request);
+            async move {
+                let reply = answering.await.answer()?;
+                progress.reply(replies, address, reply).await
+            }
+        });
+        let mut handling = handling
+            .concurrency(self.concurrency)
+            .on_failure(self.on_failure)
+            .until(stopped);
+        if let Some(report) = self.report {
+            handling = handling.report(report);
+        }
+        if let Some(grace) = self.grace {
+            handling = handling.grace(grace);
+        }
+        let mut handled = handling.await;
+        if let Some(cause) = progress.broken().take() {
+            handled.end = HandlingEnd::Failed(ConsumeError::Channel(cause));
+        }
+        Served {
+            replied: progress.replied.load(Ordering::Relaxed),
+            unaddressed: progress.unaddressed.load(Ordering::Relaxed),
+            handled,
+        }
+    }
+}
+
+impl<S> fmt::Debug for RpcServer<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RpcServer")
+            .field("requests", &self.requests)
+            .field("concurrency", &self.concurrency)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`RpcServer::serve`] has done.
+#[derive(Clone, Debug)]
+#[must_use = "says why requests are no longer answered"]
+#[non_exhaustive]
+pub struct Served {
+    /// Replies that the broker has confirmed.
+    pub replied: u64,
+    /// Requests that were handled and named no address for the reply, which was dropped.
+    pub unaddressed: u64,
+    /// What became of the requests, and why nothing more was taken: an end of the replies' channel
+    /// is told there, too.
+    pub handled: Handled,
+}
+
+impl Served {
+    /// The same as a result, for `?`.
+    ///
+    /// # Errors
+    ///
+    /// Why it ended, if the program did not want it to.
+    pub fn result(self) -> Result<(), ConsumeError> {
+        self.handled.result()
+    }
+}
+
+/// Where a reply goes, and what it refers to.
+struct Address {
+    reply_to: String,
+    correlation_id: Option<ShortString>,
+}
+
+impl Address {
+    /// None, if the request names none that can be published to.
+    fn of(request: &Received) -> Option<Self> {
+        let properties = request.properties();
+        let reply_to = properties.reply_to()?;
+        let reply_to = reply_to.as_str().ok()?;
+        // The broker has not put a real name in its place: it would mean our own channel.
+        if reply_to.is_empty() || reply_to == REPLY_TO {
+            return None;
+        }
+        Some(Self {
+            reply_to: reply_to.to_owned(),
+            correlation_id: properties.correlation_id().map(ShortString::from),
+        })
+    }
+}
+
+/// What the handlers of one server share.
+#[derive(Debug, Default)]
+struct Progress {
+    replied: AtomicU64,
+    unaddressed: AtomicU64,
+    /// Why no more replies can be published.
+    broken: Mutex<Option<ChannelError>>,
+}
+
+impl Progress {
+    fn broken(&self) -> MutexGuard<'_, Option<ChannelError>> {
+        // Nothing panics while holding the lock.
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Handlers run in the task that asks, which asks again behind them: nobody has to be woken.
+    fn poll_stop<S: Future>(
+        &self,
+        stop: &mut Option<Pin<Box<S>>>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        if self.broken().is_some() {
+            return Poll::Ready(());
+        }
+        match stop {
+            Some(stop) => stop.as_mut().poll(context).map(drop),
+            None => Poll::Pending,
+        }
+    }
+
+    async fn reply(
+        &self,
+        replies: &Publisher,
+        address: Option<Address>,
+        reply: Message,
+    ) -> Result<Settle, Box<dyn Error + Send + Sync>> {
+        let Some(address) = address else {
+            self.unaddressed.fetch_add(1, Ordering::Relaxed);
+            return Ok(Settle::Ack);
+        };
+        let reply = match &address.correlation_id {
+            Some(id) => reply.refers_to(id.as_ref()),
+            None => reply,
+        };
+        let Err(error) = replies.publish("", &address.reply_to, reply).await else {
+            self.replied.fetch_add(1, Ordering::Relaxed);
+            return Ok(Settle::Ack);
+        };
+        if let Some(cause) = replies.channel().ended() {
+            // Not this request's fault; none can be answered any more.
+            self.broken().get_or_insert(cause);
+            return Ok(Settle::Requeue);
+        }
+        Err(error.into())
+    }
+}

@@ -1,0 +1,319 @@
+//! Remote procedure calls over direct reply-to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amqp_client::amqp_spec::wire::MethodId;
+use amqp_client::{
+    Channel, ConsumeError, HandlingEnd, Message, PublishError, QueueDeclare, Received, RpcClient,
+    RpcError, RpcServer, Served,
+};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::support::{
+    Site, check_close, declare, expect, ready, run, run_on_threads, text, until, until_ready,
+};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A server that runs until the sender is used or dropped.
+async fn serving<F>(
+    site: &Site,
+    handler: impl FnMut(Received) -> F + Send + 'static,
+) -> (oneshot::Sender<()>, JoinHandle<Served>)
+where
+    F: Future<Output = Result<Message, Failure>> + Send + 'static,
+{
+    let connection = site.connect().await;
+    let channel = connection.open_channel().await.unwrap();
+    declare(&channel, "server").await;
+    let requests = channel.consume("server").await.unwrap();
+    let replies = connection.open_publisher().await.unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let server = RpcServer::new(requests, replies)
+        .concurrency(50)
+        .until(stopped);
+    (stop, tokio::spawn(server.serve(handler)))
+}
+
+async fn shout(request: Received) -> Result<Message, Failure> {
+    Ok(Message::new(request.text()?.to_uppercase()))
+}
+
+#[test]
+fn many_callers_share_one_client() {
+    run_on_threads(async |site| {
+        let (stop, server) = serving(site, |request| async {
+            // In another order than they came.
+            for _ in 0..request.body().len() * 7 % 5 {
+                tokio::task::yield_now().await;
+            }
+            shout(request).await
+        })
+        .await;
+        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let callers: Vec<_> = (0..64)
+            .map(|caller| {
+                let client = client.clone();
+                tokio::spawn(async move {
+                    for n in 0..20 {
+                        let request = format!("request {n} of {}", "x".repeat(caller));
+                        let message = Message::new(request.clone());
+                        let reply = client.call("", "server", message).await.unwrap();
+                        assert_eq!(text(reply.body()), request.to_uppercase());
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        let counters = client.counters();
+        assert_eq!((counters.calls, counters.replies), (64 * 20, 64 * 20));
+        assert_eq!(
+            (counters.pending, counters.late, counters.unknown),
+            (0, 0, 0)
+        );
+        stop.send(()).unwrap();
+        let served = server.await.unwrap();
+        assert_eq!((served.replied, served.handled.acked), (64 * 20, 64 * 20));
+        assert!(matches!(served.handled.end, HandlingEnd::Stopped));
+        served.result().unwrap();
+        assert_eq!(ready(&site.channel().await, "server").await, 0);
+    });
+}
+
+#[test]
+fn a_request_that_nobody_can_get_comes_back() {
+    run(async |site| {
+        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let called = client.call("", "nobody", Message::new("?")).await;
+        let Err(RpcError::Unroutable(returned)) = called else {
+            panic!("{called:?}");
+        };
+        assert_eq!((returned.reply_code.0, returned.body()), (312, &b"?"[..]));
+        // A missing exchange closes the channel, and the client says so.
+        let called = client.call("nosuch", "nobody", Message::new("?")).await;
+        let Err(RpcError::Uncertain(ConsumeError::Channel(error))) = called else {
+            panic!("{called:?}");
+        };
+        let publish = MethodId::new(60, 40);
+        check_close(error.broker_close(), 404, "no exchange 'nosuch'", publish);
+        let called = client.call("", "nobody", Message::new("?")).await;
+        assert!(matches!(called, Err(RpcError::NotSent(_))), "{called:?}");
+    });
+}
+
+#[test]
+fn f14_a_reply_that_comes_too_late_is_counted_and_dropped() {
+    run(async |site| {
+        let go = Arc::new(Notify::new());
+        let goes = Arc::clone(&go);
+        let (stop, server) = serving(site, move |request| {
+            let goes = Arc::clone(&goes);
+            async move {
+                if request.body() == b"slow" {
+                    goes.notified().await;
+                }
+                shout(request).await
+            }
+        })
+        .await;
+        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let slow = client
+            .call("", "server", Message::new("slow"))
+            .timeout(Duration::from_millis(1))
+            .await;
+        let Err(RpcError::Timeout { sent: true, .. }) = slow else {
+            panic!("{slow:?}");
+        };
+        let reply = client.call("", "server", Message::new("quick")).await;
+        assert_eq!(text(reply.unwrap().body()), "QUICK");
+        go.notify_one();
+        until("late replies", 1, async || {
+            let quick = client.call("", "server", Message::new("quick")).await;
+            assert_eq!(text(quick.unwrap().body()), "QUICK");
+            client.counters().late
+        })
+        .await;
+        assert_eq!(client.counters().timed_out, 1);
+        drop(stop);
+        assert!(server.await.unwrap().result().is_ok());
+    });
+}
+
+#[test]
+fn s3_calls_end_with_their_connection() {
+    run(async |site| {
+        let channel = site.channel().await;
+        declare(&channel, "server").await;
+        let connection = site.connect().await;
+        let client = RpcClient::open(&connection).await.unwrap();
+        let calls: Vec<_> = (0..10)
+            .map(|_| {
+                let client = client.clone();
+                tokio::spawn(async move { client.call("", "server", Message::new("?")).await })
+            })
+            .collect();
+        until_ready(&channel, "server", 10).await;
+        connection.close().await.unwrap();
+        for call in calls {
+            let called = call.await.unwrap();
+            assert!(matches!(called, Err(RpcError::Uncertain(_))), "{called:?}");
+        }
+    });
+}
+
+#[test]
+fn a_request_without_an_address_is_handled_and_acknowledged() {
+    run(async |site| {
+        let (stop, server) = serving(site, shout).await;
+        let publisher = site.connect().await.open_publisher().await.unwrap();
+        publisher
+            .publish("", "server", Message::new("no reply, please"))
+            .await
+            .unwrap();
+        // The address of somebody who has gone.
+        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        client
+            .call("", "server", Message::new("first"))
+            .await
+            .unwrap();
+        let gone = Message::new("?").reply_to("no such queue");
+        publisher.publish("", "server", gone).await.unwrap();
+        client
+            .call("", "server", Message::new("last"))
+            .await
+            .unwrap();
+        stop.send(()).unwrap();
+        let served = server.await.unwrap();
+        assert_eq!((served.replied, served.unaddressed), (3, 1));
+        assert_eq!(served.handled.acked, 4);
+        assert_eq!(ready(&site.channel().await, "server").await, 0);
+    });
+}
+
+#[test]
+fn s20_a_server_whose_handler_panics_goes_on() {
+    run(async |site| {
+        let (stop, server) = serving(site, async |request: Received| {
+            assert_ne!(request.body(), b"panic", "on purpose");
+            shout(request).await
+        })
+        .await;
+        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let impatient = tokio::spawn({
+            let client = client.clone();
+            async move { client.call("", "server", Message::new("panic")).await }
+        });
+        let reply = client.call("", "server", Message::new("fine")).await;
+        assert_eq!(text(reply.unwrap().body()), "FINE");
+        impatient.abort();
+        assert!(impatient.await.unwrap_err().is_cancelled());
+        let watching = site.channel().await;
+        until("messages", 0, async || ready(&watching, "server").await).await;
+        stop.send(()).unwrap();
+        let served = server.await.unwrap();
+        assert!(served.handled.panicked <= 2, "{served:?}");
+        assert_eq!(served.replied, 1);
+        assert_eq!(client.counters().pending, 0);
+    });
+}
+
+#[test]
+fn s19_a_stopped_server_answers_what_it_has_begun() {
+    run(async |site| {
+        let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (begins, goes) = (Arc::clone(&begun), Arc::clone(&go));
+        let (stop, server) = serving(site, move |request| {
+            let (begins, goes) = (Arc::clone(&begins), Arc::clone(&goes));
+            async move {
+                begins.notify_one();
+                goes.notified().await;
+                shout(request).await
+            }
+        })
+        .await;
+        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let call = tokio::spawn({
+            let client = client.clone();
+            async move { client.call("", "server", Message::new("begun")).await }
+        });
+        begun.notified().await;
+        stop.send(()).unwrap();
+        let watching = site.channel().await;
+        until("consumers", 0, async || {
+            crate::support::consumers(&watching, "server").await
+        })
+        .await;
+        go.notify_one();
+        assert_eq!(text(call.await.unwrap().unwrap().body()), "BEGUN");
+        let served = server.await.unwrap();
+        assert_eq!((served.replied, served.handled.acked), (1, 1));
+    });
+}
+
+/// Sends a request by hand and takes it, on one channel: the broker's address for replies to it.
+async fn address(channel: &Channel) -> String {
+    let queue = QueueDeclare::new("requests").durable();
+    channel.queue_declare(queue).await.unwrap();
+    let request = Message::new("?").reply_to("amq.rabbitmq.reply-to");
+    channel
+        .basic_publish("", "requests", &request)
+        .await
+        .unwrap();
+    let mut requests = channel.consume("requests").await.unwrap();
+    let request = expect(&mut requests, "?").await;
+    let address = request.properties().reply_to().unwrap();
+    let address = address.as_str().unwrap().to_owned();
+    request.ack().unwrap();
+    address
+}
+
+#[test]
+fn a_mandatory_direct_reply_is_delivered_and_also_returned_before_4_3() {
+    run(async |site| {
+        let requester = site.channel().await;
+        let replies = requester.consume("amq.rabbitmq.reply-to").no_ack();
+        let mut replies = replies.await.unwrap();
+        let address = address(&requester).await;
+        assert!(address.starts_with("amq.rabbitmq.reply-to."), "{address}");
+        let publisher = site.connect().await.open_publisher().await.unwrap();
+        let replied = publisher
+            .mandatory()
+            .publish("", &address, Message::new("!"))
+            .await;
+        if site.version() < (4, 3) {
+            let Err(PublishError::Returned(_)) = replied else {
+                panic!("{replied:?}");
+            };
+        } else {
+            replied.unwrap();
+        }
+        let reply = replies.next().await.unwrap().unwrap();
+        assert_eq!(reply.body(), b"!");
+        // The way of the server: confirmed, and delivered once.
+        publisher
+            .publish("", &address, Message::new("!!"))
+            .await
+            .unwrap();
+        let reply = replies.next().await.unwrap().unwrap();
+        assert_eq!(reply.body(), b"!!");
+    });
+}
+
+#[test]
+fn tags_of_clients_differ_between_connections() {
+    run(async |site| {
+        let mut tags = Vec::new();
+        for _ in 0..4 {
+            let channel = site.channel().await;
+            let replies = channel.consume("amq.rabbitmq.reply-to").no_ack();
+            tags.push(replies.await.unwrap().tag().to_string());
+        }
+        tags.sort_unstable();
+        tags.dedup();
+        assert_eq!(tags.len(), 4, "{tags:?}");
+    });
+}
