@@ -50,6 +50,10 @@ pub enum ConnectionError {
         /// The limit.
         after: Duration,
     },
+    /// Nothing of what was to be written left for this long, although the broker announced no alarm
+    /// ([`write_timeout`](crate::ConnectionOptions::write_timeout)). Publishes that are not
+    /// confirmed may have been routed.
+    WriteTimeout(Duration),
     /// The task or thread that drove the connection is gone: its runtime was shut down.
     DriverGone,
 }
@@ -64,9 +68,10 @@ impl ConnectionError {
     pub fn initiator(&self) -> Initiator {
         match self {
             Self::Closed | Self::CloseTimeout | Self::DriverGone => Initiator::Application,
-            Self::Protocol(_) | Self::HeartbeatTimeout(_) | Self::BlockedTimeout { .. } => {
-                Initiator::Library
-            }
+            Self::Protocol(_)
+            | Self::HeartbeatTimeout(_)
+            | Self::WriteTimeout(_)
+            | Self::BlockedTimeout { .. } => Initiator::Library,
             Self::ClosedByBroker(_) | Self::Io(_) | Self::EndOfStream => Initiator::Broker,
         }
     }
@@ -100,6 +105,11 @@ impl fmt::Display for ConnectionError {
             Self::BlockedTimeout { reason, after } => write!(
                 f,
                 "connection given up: blocked by the broker for {} s: {reason}",
+                after.as_secs_f32()
+            ),
+            Self::WriteTimeout(after) => write!(
+                f,
+                "connection lost: the broker took nothing for {} s",
                 after.as_secs_f32()
             ),
             Self::DriverGone => f.write_str("connection lost: its task was shut down"),

@@ -79,7 +79,7 @@ impl ConnectionError {
         match self {
             Self::ClosedByBroker(close) => close.is_retryable(),
             Self::HeartbeatTimeout(_) | Self::Io(_) | Self::EndOfStream => true,
-            Self::BlockedTimeout { .. } => true,
+            Self::BlockedTimeout { .. } | Self::WriteTimeout(_) => true,
             Self::Closed | Self::Protocol(_) | Self::CloseTimeout | Self::DriverGone => false,
         }
     }

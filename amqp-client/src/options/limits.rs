@@ -115,4 +115,15 @@ impl ConnectionOptions {
         self.blocked_connection_timeout = timeout.into();
         self
     }
+
+    /// How long the broker may take nothing of what is to be written before it is given up with
+    /// [`ConnectionError::WriteTimeout`](crate::ConnectionError::WriteTimeout). A broker that goes on
+    /// sending heartbeats is not dead, but publishers would wait for it for ever. The time during
+    /// which it has [blocked](crate::Connection::blocked) the connection does not count. `None` waits
+    /// for as long as it takes. Default: 120 s.
+    #[must_use]
+    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.write_timeout = timeout.into();
+        self
+    }
 }

@@ -60,6 +60,7 @@ pub use self::validate::OptionError;
 /// | `heartbeat` | [`heartbeat`](Self::heartbeat): seconds, `0` for none, `server`, `at_most:60` |
 /// | `connection_timeout`, `handshake_timeout`, `bring_up_timeout`, `request_timeout`, `close_timeout` | [`connect_timeout`](Self::connect_timeout) and those of the same names, in milliseconds |
 /// | `blocked_connection_timeout`, `when_blocked` | [the one](Self::blocked_connection_timeout) in seconds, [the other](Self::when_blocked) `wait` or `fail` |
+/// | `write_timeout` | [`write_timeout`](Self::write_timeout) in seconds, `0` for none |
 /// | `connection_attempts`, `retry_delay`, `host_order` | [a number](Self::connection_attempts), [seconds](Self::retry_delay), [`random` or `given`](Self::host_order) |
 /// | `channel_max`, `frame_max`, `max_message_size`, `high_water` | the setters of the same names |
 /// | `auth_mechanism` | [`auth_mechanisms`](Self::auth_mechanisms): `plain`, `amqplain`, `external`, `anonymous`, `rabbit-cr-demo`; repeated for more, in order of preference |
@@ -107,6 +108,7 @@ pub struct ConnectionOptions {
     pub(crate) high_water: usize,
     pub(crate) when_blocked: WhenBlocked,
     pub(crate) blocked_connection_timeout: Option<Duration>,
+    pub(crate) write_timeout: Option<Duration>,
 }
 
 impl Default for ConnectionOptions {
@@ -140,6 +142,7 @@ impl Default for ConnectionOptions {
             high_water: 256 * 1024,
             when_blocked: WhenBlocked::Wait,
             blocked_connection_timeout: None,
+            write_timeout: Some(Duration::from_secs(120)),
         }
     }
 }
@@ -182,6 +185,7 @@ impl ConnectionOptions {
             high_water: self.high_water,
             when_blocked: self.when_blocked,
             blocked_connection_timeout: self.blocked_connection_timeout,
+            write_timeout: self.write_timeout,
         }
     }
 }

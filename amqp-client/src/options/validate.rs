@@ -112,6 +112,11 @@ impl ConnectionOptions {
                 SOME_TIME,
             ),
             (
+                self.write_timeout != Some(Duration::ZERO),
+                "write_timeout",
+                SOME_TIME,
+            ),
+            (
                 self.bring_up_timeout != Some(Duration::ZERO),
                 "bring_up_timeout",
                 SOME_TIME,
@@ -184,6 +189,7 @@ mod tests {
             ("connect_timeout", good().connect_timeout(zero)),
             ("handshake_timeout", good().handshake_timeout(zero)),
             ("request_timeout", good().request_timeout(zero)),
+            ("write_timeout", good().write_timeout(zero)),
             (
                 "blocked_connection_timeout",
                 good().blocked_connection_timeout(zero),

@@ -26,6 +26,7 @@ impl Core {
     /// `connection.unblocked` has come.
     pub(super) fn unblocked(&mut self) {
         self.blocked_until = None;
+        self.forgive_stall();
         let timeout = self.link.request_timeout;
         let ended = self
             .link

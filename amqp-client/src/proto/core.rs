@@ -29,6 +29,7 @@ use super::opening::Opening;
 use super::outbox::Outbox;
 use super::read_buffer::ReadBuffer;
 use super::request::{Slot, after};
+use super::stall::Stall;
 use super::transmit::Transmit;
 use super::unsent::Unsent;
 use crate::blocked::WhenBlocked;
@@ -60,6 +61,8 @@ pub struct CoreOptions {
     pub when_blocked: WhenBlocked,
     /// After how long a blocked connection is given up; `None`: never.
     pub blocked_connection_timeout: Option<Duration>,
+    /// After how long a peer that takes nothing of what is to be written is given up; `None`: never.
+    pub write_timeout: Option<Duration>,
 }
 
 /// Where the connection stands.
@@ -89,6 +92,7 @@ pub struct Core {
     give_up: Option<Instant>,
     pub(super) heartbeat: Heartbeat,
     pub(super) blocked_timeout: Option<Duration>,
+    stall: Stall,
     /// When to give up a connection that is blocked.
     pub(super) blocked_until: Option<Instant>,
     /// When to look for messages that were fetched and have stalled; may be too early.
@@ -151,6 +155,7 @@ impl Core {
             give_up: None,
             heartbeat: Heartbeat::off(now),
             blocked_timeout: options.blocked_connection_timeout,
+            stall: Stall::new(options.write_timeout),
             blocked_until: None,
             fetching_until: None,
             input: ReadBuffer::new(),
@@ -224,6 +229,7 @@ impl Core {
             self.link.set_paused(false);
         }
         self.read_paused = !wants;
+        self.stall.on_attempt(!self.transmit.is_empty(), now);
         if self.read_paused {
             self.heartbeat.on_read(now);
         }
@@ -270,6 +276,12 @@ impl Core {
         self.heartbeat.on_write(now);
         self.link.tally.octets_sent.add(n);
         self.transmit.advance(n);
+        self.stall.on_write(!self.transmit.is_empty(), now);
+    }
+
+    /// The time in which the peer did not read, and said so, does not count.
+    pub(super) fn forgive_stall(&mut self) {
+        self.stall.forgive(self.now);
     }
 
     // ── Time ────────────────────────────────────────────────────────────────────────────────
@@ -289,6 +301,7 @@ impl Core {
             requests,
             self.heartbeat.deadline(),
             self.blocked_until,
+            self.stall.deadline(),
             self.fetching_until,
             self.link.timers.deadline(),
         ]
@@ -329,6 +342,12 @@ impl Core {
                 self.lost(ConnectionError::HeartbeatTimeout(silence));
                 return;
             }
+        }
+        if self.read_paused || self.link.outbox().blocked().is_some() {
+            self.stall.forgive(now);
+        } else if let Some(after) = self.stall.overdue(now) {
+            self.lost(ConnectionError::WriteTimeout(after));
+            return;
         }
         if self.blocked_until.is_some_and(|until| now >= until) {
             self.blocked_for_too_long();

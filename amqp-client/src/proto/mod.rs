@@ -42,6 +42,7 @@ mod piecewise;
 mod read_buffer;
 pub(crate) mod request;
 mod rope;
+mod stall;
 pub(crate) mod sync;
 pub(crate) mod tags;
 pub(crate) mod tally;

@@ -151,6 +151,15 @@ const PARAMETERS: &[Parameter] = &[
         |options| maybe(options.blocked_connection_timeout.map(in_seconds))
     ),
     parameter!(
+        "write_timeout",
+        "a number of seconds",
+        |options, value| set(
+            &mut options.write_timeout,
+            any_seconds(value).map(|limit| Some(limit).filter(|limit| !limit.is_zero()))
+        ),
+        |options| one(in_seconds(options.write_timeout.unwrap_or_default()))
+    ),
+    parameter!(
         "when_blocked",
         "wait or fail",
         |options, value| set(

@@ -275,6 +275,8 @@ fn what_the_builder_says_the_uri_says() {
             "blocked_connection_timeout=0.250",
             plain().blocked_connection_timeout(Duration::from_millis(250)),
         ),
+        ("write_timeout=30", plain().write_timeout(seconds(30))),
+        ("write_timeout=0", plain().write_timeout(None)),
         ("when_blocked=fail", plain().when_blocked(WhenBlocked::Fail)),
         ("connection_attempts=3", plain().connection_attempts(3)),
         (
@@ -469,6 +471,7 @@ fn value_that_a_parameter_cannot_have_is_told_with_what_it_can() {
         ("handshake_timeout", &["0", "x"]),
         ("bring_up_timeout", &["0", "x"]),
         ("blocked_connection_timeout", &["0", "x", "1.0001"]),
+        ("write_timeout", &["", "x", "-1"]),
         ("when_blocked", &["", "panic"]),
         ("connection_attempts", &["0", "-1", "x"]),
         ("retry_delay", &["x", "-1"]),

@@ -18,6 +18,7 @@ mod operations;
 mod pair;
 mod random;
 pub(super) mod schedule;
+mod stalled;
 mod task;
 mod wire;
 

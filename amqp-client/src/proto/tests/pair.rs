@@ -232,6 +232,14 @@ impl Pair {
         true
     }
 
+    /// The adapter tries to write, and the stream takes nothing.
+    pub(super) fn show_and_take_nothing(&mut self) {
+        let waker = Waker::from(Arc::clone(&self.driver));
+        let shown = self.core.transmit(&Context::from_waker(&waker));
+        assert!(shown.is_ready());
+        self.write_limit = 0;
+    }
+
     fn write(&mut self) {
         while self.write_once() {}
     }

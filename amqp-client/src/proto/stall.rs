@@ -1,0 +1,60 @@
+//! A peer that does not read: nothing of what is to be written leaves for a while.
+//!
+//! ```text
+//! Flowing ──something to write, nothing taken──▶ Stalled since T ──octets taken──▶ Flowing
+//! ```
+//!
+//! A broker that is alive may still refuse to read: its heartbeats come, and ours wait in the
+//! kernel. RabbitMQ does that to connections that publish during an alarm, and says so; that time
+//! does not count. Nor does the time in which we do not read ourselves, since the announcement may
+//! lie there.
+
+use std::time::{Duration, Instant};
+
+use super::request::after;
+
+/// How long nothing could be written.
+#[derive(Debug)]
+pub(super) struct Stall {
+    /// `None`: for as long as it takes.
+    limit: Option<Duration>,
+    /// Something waits to be written, and nothing was since then.
+    since: Option<Instant>,
+}
+
+impl Stall {
+    pub(super) fn new(limit: Option<Duration>) -> Self {
+        Self { limit, since: None }
+    }
+
+    /// Octets have been taken; `left` tells whether some of the batch remain.
+    pub(super) fn on_write(&mut self, left: bool, now: Instant) {
+        self.since = left.then_some(now);
+    }
+
+    /// The adapter has tried to write; `left` tells whether something remains.
+    pub(super) fn on_attempt(&mut self, left: bool, now: Instant) {
+        if left {
+            self.since.get_or_insert(now);
+        } else {
+            self.since = None;
+        }
+    }
+
+    /// The time until now does not count.
+    pub(super) fn forgive(&mut self, now: Instant) {
+        if self.since.is_some() {
+            self.since = Some(now);
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        Some(after(self.since?, self.limit?))
+    }
+
+    /// The limit, if it has been reached.
+    pub(super) fn overdue(&self, now: Instant) -> Option<Duration> {
+        let deadline = self.deadline()?;
+        self.limit.filter(|_| now >= deadline)
+    }
+}
