@@ -120,7 +120,8 @@ impl Confirms {
         published: u64,
         wakers: &mut Vec<Waker>,
     ) {
-        // With `multiple`, 0 means everything so far.
+        // With `multiple`, 0 means everything so far. How much that is at the broker it does not say,
+        // and no broker is known to send it.
         let number = if multiple && number == 0 {
             published
         } else {

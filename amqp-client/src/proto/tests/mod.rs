@@ -38,6 +38,7 @@ mod drops;
 mod events;
 mod handlers;
 mod handshake;
+mod headers;
 mod heartbeats;
 mod hostile;
 mod interleaving;
