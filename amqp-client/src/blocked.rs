@@ -58,7 +58,14 @@ impl Connection {
     pub async fn unblocked(&self) -> Result<(), ConnectionError> {
         let link = self.link();
         Watch::new(
-            |place, context| link.outbox().poll_unblocked(place, context),
+            |place, context| {
+                let polled = link.outbox().poll_unblocked(place, context);
+                if polled.is_pending() {
+                    // If reading has stopped because of slow consumers: what unblocks has to be read.
+                    link.resume();
+                }
+                polled
+            },
             |place| link.outbox().forget_unblocked(place),
         )
         .await

@@ -39,7 +39,7 @@ pub(crate) fn start_about<'m, M: TypedMethod<'m> + Request>(
     match started {
         Ok(wake) => {
             shared.link.trace.request(shared.at.channel, M::NAME);
-            wake.now();
+            shared.link.requested(wake);
             Ok(PendingReply {
                 answer,
                 requeue: None,
@@ -67,7 +67,7 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
     match started {
         Ok(wake) => {
             link.trace.request(0, M::NAME);
-            wake.now();
+            link.requested(wake);
             Ok(PendingReply {
                 answer,
                 requeue: None,

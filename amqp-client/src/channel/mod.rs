@@ -113,7 +113,7 @@ impl Channel {
         };
         match (opened, made) {
             (Ok(Some(wake)), Some(shared)) => {
-                wake.now();
+                link.requested(wake);
                 let connection = Arc::clone(connection);
                 // From here on, dropping this future closes the channel.
                 let channel = Self {

@@ -233,7 +233,7 @@ impl<A: Acknowledgement> Consume<A> {
         let is_limited = limited.is_some();
         for queued in limited.into_iter().chain([started]) {
             match queued {
-                Ok(wake) => wake.now(),
+                Ok(wake) => shared.link.requested(wake),
                 Err((refused, _)) => return Err(shared.explain(refused)),
             }
         }

@@ -248,7 +248,7 @@ impl Core {
             return true;
         }
         let outbox = self.link.outbox();
-        outbox.has_requests() || outbox.has_gated()
+        outbox.has_requests() || outbox.has_waiters()
     }
 
     // ── Output ──────────────────────────────────────────────────────────────────────────────

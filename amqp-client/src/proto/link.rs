@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::events::{Listeners, Source};
 use super::expecting::Expectations;
 use super::incoming::Incoming;
-use super::outbox::{At, Outbox};
+use super::outbox::{At, Outbox, Wake};
 use super::sync::{lock, touch};
 use super::tags;
 use super::tally::Tally;
@@ -207,6 +207,14 @@ impl Link {
             let wake = self.outbox().wake_always();
             wake.now();
         }
+    }
+
+    /// A request has been queued: the adapter is to write it, and to read the answer even if it has
+    /// stopped reading because of slow consumers. One that waits for the stream to take more is not
+    /// woken by what is queued.
+    pub(crate) fn requested(&self, wake: Wake) {
+        wake.now();
+        self.resume();
     }
 
     /// How full the consumers are.

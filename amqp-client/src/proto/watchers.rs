@@ -29,6 +29,10 @@ impl Watchers {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wakers.is_empty()
+    }
+
     pub(crate) fn forget(&mut self, place: u64) {
         self.wakers.remove(&place);
     }

@@ -119,10 +119,10 @@ impl Outbox {
                 .is_some_and(|channel| channel.stopped)
     }
 
-    /// Whether publishers wait at the gate: what opens it has to be read.
-    pub(crate) fn has_gated(&self) -> bool {
-        let [.., gated] = &self.waiters;
-        !gated.is_empty()
+    /// Whether anybody waits for what only reading brings: the end of an alarm, and also room, since
+    /// a broker that cannot write to us may read nothing either.
+    pub(crate) fn has_waiters(&self) -> bool {
+        !self.gate.watchers.is_empty() || self.waiters.iter().any(|waiters| !waiters.is_empty())
     }
 
     /// Those whom the gate does not hold back any more wait for room like everybody else; the

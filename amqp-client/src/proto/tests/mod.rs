@@ -47,6 +47,7 @@ mod late;
 mod login;
 mod numbers;
 mod order;
+mod paused;
 mod publishers;
 mod renewal;
 mod requests;
