@@ -29,7 +29,7 @@ use self::acknowledgement::sealed;
 use crate::call::{PendingReply, start};
 use crate::channel::Channel;
 use crate::delivery::Received;
-use crate::error::ChannelError;
+use crate::error::{ChannelError, ConnectionError};
 use crate::proto::channel::ChannelShared;
 use crate::proto::consumer::{ConsumerQueue, End, RawDelivery};
 use crate::proto::outbox::Settlement;
@@ -44,10 +44,10 @@ pub use self::offset::StreamOffset;
 
 /// A stream of deliveries.
 ///
-/// Ends with `None` after [`cancel`](Self::cancel); ends with one error, then `None`, if anybody
-/// else ended it. Dropping it cancels it at the broker, in the background, and gives back what it
-/// has not yielded, unless it takes deliveries without acknowledging them: those are lost. Keeps its
-/// channel open.
+/// Ends with `None` if the program ended it, by [`cancel`](Self::cancel) or by closing the channel or
+/// the connection; ends with one error, then `None`, if anybody else did. Dropping it cancels it at
+/// the broker, in the background, and gives back what it has not yielded, unless it takes deliveries
+/// without acknowledging them: those are lost. Keeps its channel open.
 ///
 /// ```no_run
 /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
@@ -141,7 +141,7 @@ where
     }
 
     /// Waits for deliveries and appends as many as are at hand, at most `limit`; says how many.
-    /// Nothing, if `limit` is zero or the consumer has ended after [`cancel`](Self::cancel).
+    /// Nothing, if `limit` is zero or the consumer has ended without an error.
     ///
     /// Deliveries are handed over in batches of one read each; this takes such a batch, or what is
     /// left of it, and does not wait for more.
@@ -194,7 +194,11 @@ where
                 Poll::Ready(Err(end)) => {
                     self.ended = true;
                     let error = match end {
-                        End::Cancelled | End::Channel(ChannelError::Closed) => None,
+                        End::Cancelled
+                        | End::Channel(
+                            ChannelError::Closed
+                            | ChannelError::Connection(ConnectionError::Closed),
+                        ) => None,
                         End::CancelledByBroker => Some(ConsumeError::CancelledByBroker),
                         End::TooSlow => Some(ConsumeError::TooSlow),
                         End::Channel(error) => Some(ConsumeError::Channel(error)),

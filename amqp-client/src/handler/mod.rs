@@ -381,9 +381,10 @@ impl Handled {
 pub enum HandlingEnd {
     /// The future given to [`Handling::until`] was ready.
     Stopped,
-    /// The program closed the channel.
+    /// The program closed the channel or the connection, or cancelled the consumer by its tag
+    /// ([`Channel::basic_cancel`]).
     Cancelled,
-    /// The broker cancelled the consumer, or the channel or the connection ended.
+    /// The broker cancelled the consumer, or the channel or the connection ended otherwise.
     Failed(ConsumeError),
 }
 

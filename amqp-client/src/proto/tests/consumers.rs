@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amqp_spec::{basic, channel};
+use amqp_spec::{basic, channel, connection};
 
 use super::content::{consuming, next};
 use super::pair::Pair;
@@ -51,6 +51,18 @@ fn batch_waits_and_loses_nothing_when_it_is_dropped() {
     assert_eq!(waiting.ready().unwrap(), 2);
     drop(waiting);
     assert_eq!(tags_of(&batch), [1, 2]);
+}
+
+#[test]
+fn consumer_ends_quietly_when_the_program_closes_the_connection() {
+    let (mut pair, _channel, mut consumer) = consuming();
+    let connection = pair.connection.clone();
+    let mut closing = Task::start(async move { connection.close().await });
+    pair.sent();
+    pair.says(0, &connection::CloseOk {});
+    closing.ready().unwrap();
+    assert!(done(consumer.next()).is_none());
+    assert!(done(consumer.next()).is_none());
 }
 
 #[test]
