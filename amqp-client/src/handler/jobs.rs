@@ -96,7 +96,8 @@ impl<F: Future, T> Jobs<F, T> {
             let Some(slot) = self.ready.pop().and_then(|at| self.slots.get_mut(at)) else {
                 break;
             };
-            slot.signal.raised.store(false, Ordering::Release);
+            // Reads what came before a wake-up that found it raised still.
+            slot.signal.raised.swap(false, Ordering::AcqRel);
             let Some((mut future, token)) = slot.job.take() else {
                 continue;
             };

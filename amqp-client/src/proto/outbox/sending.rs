@@ -303,6 +303,7 @@ impl Outbox {
                 .map_or(slot.deadline, |soonest| soonest.min(slot.deadline)),
         );
         self.tail_ack = None;
+        self.counts.frames += 1;
         self.await_reply(0, slot);
         Ok(self.wake_always())
     }
