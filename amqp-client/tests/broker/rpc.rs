@@ -302,18 +302,3 @@ fn a_mandatory_direct_reply_is_delivered_and_also_returned_before_4_3() {
         assert_eq!(reply.body(), b"!!");
     });
 }
-
-#[test]
-fn tags_of_clients_differ_between_connections() {
-    run(async |site| {
-        let mut tags = Vec::new();
-        for _ in 0..4 {
-            let channel = site.channel().await;
-            let replies = channel.consume("amq.rabbitmq.reply-to").no_ack();
-            tags.push(replies.await.unwrap().tag().to_string());
-        }
-        tags.sort_unstable();
-        tags.dedup();
-        assert_eq!(tags.len(), 4, "{tags:?}");
-    });
-}
