@@ -1,7 +1,7 @@
 //! What the library tells `tracing`, if the feature of that name is on; otherwise nothing of this is
 //! compiled. `docs/observability.md` describes the scheme, which is part of what users rely on.
 //!
-//! Nothing is told per message, unless one comes back to nobody. Bodies, header values and
+//! Nothing is told per message, unless one comes back to nobody or cannot be handled. Bodies, header values and
 //! credentials are never told. A subscriber is the user's code: nothing here may be called while a
 //! lock is held.
 
@@ -165,6 +165,19 @@ impl Trace {
                 );
             }
         }
+    }
+
+    /// Without what the handler says, which may quote the message.
+    pub(crate) fn handler_failed(&self, channel: u16, delivery_tag: u64, panicked: bool) {
+        tell!(
+            self,
+            "consumer",
+            WARN,
+            channel,
+            delivery_tag,
+            panicked,
+            "handler failed"
+        );
     }
 
     /// A message has come back, and nobody listens.

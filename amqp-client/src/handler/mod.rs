@@ -195,6 +195,7 @@ impl<H, F, S> Handling<H, F, S> {
     /// Settles a message and tells of a failure.
     fn settle(&mut self, message: Unsettled, verdict: Result<Settle, FailureCause>) {
         let (delivery_tag, redelivered) = (message.delivery_tag, message.redelivered);
+        let shared = verdict.is_err().then(|| message.channel.shared().clone());
         let settle = *verdict.as_ref().unwrap_or(&self.on_failure);
         let settle = settle.decide(redelivered);
         self.handled.handled += 1;
@@ -206,9 +207,14 @@ impl<H, F, S> Handling<H, F, S> {
         };
         *counter += 1;
         let Err(cause) = verdict else { return };
-        match cause {
-            FailureCause::Panic { .. } => self.handled.panicked += 1,
-            FailureCause::Error(_) => self.handled.failed += 1,
+        let panicked = matches!(cause, FailureCause::Panic { .. });
+        match panicked {
+            true => self.handled.panicked += 1,
+            false => self.handled.failed += 1,
+        }
+        if let Some(shared) = shared {
+            let trace = &shared.link.trace;
+            trace.handler_failed(shared.at.channel, delivery_tag, panicked);
         }
         let failure = HandlerFailure {
             delivery_tag,

@@ -263,3 +263,32 @@ fn messages_are_not_told_and_neither_are_bodies_and_secrets() {
         assert!(told <= 2, "{word}: {lines:#?}");
     }
 }
+
+#[test]
+fn handlers_that_fail_are_told_without_what_they_say() {
+    let lines = told_above_trace(|| {
+        let mut pair = Pair::open();
+        let channel = pair.channel();
+        let consumer = pair.consumer(&channel, "tag");
+        let mut handling = Task::start(consumer.handle(async |message: crate::Received| {
+            assert_ne!(message.body(), b"secret", "secret");
+            Err::<(), _>(String::from_utf8_lossy(message.body()).into_owned())
+        }));
+        for (n, body) in [(1, "hidden"), (2, "secret")] {
+            pair.feed(&wire::delivery(1, "tag", n, body.as_bytes()));
+        }
+        assert!(handling.run().is_pending());
+    });
+    let events: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.contains("handler"))
+        .collect();
+    let expected = [
+        "WARN consumer handler failed channel=1 delivery_tag=1 panicked=false",
+        "WARN consumer handler failed channel=1 delivery_tag=2 panicked=true",
+    ];
+    assert_eq!(events, expected);
+    let all = lines.join("\n");
+    assert!(!all.contains("secret") && !all.contains("hidden"), "{all}");
+}
