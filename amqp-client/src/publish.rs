@@ -265,6 +265,10 @@ impl<H: Head> Publish<'_, H> {
         if let (Ok(_), Some(fingerprint)) = (&published, self.fingerprint) {
             outbox.expect_return(shared.at, fingerprint, resolved);
         }
+        if published.is_err() {
+            // Others may have the room: dropping this calls them.
+            return Poll::Ready(published);
+        }
         if let (Some(place), Some(confirms)) = (self.place.take(), &mut confirms) {
             confirms.forget_room(place);
         }

@@ -352,10 +352,14 @@ impl Confirms {
         })
     }
 
-    /// How many numbers up to this one have no answer, how many of those were not sent, and why
+    /// How many numbers up to this one have neither an answer nor come back, how many of those were not sent, and why
     /// there will be none, if so.
     pub(crate) fn unanswered(&self, upto: u64) -> (u64, u64, Option<ChannelError>) {
-        let open = (self.resolved + 1..=upto).filter(|&number| !self.is_resolved(number));
+        let returned = self.extra.as_ref().map(|extra| &extra.returned);
+        // What has come back is told as that.
+        let came_back = |number: &u64| returned.is_some_and(|returned| returned.contains(number));
+        let open = (self.resolved + 1..=upto)
+            .filter(|number| !self.is_resolved(*number) && !came_back(number));
         let (cause, sent) = match self.ended.as_deref() {
             Some((cause, sent)) => (Some(cause.clone()), *sent),
             None => (None, u64::MAX),

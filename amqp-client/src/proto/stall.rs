@@ -24,6 +24,8 @@ pub(super) struct Stall {
 
 impl Stall {
     pub(super) fn new(limit: Option<Duration>) -> Self {
+        // No time at all would be over before anything can be written.
+        let limit = limit.filter(|limit| !limit.is_zero());
         Self { limit, since: None }
     }
 

@@ -78,6 +78,36 @@ fn room_that_nobody_uses_goes_to_the_next() {
 }
 
 #[test]
+fn room_of_a_message_that_turns_out_too_large_goes_to_the_next() {
+    let (mut pair, publisher) = Pair::with_publisher();
+    let publisher = publisher.max_outstanding(1);
+    drop(send(&publisher));
+    let endless = message().header("endless", "x".repeat(200_000).as_str());
+    let mut called = Task::start(publisher.send("", "key", endless));
+    let mut next = Task::start(publisher.send("", "key", message()));
+    pair.feed(&wire::ack(1, 1, false));
+    assert!(matches!(
+        called.ready(),
+        Err(PublishError::NotSent(ChannelError::FrameTooLarge(_)))
+    ));
+    drop(called);
+    assert_eq!(next.ready().unwrap().number(), 2);
+}
+
+#[test]
+fn message_that_came_back_is_told_once_although_its_answer_is_missing() {
+    let (mut pair, publisher) = Pair::with_publisher();
+    let publisher = publisher.mandatory();
+    let kept = send(&publisher);
+    let mut all = Task::start(publisher.wait_for_confirms());
+    pair.feed(&wire::returned(1, "key", b"x"));
+    pair.eof();
+    let unconfirmed = all.ready().unwrap_err();
+    assert_eq!((unconfirmed.returned, unconfirmed.uncertain), (1, 0));
+    drop(kept);
+}
+
+#[test]
 fn those_at_the_limit_learn_the_end() {
     let (mut pair, publisher) = Pair::with_publisher();
     let publisher = publisher.max_outstanding(1);
