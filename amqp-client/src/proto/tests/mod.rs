@@ -59,3 +59,4 @@ mod settling;
 mod tracing;
 mod unsent;
 mod wakeups;
+mod wakeups_limits;

@@ -22,7 +22,7 @@ use crate::proto::Core;
 use crate::{Channel, Event, Message, Publisher, QosScope, QueueDeclare};
 
 /// What the test's broker made of a look at what the client has written.
-enum Turn {
+pub(super) enum Turn {
     /// Nothing: the adapter goes to sleep.
     Nothing,
     /// It has said something.
@@ -42,14 +42,14 @@ fn write(core: &mut Core, waker: &Waker, sent: &mut Vec<u8>) {
     }
 }
 
-fn read(core: &mut Core, octets: &[u8]) {
+pub(super) fn read(core: &mut Core, octets: &[u8]) {
     core.read_space()[..octets.len()].copy_from_slice(octets);
     core.read_done(octets.len(), now());
 }
 
 /// Drives the connection as an adapter does. The broker sees everything that was sent so far, in
 /// words.
-fn drive(mut core: Core, mut broker: impl FnMut(&mut Core, &[String]) -> Turn) -> Core {
+pub(super) fn drive(mut core: Core, mut broker: impl FnMut(&mut Core, &[String]) -> Turn) -> Core {
     let bell = Arc::new(Bell::default());
     let waker = Waker::from(Arc::clone(&bell));
     let mut sent = Vec::new();
@@ -105,7 +105,7 @@ fn answers(to: &'static str, octets: Vec<u8>) -> impl FnMut(&mut Core, &[String]
 }
 
 /// A core that does not know an adapter yet, and whoever must not be dropped before the end.
-fn apart(pair: Pair) -> (Core, crate::Connection) {
+pub(super) fn apart(pair: Pair) -> (Core, crate::Connection) {
     (pair.core, pair.connection)
 }
 
@@ -131,7 +131,7 @@ fn with_channel() -> (Core, crate::Connection, Channel) {
     (core, connection, channel)
 }
 
-fn with_publisher() -> (Core, crate::Connection, Publisher) {
+pub(super) fn with_publisher() -> (Core, crate::Connection, Publisher) {
     let (pair, publisher) = Pair::with_publisher();
     let (core, connection) = apart(pair);
     (core, connection, publisher)
@@ -139,7 +139,7 @@ fn with_publisher() -> (Core, crate::Connection, Publisher) {
 
 /// Explores, and insists that there was something to explore.
 #[track_caller]
-fn every_order(model: impl Fn() -> Model) {
+pub(super) fn every_order(model: impl Fn() -> Model) {
     let n_orders = explore(model);
     assert!(n_orders > 1, "one order is no choice");
 }
