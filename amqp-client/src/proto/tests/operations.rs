@@ -15,7 +15,7 @@ use super::pair::Pair;
 use super::task::Task;
 use crate::{
     Channel, Connection, ConnectionOptions, Consumer, ExchangeDeclare, Message, NextWithin,
-    Publisher, QosScope, QueueDeclare, RpcClient, RpcError,
+    Publisher, QosScope, QueueDeclare, RpcClient, RpcError, RpcServer,
 };
 
 /// How an operation ended: well, or with the error in words.
@@ -450,6 +450,21 @@ fn consuming() -> Vec<Operation> {
                 _ => Poll::Ready(()),
             });
             told(handling.until(enough).await.result())
+        }),
+        on_channel("serve calls", async |c| {
+            let requests = told_of(c.consume("q").tag("s").await)?;
+            let replies = told_of(Publisher::new(c).await)?;
+            let n_served = std::cell::Cell::new(0);
+            let enough = std::future::poll_fn(|_| match n_served.get() {
+                0 | 1 => Poll::Pending,
+                _ => Poll::Ready(()),
+            });
+            let server = RpcServer::new(requests, replies).until(enough);
+            let served = server.serve(async |_| {
+                n_served.set(n_served.get() + 1);
+                small()
+            });
+            told(served.await.result())
         }),
         on_channel("cancel by tag", async |c| {
             told(c.basic_cancel("standing").await)
