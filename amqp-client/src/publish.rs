@@ -191,11 +191,12 @@ pub(crate) struct Publish<'a, H> {
     limit: Option<u64>,
     /// Our place in line while there are too many.
     place: Option<u64>,
-    /// How long to wait for either.
-    patience: Option<Timer>,
+    /// How long to wait for either. Few set a limit, and all move this future about.
+    patience: Option<Box<Timer>>,
 }
 
 impl<'a, H: Head> Publish<'a, H> {
+    #[inline]
     pub(crate) fn new(channel: &'a Channel, head: H, body: Body<'a>) -> Self {
         Self {
             channel,
@@ -211,6 +212,7 @@ impl<'a, H: Head> Publish<'a, H> {
     }
 
     /// The message may come back; this tells it then.
+    #[inline]
     pub(crate) fn returnable(mut self, fingerprint: Option<Fingerprint>) -> Self {
         self.fingerprint = fingerprint;
         self
@@ -218,10 +220,12 @@ impl<'a, H: Head> Publish<'a, H> {
 
     /// Waits while so many messages of the channel are unanswered, and for everything no longer than
     /// this.
+    #[inline]
     pub(crate) fn limited(mut self, limit: Option<u64>, patience: Option<Duration>) -> Self {
         self.limit = limit;
-        let link = &self.channel.shared().link;
-        self.patience = patience.map(|patience| Timer::new(link, patience));
+        if let Some(patience) = patience {
+            self.patience = Some(Box::new(Timer::new(&self.channel.shared().link, patience)));
+        }
         self
     }
 

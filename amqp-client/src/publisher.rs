@@ -267,6 +267,7 @@ impl Publisher {
         })
     }
 
+    #[inline]
     fn confirmation(&self, sent: Result<u64, ChannelError>) -> Result<Confirmation, PublishError> {
         let number = sent.map_err(PublishError::NotSent)?;
         Ok(Confirmation {
@@ -275,7 +276,7 @@ impl Publisher {
             done: false,
             timer: self
                 .confirm_timeout
-                .map(|timeout| Timer::new(&self.channel.shared().link, timeout)),
+                .map(|timeout| Box::new(Timer::new(&self.channel.shared().link, timeout))),
         })
     }
 }
@@ -352,7 +353,8 @@ pub struct Confirmation {
     channel: Channel,
     number: u64,
     done: bool,
-    timer: Option<Timer>,
+    /// Few set a limit, and all keep confirmations.
+    timer: Option<Box<Timer>>,
 }
 
 impl Confirmation {
