@@ -139,7 +139,15 @@ pub(crate) fn parse(uri: &str) -> Result<ConnectionOptions, UriError> {
         }
         options.virtual_host = decode(path, "virtual host")?;
     }
-    parameters::read_all(pairs(query), &mut options)?;
+    parameters::read_all(pairs(query), &mut options).map_err(|error| match error {
+        // A password with a question mark ends there, and its rest looks like a parameter.
+        UriError::UnknownParameter { .. } | UriError::RepeatedParameter(_)
+            if query.contains('@') && !authority.contains('@') =>
+        {
+            UriError::Character('?')
+        }
+        error => error,
+    })?;
     Ok(options)
 }
 

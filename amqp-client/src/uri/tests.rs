@@ -512,3 +512,16 @@ fn value_that_a_parameter_cannot_have_is_told_with_what_it_can() {
         );
     }
 }
+
+#[test]
+fn rest_of_a_password_behind_a_question_mark_is_not_shown() {
+    for uri in [
+        "amqp://user:12?secret@host",
+        "amqp://user:12?secret=word@host/vhost",
+        "amqp://user?secret@host",
+    ] {
+        let error = uri.parse::<ConnectionOptions>().unwrap_err();
+        assert_eq!(error, UriError::Character('?'), "{uri}");
+        assert_eq!(error.to_string(), "'?' must be written as %3f");
+    }
+}
