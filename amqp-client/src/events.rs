@@ -258,7 +258,8 @@ impl Channel {
         let body = Body::from(message.body());
         // On a channel with confirms, so that no publisher takes it for his when it comes back.
         let fingerprint = head.fingerprint(&body);
-        let publish = Publish::new(self, head, body).returnable(fingerprint);
+        let mut publish = Publish::new(self, head, body);
+        publish.set_returnable(fingerprint);
         let number = publish.await?;
         if number > 0 {
             self.shared().abandon(number);

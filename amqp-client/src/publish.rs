@@ -213,20 +213,18 @@ impl<'a, H: Head> Publish<'a, H> {
 
     /// The message may come back; this tells it then.
     #[inline]
-    pub(crate) fn returnable(mut self, fingerprint: Option<Fingerprint>) -> Self {
+    pub(crate) fn set_returnable(&mut self, fingerprint: Option<Fingerprint>) {
         self.fingerprint = fingerprint;
-        self
     }
 
     /// Waits while so many messages of the channel are unanswered, and for everything no longer than
     /// this.
     #[inline]
-    pub(crate) fn limited(mut self, limit: Option<u64>, patience: Option<Duration>) -> Self {
+    pub(crate) fn set_limits(&mut self, limit: Option<u64>, patience: Option<Duration>) {
         self.limit = limit;
         if let Some(patience) = patience {
             self.patience = Some(Box::new(Timer::new(&self.channel.shared().link, patience)));
         }
-        self
     }
 
     /// Time is up?
@@ -243,14 +241,28 @@ impl<'a, H: Head> Publish<'a, H> {
 
 impl<H: Head> Publish<'_, H> {
     /// Queues the message, or gets in line.
+    #[inline]
     fn try_queue(&mut self, context: &Context<'_>) -> Poll<Result<(u64, Wake), Refused>> {
-        let shared = self.channel.shared();
-        let waits = self.fingerprint.is_some() || self.limit.is_some();
-        let mut confirms = waits.then(|| shared.confirms());
-        let resolved = confirms.as_ref().map_or(0, |confirms| confirms.resolved());
-        if self.limit.is_none() {
-            confirms = None;
+        if self.fingerprint.is_some() || self.limit.is_some() {
+            return self.try_queue_known(context);
         }
+        let shared = self.channel.shared();
+        let size = self.body.as_slice().len();
+        let mut outbox = shared.link.outbox();
+        match outbox.admit(shared.at, size, &mut self.ticket, context.waker()) {
+            Ok(true) => Poll::Ready(outbox.publish(shared.at, &self.head, &self.body)),
+            Ok(false) => Poll::Pending,
+            Err(refused) => Poll::Ready(Err(refused)),
+        }
+    }
+
+    /// The same, if the message may come back or counts against a limit: then what the channel has
+    /// published before matters.
+    fn try_queue_known(&mut self, context: &Context<'_>) -> Poll<Result<(u64, Wake), Refused>> {
+        let shared = self.channel.shared();
+        let confirms = shared.confirms();
+        let resolved = confirms.resolved();
+        let mut confirms = self.limit.is_some().then_some(confirms);
         let mut outbox = shared.link.outbox();
         // The confirms stay locked until the message has its number, so that the limit holds.
         if let (Some(limit), Some(confirms)) = (self.limit, &mut confirms) {

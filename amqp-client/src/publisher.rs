@@ -229,11 +229,10 @@ impl Publisher {
             .map_err(PublishError::NotSent)?;
         let body = Body::from(message.body());
         let fingerprint = head.fingerprint(&body);
-        let sent = Publish::new(&self.channel, head, body)
-            .returnable(fingerprint)
-            .limited(self.max_outstanding, self.confirm_timeout)
-            .await;
-        self.confirmation(sent)
+        let mut publish = Publish::new(&self.channel, head, body);
+        publish.set_returnable(fingerprint);
+        publish.set_limits(self.max_outstanding, self.confirm_timeout);
+        self.confirmation(publish.await)
     }
 
     /// Prepares publishing many messages that differ in their bodies only: exchange, routing key and
@@ -326,11 +325,10 @@ impl PreparedPublisher {
         let body = body.into();
         let returnable = self.returnable.as_ref();
         let fingerprint = returnable.map(|returnable| returnable.fingerprint(&body));
-        let sent = Publish::new(channel, &self.head, body)
-            .returnable(fingerprint)
-            .limited(*max_outstanding, *confirm_timeout)
-            .await;
-        self.publisher.confirmation(sent)
+        let mut publish = Publish::new(channel, &self.head, body);
+        publish.set_returnable(fingerprint);
+        publish.set_limits(*max_outstanding, *confirm_timeout);
+        self.publisher.confirmation(publish.await)
     }
 }
 
