@@ -4,90 +4,19 @@
 //! Each operation runs on a busy channel against an honest broker. It is dropped after 0, 1, 2, …
 //! frames of the broker's, until it completes; with and without having been polled for the last.
 
-use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::broker::Broker;
-use super::pair::{Pair, quiet};
+use super::operations::{After, World};
+use super::pair::quiet;
 use super::task::Task;
 use crate::{
-    Channel, ChannelError, Connection, ConnectionOptions, Consumer, ExchangeDeclare, Message,
-    Publisher, QosScope, QueueDeclare,
+    Channel, ChannelError, Connection, ConnectionOptions, ExchangeDeclare, Message, Publisher,
+    QosScope, QueueDeclare,
 };
 
-/// A client with a busy channel and its broker.
-struct World {
-    pair: Pair,
-    broker: Broker,
-    connection: Connection,
-    publisher: Publisher,
-    channel: Channel,
-    /// Its first two deliveries have come and have not been looked at.
-    consumer: Rc<RefCell<Consumer>>,
-}
-
 type Operation = Pin<Box<dyn Future<Output = ()>>>;
-
-/// What is left of the world when the operation has been completed, or dropped.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum After {
-    /// Everything as before.
-    Usable,
-    /// The channel is closed, if the operation got so far.
-    ChannelMayBeClosed,
-    /// The same for the connection.
-    ConnectionMayBeClosed,
-}
-
-impl World {
-    fn new(options: &ConnectionOptions) -> Self {
-        let mut pair = Pair::open_with(options);
-        let mut broker = Broker::default();
-        let connection = pair.connection.clone();
-        let opening = connection.clone();
-        let mut preparing = Task::new(async move {
-            let publisher = opening.open_publisher().await.unwrap();
-            let consume = publisher.channel().consume("q").tag("standing");
-            let consumer = consume.await.unwrap();
-            (publisher, consumer)
-        });
-        let (publisher, consumer) = loop {
-            if let Poll::Ready(prepared) = preparing.run() {
-                break prepared;
-            }
-            broker.read(&pair.sent_octets());
-            while let Some(frame) = broker.outgoing.pop_front() {
-                pair.feed(&frame);
-            }
-        };
-        let channel = publisher.channel().clone();
-        Self {
-            pair,
-            broker,
-            connection,
-            publisher,
-            channel,
-            consumer: Rc::new(RefCell::new(consumer)),
-        }
-    }
-
-    /// One frame from the broker, if it has one.
-    fn turn(&mut self) -> bool {
-        let octets = self.pair.sent_octets();
-        self.broker.read(&octets);
-        let Some(frame) = self.broker.outgoing.pop_front() else {
-            return false;
-        };
-        self.pair.feed(&frame);
-        true
-    }
-
-    fn settle(&mut self) {
-        while self.turn() {}
-    }
-}
 
 type Declared = Result<String, ChannelError>;
 
@@ -121,7 +50,7 @@ fn run_and_drop(
     let mut behind = Task::new(declare(world.channel.clone(), "behind"));
     let mut behind_answer = behind.poll();
     for n in 1..=n_frames {
-        if complete || !world.turn() {
+        if complete || !world.turn(1) {
             break;
         }
         if look_again || n < n_frames {
@@ -137,58 +66,6 @@ fn run_and_drop(
     assert_own(behind_answer, "behind", after);
     world.assert_nothing_left(after);
     complete
-}
-
-impl World {
-    /// Client and broker agree, and neither holds more than the application does.
-    #[track_caller]
-    fn assert_nothing_left(mut self, after: After) {
-        if self.broker.closed {
-            assert_eq!(after, After::ConnectionMayBeClosed);
-            assert!(self.pair.core.is_finished());
-            return self.pair.assert_idle();
-        }
-        let id = self.channel.id();
-        if !self.broker.channels.contains_key(&id) {
-            assert_ne!(after, After::Usable);
-            assert!(self.channel.ended().is_some());
-            return self.pair.assert_idle();
-        }
-        // The channel works.
-        let mut late = Task::start(declare(self.channel.clone(), "late"));
-        self.settle();
-        assert_eq!(late.ready().unwrap(), "late");
-        // Nothing but our own channel, consumer and its two deliveries.
-        self.pair.assert_idle();
-        let channels: Vec<_> = self.broker.channels.keys().copied().collect();
-        assert_eq!(channels, [id]);
-        assert_eq!(self.pair.core.link.outbox().channels_in_use(), 1);
-        let at_broker = &self.broker.channels[&id];
-        let consumers: Vec<_> = at_broker.consumers.keys().cloned().collect();
-        let in_core = self.pair.core.channels[usize::from(id)].as_ref().unwrap();
-        assert_eq!(in_core.tags(), consumers);
-        assert_eq!(self.channel.shared().confirms().leftovers(), (0, 0));
-        if consumers == ["standing"] {
-            assert_eq!(
-                at_broker.unacked.iter().copied().collect::<Vec<_>>(),
-                [1, 2]
-            );
-        } else {
-            assert_eq!(consumers, [""; 0]);
-        }
-        // No delivery was lost.
-        let mut consumer = self.consumer.borrow_mut();
-        for tag in [1, 2] {
-            let delivery = super::task::done(consumer.next()).unwrap().unwrap();
-            assert_eq!(delivery.delivery_tag(), tag);
-            delivery.ack().unwrap();
-        }
-        drop(consumer);
-        self.settle();
-        let at_broker = &self.broker.channels[&id];
-        let late = usize::from(!at_broker.consumers.contains_key("standing"));
-        assert_eq!(at_broker.unacked.len(), late, "{at_broker:?}");
-    }
 }
 
 /// Drops the operation everywhere.
