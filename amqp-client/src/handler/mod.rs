@@ -258,8 +258,9 @@ where
 }
 
 fn judge<V: Verdict>(result: Result<V, Panic>) -> Result<Settle, FailureCause> {
-    match result {
-        Ok(verdict) => verdict.verdict().map_err(FailureCause::Error),
+    // The verdict may be the user's code as well.
+    match result.and_then(|output| catch_unwind(AssertUnwindSafe(|| output.verdict()))) {
+        Ok(verdict) => verdict.map_err(FailureCause::Error),
         Err(panic) => Err(FailureCause::panic(&panic)),
     }
 }

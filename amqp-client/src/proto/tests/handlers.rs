@@ -168,6 +168,25 @@ fn s20_a_handler_that_panics_before_it_has_a_future_is_survived() {
 }
 
 #[test]
+fn s20_a_verdict_that_panics_is_survived() {
+    struct Surprise;
+    impl From<Surprise> for Box<dyn std::error::Error + Send + Sync> {
+        fn from(_: Surprise) -> Self {
+            panic!("no words for it")
+        }
+    }
+    let (mut pair, _channel, consumer) = consuming();
+    let handling = consumer.handle(|message: Received| {
+        let fails = message.body() == b"fail";
+        ready(if fails { Err(Surprise) } else { Ok(()) })
+    });
+    let mut handling = Task::start(handling.on_failure(Settle::Reject));
+    pair.feed(&[message(1, false, "fail"), message(2, false, "fine")].concat());
+    assert!(handling.run().is_pending());
+    assert_eq!(pair.sent(), ["1 basic.reject 1", "1 basic.ack 2"]);
+}
+
+#[test]
 fn no_more_handlers_run_than_allowed() {
     let (mut pair, _channel, consumer) = consuming();
     let started = RefCell::new(Vec::new());
