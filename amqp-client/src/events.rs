@@ -260,10 +260,7 @@ impl Channel {
         let fingerprint = head.fingerprint(&body);
         let mut publish = Publish::new(self, head, body);
         publish.set_returnable(fingerprint);
-        let number = publish.await?;
-        if number > 0 {
-            self.shared().abandon(number);
-        }
+        self.ask_nothing(publish.await?);
         Ok(())
     }
 }

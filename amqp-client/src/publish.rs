@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use amqp_spec::basic::{self, Properties, PropertiesRef};
+use amqp_spec::constants;
 use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::{ShortStr, TypedMethod};
 
@@ -86,10 +87,12 @@ impl Head for PublishHead<'_> {
 /// A head that is encoded once and copied for every message.
 #[derive(Clone, Debug)]
 pub(crate) struct PreparedHead {
-    /// Method frame and header frame.
-    frames: Vec<u8>,
+    /// Method frame, header frame, and what stands in front of the body if that takes one frame.
+    octets: Vec<u8>,
     /// Where the body's size goes.
     size_at: usize,
+    /// Where the head of the body's frame starts.
+    body_at: usize,
     longest_frame: usize,
 }
 
@@ -97,17 +100,19 @@ impl PreparedHead {
     pub(crate) fn new(head: &PublishHead<'_>, channel: u16) -> Result<Self, ChannelError> {
         /// Type, channel, size; class, weight.
         const SIZE_IN_HEADER: usize = 7 + 2 + 2;
-        let mut frames = Vec::new();
-        frame::encode_method(&mut frames, channel, &head.method, usize::MAX)?;
-        let header_at = frames.len();
+        let mut octets = Vec::new();
+        frame::encode_method(&mut octets, channel, &head.method, usize::MAX)?;
+        let header_at = octets.len();
         let properties = head.properties.as_bytes();
         let class_id = basic::CLASS_ID;
-        frame::encode_header(&mut frames, channel, class_id, 0, properties, usize::MAX)?;
-        let longest_frame = header_at.max(frames.len() - header_at);
+        frame::encode_header(&mut octets, channel, class_id, 0, properties, usize::MAX)?;
+        let body_at = octets.len();
+        octets.extend_from_slice(&frame::body_head(channel, 0));
         Ok(Self {
-            frames,
+            octets,
             size_at: header_at + SIZE_IN_HEADER,
-            longest_frame,
+            body_at,
+            longest_frame: header_at.max(body_at - header_at),
         })
     }
 }
@@ -140,8 +145,30 @@ impl Returnable {
     }
 }
 
-impl Head for PreparedHead {
+impl PreparedHead {
+    fn check_fits(&self, frame_max: usize) -> Result<(), FrameTooLarge> {
+        if self.longest_frame <= frame_max {
+            Ok(())
+        } else {
+            Err(FrameTooLarge {
+                size: self.longest_frame,
+                frame_max,
+            })
+        }
+    }
+
+    /// Appends the first octets of what was prepared, with the size of the body in them.
     #[inline]
+    fn append(&self, buf: &mut Vec<u8>, n: usize, body_size: usize) {
+        let size_at = buf.len() + self.size_at;
+        buf.extend_from_slice(self.octets.get(..n).unwrap_or_default());
+        if let Some(size) = buf.get_mut(size_at..size_at + 8) {
+            size.copy_from_slice(&(body_size as u64).to_be_bytes());
+        }
+    }
+}
+
+impl Head for PreparedHead {
     fn encode(
         &self,
         buf: &mut Vec<u8>,
@@ -149,18 +176,32 @@ impl Head for PreparedHead {
         body_size: usize,
         frame_max: usize,
     ) -> Result<(), FrameTooLarge> {
-        if self.longest_frame > frame_max {
-            return Err(FrameTooLarge {
-                size: self.longest_frame,
-                frame_max,
-            });
+        self.check_fits(frame_max)?;
+        self.append(buf, self.body_at, body_size);
+        Ok(())
+    }
+
+    #[inline]
+    fn encode_with_body(
+        &self,
+        buf: &mut Vec<u8>,
+        channel: u16,
+        body: &[u8],
+        frame_max: usize,
+    ) -> Result<(), FrameTooLarge> {
+        if body.is_empty() || body.len() > frame_max.saturating_sub(frame::OVERHEAD) {
+            self.encode(buf, channel, body.len(), frame_max)?;
+            frame::encode_body(buf, channel, body, frame_max);
+            return Ok(());
         }
-        buf.reserve(self.frames.len() + body_size + frame::OVERHEAD);
-        let size_at = buf.len() + self.size_at;
-        buf.extend_from_slice(&self.frames);
-        if let Some(size) = buf.get_mut(size_at..size_at + 8) {
-            size.copy_from_slice(&(body_size as u64).to_be_bytes());
+        self.check_fits(frame_max)?;
+        buf.reserve(self.octets.len() + body.len() + 1);
+        self.append(buf, self.octets.len(), body.len());
+        if let (Some(size), Ok(len)) = (buf.last_chunk_mut::<4>(), u32::try_from(body.len())) {
+            *size = len.to_be_bytes();
         }
+        buf.extend_from_slice(body);
+        buf.push(constants::FRAME_END);
         Ok(())
     }
 }
@@ -176,6 +217,33 @@ impl<H: Head> Head for &H {
     ) -> Result<(), FrameTooLarge> {
         (**self).encode(buf, channel, body_size, frame_max)
     }
+
+    #[inline]
+    fn encode_with_body(
+        &self,
+        buf: &mut Vec<u8>,
+        channel: u16,
+        body: &[u8],
+        frame_max: usize,
+    ) -> Result<(), FrameTooLarge> {
+        (**self).encode_with_body(buf, channel, body, frame_max)
+    }
+}
+
+/// Queues a small message if nothing has to be waited for, and says which number it has. Otherwise
+/// nothing was queued, and [`Publish`] does it, or tells why not.
+///
+/// Most publishes end here, without having been a future: to move one, whose fields have just been
+/// written, costs as much as to encode the message.
+#[inline]
+pub(crate) fn at_once(channel: &Channel, head: &impl Head, body: &[u8]) -> Option<u64> {
+    let shared = channel.shared();
+    let (number, wake) = shared
+        .link
+        .outbox()
+        .publish_at_once(shared.at, head, body)?;
+    wake.now();
+    Some(number)
 }
 
 /// Waits for room, then queues the message whole. Dropped before, nothing was queued.

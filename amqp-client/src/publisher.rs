@@ -14,9 +14,11 @@ use crate::delivery::ReturnedMessage;
 use crate::error::{ChannelError, PublishError};
 use crate::message::{Body, Message};
 use crate::proto::confirms::Outcome;
+use crate::proto::incoming::Fingerprint;
+use crate::proto::outbox::Head;
 use crate::proto::timers::Timer;
 use crate::proto::watchers::Watch;
-use crate::publish::{PreparedHead, Publish, PublishHead, Returnable};
+use crate::publish::{self, PreparedHead, Publish, PublishHead, Returnable};
 use crate::unconfirmed::Unconfirmed;
 
 /// Publishes messages and reports what became of each.
@@ -225,14 +227,18 @@ impl Publisher {
     ) -> Result<Confirmation, PublishError> {
         let message = message.borrow();
         let properties = message.check().map_err(not_sent)?;
+        if self.is_plain() {
+            let body = message.body();
+            let channel = &self.channel;
+            if let Some(number) = channel.publish_at_once(exchange, routing_key, properties, body) {
+                return Ok(self.confirmation(number));
+            }
+        }
         let head = PublishHead::new(exchange, routing_key, properties, self.mandatory)
             .map_err(PublishError::NotSent)?;
         let body = Body::from(message.body());
         let fingerprint = head.fingerprint(&body);
-        let mut publish = Publish::new(&self.channel, head, body);
-        publish.set_returnable(fingerprint);
-        publish.set_limits(self.max_outstanding, self.confirm_timeout);
-        self.confirmation(publish.await)
+        self.send_on_terms(head, body, fingerprint).await
     }
 
     /// Prepares publishing many messages that differ in their bodies only: exchange, routing key and
@@ -266,17 +272,38 @@ impl Publisher {
         })
     }
 
+    /// Whether a publish waits for nothing but room in the outbox, and nothing has to be kept of it.
     #[inline]
-    fn confirmation(&self, sent: Result<u64, ChannelError>) -> Result<Confirmation, PublishError> {
-        let number = sent.map_err(PublishError::NotSent)?;
-        Ok(Confirmation {
+    fn is_plain(&self) -> bool {
+        !self.mandatory && self.max_outstanding.is_none() && self.confirm_timeout.is_none()
+    }
+
+    async fn send_on_terms(
+        &self,
+        head: impl Head + Unpin,
+        body: Body<'_>,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<Confirmation, PublishError> {
+        let mut publish = Publish::new(&self.channel, head, body);
+        publish.set_returnable(fingerprint);
+        publish.set_limits(self.max_outstanding, self.confirm_timeout);
+        let number = publish.await.map_err(PublishError::NotSent)?;
+        Ok(self.confirmation(number))
+    }
+
+    #[inline]
+    fn confirmation(&self, number: u64) -> Confirmation {
+        Confirmation {
             channel: self.channel.clone(),
             number,
             done: false,
-            timer: self
-                .confirm_timeout
-                .map(|timeout| Box::new(Timer::new(&self.channel.shared().link, timeout))),
-        })
+            timer: self.confirm_timeout.map(|timeout| self.timer(timeout)),
+        }
+    }
+
+    #[cold]
+    fn timer(&self, timeout: Duration) -> Box<Timer> {
+        Box::new(Timer::new(&self.channel.shared().link, timeout))
     }
 }
 
@@ -316,19 +343,21 @@ impl PreparedPublisher {
     ///
     /// As [`Publisher::send`].
     pub async fn send(&self, body: impl Into<Body<'_>>) -> Result<Confirmation, PublishError> {
-        let Publisher {
-            channel,
-            max_outstanding,
-            confirm_timeout,
-            ..
-        } = &self.publisher;
         let body = body.into();
+        if self.publisher.is_plain() {
+            if let Some(number) = self.at_once(body.as_slice()) {
+                return Ok(self.publisher.confirmation(number));
+            }
+        }
         let returnable = self.returnable.as_ref();
         let fingerprint = returnable.map(|returnable| returnable.fingerprint(&body));
-        let mut publish = Publish::new(channel, &self.head, body);
-        publish.set_returnable(fingerprint);
-        publish.set_limits(*max_outstanding, *confirm_timeout);
-        self.publisher.confirmation(publish.await)
+        self.publisher
+            .send_on_terms(&self.head, body, fingerprint)
+            .await
+    }
+
+    fn at_once(&self, body: &[u8]) -> Option<u64> {
+        publish::at_once(&self.publisher.channel, &self.head, body)
     }
 }
 
@@ -369,7 +398,14 @@ impl Future for Confirmation {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let shared = this.channel.shared();
-        let polled = shared.confirms().poll(this.number, context);
+        let mut confirms = shared.confirms();
+        if confirms.is_plainly_acked(this.number) {
+            this.done = true;
+            this.timer = None;
+            return Poll::Ready(Ok(()));
+        }
+        let polled = confirms.poll(this.number, context);
+        drop(confirms);
         let outcome = match polled {
             Poll::Pending => {
                 // If reading has stopped because of slow consumers, it must go on.

@@ -342,12 +342,21 @@ pub fn encode_body(buf: &mut Vec<u8>, channel: u16, body: &[u8], frame_max: usiz
 
 #[inline]
 fn encode_body_frame(buf: &mut Vec<u8>, channel: u16, part: &[u8]) {
-    let [c1, c0] = channel.to_be_bytes();
     // The part is no longer than `max_payload` allows.
-    let [s3, s2, s1, s0] = u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
-    buf.extend_from_slice(&[FRAME_BODY, c1, c0, s3, s2, s1, s0]);
+    let size = u32::try_from(part.len()).unwrap_or(u32::MAX);
+    buf.extend_from_slice(&body_head(channel, size));
     buf.extend_from_slice(part);
     buf.push(FRAME_END);
+}
+
+/// What stands in front of the payload of a body frame, for those who send a payload from where it
+/// is. Behind it [`FRAME_END`] has to follow.
+#[inline]
+#[must_use]
+pub const fn body_head(channel: u16, size: u32) -> [u8; 7] {
+    let [c1, c0] = channel.to_be_bytes();
+    let [s3, s2, s1, s0] = size.to_be_bytes();
+    [FRAME_BODY, c1, c0, s3, s2, s1, s0]
 }
 
 /// Appends a method that carries a content, with that content: method, header and body, in as many

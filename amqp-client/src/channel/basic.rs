@@ -11,7 +11,7 @@ use crate::error::{About, ArgumentError, ChannelError};
 use crate::message::{Body, Message};
 use crate::proto::outbox::Head;
 use crate::proto::request::{Barrier, Effect};
-use crate::publish::{PreparedHead, Publish, PublishHead};
+use crate::publish::{self, PreparedHead, Publish, PublishHead};
 
 impl Channel {
     /// Hands a message over for sending (`basic.publish`), waiting while too much is queued.
@@ -33,8 +33,9 @@ impl Channel {
         routing_key: &str,
         message: &Message,
     ) -> Result<(), ChannelError> {
-        let head = PublishHead::new(exchange, routing_key, message.check()?, false)?;
-        self.publish_plainly(head, message.body().into()).await
+        let (properties, body) = (message.check()?, message.body());
+        self.basic_publish_body(exchange, routing_key, properties, body)
+            .await
     }
 
     /// As [`basic_publish`](Self::basic_publish), with a body that need not be put into a
@@ -54,22 +55,43 @@ impl Channel {
         properties: PropertiesRef<'_>,
         body: impl Into<Body<'_>>,
     ) -> Result<(), ChannelError> {
+        let body = body.into();
+        let octets = body.as_slice();
+        if let Some(number) = self.publish_at_once(exchange, routing_key, properties, octets) {
+            self.ask_nothing(number);
+            return Ok(());
+        }
         let head = PublishHead::new(exchange, routing_key, properties, false)?;
-        self.publish_plainly(head, body.into()).await
+        self.publish_plainly(head, body).await
     }
 
-    /// Publishes without a confirmation.
+    /// Queues a message if nothing has to be waited for, and says which number it has.
+    pub(crate) fn publish_at_once(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        properties: PropertiesRef<'_>,
+        body: &[u8],
+    ) -> Option<u64> {
+        let head = PublishHead::new(exchange, routing_key, properties, false).ok()?;
+        publish::at_once(self, &head, body)
+    }
+
     async fn publish_plainly(
         &self,
         head: impl Head + Unpin,
         body: Body<'_>,
     ) -> Result<(), ChannelError> {
-        let number = Publish::new(self, head, body).await?;
+        self.ask_nothing(Publish::new(self, head, body).await?);
+        Ok(())
+    }
+
+    /// If the channel has confirms: what the broker says of this message is not to be kept.
+    #[inline]
+    pub(crate) fn ask_nothing(&self, number: u64) {
         if number > 0 {
-            // The channel has confirms: what the broker says of this one is not to be kept.
             self.shared().abandon(number);
         }
-        Ok(())
     }
 
     /// Prepares publishing many messages that differ in their bodies only: exchange, routing key and
@@ -338,7 +360,16 @@ impl PreparedPublish {
     ///
     /// As [`Channel::basic_publish`].
     pub async fn publish(&self, body: impl Into<Body<'_>>) -> Result<(), ChannelError> {
-        self.channel.publish_plainly(&self.head, body.into()).await
+        let body = body.into();
+        if let Some(number) = self.at_once(body.as_slice()) {
+            self.channel.ask_nothing(number);
+            return Ok(());
+        }
+        self.channel.publish_plainly(&self.head, body).await
+    }
+
+    fn at_once(&self, body: &[u8]) -> Option<u64> {
+        publish::at_once(&self.channel, &self.head, body)
     }
 }
 

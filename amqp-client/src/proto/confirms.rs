@@ -257,6 +257,13 @@ impl Confirms {
         }
     }
 
+    /// Whether this number was acknowledged, and no number has anything more to say.
+    #[inline]
+    pub(crate) fn is_plainly_acked(&self, number: u64) -> bool {
+        let extra = self.extra.as_ref();
+        number <= self.resolved && extra.is_none_or(|extra| extra.notable.is_empty())
+    }
+
     /// Asks about one number.
     pub(crate) fn poll(
         &mut self,

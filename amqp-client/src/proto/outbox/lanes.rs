@@ -108,6 +108,7 @@ impl Outbox {
     }
 
     /// The most that one body frame can carry.
+    #[inline]
     pub(super) fn max_payload(&self) -> usize {
         self.frame_max.saturating_sub(frame::OVERHEAD).max(1)
     }
@@ -143,6 +144,7 @@ impl Outbox {
         }
     }
 
+    #[inline]
     pub(super) fn wake(&mut self) -> Wake {
         if !mem::take(&mut self.idle) {
             return Wake(None);
@@ -197,12 +199,10 @@ impl Outbox {
 
 /// Appends one body frame without copying its payload.
 pub(super) fn append_body_frame(rope: &mut Rope, channel: u16, payload: Bytes) {
-    let [c1, c0] = channel.to_be_bytes();
     // A frame's payload is limited by `frame_max`, which has 32 bits.
-    let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-    let [s3, s2, s1, s0] = len.to_be_bytes();
-    let head = [constants::FRAME_BODY, c1, c0, s3, s2, s1, s0];
-    rope.buf().extend_from_slice(&head);
+    let size = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    rope.buf()
+        .extend_from_slice(&frame::body_head(channel, size));
     rope.insert(payload);
     rope.buf().push(constants::FRAME_END);
 }

@@ -208,6 +208,7 @@ pub(crate) struct LargeBody {
 }
 
 impl OutChannel {
+    #[inline]
     fn accepts(&self, at: At) -> bool {
         self.incarnation == at.incarnation
             && matches!(self.state, OutState::Open | OutState::Opening)
@@ -218,6 +219,7 @@ impl OutChannel {
     }
 
     /// Whether a frame may go straight to the small lane.
+    #[inline]
     fn is_direct(&self) -> bool {
         !self.in_large
             && self.parked.is_empty()
@@ -262,6 +264,7 @@ impl OutChannel {
         }
     }
 
+    #[inline]
     fn number_publish(&mut self) -> u64 {
         if self.confirming {
             self.published += 1;
@@ -575,6 +578,12 @@ impl Outbox {
                 }
             }
         }
+    }
+
+    /// Whether the connection takes anything more.
+    #[inline]
+    fn accepts_anything(&self) -> bool {
+        self.closed.is_none() && !self.closing
     }
 
     fn check_open(&self) -> Result<(), Refused> {

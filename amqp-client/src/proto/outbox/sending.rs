@@ -5,7 +5,7 @@ use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{basic, channel, confirm, connection};
 
 use super::lanes::append_body_frame;
-use super::{At, Head, OutState, Outbox, Parked, Refused, Settlement, TailAck, Wake};
+use super::{At, Head, OutChannel, OutState, Outbox, Parked, Refused, Settlement, TailAck, Wake};
 use crate::message::Body;
 use crate::proto::request::Slot;
 
@@ -19,30 +19,69 @@ pub(crate) const LARGE: usize = 64 * 1024;
 const ACK_LEN: usize = 21;
 
 impl Outbox {
+    /// Queues a small message if nothing is in its way, and returns its number on the channel (0
+    /// without `confirm.select`). Otherwise nothing has changed: it has to wait, or to be refused, or
+    /// takes more than appending it; [`admit`](Self::admit) and [`publish`](Self::publish) tell.
+    #[inline]
+    pub(crate) fn publish_at_once(
+        &mut self,
+        at: At,
+        head: &impl Head,
+        body: &[u8],
+    ) -> Option<(u64, Wake)> {
+        let room = self.small.len() < self.mark && self.accepts_anything();
+        if !room || body.len() >= ZERO_COPY {
+            return None;
+        }
+        let channel = self.channels.get(usize::from(at.channel))?;
+        if !channel.accepts(at) || !channel.is_direct() {
+            return None;
+        }
+        self.publish_copied(at, head, body).ok()
+    }
+
     /// Queues one message whole and returns its number on the channel (0 without
     /// `confirm.select`), or queues nothing.
-    #[inline]
     pub(crate) fn publish(
         &mut self,
         at: At,
         head: &impl Head,
         body: &Body<'_>,
     ) -> Result<(u64, Wake), Refused> {
-        let frame_max = self.frame_max;
         let octets = body.as_slice();
         let direct = self.channel(at)?.is_direct();
         if direct && octets.len() < ZERO_COPY {
-            self.tail_ack = None;
-            head.encode_with_body(self.small.buf(), at.channel, octets, frame_max)?;
-            self.counts.frames += self.n_frames(octets.len());
-        } else if direct && octets.len() <= self.max_payload() {
+            return Ok(self.publish_copied(at, head, octets)?);
+        }
+        if direct && octets.len() <= self.max_payload() {
             self.publish_uncopied(at, head, body)?;
         } else {
             self.publish_aside(at, head, body)?;
         }
+        Ok(self.number(at))
+    }
+
+    /// Appends a message to the small lane. Its channel must be open, with nothing in front of it.
+    #[inline]
+    fn publish_copied(
+        &mut self,
+        at: At,
+        head: &impl Head,
+        body: &[u8],
+    ) -> Result<(u64, Wake), FrameTooLarge> {
+        head.encode_with_body(self.small.buf(), at.channel, body, self.frame_max)?;
+        self.tail_ack = None;
+        self.counts.frames += self.n_frames(body.len());
+        Ok(self.number(at))
+    }
+
+    /// Counts a message that has been queued.
+    #[inline]
+    fn number(&mut self, at: At) -> (u64, Wake) {
         self.counts.published += 1;
-        let number = self.channel(at)?.number_publish();
-        Ok((number, self.wake()))
+        let channel = self.channels.get_mut(usize::from(at.channel));
+        let number = channel.map_or(0, OutChannel::number_publish);
+        (number, self.wake())
     }
 
     /// How many frames a message takes.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amqp_spec::basic::PropertiesRef;
+use amqp_spec::basic::{Properties, PropertiesRef};
 
 use super::pair::Pair;
 use super::task::{Task, done};
@@ -382,4 +382,31 @@ fn plain_and_confirmed_publishes_do_not_shift_each_other() {
     let outcomes: Vec<_> = confirmations.into_iter().map(|c| done(c).is_ok()).collect();
     assert_eq!(outcomes, [true, false, true, true]);
     assert_eq!(channel.shared().confirms().leftovers(), (0, 0));
+}
+
+#[test]
+fn prepared_messages_are_the_same_octets_as_plain_ones() {
+    let mut pair = Pair::open_tuned(&super::pair::quiet(), (2047, 4096, 60));
+    let channel = pair.channel();
+    let properties = Properties::new()
+        .delivery_mode(2)
+        .content_type(wire::short("x"));
+    let properties = properties.as_ref();
+    let prepared = channel.prepare("exchange", "key", properties).unwrap();
+    // Nothing, one frame, one that is just full, several.
+    for size in [0_usize, 1, 16, 4087, 4088, 4089, 9000, 16 * 1024, 70_000] {
+        let body: Vec<u8> = (0..=250).cycle().take(size).collect();
+        done(channel.basic_publish_body("exchange", "key", properties, &body)).unwrap();
+        let plain = pair.sent_octets();
+        done(prepared.publish(&body)).unwrap();
+        assert_eq!(pair.sent_octets(), plain, "{size}");
+        let (frames, rest) = wire::frames(&plain);
+        assert!(rest.is_empty(), "{size}");
+        assert_eq!(frames.len(), 2 + size.div_ceil(4088), "{size}");
+        let carried: Vec<u8> = frames[2..]
+            .iter()
+            .flat_map(|frame| frame.payload.to_vec())
+            .collect();
+        assert_eq!(carried, body, "{size}");
+    }
 }
