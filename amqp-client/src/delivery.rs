@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::channel::{Channel, Requeue};
 use crate::error::ChannelError;
+use crate::proto::consumer::RawDelivery;
 use crate::proto::incoming::Incoming;
 use crate::proto::outbox::Settlement;
 
@@ -26,25 +27,18 @@ use crate::proto::outbox::Settlement;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Received {
-    message: Incoming,
-    delivery_tag: u64,
-    redelivered: bool,
-}
+pub struct Received(RawDelivery);
 
 impl Received {
-    pub(crate) fn new(message: Incoming, delivery_tag: u64, redelivered: bool) -> Self {
-        Self {
-            message,
-            delivery_tag,
-            redelivered,
-        }
+    #[inline]
+    pub(crate) fn new(raw: RawDelivery) -> Self {
+        Self(raw)
     }
 
     /// The body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        self.message.body()
+        self.0.message.body()
     }
 
     /// The body as text.
@@ -59,37 +53,37 @@ impl Received {
     /// The body, without a copy.
     #[must_use]
     pub fn into_body(self) -> Bytes {
-        self.message.into_body()
+        self.0.message.into_body()
     }
 
     /// The properties.
     #[must_use]
     pub fn properties(&self) -> PropertiesRef<'_> {
-        self.message.properties()
+        self.0.message.properties()
     }
 
     /// The exchange that it was published to; empty for the default exchange.
     #[must_use]
     pub fn exchange(&self) -> ShortStr<'_> {
-        self.message.exchange()
+        self.0.message.exchange()
     }
 
     /// The routing key that it was published with. Not necessarily UTF-8.
     #[must_use]
     pub fn routing_key(&self) -> ShortStr<'_> {
-        self.message.routing_key()
+        self.0.message.routing_key()
     }
 
     /// Whether it may have been delivered before.
     #[must_use]
     pub fn redelivered(&self) -> bool {
-        self.redelivered
+        self.0.redelivered()
     }
 
     /// Its number on the channel.
     #[must_use]
     pub fn delivery_tag(&self) -> u64 {
-        self.delivery_tag
+        self.0.delivery_tag
     }
 }
 
@@ -114,7 +108,6 @@ impl Received {
 /// ```
 pub struct Delivery {
     received: Received,
-    incarnation: u32,
     channel: Channel,
 }
 
@@ -135,17 +128,13 @@ impl Deref for Delivery {
 impl Delivery {
     #[inline]
     pub(crate) fn new(received: Received, channel: Channel) -> Self {
-        let incarnation = channel.shared().at.incarnation;
-        Self {
-            received,
-            incarnation,
-            channel,
-        }
+        Self { received, channel }
     }
 
     /// The message, and what settles it: the incarnation of its channel, and the channel.
     pub(crate) fn into_parts(self) -> (Received, u32, Channel) {
-        (self.received, self.incarnation, self.channel)
+        let incarnation = self.received.0.incarnation;
+        (self.received, incarnation, self.channel)
     }
 
     /// Done with it: the broker may forget it (`basic.ack`).
@@ -182,8 +171,9 @@ impl Delivery {
     }
 
     fn settle(self, settlement: Settlement) -> Result<(), ChannelError> {
+        let raw = &self.received.0;
         self.channel
-            .settle(self.received.delivery_tag, self.incarnation, settlement)
+            .settle(raw.delivery_tag, raw.incarnation, settlement)
     }
 
     /// The body, without a copy, leaving the delivery unsettled: settle it by number, with
@@ -237,7 +227,7 @@ impl ReturnedMessage {
         Self {
             reply_code: ReplyCode(code),
             reply_text: String::from_utf8_lossy(text).into_owned(),
-            message: Received::new(message, 0, false),
+            message: Received::new(RawDelivery::new(message, 0, false, 0)),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::consumer::{self, Consume};
 use crate::delivery::{Delivery, Got, Received};
 use crate::error::{About, ArgumentError, ChannelError};
 use crate::message::{Body, Message};
+use crate::proto::consumer::RawDelivery;
 use crate::proto::outbox::Head;
 use crate::proto::request::{Barrier, Effect};
 use crate::publish::{self, PreparedHead, Publish, PublishHead};
@@ -182,8 +183,9 @@ impl Channel {
         let get_reply = decode::<basic::GetReply<'_>>(&reply.payload)?;
         Ok(match (get_reply, reply.message) {
             (basic::GetReply::GetOk(ok), Some(message)) => {
-                let received = Received::new(message, ok.delivery_tag, ok.redelivered);
-                Some((received, ok.message_count))
+                let incarnation = self.shared().at.incarnation;
+                let raw = RawDelivery::new(message, ok.delivery_tag, ok.redelivered, incarnation);
+                Some((Received::new(raw), ok.message_count))
             }
             _ => None,
         })

@@ -168,8 +168,7 @@ where
         let more = self.taken.len().min(limit - 1);
         deliveries.reserve(more);
         for raw in self.taken.drain(..more) {
-            let received = Received::new(raw.message, raw.delivery_tag, raw.redelivered);
-            deliveries.push(A::deliver(received, &self.channel));
+            deliveries.push(A::deliver(Received::new(raw), &self.channel));
         }
         Ok(more + 1)
     }
@@ -179,38 +178,47 @@ where
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<A::Delivery, ConsumeError>>> {
-        loop {
-            if let Some(raw) = self.taken.pop_front() {
-                let received = Received::new(raw.message, raw.delivery_tag, raw.redelivered);
-                return Poll::Ready(Some(Ok(A::deliver(received, &self.channel))));
-            }
-            self.queue.release(std::mem::take(&mut self.taken_octets));
-            if self.ended {
-                return Poll::Ready(None);
-            }
-            match self.queue.poll_take(&mut self.taken, context) {
+        if self.taken.is_empty() {
+            match self.poll_batch(context) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(octets)) => self.taken_octets = octets,
-                Poll::Ready(Err(end)) => {
-                    self.ended = true;
-                    let error = match end {
-                        End::Cancelled
-                        | End::Channel(
-                            ChannelError::Closed
-                            | ChannelError::Connection(ConnectionError::Closed),
-                        ) => None,
-                        End::CancelledByBroker => Some(ConsumeError::CancelledByBroker),
-                        End::TooSlow => Some(ConsumeError::TooSlow),
-                        End::Channel(error) => Some(ConsumeError::Channel(error)),
-                    };
-                    return Poll::Ready(error.map(Err));
-                }
+                Poll::Ready(Err(end)) => return Poll::Ready(end.map(Err)),
+                Poll::Ready(Ok(())) => {}
             }
         }
+        let raw = self.taken.pop_front();
+        Poll::Ready(raw.map(|raw| Ok(A::deliver(Received::new(raw), &self.channel))))
     }
 }
 
 impl<A: Acknowledgement> Consumer<A> {
+    /// Takes over all that has come, when what was taken before has been yielded. Or says why there
+    /// will be nothing, once, unless that was the program's own doing.
+    fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Option<ConsumeError>>> {
+        self.queue.release(std::mem::take(&mut self.taken_octets));
+        if self.ended {
+            return Poll::Ready(Err(None));
+        }
+        match self.queue.poll_take(&mut self.taken, context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(octets)) => {
+                self.taken_octets = octets;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(end)) => {
+                self.ended = true;
+                Poll::Ready(Err(match end {
+                    End::Cancelled
+                    | End::Channel(
+                        ChannelError::Closed | ChannelError::Connection(ConnectionError::Closed),
+                    ) => None,
+                    End::CancelledByBroker => Some(ConsumeError::CancelledByBroker),
+                    End::TooSlow => Some(ConsumeError::TooSlow),
+                    End::Channel(error) => Some(ConsumeError::Channel(error)),
+                }))
+            }
+        }
+    }
+
     fn new(channel: Channel, queue: ConsumerQueue) -> Self {
         Self {
             channel,

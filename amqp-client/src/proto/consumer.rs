@@ -30,9 +30,33 @@ const KEEP: usize = 16 * 1024;
 pub(crate) struct RawDelivery {
     pub(crate) message: Incoming,
     pub(crate) delivery_tag: u64,
-    pub(crate) redelivered: bool,
     /// Which use of the channel id the tag belongs to.
     pub(crate) incarnation: u32,
+    /// A number, not a `bool`: in the values that a `bool` does not have, the compiler would tell
+    /// `None` and errors from deliveries. It would then move deliveries in pieces that overlap, and the
+    /// processor would wait for each.
+    redelivered: u8,
+}
+
+impl RawDelivery {
+    #[inline]
+    pub(crate) fn new(
+        message: Incoming,
+        delivery_tag: u64,
+        redelivered: bool,
+        incarnation: u32,
+    ) -> Self {
+        Self {
+            message,
+            delivery_tag,
+            incarnation,
+            redelivered: u8::from(redelivered),
+        }
+    }
+
+    pub(crate) fn redelivered(&self) -> bool {
+        self.redelivered != 0
+    }
 }
 
 /// Why a consumer receives nothing more.
@@ -116,7 +140,7 @@ impl ConsumerQueue {
     /// in it. True if that was too much and the consumer is to be cancelled.
     pub(crate) fn deliver(
         &self,
-        batch: &mut VecDeque<RawDelivery>,
+        batch: &mut Vec<RawDelivery>,
         octets: usize,
         wakers: &mut Vec<Waker>,
     ) -> bool {
@@ -133,9 +157,11 @@ impl ConsumerQueue {
         state.octets += octets;
         self.link.add_buffered(octets);
         if state.deliveries.is_empty() {
-            std::mem::swap(&mut state.deliveries, batch);
+            // The memory changes hands, in both directions.
+            let memory = std::mem::take(&mut state.deliveries);
+            state.deliveries = std::mem::replace(batch, memory.into()).into();
         } else {
-            state.deliveries.append(batch);
+            state.deliveries.extend(batch.drain(..));
         }
         wakers.extend(state.waker.take());
         false

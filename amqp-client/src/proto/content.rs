@@ -129,7 +129,7 @@ impl Content {
         if header.body_size == 0 {
             return Ok(Some(Complete {
                 target,
-                message: Incoming::new(raw, at),
+                message: Incoming::new(raw.into_boxed_slice(), at),
             }));
         }
         *self = Self::Body {
@@ -199,7 +199,7 @@ impl Content {
                 target, raw, at, ..
             } => Some(Complete {
                 target,
-                message: Incoming::new(raw, at),
+                message: Incoming::new(raw.into_boxed_slice(), at),
             }),
             Self::Idle | Self::Header { .. } => None,
         }

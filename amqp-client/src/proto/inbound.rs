@@ -11,14 +11,15 @@ use std::task::Waker;
 use std::time::Instant;
 
 use amqp_spec::basic;
-use amqp_spec::frame::{self, ContentHeader, Frame, FrameError, FrameKind};
+use amqp_spec::frame::{self, Frame, FrameError, FrameKind};
 use amqp_spec::wire::{MethodId, Reader, ShortStr, TypedMethod};
 
 use super::channel::ChannelShared;
 use super::consumer::{ConsumerQueue, End, RawDelivery};
 use super::content::{self, Complete, Content, Target};
 use super::core::Core;
-use super::incoming::{Incoming, Layout};
+use super::incoming::Incoming;
+use super::whole::Whole;
 use crate::error::{ChannelError, Stage, Violation};
 
 /// The receiving side of one channel.
@@ -49,7 +50,7 @@ struct InConsumer {
     tag: Box<[u8]>,
     queue: Arc<ConsumerQueue>,
     /// Gathered during this read.
-    batch: VecDeque<RawDelivery>,
+    batch: Vec<RawDelivery>,
     footprint: usize,
 }
 
@@ -91,7 +92,7 @@ impl InChannel {
         let consumer = InConsumer {
             tag: tag.into(),
             queue,
-            batch: VecDeque::new(),
+            batch: Vec::new(),
             footprint: 0,
         };
         match self
@@ -129,8 +130,9 @@ impl InChannel {
         redelivered: bool,
     ) -> Option<usize> {
         let at = self.find(tag)?;
-        self.gather(at, message, delivery_tag, redelivered)
-            .then_some(at)
+        let incarnation = self.shared.at.incarnation;
+        let delivery = RawDelivery::new(message, delivery_tag, redelivered, incarnation);
+        self.gather(at, delivery).then_some(at)
     }
 
     /// The tags of all consumers.
@@ -215,6 +217,11 @@ impl Core {
         };
         loop {
             let rest = buf.get(at..).unwrap_or_default();
+            let whole = Whole::recognise(rest, self.max_payload, self.max_message_size);
+            if let Some(whole) = whole.filter(|whole| self.take_whole(whole)) {
+                at += whole.used;
+                continue;
+            }
             let (frame, used) = match frame::decode(rest, self.max_payload) {
                 Ok(Some(decoded)) => decoded,
                 Ok(None) => {
@@ -225,17 +232,16 @@ impl Core {
                 }
                 Err(error) => return (at, Err(self.no_frame(rest, error))),
             };
-            let following = match frame.kind {
-                FrameKind::Method => self.method_frame(&frame, rest, used, now),
-                FrameKind::Header => self.header_frame(&frame).map(|()| 0),
-                FrameKind::Body => self.body_frame(&frame).map(|()| 0),
-                FrameKind::Heartbeat => Ok(0),
+            let handled = match frame.kind {
+                FrameKind::Method => self.method_frame(&frame, now),
+                FrameKind::Header => self.header_frame(&frame),
+                FrameKind::Body => self.body_frame(&frame),
+                FrameKind::Heartbeat => Ok(()),
             };
             at += used;
             self.frames += 1;
-            match following {
-                Ok(more) => at += more,
-                Err(violation) => return (at, Err(violation)),
+            if handled.is_err() {
+                return (at, handled);
             }
             if matches!(self.phase, super::core::Phase::Ended) {
                 return (at, Ok(()));
@@ -254,66 +260,65 @@ impl Core {
         }
     }
 
-    /// Handles one method; returns how many octets behind its frame were used as well.
     #[inline]
-    fn method_frame(
-        &mut self,
-        frame: &Frame<'_>,
-        rest: &[u8],
-        used: usize,
-        now: Instant,
-    ) -> Result<usize, Violation> {
+    fn method_frame(&mut self, frame: &Frame<'_>, now: Instant) -> Result<(), Violation> {
         match MethodId::peek(frame.payload) {
-            Some(basic::Deliver::ID) => self.deliver(frame, rest, used),
+            Some(basic::Deliver::ID) => self.deliver(frame),
             Some(basic::Ack::ID) => {
                 let ack = basic::Ack::decode(frame.payload).map_err(Violation::Decode)?;
                 self.confirmed(frame.channel, ack.delivery_tag, ack.multiple, false);
-                Ok(0)
+                Ok(())
             }
             Some(basic::Nack::ID) => {
                 let nack = basic::Nack::decode(frame.payload).map_err(Violation::Decode)?;
                 self.confirmed(frame.channel, nack.delivery_tag, nack.multiple, true);
-                Ok(0)
+                Ok(())
             }
-            _ => self.method(frame, now).map(|()| 0),
+            _ => self.method(frame, now),
         }
     }
 
-    fn deliver(&mut self, frame: &Frame<'_>, rest: &[u8], used: usize) -> Result<usize, Violation> {
-        let mut reader = Reader::new(frame.payload.get(4..).unwrap_or_default());
+    /// Takes a delivery that is at hand as a whole; false if it has to be looked at frame by frame.
+    #[inline]
+    fn take_whole(&mut self, whole: &Whole<'_>) -> bool {
+        let Some(Some(channel)) = self.channels.get_mut(usize::from(whole.channel)) else {
+            return false;
+        };
+        if !channel.content.is_idle() {
+            return false;
+        }
+        let Some(consumer) = channel.find(whole.consumer_tag) else {
+            return false;
+        };
+        let incarnation = channel.shared.at.incarnation;
+        if channel.gather(consumer, whole.copy(incarnation)) {
+            self.dirty.push((whole.channel, consumer));
+        }
+        self.frames += whole.frames;
+        true
+    }
+
+    /// A delivery begins whose frames are not all at hand.
+    fn deliver(&mut self, frame: &Frame<'_>) -> Result<(), Violation> {
+        let arguments = frame.payload.get(4..).unwrap_or_default();
+        let mut reader = Reader::new(arguments);
         let deliver = basic::Deliver::decode_arguments(&mut reader).map_err(Violation::Decode)?;
-        let at = content::layout_of_deliver(&deliver);
-        let max_message_size = self.max_message_size;
         let Some(channel) = self.in_channel(frame.channel)? else {
-            return Ok(0);
+            return Ok(());
         };
         if !channel.content.is_idle() {
             return Err(Violation::UnexpectedContent {
                 channel: frame.channel,
             });
         }
-        let consumer = channel.find(deliver.consumer_tag.as_bytes());
-        let whole = match consumer {
-            Some(_) => whole_message(frame, rest, used, at, max_message_size)?,
-            None => None,
-        };
-        if let (Some(consumer), Some((message, more))) = (consumer, whole) {
-            let id = frame.channel;
-            let frames = if message.body().is_empty() { 1 } else { 2 };
-            if channel.gather(consumer, message, deliver.delivery_tag, deliver.redelivered) {
-                self.dirty.push((id, consumer));
-            }
-            self.frames += frames;
-            return Ok(more);
-        }
         let target = Target::Delivery {
             consumer_tag: deliver.consumer_tag.as_bytes().into(),
             delivery_tag: deliver.delivery_tag,
             redelivered: deliver.redelivered,
         };
-        let arguments = frame.payload.get(4..).unwrap_or_default();
+        let at = content::layout_of_deliver(&deliver);
         channel.content.announce(target, arguments, at);
-        Ok(0)
+        Ok(())
     }
 
     fn header_frame(&mut self, frame: &Frame<'_>) -> Result<(), Violation> {
@@ -450,86 +455,13 @@ impl Core {
 impl InChannel {
     /// Adds to a consumer's batch; true if it is the first of this read.
     #[inline]
-    fn gather(
-        &mut self,
-        at: usize,
-        message: Incoming,
-        delivery_tag: u64,
-        redelivered: bool,
-    ) -> bool {
-        let incarnation = self.shared.at.incarnation;
+    fn gather(&mut self, at: usize, delivery: RawDelivery) -> bool {
         let Some(consumer) = self.consumers.get_mut(at) else {
             return false;
         };
         let first = consumer.batch.is_empty();
-        consumer.footprint += message.footprint();
-        consumer.batch.push_back(RawDelivery {
-            message,
-            delivery_tag,
-            redelivered,
-            incarnation,
-        });
+        consumer.footprint += delivery.message.footprint();
+        consumer.batch.push(delivery);
         first
     }
-}
-
-/// If header and body follow the method at once, and in one piece: the message, and the number of
-/// octets that they take.
-#[inline]
-fn whole_message(
-    method: &Frame<'_>,
-    rest: &[u8],
-    used: usize,
-    mut at: Layout,
-    max_message_size: u64,
-) -> Result<Option<(Incoming, usize)>, Violation> {
-    /// Type, channel and size, in front of every payload.
-    const FRAME_HEAD: usize = 7;
-    /// Class, weight and body size, in front of the properties.
-    const HEADER_HEAD: usize = 12;
-    /// The method's id, in front of its arguments.
-    const ID: usize = 4;
-
-    let max_payload = usize::MAX;
-    let following = rest.get(used..).unwrap_or_default();
-    let Ok(Some((header, header_used))) = frame::decode(following, max_payload) else {
-        return Ok(None);
-    };
-    if header.kind != FrameKind::Header || header.channel != method.channel {
-        return Ok(None);
-    }
-    let ContentHeader {
-        body_size,
-        properties,
-        ..
-    } = content::check_header(method.channel, header.payload, max_message_size)?;
-    // Offsets from the start of the arguments.
-    let arguments = FRAME_HEAD + ID;
-    let properties_at = used + FRAME_HEAD + HEADER_HEAD - arguments;
-    at.properties = content::offset(properties_at);
-    at.properties_end = content::offset(properties_at + properties.len());
-    let mut end = used + header_used;
-    if body_size == 0 {
-        let raw = rest.get(arguments..end).unwrap_or_default();
-        at.body = content::offset(raw.len());
-        return Ok(Some((Incoming::new(raw.to_vec(), at), header_used)));
-    }
-    let following = rest.get(end..).unwrap_or_default();
-    let Ok(Some((body, body_used))) = frame::decode(following, max_payload) else {
-        return Ok(None);
-    };
-    if body.kind != FrameKind::Body
-        || body.channel != method.channel
-        || body.payload.len() as u64 != body_size
-    {
-        return Ok(None);
-    }
-    let body_at = end + FRAME_HEAD;
-    at.body = content::offset(body_at - arguments);
-    end = body_at + body.payload.len();
-    let raw = rest.get(arguments..end).unwrap_or_default();
-    Ok(Some((
-        Incoming::new(raw.to_vec(), at),
-        header_used + body_used,
-    )))
 }

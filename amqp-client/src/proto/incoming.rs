@@ -45,11 +45,8 @@ impl std::fmt::Debug for Incoming {
 impl Incoming {
     /// `at` must describe `raw`; what does not fit reads as empty.
     #[inline]
-    pub(crate) fn new(raw: Vec<u8>, at: Layout) -> Self {
-        Self {
-            raw: raw.into_boxed_slice(),
-            at,
-        }
+    pub(crate) fn new(raw: Box<[u8]>, at: Layout) -> Self {
+        Self { raw, at }
     }
 
     /// The method's arguments, whole, and perhaps more behind them.

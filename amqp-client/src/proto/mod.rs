@@ -15,7 +15,7 @@
 //! | `events` | what happened, for whoever listens |
 //! | `expecting` | who waits for a message that has to be read |
 //! | `core` | the connection's state, its octets and its deadlines |
-//! | `inbound`, `methods`, `content`, `piecewise` | what arrives |
+//! | `inbound`, `methods`, `whole`, `content`, `piecewise` | what arrives |
 //! | `alarm` | what stands still: alarms, messages that stall |
 //! | `tally` | what is counted |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
@@ -51,6 +51,7 @@ mod transmit;
 mod unconfirmed;
 mod unsent;
 pub(crate) mod watchers;
+mod whole;
 
 #[cfg(test)]
 mod tests;

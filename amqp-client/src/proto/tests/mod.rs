@@ -60,3 +60,4 @@ mod tracing;
 mod unsent;
 mod wakeups;
 mod wakeups_limits;
+mod whole;
