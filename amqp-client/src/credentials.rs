@@ -122,7 +122,10 @@ impl Connection {
 
     /// Renews the credentials of this connection for as long as it lives: the options'
     /// [source](ConnectionOptions::credential_source) is asked when four fifths of the validity have
-    /// passed, and the broker is told. `options` are those that the connection was opened with,
+    /// passed, and the broker is told. A source that takes longer than the
+    /// [`connect_timeout`](ConnectionOptions::connect_timeout) is taken for one that fails: it is
+    /// asked anew after a twentieth of the validity (1 s to 60 s). `options` are those that the
+    /// connection was opened with,
     /// [with their credentials](ConnectionOptions::with_current_credentials); `sleep` waits, as
     /// `tokio::time::sleep` does. For an event loop of one's own: [`open`](Self::open) and the like
     /// see to it themselves.
@@ -146,9 +149,10 @@ impl Connection {
         let alive = self.downgrade();
         let source = options.credential_source.clone();
         let validity = options.credentials.validity();
+        let limit = options.connect_timeout;
         async move {
             if let (Some(source), Some(validity)) = (source, validity) {
-                let renewal = pin!(renew(&link, alive, source, validity, sleep));
+                let renewal = pin!(renew(&link, alive, source, validity, limit, sleep));
                 or_end(&link, renewal).await;
             }
         }
@@ -171,6 +175,7 @@ async fn renew<S, F>(
     alive: Weak<Handle>,
     source: CredentialSource,
     mut validity: Duration,
+    limit: Duration,
     sleep: S,
 ) where
     S: Fn(Duration) -> F,
@@ -184,13 +189,20 @@ async fn renew<S, F>(
         }
         // If it fails, perhaps it works later. If it does not, the broker ends the connection.
         wait = (validity / 20).clamp(Duration::from_secs(1), Duration::from_secs(60));
-        let Ok(credentials) = source.ask().await else {
-            continue;
+        let credentials = match within(limit, source.ask(), &sleep).await {
+            Ok(credentials) => credentials,
+            Err(cause) => {
+                link.trace.not_renewed(&cause);
+                continue;
+            }
         };
         match update(link, credentials.password(), "renewal").await {
             // Refused, or over anyway: everybody hears why.
             Err(ChannelError::Connection(_)) => return,
-            Err(_) => continue,
+            Err(error) => {
+                link.trace.not_renewed(&error);
+                continue;
+            }
             Ok(()) => {}
         }
         let Some(next) = credentials.validity() else {
@@ -199,6 +211,25 @@ async fn renew<S, F>(
         validity = next;
         wait = before(validity);
     }
+}
+
+/// Waits for credentials, but not for ever: a source that hangs would end the renewal unnoticed.
+async fn within<F: Future>(
+    limit: Duration,
+    asking: impl Future<Output = Result<Credentials, Failure>>,
+    sleep: impl Fn(Duration) -> F,
+) -> Result<Credentials, ConnectCause> {
+    let mut asking = pin!(asking);
+    let mut over = pin!(sleep(limit));
+    poll_fn(|context| {
+        // What is there counts, however late it is.
+        if let Poll::Ready(asked) = asking.as_mut().poll(context) {
+            return Poll::Ready(asked.map_err(ConnectCause::Credentials));
+        }
+        let over = over.as_mut().poll(context);
+        over.map(|_| Err(ConnectCause::Timeout(limit)))
+    })
+    .await
 }
 
 /// When to renew what is valid for so long.

@@ -5,6 +5,7 @@
 //! credentials are never told. A subscriber is the user's code: nothing here may be called while a
 //! lock is held.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use amqp_spec::wire::ShortStr;
@@ -108,6 +109,11 @@ impl Trace {
 
     pub(crate) fn unblocked(&self) {
         tell!(self, "connection", INFO, "connection unblocked");
+    }
+
+    /// It will be tried again.
+    pub(crate) fn not_renewed(&self, cause: &impl Display) {
+        tell!(self, "connection", WARN, %cause, "credentials not renewed");
     }
 
     // ── Channels and consumers ──────────────────────────────────────────────────────────────

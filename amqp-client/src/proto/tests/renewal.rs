@@ -150,6 +150,37 @@ fn source_that_fails_is_asked_again_soon() {
 }
 
 #[test]
+fn f25_source_that_never_answers_is_asked_again_soon() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let options = quiet().credential_source(move || {
+        let n = counter.fetch_add(1, Ordering::Relaxed);
+        async move {
+            if n == 1 {
+                std::future::pending::<()>().await;
+            }
+            let token = Credentials::new("app", format!("t0ken-{n}"));
+            Ok::<_, std::convert::Infallible>(token.valid_for(10 * MINUTE))
+        }
+    });
+    let options = done(options.with_current_credentials()).unwrap();
+    let mut pair = Pair::open_with(&options);
+    let sleeps = Sleeps::default();
+    let renewal = pair.connection.renew_credentials(&options, sleeps.sleep());
+    let mut renewal = Task::start(renewal);
+    assert_eq!(sleeps.wake(), 8 * MINUTE);
+    renewal.pending();
+    // It waits for the source, as long as it may take when connecting.
+    assert_eq!(sleeps.wake(), options.connect_timeout);
+    renewal.pending();
+    assert_eq!(pair.sent(), [""; 0]);
+    assert_eq!(sleeps.wake(), MINUTE / 2);
+    renewal.pending();
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    assert!(holds(&pair.sent_octets(), "t0ken-2"));
+}
+
+#[test]
 fn refused_token_is_the_end_of_the_connection_and_of_the_renewal() {
     let (mut pair, mut renewal, sleeps) = renewing(Some(MINUTE));
     sleeps.wake();

@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::fmt::{Debug, Write as _};
 use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use amqp_spec::{channel, connection, field_table};
@@ -15,7 +17,7 @@ use super::order::publish;
 use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
-use crate::{ConnectionOptions, Message, QueueDeclare};
+use crate::{ConnectionOptions, Credentials, Message, QueueDeclare};
 
 thread_local! {
     /// What this thread is told, if it listens.
@@ -201,6 +203,49 @@ fn violations_and_silence_are_told_once() {
     assert_eq!(count(violation), 1, "{lines:?}");
     assert_eq!(count("WARN connection heartbeats missed silence=20s"), 1);
     assert_eq!(count("WARN connection connection closed"), 2);
+}
+
+#[test]
+fn renewals_that_fail_are_told() {
+    let asked = AtomicUsize::new(0);
+    let options = quiet().credential_source(move || {
+        let n = asked.fetch_add(1, Ordering::Relaxed);
+        async move {
+            match n {
+                0 => Ok(Credentials::new("app", "t0ken").valid_for(Duration::from_secs(60))),
+                1 => Err("the token server is down"),
+                _ => std::future::pending().await,
+            }
+        }
+    });
+    let options = done(options.with_current_credentials()).unwrap();
+    let lines = told_above_trace(|| {
+        let pair = open(&options);
+        let slept = AtomicUsize::new(0);
+        // Until the source has failed, and not answered.
+        let sleep = move |_| {
+            let n = slept.fetch_add(1, Ordering::Relaxed);
+            std::future::poll_fn(move |_| {
+                if n < 4 {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+        };
+        let mut renewal = Task::start(pair.connection.renew_credentials(&options, sleep));
+        renewal.pending();
+    });
+    let events: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.contains("credentials"))
+        .collect();
+    let expected = [
+        "WARN connection credentials not renewed cause=no credentials: the token server is down",
+        "WARN connection credentials not renewed cause=not done after 10 s",
+    ];
+    assert_eq!(events, expected);
 }
 
 #[test]
