@@ -18,6 +18,9 @@ const READS_PER_POLL: usize = 4;
 const WRITES_PER_POLL: usize = 8;
 /// So much written in one poll is enough: what has come meanwhile should be looked at.
 const OCTETS_PER_POLL: usize = 128 * 1024;
+/// So much is read at most once writing has failed: more than systems usually hold of one connection
+/// (Linux 6 MiB), so that what came before a reset is heard, and little enough for one poll.
+const LAST_READ: usize = 8 * 1024 * 1024;
 /// Pieces of one vectored write: each body that is not copied is one, and what is between two.
 const SLICES: usize = 64;
 
@@ -97,42 +100,56 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// What the broker said before it reset the connection is worth more than the reset.
+    /// What the broker said before it reset the connection is worth more than the reset. But one that
+    /// talks on is not listened to for ever.
     fn write_failed(&mut self, now: Instant, context: &mut Context<'_>, error: io::Error) {
-        while self.read(now, context) {}
+        let mut octets = 0;
+        while octets < LAST_READ {
+            match self.read(now, context) {
+                Some(n) => octets += n,
+                None => break,
+            }
+        }
         self.core.lost(ConnectionError::Io(error.into()));
     }
 
-    /// Reads a few times. True if there is more to do at once.
-    fn read(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
+    /// Reads a few times. If there is more to do at once, says how many octets it were.
+    fn read(&mut self, now: Instant, context: &mut Context<'_>) -> Option<usize> {
+        let mut octets = 0;
         for _ in 0..READS_PER_POLL {
             if !self.core.wants_read(now) {
-                return false;
+                return None;
             }
             let read = if let Some(mut space) = self.core.body_space() {
                 let read = pin!(self.stream.read_buf(&mut space)).poll(context);
-                read.map_ok(|n| self.core.body_read(n, now))
+                read.map_ok(|n| {
+                    self.core.body_read(n, now);
+                    n
+                })
             } else {
                 let mut space = ReadBuf::new(self.core.read_space());
                 let read = Pin::new(&mut self.stream).poll_read(context, &mut space);
                 let n = space.filled().len();
-                read.map_ok(|()| self.core.read_done(n, now))
+                read.map_ok(|()| {
+                    self.core.read_done(n, now);
+                    n
+                })
             };
             match read {
-                Poll::Pending => return false,
-                Poll::Ready(Ok(())) => {}
+                Poll::Pending => return None,
+                Poll::Ready(Ok(n)) => octets += n,
                 // TLS tells so of an end without a farewell, which few brokers say.
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.core.lost(ConnectionError::EndOfStream);
-                    return false;
+                    return None;
                 }
                 Poll::Ready(Err(error)) => {
                     self.core.lost(ConnectionError::Io(error.into()));
-                    return false;
+                    return None;
                 }
             }
         }
-        true
+        Some(octets)
     }
 
     /// Does what is due, and sees to it that the task is woken for what will be.
@@ -166,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         let now = now();
         // Reading comes before the clock: a process that was suspended finds what came meanwhile.
         let mut busy = this.write(now, context);
-        busy |= this.read(now, context);
+        busy |= this.read(now, context).is_some();
         this.tick(now, context);
         // Replies to what was read, and heartbeats, leave in the same turn.
         busy |= this.write(now, context);

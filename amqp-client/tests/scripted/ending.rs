@@ -126,6 +126,22 @@ async fn failed_write_is_told_as_such_if_the_broker_said_nothing() {
 }
 
 #[tokio::test]
+async fn peer_that_talks_on_after_a_failed_write_is_not_listened_to_for_ever() {
+    const FLOOD: usize = 64 * 1024 * 1024;
+    let (connection, channel, _peer, faults) = breakable().await;
+    faults.writing.store(true, Ordering::Relaxed);
+    faults.flood.store(FLOOD, Ordering::Relaxed);
+    let published = channel.basic_publish("", "key", &Message::new("x")).await;
+    published.unwrap();
+    match soon(connection.closed()).await {
+        ConnectionError::Io(error) => assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe),
+        other => panic!("{other:?}"),
+    }
+    let left = faults.flood.load(Ordering::Relaxed);
+    assert!(left > FLOOD / 2, "{left} octets were left unread");
+}
+
+#[tokio::test]
 async fn reset_is_told_after_what_came_before_it() {
     let (connection, channel, mut peer, faults) = breakable().await;
     let broker = async {
