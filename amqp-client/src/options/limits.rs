@@ -23,9 +23,10 @@ impl ConnectionOptions {
         self
     }
 
-    /// The largest frame, in octets, unless the broker allows less; zero leaves it to the broker.
-    /// Less than 8192 is taken for 8192, for RabbitMQ from 4.1 on refuses less; a broker that wants
-    /// less gets it. What is below 4096 is not valid. Default: 131072.
+    /// The largest frame, in octets, unless the broker allows less; zero leaves it to the broker, up
+    /// to 1 MiB. More than that is taken for 1 MiB, for a frame has to be held whole; messages may be
+    /// larger. Less than 8192 is taken for 8192, for RabbitMQ from 4.1 on refuses less; a broker that
+    /// wants less gets it. What is below 4096 is not valid. Default: 131072.
     #[must_use]
     pub fn frame_max(mut self, frame_max: u32) -> Self {
         self.frame_max = frame_max;

@@ -118,8 +118,8 @@ pub struct Core {
     pub(super) now: Instant,
 }
 
-/// Frames larger than this are not accepted, whatever was negotiated: RabbitMQ ignores `frame_max`
-/// for the methods and headers that it sends.
+/// Larger payloads are not accepted. Smaller ones are, whatever was negotiated: RabbitMQ ignores
+/// `frame_max` for the methods and headers that it sends.
 const MAX_INBOUND_PAYLOAD: usize = 1024 * 1024;
 
 /// How long a peer that reads nothing more may keep us from ending. RabbitMQ waits as long for us.

@@ -46,7 +46,7 @@ pub struct Login {
     pub client_properties: FieldTable,
     /// The most channels that we want to open; zero: as many as the broker allows.
     pub channel_max: u16,
-    /// The largest frame that we want, in octets; zero: as large as the broker allows.
+    /// The largest frame that we want, in octets; zero: as large as the broker allows, up to 1 MiB.
     pub frame_max: u32,
     /// How to agree on heartbeats.
     pub heartbeat: Heartbeat,
@@ -65,7 +65,8 @@ impl fmt::Debug for Login {
 /// Below this RabbitMQ from 4.1 on refuses to work, and does not say so.
 const FRAME_MAX_FLOOR: u32 = 8192;
 
-/// What nobody has limited is limited to this.
+/// More is never agreed on: a frame is held whole before it is parsed, and keeps the frames of other
+/// channels waiting. Not above what the core accepts.
 const FRAME_MAX_CEILING: u32 = 1024 * 1024;
 
 impl Core {
@@ -170,10 +171,6 @@ impl Core {
         self.exchange = None;
         self.login.credentials = Credentials::new("", "");
         self.link.set_limits(limits);
-        let frame_max = usize::try_from(limits.frame_max).unwrap_or(usize::MAX);
-        self.max_payload = self
-            .max_payload
-            .max(frame_max.saturating_sub(frame::OVERHEAD));
         self.heartbeat.start(limits.heartbeat, now);
         // `tune-ok` has no reply, so that `open` follows at once.
         let virtual_host = ShortStr::new(self.login.virtual_host.as_bytes());
@@ -241,7 +238,8 @@ fn login_limit(server: TableRef<'_>) -> usize {
     if version < (4, 1) { 4096 } else { 8192 }
 }
 
-/// Agrees on limits: zero means "no limit" from either side, else the lower one holds.
+/// Agrees on limits: zero means "no limit" from either side, else the lower one holds; for frames
+/// ours is the ceiling then.
 ///
 /// RabbitMQ refuses zero for what it has limited itself, without a word, so that the answer is
 /// never zero where the proposal was not.
@@ -250,11 +248,11 @@ fn negotiate(
     tune: &connection::Tune,
 ) -> Result<(Limits, connection::TuneOk), Violation> {
     let ours = match login.frame_max {
-        0 => 0,
-        frame_max => frame_max.max(FRAME_MAX_FLOOR),
+        0 => FRAME_MAX_CEILING,
+        frame_max => frame_max.clamp(FRAME_MAX_FLOOR, FRAME_MAX_CEILING),
     };
     let frame_max = lower(ours, tune.frame_max);
-    if frame_max != 0 && frame_max < constants::FRAME_MIN_SIZE {
+    if frame_max < constants::FRAME_MIN_SIZE {
         return Err(Violation::Tuning { frame_max });
     }
     let heartbeat = login.heartbeat.agree(tune.heartbeat);
@@ -269,10 +267,7 @@ fn negotiate(
             0 => u16::MAX,
             channel_max => channel_max,
         },
-        frame_max: match frame_max {
-            0 => FRAME_MAX_CEILING,
-            frame_max => frame_max,
-        },
+        frame_max,
         heartbeat: Duration::from_secs(u64::from(heartbeat)),
     };
     Ok((limits, tune_ok))

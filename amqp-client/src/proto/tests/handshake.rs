@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use amqp_spec::frame::FrameError;
 use amqp_spec::wire::{FieldTable, LongStr};
 use amqp_spec::{connection, frame};
 
+use super::order::publish;
 use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
@@ -343,9 +345,9 @@ fn the_lower_limit_holds_and_zero_is_no_limit() {
         ((2047, 4096, 60), (2047, 0, 60), "2047 8192 60"),
         ((2047, 8191, 60), (2047, 8191, 60), "2047 8191 60"),
         ((2047, 131_072, 60), (1, 4096, 60), "1 4096 60"),
-        ((2047, 0, 60), (0, 1 << 31, 60), "2047 2147483648 60"),
-        ((0, 0, 60), (65535, u32::MAX, 60), "65535 4294967295 60"),
-        ((0, 0, 0), (0, 0, 0), "0 0 0"),
+        ((2047, 0, 60), (0, 1 << 31, 60), "2047 1048576 60"),
+        ((0, 0, 60), (65535, u32::MAX, 60), "65535 1048576 60"),
+        ((0, 0, 0), (0, 0, 0), "0 1048576 0"),
         ((65535, 131_072, 5), (65535, u32::MAX, 60), "65535 131072 5"),
         // Zero turns heartbeats off whatever the broker would like; RabbitMQ goes along.
         ((2047, 131_072, 0), (2047, 131_072, 60), "2047 131072 0"),
@@ -372,6 +374,32 @@ fn limits_without_any_are_finite() {
     let limits = pair.connection.limits();
     assert_eq!(limits.channel_max, u16::MAX);
     assert!(limits.frame_max >= 131_072);
+}
+
+#[test]
+fn f20_no_frame_is_huge_whatever_either_side_proposes() {
+    const LIMIT: usize = 1024 * 1024;
+    for (ours, theirs) in [(0, 0), (0, u32::MAX), (u32::MAX, 0), (u32::MAX, 1 << 31)] {
+        let mut pair = Pair::open_tuned(&quiet().frame_max(ours), (2047, theirs, 0));
+        assert_eq!(pair.connection.limits().frame_max, 1024 * 1024);
+        let channel = pair.channel();
+        publish(&channel, "key", 3 * LIMIT);
+        let octets = pair.sent_octets();
+        let (frames, _) = wire::frames(&octets);
+        let longest = frames.iter().map(|frame| frame.payload.len()).max();
+        assert_eq!(longest, Some(LIMIT - frame::OVERHEAD));
+        // The first octets of a frame of 1 MiB and an octet.
+        pair.feed(&[1, 0, 1, 0, 0x10, 0, 1]);
+        let end = pair.end();
+        let ConnectionError::Protocol(violation) = &end else {
+            panic!("{end:?}");
+        };
+        let expected = FrameError::TooLarge {
+            size: 1024 * 1024 + 1,
+            max: LIMIT,
+        };
+        assert_eq!(**violation, Violation::Frame(expected));
+    }
 }
 
 #[test]
