@@ -120,9 +120,7 @@ impl fmt::Display for ConnectionError {
 impl std::error::Error for ConnectionError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io(error) => Some(&**error),
-            Self::ClosedByBroker(close) => Some(&**close),
-            Self::Protocol(violation) => Some(&**violation),
+            Self::Io(error) => error.source(),
             _ => None,
         }
     }

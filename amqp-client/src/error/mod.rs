@@ -18,6 +18,9 @@ mod publish;
 mod tls;
 mod violation;
 
+#[cfg(test)]
+mod chains;
+
 pub(crate) use self::about::{About, Provoker};
 pub use self::argument::ArgumentError;
 pub(crate) use self::broker::method_name;

@@ -113,12 +113,4 @@ impl fmt::Display for Violation {
     }
 }
 
-impl std::error::Error for Violation {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Frame(error) => Some(error),
-            Self::Decode(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for Violation {}
