@@ -174,9 +174,12 @@ impl Core {
             return Err(Violation::UnexpectedContent { channel: id });
         }
         let Some(mut slot) = self.link.outbox().take_request(id, method.id()) else {
+            let is_late =
+                method.id() == channel::CloseOk::ID && self.link.outbox().forgive_close_ok(id);
             return match self.in_channel(id)? {
                 // The channel has been closed; late replies go nowhere.
                 None => Ok(()),
+                Some(_) if is_late => Ok(()),
                 Some(_) => Err(Violation::UnexpectedMethod {
                     method: method.name(),
                     channel: id,

@@ -42,6 +42,7 @@ impl Outbox {
         *channel = OutChannel {
             incarnation,
             state: OutState::Opening,
+            close_ok_owed: channel.close_ok_owed,
             // Most channels have one request under way at a time, and there may be many channels.
             in_flight: VecDeque::with_capacity(1),
             ..OutChannel::default()
@@ -198,6 +199,15 @@ impl Outbox {
         slot
     }
 
+    /// Whether a `channel.close-ok` that answers nothing of the present is the answer to a close that
+    /// was overdue when the id became free; it comes once. RabbitMQ's channels answer each for itself,
+    /// so that it may even come behind the next `open-ok`. While a close of the present use waits for
+    /// its answer the two cannot be told apart, and the other one is left over.
+    pub(crate) fn forgive_close_ok(&mut self, id: u16) -> bool {
+        let channel = self.channels.get_mut(usize::from(id));
+        channel.is_some_and(|channel| mem::take(&mut channel.close_ok_owed))
+    }
+
     /// Whether the id is in use, at least until a close is complete.
     pub(crate) fn is_in_use(&self, id: u16) -> bool {
         self.channels
@@ -352,6 +362,7 @@ impl Outbox {
             {
                 channel.in_flight.clear();
                 channel.state = OutState::Free;
+                channel.close_ok_owed = true;
             }
         }
     }

@@ -146,6 +146,8 @@ struct OutChannel {
     /// Which use of the id this is; a handle of an earlier use is stale.
     incarnation: u32,
     state: OutState,
+    /// The answer to a close of an earlier use of the id was overdue, and may still come.
+    close_ok_owed: bool,
     /// The broker has asked for no more content (`channel.flow`).
     stopped: bool,
     /// Publishes are numbered: `confirm.select` was sent.

@@ -7,7 +7,7 @@ use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
 use crate::error::{ChannelError, Initiator};
-use crate::{Message, QueueDeclare};
+use crate::{Channel, Message, QueueDeclare};
 
 #[test]
 fn close_by_the_broker_is_answered_and_told_to_everybody() {
@@ -158,6 +158,58 @@ fn closes_that_cross_free_the_id_when_the_answer_is_overdue() {
     pair.advance(quiet().request_timeout);
     assert_eq!(pair.core.link.outbox().channels_in_use(), 0);
     assert_eq!(pair.channel().id(), 1);
+}
+
+/// The broker has not answered a close that its own has crossed, and the id is used again.
+fn overdue() -> (Pair, Task<'static, Result<Channel, ChannelError>>) {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut closing = Task::start(channel.close());
+    pair.feed(&wire::channel_close(1));
+    closing.ready().unwrap_err();
+    pair.advance(quiet().request_timeout);
+    pair.sent();
+    let connection = pair.connection.clone();
+    let opening = Task::start(async move { connection.open_channel().await });
+    assert_eq!(pair.sent(), ["1 channel.open"]);
+    (pair, opening)
+}
+
+#[test]
+fn f9_answer_to_a_close_that_comes_after_all_does_no_harm_once() {
+    // RabbitMQ's old and new channel answer each for itself: either may be first.
+    for late_by in [0, 1] {
+        let (mut pair, mut opening) = overdue();
+        let mut answers = [
+            wire::method(1, &channel::CloseOk {}),
+            wire::method(1, &channel::OpenOk {}),
+        ];
+        answers.rotate_left(late_by);
+        pair.feed(&answers.concat());
+        let channel = opening.ready().unwrap();
+        assert!(channel.is_open());
+        let mut purging = Task::start(channel.queue_purge("q"));
+        assert_eq!(pair.sent(), ["1 queue.purge q"]);
+        pair.says(1, &amqp_spec::queue::PurgeOk { message_count: 0 });
+        purging.ready().unwrap();
+        // One more is owed to nobody.
+        pair.says(1, &channel::CloseOk {});
+        assert_eq!(pair.end().initiator(), Initiator::Library);
+    }
+}
+
+#[test]
+fn f9_answer_that_comes_after_all_stands_for_that_to_the_next_close() {
+    let (mut pair, mut opening) = overdue();
+    pair.says(1, &channel::OpenOk {});
+    let channel = opening.ready().unwrap();
+    let mut closing = Task::start(channel.close());
+    assert_eq!(pair.sent(), ["1 channel.close 200"]);
+    pair.says(1, &channel::CloseOk {});
+    closing.ready().unwrap();
+    let channel = pair.channel();
+    assert_eq!(channel.id(), 1);
+    pair.says(1, &channel::CloseOk {});
+    assert!(channel.is_open());
 }
 
 #[test]
