@@ -134,9 +134,10 @@ impl Core {
         self.hand_over();
         match method {
             // Frames may be late, but an answer on a channel that is not open would be fatal.
-            Method::ChannelClose(_) | Method::ChannelFlow(_)
-                if !self.link.outbox().is_in_use(id) =>
-            {
+            Method::ChannelFlow(_) if !self.link.outbox().is_in_use(id) => {
+                Err(Violation::UnknownChannel { channel: id })
+            }
+            Method::ChannelClose(_) if !self.link.outbox().is_open_at_broker(id) => {
                 Err(Violation::UnknownChannel { channel: id })
             }
             Method::ChannelClose(close) => {

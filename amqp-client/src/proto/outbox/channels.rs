@@ -215,6 +215,16 @@ impl Outbox {
             .is_some_and(|channel| !channel.is_free())
     }
 
+    /// Whether the broker has not closed the channel yet: it does so once. To answer each of many
+    /// would cost a look at all that is queued.
+    pub(crate) fn is_open_at_broker(&self, id: u16) -> bool {
+        let channel = self.channels.get(usize::from(id));
+        channel.is_some_and(|channel| match channel.state {
+            OutState::Opening | OutState::Open | OutState::Closing => true,
+            OutState::Free | OutState::Crossed | OutState::Finishing => false,
+        })
+    }
+
     /// The number of the last publish on the channel.
     pub(crate) fn published(&self, id: u16) -> u64 {
         self.channels

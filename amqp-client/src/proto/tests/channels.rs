@@ -6,7 +6,7 @@ use super::order::publish;
 use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
-use crate::error::{ChannelError, Initiator};
+use crate::error::{ChannelError, ConnectionError, Initiator, Violation};
 use crate::{Channel, Message, QueueDeclare};
 
 #[test]
@@ -145,6 +145,28 @@ fn closes_that_cross_end_once_and_free_the_id_when_both_are_answered() {
     pair.sent();
     pair.says(1, &channel::CloseOk {});
     assert_eq!(pair.channel().id(), 1);
+}
+
+#[test]
+fn f9_second_close_of_a_channel_is_a_violation_crossed_or_amid_a_large_body() {
+    for crossed in [false, true] {
+        let (mut pair, channel) = Pair::with_channel();
+        let _closing = crossed.then(|| Task::start(channel.close()));
+        if !crossed {
+            pair.write_limit = 1000;
+            publish(&channel, "key", 1_000_000);
+        }
+        pair.sent_octets();
+        pair.feed(&wire::channel_close(1));
+        assert!(channel.ended().unwrap().broker_close().is_some());
+        assert!(pair.connection.is_open());
+        pair.feed(&wire::channel_close(1));
+        let end = pair.end();
+        let ConnectionError::Protocol(violation) = end else {
+            panic!("{end:?}");
+        };
+        assert_eq!(*violation, Violation::UnknownChannel { channel: 1 });
+    }
 }
 
 #[test]
