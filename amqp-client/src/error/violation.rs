@@ -42,6 +42,12 @@ pub enum Violation {
         /// The limit, in octets.
         limit: u64,
     },
+    /// The broker asks for more answers (`flow-ok`, `cancel-ok`, deliveries given back) than can wait
+    /// on a channel behind a transaction that it does not answer, or a message that it does not take.
+    TooManyAnswers {
+        /// The channel.
+        channel: u16,
+    },
     /// What came in place of the first frame is none: the other side speaks another protocol.
     ProtocolHeader {
         /// What came, up to 8 octets, as far as they came at once. `AMQP 3 1 0 0` is how RabbitMQ 4
@@ -94,6 +100,12 @@ impl fmt::Display for Violation {
             }
             Self::MessageTooLarge { size, limit } => {
                 write!(f, "message of {size} octets, the limit is {limit}")
+            }
+            Self::TooManyAnswers { channel } => {
+                write!(
+                    f,
+                    "more answers asked for on channel {channel} than can wait there"
+                )
             }
             Self::ProtocolHeader { octets } => write!(
                 f,

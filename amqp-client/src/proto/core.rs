@@ -77,6 +77,15 @@ pub(crate) enum Phase {
     Ended,
 }
 
+/// Why nothing is read at present.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Pause {
+    /// Consumers hold too much.
+    Consumers,
+    /// The broker has too much to take.
+    Answers,
+}
+
 /// The protocol core of one connection.
 pub struct Core {
     pub(super) link: Arc<Link>,
@@ -113,7 +122,10 @@ pub struct Core {
     /// Called when no lock is held.
     pub(super) wakers: Vec<Waker>,
     pub(super) transmit: Transmit,
-    read_paused: bool,
+    /// What [`wants_read`](Self::wants_read) said last, and why.
+    pause: Option<Pause>,
+    /// More answers are parked on this channel than may be.
+    pub(super) unanswerable: Option<u16>,
     /// The latest time that the adapter told.
     pub(super) now: Instant,
 }
@@ -169,7 +181,8 @@ impl Core {
             acks: super::inbound::AckRun::default(),
             wakers: Vec::new(),
             transmit: Transmit::default(),
-            read_paused: false,
+            pause: None,
+            unanswerable: None,
             now,
         };
         (core, link, opening)
@@ -192,8 +205,10 @@ impl Core {
         self.link.tally.frames_received.add(frames);
         self.input.put_back(memory, used);
         self.hand_over();
-        if let Err(violation) = result {
-            self.violated(violation);
+        match (result, self.unanswerable.take()) {
+            (Err(violation), _) => self.violated(violation),
+            (Ok(()), Some(channel)) => self.violated(Violation::TooManyAnswers { channel }),
+            (Ok(()), None) => {}
         }
         self.wake_all();
     }
@@ -206,7 +221,8 @@ impl Core {
     }
 
     /// Whether the adapter should read. Not while consumers hold too much, unless somebody waits
-    /// for an answer; the peer's silence does not count then.
+    /// for an answer; nor while the broker takes none of the answers that it asks for. The peer's
+    /// silence does not count then.
     pub fn wants_read(&mut self, now: Instant) -> bool {
         if matches!(self.phase, Phase::Ended) {
             return false;
@@ -225,15 +241,33 @@ impl Core {
                 }
             }
         };
-        if wants && self.read_paused {
+        if wants && self.pause == Some(Pause::Consumers) {
             self.link.set_paused(false);
         }
-        self.read_paused = !wants;
+        self.pause = if !wants {
+            Some(Pause::Consumers)
+        } else if self.owes_too_much() {
+            Some(Pause::Answers)
+        } else {
+            None
+        };
         self.stall.on_attempt(!self.transmit.is_empty(), now);
-        if self.read_paused {
+        if self.pause.is_some() {
             self.heartbeat.on_read(now);
         }
-        wants
+        self.pause.is_none()
+    }
+
+    /// Whether the broker, which has not taken what it was shown, has had us queue more than it may
+    /// behind that: to read on would have us queue without bound.
+    ///
+    /// Both sides cannot wait for each other to read for ever. Only what answers the broker counts,
+    /// not what publishers, callers and consumers queue, so that it has written a lot and read
+    /// nothing while we read whatever came: a broker that reads between its writes, or publishers
+    /// that send on what they receive, do not come here. It goes on with the next batch that is
+    /// taken; that it is not is what `write_timeout` counts, and heartbeats leave in that batch.
+    fn owes_too_much(&self) -> bool {
+        !self.transmit.is_empty() && self.link.outbox().owes_too_much()
     }
 
     fn somebody_waits(&self) -> bool {
@@ -262,6 +296,11 @@ impl Core {
         if self.transmit.is_empty() {
             self.transmit
                 .refill(&self.link, context.waker(), &mut self.wakers);
+            if self.pause == Some(Pause::Answers) {
+                // The adapter may have looked whether to read before it came here.
+                self.pause = None;
+                self.wakers.push(context.waker().clone());
+            }
             self.wake_all();
         }
         if self.transmit.is_empty() {
@@ -328,7 +367,7 @@ impl Core {
             }
             Phase::Opening { .. } | Phase::Open => {}
         }
-        if self.read_paused {
+        if self.pause.is_some() {
             self.heartbeat.on_read(now);
         }
         match self.heartbeat.due(now) {
@@ -343,7 +382,8 @@ impl Core {
                 return;
             }
         }
-        if self.read_paused || self.link.outbox().blocked().is_some() {
+        let slow_consumers = self.pause == Some(Pause::Consumers);
+        if slow_consumers || self.link.outbox().blocked().is_some() {
             self.stall.forgive(now);
         } else if let Some(after) = self.stall.overdue(now) {
             self.lost(ConnectionError::WriteTimeout(after));
@@ -425,6 +465,7 @@ impl Core {
             Violation::BodyTooLong { .. } => Some(ReplyCode::FRAME_ERROR),
             Violation::UnknownChannel { .. } => Some(ReplyCode::CHANNEL_ERROR),
             Violation::MessageTooLarge { .. } => Some(ReplyCode::CONTENT_TOO_LARGE),
+            Violation::TooManyAnswers { .. } => Some(ReplyCode::RESOURCE_ERROR),
             Violation::Tuning { .. } => None,
         };
         self.link.trace.violation(&violation);

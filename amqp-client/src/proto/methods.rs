@@ -15,7 +15,7 @@ use super::handshake::Step;
 use super::inbound::InChannel;
 use super::incoming::Incoming;
 use super::link::Link;
-use super::outbox::At;
+use super::outbox::{At, Outbox, Refused, Settlement, Wake};
 use super::request::{Barrier, Effect, Reply, Slot, after};
 use crate::error::{
     About, BrokerClose, ChannelError, ConnectionError, Initiator, Provoker, Violation,
@@ -306,7 +306,7 @@ impl Core {
             return;
         };
         let at = channel.shared.at;
-        self.send_quietly(at, &channel::FlowOk { active });
+        self.answer_broker(id, |outbox| outbox.send(at, &channel::FlowOk { active }));
         if changed {
             self.link.trace.flow(id, active);
             let event = Event::ChannelFlow {
@@ -362,7 +362,7 @@ impl Core {
             let cancel_ok = basic::CancelOk {
                 consumer_tag: cancel.consumer_tag,
             };
-            self.send_quietly(at, &cancel_ok);
+            self.answer_broker(id, |outbox| outbox.send(at, &cancel_ok));
         }
         Ok(())
     }
@@ -465,10 +465,8 @@ impl Core {
             return;
         };
         let at = channel.shared.at;
-        let requeue = super::outbox::Settlement::Nack { requeue: true };
-        if let Ok(wake) = self.link.outbox().settle(at, delivery_tag, requeue) {
-            wake.now();
-        }
+        let requeue = Settlement::Nack { requeue: true };
+        self.answer_broker(id, |outbox| outbox.settle(at, delivery_tag, requeue));
     }
 
     fn cancel_abandoned(&mut self, at: At, tag: ShortStr<'_>) {
@@ -515,9 +513,12 @@ impl Core {
         }
     }
 
-    fn send_quietly<'m, M: TypedMethod<'m>>(&mut self, at: At, method: &M) {
-        if let Ok(wake) = self.link.outbox().send(at, method) {
-            wake.now();
+    /// Queues what the broker makes us say.
+    fn answer_broker(&mut self, id: u16, queue: impl FnOnce(&mut Outbox) -> Result<Wake, Refused>) {
+        let (wake, too_many) = self.link.outbox().answer(id, queue);
+        wake.now();
+        if too_many {
+            self.unanswerable = Some(id);
         }
     }
 }

@@ -12,6 +12,7 @@
 mod blocked;
 mod connecting;
 mod ending;
+mod flood;
 mod login;
 mod messages;
 mod no_wait;

@@ -165,6 +165,7 @@ impl Outbox {
         };
         let mut slots: Vec<Slot> = mem::take(&mut channel.in_flight).into();
         let stopped = mem::take(&mut channel.stopped);
+        self.answers.dropped(channel);
         for parked in mem::take(&mut channel.parked) {
             self.aside -= parked.len();
             if let Parked::Request(_, slot) = parked {

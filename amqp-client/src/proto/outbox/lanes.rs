@@ -44,6 +44,7 @@ impl Outbox {
         let empty = self.small.is_empty();
         if !empty {
             mem::swap(&mut self.small, spare);
+            self.answers.taken();
             self.tail_ack = None;
         }
         let woken = wakers.len();
@@ -135,6 +136,7 @@ impl Outbox {
     /// Nothing more will be written.
     pub(crate) fn discard(&mut self) {
         self.small.clear(0);
+        self.answers.taken();
     }
 
     fn keep_driver(&mut self, waker: &Waker) {
@@ -169,6 +171,7 @@ impl Outbox {
         };
         note("octets in the small lane", self.small.len());
         note("octets aside", self.aside);
+        note("octets of answers", self.answers.counted());
         note("large bodies", self.large.len());
         note(
             "publishers that wait",

@@ -15,6 +15,7 @@
 //! Order within a channel never changes; channels pass each other freely. It does not know sockets,
 //! clocks or tasks: a [`Waker`] is all it has of the adapter.
 
+mod answers;
 mod channels;
 mod ending;
 mod gate;
@@ -82,6 +83,8 @@ pub(crate) struct Outbox {
     large: VecDeque<LargeBody>,
     /// Octets of `large` and of all that is parked.
     aside: usize,
+    /// Of all these, what the broker has made us say.
+    answers: answers::Answers,
     /// By channel id; grows to the highest id in use.
     channels: Vec<OutChannel>,
     /// The negotiated limits of the connection, as far as sending goes.
@@ -166,6 +169,8 @@ struct OutChannel {
     in_large: bool,
     /// What must wait, in order. Not empty ⇒ everything new of this channel goes behind it.
     parked: VecDeque<Parked>,
+    /// Octets of what is parked that are answers to the broker; at most all of them.
+    parked_answers: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -332,6 +337,7 @@ impl Outbox {
             small: Rope::default(),
             large: VecDeque::new(),
             aside: 0,
+            answers: answers::Answers::default(),
             // Channel 0 carries the connection's own methods.
             channels: vec![OutChannel {
                 state: OutState::Open,
@@ -508,6 +514,7 @@ impl Outbox {
         self.large.clear();
         self.aside = 0;
         self.small.clear(0);
+        self.answers.taken();
         self.tail_ack = None;
         self.deadline = None;
         let waiters = mem::take(&mut self.waiters).into_iter().flatten();
@@ -561,6 +568,7 @@ impl Outbox {
                 None => return,
                 Some(Parked::Frames(frames)) => {
                     self.aside -= frames.len();
+                    self.answers.released(channel, frames.len());
                     self.small.buf().extend_from_slice(&frames);
                 }
                 Some(Parked::Request(frames, slot)) => {

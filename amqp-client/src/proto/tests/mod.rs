@@ -22,6 +22,7 @@ mod stalled;
 mod task;
 mod wire;
 
+mod answers;
 mod blame;
 mod blocked;
 mod busy;
