@@ -14,7 +14,7 @@ mod offset;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -101,7 +101,7 @@ where
     ///
     /// If the future is dropped, no delivery is lost.
     pub async fn next(&mut self) -> Option<Result<A::Delivery, ConsumeError>> {
-        poll_fn(|context| self.poll_delivery(context)).await
+        Next(self).await
     }
 
     /// Waits for the next delivery, but no longer than `limit`. When that has passed, the consumer
@@ -190,9 +190,26 @@ where
     }
 }
 
+/// The next delivery. Small enough to become part of whoever waits for it: what a delivery costs is
+/// moving it from one to the other.
+struct Next<'a, A: Acknowledgement>(&'a mut Consumer<A>);
+
+impl<A> Future for Next<'_, A>
+where
+    A: Acknowledgement + sealed::Sealed<Out = <A as Acknowledgement>::Delivery>,
+{
+    type Output = Option<Result<A::Delivery, ConsumeError>>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_delivery(context)
+    }
+}
+
 impl<A: Acknowledgement> Consumer<A> {
     /// Takes over all that has come, when what was taken before has been yielded. Or says why there
     /// will be nothing, once, unless that was the program's own doing.
+    #[inline(never)]
     fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Option<ConsumeError>>> {
         self.queue.release(std::mem::take(&mut self.taken_octets));
         if self.ended {
