@@ -33,7 +33,7 @@
 //!
 //! | what waits | bound |
 //! |---|---|
-//! | to be written | [`high_water`](crate::ConnectionOptions::high_water), 256 KiB, and as much again for large bodies; publishers wait |
+//! | to be written | [`high_water`](crate::ConnectionOptions::high_water), 512 KiB, and as much again for large bodies; publishers wait |
 //! | deliveries not yet taken | the [prefetch](crate::Consume::prefetch) times the size of a message |
 //! | deliveries without acknowledgements | 16 MiB for a connection, then its socket is not read (64 MiB while somebody waits for an answer) |
 //! | one message | [`max_message_size`](crate::ConnectionOptions::max_message_size), 128 MiB; memory grows with what has come, not with what was announced |

@@ -94,7 +94,7 @@ impl ConnectionOptions {
         self
     }
 
-    /// How many octets may wait to be written before publishers wait. Default: 256 KiB.
+    /// How many octets may wait to be written before publishers wait. Default: 512 KiB.
     #[must_use]
     pub fn high_water(mut self, octets: usize) -> Self {
         self.high_water = octets;

@@ -139,7 +139,7 @@ impl Default for ConnectionOptions {
             request_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
             max_message_size: 128 * 1024 * 1024,
-            high_water: 256 * 1024,
+            high_water: 512 * 1024,
             when_blocked: WhenBlocked::Wait,
             blocked_connection_timeout: None,
             write_timeout: Some(Duration::from_secs(120)),

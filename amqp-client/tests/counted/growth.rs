@@ -293,7 +293,7 @@ fn s9_messages_that_nobody_writes_are_bounded() {
             stuck.bytes_max,
             bound,
         );
-        let bound = 256 * KIB + size as u64;
+        let bound = 512 * KIB + size as u64;
         at_most(
             &format!("octets accepted, outbox full of {size} B"),
             accepted,
