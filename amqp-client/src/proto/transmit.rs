@@ -16,6 +16,8 @@ const KEEP: usize = 1024 * 1024;
 pub struct Transmit {
     rope: Rope,
     written: usize,
+    /// The stream did not take all of it at once.
+    in_pieces: bool,
 }
 
 impl Transmit {
@@ -51,6 +53,8 @@ impl Transmit {
         self.written += n;
         if self.written >= self.rope.len() {
             self.clear();
+        } else {
+            self.in_pieces = true;
         }
     }
 
@@ -69,7 +73,8 @@ impl Transmit {
         let mut outbox = link.outbox();
         let lane = outbox.swap(&mut self.rope, waker, wakers);
         // A large body has its turn behind every batch, so that neither waits for the other.
-        outbox.take_large(&mut self.rope);
+        let willing = !std::mem::take(&mut self.in_pieces);
+        outbox.take_large(&mut self.rope, willing);
         if matches!(lane, Lane::Again) && self.rope.is_empty() {
             // Publishers have been woken and will queue something: look again, later.
             drop(outbox);

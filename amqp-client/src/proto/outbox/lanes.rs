@@ -20,6 +20,14 @@ const WAKE_PER_SWAP: usize = 64;
 /// one that is larger.
 const QUANTUM: usize = 128 * 1024;
 
+/// So much, while nothing but large bodies is sent. The reader at the other end is woken less often,
+/// which costs more than everything else there is to do.
+const QUANTUM_ALONE: usize = 1024 * 1024;
+
+/// That begins after so many octets. Whoever waits for the outcome of one small message before he sends
+/// the next is heard of far more often.
+const ALONE: usize = 4 * 1024 * 1024;
+
 impl Outbox {
     /// Exchanges the queued octets for the empty `spare`.
     ///
@@ -40,6 +48,9 @@ impl Outbox {
         }
         for large in &mut self.large {
             large.headed = true;
+        }
+        if self.small.len() > mem::take(&mut self.heads) {
+            self.large_alone = 0;
         }
         let empty = self.small.is_empty();
         if !empty {
@@ -79,12 +90,21 @@ impl Outbox {
         }
     }
 
-    /// Appends the next frames of the large body whose turn it is. More at once would keep others
-    /// waiting, and cost more: what is written in small pieces is still in the cache when it is read.
+    /// Appends the next frames of the large body whose turn it is: few, for others that have something
+    /// to send wait until they are written. If for a while nobody has, and the stream is
+    /// `willing` to take what it is shown, they are more.
     ///
     /// Only to be called behind [`swap`](Self::swap), with the rope that it filled: the body's method
     /// and header are in there.
-    pub(crate) fn take_large(&mut self, rope: &mut Rope) {
+    pub(crate) fn take_large(&mut self, rope: &mut Rope, willing: bool) {
+        if !willing {
+            self.large_alone /= 2;
+        }
+        let quantum = if self.large_alone < ALONE {
+            QUANTUM
+        } else {
+            QUANTUM_ALONE
+        };
         let Some(next) = self.large.iter().position(|large| large.headed) else {
             return;
         };
@@ -92,14 +112,19 @@ impl Outbox {
             return;
         };
         let mut taken = 0;
-        while !large.body.is_empty() && taken + self.max_payload().min(QUANTUM) <= QUANTUM {
+        loop {
             let len = self.max_payload().min(large.body.len());
+            // A frame larger than the quantum leaves all the same, alone.
+            if len == 0 || (taken > 0 && taken + len > quantum) {
+                break;
+            }
             let chunk = large.body.split_to(len);
             taken += len;
             self.aside -= len;
             append_body_frame(rope, large.channel, chunk);
             self.counts.frames += 1;
         }
+        self.large_alone = (self.large_alone + taken).min(2 * ALONE);
         let id = large.channel;
         if !large.body.is_empty() {
             self.large.push_back(large);

@@ -81,6 +81,10 @@ pub(crate) struct Outbox {
     small: Rope,
     /// Large bodies under way, at most one per channel; the front is served next.
     large: VecDeque<LargeBody>,
+    /// Octets of large bodies that have been taken since anybody sent anything else.
+    large_alone: usize,
+    /// Octets of `small` that are methods and headers of large bodies.
+    heads: usize,
     /// Octets of `large` and of all that is parked.
     aside: usize,
     /// Of all these, what the broker has made us say.
@@ -336,6 +340,8 @@ impl Outbox {
         Self {
             small: Rope::default(),
             large: VecDeque::new(),
+            large_alone: 0,
+            heads: 0,
             aside: 0,
             answers: answers::Answers::default(),
             // Channel 0 carries the connection's own methods.
@@ -578,6 +584,7 @@ impl Outbox {
                 }
                 Some(Parked::Large { head, body }) => {
                     self.aside -= head.len();
+                    self.heads += head.len();
                     self.small.buf().extend_from_slice(&head);
                     channel.in_large = true;
                     self.large.push_back(LargeBody {

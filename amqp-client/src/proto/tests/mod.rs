@@ -58,6 +58,7 @@ mod rpc;
 mod settling;
 #[cfg(feature = "tracing")]
 mod tracing;
+mod turns;
 mod unsent;
 mod wakeups;
 mod wakeups_limits;

@@ -244,6 +244,11 @@ impl Pair {
         while self.write_once() {}
     }
 
+    /// What has been written since the last look, without more being written.
+    pub(super) fn take_written(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.written)
+    }
+
     /// Whether the adapter has been called since it last wrote everything.
     pub(super) fn driver_woken(&self) -> bool {
         self.driver.is_set()
@@ -254,7 +259,7 @@ impl Pair {
         // Bounded, so that an adapter that wakes itself for ever fails the test instead of hanging.
         for _ in 0..1000 {
             if !self.driver.take() {
-                return std::mem::take(&mut self.written);
+                return self.take_written();
             }
             self.write();
         }
