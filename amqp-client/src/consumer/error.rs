@@ -35,7 +35,7 @@ impl std::error::Error for ConsumeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::CancelledByBroker | Self::TooSlow => None,
-            Self::Channel(error) => error.source(),
+            Self::Channel(error) => Some(error),
         }
     }
 }

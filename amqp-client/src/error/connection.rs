@@ -120,7 +120,9 @@ impl fmt::Display for ConnectionError {
 impl std::error::Error for ConnectionError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io(error) => error.source(),
+            Self::Io(error) => Some(&**error),
+            Self::ClosedByBroker(close) => Some(&**close),
+            Self::Protocol(violation) => Some(&**violation),
             _ => None,
         }
     }

@@ -18,9 +18,6 @@ mod publish;
 mod tls;
 mod violation;
 
-#[cfg(test)]
-mod chains;
-
 pub(crate) use self::about::{About, Provoker};
 pub use self::argument::ArgumentError;
 pub(crate) use self::broker::method_name;

@@ -132,12 +132,12 @@ impl fmt::Display for TlsError {
 impl Error for TlsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::File { error, .. } => error.source(),
+            Self::File { error, .. } => Some(&**error),
             Self::ClientIdentity(error)
             | Self::Certificate { error, .. }
             | Self::ClientCertificateRefused(error)
             | Self::Alert(error)
-            | Self::Handshake(error) => error.source(),
+            | Self::Handshake(error) => Some(&**error),
             _ => None,
         }
     }

@@ -89,8 +89,4 @@
 //! message may or may not be routed: connection lost: nothing heard for 120 s
 //! ```
 //!
-//! The text is whole, causes included. [`source`](std::error::Error::source) has only what it has not
-//! shown, so that reporters which print every source say nothing twice; to find out what the cause
-//! was, match on the variants.
-//!
 //! Passwords and message bodies are in no error and no log.

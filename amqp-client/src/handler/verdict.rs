@@ -144,7 +144,7 @@ impl Error for HandlerFailure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
             FailureCause::Panic { .. } => None,
-            FailureCause::Error(error) => error.source(),
+            FailureCause::Error(error) => Some(&**error),
         }
     }
 }

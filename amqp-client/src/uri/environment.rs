@@ -26,7 +26,12 @@ impl fmt::Display for EnvironmentError {
     }
 }
 
-impl std::error::Error for EnvironmentError {}
+impl std::error::Error for EnvironmentError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let cause = self.cause.as_ref();
+        cause.map(|cause| cause as _)
+    }
+}
 
 impl ConnectionOptions {
     /// Options from environment variables, as deployments like to pass them. A variable that is not
