@@ -420,6 +420,9 @@ impl Core {
     }
 
     pub(super) fn hand_over_deliveries(&mut self) {
+        if self.dirty.is_empty() {
+            return;
+        }
         let mut unwanted = Vec::new();
         let mut overflown = Vec::new();
         for (id, at) in self.dirty.drain(..) {

@@ -1,6 +1,5 @@
 //! The adapter's side: what is to be written next, and who wakes whom.
 
-#[cfg(test)]
 use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
@@ -39,6 +38,9 @@ impl Outbox {
         waker: &Waker,
         wakers: &mut Vec<Waker>,
     ) -> Lane {
+        if self.rests(waker) {
+            return Lane::Empty;
+        }
         self.keep_driver(waker);
         if self.aside == 0 {
             if let Some((frames, slot)) = self.farewell.take() {
@@ -70,6 +72,17 @@ impl Outbox {
             self.idle = true;
             Lane::Empty
         }
+    }
+
+    /// Whether nothing has changed since the last look, which found nothing: whoever queues something
+    /// wakes the adapter, and it looks several times in each of its turns.
+    #[inline]
+    fn rests(&self, waker: &Waker) -> bool {
+        let known = self.driver.as_ref();
+        self.idle
+            && self.small.is_empty()
+            && self.waiters.iter().all(BTreeMap::is_empty)
+            && known.is_some_and(|driver| driver.will_wake(waker))
     }
 
     /// Takes out as many of those who wait as there is room for what they are going to queue. None
