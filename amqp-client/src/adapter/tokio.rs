@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
@@ -19,8 +19,11 @@ const WRITES_PER_POLL: usize = 8;
 /// So much written in one poll is enough: what has come meanwhile should be looked at.
 const OCTETS_PER_POLL: usize = 128 * 1024;
 /// So much is read at most once writing has failed: more than systems usually hold of one connection
-/// (Linux 6 MiB), so that what came before a reset is heard, and little enough for one poll.
+/// (Linux 6 MiB), so that what came before a reset is heard.
 const LAST_READ: usize = 8 * 1024 * 1024;
+/// So long is read at most once writing has failed. A socket tells at once, but a turn of the reactor
+/// may lie between the failure and the news that there is something to read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Pieces of one vectored write: each body that is not copied is one, and what is between two.
 const SLICES: usize = 64;
 
@@ -33,6 +36,16 @@ pub(crate) struct Driver<S> {
     armed: bool,
     /// The stream may hold back what was written: TLS and buffers do.
     unflushed: bool,
+    failed: Option<Failed>,
+}
+
+/// Writing has failed. What the broker said before it reset the connection is worth more than the
+/// reset, so reading goes on; but one that talks on is not listened to for ever.
+struct Failed {
+    error: ConnectionError,
+    until: Instant,
+    /// So many octets are still read.
+    octets: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -43,11 +56,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             sleep: Box::pin(tokio::time::sleep_until(far_future())),
             armed: false,
             unflushed: false,
+            failed: None,
         }
     }
 
     /// Writes until nothing is queued or the stream is full. True if there is more to do at once.
     fn write(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
+        if self.failed.is_some() {
+            return false;
+        }
         let mut octets = 0;
         for _ in 0..WRITES_PER_POLL {
             if octets >= OCTETS_PER_POLL {
@@ -68,8 +85,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             match written {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(0)) => {
-                    self.write_failed(now, context, io::ErrorKind::WriteZero.into());
-                    return false;
+                    self.write_failed(now, io::ErrorKind::WriteZero.into());
+                    return true;
                 }
                 Poll::Ready(Ok(n)) => {
                     octets += n;
@@ -77,40 +94,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     self.core.transmitted(n, now);
                 }
                 Poll::Ready(Err(error)) => {
-                    self.write_failed(now, context, error);
-                    return false;
+                    self.write_failed(now, error);
+                    return true;
                 }
             }
         }
         true
     }
 
-    /// Sees to it that what was written leaves.
-    fn flush(&mut self, now: Instant, context: &mut Context<'_>) {
-        if !self.unflushed {
-            return;
+    /// Sees to it that what was written leaves. True if there is more to do at once.
+    fn flush(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
+        if !self.unflushed || self.failed.is_some() {
+            return false;
         }
         match Pin::new(&mut self.stream).poll_flush(context) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(())) => self.unflushed = false,
-            Poll::Ready(Err(error)) => {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => {
                 self.unflushed = false;
-                self.write_failed(now, context, error);
+                false
+            }
+            Poll::Ready(Err(error)) => {
+                self.write_failed(now, error);
+                true
             }
         }
     }
 
-    /// What the broker said before it reset the connection is worth more than the reset. But one that
-    /// talks on is not listened to for ever.
-    fn write_failed(&mut self, now: Instant, context: &mut Context<'_>, error: io::Error) {
-        let mut octets = 0;
-        while octets < LAST_READ {
-            match self.read(now, context) {
-                Some(n) => octets += n,
-                None => break,
-            }
+    fn write_failed(&mut self, now: Instant, error: io::Error) {
+        self.failed = Some(Failed {
+            error: ConnectionError::Io(error.into()),
+            until: now + LAST_WORDS,
+            octets: LAST_READ,
+        });
+    }
+
+    /// After a failed write: gives up once enough has been read, or nothing more will be. `read` is
+    /// what [`read`](Self::read) said.
+    fn give_up(&mut self, read: Option<usize>, now: Instant) {
+        let Some(failed) = &mut self.failed else {
+            return;
+        };
+        failed.octets = failed.octets.saturating_sub(read.unwrap_or(0));
+        if failed.octets == 0 || failed.until <= now || !self.core.wants_read(now) {
+            self.core.lost(failed.error.clone());
         }
-        self.core.lost(ConnectionError::Io(error.into()));
     }
 
     /// Reads a few times. If there is more to do at once, says how many octets it were.
@@ -154,11 +181,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Does what is due, and sees to it that the task is woken for what will be.
     fn tick(&mut self, now: Instant, context: &mut Context<'_>) {
-        while let Some(deadline) = self.core.deadline() {
-            if deadline <= now {
+        loop {
+            let due = self.core.deadline();
+            if due.is_some_and(|due| due <= now) {
                 self.core.handle_timeout(now);
                 continue;
             }
+            let failed = self.failed.as_ref().map(|failed| failed.until);
+            let Some(deadline) = due.into_iter().chain(failed).min() else {
+                return;
+            };
             // A timer that goes off too early costs less than one that is moved all the time.
             let set = self.sleep.deadline().into_std();
             if self.armed && now < set && set <= deadline {
@@ -183,11 +215,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         let now = now();
         // Reading comes before the clock: a process that was suspended finds what came meanwhile.
         let mut busy = this.write(now, context);
-        busy |= this.read(now, context).is_some();
+        let read = this.read(now, context);
+        busy |= read.is_some();
+        this.give_up(read, now);
         this.tick(now, context);
         // Replies to what was read, and heartbeats, leave in the same turn.
         busy |= this.write(now, context);
-        this.flush(now, context);
+        busy |= this.flush(now, context);
         if this.core.is_finished() {
             // The farewell of TLS, if it can leave at once: nobody waits for it.
             let _ = Pin::new(&mut this.stream).poll_shutdown(context);
@@ -215,5 +249,5 @@ pub(crate) fn now() -> Instant {
 
 /// A time that no connection lives to see.
 fn far_future() -> tokio::time::Instant {
-    tokio::time::Instant::now() + std::time::Duration::from_secs(86_400 * 365 * 30)
+    tokio::time::Instant::now() + Duration::from_secs(86_400 * 365 * 30)
 }

@@ -109,6 +109,23 @@ async fn failed_write_is_told_as_what_the_broker_said_before() {
 }
 
 #[tokio::test]
+async fn last_words_that_become_readable_after_the_failed_write_are_heard() {
+    let (connection, channel, mut peer, faults) = breakable().await;
+    // With a socket, the news that there is something to read may lag behind the failure.
+    faults.writing.store(true, Ordering::Relaxed);
+    let published = channel.basic_publish("", "key", &Message::new("x")).await;
+    published.unwrap();
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    peer.send(&wire::connection_close()).await;
+    match soon(connection.closed()).await {
+        ConnectionError::ClosedByBroker(close) => assert_eq!(close.reply_code.0, 320),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn failed_write_is_told_as_such_if_the_broker_said_nothing() {
     let (connection, channel, _peer, faults) = breakable().await;
     faults.writing.store(true, Ordering::Relaxed);
