@@ -16,8 +16,11 @@ use crate::proto::Core;
 const READS_PER_POLL: usize = 4;
 /// Writes of one poll, unless they are large.
 const WRITES_PER_POLL: usize = 8;
-/// So much written in one poll is enough: what has come meanwhile should be looked at.
+/// So much written in one poll is enough: what has come meanwhile should be looked at, and publishers
+/// that were called need time to queue more than a few messages.
 const OCTETS_PER_POLL: usize = 128 * 1024;
+/// The same for a large body that leaves while there is nobody else: two pieces.
+const OCTETS_ALONE: usize = 1024 * 1024 + OCTETS_PER_POLL;
 /// So much is read at most once writing has failed: more than systems usually hold of one connection
 /// (Linux 6 MiB), so that what came before a reset is heard.
 const LAST_READ: usize = 8 * 1024 * 1024;
@@ -65,14 +68,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.failed.is_some() {
             return false;
         }
-        let mut octets = 0;
+        let (mut octets, mut enough) = (0, OCTETS_PER_POLL);
         for _ in 0..WRITES_PER_POLL {
-            if octets >= OCTETS_PER_POLL {
+            if octets >= enough {
                 return true;
             }
             let Poll::Ready(transmit) = self.core.transmit(context) else {
                 return false;
             };
+            if transmit.is_alone() {
+                enough = OCTETS_ALONE;
+            }
             let stream = Pin::new(&mut self.stream);
             let written = match transmit.contiguous() {
                 Some(octets) => stream.poll_write(context, octets),
@@ -214,14 +220,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         let this = &mut *self;
         let now = now();
         // Reading comes before the clock: a process that was suspended finds what came meanwhile.
-        let mut busy = this.write(now, context);
         let read = this.read(now, context);
-        busy |= read.is_some();
         this.give_up(read, now);
         this.tick(now, context);
         // Replies to what was read, and heartbeats, leave in the same turn.
-        busy |= this.write(now, context);
+        let mut busy = this.write(now, context);
         busy |= this.flush(now, context);
+        busy |= read.is_some();
         if this.core.is_finished() {
             // The farewell of TLS, if it can leave at once: nobody waits for it.
             let _ = Pin::new(&mut this.stream).poll_shutdown(context);

@@ -18,6 +18,8 @@ pub struct Transmit {
     written: usize,
     /// The stream did not take all of it at once.
     in_pieces: bool,
+    /// See [`is_alone`](Self::is_alone).
+    alone: bool,
 }
 
 impl Transmit {
@@ -30,6 +32,11 @@ impl Transmit {
     /// The octets to be written, if they lie in one piece, as they usually do.
     pub fn contiguous(&self) -> Option<&[u8]> {
         self.rope.contiguous(self.written)
+    }
+
+    /// Whether it is a large piece of a large body, as there are while nothing else is sent.
+    pub fn is_alone(&self) -> bool {
+        self.alone
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -74,7 +81,7 @@ impl Transmit {
         let lane = outbox.swap(&mut self.rope, waker, wakers);
         // A large body has its turn behind every batch, so that neither waits for the other.
         let willing = !std::mem::take(&mut self.in_pieces);
-        outbox.take_large(&mut self.rope, willing);
+        self.alone = outbox.take_large(&mut self.rope, willing);
         if matches!(lane, Lane::Again) && self.rope.is_empty() {
             // Publishers have been woken and will queue something: look again, later.
             drop(outbox);

@@ -2,6 +2,9 @@
 //! each when there is little.
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use amqp_client::{Confirmation, Message, QueueDeclare};
 
@@ -69,6 +72,36 @@ fn saturated_publishing_writes_large_pieces() {
         reads(&what, moved, 0);
         idle_reads(&what, moved, moved.writes + 1 + short);
     }
+}
+
+/// While a large batch is written, its publishers have only just been called: what they have queued
+/// by then waits for what they queue in their turn.
+#[test]
+fn what_is_queued_during_a_large_write_waits_for_more() {
+    let session = Session::open();
+    let channel = session.channel();
+    let n = 300;
+    let (small, large) = (message(16), message(1024));
+    let steady = session.steadily(async || {
+        let before = session.remote.peer().published;
+        for _ in 0..n {
+            let published = channel.basic_publish("", "queue", &large);
+            published.await.unwrap();
+        }
+        let other = channel.clone();
+        session.remote.during_write(move || {
+            let message = message(16);
+            let published = pin!(other.basic_publish("", "queue", &message));
+            let published = published.poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(published, Poll::Ready(Ok(()))));
+        });
+        session.remote.published(before + n).await;
+        let published = channel.basic_publish("", "queue", &small);
+        published.await.unwrap();
+        session.remote.published(before + n + 2).await;
+    });
+    let what = format!("{n} × publish 1 KiB, one meanwhile, one afterwards");
+    writes(&what, steady.moved, 2);
 }
 
 /// The last turn of the driver finds an answer to each write, and the first one room for a whole

@@ -18,11 +18,16 @@ struct Stream(Remote);
 
 /// The broker's end, for tests.
 #[derive(Clone, Default)]
-pub(crate) struct Remote(Arc<Mutex<Peer>>);
+pub(crate) struct Remote {
+    peer: Arc<Mutex<Peer>>,
+    during_write: Arc<Mutex<Option<Hook>>>,
+}
+
+type Hook = Box<dyn FnOnce() + Send>;
 
 impl Remote {
     pub(crate) fn peer(&self) -> MutexGuard<'_, Peer> {
-        self.0.lock().unwrap()
+        self.peer.lock().unwrap()
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -38,7 +43,16 @@ impl Remote {
     fn hear(&self, slices: &[IoSlice<'_>]) -> usize {
         let n = self.peer().hear(slices);
         self.wake_reader();
+        let hook = self.during_write.lock().unwrap().take();
+        if let Some(hook) = hook {
+            hook();
+        }
         n
+    }
+
+    /// Does this during the next write, as another thread might.
+    pub(crate) fn during_write(&self, hook: impl FnOnce() + Send + 'static) {
+        *self.during_write.lock().unwrap() = Some(Box::new(hook));
     }
 
     /// Wakes whoever waits to read what there is.

@@ -105,11 +105,11 @@ impl Outbox {
 
     /// Appends the next frames of the large body whose turn it is: few, for others that have something
     /// to send wait until they are written. If for a while nobody has, and the stream is
-    /// `willing` to take what it is shown, they are more.
+    /// `willing` to take what it is shown, they are more; then it returns true.
     ///
     /// Only to be called behind [`swap`](Self::swap), with the rope that it filled: the body's method
     /// and header are in there.
-    pub(crate) fn take_large(&mut self, rope: &mut Rope, willing: bool) {
+    pub(crate) fn take_large(&mut self, rope: &mut Rope, willing: bool) -> bool {
         if !willing {
             self.large_alone /= 2;
         }
@@ -119,10 +119,10 @@ impl Outbox {
             QUANTUM_ALONE
         };
         let Some(next) = self.large.iter().position(|large| large.headed) else {
-            return;
+            return false;
         };
         let Some(mut large) = self.large.remove(next) else {
-            return;
+            return false;
         };
         let mut taken = 0;
         loop {
@@ -144,6 +144,7 @@ impl Outbox {
         } else {
             self.large_sent(id);
         }
+        quantum > QUANTUM && taken > QUANTUM
     }
 
     /// The most that one body frame can carry.

@@ -27,7 +27,9 @@ fn turn(pair: &mut Pair) -> usize {
     let sent = |pair: &Pair| pair.connection.counters().octets_sent;
     let before = sent(pair);
     assert!(pair.write_once(), "there is more to write");
-    usize::try_from(sent(pair) - before).unwrap()
+    let octets = usize::try_from(sent(pair) - before).unwrap();
+    assert!(octets <= SMALL || pair.core.transmit.is_alone(), "{octets}");
+    octets
 }
 
 /// Writes until turns are large; says how much that took.
