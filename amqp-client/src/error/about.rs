@@ -31,7 +31,15 @@ enum Kind {
 }
 
 impl About {
-    fn new(kind: Kind, first: &str, second: &str) -> Self {
+    fn one(kind: Kind, name: &str) -> Self {
+        Self {
+            kind,
+            names: name.into(),
+            split: name.len(),
+        }
+    }
+
+    fn two(kind: Kind, first: &str, second: &str) -> Self {
         Self {
             kind,
             names: [first, second].concat().into_boxed_str(),
@@ -40,23 +48,23 @@ impl About {
     }
 
     pub(crate) fn queue(name: &str) -> Self {
-        Self::new(Kind::Queue, name, "")
+        Self::one(Kind::Queue, name)
     }
 
     pub(crate) fn exchange(name: &str) -> Self {
-        Self::new(Kind::Exchange, name, "")
+        Self::one(Kind::Exchange, name)
     }
 
     pub(crate) fn virtual_host(name: &str) -> Self {
-        Self::new(Kind::VirtualHost, name, "")
+        Self::one(Kind::VirtualHost, name)
     }
 
     pub(crate) fn binding(queue: &str, exchange: &str) -> Self {
-        Self::new(Kind::Binding, queue, exchange)
+        Self::two(Kind::Binding, queue, exchange)
     }
 
     pub(crate) fn exchanges(destination: &str, source: &str) -> Self {
-        Self::new(Kind::Exchanges, destination, source)
+        Self::two(Kind::Exchanges, destination, source)
     }
 
     /// The things named, the most important first.

@@ -16,8 +16,10 @@ pub(crate) enum Due {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Heartbeat {
-    /// Zero: none are sent and none expected.
-    interval: Duration,
+    /// One is due after so long. Zero: none are sent and none expected.
+    pace: Duration,
+    /// The peer is dead after so long.
+    patience: Duration,
     last_read: Instant,
     last_write: Instant,
 }
@@ -25,7 +27,8 @@ pub(crate) struct Heartbeat {
 impl Heartbeat {
     pub(crate) fn off(now: Instant) -> Self {
         Self {
-            interval: Duration::ZERO,
+            pace: Duration::ZERO,
+            patience: Duration::ZERO,
             last_read: now,
             last_write: now,
         }
@@ -33,7 +36,8 @@ impl Heartbeat {
 
     pub(crate) fn start(&mut self, interval: Duration, now: Instant) {
         *self = Self {
-            interval,
+            pace: interval / 2,
+            patience: interval * 2,
             last_read: now,
             last_write: now,
         };
@@ -48,23 +52,23 @@ impl Heartbeat {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        (!self.interval.is_zero()).then(|| self.send_at().min(self.dead_at()))
+        (!self.pace.is_zero()).then(|| self.send_at().min(self.dead_at()))
     }
 
     fn send_at(&self) -> Instant {
-        self.last_write + self.interval / 2
+        self.last_write + self.pace
     }
 
     fn dead_at(&self) -> Instant {
-        self.last_read + self.interval * 2
+        self.last_read + self.patience
     }
 
     pub(crate) fn due(&mut self, now: Instant) -> Due {
-        if self.interval.is_zero() {
+        if self.pace.is_zero() {
             Due::Nothing
         } else if now >= self.dead_at() {
             Due::PeerDead {
-                silence: self.interval * 2,
+                silence: self.patience,
             }
         } else if now >= self.send_at() {
             self.last_write = now;

@@ -195,7 +195,10 @@ impl Outbox {
             return None;
         }
         // What was sent before it without waiting has been done as well.
-        let slot = channel.in_flight.drain(..=waiting).next_back();
+        for _ in 0..waiting {
+            channel.in_flight.pop_front();
+        }
+        let slot = channel.in_flight.pop_front();
         self.release(id);
         slot
     }
