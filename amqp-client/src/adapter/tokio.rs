@@ -18,7 +18,7 @@ const READS_PER_POLL: usize = 4;
 const WRITES_PER_POLL: usize = 8;
 /// So much written in one poll is enough: what has come meanwhile should be looked at, and publishers
 /// that were called need time to queue more than a few messages.
-const OCTETS_PER_POLL: usize = 128 * 1024;
+const OCTETS_PER_POLL: usize = 64 * 1024;
 /// The same for a large body that leaves while there is nobody else: two pieces.
 const OCTETS_ALONE: usize = 1024 * 1024 + OCTETS_PER_POLL;
 /// So much is read at most once writing has failed: more than systems usually hold of one connection

@@ -10,7 +10,7 @@
 //! * [`prepare`](crate::Publisher::prepare) what stays the same.
 //! * Bodies of 16 KiB and more are written from where they lie if they are `Bytes`, `Vec<u8>` or `String`
 //!   that you hand over; borrowed ones are copied once. Smaller ones are always copied: that is cheaper.
-//! * Large and small messages may share a connection: a large body is written frame by frame, and small
+//! * Large and small messages may share a connection: a large body is written piece by piece, and small
 //!   messages of other channels pass between.
 //!
 //! # Consuming faster
@@ -46,7 +46,7 @@
 //!
 //! [`Connection::limits`](crate::Connection::limits) tells what was agreed: the lower of both wishes.
 //!
-//! * [`frame_max`](crate::ConnectionOptions::frame_max), 128 KiB: bodies are cut into frames of this size.
+//! * [`frame_max`](crate::ConnectionOptions::frame_max), 128 KiB: bodies are cut into frames of at most this size.
 //!   Headers are not: properties with all headers must fit one frame. Larger frames are not faster.
 //! * [`channel_max`](crate::ConnectionOptions::channel_max), 2047: channels open at once.
 //! * [`heartbeat`](crate::ConnectionOptions::heartbeat), 60 s: see [`connecting`](super::connecting).

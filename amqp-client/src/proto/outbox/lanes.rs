@@ -15,8 +15,14 @@ use crate::proto::rope::Rope;
 /// are called one after the other by the task that writes.
 const WAKE_PER_SWAP: usize = 64;
 
-/// So much of a large body leaves in one turn: a frame of the usual size, several smaller ones, or
-/// one that is larger.
+/// So much of a large body leaves in one turn while others send: half a frame of the usual size. They
+/// wait for one on its way out and for one before their answer is read, and the broker keeps up.
+const QUANTUM_BESIDE: usize = 64 * 1024;
+
+/// Others no longer send once so many octets of large bodies have left since.
+const BESIDE: usize = 1024 * 1024;
+
+/// So much leaves then: a frame of the usual size, or several smaller ones.
 const QUANTUM: usize = 128 * 1024;
 
 /// So much, while nothing but large bodies is sent. The reader at the other end is woken less often,
@@ -113,11 +119,13 @@ impl Outbox {
         if !willing {
             self.large_alone /= 2;
         }
-        let quantum = if self.large_alone < ALONE {
-            QUANTUM
-        } else {
-            QUANTUM_ALONE
+        // The most in one turn, and in one frame.
+        let (quantum, most) = match self.large_alone {
+            ..BESIDE => (QUANTUM_BESIDE, QUANTUM_BESIDE - frame::OVERHEAD),
+            BESIDE..ALONE => (QUANTUM, usize::MAX),
+            ALONE.. => (QUANTUM_ALONE, usize::MAX),
         };
+        let most = most.min(self.max_payload());
         let Some(next) = self.large.iter().position(|large| large.headed) else {
             return false;
         };
@@ -126,7 +134,7 @@ impl Outbox {
         };
         let mut taken = 0;
         loop {
-            let len = self.max_payload().min(large.body.len());
+            let len = most.min(large.body.len());
             // A frame larger than the quantum leaves all the same, alone.
             if len == 0 || (taken > 0 && taken + len > quantum) {
                 break;
