@@ -261,10 +261,10 @@ impl Core {
     /// Whether the broker, which has not taken what it was shown, has had us queue more than it may
     /// behind that: to read on would have us queue without bound.
     ///
-    /// Both sides cannot wait for each other to read for ever. Only what answers the broker counts,
-    /// not what publishers, callers and consumers queue, so that it has written a lot and read
-    /// nothing while we read whatever came: a broker that reads between its writes, or publishers
-    /// that send on what they receive, do not come here. It goes on with the next batch that is
+    /// Both sides cannot wait for each other to read for ever. Only what answers the broker counts, and
+    /// what settles its deliveries, not what publishers and callers queue, so that it has written a lot
+    /// and read nothing while we read whatever came: a broker that reads between its writes, or
+    /// publishers that send on what they receive, do not come here. It goes on with the next batch that is
     /// taken; that it is not is what `write_timeout` counts, and heartbeats leave in that batch.
     fn owes_too_much(&self) -> bool {
         !self.transmit.is_empty() && self.link.outbox().owes_too_much()

@@ -1,4 +1,5 @@
-//! What the broker makes us say: `flow-ok`, `cancel-ok`, deliveries given back that nobody took.
+//! What the broker makes us say: `flow-ok`, `cancel-ok`, settlements of what it delivers, deliveries
+//! given back that nobody took.
 //!
 //! All else in the outbox is bounded by what the program does: publishers wait for room, there are no
 //! more requests than callers, and no more `close-ok` than channels were opened. Answers are as many
@@ -8,6 +9,9 @@
 //! in the small lane   more than that: nothing is read until the broker has taken some
 //! parked              more than that: the connection ends, for what they wait for may have to be read
 //! ```
+//!
+//! Settlements that are parked are not counted: a program may settle as much as it likes within one
+//! transaction.
 
 use super::{OutChannel, Outbox, Refused, Wake};
 
@@ -32,10 +36,11 @@ impl Outbox {
         id: u16,
         queue: impl FnOnce(&mut Self) -> Result<Wake, Refused>,
     ) -> (Wake, bool) {
-        let (small, aside) = (self.small.len(), self.aside);
+        let (small, aside, counted) = (self.small.len(), self.aside, self.answers.small);
         // A channel that takes nothing any more needs no answer.
         let wake = queue(self).unwrap_or_default();
-        self.answers.small += self.small.len().saturating_sub(small);
+        // A settlement has counted itself.
+        self.answers.small = counted + self.small.len().saturating_sub(small);
         let parked = self.aside.saturating_sub(aside);
         if let Some(channel) = self.channels.get_mut(usize::from(id)) {
             channel.parked_answers += parked;
@@ -54,6 +59,12 @@ impl Answers {
     /// The adapter has taken what is in the small lane, or it has been thrown away.
     pub(super) fn taken(&mut self) {
         self.small = 0;
+    }
+
+    /// So many octets of settlements have been queued in the small lane.
+    #[inline]
+    pub(super) fn settled(&mut self, octets: usize) {
+        self.small += octets;
     }
 
     /// So many octets of the channel's line have moved to the small lane. Which of them are answers

@@ -266,6 +266,7 @@ impl Outbox {
             }
             None => {
                 self.counts.frames += 1;
+                self.answers.settled(ACK_LEN);
                 basic::Ack {
                     delivery_tag: tag,
                     multiple: false,
@@ -290,7 +291,8 @@ impl Outbox {
         delivery_tag: u64,
         settlement: Settlement,
     ) -> Result<Wake, Refused> {
-        match settlement {
+        let before = self.small.len();
+        let settled = match settlement {
             Settlement::Ack => self.send(
                 at,
                 &basic::Ack {
@@ -313,7 +315,10 @@ impl Outbox {
                     requeue,
                 },
             ),
-        }
+        };
+        self.answers
+            .settled(self.small.len().saturating_sub(before));
+        settled
     }
 
     /// Tags were or will be settled by number: the count of settled ones means nothing from here on.

@@ -8,8 +8,8 @@ use amqp_spec::{basic, channel, connection, tx};
 use super::pair::{Pair, now, quiet};
 use super::task::Task;
 use super::wire;
-use crate::Channel;
 use crate::error::{ConnectionError, Violation};
+use crate::{Channel, Requeue};
 
 const MIB: usize = 1024 * 1024;
 /// More may neither be read nor wait to be written: the bound, and the last reads.
@@ -96,6 +96,40 @@ fn s9_broker_that_listens_late_is_heard_again_and_answered_each_time() {
         assert_eq!(pair.sent(), ["1 channel.flow-ok"]);
         pair.assert_idle();
     }
+}
+
+#[test]
+fn s9_settlements_for_a_broker_that_does_not_listen_are_bounded() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut consumer = pair.consumer(&channel, "tag");
+    pair.write_limit = 0;
+    pair.says(1, &channel::Flow { active: true });
+    pair.show_and_take_nothing();
+    let mut n = 0;
+    while pair.core.wants_read(now()) {
+        let batch = n + 1..=n + 1000;
+        n += 1000;
+        assert!(n < 1_000_000, "it is read on and on");
+        let mut deliveries = pair.deliver(&mut consumer, batch);
+        // Neither refusals nor acks in the wrong order can be merged.
+        while let Some(last) = deliveries.pop() {
+            if last.delivery_tag() % 2 == 0 {
+                last.ack().unwrap();
+            } else {
+                last.nack(Requeue::Yes).unwrap();
+            }
+        }
+    }
+    assert!(n > 100_000, "{n}");
+    assert!(queued(&pair) < MOST, "{}", queued(&pair));
+    // None is lost, and it goes on.
+    pair.sent_octets();
+    listens(&mut pair);
+    assert!(pair.core.wants_read(now()));
+    let sent = pair.sent();
+    let settles =
+        |line: &&String| line.starts_with("1 basic.ack") || line.starts_with("1 basic.nack");
+    assert_eq!(sent.iter().filter(settles).count() as u64, n);
 }
 
 #[test]
