@@ -254,7 +254,8 @@ impl Diagnosis {
                  certificate"
             }
             Self::HungUpAtStart => {
-                "does this port expect TLS? A broker that is stopping or full hangs up here as well"
+                "does this port expect TLS, or a client certificate? A broker that is stopping or \
+                 full hangs up here as well"
             }
             Self::SilentAtStart => {
                 "is this the AMQP port, and without TLS? What listens there waits for something \
