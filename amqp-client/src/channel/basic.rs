@@ -279,11 +279,7 @@ impl Channel {
 
     fn settle_by_number<'m, M: TypedMethod<'m>>(&self, method: &M) -> Result<(), ChannelError> {
         let shared = self.shared();
-        let mut outbox = shared.link.outbox();
-        let sent = outbox
-            .stop_merging_acks(shared.at)
-            .and_then(|()| outbox.send(shared.at, method));
-        drop(outbox);
+        let sent = shared.link.outbox().settle_by_number(shared.at, method);
         sent.map_err(|refused| shared.explain(refused))?.now();
         Ok(())
     }

@@ -34,7 +34,8 @@ impl Transmit {
         self.rope.contiguous(self.written)
     }
 
-    /// Whether it is a large piece of a large body, as there are while nothing else is sent.
+    /// Whether it is a large piece of a large body, as there are while nothing else is sent. Another
+    /// one may follow before the stream is read again: nobody waits for an answer.
     pub fn is_alone(&self) -> bool {
         self.alone
     }

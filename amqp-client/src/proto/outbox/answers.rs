@@ -10,8 +10,8 @@
 //! parked              more than that: the connection ends, for what they wait for may have to be read
 //! ```
 //!
-//! Settlements that are parked are not counted: a program may settle as much as it likes within one
-//! transaction.
+//! Settlements that are parked are not counted, for it is the program that makes its broker wait for
+//! them: nothing but the timeouts bounds those.
 
 use super::{OutChannel, Outbox, Refused, Wake};
 

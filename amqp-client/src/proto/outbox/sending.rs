@@ -291,16 +291,15 @@ impl Outbox {
         delivery_tag: u64,
         settlement: Settlement,
     ) -> Result<Wake, Refused> {
-        let before = self.small.len();
-        let settled = match settlement {
-            Settlement::Ack => self.send(
+        match settlement {
+            Settlement::Ack => self.send_settlement(
                 at,
                 &basic::Ack {
                     delivery_tag,
                     multiple: false,
                 },
             ),
-            Settlement::Nack { requeue } => self.send(
+            Settlement::Nack { requeue } => self.send_settlement(
                 at,
                 &basic::Nack {
                     delivery_tag,
@@ -308,25 +307,38 @@ impl Outbox {
                     requeue,
                 },
             ),
-            Settlement::Reject { requeue } => self.send(
+            Settlement::Reject { requeue } => self.send_settlement(
                 at,
                 &basic::Reject {
                     delivery_tag,
                     requeue,
                 },
             ),
-        };
-        self.answers
-            .settled(self.small.len().saturating_sub(before));
-        settled
+        }
     }
 
-    /// Tags were or will be settled by number: the count of settled ones means nothing from here on.
-    pub(crate) fn stop_merging_acks(&mut self, at: At) -> Result<(), Refused> {
-        let channel = self.channel(at)?;
+    /// Settles by number, which may settle many or none: the count of settled ones means nothing from
+    /// here on.
+    pub(crate) fn settle_by_number<'m, M: TypedMethod<'m>>(
+        &mut self,
+        at: At,
+        method: &M,
+    ) -> Result<Wake, Refused> {
         // A count above any tag never equals one.
-        channel.settled = u64::MAX / 2;
-        Ok(())
+        self.channel(at)?.settled = u64::MAX / 2;
+        self.send_settlement(at, method)
+    }
+
+    fn send_settlement<'m, M: TypedMethod<'m>>(
+        &mut self,
+        at: At,
+        method: &M,
+    ) -> Result<Wake, Refused> {
+        let before = self.small.len();
+        let wake = self.send(at, method)?;
+        self.answers
+            .settled(self.small.len().saturating_sub(before));
+        Ok(wake)
     }
 
     /// Queues a method on channel 0 that expects a reply.
