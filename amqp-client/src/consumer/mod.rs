@@ -45,7 +45,9 @@ pub use self::offset::StreamOffset;
 /// A stream of deliveries.
 ///
 /// Ends with `None` if the program ended it, by [`cancel`](Self::cancel) or by closing the channel or
-/// the connection; ends with one error, then `None`, if anybody else did. Dropping it cancels it at
+/// the connection; ends with one error, then `None`, if anybody else did. What it took over before
+/// the channel or the connection ended may come first, at most a prefetch of it; the broker delivers
+/// that again, and settling it fails, which is the sign to stop. Dropping it cancels it at
 /// the broker, in the background, and gives back what it has not yielded, unless it takes deliveries
 /// without acknowledging them: those are lost. Keeps its channel open.
 ///

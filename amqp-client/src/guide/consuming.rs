@@ -87,6 +87,10 @@
 //! tried once more, then rejected, unless [`on_failure`](crate::Handling::on_failure) says otherwise.
 //! `examples/handlers.rs` is a whole program.
 //!
+//! When the channel or the connection ends, the broker delivers again what was not acknowledged. No
+//! handler is begun for it any more, those that run finish, and `handle` tells the end right behind
+//! them.
+//!
 //! # In tasks of one's own
 //!
 //! Deliveries can be handled in tasks; the prefetch is then the number of tasks:
@@ -130,6 +134,10 @@
 //! then the stream ends. Dropping a consumer cancels it as well and gives back what it has not yielded.
 //! Deliveries that are being handled can be settled afterwards in either case, as long as the channel
 //! is open. `examples/graceful_shutdown.rs` is the whole sequence.
+//!
+//! When the channel or the connection ends by itself, `next` may still yield what it had taken over
+//! before, at most a prefetch of it. The broker delivers all of that again, so stop at the first
+//! `ack` that fails, as `delivery.ack()?` does.
 //!
 //! # Without acknowledgements
 //!

@@ -14,8 +14,10 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
+
+use crate::proto::sync::{lock, touch};
 
 /// What a panic leaves behind.
 pub(crate) type Panic = Box<dyn Any + Send>;
@@ -97,7 +99,7 @@ impl<F: Future, T> Jobs<F, T> {
                 break;
             };
             // Reads what came before a wake-up that found it raised still.
-            slot.signal.raised.swap(false, Ordering::AcqRel);
+            touch(&slot.signal.raised).swap(false, Ordering::SeqCst);
             let Some((mut future, token)) = slot.job.take() else {
                 continue;
             };
@@ -138,8 +140,7 @@ struct Queue {
 
 impl Ready {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        // Nothing panics while holding the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Calls the task when a slot becomes ready; says how many are.
@@ -168,7 +169,7 @@ struct Signal {
 
 impl Signal {
     fn raise(&self) {
-        if self.raised.swap(true, Ordering::AcqRel) {
+        if touch(&self.raised).swap(true, Ordering::SeqCst) {
             return;
         }
         let mut queue = self.ready.queue();

@@ -8,7 +8,14 @@
 //!
 //! Everything happens in the one future that the caller polls: there are no tasks, so that any
 //! executor will do. Nothing here knows what AMQP looks like on the wire.
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `jobs` | the handlers that run |
+//! | `ending` | the end of the channel, which nothing is begun behind |
+//! | `verdict` | what handlers say, and what is made of it |
 
+mod ending;
 mod jobs;
 mod verdict;
 
@@ -22,6 +29,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+use self::ending::Ending;
 use self::jobs::{Jobs, Panic};
 use crate::channel::Channel;
 use crate::consumer::{ConsumeError, Consumer};
@@ -82,6 +90,7 @@ impl Consumer {
         F: Future<Output: Verdict>,
     {
         Handling {
+            ending: Ending::of(self.channel()),
             consumer: Some(self),
             jobs: Jobs::new(),
             handler,
@@ -99,6 +108,12 @@ impl Consumer {
 /// Messages being handled; see [`Consumer::handle`]. A future that ends with a summary when the
 /// consumer has ended and all handlers have.
 ///
+/// When the channel or the connection ends, however it does, the broker delivers what was not
+/// acknowledged again, so that no handler is begun for what has come by then and waits: it would do
+/// for certain what another one does again. Handlers that run finish, and the summary follows them at
+/// once. A consumer that was cancelled while its channel lives is different: what has come by then
+/// is handled and settled, and the summary comes behind it.
+///
 /// # Cancel safety
 ///
 /// If the future is dropped, the consumer is cancelled, handlers that were running are dropped where
@@ -108,6 +123,7 @@ pub struct Handling<H, F, S = future::Pending<()>> {
     /// Gone once nothing more is to be taken. Dropped before the jobs: it is cancelled before they
     /// give their messages back, lest those come here again.
     consumer: Option<Consumer>,
+    ending: Ending,
     jobs: Jobs<F, Unsettled>,
     handler: H,
     stop: Option<Pin<Box<S>>>,
@@ -168,6 +184,7 @@ impl<H, F, S> Handling<H, F, S> {
     pub fn until<T: Future>(self, stop: T) -> Handling<H, F, T> {
         Handling {
             consumer: self.consumer,
+            ending: self.ending,
             jobs: self.jobs,
             handler: self.handler,
             stop: Some(Box::pin(stop)),
@@ -240,6 +257,10 @@ where
             let Some(consumer) = &mut self.consumer else {
                 return;
             };
+            // The end is told by whoever watches for it.
+            if self.ending.has_begun() {
+                return;
+            }
             match Pin::new(consumer).poll_next(context) {
                 Poll::Pending => return,
                 Poll::Ready(None) => self.end(HandlingEnd::Cancelled),
@@ -283,6 +304,11 @@ where
             if stop.is_some_and(|stop| stop.as_mut().poll(context).is_ready()) {
                 this.stop = None;
                 this.end(HandlingEnd::Stopped);
+            }
+            if this.consumer.is_some() {
+                if let Poll::Ready(end) = this.ending.poll(context) {
+                    this.end(end);
+                }
             }
             this.begin(context);
             match this.jobs.poll_next(context) {

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_core::Stream;
@@ -21,6 +21,7 @@ use super::error::RpcError;
 use crate::consumer::{Automatic, ConsumeError, Consumer};
 use crate::delivery::Received;
 use crate::error::ChannelError;
+use crate::proto::sync::lock;
 
 /// The calls of one client.
 #[derive(Debug)]
@@ -77,8 +78,7 @@ impl Pending {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while holding the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// One more call.

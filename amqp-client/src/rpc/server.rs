@@ -142,7 +142,8 @@ impl<S: Future> RpcServer<S> {
         }
     }
 
-    /// Answers requests until the server is stopped, or the consumer or the replies' channel ends.
+    /// Answers requests until the server is stopped, or the consumer or the replies' channel ends: what
+    /// has come and was not begun is left to the broker then, as with [`Handling`](crate::Handling).
     ///
     /// A request without an address for the reply is handled and acknowledged all the same.
     ///

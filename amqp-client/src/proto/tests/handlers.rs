@@ -381,3 +381,111 @@ fn many_ready_handlers_leave_others_their_turn() {
     assert!((5..20).contains(&turns), "{turns} turns");
     assert_eq!(pair.sent(), ["1 basic.ack 1000 multiple"]);
 }
+
+/// Begins each message and waits for the door; says how many were begun.
+fn begun_behind(door: &Door) -> (Rc<RefCell<u64>>, impl FnMut(Received) -> DoorPass) {
+    let begun = Rc::new(RefCell::new(0));
+    let (counter, door) = (Rc::clone(&begun), door.clone());
+    let handler = move |_: Received| -> DoorPass {
+        *counter.borrow_mut() += 1;
+        Box::pin(door.clone().pass())
+    };
+    (begun, handler)
+}
+
+type DoorPass = std::pin::Pin<Box<dyn Future<Output = ()>>>;
+
+#[test]
+fn f29_nothing_is_begun_for_what_has_come_when_the_channel_or_the_connection_ends() {
+    fn channel(pair: &mut Pair) {
+        pair.feed(&wire::channel_close(1));
+    }
+    fn connection(pair: &mut Pair) {
+        pair.feed(&wire::connection_close());
+    }
+    fn stream(pair: &mut Pair) {
+        pair.eof();
+    }
+    for end in [channel, connection, stream] {
+        let (mut pair, _channel, consumer) = consuming();
+        let door = Door::default();
+        let (begun, handler) = begun_behind(&door);
+        let mut handling = Task::start(consumer.handle(handler).concurrency(2));
+        let messages: Vec<u8> = (1..=200).flat_map(|n| message(n, false, "x")).collect();
+        pair.feed(&messages);
+        assert!(handling.run().is_pending());
+        assert_eq!(*begun.borrow(), 2);
+        end(&mut pair);
+        assert!(handling.is_due(), "the end is told though no more may run");
+        assert!(handling.run().is_pending(), "those that run finish");
+        door.open();
+        let handled = handling.ready();
+        assert_eq!(*begun.borrow(), 2);
+        assert_eq!((handled.handled, handled.unsettled), (2, 2), "{handled:?}");
+        assert_eq!(handled.given_back, 198);
+        assert!(matches!(handled.end, HandlingEnd::Failed(_)), "{handled:?}");
+    }
+}
+
+#[test]
+fn f29_nothing_is_begun_for_a_cancelled_consumer_when_the_channel_has_ended() {
+    let (mut pair, _channel, consumer) = consuming();
+    let door = Door::default();
+    let (begun, handler) = begun_behind(&door);
+    let mut handling = Task::start(consumer.handle(handler));
+    let messages: Vec<u8> = (1..=3).flat_map(|n| message(n, false, "x")).collect();
+    pair.feed(&messages);
+    let consumer_tag = wire::short("c");
+    let no_wait = true;
+    pair.says(
+        1,
+        &amqp_spec::basic::Cancel {
+            consumer_tag,
+            no_wait,
+        },
+    );
+    assert!(handling.run().is_pending());
+    pair.feed(&wire::channel_close(1));
+    assert!(handling.run().is_pending());
+    door.open();
+    let handled = handling.ready();
+    assert_eq!((*begun.borrow(), handled.given_back), (1, 2));
+    let Err(ConsumeError::Channel(ChannelError::ClosedByBroker(_))) = handled.result() else {
+        panic!("the broker has closed the channel");
+    };
+}
+
+#[test]
+fn f29_nothing_is_begun_while_the_program_closes() {
+    let (mut pair, _channel, consumer) = consuming();
+    let door = Door::default();
+    let (begun, handler) = begun_behind(&door);
+    let mut handling = Task::start(consumer.handle(handler));
+    pair.feed(&[message(1, false, "x"), message(2, false, "x")].concat());
+    assert!(handling.run().is_pending());
+    let connection = pair.connection.clone();
+    let mut closing = Task::start(async move { connection.close().await });
+    door.open();
+    assert!(handling.run().is_pending(), "the broker has not answered");
+    assert_eq!(*begun.borrow(), 1);
+    pair.sent();
+    pair.says(0, &amqp_spec::connection::CloseOk {});
+    closing.ready().unwrap();
+    let handled = handling.ready();
+    assert_eq!((*begun.borrow(), handled.unsettled), (1, 1));
+    assert!(matches!(handled.end, HandlingEnd::Cancelled), "{handled:?}");
+    handled.result().unwrap();
+}
+
+#[test]
+fn who_handles_leaves_nothing_on_the_list_of_those_who_wait_for_the_end() {
+    let (_pair, channel, consumer) = consuming();
+    let stop = Door::default();
+    let handling = consumer.handle(|_| ready(())).until(stop.clone().pass());
+    let mut handling = Task::start(handling);
+    assert_eq!(channel.shared().n_watchers(), 1);
+    stop.open();
+    assert!(matches!(handling.ready().end, HandlingEnd::Stopped));
+    drop(handling);
+    assert_eq!(channel.shared().n_watchers(), 0);
+}

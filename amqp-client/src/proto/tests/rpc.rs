@@ -490,3 +490,30 @@ fn a_server_whose_replies_fail_stops_and_gives_requests_back() {
     assert_eq!(served.handled.acked, 0);
     assert!(served.result().is_err());
 }
+
+#[test]
+fn f29_a_server_begins_nothing_when_its_channel_has_ended() {
+    let mut pair = Pair::open();
+    let requests = pair.channel();
+    let requests = pair.consumer(&requests, "c");
+    let replies = pair.publisher();
+    let begun = std::cell::Cell::new(0);
+    let serving = RpcServer::new(requests, replies).serve(|request| {
+        begun.set(begun.get() + 1);
+        echo(request)
+    });
+    let mut serving = Task::start(serving);
+    let requests: Vec<u8> = (1..=9).flat_map(|n| request(n, "there", "x")).collect();
+    pair.feed(&requests);
+    assert!(serving.run().is_pending());
+    pair.feed(&wire::channel_close(1));
+    assert!(serving.run().is_pending(), "a reply is under way");
+    pair.feed(&wire::ack(2, 1, false));
+    let served = serving.ready();
+    assert_eq!((begun.get(), served.replied), (1, 1));
+    assert_eq!(
+        (served.handled.unsettled, served.handled.given_back),
+        (1, 8)
+    );
+    assert!(served.result().is_err());
+}

@@ -1,0 +1,57 @@
+//! The end of the channel that messages come from, or of its connection.
+//!
+//! What has come and waits to be handled is delivered again then, and can be settled no more: nothing
+//! is begun from when the channel or the connection is being closed, and the end is told as soon as it
+//! is there, also while as many handlers run as may.
+
+use std::task::{Context, Poll};
+
+use super::HandlingEnd;
+use crate::channel::Channel;
+use crate::consumer::ConsumeError;
+use crate::error::{ChannelError, ConnectionError};
+
+/// Watches a channel for its end.
+#[derive(Debug)]
+pub(super) struct Ending {
+    channel: Channel,
+    /// On the list of those who wait for the end.
+    place: Option<u64>,
+}
+
+impl Ending {
+    pub(super) fn of(channel: &Channel) -> Self {
+        let channel = channel.clone();
+        let place = None;
+        Self { channel, place }
+    }
+
+    /// Whether nothing of what has come can be settled any more.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.channel.is_open()
+    }
+
+    /// Ready when the channel has ended.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<HandlingEnd> {
+        let shared = self.channel.shared();
+        shared.poll_end(&mut self.place, context).map(told)
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.channel.shared().forget_watcher(place);
+        }
+    }
+}
+
+/// Whose doing it was.
+fn told(cause: ChannelError) -> HandlingEnd {
+    match cause {
+        ChannelError::Closed | ChannelError::Connection(ConnectionError::Closed) => {
+            HandlingEnd::Cancelled
+        }
+        cause => HandlingEnd::Failed(ConsumeError::Channel(cause)),
+    }
+}
