@@ -1,13 +1,10 @@
-//! Input that is large, deep or nested on purpose: refused soon, and with little said.
+//! Input that is large, deep or nested on purpose: refused at a cost that grows as the input does,
+//! and with little said.
 
-use std::time::{Duration, Instant};
+use amqp_codegen::{ParseOptions, Report};
 
-use amqp_codegen::Report;
-
+use crate::growth;
 use crate::support::{Input, parse_inputs, parse_text};
-
-/// Far more than any of these needs even unoptimised, far less than anything quadratic.
-const SOON: Duration = Duration::from_secs(10);
 
 /// No report on a hostile file is longer than people read.
 const MAX_REPORT: usize = 100_000;
@@ -15,9 +12,7 @@ const MAX_REPORT: usize = 100_000;
 #[track_caller]
 fn refused(name: &str, text: impl Into<Vec<u8>>) -> Report {
     let text = text.into();
-    let before = Instant::now();
-    let report = parse_text(name, text).unwrap_err();
-    assert!(before.elapsed() < SOON, "took {:?}", before.elapsed());
+    let report = growth::bounded(text.len(), || parse_text(name, text)).unwrap_err();
     assert!(report.to_string().len() < MAX_REPORT);
     report
 }
@@ -26,6 +21,17 @@ fn refused(name: &str, text: impl Into<Vec<u8>>) -> Report {
 fn refused_as(name: &str, text: impl Into<Vec<u8>>, found: &str) {
     let report = refused(name, text);
     assert_eq!(report.faults()[0].found(), found, "{report}");
+}
+
+/// Checks that a text of so many parts is refused, whatever it is refused for, at a cost that grows
+/// as they do.
+#[track_caller]
+fn refused_evenly<T: Into<Vec<u8>>>(name: &str, n_parts: usize, make: impl Fn(usize) -> T) {
+    let inputs = |n_parts| [Input::new(name, make(n_parts))];
+    refused(name, make(n_parts));
+    growth::even(name, n_parts, inputs, |inputs| {
+        assert!(parse_inputs(inputs, &ParseOptions::new()).is_err());
+    });
 }
 
 /// Bytes without any pattern, the same each time.
@@ -45,41 +51,57 @@ fn noise(len: usize) -> Vec<u8> {
 const HEAD: &str = r#"<amqp major="0" minor="9" revision="1" port="5672">"#;
 
 #[test]
-fn fifty_megabytes_of_garbage() {
+fn fifty_megabytes_of_garbage_are_refused_before_they_are_read() {
     const LEN: usize = 50 << 20;
-    refused_as("noise", noise(LEN), "a file of 52428800 octets");
-    refused_as("noise.toml", noise(LEN), "a file of 52428800 octets");
-    refused_as("zeros", vec![0; LEN], "a file of 52428800 octets");
-    refused_as("xml", "<".repeat(LEN), "a file of 52428800 octets");
+    #[track_caller]
+    fn unread(name: &str, text: Vec<u8>) {
+        // No memory for what is in it.
+        let report = growth::bounded(0, || parse_text(name, text)).unwrap_err();
+        assert_eq!(report.faults()[0].found(), "a file of 52428800 octets");
+    }
+    unread("noise", noise(LEN));
+    unread("noise.toml", noise(LEN));
+    unread("zeros", vec![0; LEN]);
+    unread("xml", "<".repeat(LEN).into_bytes());
 }
 
 #[test]
-fn garbage_of_bearable_size() {
+fn garbage_of_the_largest_size() {
     const LEN: usize = 4 << 20;
     refused("noise", noise(LEN));
     refused_as("zeros", vec![0; LEN], "neither XML nor JSON");
     refused_as("space", vec![b' '; LEN], "a file of nothing but space");
-    refused("tags", "<".repeat(LEN));
-    refused("braces", "{".repeat(LEN));
-    refused("quote", format!("{{\"{}", "\\".repeat(LEN - 2)));
-    refused("comment", format!("<!--{}", "-".repeat(LEN - 4)));
-    refused("text", format!("<amqp>{}", "x".repeat(LEN - 6)));
     refused("ampersands", format!("<amqp>{}", "&".repeat(LEN - 6)));
-    refused(
-        "references",
-        format!("<amqp>{}", "&amp;".repeat(LEN / 5 - 2)),
-    );
+}
+
+#[test]
+fn garbage_of_bearable_size_costs_what_its_length_does() {
+    const LEN: usize = 1 << 20;
+    refused_evenly("space", LEN, |len| vec![b' '; len]);
+    refused_evenly("tags", LEN, |len| "<".repeat(len));
+    refused_evenly("braces", LEN, |len| "{".repeat(len));
+    refused_evenly("quote", LEN, |len| format!("{{\"{}", "\\".repeat(len)));
+    refused_evenly("comment", LEN, |len| format!("<!--{}", "-".repeat(len)));
+    refused_evenly("text", LEN, |len| format!("<amqp>{}", "x".repeat(len)));
+    refused_evenly("lines", LEN, |len| format!("<amqp>{}", "\n".repeat(len)));
+    refused_evenly("ampersands", LEN, |len| {
+        format!("<amqp>{}", "&".repeat(len))
+    });
+    refused_evenly("references", LEN / 5, |count| {
+        format!("<amqp>{}", "&amp;".repeat(count))
+    });
 }
 
 #[test]
 fn garbage_behind_a_good_beginning() {
+    let printable = |len| -> Vec<u8> { noise(len).iter().map(|byte| byte % 95 + b' ').collect() };
     refused("noise.xml", [HEAD.as_bytes(), &noise(1 << 20)].concat());
-    let latin1: Vec<u8> = noise(1 << 20).iter().map(|byte| byte % 95 + b' ').collect();
-    refused("printable.xml", [HEAD.as_bytes(), &latin1].concat());
-    refused(
-        "printable.json",
-        [b"{\"classes\": [", latin1.as_slice()].concat(),
-    );
+    refused_evenly("printable.xml", 1 << 20, |len| {
+        [HEAD.as_bytes(), &printable(len)].concat()
+    });
+    refused_evenly("printable.json", 1 << 20, |len| {
+        [b"{\"classes\": [", printable(len).as_slice()].concat()
+    });
 }
 
 #[test]
@@ -100,48 +122,66 @@ fn deep_nesting() {
         "values nested too deeply",
     );
     // Brackets in strings do not nest.
-    let text = format!("{{\"copyright\": \"{}\"}}", "[\\\"".repeat(1 << 18));
-    refused_as("json", text, "a specification without `major-version`");
+    let text = |count| format!("{{\"copyright\": \"{}\"}}", "[\\\"".repeat(count));
+    refused_as(
+        "json",
+        text(1 << 18),
+        "a specification without `major-version`",
+    );
+    refused_evenly("brackets.json", 1 << 18, text);
 }
 
 #[test]
 fn wide_rather_than_deep() {
-    let many = |part: &str, count: usize| format!("{HEAD}{}</amqp>", part.repeat(count));
-    refused_as("xml", many("<doc/>", 500_000), "too many elements");
-    let attributes: String = (0..200_000).map(|n| format!(" a{n}=\"\"")).collect();
-    refused_as("xml", format!("<amqp{attributes}/>"), "too many attributes");
-    let keys: String = (0..200_000).map(|n| format!("\"a{n}\":0,")).collect();
-    refused_as(
-        "json",
-        format!("{{{keys}\"b\":0}}"),
-        "a specification of 200001 members",
-    );
-    let items = "[\"a\",\"bit\"],".repeat(200_000);
-    let text = format!("{{\"domains\": [{items}[]]}}");
-    let report = refused("json", text);
+    let elements = |count| format!("{HEAD}{}</amqp>", "<doc/>".repeat(count));
+    refused_as("xml", elements(500_000), "too many elements");
+    refused_evenly("elements.xml", 500_000, elements);
+    let attributes = |count| {
+        let attributes: String = (0..count).map(|n| format!(" a{n}=\"\"")).collect();
+        format!("<amqp{attributes}/>")
+    };
+    refused_as("xml", attributes(200_000), "too many attributes");
+    refused_evenly("attributes.xml", 200_000, attributes);
+    let keys = |count| {
+        let keys: String = (0..count).map(|n| format!("\"a{n}\":0,")).collect();
+        format!("{{{keys}\"b\":0}}")
+    };
+    refused_as("json", keys(200_000), "a specification of 200001 members");
+    refused_evenly("keys.json", 200_000, keys);
+    let items = |count| {
+        let items = "[\"a\",\"bit\"],".repeat(count);
+        format!("{{\"domains\": [{items}[]]}}")
+    };
+    let report = refused("json", items(200_000));
     assert!(
         report
             .faults()
             .iter()
             .any(|fault| fault.found().ends_with("of 200001 items"))
     );
+    refused_evenly("items.json", 200_000, items);
 }
 
 #[test]
 fn as_many_of_everything_as_there_may_be() {
-    let constants: String = (0..9_000)
-        .map(|n| format!("<constant name=\"c{n}\" value=\"{n}\"/>"))
-        .collect();
-    let xml = format!("{HEAD}{constants}</amqp>");
-    let twice = [Input::new("a.xml", xml.clone()), Input::new("b.xml", xml)];
-    let before = Instant::now();
-    let specification = parse_inputs(&twice, &amqp_codegen::ParseOptions::new()).unwrap();
+    let twice = |count| {
+        let constants: String = (0..count)
+            .map(|n| format!("<constant name=\"c{n}\" value=\"{n}\"/>"))
+            .collect();
+        let xml = format!("{HEAD}{constants}</amqp>");
+        [Input::new("a.xml", xml.clone()), Input::new("b.xml", xml)]
+    };
+    growth::even("constants in two views", 9_000, twice, |inputs| {
+        parse_inputs(inputs, &ParseOptions::new()).unwrap();
+    });
+    let specification = parse_inputs(&twice(9_000), &ParseOptions::new()).unwrap();
     assert_eq!(specification.constants.len(), 9_000);
-    let chain: String = (0..9_000)
-        .map(|n| format!("<domain name=\"d{n}\" type=\"d{}\"/>", n + 1))
-        .collect();
-    refused("xml", format!("{HEAD}{chain}</amqp>"));
-    assert!(before.elapsed() < 2 * SOON);
+    refused_evenly("chain.xml", 9_000, |count| {
+        let chain: String = (0..count)
+            .map(|n| format!("<domain name=\"d{n}\" type=\"d{}\"/>", n + 1))
+            .collect();
+        format!("{HEAD}{chain}</amqp>")
+    });
 }
 
 #[test]
@@ -172,20 +212,28 @@ fn entities_are_never_expanded() {
 
 #[test]
 fn overlays_are_no_way_in_either() {
-    let good = || Input::new("good.xml", format!("{HEAD}</amqp>"));
-    let texts = [
-        "[".repeat(1 << 20),
-        "a.".repeat(1 << 20) + "b = 1",
-        format!("a = {}", "[".repeat(1 << 20)),
-        format!("a = {}", "{a=".repeat(1 << 18)),
-        "[[correct]]\n".repeat(50_000),
-        "\"\"\"".repeat(1 << 19),
-    ];
-    for text in texts {
-        let before = Instant::now();
-        let inputs = [good(), Input::new("bad.toml", text)];
-        let report = parse_inputs(&inputs, &amqp_codegen::ParseOptions::new()).unwrap_err();
-        assert!(before.elapsed() < SOON, "took {:?}", before.elapsed());
+    #[track_caller]
+    fn refused_with(what: &str, n_parts: usize, make: impl Fn(usize) -> String) {
+        let inputs = |n_parts| {
+            let good = Input::new("good.xml", format!("{HEAD}</amqp>"));
+            [good, Input::new("bad.toml", make(n_parts))]
+        };
+        let bad = inputs(n_parts);
+        let read = || parse_inputs(&bad, &ParseOptions::new());
+        let report = growth::bounded(bad[1].text.len(), read).unwrap_err();
         assert!(report.to_string().len() < MAX_REPORT);
+        growth::even(what, n_parts, inputs, |inputs| {
+            assert!(parse_inputs(inputs, &ParseOptions::new()).is_err());
+        });
     }
+    refused_with("brackets", 1 << 18, |count| "[".repeat(count));
+    refused_with("dots", 1 << 18, |count| "a.".repeat(count) + "b = 1");
+    refused_with("arrays", 1 << 17, |count| {
+        format!("a = {}", "[".repeat(count))
+    });
+    refused_with("tables", 1 << 16, |count| {
+        format!("a = {}", "{a=".repeat(count))
+    });
+    refused_with("corrections", 50_000, |count| "[[correct]]\n".repeat(count));
+    refused_with("quotes", 1 << 19, |count| "\"\"\"".repeat(count));
 }

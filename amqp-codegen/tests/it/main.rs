@@ -13,6 +13,7 @@
 mod accepts;
 mod agreement;
 mod corpus;
+mod growth;
 mod hostile;
 mod mutations;
 mod names;
