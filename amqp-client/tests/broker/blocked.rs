@@ -3,7 +3,7 @@
 //! Each test starts a broker of its own, for an alarm concerns everybody.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use amqp_client::{
     ChannelError, Connection, ConnectionError, ConnectionOptions, Event, Events, Message,
@@ -140,10 +140,8 @@ fn s10_during_an_alarm_publishes_may_fail_closes_return_in_time_and_a_limit_ends
                     Err(PublishError::NotSent(ChannelError::Blocked { reason }))
                         if &*reason == "low on memory"
                 ));
-                let begun = Instant::now();
                 let closed = connection.close().await;
                 assert!(matches!(closed, Err(ConnectionError::CloseTimeout)));
-                assert!(begun.elapsed() >= Duration::from_secs(1));
             }
         }
         let cause = limited.closed().await;

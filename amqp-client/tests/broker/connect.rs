@@ -232,9 +232,10 @@ fn heartbeats_keep_an_idle_connection_alive() {
         // three.
         let mut n_octets = 0;
         while n_octets < 8 * 8 {
+            // A read may find several.
             n_octets += reads.recv().await.expect("the stream is gone");
+            assert_eq!(n_octets % 8, 0, "something else than heartbeats came");
         }
-        assert_eq!(n_octets, 8 * 8, "something else than heartbeats came");
         connection.open_channel().await.unwrap();
         connection.close().await.unwrap();
     });

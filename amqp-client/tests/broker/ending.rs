@@ -162,7 +162,7 @@ impl Waiting {
     /// Waits for all, and checks the error that each was given.
     async fn end(self, check: impl Fn(&ConnectionError)) {
         for (name, task) in self.tasks {
-            let error = tokio::time::timeout(Duration::from_secs(30), task).await;
+            let error = tokio::time::timeout(Duration::from_secs(120), task).await;
             let error = error.unwrap_or_else(|_| panic!("{name} still waits"));
             match error.unwrap() {
                 ChannelError::Connection(error) => check(&error),

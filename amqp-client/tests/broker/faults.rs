@@ -250,7 +250,7 @@ fn f14_reply_later_than_the_timeout_reaches_nobody_else() {
         let address = proxy.address();
         let options = site.options().host(address.ip().to_string());
         let options = options.port(address.port());
-        let options = options.request_timeout(Duration::from_secs(3));
+        let options = options.request_timeout(Duration::from_secs(10));
         let connection = Connection::open_with(&options).await.unwrap();
         let channel = connection.open_channel().await.unwrap();
         declare(&channel, "q").await;

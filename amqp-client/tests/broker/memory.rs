@@ -2,7 +2,6 @@
 
 use std::env;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use amqp_client::Message;
 
@@ -68,17 +67,15 @@ async fn measure(site: &crate::support::Site) {
     println!("grown by {} KiB", grown / 1024);
 }
 
-/// Waits until the broker has sent nothing for a while, and says how much it still has. That it
-/// ever stops is what is tested; stopping too early would only test less.
+/// Asks until the broker gives the same answer many times in a row, and says how much it still has.
+/// That it ever stops is what is tested; stopping too early would only test less.
 async fn until_nothing_moves(watcher: &amqp_client::Channel) -> usize {
     let mut left = ready(watcher, "q").await;
-    let mut since = Instant::now();
-    while since.elapsed() < Duration::from_millis(500) {
+    let mut n_equal = 0;
+    while n_equal < 1_000 {
         let now = ready(watcher, "q").await;
-        if now != left {
-            left = now;
-            since = Instant::now();
-        }
+        n_equal = if now == left { n_equal + 1 } else { 0 };
+        left = now;
     }
     left
 }

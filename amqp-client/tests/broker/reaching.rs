@@ -53,20 +53,23 @@ fn s8_f4_network_that_loses_everything_is_noticed_unless_heartbeats_are_off() {
 #[test]
 fn s8_handler_that_blocks_its_task_does_not_cost_the_connection() {
     run_on_threads(async |site| {
-        let options = site.options().heartbeat(Duration::from_secs(1));
-        let connection = Connection::open_with(&options).await.unwrap();
+        let (proxy, connection) = behind_proxy(site, Duration::from_secs(1)).await;
         let channel = connection.open_channel().await.unwrap();
         declare(&channel, "work").await;
         let work = amqp_client::Message::new("slow");
         channel.basic_publish("", "work", &work).await.unwrap();
         let mut consumer = channel.consume("work").await.unwrap();
+        let delivery = consumer.next().await.unwrap().unwrap();
         let handler = tokio::spawn(async move {
-            let delivery = consumer.next().await.unwrap().unwrap();
-            // Longer than the broker waits for a heartbeat: what is tested takes this time.
-            std::thread::sleep(Duration::from_secs(4));
+            // Until eight heartbeats have left, one in half a second: longer than the broker waits.
+            let enough = proxy.to_broker().n_forwarded() + 8 * 8;
+            while proxy.to_broker().n_forwarded() < enough {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             delivery.ack().unwrap();
+            proxy
         });
-        handler.await.unwrap();
+        let _proxy = handler.await.unwrap();
         connection.open_channel().await.unwrap();
         connection.close().await.unwrap();
     });

@@ -249,7 +249,7 @@ fn f16_ack_timeout_of_the_broker_ends_the_consumer_with_its_reason() {
         let mut consumer = channel.consume("q").await.unwrap();
         expect(&mut consumer, "0").await.ack().unwrap();
         let closing = connection.close();
-        tokio::time::timeout(Duration::from_secs(10), closing)
+        tokio::time::timeout(Duration::from_secs(60), closing)
             .await
             .unwrap()
             .unwrap();

@@ -18,7 +18,7 @@ use crate::wire;
 
 /// Fails the test instead of hanging.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    let limit = Duration::from_secs(10);
+    let limit = Duration::from_secs(60);
     tokio::time::timeout(limit, future).await.expect("in time")
 }
 

@@ -24,7 +24,7 @@ use super::{
 const ATTEMPTS: usize = 3;
 
 /// How long a killed process may take to disappear.
-const REAP: Duration = Duration::from_secs(5);
+const REAP: Duration = Duration::from_secs(30);
 
 /// A private broker that runs until it is dropped.
 ///

@@ -33,6 +33,7 @@ pub struct Lane {
     settings: Mutex<Settings>,
     changed: Condvar,
     n_forwarded: AtomicU64,
+    n_lost: AtomicU64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -68,6 +69,7 @@ impl Lane {
             settings: Mutex::default(),
             changed: Condvar::new(),
             n_forwarded: AtomicU64::new(0),
+            n_lost: AtomicU64::new(0),
         }
     }
 
@@ -81,6 +83,12 @@ impl Lane {
     #[must_use]
     pub fn n_forwarded(&self) -> u64 {
         self.n_forwarded.load(Ordering::SeqCst)
+    }
+
+    /// How many octets were [lost](Self::lose) so far, over all connections.
+    #[must_use]
+    pub fn n_lost(&self) -> u64 {
+        self.n_lost.load(Ordering::SeqCst)
     }
 
     /// Holds everything back, without losing it: as soon as the buffers on the way are full, the
@@ -162,6 +170,8 @@ impl Lane {
     pub(super) fn spoil(&self, offset: u64, octets: &mut [u8]) -> (usize, Option<End>) {
         let settings = self.settings();
         if settings.passage == Passage::Lossy {
+            let n_lost = u64::try_from(octets.len()).unwrap_or(0);
+            self.n_lost.fetch_add(n_lost, Ordering::SeqCst);
             return (0, None);
         }
         for (place, mask) in &settings.flips {

@@ -37,7 +37,7 @@ pub use self::lane::{Direction, Lane};
 use self::link::{Link, reset_on_close};
 
 /// How long ending a connection may take.
-const END: Duration = Duration::from_secs(5);
+const END: Duration = Duration::from_secs(30);
 
 /// A proxy between clients and a broker. Dropping it ends its connections and stops listening.
 #[derive(Debug)]

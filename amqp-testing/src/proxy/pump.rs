@@ -4,14 +4,14 @@
 //! for each octet and does not limit how many are under way.
 
 use std::{
-    io::{self, ErrorKind, Read as _, Write as _},
+    io::{self, ErrorKind, Read as _},
     net::Shutdown,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -51,7 +51,7 @@ fn read_all(link: &Link, lane: &Lane, sender: &SyncSender<Chunk>) {
             // The other side is to learn of it in the same way.
             Err(_) => return link.reset(),
         };
-        let due = Instant::now() + lane.current_delay();
+        let due = after(lane.current_delay());
         let octets = buf.get(..n_octets).unwrap_or_default().to_vec();
         if sender.send((due, octets)).is_err() {
             return;
@@ -67,7 +67,11 @@ fn write_all(link: &Link, lane: &Lane, chunks: &Receiver<Chunk>) {
         }
         let (n_passing, end) = lane.spoil(offset, &mut octets);
         let passing = octets.get(..n_passing).unwrap_or_default();
-        if write(link, lane, passing).is_err() {
+        let sink = link.sink(lane.direction());
+        let wait = |pause| {
+            lane.wait_until(after(pause), link);
+        };
+        if write(sink, link, lane, passing, wait).is_err() {
             return link.reset();
         }
         offset += u64::try_from(n_passing).unwrap_or(0);
@@ -84,8 +88,14 @@ fn write_all(link: &Link, lane: &Lane, chunks: &Receiver<Chunk>) {
     }
 }
 
-fn write(link: &Link, lane: &Lane, mut octets: &[u8]) -> io::Result<()> {
-    let mut sink = link.sink(lane.direction());
+/// Writes octets at the pace of the lane, and waits behind each piece as long as that says.
+fn write(
+    mut sink: impl io::Write,
+    link: &Link,
+    lane: &Lane,
+    mut octets: &[u8],
+    mut wait: impl FnMut(Duration),
+) -> io::Result<()> {
     while !octets.is_empty() {
         if !lane.wait_until_open(link) {
             return Ok(());
@@ -104,14 +114,99 @@ fn write(link: &Link, lane: &Lane, mut octets: &[u8]) -> io::Result<()> {
         };
         octets = octets.get(n_written..).unwrap_or_default();
         if let Some(pause) = pause {
-            let pause = pause.saturating_mul(u32::try_from(n_written).unwrap_or(u32::MAX));
-            lane.wait_until(Instant::now() + pause, link);
+            wait(pause.saturating_mul(u32::try_from(n_written).unwrap_or(u32::MAX)));
         }
     }
     Ok(())
 }
 
+/// The moment after this time; one that no clock can tell is far enough away as a century.
+fn after(time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+    Instant::now() + time.min(CENTURY)
+}
+
 fn is_patience_over(error: &io::Error) -> bool {
     use ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::{super::Direction, *};
+
+    /// A client, and the link between it and a broker that says nothing.
+    fn link() -> (TcpStream, TcpListener, Arc<Link>) {
+        let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (proxy, broker) = (listen(), listen());
+        let client = TcpStream::connect(proxy.local_addr().unwrap()).unwrap();
+        let (accepted, _) = proxy.accept().unwrap();
+        let link = Link::connect(accepted, broker.local_addr().unwrap()).unwrap();
+        (client, broker, Arc::new(link))
+    }
+
+    /// What is written at once.
+    #[derive(Default)]
+    struct Pieces(Vec<Vec<u8>>);
+
+    impl io::Write for Pieces {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.push(octets.to_vec());
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The sizes of the pieces in which octets leave, and the pauses behind them.
+    fn written(lane: &Lane, octets: &[u8]) -> (Vec<usize>, Vec<Duration>) {
+        let (_client, _broker, link) = link();
+        let (mut pieces, mut pauses) = (Pieces::default(), Vec::new());
+        write(&mut pieces, &link, lane, octets, |pause| pauses.push(pause)).unwrap();
+        assert_eq!(pieces.0.concat(), octets);
+        (pieces.0.iter().map(Vec::len).collect(), pauses)
+    }
+
+    #[test]
+    fn octets_leave_in_pieces_and_at_their_rate() {
+        let lane = Lane::new(Direction::ToBroker);
+        assert_eq!(written(&lane, &[7; 500]), (vec![500], vec![]));
+        lane.split(200);
+        assert_eq!(written(&lane, &[7; 500]), (vec![200, 200, 100], vec![]));
+        lane.throttle(10_000);
+        let (pieces, pauses) = written(&lane, &[7; 3_000]);
+        assert_eq!(pieces, [200; 15]);
+        assert_eq!(pauses.iter().sum::<Duration>(), Duration::from_millis(300));
+        lane.throttle(0);
+        let second = Duration::from_secs(1);
+        assert_eq!(written(&lane, b"ab"), (vec![1, 1], vec![second; 2]));
+        lane.throttle(u64::MAX);
+        assert_eq!(written(&lane, &[7; 500]).0, [200, 200, 100]);
+    }
+
+    #[test]
+    fn a_delay_holds_for_each_octet_and_does_not_hold_up_reading() {
+        for delay in [Duration::from_secs(86_400), Duration::MAX] {
+            let (mut client, _broker, link) = link();
+            let lane = Lane::new(Direction::ToBroker);
+            lane.delay(delay);
+            let (sender, receiver) = sync_channel(MAX_UNDER_WAY);
+            let reading = Arc::clone(&link);
+            let reader = thread::spawn(move || read_all(&reading, &lane, &sender));
+            for octet in 0..10 {
+                let earliest = after(delay);
+                io::Write::write_all(&mut client, &[octet]).unwrap();
+                // Each is under way although none of those before it has arrived.
+                let (due, octets) = receiver.recv().unwrap();
+                assert_eq!(octets, [octet]);
+                assert!(due >= earliest);
+            }
+            drop(client);
+            reader.join().unwrap();
+        }
+    }
 }

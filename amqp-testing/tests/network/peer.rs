@@ -22,7 +22,7 @@ use amqp_testing::{
 fn connect(peer: &Peer) -> TcpStream {
     let socket = TcpStream::connect(peer.address()).unwrap();
     socket
-        .set_read_timeout(Some(Duration::from_secs(20)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     socket
 }

@@ -128,9 +128,10 @@ mod tests {
     #[test]
     fn working_costs_processor_time() {
         let clock = Clock::start().unwrap();
-        while clock.wall.elapsed() < Duration::from_millis(20) {}
-        let taken = clock.stop().unwrap();
-        assert!(taken.user + taken.system > Duration::ZERO);
+        // However long a busy machine takes to let this thread work.
+        let is_counted = |taken: &Taken| taken.user + taken.system > Duration::ZERO;
+        let mut all = std::iter::repeat_with(|| clock.stop().unwrap());
+        assert!(all.find(is_counted).is_some());
         assert!(Memory::now().unwrap().rss_kb > 0);
     }
 }

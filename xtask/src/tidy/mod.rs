@@ -3,6 +3,7 @@
 //! Each rule is a function from a file's path and text to faults, so that it can be tested on a
 //! line. This file only finds the files and asks the rules.
 
+mod clocks;
 mod documents;
 mod manifests;
 mod rust;
@@ -24,6 +25,7 @@ Checks the house rules that neither the compiler nor clippy know:
   * no unsafe code, no notes to do something later, no paths of one machine
   * no spaces at the end of lines, and a newline at the end of files
   * crates depend on each other in one direction
+  * no test measures a time of the machine
   * links in documents lead to files and headings that are there
   * tests that documents name are there, and those of scenarios are in docs/scenarios.md
 
@@ -126,6 +128,7 @@ fn check_file(file: &File<'_>, root: &Path) -> Vec<Fault> {
     faults.extend(paths_of_one_machine(file));
     if file.has_extension("rs") {
         faults.extend(rust::check(file));
+        faults.extend(clocks::check(file));
     }
     if file.has_extension("md") {
         faults.extend(documents::check(file, root));
