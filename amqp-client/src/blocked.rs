@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::connection::Connection;
 use crate::error::ConnectionError;
-use crate::proto::watchers::Watch;
+use crate::proto::wait::{Sleeper, Watch};
 
 /// What publishing does while the broker has blocked the connection
 /// ([`ConnectionOptions::when_blocked`](crate::ConnectionOptions::when_blocked)).
@@ -58,15 +58,20 @@ impl Connection {
     pub async fn unblocked(&self) -> Result<(), ConnectionError> {
         let link = self.link();
         Watch::new(
-            |place, context| {
-                let polled = link.outbox().poll_unblocked(place, context);
+            |ticket, context| {
+                let polled = Sleeper::poll(context, |sleeper| {
+                    link.outbox().poll_unblocked(ticket, sleeper)
+                });
                 if polled.is_pending() {
                     // If reading has stopped because of slow consumers: what unblocks has to be read.
                     link.resume();
                 }
                 polled
             },
-            |place| link.outbox().forget_unblocked(place),
+            |ticket| {
+                let waker = link.outbox().forget_unblocked(ticket);
+                drop(waker);
+            },
         )
         .await
     }

@@ -15,6 +15,7 @@ use crate::proto::channel::ChannelShared;
 use crate::proto::link::Link;
 use crate::proto::outbox::{Refused, Settlement};
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
+use crate::proto::wait::Sleeper;
 
 /// Queues a request; the reply is what the future gives.
 pub(crate) fn start<'m, M: TypedMethod<'m> + Request>(
@@ -140,25 +141,27 @@ impl Future for Room<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let mut outbox = this.shared.link.outbox();
-        let admitted = outbox.admit(this.shared.at, 0, &mut this.ticket, context.waker());
-        drop(outbox);
-        match admitted {
-            Ok(true) => Poll::Ready(Ok(())),
-            Ok(false) => {
-                // If reading has stopped because of slow consumers: what makes room has to be read.
-                this.shared.link.resume();
-                Poll::Pending
+        let admitted = Sleeper::poll(context, |sleeper| {
+            let mut outbox = this.shared.link.outbox();
+            match outbox.admit(this.shared.at, 0, &mut this.ticket, sleeper) {
+                Ok(true) => Poll::Ready(Ok(())),
+                Ok(false) => Poll::Pending,
+                Err(refused) => Poll::Ready(Err(refused)),
             }
-            Err(refused) => Poll::Ready(Err(this.shared.explain(refused))),
+        });
+        if admitted.is_pending() {
+            // If reading has stopped because of slow consumers: what makes room has to be read.
+            this.shared.link.resume();
         }
+        admitted.map_err(|refused| this.shared.explain(refused))
     }
 }
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.shared.link.outbox().forget_waiter(ticket);
+            let waker = self.shared.link.outbox().forget_waiter(ticket);
+            drop(waker);
         }
     }
 }

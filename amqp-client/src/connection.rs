@@ -14,7 +14,7 @@ use crate::proto::link::Link;
 use crate::proto::opening::Opening;
 use crate::proto::outbox::Refused;
 use crate::proto::request::{Answer, Barrier, Effect, Slot, after};
-use crate::proto::watchers::Watch;
+use crate::proto::wait::Watch;
 use crate::proto::{Core, Limits};
 use crate::publisher::Publisher;
 use crate::trace::Trace;

@@ -15,7 +15,7 @@ use crate::connection::{Connection, Handle};
 use crate::error::{ChannelError, ConnectCause};
 use crate::options::ConnectionOptions;
 use crate::proto::link::Link;
-use crate::proto::watchers::Watch;
+use crate::proto::wait::Watch;
 use crate::sasl::Credentials;
 use crate::secret::Secret;
 

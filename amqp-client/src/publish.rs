@@ -16,6 +16,7 @@ use crate::message::Body;
 use crate::proto::incoming::Fingerprint;
 use crate::proto::outbox::{Head, LARGE, Refused, Wake};
 use crate::proto::timers::Timer;
+use crate::proto::wait::{self, Sleeper};
 
 /// Exchange, routing key and properties, checked and ready to be encoded.
 #[derive(Clone, Copy, Debug)]
@@ -310,14 +311,14 @@ impl<'a, H: Head> Publish<'a, H> {
 impl<H: Head> Publish<'_, H> {
     /// Queues the message, or gets in line.
     #[inline]
-    fn try_queue(&mut self, context: &Context<'_>) -> Poll<Result<(u64, Wake), Refused>> {
+    fn try_queue(&mut self, sleeper: &mut Sleeper<'_>) -> Poll<Result<(u64, Wake), Refused>> {
         if self.fingerprint.is_some() || self.limit.is_some() {
-            return self.try_queue_known(context);
+            return self.try_queue_known(sleeper);
         }
         let shared = self.channel.shared();
         let size = self.body.as_slice().len();
         let mut outbox = shared.link.outbox();
-        match outbox.admit(shared.at, size, &mut self.ticket, context.waker()) {
+        match outbox.admit(shared.at, size, &mut self.ticket, sleeper) {
             Ok(true) => Poll::Ready(outbox.publish(shared.at, &self.head, &self.body)),
             Ok(false) => Poll::Pending,
             Err(refused) => Poll::Ready(Err(refused)),
@@ -326,7 +327,7 @@ impl<H: Head> Publish<'_, H> {
 
     /// The same, if the message may come back or counts against a limit: then what the channel has
     /// published before matters.
-    fn try_queue_known(&mut self, context: &Context<'_>) -> Poll<Result<(u64, Wake), Refused>> {
+    fn try_queue_known(&mut self, sleeper: &mut Sleeper<'_>) -> Poll<Result<(u64, Wake), Refused>> {
         let shared = self.channel.shared();
         let confirms = shared.confirms();
         let resolved = confirms.resolved();
@@ -335,12 +336,12 @@ impl<H: Head> Publish<'_, H> {
         // The confirms stay locked until the message has its number, so that the limit holds.
         if let (Some(limit), Some(confirms)) = (self.limit, &mut confirms) {
             let published = outbox.published_by(shared.at).unwrap_or(0);
-            if !confirms.admit(published, limit, &mut self.place, context.waker()) {
+            if !confirms.admit(published, limit, &mut self.place, sleeper) {
                 return Poll::Pending;
             }
         }
         let size = self.body.as_slice().len();
-        match outbox.admit(shared.at, size, &mut self.ticket, context.waker()) {
+        match outbox.admit(shared.at, size, &mut self.ticket, sleeper) {
             Ok(true) => {}
             Ok(false) => return Poll::Pending,
             Err(refused) => return Poll::Ready(Err(refused)),
@@ -354,7 +355,7 @@ impl<H: Head> Publish<'_, H> {
             return Poll::Ready(published);
         }
         if let (Some(place), Some(confirms)) = (self.place.take(), &mut confirms) {
-            confirms.forget_room(place);
+            sleeper.discard(confirms.forget_room(place));
         }
         Poll::Ready(published)
     }
@@ -366,7 +367,7 @@ impl<H: Head + Unpin> Future for Publish<'_, H> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        match this.try_queue(context) {
+        match Sleeper::poll(context, |sleeper| this.try_queue(sleeper)) {
             Poll::Ready(Ok((number, wake))) => {
                 wake.now();
                 Poll::Ready(Ok(number))
@@ -386,19 +387,19 @@ impl<H> Drop for Publish<'_, H> {
     fn drop(&mut self) {
         let shared = self.channel.shared();
         if let Some(ticket) = self.ticket {
-            shared.link.outbox().forget_waiter(ticket);
+            let waker = shared.link.outbox().forget_waiter(ticket);
+            drop(waker);
         }
         if let Some(place) = self.place {
             // We may have been called, and others not, for the room that we now leave.
             let mut wakers = Vec::new();
             let mut confirms = shared.confirms();
-            confirms.forget_room(place);
+            let waker = confirms.forget_room(place);
             let published = shared.link.outbox().published_by(shared.at);
             confirms.call_room(published.unwrap_or(0), &mut wakers);
             drop(confirms);
-            for waker in wakers {
-                waker.wake();
-            }
+            drop(waker);
+            wait::wake_all(&mut wakers);
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::proto::confirms::Outcome;
 use crate::proto::incoming::Fingerprint;
 use crate::proto::outbox::Head;
 use crate::proto::timers::Timer;
-use crate::proto::watchers::Watch;
+use crate::proto::wait::{Sleeper, Watch};
 use crate::publish::{self, PreparedHead, Publish, PublishHead, Returnable};
 use crate::unconfirmed::Unconfirmed;
 
@@ -163,8 +163,15 @@ impl Publisher {
             .confirm_timeout
             .map(|timeout| Timer::new(&shared.link, timeout));
         let mut all = pin!(Watch::new(
-            |place, context| shared.confirms().poll_all(upto, place, context),
-            |place| shared.confirms().forget_all(upto, place),
+            |ticket, context| {
+                Sleeper::poll(context, |sleeper| {
+                    shared.confirms().poll_all(upto, ticket, sleeper)
+                })
+            },
+            |ticket| {
+                let waker = shared.confirms().forget_all(upto, ticket);
+                drop(waker);
+            },
         ));
         poll_fn(|context| {
             if all.as_mut().poll(context).is_ready() {
@@ -398,15 +405,19 @@ impl Future for Confirmation {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let shared = this.channel.shared();
-        let mut confirms = shared.confirms();
-        if confirms.is_plainly_acked(this.number) {
-            this.done = true;
-            this.timer = None;
-            return Poll::Ready(Ok(()));
-        }
-        let polled = confirms.poll(this.number, context);
-        drop(confirms);
+        let polled = Sleeper::poll(context, |sleeper| {
+            let mut confirms = shared.confirms();
+            if confirms.is_plainly_acked(this.number) {
+                return Poll::Ready(None);
+            }
+            confirms.poll(this.number, sleeper).map(Some)
+        });
         let outcome = match polled {
+            Poll::Ready(None) => {
+                this.done = true;
+                this.timer = None;
+                return Poll::Ready(Ok(()));
+            }
             Poll::Pending => {
                 // If reading has stopped because of slow consumers, it must go on.
                 shared.link.resume();
@@ -418,7 +429,7 @@ impl Future for Confirmation {
                 let method = basic::Publish::NAME;
                 Err(ChannelError::Timeout { method })
             }
-            Poll::Ready(outcome) => outcome,
+            Poll::Ready(Some(outcome)) => outcome,
         };
         this.done = true;
         this.timer = None;

@@ -20,7 +20,7 @@ use crate::error::{About, ChannelError};
 use crate::proto::channel::ChannelShared;
 use crate::proto::outbox::Settlement;
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
-use crate::proto::watchers::Watch;
+use crate::proto::wait::Watch;
 
 pub use self::basic::{Multiple, PreparedPublish, QosScope, Requeue};
 pub use self::no_wait::NoWait;

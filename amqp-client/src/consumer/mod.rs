@@ -35,7 +35,7 @@ use crate::proto::consumer::{ConsumerQueue, End, RawDelivery};
 use crate::proto::outbox::Settlement;
 use crate::proto::request::{Barrier, Effect};
 use crate::proto::timers::Timer;
-use crate::proto::watchers::Watch;
+use crate::proto::wait::Watch;
 
 pub use self::acknowledgement::{Acknowledgement, Automatic, Manual};
 pub use self::consume::{Consume, DEFAULT_PREFETCH, WhenSlow};

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::proto::sync::{lock, touch};
+use crate::proto::wait::{self, Sleeper};
 
 /// What a panic leaves behind.
 pub(crate) type Panic = Box<dyn Any + Send>;
@@ -145,12 +146,14 @@ impl Ready {
 
     /// Calls the task when a slot becomes ready; says how many are.
     fn watch(&self, context: &Context<'_>) -> usize {
-        let mut queue = self.queue();
-        match &mut queue.task {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => queue.task = Some(context.waker().clone()),
-        }
-        queue.slots.len()
+        let mut n_ready = 0;
+        let _: Poll<()> = Sleeper::poll(context, |sleeper| {
+            let mut queue = self.queue();
+            sleeper.wait_in(&mut queue.task);
+            n_ready = queue.slots.len();
+            Poll::Pending
+        });
+        n_ready
     }
 
     fn pop(&self) -> Option<usize> {
@@ -176,9 +179,7 @@ impl Signal {
         queue.slots.push_back(self.index);
         let task = queue.task.take();
         drop(queue);
-        if let Some(task) = task {
-            task.wake();
-        }
+        task.into_iter().for_each(wait::wake);
     }
 }
 

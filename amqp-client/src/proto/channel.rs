@@ -11,7 +11,7 @@ use super::link::Link;
 use super::outbox::{At, Refused};
 use super::sync::lock;
 use super::tags::Tags;
-use super::watchers::Watchers;
+use super::wait::{self, Latch, Sleeper};
 use crate::error::ChannelError;
 
 /// One channel, as seen by its handles and by the core.
@@ -20,19 +20,13 @@ pub(crate) struct ChannelShared {
     pub(crate) at: At,
     pub(crate) link: Arc<Link>,
     confirms: Mutex<Confirms>,
-    end: Mutex<End>,
+    /// Why the channel ended.
+    end: Mutex<Latch<ChannelError>>,
     /// The consumers that the broker has started, by tag.
     consumers: Mutex<BTreeMap<Vec<u8>, Arc<ConsumerQueue>>>,
     /// The application has set a limit with `basic.qos`; consumers come without one of their own.
     own_limit: AtomicBool,
     tags: OnceLock<Arc<Tags>>,
-}
-
-/// Why the channel ended, and who wants to know.
-#[derive(Debug, Default)]
-struct End {
-    cause: Option<ChannelError>,
-    watchers: Watchers,
 }
 
 impl ChannelShared {
@@ -55,62 +49,52 @@ impl ChannelShared {
     /// Nobody will ask what became of this publish. If its message has come back, whoever listens
     /// gets it.
     pub(crate) fn abandon(&self, number: u64) {
-        let returned = self.confirms().abandon(number);
+        let (returned, waker) = self.confirms().abandon(number);
+        drop(waker);
         if let Some(message) = returned {
             let mut wakers = Vec::new();
             self.link.returned(self.at, *message, &mut wakers);
-            for waker in wakers {
-                waker.wake();
-            }
+            wait::wake_all(&mut wakers);
         }
     }
 
     /// The channel is over, and every later call is told why.
     pub(crate) fn set_ended(&self, cause: &ChannelError) {
-        let mut end = lock(&self.end);
-        end.cause.get_or_insert_with(|| cause.clone());
+        lock(&self.end).set_quietly(cause.clone());
     }
 
     /// The same, and whoever waits for the end or for a confirm learns why: `sent` is the number of
     /// the last publish that was sent.
     pub(crate) fn end(&self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
-        self.set_ended(cause);
-        let mut end = lock(&self.end);
-        wakers.extend(end.watchers.take());
-        drop(end);
+        lock(&self.end).set(cause.clone(), wakers);
         self.consumers().clear();
         self.confirms().end(cause, sent, wakers);
     }
 
     /// Why the channel ended, if it has.
     pub(crate) fn ended(&self) -> Option<ChannelError> {
-        let end = lock(&self.end);
-        end.cause.clone()
+        lock(&self.end).get().cloned()
     }
 
     /// Waits for the end of the channel.
     pub(crate) fn poll_end(
         &self,
-        place: &mut Option<u64>,
+        ticket: &mut Option<u64>,
         context: &mut Context<'_>,
     ) -> Poll<ChannelError> {
-        let mut end = lock(&self.end);
-        if let Some(cause) = &end.cause {
-            return Poll::Ready(cause.clone());
-        }
-        end.watchers.watch(place, context);
-        Poll::Pending
+        Sleeper::poll(context, |sleeper| lock(&self.end).poll(ticket, sleeper))
     }
 
     /// Whoever waited for the end does so no longer.
-    pub(crate) fn forget_watcher(&self, place: u64) {
-        lock(&self.end).watchers.forget(place);
+    pub(crate) fn forget_watcher(&self, ticket: u64) {
+        let waker = lock(&self.end).forget(ticket);
+        drop(waker);
     }
 
     /// How many wait for the end.
     #[cfg(test)]
     pub(crate) fn n_watchers(&self) -> usize {
-        lock(&self.end).watchers.len()
+        lock(&self.end).n_waiting()
     }
 
     /// The consumer tags in use.

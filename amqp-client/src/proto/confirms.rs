@@ -12,10 +12,11 @@
 //! A `multiple` acknowledgement costs the slots it resolves: amortised, constant work per message.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use super::incoming::Incoming;
 pub(crate) use super::unconfirmed::{Failure, Failures};
+use super::wait::{Sleeper, Waiters};
 use crate::error::ChannelError;
 
 /// Slots whose memory is kept when none is needed.
@@ -56,6 +57,8 @@ pub(crate) struct Confirms {
     slots: VecDeque<Slot>,
     /// How many slots are `Resolved`.
     ahead: u64,
+    /// How many slots are `Waiting`.
+    waiting: usize,
     /// How many numbers were refused.
     nacked: u64,
     /// What most channels never need.
@@ -73,40 +76,22 @@ struct Extra {
     returned: BTreeSet<u64>,
     /// What failed since somebody waited for all.
     failures: Failures,
-    /// Who waits for all up to a number; the second number tells them apart.
-    all: BTreeMap<(u64, u64), Waker>,
-    /// Publishers that wait until fewer are unanswered, by ticket.
-    room: BTreeMap<u64, Waiter>,
-    next_place: u64,
+    /// Who waits for all up to a number.
+    all: Waiters<u64>,
+    /// Publishers that wait until fewer than a limit are unanswered.
+    room: Waiters<(), u64>,
 }
 
 impl Extra {
-    fn place(&mut self, place: &mut Option<u64>) -> u64 {
-        *place.get_or_insert_with(|| {
-            self.next_place += 1;
-            self.next_place
-        })
-    }
-
     /// Every number up to this one is answered.
     fn resolved(&mut self, resolved: u64, wakers: &mut Vec<Waker>) {
         if !self.returned.is_empty() {
             self.returned = self.returned.split_off(&(resolved + 1));
         }
-        while let Some(first) = self.all.first_entry() {
-            if first.key().0 > resolved {
-                break;
-            }
-            wakers.push(first.remove());
+        while self.all.first().is_some_and(|(upto, ..)| upto <= resolved) {
+            self.all.call_first(wakers);
         }
     }
-}
-
-/// A publisher that wants no more than so many unanswered.
-#[derive(Debug)]
-struct Waiter {
-    limit: u64,
-    waker: Waker,
 }
 
 impl Confirms {
@@ -195,7 +180,9 @@ impl Confirms {
                 return;
             }
             // One task that waits for many is called once.
+            // The one that is dropped is not the last of its task.
             Slot::Waiting(waker) => {
+                self.waiting -= 1;
                 if !wakers.last().is_some_and(|last| last.will_wake(&waker)) {
                     wakers.push(waker);
                 }
@@ -245,14 +232,15 @@ impl Confirms {
             self.ended = Some(Box::new((cause.clone(), sent)));
         }
         if let Some(extra) = &mut self.extra {
-            wakers.extend(std::mem::take(&mut extra.all).into_values());
-            let room = std::mem::take(&mut extra.room);
-            wakers.extend(room.into_values().map(|waiter| waiter.waker));
+            extra.all.call_all(wakers);
+            extra.room.call_all(wakers);
         }
+        self.waiting = 0;
         for slot in &mut self.slots {
-            if let Slot::Waiting(waker) = slot {
-                wakers.push(waker.clone());
-                *slot = Slot::Unknown;
+            if matches!(slot, Slot::Waiting(_)) {
+                if let Slot::Waiting(waker) = std::mem::replace(slot, Slot::Unknown) {
+                    wakers.push(waker);
+                }
             }
         }
     }
@@ -268,7 +256,7 @@ impl Confirms {
     pub(crate) fn poll(
         &mut self,
         number: u64,
-        context: &mut Context<'_>,
+        sleeper: &mut Sleeper<'_>,
     ) -> Poll<Result<Outcome, ChannelError>> {
         if self.is_resolved(number) {
             return Poll::Ready(Ok(self.take_notable(number).unwrap_or(Outcome::Acked)));
@@ -283,38 +271,46 @@ impl Confirms {
             });
         }
         let offset = number - self.resolved - 1;
-        match self.slot(offset) {
-            Some(Slot::Waiting(waker)) => waker.clone_from(context.waker()),
-            Some(slot) => *slot = Slot::Waiting(context.waker().clone()),
-            None => {}
+        let Some(slot) = self.slot(offset) else {
+            return Poll::Pending;
+        };
+        if matches!(slot, Slot::Waiting(known) if sleeper.is_called_by(known)) {
+            return Poll::Pending;
+        }
+        if let Some(waker) = sleeper.take_clone() {
+            match std::mem::replace(slot, Slot::Waiting(waker)) {
+                Slot::Waiting(known) => sleeper.discard(Some(known)),
+                Slot::Unknown | Slot::Abandoned | Slot::Resolved => self.waiting += 1,
+            }
         }
         Poll::Pending
     }
 
-    /// Nobody will ask about this number any more. Gives the message if it has come back.
-    pub(crate) fn abandon(&mut self, number: u64) -> Option<Box<Incoming>> {
+    /// Nobody will ask about this number any more. Gives the message if it has come back, and the
+    /// waker of the task that has waited, which is to be dropped once the lock is released.
+    #[must_use = "dropped once the lock is released"]
+    pub(crate) fn abandon(&mut self, number: u64) -> (Option<Box<Incoming>>, Option<Waker>) {
         let returned = match self.take_notable(number) {
             Some(Outcome::Returned(message)) => Some(message),
             Some(Outcome::Acked | Outcome::Nacked | Outcome::NotSent(_)) | None => None,
         };
-        let Some(offset) = number.checked_sub(self.resolved + 1) else {
-            return returned;
+        let offset = number.checked_sub(self.resolved + 1);
+        let slot = offset.and_then(|offset| self.slot(offset));
+        let Some(slot @ (Slot::Unknown | Slot::Waiting(_))) = slot else {
+            return (returned, None);
         };
-        match self.slot(offset) {
-            Some(slot @ (Slot::Unknown | Slot::Waiting(_))) => *slot = Slot::Abandoned,
-            Some(Slot::Abandoned | Slot::Resolved) | None => {}
-        }
-        returned
+        let Slot::Waiting(waker) = std::mem::replace(slot, Slot::Abandoned) else {
+            return (returned, None);
+        };
+        self.waiting -= 1;
+        (returned, Some(waker))
     }
 
     /// Whether anybody waits for an answer.
     pub(crate) fn has_waiter(&self) -> bool {
         let extra = self.extra.as_ref();
-        extra.is_some_and(|extra| !extra.all.is_empty() || !extra.room.is_empty())
-            || self
-                .slots
-                .iter()
-                .any(|slot| matches!(slot, Slot::Waiting(_)))
+        self.waiting > 0
+            || extra.is_some_and(|extra| !extra.all.is_empty() || !extra.room.is_empty())
     }
 
     // ── All of them ─────────────────────────────────────────────────────────────────────────
@@ -323,26 +319,20 @@ impl Confirms {
     pub(crate) fn poll_all(
         &mut self,
         upto: u64,
-        place: &mut Option<u64>,
-        context: &Context<'_>,
+        ticket: &mut Option<u64>,
+        sleeper: &mut Sleeper<'_>,
     ) -> Poll<()> {
         if self.resolved >= upto || self.ended.is_some() {
             return Poll::Ready(());
         }
-        let extra = self.extra();
-        let place = extra.place(place);
-        match extra.all.get_mut(&(upto, place)) {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => {
-                extra.all.insert((upto, place), context.waker().clone());
-            }
-        }
+        self.extra().all.wait_at(upto, (), ticket, sleeper);
         Poll::Pending
     }
 
     /// Whoever waited for all does so no longer.
-    pub(crate) fn forget_all(&mut self, upto: u64, place: u64) {
-        self.extra().all.remove(&(upto, place));
+    #[must_use = "dropped once the lock is released"]
+    pub(crate) fn forget_all(&mut self, upto: u64, ticket: u64) -> Option<Waker> {
+        self.extra().all.remove(upto, ticket)
     }
 
     /// The highest number that is known of here.
@@ -391,23 +381,21 @@ impl Confirms {
         &mut self,
         published: u64,
         limit: u64,
-        place: &mut Option<u64>,
-        waker: &Waker,
+        ticket: &mut Option<u64>,
+        sleeper: &mut Sleeper<'_>,
     ) -> bool {
         // Those who come too late are told so by the outbox.
         if self.ended.is_some() || self.outstanding(published) < limit {
             return true;
         }
-        let extra = self.extra();
-        let place = extra.place(place);
-        let waker = waker.clone();
-        extra.room.insert(place, Waiter { limit, waker });
+        self.extra().room.wait_at((), limit, ticket, sleeper);
         false
     }
 
     /// A publisher goes away, or has what it waited for.
-    pub(crate) fn forget_room(&mut self, place: u64) {
-        self.extra().room.remove(&place);
+    #[must_use = "dropped once the lock is released"]
+    pub(crate) fn forget_room(&mut self, ticket: u64) -> Option<Waker> {
+        self.extra().room.remove((), ticket)
     }
 
     /// Takes out as many publishers as there is room for, those who have waited longest first. One
@@ -417,14 +405,14 @@ impl Confirms {
         let Some(extra) = &mut self.extra else {
             return;
         };
-        extra.room.retain(|_, waiter| {
-            let fits = taken < waiter.limit;
-            if fits {
-                taken += 1;
-                wakers.push(waiter.waker.clone());
-            }
-            !fits
-        });
+        extra.room.call_if(
+            |_, &limit| {
+                let fits = taken < limit;
+                taken += u64::from(fits);
+                fits
+            },
+            wakers,
+        );
     }
 
     /// How many slots and notable outcomes are kept.

@@ -19,7 +19,7 @@ use super::incoming::Incoming;
 use super::link::Link;
 use super::sync::lock;
 use super::tags::Tags;
-use super::watchers::Watchers;
+use super::wait::{Latch, Sleeper};
 use crate::error::ChannelError;
 
 /// Places for deliveries that are kept when nothing is in them: more than a few reads bring.
@@ -92,9 +92,8 @@ struct State {
     taken: usize,
     waker: Option<Waker>,
     active: bool,
-    end: Option<End>,
-    /// Who waits for the end besides the consumer itself.
-    watchers: Watchers,
+    /// Why nothing more comes; besides the consumer itself, others wait for it.
+    end: Latch<End>,
     /// `basic.cancel` was queued, or the end came first.
     cancelling: bool,
     /// Where the tag is reserved, until another consumer may have it.
@@ -145,13 +144,12 @@ impl ConsumerQueue {
         wakers: &mut Vec<Waker>,
     ) -> bool {
         let mut state = self.state();
-        if state.handle_gone || state.end.is_some() {
+        if state.handle_gone || state.end.is_set() {
             return false;
         }
         if state.octets + state.taken > self.limit {
-            state.end = Some(End::TooSlow);
+            state.end.set(End::TooSlow, wakers);
             wakers.extend(state.waker.take());
-            wakers.extend(state.watchers.take());
             return !std::mem::replace(&mut state.cancelling, true);
         }
         state.octets += octets;
@@ -178,19 +176,18 @@ impl ConsumerQueue {
     /// Nothing more will come.
     pub(crate) fn end(&self, end: End, wakers: &mut Vec<Waker>) {
         let mut state = self.state();
+        let mut dropped = (VecDeque::new(), 0);
         if matches!(end, End::Channel(_)) && !self.no_ack {
             // The broker has taken these back and delivers them again.
-            state.deliveries.clear();
-            self.link
-                .release_buffered(std::mem::take(&mut state.octets));
+            dropped = state.take_all();
         }
         state.active = false;
         state.cancelling = true;
-        state.end.get_or_insert(end);
+        state.end.set(end, wakers);
         wakers.extend(state.waker.take());
-        wakers.extend(state.watchers.take());
         let tags = state.tags.take();
         drop(state);
+        self.link.release_buffered(dropped.1);
         if let Some(tags) = tags {
             tags.give_up(&self.tag);
         }
@@ -210,21 +207,19 @@ impl ConsumerQueue {
     }
 
     /// Waits for the end: of what was sent to it, not of what it has yielded.
-    pub(crate) fn poll_end(&self, place: &mut Option<u64>, context: &mut Context<'_>) -> Poll<End> {
-        let mut state = self.state();
+    pub(crate) fn poll_end(
+        &self,
+        ticket: &mut Option<u64>,
+        context: &mut Context<'_>,
+    ) -> Poll<End> {
         // Until the broker has answered, more may come.
-        match &state.end {
-            Some(end) => Poll::Ready(end.clone()),
-            None => {
-                state.watchers.watch(place, context);
-                Poll::Pending
-            }
-        }
+        Sleeper::poll(context, |sleeper| self.state().end.poll(ticket, sleeper))
     }
 
     /// Whoever waited for the end does so no longer.
-    pub(crate) fn forget_watcher(&self, place: u64) {
-        self.state().watchers.forget(place);
+    pub(crate) fn forget_watcher(&self, ticket: u64) {
+        let waker = self.state().end.forget(ticket);
+        drop(waker);
     }
 
     /// How many deliveries wait to be taken.
@@ -239,6 +234,15 @@ impl ConsumerQueue {
         into: &mut VecDeque<RawDelivery>,
         context: &mut Context<'_>,
     ) -> Poll<Result<usize, End>> {
+        Sleeper::poll(context, |sleeper| self.take_or_wait(into, sleeper))
+    }
+
+    #[inline]
+    fn take_or_wait(
+        &self,
+        into: &mut VecDeque<RawDelivery>,
+        sleeper: &mut Sleeper<'_>,
+    ) -> Poll<Result<usize, End>> {
         let mut state = self.state();
         if !state.deliveries.is_empty() {
             if into.capacity() > KEEP {
@@ -248,13 +252,10 @@ impl ConsumerQueue {
             state.taken = std::mem::take(&mut state.octets);
             return Poll::Ready(Ok(state.taken));
         }
-        if let Some(end) = &state.end {
+        if let Some(end) = state.end.get() {
             return Poll::Ready(Err(end.clone()));
         }
-        match &mut state.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => state.waker = Some(context.waker().clone()),
-        }
+        sleeper.wait_in(&mut state.waker);
         Poll::Pending
     }
 
@@ -263,9 +264,20 @@ impl ConsumerQueue {
     pub(crate) fn abandon(&self) -> (VecDeque<RawDelivery>, bool) {
         let mut state = self.state();
         state.handle_gone = true;
-        self.link
-            .release_buffered(std::mem::take(&mut state.octets));
         let tell = state.active && !state.cancelling;
-        (std::mem::take(&mut state.deliveries), tell)
+        let (deliveries, octets) = state.take_all();
+        let waker = state.waker.take();
+        drop(state);
+        drop(waker);
+        self.link.release_buffered(octets);
+        (deliveries, tell)
+    }
+}
+
+impl State {
+    /// What nobody has taken, and how many octets it occupies: to be released once the lock is.
+    fn take_all(&mut self) -> (VecDeque<RawDelivery>, usize) {
+        let octets = std::mem::take(&mut self.octets);
+        (std::mem::take(&mut self.deliveries), octets)
     }
 }

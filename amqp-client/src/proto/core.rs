@@ -32,6 +32,7 @@ use super::request::{Slot, after};
 use super::stall::Stall;
 use super::transmit::Transmit;
 use super::unsent::Unsent;
+use super::wait;
 use crate::blocked::WhenBlocked;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
 use crate::events::Event;
@@ -551,9 +552,7 @@ impl Core {
     }
 
     pub(super) fn wake_all(&mut self) {
-        for waker in self.wakers.drain(..) {
-            waker.wake();
-        }
+        wait::wake_all(&mut self.wakers);
     }
 }
 

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::outbox::At;
 use super::sync::lock;
+use super::wait::Sleeper;
 use crate::events::Event;
 
 /// The most events that wait for one listener.
@@ -91,18 +92,22 @@ impl Listeners {
         event: &Event,
         wakers: &mut Vec<Waker>,
     ) -> (usize, u64) {
-        let mut concerned = Vec::new();
+        // Those whom it does not concern are let go of behind the lock too: one whose listener has
+        // just gone takes a waker with it.
+        let mut all = Vec::new();
         self.queues().retain(|queue| {
             let queue = queue.upgrade();
             let listens = queue.is_some();
-            concerned.extend(queue.filter(|queue| queue.scope.covers(from, event)));
+            all.extend(queue);
             listens
         });
-        let missed = concerned
-            .iter()
-            .map(|queue| queue.push(event.clone(), wakers))
-            .sum();
-        (concerned.len(), missed)
+        let concerned = all.iter().filter(|queue| queue.scope.covers(from, event));
+        let (mut listeners, mut missed) = (0, 0);
+        for queue in concerned {
+            listeners += 1;
+            missed += queue.push(event.clone(), wakers);
+        }
+        (listeners, missed)
     }
 }
 
@@ -133,6 +138,7 @@ impl EventQueue {
 
     /// Adds an event, at the cost of the oldest if there are too many; returns how many went.
     pub(crate) fn push(&self, event: Event, wakers: &mut Vec<Waker>) -> u64 {
+        let mut dropped = Vec::new();
         let mut state = self.state();
         if state.ended {
             return 0;
@@ -140,7 +146,6 @@ impl EventQueue {
         state.ended = self.scope.ends_with(&event);
         state.octets += event.footprint();
         state.events.push_back(event);
-        let mut dropped = Vec::new();
         while state.events.len() > EVENTS || (state.octets > OCTETS && state.events.len() > 1) {
             let Some(oldest) = state.events.pop_front() else {
                 break;
@@ -156,6 +161,10 @@ impl EventQueue {
 
     /// The next event; `None` when there will be no more. What was missed comes first.
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        Sleeper::poll(context, |sleeper| self.take_or_wait(sleeper))
+    }
+
+    fn take_or_wait(&self, sleeper: &mut Sleeper<'_>) -> Poll<Option<Event>> {
         let mut state = self.state();
         if state.missed > 0 {
             let count = std::mem::take(&mut state.missed);
@@ -168,10 +177,7 @@ impl EventQueue {
         if state.ended {
             return Poll::Ready(None);
         }
-        match &mut state.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => state.waker = Some(context.waker().clone()),
-        }
+        sleeper.wait_in(&mut state.waker);
         Poll::Pending
     }
 }

@@ -13,7 +13,7 @@ use super::sync::{lock, touch};
 use super::tags;
 use super::tally::Tally;
 use super::timers::Timers;
-use super::watchers::Watchers;
+use super::wait::{Latch, Sleeper};
 use crate::delivery::ReturnedMessage;
 use crate::error::ConnectionError;
 use crate::events::Event;
@@ -38,7 +38,8 @@ pub(crate) struct Link {
     /// The adapter's clock.
     pub(crate) clock: fn() -> Instant,
     limits: Mutex<Limits>,
-    end: Mutex<End>,
+    /// Why the connection ended.
+    end: Mutex<Latch<ConnectionError>>,
     pub(crate) listeners: Listeners,
     pub(crate) tally: Tally,
     /// Who waits for a time.
@@ -46,13 +47,6 @@ pub(crate) struct Link {
     /// Who waits for a message.
     pub(super) expectations: Expectations,
     pub(crate) trace: Trace,
-}
-
-/// Why the connection ended, and who wants to know.
-#[derive(Debug, Default)]
-struct End {
-    cause: Option<ConnectionError>,
-    watchers: Watchers,
 }
 
 /// What both sides agreed on when the connection was opened.
@@ -114,9 +108,7 @@ impl Link {
 
     /// The connection is over.
     pub(crate) fn end(&self, cause: &ConnectionError, wakers: &mut Vec<Waker>) {
-        let mut end = lock(&self.end);
-        end.cause.get_or_insert_with(|| cause.clone());
-        wakers.extend(end.watchers.take());
+        lock(&self.end).set(cause.clone(), wakers);
     }
 
     /// Tells whoever listens; returns how many they were.
@@ -140,37 +132,28 @@ impl Link {
 
     /// Why the connection ended, if it has.
     pub(crate) fn ended(&self) -> Option<ConnectionError> {
-        let end = lock(&self.end);
-        end.cause.clone()
+        lock(&self.end).get().cloned()
     }
 
     /// Waits for the end of the connection.
     pub(crate) fn poll_end(
         &self,
-        place: &mut Option<u64>,
+        ticket: &mut Option<u64>,
         context: &mut Context<'_>,
     ) -> Poll<ConnectionError> {
-        let mut end = lock(&self.end);
-        match &end.cause {
-            Some(cause) => Poll::Ready(cause.clone()),
-            None => {
-                end.watchers.watch(place, context);
-                Poll::Pending
-            }
-        }
+        Sleeper::poll(context, |sleeper| lock(&self.end).poll(ticket, sleeper))
     }
 
     /// Whoever waited for the end does so no longer.
-    pub(crate) fn forget_watcher(&self, place: u64) {
-        let mut end = lock(&self.end);
-        end.watchers.forget(place);
+    pub(crate) fn forget_watcher(&self, ticket: u64) {
+        let waker = lock(&self.end).forget(ticket);
+        drop(waker);
     }
 
     /// How many wait for the end.
     #[cfg(test)]
     pub(crate) fn n_watchers(&self) -> usize {
-        let end = lock(&self.end);
-        end.watchers.len()
+        lock(&self.end).n_waiting()
     }
 
     /// A consumer tag that this connection has not made up before, and others do not either. Short:

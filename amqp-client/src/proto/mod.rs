@@ -11,6 +11,7 @@
 //! | `request` | who waits for which reply |
 //! | `confirms`, `unconfirmed` | publisher confirms of one channel |
 //! | `consumer`, `tags` | where deliveries wait to be picked up, and by which name |
+//! | `wait` | lists of tasks that wait, and how wakers are handled |
 //! | `timers` | who wants to be called at which time |
 //! | `events` | what happened, for whoever listens |
 //! | `expecting` | who waits for a message that has to be read |
@@ -50,7 +51,7 @@ pub(crate) mod timers;
 mod transmit;
 mod unconfirmed;
 mod unsent;
-pub(crate) mod watchers;
+pub(crate) mod wait;
 mod whole;
 
 #[cfg(test)]

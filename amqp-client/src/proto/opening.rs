@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use amqp_spec::wire::FieldTable;
 
 use super::sync::lock;
-use super::watchers::Watchers;
+use super::wait::{self, Latch, Sleeper};
 use crate::error::{ConnectCause, Stage};
 
 /// The outcome of the handshake.
@@ -15,8 +15,7 @@ pub(crate) struct Opening(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    outcome: Option<Result<(), (Stage, ConnectCause)>>,
-    watchers: Watchers,
+    outcome: Latch<Result<(), (Stage, ConnectCause)>>,
     server_properties: FieldTable,
 }
 
@@ -26,14 +25,10 @@ impl Opening {
     }
 
     fn conclude(&self, outcome: Result<(), (Stage, ConnectCause)>) {
-        let mut state = self.state();
+        let mut wakers = Vec::new();
         // The first word counts: what follows a failure is only its consequence.
-        state.outcome.get_or_insert(outcome);
-        let wakers = state.watchers.take();
-        drop(state);
-        for waker in wakers {
-            waker.wake();
-        }
+        self.state().outcome.set(outcome, &mut wakers);
+        wait::wake_all(&mut wakers);
     }
 
     pub(crate) fn succeed(&self) {
@@ -45,7 +40,7 @@ impl Opening {
     }
 
     pub(crate) fn has_succeeded(&self) -> bool {
-        matches!(self.state().outcome, Some(Ok(())))
+        matches!(self.state().outcome.get(), Some(Ok(())))
     }
 
     pub(crate) fn set_server_properties(&self, properties: FieldTable) {
@@ -59,21 +54,17 @@ impl Opening {
     /// Waits for the outcome.
     pub(crate) fn poll(
         &self,
-        place: &mut Option<u64>,
+        ticket: &mut Option<u64>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), (Stage, ConnectCause)>> {
-        let mut state = self.state();
-        match &state.outcome {
-            Some(outcome) => Poll::Ready(outcome.clone()),
-            None => {
-                state.watchers.watch(place, context);
-                Poll::Pending
-            }
-        }
+        Sleeper::poll(context, |sleeper| {
+            self.state().outcome.poll(ticket, sleeper)
+        })
     }
 
     /// Whoever waited for the outcome does so no longer.
-    pub(crate) fn forget(&self, place: u64) {
-        self.state().watchers.forget(place);
+    pub(crate) fn forget(&self, ticket: u64) {
+        let waker = self.state().outcome.forget(ticket);
+        drop(waker);
     }
 }

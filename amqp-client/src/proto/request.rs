@@ -21,6 +21,7 @@ use super::channel::ChannelShared;
 use super::consumer::ConsumerQueue;
 use super::incoming::Incoming;
 use super::sync::lock;
+use super::wait::Sleeper;
 use crate::error::{About, ChannelError};
 
 /// A time that no connection lives to see.
@@ -175,26 +176,32 @@ impl Answer {
 
     /// The caller goes away. Gives back a result that nobody has seen.
     pub(crate) fn abandon(&self) -> Option<Result<Reply, ChannelError>> {
-        let mut state = self.state();
-        match std::mem::replace(&mut *state, State::Abandoned) {
-            State::Ready(result) => Some(result),
-            State::Taken => {
-                *state = State::Taken;
-                None
+        let before = {
+            let mut state = self.state();
+            match *state {
+                State::Taken | State::Abandoned => return None,
+                State::Waiting(_) | State::Ready(_) => {
+                    std::mem::replace(&mut *state, State::Abandoned)
+                }
             }
-            State::Waiting(_) | State::Abandoned => None,
+        };
+        // The waker is dropped here, after the lock.
+        match before {
+            State::Ready(result) => Some(result),
+            State::Waiting(_) | State::Taken | State::Abandoned => None,
         }
     }
 
     /// Waits for the result. A second result is never there.
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Reply, ChannelError>> {
+        Sleeper::poll(context, |sleeper| self.take_or_wait(sleeper))
+    }
+
+    fn take_or_wait(&self, sleeper: &mut Sleeper<'_>) -> Poll<Result<Reply, ChannelError>> {
         let mut state = self.state();
         match &mut *state {
             State::Waiting(waker) => {
-                match waker {
-                    Some(waker) => waker.clone_from(context.waker()),
-                    None => *waker = Some(context.waker().clone()),
-                }
+                sleeper.wait_in(waker);
                 Poll::Pending
             }
             State::Taken | State::Abandoned => Poll::Pending,

@@ -9,7 +9,6 @@
 //! what is ready at once costs nothing. When the connection has ended nobody watches the clock any
 //! more; all are called then, and whoever waits finds the end in what he waits for.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -17,73 +16,53 @@ use std::time::{Duration, Instant};
 use super::link::Link;
 use super::request::after;
 use super::sync::lock;
+use super::wait::{Sleeper, Waiters};
 
 /// The list that the adapter watches.
 #[derive(Debug, Default)]
-pub(crate) struct Timers(Mutex<List>);
-
-#[derive(Debug, Default)]
-struct List {
-    next: u64,
-    /// By time; the number tells equal times apart.
-    wakers: BTreeMap<(Instant, u64), Waker>,
-}
+pub(crate) struct Timers(Mutex<Waiters<Instant>>);
 
 impl Timers {
-    fn list(&self) -> MutexGuard<'_, List> {
+    fn list(&self) -> MutexGuard<'_, Waiters<Instant>> {
         lock(&self.0)
     }
 
-    /// Calls the waker of `context` at the deadline. True if that is earlier than all others.
-    fn watch(&self, deadline: Instant, place: &mut Option<u64>, context: &Context<'_>) -> bool {
+    /// Calls the task at the deadline. True if it is on the list and that is earlier than all others.
+    fn wait(&self, deadline: Instant, ticket: &mut Option<u64>, sleeper: &mut Sleeper<'_>) -> bool {
         let mut list = self.list();
-        let place = *place.get_or_insert_with(|| {
-            list.next += 1;
-            list.next
-        });
-        let key = (deadline, place);
-        match list.wakers.get_mut(&key) {
-            Some(waker) => {
-                waker.clone_from(context.waker());
-                false
-            }
-            None => {
-                list.wakers.insert(key, context.waker().clone());
-                list.wakers.first_key_value().map(|(first, _)| *first) == Some(key)
-            }
-        }
+        let n_before = list.len();
+        list.wait_at(deadline, (), ticket, sleeper);
+        let first = list.first().map(|(_, ticket, ())| ticket);
+        list.len() > n_before && first == *ticket
     }
 
-    fn forget(&self, deadline: Instant, place: u64) {
-        self.list().wakers.remove(&(deadline, place));
+    fn forget(&self, deadline: Instant, ticket: u64) {
+        let waker = self.list().remove(deadline, ticket);
+        drop(waker);
     }
 
     /// The earliest time that anybody waits for.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let list = self.list();
-        let ((deadline, _), _) = list.wakers.first_key_value()?;
-        Some(*deadline)
+        let (deadline, _, ()) = self.list().first()?;
+        Some(deadline)
     }
 
     /// Takes all whose time has come.
     pub(crate) fn expire(&self, now: Instant, wakers: &mut Vec<Waker>) {
         let mut list = self.list();
-        while let Some(first) = list.wakers.first_entry() {
-            if first.key().0 > now {
-                return;
-            }
-            wakers.push(first.remove());
+        while list.first().is_some_and(|(deadline, ..)| deadline <= now) {
+            list.call_first(wakers);
         }
     }
 
-    /// Takes everybody: the connection has ended.
+    /// Takes all: the connection has ended.
     pub(crate) fn take_all(&self, wakers: &mut Vec<Waker>) {
-        wakers.extend(std::mem::take(&mut self.list().wakers).into_values());
+        self.list().call_all(wakers);
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.list().wakers.len()
+        self.list().len()
     }
 }
 
@@ -92,7 +71,7 @@ impl Timers {
 pub(crate) struct Timer {
     link: Arc<Link>,
     deadline: Instant,
-    place: Option<u64>,
+    ticket: Option<u64>,
 }
 
 impl Timer {
@@ -105,7 +84,7 @@ impl Timer {
         Self {
             link: Arc::clone(link),
             deadline,
-            place: None,
+            ticket: None,
         }
     }
 
@@ -114,16 +93,18 @@ impl Timer {
         if (self.link.clock)() >= self.deadline {
             return Poll::Ready(());
         }
-        let sooner = self
-            .link
-            .timers
-            .watch(self.deadline, &mut self.place, context);
+        let mut sooner = false;
+        let polled = Sleeper::poll(context, |sleeper| {
+            let timers = &self.link.timers;
+            sooner |= timers.wait(self.deadline, &mut self.ticket, sleeper);
+            Poll::Pending
+        });
         if sooner {
             // An adapter that sleeps until later has to hear of it.
             let wake = self.link.outbox().wake_always();
             wake.now();
         }
-        Poll::Pending
+        polled
     }
 
     /// Whether nobody watches the clock any more.
@@ -134,8 +115,8 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.link.timers.forget(self.deadline, place);
+        if let Some(ticket) = self.ticket {
+            self.link.timers.forget(self.deadline, ticket);
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::consumer::{Automatic, ConsumeError, Consumer};
 use crate::delivery::Received;
 use crate::error::ChannelError;
 use crate::proto::sync::lock;
+use crate::proto::wait::{self, Sleeper};
 
 /// The calls of one client.
 #[derive(Debug)]
@@ -134,16 +135,14 @@ impl Pending {
                 Poll::Ready(Some(Ok(reply))) => {
                     let woken = state.answer(reply);
                     drop(state);
-                    if let Some(waker) = woken {
-                        waker.wake();
-                    }
+                    woken.into_iter().for_each(wait::wake);
                 }
                 Poll::Ready(end) => {
                     let closed = ConsumeError::Channel(ChannelError::Closed);
                     let cause = end.and_then(Result::err).unwrap_or(closed);
                     let wakers = state.end(cause);
                     drop(state);
-                    wakers.into_iter().for_each(Waker::wake);
+                    wakers.into_iter().for_each(wait::wake);
                     return;
                 }
             }
@@ -201,6 +200,10 @@ impl Waiting {
 
     /// Waits for the reply, or the end of all replies.
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Received, RpcError>> {
+        Sleeper::poll(context, |sleeper| self.take_or_wait(sleeper))
+    }
+
+    fn take_or_wait(&self, sleeper: &mut Sleeper<'_>) -> Poll<Result<Received, RpcError>> {
         let mut state = self.pending.state();
         let end = state.end.clone();
         let Some(slot) = state.calls.get_mut(&self.id) else {
@@ -210,10 +213,7 @@ impl Waiting {
             if let Some(end) = end {
                 return Poll::Ready(Err(RpcError::Uncertain(end)));
             }
-            match waker {
-                Some(waker) => waker.clone_from(context.waker()),
-                None => *waker = Some(context.waker().clone()),
-            }
+            sleeper.wait_in(waker);
             return Poll::Pending;
         }
         match state.calls.remove(&self.id) {

@@ -1,6 +1,6 @@
 //! Channels and their requests: which ids are in use, which replies are awaited, until when.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 use std::time::Instant;
 
@@ -12,6 +12,7 @@ use crate::error::{Provoker, method_name};
 use crate::proto::incoming::Fingerprint;
 use crate::proto::request::Slot;
 use crate::proto::tally::Held;
+use crate::proto::wait::Waiters;
 
 impl Outbox {
     /// Takes this channel id, or the lowest free one, and queues `channel.open` for it.
@@ -292,7 +293,7 @@ impl Outbox {
         let mut held = Held {
             totals: self.counts,
             octets: self.queued(),
-            waiting: self.waiters.iter().map(BTreeMap::len).sum(),
+            waiting: self.waiters.iter().map(Waiters::len).sum(),
             requests: usize::from(self.farewell.is_some()),
             ..Held::default()
         };

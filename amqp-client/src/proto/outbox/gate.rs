@@ -11,14 +11,15 @@
 //! sent. While the gate is shut the mark that every publish is held against is zero, so that an
 //! open gate costs nothing.
 
+use std::mem;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::super::watchers::Watchers;
-use super::{OutState, Outbox, Room, Wake};
+use super::{InLine, OutState, Outbox, Room, Wake};
 use crate::blocked::WhenBlocked;
 use crate::error::ConnectionError;
+use crate::proto::wait::{Sleeper, Waiters};
 
 /// The connection's side of the gate; that of each channel is with the channel.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ pub(super) struct Gate {
     /// What publishers do about it.
     pub(super) policy: WhenBlocked,
     /// Who wants to know when it ends.
-    watchers: Watchers,
+    waiters: Waiters,
 }
 
 impl Outbox {
@@ -58,8 +59,7 @@ impl Outbox {
         if self.gate.policy == WhenBlocked::Fail {
             // Those who wait for room are to hear of it; those of a stopped channel too.
             for waiters in &mut self.waiters {
-                let waiters = std::mem::take(waiters).into_values();
-                wakers.extend(waiters.map(|waiter| waiter.waker));
+                waiters.call_all(wakers);
             }
         }
         before.is_none()
@@ -89,7 +89,7 @@ impl Outbox {
             soonest = Some(soonest.map_or(slot.deadline, |soonest| soonest.min(slot.deadline)));
         }
         self.deadline = soonest;
-        wakers.extend(self.gate.watchers.take());
+        self.gate.waiters.call_all(wakers);
         self.open_gate(wakers);
         true
     }
@@ -122,21 +122,22 @@ impl Outbox {
     /// Whether anybody waits for what only reading brings: the end of an alarm, and also room, since
     /// a broker that cannot write to us may read nothing either.
     pub(crate) fn has_waiters(&self) -> bool {
-        !self.gate.watchers.is_empty() || self.waiters.iter().any(|waiters| !waiters.is_empty())
+        !self.gate.waiters.is_empty() || self.waiters.iter().any(|waiters| !waiters.is_empty())
     }
 
     /// Those whom the gate does not hold back any more wait for room like everybody else; the
     /// adapter calls as many as there is room for.
     fn open_gate(&mut self, wakers: &mut Vec<Waker>) {
         self.set_mark();
-        let gated = std::mem::take(self.waiters(Room::Gate));
-        for (ticket, waiter) in gated {
-            let room = if self.is_gated(waiter.channel) {
+        let mut gated = mem::take(self.waiters(Room::Gate));
+        while let Some(waiting) = gated.take_first() {
+            let InLine { channel, size } = *waiting.about();
+            let room = if self.is_gated(channel) {
                 Room::Gate
             } else {
-                self.room(waiter.channel, waiter.size)
+                self.room(channel, size)
             };
-            self.waiters(room).insert(ticket, waiter);
+            self.waiters(room).put(waiting);
         }
         let Wake(driver) = self.wake_always();
         wakers.extend(driver);
@@ -150,16 +151,16 @@ impl Outbox {
     }
 
     /// The connection has ended.
-    pub(super) fn close_gate(&mut self) -> Vec<Waker> {
+    pub(super) fn close_gate(&mut self, wakers: &mut Vec<Waker>) {
         self.gate.blocked = None;
-        self.gate.watchers.take().collect()
+        self.gate.waiters.call_all(wakers);
     }
 
     /// Waits until the connection is not blocked, or has ended.
     pub(crate) fn poll_unblocked(
         &mut self,
-        place: &mut Option<u64>,
-        context: &mut Context<'_>,
+        ticket: &mut Option<u64>,
+        sleeper: &mut Sleeper<'_>,
     ) -> Poll<Result<(), ConnectionError>> {
         if let Some(cause) = &self.closed {
             return Poll::Ready(Err(cause.clone()));
@@ -167,17 +168,18 @@ impl Outbox {
         if self.gate.blocked.is_none() {
             return Poll::Ready(Ok(()));
         }
-        self.gate.watchers.watch(place, context);
+        self.gate.waiters.wait(ticket, sleeper);
         Poll::Pending
     }
 
     /// Whoever waited for the end of the alarm does so no longer.
-    pub(crate) fn forget_unblocked(&mut self, place: u64) {
-        self.gate.watchers.forget(place);
+    #[must_use = "dropped once the lock is released"]
+    pub(crate) fn forget_unblocked(&mut self, ticket: u64) -> Option<Waker> {
+        self.gate.waiters.forget(ticket)
     }
 
     #[cfg(test)]
     pub(crate) fn n_gate_watchers(&self) -> usize {
-        self.gate.watchers.len()
+        self.gate.waiters.len()
     }
 }

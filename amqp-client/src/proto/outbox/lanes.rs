@@ -1,6 +1,5 @@
 //! The adapter's side: what is to be written next, and who wakes whom.
 
-use std::collections::BTreeMap;
 use std::mem;
 use std::task::Waker;
 
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use super::{Lane, Outbox, Room, Wake};
 use crate::proto::request::Slot;
 use crate::proto::rope::Rope;
+use crate::proto::wait::Waiters;
 
 /// How many waiting publishers one swap wakes at most, however little each is going to queue: they
 /// are called one after the other by the task that writes.
@@ -87,7 +87,7 @@ impl Outbox {
         let known = self.driver.as_ref();
         self.idle
             && self.small.is_empty()
-            && self.waiters.iter().all(BTreeMap::is_empty)
+            && self.waiters.iter().all(Waiters::is_empty)
             && known.is_some_and(|driver| driver.will_wake(waker))
     }
 
@@ -100,11 +100,10 @@ impl Outbox {
                 if free == 0 {
                     break;
                 }
-                let Some((_, waiter)) = self.waiters(room).pop_first() else {
+                let Some((_, waiter)) = self.waiters(room).call_first(wakers) else {
                     break;
                 };
                 free = free.saturating_sub(waiter.size);
-                wakers.push(waiter.waker);
             }
         }
     }
@@ -222,7 +221,7 @@ impl Outbox {
         note("large bodies", self.large.len());
         note(
             "publishers that wait",
-            self.waiters.iter().map(BTreeMap::len).sum(),
+            self.waiters.iter().map(Waiters::len).sum(),
         );
         note("connection.close", usize::from(self.farewell.is_some()));
         for (id, channel) in self.channels.iter().enumerate() {

@@ -24,8 +24,7 @@ mod sending;
 
 pub(crate) use self::sending::LARGE;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::mem;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
@@ -38,6 +37,7 @@ use super::request::{Barrier, Slot, after};
 use super::rope::Rope;
 use super::tally::Queued;
 use super::unsent::Unsent;
+use super::wait::{self, Sleeper, Waiters};
 use crate::blocked::WhenBlocked;
 use crate::error::ConnectionError;
 
@@ -67,9 +67,10 @@ pub(crate) struct Wake(Option<Waker>);
 
 impl Wake {
     /// Wakes the adapter, if it sleeps.
+    #[inline]
     pub(crate) fn now(self) {
         if let Some(waker) = self.0 {
-            waker.wake();
+            wait::wake(waker);
         }
     }
 }
@@ -103,8 +104,8 @@ pub(crate) struct Outbox {
     idle: bool,
     /// Publishers that wait, by ticket: above the high-water mark those for the small lane, and those
     /// for what is aside, so that neither has to wait for the other; then those at the gate.
-    waiters: [BTreeMap<u64, Waiter>; 3],
-    next_ticket: u64,
+    waiters: [Waiters<(), InLine>; 3],
+    last_ticket: u64,
     /// The last 21 octets of `buf` are an ack that a following one may be merged with.
     tail_ack: Option<TailAck>,
     /// The earliest deadline of any request; may be too early, never too late.
@@ -134,11 +135,10 @@ enum Room {
 
 /// A publisher that waits for room.
 #[derive(Debug)]
-struct Waiter {
+struct InLine {
     channel: u16,
     /// Octets of the body that it is going to publish.
     size: usize,
-    waker: Waker,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -357,7 +357,7 @@ impl Outbox {
             driver: None,
             idle: false,
             waiters: Default::default(),
-            next_ticket: 0,
+            last_ticket: 0,
             tail_ack: None,
             deadline: None,
             counts: Queued::default(),
@@ -405,7 +405,7 @@ impl Outbox {
         }
     }
 
-    fn waiters(&mut self, room: Room) -> &mut BTreeMap<u64, Waiter> {
+    fn waiters(&mut self, room: Room) -> &mut Waiters<(), InLine> {
         let [small, aside, gated] = &mut self.waiters;
         match room {
             Room::Small => small,
@@ -428,17 +428,17 @@ impl Outbox {
         at: At,
         size: usize,
         ticket: &mut Option<u64>,
-        waker: &Waker,
+        sleeper: &mut Sleeper<'_>,
     ) -> Result<bool, Refused> {
         let room = self.room(at.channel, size);
         if let Some(ticket) = ticket {
-            self.forget_waiter(*ticket);
+            sleeper.discard(self.forget_waiter(*ticket));
         }
         if self.held(room) < self.mark {
             *ticket = None;
             return Ok(true);
         }
-        self.get_in_line(at, size, ticket, waker)
+        self.get_in_line(at, size, ticket, sleeper)
     }
 
     /// The same where there is no room, or may be none for everybody.
@@ -447,7 +447,7 @@ impl Outbox {
         at: At,
         size: usize,
         ticket: &mut Option<u64>,
-        waker: &Waker,
+        sleeper: &mut Sleeper<'_>,
     ) -> Result<bool, Refused> {
         let room = if self.is_gated(at.channel) {
             Room::Gate
@@ -462,37 +462,29 @@ impl Outbox {
             *ticket = None;
             return Err(Refused::Blocked(reason));
         }
-        let ticket = *ticket.get_or_insert_with(|| {
-            self.next_ticket += 1;
-            self.next_ticket
+        // One number for all three lists, so that who moves to another keeps the place in line.
+        ticket.get_or_insert_with(|| {
+            self.last_ticket += 1;
+            self.last_ticket
         });
-        let waiter = Waiter {
-            channel: at.channel,
-            size,
-            waker: waker.clone(),
-        };
-        self.waiters(room).insert(ticket, waiter);
+        let channel = at.channel;
+        let waiter = InLine { channel, size };
+        self.waiters(room).wait_at((), waiter, ticket, sleeper);
         Ok(false)
     }
 
     /// The channel has ended: those who wait to publish on it are to hear of that.
     pub(crate) fn take_waiters(&mut self, id: u16, wakers: &mut Vec<Waker>) {
         for waiters in &mut self.waiters {
-            waiters.retain(|_, waiter| {
-                let concerned = waiter.channel == id;
-                if concerned {
-                    wakers.push(waiter.waker.clone());
-                }
-                !concerned
-            });
+            waiters.call_if(|_, waiter| waiter.channel == id, wakers);
         }
     }
 
     /// Gives up a place in line.
-    pub(crate) fn forget_waiter(&mut self, ticket: u64) {
-        for waiters in &mut self.waiters {
-            waiters.remove(&ticket);
-        }
+    #[must_use = "dropped once the lock is released"]
+    pub(crate) fn forget_waiter(&mut self, ticket: u64) -> Option<Waker> {
+        let mut waiters = self.waiters.iter_mut();
+        waiters.find_map(|waiters| waiters.remove((), ticket))
     }
 
     /// Queues octets as they are: the protocol header, heartbeats, the handshake.
@@ -523,9 +515,11 @@ impl Outbox {
         self.answers.taken();
         self.tail_ack = None;
         self.deadline = None;
-        let waiters = mem::take(&mut self.waiters).into_iter().flatten();
-        let mut wakers: Vec<Waker> = waiters.map(|(_, waiter)| waiter.waker).collect();
-        wakers.extend(self.close_gate());
+        let mut wakers = Vec::new();
+        for waiters in &mut self.waiters {
+            waiters.call_all(&mut wakers);
+        }
+        self.close_gate(&mut wakers);
         wakers.extend(self.driver.take());
         (slots, wakers)
     }

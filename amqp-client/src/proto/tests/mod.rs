@@ -19,7 +19,7 @@ mod pair;
 mod random;
 pub(super) mod schedule;
 mod stalled;
-mod task;
+pub(super) mod task;
 mod wire;
 
 mod answers;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 /// A waker that remembers whether it was called.
 #[derive(Debug, Default)]
-pub(super) struct Flag(AtomicBool);
+pub(in crate::proto) struct Flag(AtomicBool);
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
@@ -18,7 +18,7 @@ impl Wake for Flag {
 
 impl Flag {
     /// Whether it was called since the last look.
-    pub(super) fn take(&self) -> bool {
+    pub(in crate::proto) fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
 

@@ -1,0 +1,32 @@
+//! Waiting: who is called when, and by what rules a task's waker is handled.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Latch`] | a value that is set once, and the tasks that wait for it |
+//! | [`Waiters`] | a list of tasks that wait, in order |
+//! | [`Sleeper`] | a task that is being polled and may have to wait |
+//! | [`Watch`] | a future made of two closures: look, and give the place up |
+//! | [`wake`], [`wake_all`] | calling wakers |
+//!
+//! Nothing here has a lock, a clock or a task of its own: lists and latches are kept under the locks
+//! of those who use them.
+//!
+//! A waker is foreign code: calling it may run a whole task, dropping it may drop one, with every
+//! handle that the task holds, and either may panic. Even a clone is code of the executor's. So
+//! under a lock wakers are only moved and compared:
+//!
+//! * what waits is cloned before the lock is taken ([`Sleeper`]);
+//! * what is to be called is gathered in a `Vec<Waker>` and called once the lock is released;
+//! * what is replaced or forgotten is handed back, to be dropped once the lock is released.
+
+mod latch;
+mod sleeper;
+mod waiters;
+mod wake;
+mod watch;
+
+pub(crate) use self::latch::Latch;
+pub(crate) use self::sleeper::Sleeper;
+pub(crate) use self::waiters::Waiters;
+pub(crate) use self::wake::{wake, wake_all};
+pub(crate) use self::watch::Watch;
