@@ -37,6 +37,8 @@ pub(crate) struct Driver<S> {
     sleep: Pin<Box<Sleep>>,
     /// The timer is set and knows the task.
     armed: bool,
+    /// The next deadline, as of the end of the last turn.
+    due: Option<Instant>,
     /// The stream may hold back what was written: TLS and buffers do.
     unflushed: bool,
     failed: Option<Failed>,
@@ -58,6 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             core,
             sleep: Box::pin(tokio::time::sleep_until(far_future())),
             armed: false,
+            due: None,
             unflushed: false,
             failed: None,
         }
@@ -73,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if octets >= enough {
                 return true;
             }
-            let Poll::Ready(transmit) = self.core.transmit(context) else {
+            let Some(transmit) = self.core.transmit() else {
                 return false;
             };
             if transmit.is_alone() {
@@ -134,83 +137,86 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         });
     }
 
-    /// After a failed write: gives up once enough has been read, or nothing more will be. `read` is
-    /// what [`read`](Self::read) said.
-    fn give_up(&mut self, read: Option<usize>, now: Instant) {
+    /// After a failed write: gives up once enough has been read, or nothing more will be. `octets`
+    /// have been read in this turn.
+    fn give_up(&mut self, octets: usize, now: Instant) {
         let Some(failed) = &mut self.failed else {
             return;
         };
-        failed.octets = failed.octets.saturating_sub(read.unwrap_or(0));
-        if failed.octets == 0 || failed.until <= now || !self.core.wants_read(now) {
+        failed.octets = failed.octets.saturating_sub(octets);
+        if failed.octets == 0 || failed.until <= now || !self.core.interest().read {
             self.core.lost(failed.error.clone());
         }
     }
 
-    /// Reads a few times. If there is more to do at once, says how many octets it were.
-    fn read(&mut self, now: Instant, context: &mut Context<'_>) -> Option<usize> {
-        let mut octets = 0;
+    /// Reads a few times.
+    fn read(&mut self, now: Instant, context: &mut Context<'_>) -> Read {
+        let mut read = Read {
+            octets: 0,
+            drained: false,
+        };
         for _ in 0..READS_PER_POLL {
-            if !self.core.wants_read(now) {
-                return None;
+            if !self.core.interest().read {
+                break;
             }
-            let read = if let Some(mut space) = self.core.body_space() {
-                let read = pin!(self.stream.read_buf(&mut space)).poll(context);
-                read.map_ok(|n| {
+            let outcome = if let Some(mut space) = self.core.body_space() {
+                let outcome = pin!(self.stream.read_buf(&mut space)).poll(context);
+                outcome.map_ok(|n| {
                     self.core.body_read(n, now);
                     n
                 })
             } else {
                 let mut space = ReadBuf::new(self.core.read_space());
-                let read = Pin::new(&mut self.stream).poll_read(context, &mut space);
+                let outcome = Pin::new(&mut self.stream).poll_read(context, &mut space);
                 let n = space.filled().len();
-                read.map_ok(|()| {
+                outcome.map_ok(|()| {
                     self.core.read_done(n, now);
                     n
                 })
             };
-            match read {
-                Poll::Pending => return None,
-                Poll::Ready(Ok(n)) => octets += n,
-                // TLS tells so of an end without a farewell, which few brokers say.
+            match outcome {
+                Poll::Pending => {
+                    read.drained = true;
+                    break;
+                }
+                Poll::Ready(Ok(n)) => read.octets += n,
+                // rustls reports a missing close_notify this way; few brokers send one.
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.core.lost(ConnectionError::EndOfStream);
-                    return None;
+                    break;
                 }
                 Poll::Ready(Err(error)) => {
                     self.core.lost(ConnectionError::Io(error.into()));
-                    return None;
+                    break;
                 }
             }
         }
-        Some(octets)
+        read
     }
 
-    /// Does what is due, and sees to it that the task is woken for what will be.
-    fn tick(&mut self, now: Instant, context: &mut Context<'_>) {
-        loop {
-            let due = self.core.deadline();
-            if due.is_some_and(|due| due <= now) {
-                self.core.handle_timeout(now);
-                continue;
-            }
-            let failed = self.failed.as_ref().map(|failed| failed.until);
-            let Some(deadline) = due.into_iter().chain(failed).min() else {
-                return;
-            };
-            // A timer that goes off too early costs less than one that is moved all the time.
-            let set = self.sleep.deadline().into_std();
-            if self.armed && now < set && set <= deadline {
-                return;
-            }
-            self.sleep.as_mut().reset(deadline.into());
-            self.armed = self.sleep.as_mut().poll(context).is_pending();
-            if !self.armed {
-                // It has come meanwhile: look at the clock anew.
-                context.waker().wake_by_ref();
-            }
-            return;
+    /// Has the task woken at the next deadline. True if that has come already.
+    fn arm(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
+        let failed = self.failed.as_ref().map(|failed| failed.until);
+        self.due = self.core.deadline().into_iter().chain(failed).min();
+        let Some(due) = self.due else {
+            return false;
+        };
+        // A timer that goes off too early costs less than one that is moved all the time.
+        let set = self.sleep.deadline().into_std();
+        if self.armed && now < set && set <= due {
+            return false;
         }
+        self.sleep.as_mut().reset(due.into());
+        self.armed = self.sleep.as_mut().poll(context).is_pending();
+        !self.armed
     }
+}
+
+/// What reading in one turn has come to.
+struct Read {
+    octets: usize,
+    /// The stream has nothing more, and wakes the task when it does.
+    drained: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
@@ -219,19 +225,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let now = now();
+        this.core.set_waker(context.waker());
+        this.core.turn(now);
         // Reading comes before the clock: a process that was suspended finds what came meanwhile.
         let read = this.read(now, context);
-        this.give_up(read, now);
-        this.tick(now, context);
+        this.give_up(read.octets, now);
+        if this.due.is_some_and(|due| due <= now) {
+            this.core.handle_timeout(now);
+        }
         // Replies to what was read, and heartbeats, leave in the same turn.
         let mut busy = this.write(now, context);
         busy |= this.flush(now, context);
-        busy |= read.is_some();
+        // Writing may have been what reading had to wait for.
+        busy |= this.core.interest().read && !read.drained;
         if this.core.is_finished() {
             // The farewell of TLS, if it can leave at once: nobody waits for it.
             let _ = Pin::new(&mut this.stream).poll_shutdown(context);
             return Poll::Ready(());
         }
+        busy |= this.arm(now, context);
         if busy {
             yield_to_the_reactor(context);
         }

@@ -4,17 +4,15 @@
 //! Opening(Start ▶ Tune ▶ OpenOk) ──open-ok──▶ Open ──close from either side, error──▶ Ended
 //! ```
 //!
-//! An adapter owns the core and the stream, and repeats: read into [`Core::read_space`] and say so
-//! with [`Core::read_done`]; write what [`Core::transmit`] shows and say so with
-//! [`Core::transmitted`]; sleep until [`Core::deadline`] and then call [`Core::handle_timeout`];
-//! stop when [`Core::is_finished`]. It decides nothing about AMQP.
+//! An adapter owns the core and the stream; [`Core`] says which calls it repeats. It decides nothing
+//! about AMQP.
 //!
 //! There are no sockets, clocks, threads or tasks here. Results do not travel as events: the core
 //! leaves them where their owners look for them, and wakes those.
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use amqp_spec::frame::FrameError;
@@ -24,13 +22,14 @@ use super::events::Source;
 use super::handshake::{Login, Step};
 use super::heartbeat::{Due, Heartbeat};
 use super::inbound::InChannel;
-use super::link::{Link, Pressure};
+use super::link::Link;
 use super::opening::Opening;
 use super::outbox::Outbox;
 use super::read_buffer::ReadBuffer;
 use super::request::{Slot, after};
 use super::stall::Stall;
 use super::transmit::Transmit;
+use super::turn::Pause;
 use super::unsent::Unsent;
 use super::wait;
 use crate::blocked::WhenBlocked;
@@ -78,16 +77,26 @@ pub(crate) enum Phase {
     Ended,
 }
 
-/// Why nothing is read at present.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Pause {
-    /// Consumers hold too much.
-    Consumers,
-    /// The broker has too much to take.
-    Answers,
-}
-
 /// The protocol core of one connection.
+///
+/// A driver owns the core and a stream of octets. In each of its turns it
+///
+/// 1. registers its waker with [`set_waker`](Self::set_waker) and starts the turn with
+///    [`turn`](Self::turn);
+/// 2. reads while [`interest`](Self::interest) asks for it and the stream has something: into
+///    [`body_space`](Self::body_space) if there is one, followed by [`body_read`](Self::body_read),
+///    otherwise into [`read_space`](Self::read_space), followed by [`read_done`](Self::read_done);
+/// 3. calls [`handle_timeout`](Self::handle_timeout) if [`deadline`](Self::deadline) has come.
+///    Reading goes first: a process that was suspended finds what came in the meantime;
+/// 4. writes what [`transmit`](Self::transmit) shows while the stream takes it, each time followed by
+///    [`transmitted`](Self::transmitted);
+/// 5. stops if [`is_finished`](Self::is_finished), and closes the stream;
+/// 6. sleeps until the waker is called, the deadline has come, the stream is readable and
+///    `interest().read` is true, or the stream is writable and `interest().write` is true.
+///
+/// Reads and writes of one turn should be bounded, so that neither starves the other. A stream that
+/// fails, or that the driver abandons, is reported with [`lost`](Self::lost); dropping the core has
+/// the same effect.
 pub struct Core {
     pub(super) link: Arc<Link>,
     pub(super) login: Login,
@@ -102,7 +111,7 @@ pub struct Core {
     give_up: Option<Instant>,
     pub(super) heartbeat: Heartbeat,
     pub(super) blocked_timeout: Option<Duration>,
-    stall: Stall,
+    pub(super) stall: Stall,
     /// When to give up a connection that is blocked.
     pub(super) blocked_until: Option<Instant>,
     /// When to look for messages that were fetched and have stalled; may be too early.
@@ -123,8 +132,14 @@ pub struct Core {
     /// Called when no lock is held.
     pub(super) wakers: Vec<Waker>,
     pub(super) transmit: Transmit,
-    /// What [`wants_read`](Self::wants_read) said last, and why.
-    pause: Option<Pause>,
+    /// The driver's waker, as registered with the outbox.
+    pub(super) driver: Option<Waker>,
+    /// Why nothing is to be read, as of the last look.
+    pub(super) pause: Option<Pause>,
+    /// What [`Link::set_paused`] was told last.
+    pub(super) pause_announced: bool,
+    /// Something may have been queued since the outbox was last found empty.
+    pub(super) unseen: bool,
     /// More answers are parked on this channel than may be.
     pub(super) unanswerable: Option<u16>,
     /// The latest time that the adapter told.
@@ -182,7 +197,10 @@ impl Core {
             acks: super::inbound::AckRun::default(),
             wakers: Vec::new(),
             transmit: Transmit::default(),
+            driver: None,
             pause: None,
+            pause_announced: false,
+            unseen: true,
             unanswerable: None,
             now,
         };
@@ -212,107 +230,43 @@ impl Core {
             (Ok(()), None) => {}
         }
         self.wake_all();
+        self.look_whether_to_read();
     }
 
-    /// So many octets have been read.
+    /// Records that `n` octets were read.
     pub(super) fn heard(&mut self, n: usize, now: Instant) {
         self.link.tally.octets_received.add(n);
         self.now = now;
+        self.unseen = true;
         self.heartbeat.on_read(now);
-    }
-
-    /// Whether the adapter should read. Not while consumers hold too much, unless somebody waits
-    /// for an answer; nor while the broker takes none of the answers that it asks for. The peer's
-    /// silence does not count then.
-    pub fn wants_read(&mut self, now: Instant) -> bool {
-        if matches!(self.phase, Phase::Ended) {
-            return false;
-        }
-        // Announced before the look, so that whoever lowers the pressure in between wakes us.
-        let wants = match self.link.pressure() {
-            Pressure::Low => true,
-            Pressure::High | Pressure::Limit => {
-                self.link.set_paused(true);
-                // The broker's answer to a close comes behind everything it has sent.
-                let closing = self.link.outbox().is_closing();
-                match self.link.pressure() {
-                    Pressure::Low => true,
-                    Pressure::High => self.somebody_waits(),
-                    Pressure::Limit => closing,
-                }
-            }
-        };
-        if wants && self.pause == Some(Pause::Consumers) {
-            self.link.set_paused(false);
-        }
-        self.pause = if !wants {
-            Some(Pause::Consumers)
-        } else if self.owes_too_much() {
-            Some(Pause::Answers)
-        } else {
-            None
-        };
-        self.stall.on_attempt(!self.transmit.is_empty(), now);
-        if self.pause.is_some() {
-            self.heartbeat.on_read(now);
-        }
-        self.pause.is_none()
-    }
-
-    /// Whether the broker, which has not taken what it was shown, has had us queue more than it may
-    /// behind that: to read on would have us queue without bound.
-    ///
-    /// Both sides cannot wait for each other to read for ever. Only what answers the broker counts, and
-    /// what settles its deliveries, not what publishers and callers queue, so that it has written a lot
-    /// and read nothing while we read whatever came: a broker that reads between its writes, or
-    /// publishers that send on what they receive, do not come here. It goes on with the next batch that is
-    /// taken; that it is not is what `write_timeout` counts, and heartbeats leave in that batch.
-    fn owes_too_much(&self) -> bool {
-        !self.transmit.is_empty() && self.link.outbox().owes_too_much()
-    }
-
-    fn somebody_waits(&self) -> bool {
-        if self.link.expectations.are_any() {
-            return true;
-        }
-        let channels = self.channels.iter().flatten();
-        if channels
-            .clone()
-            .any(|channel| channel.shared.confirms().has_waiter())
-        {
-            return true;
-        }
-        let outbox = self.link.outbox();
-        outbox.has_requests() || outbox.has_waiters()
     }
 
     // ── Output ──────────────────────────────────────────────────────────────────────────────
 
-    /// What is to be written next, or nothing; then `context` is woken at the next entry.
-    pub fn transmit(&mut self, context: &Context<'_>) -> Poll<&Transmit> {
+    /// The next octets to write; if there are none, the [waker](Self::set_waker) is called when there
+    /// are some.
+    pub fn transmit(&mut self) -> Option<&Transmit> {
         if matches!(self.phase, Phase::Opening { .. }) && self.link.outbox().is_closing() {
             // Before it has answered connection.open, RabbitMQ does not answer connection.close.
             self.lost(ConnectionError::closed_by_us());
         }
         if self.transmit.is_empty() {
-            self.transmit
-                .refill(&self.link, context.waker(), &mut self.wakers);
+            let driver = self.driver.as_ref();
+            self.transmit.refill(&self.link, driver, &mut self.wakers);
             if self.pause == Some(Pause::Answers) {
-                // The adapter may have looked whether to read before it came here.
                 self.pause = None;
-                self.wakers.push(context.waker().clone());
             }
             self.wake_all();
+            self.unseen = false;
+            // The time in which nothing is taken starts when it is first shown.
+            self.stall.on_attempt(!self.transmit.is_empty(), self.now);
         }
-        if self.transmit.is_empty() {
-            Poll::Pending
-        } else {
-            Poll::Ready(&self.transmit)
-        }
+        (!self.transmit.is_empty()).then_some(&self.transmit)
     }
 
     /// `n` octets of what [`transmit`](Self::transmit) showed have been written.
     pub fn transmitted(&mut self, n: usize, now: Instant) {
+        self.unseen = true;
         self.heartbeat.on_write(now);
         self.link.tally.octets_sent.add(n);
         self.transmit.advance(n);
@@ -353,6 +307,7 @@ impl Core {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
+        self.unseen = true;
         match self.phase {
             Phase::Ended => {
                 if self.give_up.is_some_and(|give_up| now >= give_up) {
@@ -570,5 +525,8 @@ impl Drop for Core {
     /// Whoever still waits learns that nobody drives the connection any more.
     fn drop(&mut self) {
         self.lost(ConnectionError::DriverGone);
+        // Handles may live much longer than the driver's task, which its waker keeps in memory.
+        let registered = self.link.outbox().forget_driver();
+        drop(registered);
     }
 }

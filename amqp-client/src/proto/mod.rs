@@ -16,6 +16,7 @@
 //! | `events` | what happened, for whoever listens |
 //! | `expecting` | who waits for a message that has to be read |
 //! | `core` | the connection's state, its octets and its deadlines |
+//! | `turn` | what its driver waits for, and whether it reads |
 //! | `inbound`, `methods`, `whole`, `content`, `piecewise` | what arrives |
 //! | `alarm` | what stands still: alarms, messages that stall |
 //! | `tally` | what is counted |
@@ -49,6 +50,7 @@ pub(crate) mod tags;
 pub(crate) mod tally;
 pub(crate) mod timers;
 mod transmit;
+mod turn;
 mod unconfirmed;
 mod unsent;
 pub(crate) mod wait;
@@ -61,3 +63,4 @@ pub use self::core::{Core, CoreOptions};
 pub use self::handshake::Login;
 pub use self::link::Limits;
 pub use self::transmit::Transmit;
+pub use self::turn::Interest;

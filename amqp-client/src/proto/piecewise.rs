@@ -121,5 +121,6 @@ impl Core {
             content.appended(n);
         }
         self.heard(n, now);
+        self.look_whether_to_read();
     }
 }

@@ -76,17 +76,18 @@ impl Transmit {
         self.rope.wipe();
     }
 
-    /// Takes the next batch from the outbox. `wakers` are to be called afterwards.
-    pub(crate) fn refill(&mut self, link: &Link, waker: &Waker, wakers: &mut Vec<Waker>) {
+    /// Takes the next batch from the outbox. `wakers` are to be called afterwards, the driver among
+    /// them if it is to look again.
+    pub(crate) fn refill(&mut self, link: &Link, driver: Option<&Waker>, wakers: &mut Vec<Waker>) {
         let mut outbox = link.outbox();
-        let lane = outbox.swap(&mut self.rope, waker, wakers);
+        let lane = outbox.swap(&mut self.rope, wakers);
         // A large body has its turn behind every batch, so that neither waits for the other.
         let willing = !std::mem::take(&mut self.in_pieces);
         self.alone = outbox.take_large(&mut self.rope, willing);
         if matches!(lane, Lane::Again) && self.rope.is_empty() {
             // Publishers have been woken and will queue something: look again, later.
             drop(outbox);
-            wakers.push(waker.clone());
+            wakers.extend(driver.cloned());
         }
     }
 }

@@ -123,9 +123,10 @@ impl ByHand {
     }
 
     fn write_to(&mut self, write: impl Fn(&mut Peer, &[IoSlice<'_>]) -> usize) -> usize {
-        let context = Context::from_waker(&self.waker);
+        self.core.set_waker(&self.waker);
+        self.core.turn(Instant::now());
         let mut octets = 0;
-        while let Poll::Ready(transmit) = self.core.transmit(&context) {
+        while let Some(transmit) = self.core.transmit() {
             let mut slices = [IoSlice::new(&[]); 64];
             let n = transmit.slices(&mut slices);
             let n = write(&mut self.peer, &slices[..n]);
@@ -138,7 +139,8 @@ impl ByHand {
     /// Reads everything that the peer has said; how many octets that was.
     pub(crate) fn read(&mut self) -> usize {
         let mut octets = 0;
-        while !self.peer.is_silent() && self.core.wants_read(Instant::now()) {
+        self.core.turn(Instant::now());
+        while !self.peer.is_silent() && self.core.interest().read {
             octets += self.read_once();
         }
         octets

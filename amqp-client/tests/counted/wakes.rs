@@ -1,7 +1,7 @@
 //! Wake-ups: one for a burst, whoever is woken and however long the burst.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 
 use amqp_client::amqp_spec::tx;
 use amqp_client::{Confirmation, Message, QueueDeclare};
@@ -85,9 +85,7 @@ fn a_driver_that_is_writing_is_not_woken() {
     done(channel.basic_publish("", "queue", &message)).unwrap();
     client.driver.take();
 
-    let waker = Waker::from(Arc::clone(&client.driver));
-    let transmit = client.core.transmit(&Context::from_waker(&waker));
-    assert!(transmit.is_ready());
+    assert!(client.core.transmit().is_some());
     for _ in 0..BURST {
         done(channel.basic_publish("", "queue", &message)).unwrap();
     }

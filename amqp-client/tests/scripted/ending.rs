@@ -246,3 +246,17 @@ fn runtime_that_is_shut_down_leaves_nobody_waiting() {
     drop(connection);
     drop(peer);
 }
+
+/// Without heartbeats nothing but the write timeout wakes the driver.
+#[tokio::test(start_paused = true)]
+async fn s9_peer_that_takes_nothing_is_given_up_on_time_though_nothing_else_happens() {
+    let (stream, mut peer) = Peer::pair(64);
+    let options = options().write_timeout(Some(Duration::from_secs(5)));
+    let connection = peer.open(stream, &options).await;
+    let channel = peer.channel(&connection).await;
+    let message = Message::new(vec![b'.'; 4096]);
+    channel.basic_publish("", "key", &message).await.unwrap();
+    let end = soon(connection.closed()).await;
+    assert!(matches!(end, ConnectionError::WriteTimeout(_)), "{end}");
+    drop(peer);
+}

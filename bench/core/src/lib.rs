@@ -125,7 +125,8 @@ impl Pair {
     pub fn drain_with(&mut self, waker: &Waker) -> usize {
         let now = Instant::now();
         let mut written = 0;
-        while let Poll::Ready(transmit) = self.core.transmit(&Context::from_waker(waker)) {
+        self.core.set_waker(waker);
+        while let Some(transmit) = self.core.transmit() {
             let mut slices = [std::io::IoSlice::new(&[]); 64];
             let n_slices = transmit.slices(&mut slices);
             let n = slices[..n_slices].iter().map(|slice| slice.len()).sum();

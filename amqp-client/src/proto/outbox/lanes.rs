@@ -36,18 +36,12 @@ const ALONE: usize = 4 * 1024 * 1024;
 impl Outbox {
     /// Exchanges the queued octets for the empty `spare`.
     ///
-    /// With nothing to send the waker is kept and called at the next entry. `wakers` receives the
-    /// publishers that may go on; call them once the lock is released.
-    pub(crate) fn swap(
-        &mut self,
-        spare: &mut Rope,
-        waker: &Waker,
-        wakers: &mut Vec<Waker>,
-    ) -> Lane {
-        if self.rests(waker) {
+    /// With nothing to send the adapter is woken at the next entry. `wakers` receives the publishers
+    /// that may go on; call them once the lock is released.
+    pub(crate) fn swap(&mut self, spare: &mut Rope, wakers: &mut Vec<Waker>) -> Lane {
+        if self.rests() {
             return Lane::Empty;
         }
-        self.keep_driver(waker);
         if self.aside == 0 {
             if let Some((frames, slot)) = self.farewell.take() {
                 self.small.buf().extend_from_slice(&frames);
@@ -83,12 +77,8 @@ impl Outbox {
     /// Whether nothing has changed since the last look, which found nothing: whoever queues something
     /// wakes the adapter, and it looks several times in each of its turns.
     #[inline]
-    fn rests(&self, waker: &Waker) -> bool {
-        let known = self.driver.as_ref();
-        self.idle
-            && self.small.is_empty()
-            && self.waiters.iter().all(Waiters::is_empty)
-            && known.is_some_and(|driver| driver.will_wake(waker))
+    fn rests(&self) -> bool {
+        self.idle && self.small.is_empty() && self.waiters.iter().all(Waiters::is_empty)
     }
 
     /// Takes out as many of those who wait as there is room for what they are going to queue. None
@@ -185,11 +175,16 @@ impl Outbox {
         self.answers.taken();
     }
 
-    fn keep_driver(&mut self, waker: &Waker) {
-        match &mut self.driver {
-            Some(driver) => driver.clone_from(waker),
-            None => self.driver = Some(waker.clone()),
-        }
+    /// Registers the adapter's waker. Drop the one returned once the lock is released.
+    #[must_use = "dropping a waker may run foreign code"]
+    pub(crate) fn set_driver(&mut self, waker: Waker) -> Option<Waker> {
+        self.driver.replace(waker)
+    }
+
+    /// The adapter is gone. Drop its waker once the lock is released.
+    #[must_use = "dropping a waker may run foreign code"]
+    pub(crate) fn forget_driver(&mut self) -> Option<Waker> {
+        self.driver.take()
     }
 
     #[inline]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use amqp_spec::{basic, channel, connection, tx};
 
-use super::pair::{Pair, now, quiet};
+use super::pair::{Pair, quiet};
 use super::task::Task;
 use super::wire;
 use crate::error::{ConnectionError, Violation};
@@ -44,7 +44,7 @@ fn deaf() -> (Pair, Channel) {
 fn flood(pair: &mut Pair, octets: &[u8]) -> usize {
     let many = octets.repeat(1000);
     let mut n = 0;
-    while pair.core.wants_read(now()) && pair.connection.is_open() {
+    while pair.wants_read() && pair.connection.is_open() {
         pair.feed(&many);
         n += many.len();
         assert!(n < 64 * MIB, "it is read on and on");
@@ -69,7 +69,7 @@ fn s9_broker_that_asks_and_does_not_listen_is_not_heard_further_and_given_up() {
         flood(&mut pair, &octets);
         assert!(queued(&pair) < MOST, "{what}: {}", queued(&pair));
         pair.advance(119 * SECOND);
-        assert!(!pair.core.wants_read(now()), "{what}");
+        assert!(!pair.wants_read(), "{what}");
         assert!(pair.connection.is_open(), "{what}");
         pair.advance(SECOND);
         let end = pair.end();
@@ -85,8 +85,7 @@ fn s9_broker_that_listens_late_is_heard_again_and_answered_each_time() {
         let n_asked = flood(&mut pair, &octets) / octets.len();
         pair.sent_octets();
         listens(&mut pair);
-        assert!(pair.driver_woken(), "it looks whether to read");
-        assert!(pair.core.wants_read(now()), "{what}");
+        assert!(pair.core.interest().read, "{what}");
         let sent = pair.sent();
         let answered = sent.iter().filter(|line| line.starts_with(what)).count();
         // The one that was shown and not taken at first is of the first kind.
@@ -124,7 +123,7 @@ fn s9_settlements_for_a_broker_that_does_not_listen_are_bounded() {
         pair.says(1, &channel::Flow { active: true });
         pair.show_and_take_nothing();
         let mut n = 0;
-        while pair.core.wants_read(now()) {
+        while pair.wants_read() {
             let batch = n + 1..=n + 1000;
             n += 1000;
             assert!(n < 1_000_000, "{way}: it is read on and on");
@@ -138,7 +137,7 @@ fn s9_settlements_for_a_broker_that_does_not_listen_are_bounded() {
         // None is lost, and it goes on.
         pair.sent_octets();
         listens(&mut pair);
-        assert!(pair.core.wants_read(now()), "{way}");
+        assert!(pair.wants_read(), "{way}");
         let sent = pair.sent();
         let settles =
             |line: &&String| line.starts_with("1 basic.ack") || line.starts_with("1 basic.nack");
@@ -157,7 +156,7 @@ fn s10_answers_that_wait_for_the_end_of_an_alarm_do_not_end_the_connection() {
     pair.advance(3600 * SECOND);
     assert!(pair.connection.is_open());
     listens(&mut pair);
-    assert!(pair.core.wants_read(now()));
+    assert!(pair.wants_read());
     pair.says(0, &connection::Unblocked {});
     assert!(pair.connection.blocked().is_none());
 }
@@ -175,7 +174,7 @@ fn s8_silence_does_not_count_while_answers_wait() {
     pair.advance(3600 * SECOND);
     assert!(pair.connection.is_open());
     listens(&mut pair);
-    assert!(pair.core.wants_read(now()));
+    assert!(pair.wants_read());
     pair.advance(20 * SECOND);
     let end = pair.end();
     assert!(matches!(end, ConnectionError::HeartbeatTimeout(_)), "{end}");

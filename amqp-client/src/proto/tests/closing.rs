@@ -285,7 +285,7 @@ fn nothing_is_read_behind_the_end() {
     pair.sent();
     pair.feed(&[wire::connection_close(), wire::declare_ok(1, "q")].concat());
     assert_eq!(declaring.ready().unwrap_err().reply_code().unwrap().0, 320);
-    assert!(!pair.core.wants_read(super::pair::now()));
+    assert!(!pair.wants_read());
 }
 
 #[test]

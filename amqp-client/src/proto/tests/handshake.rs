@@ -232,8 +232,7 @@ fn dropping_the_handle_during_the_opening_ends_it_at_once() {
             core.read_done(octets.len(), super::pair::now());
         }
         drop(connection);
-        let context = std::task::Context::from_waker(std::task::Waker::noop());
-        while let std::task::Poll::Ready(transmit) = core.transmit(&context) {
+        while let Some(transmit) = core.transmit() {
             let n = transmit.contiguous().unwrap().len();
             core.transmitted(n, super::pair::now());
         }

@@ -229,7 +229,7 @@ fn f24_consumer_that_holds_large_messages_without_limit_is_offered_no_more_than_
         let body = vec![b'x'; 1024 * 1024];
         let mut n_taken = 0;
         for n in 1..=100 {
-            if !pair.core.wants_read(super::pair::now()) {
+            if !pair.wants_read() {
                 break;
             }
             pair.feed(&wire::delivery(1, "tag", n, &body));
@@ -241,7 +241,7 @@ fn f24_consumer_that_holds_large_messages_without_limit_is_offered_no_more_than_
         pair.sent();
         pair.says(1, &amqp_spec::queue::PurgeOk { message_count: 0 });
         purging.ready().unwrap();
-        assert!(!pair.core.wants_read(super::pair::now()));
+        assert!(!pair.wants_read());
         // Whoever takes what there is lets more in.
         for _ in 0..5 {
             if let Some(consumer) = &mut consumer {
@@ -252,6 +252,6 @@ fn f24_consumer_that_holds_large_messages_without_limit_is_offered_no_more_than_
             }
         }
         drop((consumer, automatic));
-        assert!(pair.core.wants_read(super::pair::now()), "no more is read");
+        assert!(pair.wants_read(), "no more is read");
     }
 }

@@ -32,6 +32,7 @@ mod closing;
 mod confirms;
 mod consumers;
 mod content;
+mod contract;
 mod counters;
 mod cut;
 mod deliveries;

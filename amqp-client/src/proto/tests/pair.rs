@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::future::IntoFuture;
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use amqp_spec::wire::TypedMethod;
@@ -167,14 +167,20 @@ impl Pair {
 
     /// The broker sends octets. They are in one read if the read buffer takes them.
     pub(super) fn feed(&mut self, mut octets: &[u8]) {
-        while !octets.is_empty() && self.core.wants_read(now()) {
+        while !octets.is_empty() && self.wants_read() {
             let n = self.read_once(octets);
             octets = &octets[n..];
         }
         self.write();
     }
 
-    fn read_once(&mut self, octets: &[u8]) -> usize {
+    /// Whether an adapter that starts a turn would read.
+    pub(super) fn wants_read(&mut self) -> bool {
+        self.core.turn(now());
+        self.core.interest().read
+    }
+
+    pub(super) fn read_once(&mut self, octets: &[u8]) -> usize {
         let space = if self.plain_reads {
             None
         } else {
@@ -211,8 +217,8 @@ impl Pair {
         if self.write_limit == 0 {
             return false;
         }
-        let waker = Waker::from(Arc::clone(&self.driver));
-        let Poll::Ready(transmit) = self.core.transmit(&Context::from_waker(&waker)) else {
+        self.core.set_waker(&Waker::from(Arc::clone(&self.driver)));
+        let Some(transmit) = self.core.transmit() else {
             return false;
         };
         let before = self.written.len();
@@ -234,9 +240,10 @@ impl Pair {
 
     /// The adapter tries to write, and the stream takes nothing.
     pub(super) fn show_and_take_nothing(&mut self) {
-        let waker = Waker::from(Arc::clone(&self.driver));
-        let shown = self.core.transmit(&Context::from_waker(&waker));
-        assert!(shown.is_ready());
+        self.core.set_waker(&Waker::from(Arc::clone(&self.driver)));
+        self.core.turn(now());
+        let shown = self.core.transmit();
+        assert!(shown.is_some());
         self.write_limit = 0;
     }
 

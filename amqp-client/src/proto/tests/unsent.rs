@@ -2,7 +2,6 @@
 //! that were certainly not routed are not sent, the others uncertain.
 
 use std::collections::BTreeMap;
-use std::task::{Context, Poll, Waker};
 
 use amqp_spec::frame::FrameKind;
 use amqp_spec::{Method, connection};
@@ -43,8 +42,7 @@ fn keys(sent: &[String]) -> Vec<&str> {
 fn write_octets(pair: &mut Pair, mut n: usize) -> usize {
     let mut written = 0;
     while n > 0 {
-        let context = &mut Context::from_waker(Waker::noop());
-        let Poll::Ready(transmit) = pair.core.transmit(context) else {
+        let Some(transmit) = pair.core.transmit() else {
             break;
         };
         let mut slices = [std::io::IoSlice::new(&[]); 64];

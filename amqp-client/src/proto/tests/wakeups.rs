@@ -8,7 +8,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use amqp_spec::frame::PROTOCOL_HEADER;
 use amqp_spec::{basic, channel, connection};
@@ -33,13 +33,21 @@ pub(super) enum Turn {
 
 /// Writes all that is queued.
 fn write(core: &mut Core, waker: &Waker, sent: &mut Vec<u8>) {
-    while let Poll::Ready(transmit) = core.transmit(&Context::from_waker(waker)) {
+    core.set_waker(waker);
+    core.turn(now());
+    while let Some(transmit) = core.transmit() {
         let mut slices = [io::IoSlice::new(&[]); 16];
         let n = transmit.slices(&mut slices);
         let written: Vec<u8> = slices[..n].iter().flat_map(|s| s.to_vec()).collect();
         sent.extend(&written);
         core.transmitted(written.len(), now());
     }
+}
+
+/// Whether an adapter that starts a turn would read.
+fn wants_read(core: &mut Core) -> bool {
+    core.turn(now());
+    core.interest().read
 }
 
 pub(super) fn read(core: &mut Core, octets: &[u8]) {
@@ -372,7 +380,7 @@ fn adapter_that_stopped_reading_goes_on_when_consumers_are_done() {
         Model::new()
             .actor("adapter", move || {
                 drive(core, |core, _| {
-                    if core.wants_read(now()) {
+                    if wants_read(core) {
                         Turn::Over
                     } else {
                         Turn::Nothing
@@ -390,7 +398,7 @@ fn reads_when_wanted(
     mut broker: impl FnMut(&mut Core, &[String]) -> Turn,
 ) -> impl FnMut(&mut Core, &[String]) -> Turn {
     move |core, sent| {
-        if core.wants_read(now()) {
+        if wants_read(core) {
             broker(core, sent)
         } else {
             Turn::Nothing

@@ -1,0 +1,143 @@
+//! A turn of the driver: how it is woken, what it waits for, and whether it reads.
+//!
+//! What is decided here is decided when a turn starts and behind each read, and told by
+//! [`Core::interest`]. Reading stops for two reasons, and for each of them the peer's silence does not
+//! count.
+
+use std::task::Waker;
+use std::time::Instant;
+
+use super::core::{Core, Phase};
+use super::link::Pressure;
+
+/// What the core waits for, as [`Core::interest`] tells it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Interest {
+    /// Read from the stream, and wait until it is readable. While this is false the stream is left
+    /// alone: consumers hold too much, the peer takes none of the replies it asks for, or the
+    /// connection has ended.
+    pub read: bool,
+    /// Call [`Core::transmit`]: part of a batch is left, or something may have been queued. Once
+    /// `transmit` has returned `None` this is false until the next turn or input.
+    pub write: bool,
+}
+
+/// Why nothing is read at present.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Pause {
+    /// Consumers hold too much.
+    Consumers,
+    /// The broker has too much to take.
+    Answers,
+}
+
+impl Core {
+    /// Registers the waker that is called when there may be something to do before the
+    /// [`deadline`](Self::deadline): something to write, reading that may go on, an earlier deadline.
+    /// To be called at the start of each turn; costs one comparison unless the waker is another one.
+    pub fn set_waker(&mut self, waker: &Waker) {
+        let known = self.driver.as_ref();
+        if known.is_some_and(|known| known.will_wake(waker)) {
+            return;
+        }
+        let (ours, registered) = (waker.clone(), waker.clone());
+        let replaced = self.link.outbox().set_driver(registered);
+        // Dropping a waker may run foreign code, so that it happens outside the lock.
+        drop(replaced);
+        self.driver = Some(ours);
+    }
+
+    /// Starts a turn of the driver: tells the core the time, and has it look whether to read and how
+    /// long the peer has taken nothing. While reading is paused the peer's silence does not count.
+    pub fn turn(&mut self, now: Instant) {
+        self.now = now;
+        self.unseen = true;
+        self.stall.on_attempt(!self.transmit.is_empty(), now);
+        self.look_whether_to_read();
+        if self.pause.is_some() {
+            self.heartbeat.on_read(now);
+        }
+    }
+
+    /// What the core waits for at present. Changes nothing; may be asked at any time, and changes only
+    /// with calls of other methods. Whatever happens elsewhere that could change it calls the waker.
+    pub fn interest(&self) -> Interest {
+        Interest {
+            read: self.pause.is_none() && !matches!(self.phase, Phase::Ended),
+            write: self.unseen || !self.transmit.is_empty(),
+        }
+    }
+
+    /// Decides whether reading goes on: not while consumers hold too much, unless something is waited
+    /// for that has to be read; nor while the broker takes none of the answers that it asks for.
+    pub(super) fn look_whether_to_read(&mut self) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        self.pause = if !self.consumers_take_more() {
+            Some(Pause::Consumers)
+        } else if self.owes_too_much() {
+            Some(Pause::Answers)
+        } else {
+            None
+        };
+    }
+
+    /// Whether consumers hold little enough for reading to go on. While they hold more, every change
+    /// that could let it go on wakes the driver; otherwise none does.
+    fn consumers_take_more(&mut self) -> bool {
+        let takes_more = match self.link.pressure() {
+            Pressure::Low => true,
+            Pressure::High | Pressure::Limit => {
+                // Announced before the look, so that a change in between wakes us.
+                self.announce_pause(true);
+                // The broker's answer to a close comes behind everything it has sent.
+                let closing = self.link.outbox().is_closing();
+                match self.link.pressure() {
+                    Pressure::Low => true,
+                    Pressure::High => self.somebody_waits(),
+                    Pressure::Limit => closing,
+                }
+            }
+        };
+        if takes_more {
+            self.announce_pause(false);
+        }
+        takes_more
+    }
+
+    fn announce_pause(&mut self, paused: bool) {
+        if self.pause_announced != paused {
+            self.pause_announced = paused;
+            self.link.set_paused(paused);
+        }
+    }
+
+    /// Whether the broker, which has not taken what it was shown, has had us queue more than it may
+    /// behind that: to read on would have us queue without bound.
+    ///
+    /// Both sides cannot wait for each other to read for ever. Only what answers the broker counts, and
+    /// what settles its deliveries, not what publishers and callers queue, so that it has written a lot
+    /// and read nothing while we read whatever came: a broker that reads between its writes, or
+    /// publishers that send on what they receive, do not come here. It goes on with the next batch that is
+    /// taken; that it is not is what `write_timeout` counts, and heartbeats leave in that batch.
+    fn owes_too_much(&self) -> bool {
+        !self.transmit.is_empty() && self.link.outbox().owes_too_much()
+    }
+
+    fn somebody_waits(&self) -> bool {
+        if self.link.expectations.are_any() {
+            return true;
+        }
+        let channels = self.channels.iter().flatten();
+        if channels
+            .clone()
+            .any(|channel| channel.shared.confirms().has_waiter())
+        {
+            return true;
+        }
+        let outbox = self.link.outbox();
+        outbox.has_requests() || outbox.has_waiters()
+    }
+}
