@@ -278,6 +278,30 @@ fn a_transaction_takes_effect_when_committed() {
 }
 
 #[test]
+fn acks_that_were_rolled_back_are_not_committed_by_those_that_follow() {
+    run(async |site| {
+        let channel = site.channel().await;
+        declare(&channel, "q").await;
+        fill(&channel, "q", 4).await;
+        channel.tx_select().await.unwrap();
+        let mut consumer = channel.consume("q").await.unwrap();
+        let mut next = async |body| expect(&mut consumer, body).await;
+        for body in ["0", "1"] {
+            next(body).await.ack().unwrap();
+        }
+        channel.tx_rollback().await.unwrap();
+        let two = next("2").await;
+        let three = next("3").await;
+        // One behind the other, so that they might be told as one.
+        two.ack().unwrap();
+        three.ack().unwrap();
+        channel.tx_commit().await.unwrap();
+        channel.close().await.unwrap();
+        until_ready(&site.channel().await, "q", 2).await;
+    });
+}
+
+#[test]
 fn what_is_sent_behind_a_commit_waits_for_it() {
     run(async |site| {
         let channel = site.channel().await;

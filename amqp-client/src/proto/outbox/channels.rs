@@ -321,13 +321,12 @@ impl Outbox {
     /// which it does not say on which channel). It is of this method and one of the oldest, since
     /// everything before it has been answered; of several the broker's text must tell which.
     pub(crate) fn provoker(&self, id: u16, method: MethodId) -> Provoker {
-        let ids = match id {
-            0 => 1..u16::try_from(self.channels.len()).unwrap_or(u16::MAX),
-            id => id..id.saturating_add(1),
-        };
         let name = method_name(method);
         let mut provoker = Provoker::default();
-        for id in ids {
+        for id in self
+            .ids()
+            .filter(|&other| other != 0 && (id == 0 || other == id))
+        {
             for slot in self.requests(id) {
                 if Some(slot.name) == name {
                     provoker.add(&slot.answer.about);
@@ -348,7 +347,7 @@ impl Outbox {
         }
         let blocked = self.gate.blocked.is_some();
         let mut next: Option<Instant> = None;
-        for (id, channel) in (0_u16..).zip(&self.channels) {
+        for (id, channel) in self.ids().zip(&self.channels) {
             let parked = channel.parked.iter().filter_map(|parked| match parked {
                 Parked::Request(_, slot) => Some(slot),
                 Parked::Frames(_) | Parked::Large { .. } => None,

@@ -275,6 +275,12 @@ impl OutChannel {
         }
     }
 
+    /// What is settled is not known to stay settled from here on, so no two acks may become one: a
+    /// count above any tag never equals one.
+    fn never_merge(&mut self) {
+        self.settled = u64::MAX / 2;
+    }
+
     #[inline]
     fn number_publish(&mut self) -> u64 {
         if self.confirming {
@@ -506,7 +512,7 @@ impl Outbox {
             self.closed = Some(cause.clone());
         }
         self.count_unsent(unsent);
-        let ids = 0..u16::try_from(self.channels.len()).unwrap_or(u16::MAX);
+        let ids = self.ids();
         let mut slots: Vec<Slot> = ids.flat_map(|id| self.clear_channel(id)).collect();
         slots.extend(self.farewell.take().map(|(_, slot)| slot));
         self.large.clear();
@@ -522,6 +528,12 @@ impl Outbox {
         self.close_gate(&mut wakers);
         wakers.extend(self.driver.take());
         (slots, wakers)
+    }
+
+    /// The ids of all channels that there have been, from that of the connection on. They are counted
+    /// as `usize`: the last is 65535, and its successor is no id.
+    fn ids(&self) -> impl Iterator<Item = u16> + use<> {
+        (0..self.channels.len()).map_while(|id| u16::try_from(id).ok())
     }
 
     fn park(&mut self, id: u16, parked: Parked) {

@@ -2,7 +2,7 @@
 
 use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::{MethodId, TypedMethod};
-use amqp_spec::{basic, channel, confirm, connection};
+use amqp_spec::{basic, channel, confirm, connection, tx};
 
 use super::lanes::append_body_frame;
 use super::{At, Head, OutChannel, OutState, Outbox, Parked, Refused, Settlement, TailAck, Wake};
@@ -230,6 +230,9 @@ impl Outbox {
         } else if id == confirm::Select::ID {
             // Publishes behind it on the wire are numbered, whenever the reply comes.
             channel.confirming = true;
+        } else if id == tx::Select::ID {
+            // What is rolled back is unacknowledged again: a `multiple` would settle it as well.
+            channel.never_merge();
         }
     }
 
@@ -324,8 +327,7 @@ impl Outbox {
         at: At,
         method: &M,
     ) -> Result<Wake, Refused> {
-        // A count above any tag never equals one.
-        self.channel(at)?.settled = u64::MAX / 2;
+        self.channel(at)?.never_merge();
         self.send_settlement(at, method)
     }
 

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use amqp_spec::channel;
+use amqp_spec::wire::TypedMethod as _;
+use amqp_spec::{channel, connection};
 
 use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
-use crate::ChannelError;
+use crate::{Channel, ChannelError};
 
 #[test]
 fn chosen_number_is_taken_until_its_close_is_answered() {
@@ -50,6 +51,56 @@ fn number_must_be_one_that_the_broker_allows() {
             format!("channel {number} is not between 1 and 100")
         );
     }
+}
+
+/// A connection whose limit is the number of ids that there are, and its last channel.
+fn with_the_last_channel() -> (Pair, Channel) {
+    let mut pair = Pair::open_tuned(&quiet().channel_max(0), (0, 131_072, 0));
+    let connection = pair.connection.clone();
+    let mut opening = Task::start(async move { connection.open_channel_numbered(u16::MAX).await });
+    assert_eq!(pair.sent(), ["65535 channel.open"]);
+    pair.says(u16::MAX, &channel::OpenOk {});
+    let channel = opening.ready().unwrap();
+    (pair, channel)
+}
+
+#[test]
+fn s12_request_on_channel_65535_times_out() {
+    let (mut pair, channel) = with_the_last_channel();
+    let mut purging = Task::start(channel.queue_purge("q"));
+    assert_eq!(pair.sent(), ["65535 queue.purge q"]);
+    pair.advance(quiet().request_timeout);
+    let error = purging.ready().unwrap_err();
+    assert!(matches!(error, ChannelError::Timeout { .. }), "{error}");
+}
+
+#[test]
+fn s12_request_on_channel_65535_hears_of_the_end_of_the_connection() {
+    let (mut pair, channel) = with_the_last_channel();
+    let mut purging = Task::start(channel.queue_purge("q"));
+    pair.sent();
+    pair.eof();
+    let error = purging.ready().unwrap_err();
+    assert!(matches!(error, ChannelError::Connection(_)), "{error}");
+}
+
+#[test]
+fn s12_request_on_channel_65535_is_found_when_it_provokes_a_close() {
+    let (mut pair, channel) = with_the_last_channel();
+    let mut purging = Task::start(channel.queue_purge("precious"));
+    pair.sent();
+    let id = amqp_spec::queue::Purge::ID;
+    pair.says(
+        0,
+        &connection::Close {
+            reply_code: 541,
+            class_id: id.class_id(),
+            method_id: id.method_id(),
+            ..connection::Close::default()
+        },
+    );
+    let told = purging.ready().unwrap_err().to_string();
+    assert!(told.contains("precious"), "{told}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use amqp_spec::Method;
 use amqp_spec::frame::FrameKind;
+use amqp_spec::{Method, tx};
 
 use super::order::publish;
 use super::pair::{Pair, quiet};
@@ -194,6 +194,52 @@ fn settling_by_number_ends_merging_on_the_channel() {
             "1 basic.ack 4"
         ]
     );
+}
+
+/// What is sent when the first two of four deliveries are acknowledged, `between` follows, and then
+/// the others are.
+#[track_caller]
+fn acked_on_a_transactional_channel(between: impl FnOnce(&mut Pair, &Channel)) -> Vec<String> {
+    let (mut pair, channel, _consumer, mut deliveries) = delivered(4);
+    let mut selecting = Task::start(channel.tx_select());
+    // From the moment at which it has its place in line.
+    for tag in [1, 2] {
+        deliveries[tag].take().unwrap().ack().unwrap();
+    }
+    let mut sent = pair.sent();
+    pair.says(1, &tx::SelectOk {});
+    selecting.ready().unwrap();
+    between(&mut pair, &channel);
+    for tag in [4, 3] {
+        deliveries[tag].take().unwrap().ack().unwrap();
+    }
+    sent.extend(pair.sent());
+    sent
+}
+
+#[test]
+fn acks_are_never_merged_on_a_transactional_channel() {
+    assert_eq!(
+        acked_on_a_transactional_channel(|_, _| ()),
+        [
+            "1 tx.select",
+            "1 basic.ack 1",
+            "1 basic.ack 2",
+            "1 basic.ack 4",
+            "1 basic.ack 3"
+        ]
+    );
+}
+
+#[test]
+fn acks_that_were_rolled_back_are_not_settled_by_those_that_follow() {
+    let sent = acked_on_a_transactional_channel(|pair, channel| {
+        let mut rolling_back = Task::start(channel.tx_rollback());
+        assert_eq!(pair.sent(), ["1 tx.rollback"]);
+        pair.says(1, &tx::RollbackOk {});
+        rolling_back.ready().unwrap();
+    });
+    assert_eq!(sent[3..], ["1 basic.ack 4", "1 basic.ack 3"]);
 }
 
 #[test]
