@@ -79,7 +79,7 @@ impl Drop for ChannelHandle {
 }
 
 impl Channel {
-    /// Opens a channel of this number, or of the lowest that is free.
+    /// Opens a channel of this number, or of the free one that has been unused the longest.
     pub(crate) async fn open(
         connection: &Arc<Handle>,
         number: Option<u16>,

@@ -15,7 +15,7 @@ use crate::proto::tally::Held;
 use crate::proto::wait::Waiters;
 
 impl Outbox {
-    /// Takes this channel id, or the lowest free one, and queues `channel.open` for it.
+    /// Takes this channel id, or the one that has been unused the longest, and queues `channel.open` for it.
     ///
     /// `None` if it is in use, or `channel_max` channels are open. `slot` is told which id it is.
     pub(crate) fn open_channel(
@@ -25,17 +25,9 @@ impl Outbox {
         slot: impl FnOnce(At) -> Slot,
     ) -> Result<Option<Wake>, Refused> {
         self.check_open()?;
-        let mut wanted = number.map_or(1..=channel_max, |number| number..=number);
-        let free = wanted.find(|&id| {
-            self.channels
-                .get(usize::from(id))
-                .is_none_or(OutChannel::is_free)
-        });
-        let Some(id) = free else { return Ok(None) };
-        if self.channels.len() <= usize::from(id) {
-            self.channels
-                .resize_with(usize::from(id) + 1, OutChannel::default);
-        }
+        let Some(id) = self.take_id(channel_max, number) else {
+            return Ok(None);
+        };
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
             return Ok(None);
         };
@@ -108,32 +100,34 @@ impl Outbox {
             .is_some_and(|channel| channel.in_flight.iter().any(Slot::is_close));
         let sent = self.drop_publishes(id);
         let slots = self.clear_channel(id);
+        let close = slots.iter().find(|slot| close_sent && slot.is_close());
+        if close.is_some() {
+            self.answer_close(id);
+        }
         if let Some(channel) = self.channels.get_mut(usize::from(id)) {
             channel.state = OutState::Finishing;
-            if !channel.in_large {
-                self.finish(id);
-            }
-        }
-        let close = slots.iter().find(|slot| close_sent && slot.is_close());
-        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
             if let Some(close) = close {
                 // Who asked for it knows enough with the broker's.
                 channel.in_flight.push_back(close.for_nobody());
                 channel.state = OutState::Crossed;
+            } else if !channel.in_large {
+                self.finish(id);
             }
         }
         (slots, sent, self.wake())
     }
 
-    /// Queues the `channel.close-ok` that has been owed until now.
+    /// Queues the `channel.close-ok` that has been owed until now: the id is free.
     fn finish(&mut self, id: u16) {
+        self.answer_close(id);
+        self.free_id(id);
+    }
+
+    fn answer_close(&mut self, id: u16) {
         self.tail_ack = None;
         self.counts.frames += 1;
         let close_ok = channel::CloseOk {}.to_frame(id);
         self.small.buf().extend_from_slice(&close_ok);
-        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
-            channel.state = OutState::Free;
-        }
     }
 
     /// The last frame of a channel's large body is on its way: what waited for it may follow.
@@ -152,9 +146,7 @@ impl Outbox {
     /// `channel.close-ok` has come: the id is free. Returns the requests that will have no reply.
     pub(crate) fn channel_closed(&mut self, id: u16) -> Vec<Slot> {
         let slots = self.clear_channel(id);
-        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
-            channel.state = OutState::Free;
-        }
+        self.free_id(id);
         slots
     }
 
@@ -369,15 +361,19 @@ impl Outbox {
             }
         }
         self.deadline = next;
-        for channel in &mut self.channels {
+        let mut overdue = Vec::new();
+        for (id, channel) in self.ids().zip(&mut self.channels) {
             if channel.state == OutState::Crossed
                 && !blocked
                 && channel.in_flight.iter().all(|slot| slot.deadline <= now)
             {
                 channel.in_flight.clear();
-                channel.state = OutState::Free;
                 channel.close_ok_owed = true;
+                overdue.push(id);
             }
+        }
+        for id in overdue {
+            self.free_id(id);
         }
     }
 }

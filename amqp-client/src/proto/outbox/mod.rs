@@ -19,6 +19,7 @@ mod answers;
 mod channels;
 mod ending;
 mod gate;
+mod ids;
 mod lanes;
 mod sending;
 
@@ -92,6 +93,7 @@ pub(crate) struct Outbox {
     answers: answers::Answers,
     /// By channel id; grows to the highest id in use.
     channels: Vec<OutChannel>,
+    ids: ids::Ids,
     /// The negotiated limits of the connection, as far as sending goes.
     frame_max: usize,
     high_water: usize,
@@ -153,6 +155,8 @@ struct OutChannel {
     /// Which use of the id this is; a handle of an earlier use is stale.
     incarnation: u32,
     state: OutState,
+    /// When the id became free; means something only if it is.
+    freed: u64,
     /// The answer to a close of an earlier use of the id was overdue, and may still come.
     close_ok_owed: bool,
     /// The broker has asked for no more content (`channel.flow`).
@@ -355,6 +359,7 @@ impl Outbox {
                 state: OutState::Open,
                 ..OutChannel::default()
             }],
+            ids: ids::Ids::default(),
             frame_max,
             // With no room at all nothing could ever be published.
             high_water: high_water.max(1),

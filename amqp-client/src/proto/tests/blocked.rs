@@ -396,7 +396,7 @@ fn flow_is_answered_behind_content_that_is_under_way() {
 
 #[test]
 fn flow_of_a_channel_that_ends_holds_nobody_up() {
-    let (mut pair, channel) = Pair::with_channel();
+    let (mut pair, channel) = Pair::with_channel_of(2);
     let other = pair.channel();
     let message = Message::new("body");
     flow(&mut pair, 1, false);

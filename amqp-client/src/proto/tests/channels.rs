@@ -132,7 +132,7 @@ fn dropping_the_last_handle_closes() {
 
 #[test]
 fn closes_that_cross_end_once_and_free_the_id_when_both_are_answered() {
-    let (mut pair, channel) = Pair::with_channel();
+    let (mut pair, channel) = Pair::with_channel_of(2);
     let mut closing = Task::start(channel.close());
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
     pair.feed(&wire::channel_close(1));
@@ -171,7 +171,7 @@ fn f9_second_close_of_a_channel_is_a_violation_crossed_or_amid_a_large_body() {
 
 #[test]
 fn closes_that_cross_free_the_id_when_the_answer_is_overdue() {
-    let (mut pair, channel) = Pair::with_channel();
+    let (mut pair, channel) = Pair::with_channel_of(1);
     let mut closing = Task::start(channel.close());
     pair.feed(&wire::channel_close(1));
     closing.ready().unwrap_err();
@@ -184,7 +184,7 @@ fn closes_that_cross_free_the_id_when_the_answer_is_overdue() {
 
 /// The broker has not answered a close that its own has crossed, and the id is used again.
 fn overdue() -> (Pair, Task<'static, Result<Channel, ChannelError>>) {
-    let (mut pair, channel) = Pair::with_channel();
+    let (mut pair, channel) = Pair::with_channel_of(1);
     let mut closing = Task::start(channel.close());
     pair.feed(&wire::channel_close(1));
     closing.ready().unwrap_err();
@@ -237,7 +237,7 @@ fn f9_answer_that_comes_after_all_stands_for_that_to_the_next_close() {
 #[test]
 fn close_that_was_never_sent_is_not_waited_for() {
     // Our close is held back behind the consume that the broker refuses.
-    let (mut pair, channel) = Pair::with_channel();
+    let (mut pair, channel) = Pair::with_channel_of(1);
     let consuming = Task::start(channel.consume("nosuch").tag("tag").into_future());
     let mut closing = Task::start(channel.close());
     let sent = pair.sent();
@@ -253,7 +253,7 @@ fn close_that_was_never_sent_is_not_waited_for() {
 
 #[test]
 fn id_is_free_once_close_ok_has_been_sent_or_received() {
-    let (mut pair, channel) = Pair::with_channel();
+    let (mut pair, channel) = Pair::with_channel_of(1);
     pair.feed(&wire::channel_close(1));
     // The next open leaves behind the close-ok.
     let connection = pair.connection.clone();
@@ -337,7 +337,7 @@ fn s12_ids_are_used_again_and_again() {
 
 #[test]
 fn broker_that_refuses_to_open_a_channel_is_heard() {
-    let mut pair = Pair::open();
+    let mut pair = Pair::open_tuned(&quiet(), (1, 131_072, 0));
     let connection = pair.connection.clone();
     let mut opening = Task::start(async move { connection.open_channel().await });
     pair.sent();

@@ -73,7 +73,8 @@ fn what_is_read_is_counted_in_any_pieces() {
 
 #[test]
 fn confirms_are_outstanding_until_they_are_answered() {
-    let (mut pair, publisher) = Pair::with_publisher();
+    let mut pair = Pair::open_tuned(&quiet(), (2, 131_072, 0));
+    let publisher = pair.publisher();
     for _ in 0..10 {
         send(&publisher);
     }

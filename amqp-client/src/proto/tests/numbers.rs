@@ -27,7 +27,7 @@ fn chosen_number_is_taken_until_its_close_is_answered() {
     let channel = opening.ready().unwrap();
     assert_eq!(channel.id(), 7);
     assert!(channel.is_open());
-    // Others get the lowest that are free.
+    // Others get those that nobody has had.
     assert_eq!(pair.channel().id(), 1);
 
     let mut closing = Task::start(channel.close());
@@ -39,6 +39,66 @@ fn chosen_number_is_taken_until_its_close_is_answered() {
     let _again = Task::start(async move { connection.open_channel_numbered(7).await });
     let sent = pair.sent();
     assert_eq!(sent.last().unwrap(), "7 channel.open");
+}
+
+/// Closes a channel that nothing else happens on.
+fn close(pair: &mut Pair, channel: Channel) {
+    let id = channel.id();
+    drop(channel);
+    assert_eq!(pair.sent(), [format!("{id} channel.close 200")]);
+    pair.says(id, &channel::CloseOk {});
+}
+
+#[test]
+fn s12_id_that_was_unused_the_longest_is_used_next() {
+    let mut pair = Pair::open_tuned(&quiet(), (5, 131_072, 0));
+    let mut open: Vec<_> = (1..=5).map(|_| pair.channel()).collect();
+    for id in [3, 1, 5, 2, 4] {
+        let at = open.iter().position(|channel| channel.id() == id).unwrap();
+        close(&mut pair, open.remove(at));
+    }
+    // One that is asked for by its number leaves the others in their order.
+    let chosen = pair.channel_numbered(5);
+    let ids = [(); 4].map(|()| {
+        let channel = pair.channel();
+        let id = channel.id();
+        open.push(channel);
+        id
+    });
+    assert_eq!(ids, [3, 1, 2, 4]);
+    let limit = done(pair.connection.open_channel()).unwrap_err();
+    assert!(matches!(limit, ChannelError::ChannelLimit { .. }));
+    close(&mut pair, chosen);
+    assert_eq!(pair.channel().id(), 5);
+}
+
+#[test]
+fn s12_id_is_not_used_again_soon_and_those_in_rotation_are_few() {
+    let mut pair = Pair::open();
+    let kept = pair.channel();
+    let mut last = kept.id();
+    for n in 0..2000_u16 {
+        let channel = pair.channel();
+        last = last.max(channel.id());
+        assert_eq!(channel.id(), 2 + n % 256);
+        close(&mut pair, channel);
+    }
+    // Each costs memory for as long as the connection lasts.
+    assert_eq!(last, 257);
+}
+
+#[test]
+fn s12_numbers_below_one_that_was_chosen_are_unused() {
+    let mut pair = Pair::open_tuned(&quiet(), (4, 131_072, 0));
+    let third = pair.channel_numbered(3);
+    close(&mut pair, third);
+    let ids = [(); 4].map(|()| {
+        let channel = pair.channel();
+        let id = channel.id();
+        std::mem::forget(channel);
+        id
+    });
+    assert_eq!(ids, [1, 2, 4, 3]);
 }
 
 #[test]
@@ -125,7 +185,7 @@ fn joined_close_waits_behind_what_holds_the_close_back() {
 
 #[test]
 fn joined_close_ends_with_the_brokers_reason_if_that_comes_first() {
-    let (mut pair, channel) = Pair::with_channel();
+    let (mut pair, channel) = Pair::with_channel_of(1);
     let mut first = Task::start(channel.close());
     let mut second = Task::start(channel.close());
     let mut closed = Task::start(channel.closed());

@@ -310,7 +310,7 @@ fn s23_name_that_is_too_long_is_refused_without_a_trace() {
 
 #[test]
 fn s13_nothing_is_sent_on_a_channel_of_the_past() {
-    let (mut pair, old) = Pair::with_channel();
+    let (mut pair, old) = Pair::with_channel_of(1);
     let mut consumer = pair.consumer(&old, "tag");
     let mut deliveries = pair.deliver(&mut consumer, 1..=3).into_iter();
     pair.feed(&wire::channel_close(1));

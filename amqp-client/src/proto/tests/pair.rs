@@ -92,6 +92,13 @@ impl Pair {
         (pair, channel)
     }
 
+    /// The same where there are only so many channel ids, so that they are soon used again.
+    pub(super) fn with_channel_of(channel_max: u16) -> (Self, Channel) {
+        let mut pair = Self::open_tuned(&quiet(), (channel_max, 131_072, 0));
+        let channel = pair.channel();
+        (pair, channel)
+    }
+
     pub(super) fn with_publisher() -> (Self, Publisher) {
         let mut pair = Self::open();
         let publisher = pair.publisher();
@@ -106,6 +113,17 @@ impl Pair {
         let sent = self.sent();
         let id = sent[0].strip_suffix(" channel.open").expect("channel.open");
         self.says(id.parse().unwrap(), &channel::OpenOk {});
+        opening.ready().expect("a channel")
+    }
+
+    /// Opens the channel of this number.
+    #[track_caller]
+    pub(super) fn channel_numbered(&mut self, number: u16) -> Channel {
+        let connection = self.connection.clone();
+        let mut opening =
+            Task::start(async move { connection.open_channel_numbered(number).await });
+        assert_eq!(self.sent(), [format!("{number} channel.open")]);
+        self.says(number, &channel::OpenOk {});
         opening.ready().expect("a channel")
     }
 

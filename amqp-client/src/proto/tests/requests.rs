@@ -284,7 +284,7 @@ fn abandoned_open_is_closed_again() {
     pair.says(1, &channel::CloseOk {});
     assert_eq!(pair.core.link.outbox().channels_in_use(), 0);
     pair.assert_idle();
-    assert_eq!(pair.channel().id(), 1);
+    pair.channel_numbered(1);
 }
 
 #[test]

@@ -282,7 +282,7 @@ fn numbering_starts_anew_when_an_id_is_used_again() {
     pair.feed(&wire::channel_close(1));
     pair.sent();
     drop((channel, consumer));
-    let channel = pair.channel();
+    let channel = pair.channel_numbered(1);
     let mut consumer = pair.consumer(&channel, "tag");
     let mut deliveries = pair.deliver(&mut consumer, 1..=3);
     deliveries.remove(0);

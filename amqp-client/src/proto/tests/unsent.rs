@@ -124,7 +124,7 @@ fn f8_large_message_not_begun_is_not_sent() {
     assert_eq!(fates(confirmations), "nnn");
     pair.assert_idle();
     // The number is free at once.
-    assert_eq!(pair.channel().id(), 1);
+    pair.channel_numbered(1);
 }
 
 #[test]
