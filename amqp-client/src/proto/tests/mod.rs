@@ -61,6 +61,7 @@ mod settling;
 mod tracing;
 mod turns;
 mod unsent;
+mod wakers;
 mod wakeups;
 mod wakeups_limits;
 mod whole;

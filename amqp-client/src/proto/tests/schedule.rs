@@ -9,7 +9,7 @@
 //! sleeps, a wake-up was lost: the test fails and tells the order.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::future::Future;
 use std::panic;
@@ -243,8 +243,28 @@ pub(crate) fn touch<T>(object: &T) {
     stop(|_| Status::At(address(object)));
 }
 
+thread_local! {
+    static INSISTS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something that must find every lock free; tells if it did not.
+pub(super) fn insisting<T>(then: impl FnOnce() -> T) -> thread::Result<T> {
+    let before = INSISTS.replace(true);
+    let result = panic::catch_unwind(panic::AssertUnwindSafe(then));
+    INSISTS.set(before);
+    result
+}
+
 /// Locks when it is this actor's turn; for everybody else, as ever.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    if INSISTS.get() {
+        // Here it is this thread that holds it, and would wait for itself.
+        return match mutex.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => panic!("locked already"),
+        };
+    }
     touch(mutex);
     if ACTOR.with_borrow(Option::is_none) || thread::panicking() {
         return mutex.lock().unwrap_or_else(PoisonError::into_inner);
