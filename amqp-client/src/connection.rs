@@ -89,6 +89,12 @@ impl Connection {
         )
     }
 
+    /// One more handle.
+    pub(crate) fn of(handle: &Arc<Handle>) -> Self {
+        let handle = Arc::clone(handle);
+        Self { handle }
+    }
+
     pub(crate) fn downgrade(&self) -> Weak<Handle> {
         Arc::downgrade(&self.handle)
     }

@@ -6,6 +6,7 @@ mod basic;
 mod exchange;
 mod no_wait;
 mod queue;
+pub(crate) mod succession;
 mod tx;
 
 use std::fmt;
@@ -15,7 +16,7 @@ use amqp_spec::wire::{Reply as _, Request, ShortStr, TypedMethod};
 use amqp_spec::{ReplyCode, channel};
 
 use crate::call::{PendingReply, decode, slot, start, start_about};
-use crate::connection::Handle;
+use crate::connection::{Connection, Handle};
 use crate::error::{About, ChannelError};
 use crate::proto::channel::ChannelShared;
 use crate::proto::outbox::Settlement;
@@ -51,7 +52,7 @@ pub struct Channel {
 struct ChannelHandle {
     shared: Arc<ChannelShared>,
     /// Keeps the connection open.
-    _connection: Arc<Handle>,
+    connection: Arc<Handle>,
 }
 
 impl fmt::Debug for Channel {
@@ -117,10 +118,7 @@ impl Channel {
                 let connection = Arc::clone(connection);
                 // From here on, dropping this future closes the channel.
                 let channel = Self {
-                    handle: Arc::new(ChannelHandle {
-                        shared,
-                        _connection: connection,
-                    }),
+                    handle: Arc::new(ChannelHandle { shared, connection }),
                 };
                 PendingReply {
                     answer,
@@ -133,6 +131,35 @@ impl Channel {
             (Err(crate::proto::outbox::Refused::Connection(error)), None) => Err(error.into()),
             (Ok(_) | Err(_), _) => Err(limit),
         }
+    }
+
+    /// A new channel in the place of this one, which the broker has closed: of the same number, if
+    /// that is free. Nothing goes over to it, neither modes nor limits nor consumers; what belongs to
+    /// this one, deliveries above all, is stale.
+    ///
+    /// # Errors
+    ///
+    /// Why this one ended, if it was not the broker that closed it; [`ChannelError::NumberInUse`] if
+    /// it is open; and as [`Connection::open_channel`].
+    pub(crate) async fn successor(&self) -> Result<Self, ChannelError> {
+        let number = self.id();
+        match self.shared().ended() {
+            Some(ChannelError::ClosedByBroker(_)) => {}
+            Some(cause) => return Err(cause),
+            None => return Err(ChannelError::NumberInUse { number }),
+        }
+        // Our close-ok is in front of the new open by now, but for a large body that has to be
+        // finished first, or another channel that was quicker.
+        match Self::open(&self.handle.connection, Some(number)).await {
+            Err(ChannelError::NumberInUse { .. }) => {
+                Self::open(&self.handle.connection, None).await
+            }
+            opened => opened,
+        }
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::of(&self.handle.connection)
     }
 
     pub(crate) fn shared(&self) -> &Arc<ChannelShared> {

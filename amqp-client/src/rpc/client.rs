@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use super::REPLY_TO;
 use super::error::RpcError;
-use super::pending::{Pending, Waiting};
+use super::pending::{Ledger, Pending, Waiting};
 use crate::channel::Channel;
+use crate::channel::succession::{OnChannel, Succession};
 use crate::connection::Connection;
+use crate::consumer::ConsumeError;
 use crate::delivery::Received;
-use crate::error::ChannelError;
+use crate::error::{ChannelError, PublishError};
 use crate::message::Message;
 use crate::proto::expecting::Expecting;
+use crate::proto::link::Link;
 use crate::proto::timers::Timer;
 use crate::publisher::{Confirmation, Publisher};
 
@@ -25,6 +28,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How many calls of a client may wait at once, unless it says otherwise.
 const MAX_CALLS: usize = 4096;
 
+/// How often a call is made that another one's end has kept from being sent.
+const ATTEMPTS: usize = 4;
+
 /// Calls procedures of others: sends requests and awaits their replies.
 ///
 /// Replies come by RabbitMQ's direct reply-to, without a queue: they cost the broker nothing, and
@@ -33,6 +39,11 @@ const MAX_CALLS: usize = 4096;
 ///
 /// Has a channel of its own. Cheap to clone; any number of tasks may call at once. When the last
 /// clone is dropped the channel closes.
+///
+/// One bad request costs no more than the calls of its moment: the broker closes the channel for a
+/// call to an exchange that does not exist, say. That call, and those that wait for replies, end with
+/// [`RpcError::Uncertain`] and the broker's reason. The next call has a new channel opened for it, at
+/// most one in 5 seconds if they keep dying within 10; calls that were certainly not sent wait for it.
 ///
 /// ```no_run
 /// use amqp_client::{Connection, Message, RpcClient, RpcError};
@@ -49,9 +60,38 @@ const MAX_CALLS: usize = 4096;
 /// ```
 #[derive(Clone, Debug)]
 pub struct RpcClient {
+    lines: Arc<Succession<Line>>,
+    ledger: Arc<Ledger>,
+    timeout: Duration,
+}
+
+/// A channel with a consumer of replies on it.
+#[derive(Clone, Debug)]
+struct Line {
     publisher: Publisher,
     pending: Arc<Pending>,
-    timeout: Duration,
+}
+
+impl Line {
+    async fn open(channel: Channel, ledger: Arc<Ledger>) -> Result<Self, ChannelError> {
+        let publisher = Publisher::new(channel).await?.mandatory();
+        // Before the first request, which the broker would refuse with 406 otherwise.
+        let replies = publisher.channel().consume(REPLY_TO).no_ack().await?;
+        Ok(Self {
+            pending: Pending::new(replies, &ledger),
+            publisher,
+        })
+    }
+}
+
+impl OnChannel for Line {
+    fn channel(&self) -> &Channel {
+        self.publisher.channel()
+    }
+
+    fn is_useless(&self) -> bool {
+        self.pending.is_cancelled_by_broker()
+    }
 }
 
 impl RpcClient {
@@ -88,10 +128,10 @@ impl RpcClient {
     /// What has become of the calls so far.
     #[must_use]
     pub fn counters(&self) -> RpcCounters {
-        let (pending, calls, counts) = self.pending.counts();
+        let counts = self.ledger.counts();
         RpcCounters {
-            calls,
-            pending: pending as u64,
+            calls: counts.calls,
+            pending: counts.pending as u64,
             replies: counts.replies,
             timed_out: counts.timed_out,
             late: counts.late,
@@ -99,10 +139,11 @@ impl RpcClient {
         }
     }
 
-    /// The client's channel: for its events, and to close it. Calls that wait end then.
+    /// The client's channel: for its events, and to close it. Calls that wait end then, and the client
+    /// with them. When the broker has closed it, the next call opens another.
     #[must_use]
-    pub fn channel(&self) -> &Channel {
-        self.publisher.channel()
+    pub fn channel(&self) -> Channel {
+        self.lines.current().channel().clone()
     }
 }
 
@@ -131,12 +172,14 @@ impl OpenRpcClient {
     }
 
     async fn open(self) -> Result<RpcClient, ChannelError> {
-        let publisher = self.connection.open_publisher().await?.mandatory();
-        // Before the first request, which the broker would refuse with 406 otherwise.
-        let replies = publisher.channel().consume(REPLY_TO).no_ack().await?;
+        let ledger = Ledger::new(self.max_calls);
+        let channel = self.connection.open_channel().await?;
+        let first = Line::open(channel, Arc::clone(&ledger)).await?;
+        let of_the_next = Arc::clone(&ledger);
+        let open = move |channel| Line::open(channel, Arc::clone(&of_the_next));
         Ok(RpcClient {
-            pending: Pending::new(replies, self.max_calls),
-            publisher,
+            lines: Succession::new(first, open),
+            ledger,
             timeout: self.timeout,
         })
     }
@@ -180,38 +223,110 @@ impl Call<'_> {
 
     async fn make(self) -> Result<Received, RpcError> {
         let Self {
-            client, timeout, ..
+            client,
+            exchange,
+            routing_key,
+            message,
+            timeout,
         } = self;
-        let waiting = client.pending.begin()?;
-        let link = &client.channel().shared().link;
+        let mut place = client.ledger.enter()?;
+        let link = client.lines.link();
         let mut timer = Timer::new(link, timeout);
-        let message = self
-            .message
-            .reply_to(REPLY_TO)
-            .correlation_id(&waiting.id().to_string());
-        let confirmation = {
-            let send = client
-                .publisher
-                .send(self.exchange, self.routing_key, message);
-            let mut send = pin!(send);
-            poll_fn(|context| match send.as_mut().poll(context) {
-                Poll::Ready(sent) => Poll::Ready(Some(sent)),
-                Poll::Pending => timer.poll(context).map(|()| None),
-            })
-            .await
+        let mut message = message.reply_to(REPLY_TO);
+        let mut more_attempts = 1..ATTEMPTS;
+        let outcome = loop {
+            let live = client.lines.live();
+            let Some(line) = in_time(live, &mut timer).await else {
+                break Outcome::TimeOut { sent: false };
+            };
+            let line = line.map_err(RpcError::NotSent)?;
+            let outcome = match line.pending.begin(&mut place) {
+                Ok(waiting) => {
+                    message = message.correlation_id(&waiting.id().to_string());
+                    let send = line.publisher.send(exchange, routing_key, &message);
+                    exchanged(link, &waiting, send, &mut timer).await
+                }
+                Err(end) => Outcome::NotSent(end),
+            };
+            if !outcome.is_worth_another() || more_attempts.next().is_none() {
+                break outcome;
+            }
         };
-        let timed_out = |sent| {
-            client.pending.count_timeout();
-            let after = timeout;
-            RpcError::Timeout { after, sent }
-        };
-        let Some(confirmation) = confirmation else {
-            return Err(timed_out(false));
-        };
-        // Slow consumers must not keep the reply from being read.
-        let expecting = Expecting::new(link);
-        let replied = reply(&waiting, confirmation?, &mut timer, &expecting).await;
-        replied.unwrap_or_else(|| Err(timed_out(true)))
+        match outcome {
+            Outcome::Replied(reply) => Ok(reply),
+            Outcome::Failed(error) => Err(error),
+            Outcome::NotSent(ConsumeError::Channel(cause)) => Err(RpcError::NotSent(cause)),
+            Outcome::NotSent(end) => Err(RpcError::Uncertain(end)),
+            Outcome::TimeOut { sent } => {
+                client.ledger.count_timeout();
+                let after = timeout;
+                Err(RpcError::Timeout { after, sent })
+            }
+        }
+    }
+}
+
+/// What has become of an attempt to make a call.
+enum Outcome {
+    Replied(Received),
+    Failed(RpcError),
+    /// Certainly not, since the channel or its consumer of replies had ended.
+    NotSent(ConsumeError),
+    TimeOut {
+        sent: bool,
+    },
+}
+
+impl Outcome {
+    /// Whether another channel may do what this one could not. Nothing is ever sent twice.
+    fn is_worth_another(&self) -> bool {
+        matches!(
+            self,
+            Self::NotSent(
+                ConsumeError::CancelledByBroker
+                    | ConsumeError::Channel(ChannelError::ClosedByBroker(_))
+            )
+        )
+    }
+}
+
+impl From<RpcError> for Outcome {
+    fn from(error: RpcError) -> Self {
+        match error {
+            RpcError::NotSent(cause) => Self::NotSent(ConsumeError::Channel(cause)),
+            error => Self::Failed(error),
+        }
+    }
+}
+
+/// Waits, but no longer than there is time.
+async fn in_time<T>(future: impl Future<Output = T>, timer: &mut Timer) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => timer.poll(context).map(|()| None),
+    })
+    .await
+}
+
+/// Sends a request and waits for its reply.
+async fn exchanged(
+    link: &Arc<Link>,
+    waiting: &Waiting,
+    send: impl Future<Output = Result<Confirmation, PublishError>>,
+    timer: &mut Timer,
+) -> Outcome {
+    let confirmation = match in_time(send, timer).await {
+        Some(Ok(confirmation)) => confirmation,
+        Some(Err(error)) => return RpcError::from(error).into(),
+        None => return Outcome::TimeOut { sent: false },
+    };
+    // Slow consumers must not keep the reply from being read.
+    let expecting = Expecting::new(link);
+    match reply(waiting, confirmation, timer, &expecting).await {
+        Some(Ok(reply)) => Outcome::Replied(reply),
+        Some(Err(error)) => error.into(),
+        None => Outcome::TimeOut { sent: true },
     }
 }
 
@@ -224,15 +339,20 @@ async fn reply(
 ) -> Option<Result<Received, RpcError>> {
     let mut unconfirmed = Some(confirmation);
     poll_fn(|context| {
-        if let Poll::Ready(reply) = waiting.poll(context) {
-            return Poll::Ready(Some(reply));
+        let replied = waiting.poll(context);
+        if let Poll::Ready(Ok(_)) = replied {
+            return replied.map(Some);
         }
+        // Of a request that will have no reply this knows more: it may not have been sent.
         if let Some(confirmation) = &mut unconfirmed {
             match Pin::new(confirmation).poll(context) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => unconfirmed = None,
                 Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
             }
+        }
+        if replied.is_ready() {
+            return replied.map(Some);
         }
         expecting.resume();
         timer.poll(context).map(|()| None)

@@ -12,7 +12,7 @@ use crate::error::{ChannelError, PublishError};
 #[non_exhaustive]
 pub enum RpcError {
     /// Nothing was sent: the request certainly did not reach the broker. Whether the client is still
-    /// usable depends on the cause.
+    /// usable depends on the cause: one whose channel the broker has closed is.
     NotSent(ChannelError),
     /// Nothing was sent: so many calls wait for their replies already. The client is still usable.
     TooManyCalls {
@@ -34,7 +34,8 @@ pub enum RpcError {
         sent: bool,
     },
     /// The channel or the connection ended before the reply came: the request may have been handled.
-    /// The client cannot be used any more.
+    /// If it was the broker that closed the channel, for this request or for another one's, the client
+    /// is still usable: its next call opens another channel.
     Uncertain(ConsumeError),
 }
 

@@ -11,8 +11,10 @@
 //! | `client` | calls, and their replies |
 //! | `pending` | which calls wait, and who gets which reply |
 //! | `server` | requests, and answers to them |
+//! | `address` | where a reply goes, and what may not be published to |
 //! | `error` | why a call has no reply |
 
+mod address;
 mod client;
 mod error;
 mod pending;

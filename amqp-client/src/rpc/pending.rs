@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! Waiting ──reply──▶ Answered ──caller──▶ gone
-//!    │ └──the consumer ends──▶ the cause, for all and for ever
+//!    │ └──the consumer ends──▶ the cause, for all of this channel
 //!    └──caller gone, out of time──▶ gone: a reply is late then, counted and dropped
 //! ```
+//!
+//! Replies come on the channel that the request went out on, so that there is one [`Pending`] for each
+//! channel that a client has had. Numbers and counts go on in its [`Ledger`].
 //!
 //! Nobody awaits the replies' consumer. Its waker is a [`Sorter`]: whatever leaves a delivery calls
 //! it, and it takes the deliveries over to their calls at once. So no caller depends on another one
@@ -24,11 +27,88 @@ use crate::error::ChannelError;
 use crate::proto::sync::lock;
 use crate::proto::wait::{self, Sleeper};
 
-/// The calls of one client.
+/// What a client has counted, on all channels that it has had.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    /// How many calls may wait.
+    limit: usize,
+    counts: Mutex<Counts>,
+}
+
+/// What has happened so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// How many calls have a place.
+    pub(super) pending: usize,
+    /// The last correlation id; they are numbered from 1.
+    last: u64,
+    pub(super) calls: u64,
+    pub(super) replies: u64,
+    pub(super) late: u64,
+    pub(super) unknown: u64,
+    pub(super) timed_out: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        let counts = Mutex::default();
+        Arc::new(Self { limit, counts })
+    }
+
+    fn update(&self) -> MutexGuard<'_, Counts> {
+        lock(&self.counts)
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        *self.update()
+    }
+
+    pub(super) fn count_timeout(&self) {
+        self.update().timed_out += 1;
+    }
+
+    /// A place for one more call, if there is one.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Place, RpcError> {
+        let mut counts = self.update();
+        if counts.pending >= self.limit {
+            return Err(RpcError::TooManyCalls { limit: self.limit });
+        }
+        counts.pending += 1;
+        Ok(Place {
+            ledger: Arc::clone(self),
+            has_begun: false,
+        })
+    }
+}
+
+/// The place of one call, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    ledger: Arc<Ledger>,
+    has_begun: bool,
+}
+
+impl Place {
+    /// A correlation id; another one each time, for what is sent once more.
+    fn next_id(&mut self) -> u64 {
+        let mut counts = self.ledger.update();
+        counts.calls += u64::from(!std::mem::replace(&mut self.has_begun, true));
+        counts.last += 1;
+        counts.last
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.ledger.update().pending -= 1;
+    }
+}
+
+/// The calls of one client on one channel.
 #[derive(Debug)]
 pub(super) struct Pending {
     state: Mutex<State>,
-    limit: usize,
+    ledger: Arc<Ledger>,
 }
 
 #[derive(Debug)]
@@ -37,22 +117,10 @@ struct State {
     consumer: Option<Consumer<Automatic>>,
     /// Something may have come while somebody sorted.
     again: bool,
-    /// By correlation id; at most `limit`.
+    /// By correlation id.
     calls: BTreeMap<u64, Slot>,
-    /// The correlation id of the last call.
-    last: u64,
     /// Why no more replies come.
     end: Option<ConsumeError>,
-    counts: Counts,
-}
-
-/// What has happened so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) replies: u64,
-    pub(super) late: u64,
-    pub(super) unknown: u64,
-    pub(super) timed_out: u64,
 }
 
 #[derive(Debug)]
@@ -62,17 +130,15 @@ enum Slot {
 }
 
 impl Pending {
-    pub(super) fn new(consumer: Consumer<Automatic>, limit: usize) -> Arc<Self> {
+    pub(super) fn new(consumer: Consumer<Automatic>, ledger: &Arc<Ledger>) -> Arc<Self> {
         let pending = Arc::new(Self {
             state: Mutex::new(State {
                 consumer: Some(consumer),
                 again: false,
                 calls: BTreeMap::new(),
-                last: 0,
                 end: None,
-                counts: Counts::default(),
             }),
-            limit,
+            ledger: Arc::clone(ledger),
         });
         pending.sort();
         pending
@@ -82,34 +148,23 @@ impl Pending {
         lock(&self.state)
     }
 
-    /// One more call.
-    pub(super) fn begin(self: &Arc<Self>) -> Result<Waiting, RpcError> {
+    /// Whether the broker has cancelled the consumer, so that no reply will come on this channel.
+    pub(super) fn is_cancelled_by_broker(&self) -> bool {
+        let state = self.state();
+        matches!(state.end, Some(ConsumeError::CancelledByBroker))
+    }
+
+    /// One more call, unless no more replies come.
+    pub(super) fn begin(self: &Arc<Self>, place: &mut Place) -> Result<Waiting, ConsumeError> {
+        let id = place.next_id();
         let mut state = self.state();
         if let Some(end) = &state.end {
-            return Err(match end {
-                ConsumeError::Channel(error) => RpcError::NotSent(error.clone()),
-                end => RpcError::Uncertain(end.clone()),
-            });
+            return Err(end.clone());
         }
-        if state.calls.len() >= self.limit {
-            return Err(RpcError::TooManyCalls { limit: self.limit });
-        }
-        state.last += 1;
-        let id = state.last;
         state.calls.insert(id, Slot::Waiting(None));
         drop(state);
         let pending = Arc::clone(self);
         Ok(Waiting { pending, id })
-    }
-
-    /// How many calls wait, how many there were, and what became of them.
-    pub(super) fn counts(&self) -> (usize, u64, Counts) {
-        let state = self.state();
-        (state.calls.len(), state.last, state.counts)
-    }
-
-    pub(super) fn count_timeout(&self) {
-        self.state().counts.timed_out += 1;
     }
 
     /// Takes what has come to whom it is for.
@@ -133,9 +188,8 @@ impl Pending {
                     return;
                 }
                 Poll::Ready(Some(Ok(reply))) => {
-                    let woken = state.answer(reply);
                     drop(state);
-                    woken.into_iter().for_each(wait::wake);
+                    self.answer(reply);
                 }
                 Poll::Ready(end) => {
                     let closed = ConsumeError::Channel(ChannelError::Closed);
@@ -148,27 +202,31 @@ impl Pending {
             }
         }
     }
+
+    fn answer(&self, reply: Received) {
+        let id = reply.properties().correlation_id();
+        let id = id.and_then(|id| parse(id.as_bytes()));
+        let last = self.ledger.counts().last;
+        let Some(id) = id.filter(|id| (1..=last).contains(id)) else {
+            self.ledger.update().unknown += 1;
+            return;
+        };
+        let mut state = self.state();
+        let Some(slot @ Slot::Waiting(_)) = state.calls.get_mut(&id) else {
+            drop(state);
+            self.ledger.update().late += 1;
+            return;
+        };
+        let waiting = std::mem::replace(slot, Slot::Answered(reply));
+        drop(state);
+        self.ledger.update().replies += 1;
+        if let Slot::Waiting(Some(waker)) = waiting {
+            wait::wake(waker);
+        }
+    }
 }
 
 impl State {
-    fn answer(&mut self, reply: Received) -> Option<Waker> {
-        let id = reply.properties().correlation_id();
-        let id = id.and_then(|id| parse(id.as_bytes()));
-        let Some(id) = id.filter(|id| (1..=self.last).contains(id)) else {
-            self.counts.unknown += 1;
-            return None;
-        };
-        let Some(slot @ Slot::Waiting(_)) = self.calls.get_mut(&id) else {
-            self.counts.late += 1;
-            return None;
-        };
-        self.counts.replies += 1;
-        match std::mem::replace(slot, Slot::Answered(reply)) {
-            Slot::Waiting(waker) => waker,
-            Slot::Answered(_) => None,
-        }
-    }
-
     fn end(&mut self, cause: ConsumeError) -> Vec<Waker> {
         self.end = Some(cause);
         let waiting = self.calls.values_mut().filter_map(|slot| match slot {

@@ -9,9 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use amqp_spec::wire::ShortString;
-
-use super::REPLY_TO;
+use super::address::{Address, Form};
 use crate::consumer::{ConsumeError, Consumer};
 use crate::delivery::Received;
 use crate::error::ChannelError;
@@ -159,9 +157,10 @@ impl<S: Future> RpcServer<S> {
         let progress = Progress::default();
         let (progress, replies) = (&progress, &self.replies);
         let mut stop = self.stop;
+        let form = Form::of(&self.requests.channel().connection());
         let stopped = poll_fn(|context| progress.poll_stop(&mut stop, context));
         let handling = self.requests.handle(|request| {
-            let address = Address::of(&request);
+            let address = Address::of(&request, form);
             let answering = handler(request);
             async move {
                 let reply = answering.await.answer()?;
@@ -221,29 +220,6 @@ impl Served {
     /// Why it ended, if the program did not want it to.
     pub fn result(self) -> Result<(), ConsumeError> {
         self.handled.result()
-    }
-}
-
-/// Where a reply goes, and what it refers to.
-struct Address {
-    reply_to: String,
-    correlation_id: Option<ShortString>,
-}
-
-impl Address {
-    /// None, if the request names none that can be published to.
-    fn of(request: &Received) -> Option<Self> {
-        let properties = request.properties();
-        let reply_to = properties.reply_to()?;
-        let reply_to = reply_to.as_str().ok()?;
-        // The broker has not put a real name in its place: it would mean our own channel.
-        if reply_to.is_empty() || reply_to == REPLY_TO {
-            return None;
-        }
-        Some(Self {
-            reply_to: reply_to.to_owned(),
-            correlation_id: properties.correlation_id().map(ShortString::from),
-        })
     }
 }
 

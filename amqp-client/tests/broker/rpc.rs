@@ -93,15 +93,75 @@ fn a_request_that_nobody_can_get_comes_back() {
             panic!("{called:?}");
         };
         assert_eq!((returned.reply_code.0, returned.body()), (312, &b"?"[..]));
-        // A missing exchange closes the channel, and the client says so.
-        let called = client.call("nosuch", "nobody", Message::new("?")).await;
-        let Err(RpcError::Uncertain(ConsumeError::Channel(error))) = called else {
-            panic!("{called:?}");
-        };
-        let publish = MethodId::new(60, 40);
-        check_close(error.broker_close(), 404, "no exchange 'nosuch'", publish);
-        let called = client.call("", "nobody", Message::new("?")).await;
-        assert!(matches!(called, Err(RpcError::NotSent(_))), "{called:?}");
+    });
+}
+
+#[test]
+fn f30_a_call_to_a_missing_exchange_costs_a_client_of_many_tasks_one_channel() {
+    run_on_threads(async |site| {
+        let (stop, server) = serving(site, shout).await;
+        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        for _ in 0..3 {
+            let called = client.call("nosuch", "nobody", Message::new("?")).await;
+            let Err(RpcError::Uncertain(ConsumeError::Channel(error))) = called else {
+                panic!("{called:?}");
+            };
+            let publish = MethodId::new(60, 40);
+            check_close(error.broker_close(), 404, "no exchange 'nosuch'", publish);
+            let callers: Vec<_> = (0..50)
+                .map(|n| {
+                    let client = client.clone();
+                    tokio::spawn(async move {
+                        let request = Message::new(format!("request {n}"));
+                        let reply = client.call("", "server", request).await.unwrap();
+                        assert_eq!(text(reply.body()), format!("REQUEST {n}"));
+                    })
+                })
+                .collect();
+            for caller in callers {
+                caller.await.unwrap();
+            }
+        }
+        let counters = client.counters();
+        assert_eq!((counters.calls, counters.replies), (3 * 51, 3 * 50));
+        assert_eq!((counters.pending, counters.unknown), (0, 0));
+        stop.send(()).unwrap();
+        assert_eq!(server.await.unwrap().replied, 3 * 50);
+    });
+}
+
+#[test]
+fn f30_addresses_that_are_none_never_reach_the_broker() {
+    run(async |site| {
+        let (stop, server) = serving(site, shout).await;
+        let requester = site.channel().await;
+        let replies = requester.consume("amq.rabbitmq.reply-to").no_ack();
+        let _replies = replies.await.unwrap();
+        let address = address(&requester).await;
+        let direct = "amq.rabbitmq.reply-to.";
+        let (process, key) = address[direct.len()..].split_once('.').unwrap();
+        let bad = [
+            "gm0AAAAB.k".to_owned(),
+            "!!!!.k".to_owned(),
+            format!("gwE=.{key}"),
+            format!("{}.{key}", &process[..process.len() - 4]),
+            format!("{}.{key}", process.trim_end_matches('=')),
+            format!("{}{process}.{key}", &process[..4]),
+            "junk".to_owned(),
+        ];
+        let publisher = site.connect().await.open_publisher().await.unwrap();
+        for bad in &bad {
+            let request = Message::new("?").reply_to(&format!("{direct}{bad}"));
+            publisher.publish("", "server", request).await.unwrap();
+        }
+        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let reply = client.call("", "server", Message::new("still there")).await;
+        assert_eq!(text(reply.unwrap().body()), "STILL THERE");
+        stop.send(()).unwrap();
+        let served = server.await.unwrap();
+        assert_eq!((served.replied, served.unaddressed), (1, bad.len() as u64));
+        served.result().unwrap();
+        assert_eq!(ready(&site.channel().await, "server").await, 0);
     });
 }
 

@@ -56,6 +56,8 @@ mod requests;
 mod robustness;
 mod room;
 mod rpc;
+mod rpc_channels;
+mod rpc_server;
 mod settling;
 #[cfg(feature = "tracing")]
 mod tracing;

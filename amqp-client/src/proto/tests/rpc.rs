@@ -10,27 +10,24 @@ use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
 use crate::error::ConnectionError;
-use crate::{
-    ChannelError, ConsumeError, HandlingEnd, Message, Received, RpcClient, RpcCounters, RpcError,
-    RpcServer,
-};
+use crate::{ChannelError, ConsumeError, Message, Received, RpcClient, RpcCounters, RpcError};
 
 /// A client that is open, and the tag of its consumer.
-struct Calling {
-    pair: Pair,
-    client: RpcClient,
-    tag: String,
-    n_delivered: u64,
+pub(super) struct Calling {
+    pub(super) pair: Pair,
+    pub(super) client: RpcClient,
+    pub(super) tag: String,
+    pub(super) n_delivered: u64,
 }
 
 impl Calling {
     #[track_caller]
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(|client| client)
     }
 
     #[track_caller]
-    fn with(options: impl FnOnce(crate::OpenRpcClient) -> crate::OpenRpcClient) -> Self {
+    pub(super) fn with(options: impl FnOnce(crate::OpenRpcClient) -> crate::OpenRpcClient) -> Self {
         let mut pair = Pair::open_with(&quiet());
         let open = options(RpcClient::open(&pair.connection));
         let mut opening = Task::start(open.into_future());
@@ -54,7 +51,7 @@ impl Calling {
 
     /// A call that has been sent.
     #[track_caller]
-    fn call(&mut self) -> Task<'static, Result<Received, RpcError>> {
+    pub(super) fn call(&mut self) -> Task<'static, Result<Received, RpcError>> {
         let client = self.client.clone();
         let call = async move { client.call("", "server", Message::new("?")).await };
         let call = Task::start(call);
@@ -66,7 +63,7 @@ impl Calling {
         call
     }
 
-    fn delivery(&mut self, id: &str, body: &str) -> Vec<u8> {
+    pub(super) fn delivery(&mut self, id: &str, body: &str) -> Vec<u8> {
         self.n_delivered += 1;
         let properties = Properties::new().correlation_id(wire::short(id));
         [
@@ -77,13 +74,13 @@ impl Calling {
         .concat()
     }
 
-    fn reply(&mut self, id: &str, body: &str) {
+    pub(super) fn reply(&mut self, id: &str, body: &str) {
         let delivery = self.delivery(id, body);
         self.pair.feed(&delivery);
     }
 
     #[track_caller]
-    fn assert_counts(&self, expected: [u64; 6]) {
+    pub(super) fn assert_counts(&self, expected: [u64; 6]) {
         let RpcCounters {
             calls,
             pending,
@@ -101,14 +98,14 @@ impl Calling {
 
     /// Nothing is left of any call.
     #[track_caller]
-    fn assert_nothing_waits(&self) {
+    pub(super) fn assert_nothing_waits(&self) {
         assert_eq!(self.client.counters().pending, 0);
         assert_eq!(self.pair.core.link.timers.len(), 0);
     }
 }
 
 #[track_caller]
-fn assert_reply(reply: Result<Received, RpcError>, body: &str) {
+pub(super) fn assert_reply(reply: Result<Received, RpcError>, body: &str) {
     assert_eq!(reply.unwrap().text().unwrap(), body);
 }
 
@@ -313,7 +310,7 @@ fn calls_end_when_the_program_closes_the_channel() {
     let mut call = calling.call();
     calling.pair.feed(&wire::ack(1, 1, false));
     call.pending();
-    let channel = calling.client.channel().clone();
+    let channel = calling.client.channel();
     let mut closing = Task::start(async move { channel.close().await });
     assert_eq!(calling.pair.sent(), ["1 channel.close 200"]);
     calling.pair.says(1, &channel::CloseOk {});
@@ -376,144 +373,4 @@ fn s16_a_reply_is_read_though_a_slow_consumer_holds_much() {
     assert_reply(call.ready(), "one");
     drop(call);
     assert!(!calling.pair.wants_read());
-}
-
-// ── The server ──────────────────────────────────────────────────────────────────────────────
-
-fn request(delivery_tag: u64, reply_to: &str, body: &str) -> Vec<u8> {
-    let id = format!("id {delivery_tag}");
-    let mut properties = Properties::new().correlation_id(wire::short(&id));
-    if !reply_to.is_empty() {
-        properties = properties.reply_to(wire::short(reply_to));
-    }
-    [
-        wire::method(1, &wire::deliver("c", delivery_tag)),
-        wire::header_with(1, body.len() as u64, properties.as_ref()),
-        wire::body(1, body.as_bytes(), wire::FRAME_MAX),
-    ]
-    .concat()
-}
-
-async fn echo(request: Received) -> Result<Message, &'static str> {
-    match request.body() {
-        b"fail" => Err("cannot be handled"),
-        b"panic" => panic!("on purpose"),
-        body => Ok(Message::new(body.to_vec())),
-    }
-}
-
-#[test]
-fn a_request_is_acknowledged_when_its_reply_is_confirmed() {
-    let mut pair = Pair::open();
-    let requests = pair.channel();
-    let requests = pair.consumer(&requests, "c");
-    let replies = pair.publisher();
-    let mut serving = Task::start(
-        RpcServer::new(requests, replies.mandatory())
-            .concurrency(9)
-            .serve(echo),
-    );
-    pair.feed(&[request(1, "there", "one"), request(2, "here", "two")].concat());
-    assert!(serving.run().is_pending());
-    let sent = [
-        "2 basic.publish there",
-        "2 header 3",
-        "2 body 3",
-        "2 basic.publish here",
-        "2 header 3",
-        "2 body 3",
-    ];
-    assert_eq!(pair.sent(), sent);
-    pair.feed(&wire::ack(2, 2, false));
-    assert!(serving.run().is_pending());
-    assert_eq!(pair.sent(), ["1 basic.ack 2"]);
-    // Refused: one more attempt.
-    pair.feed(&wire::nack(2, 1, false));
-    assert!(serving.run().is_pending());
-    assert_eq!(pair.sent(), ["1 basic.reject 1 requeue"]);
-    // Nothing to reply to; the last would mean our own channel.
-    pair.feed(
-        &[
-            request(3, "", "x"),
-            request(4, "amq.rabbitmq.reply-to", "x"),
-        ]
-        .concat(),
-    );
-    assert!(serving.run().is_pending());
-    assert_eq!(pair.sent().last().unwrap(), "1 basic.ack 4 multiple");
-    pair.feed(&[request(5, "there", "fail"), request(6, "there", "panic")].concat());
-    assert!(serving.run().is_pending());
-    assert_eq!(
-        pair.sent(),
-        ["1 basic.reject 5 requeue", "1 basic.reject 6 requeue"]
-    );
-    pair.feed(&wire::channel_close(1));
-    let served = serving.ready();
-    assert_eq!((served.replied, served.unaddressed), (1, 2));
-    assert_eq!((served.handled.acked, served.handled.requeued), (3, 3));
-    assert_eq!((served.handled.failed, served.handled.panicked), (2, 1));
-    assert!(served.result().is_err());
-}
-
-#[test]
-fn a_server_whose_replies_fail_stops_and_gives_requests_back() {
-    let mut pair = Pair::open();
-    let requests = pair.channel();
-    let requests = pair.consumer(&requests, "c");
-    let replies = pair.publisher();
-    let mut serving = Task::start(RpcServer::new(requests, replies).concurrency(2).serve(echo));
-    pair.feed(
-        &[
-            request(1, "there", "one"),
-            request(2, "there", "two"),
-            request(3, "there", "three"),
-        ]
-        .concat(),
-    );
-    assert!(serving.run().is_pending());
-    pair.sent();
-    pair.feed(&wire::channel_close(2));
-    let served = serving.ready();
-    let sent = pair.sent();
-    for expected in [
-        "1 basic.cancel c",
-        "1 basic.reject 1 requeue",
-        "1 basic.reject 2 requeue",
-    ] {
-        assert!(sent.iter().any(|sent| sent == expected), "{sent:?}");
-    }
-    let HandlingEnd::Failed(ConsumeError::Channel(ChannelError::ClosedByBroker(_))) =
-        &served.handled.end
-    else {
-        panic!("{:?}", served.handled.end);
-    };
-    assert_eq!(served.handled.acked, 0);
-    assert!(served.result().is_err());
-}
-
-#[test]
-fn f29_a_server_begins_nothing_when_its_channel_has_ended() {
-    let mut pair = Pair::open();
-    let requests = pair.channel();
-    let requests = pair.consumer(&requests, "c");
-    let replies = pair.publisher();
-    let begun = std::cell::Cell::new(0);
-    let serving = RpcServer::new(requests, replies).serve(|request| {
-        begun.set(begun.get() + 1);
-        echo(request)
-    });
-    let mut serving = Task::start(serving);
-    let requests: Vec<u8> = (1..=9).flat_map(|n| request(n, "there", "x")).collect();
-    pair.feed(&requests);
-    assert!(serving.run().is_pending());
-    pair.feed(&wire::channel_close(1));
-    assert!(serving.run().is_pending(), "a reply is under way");
-    pair.feed(&wire::ack(2, 1, false));
-    let served = serving.ready();
-    assert_eq!((begun.get(), served.replied), (1, 1));
-    assert_eq!(
-        (served.handled.unsettled, served.handled.given_back),
-        (1, 8)
-    );
-    assert!(served.result().is_err());
 }

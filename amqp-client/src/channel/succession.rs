@@ -1,0 +1,391 @@
+//! What stands on a channel of its own, and goes on on a new one when the broker has closed that.
+//!
+//! ```text
+//! current ──closed by the broker──▶ wanted ──pause──▶ opening ──▶ current, the next
+//!    │                                ▲                  └─fails─▶ told to all who wait
+//!    └──ended otherwise──▶ for good   └────────the next who wants it─────┘
+//! ```
+//!
+//! A broker closes a channel for one bad message, and all who share the channel lose it. Here one
+//! channel is opened in its place, however many want it, and only if one does. There is no task that
+//! would do it: whoever waits polls it on, and when that one goes away the next one does. What is set
+//! up on the new channel (confirm mode, a consumer) is done before any of them gets it. A channel
+//! that dies young makes the next one wait, so that a program that provokes the broker in a loop
+//! opens no more than a channel in five seconds.
+//!
+//! What belongs to a channel of before stays with it: its confirmations, its deliveries and its
+//! numbers are those of another use, and end with its end.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use super::Channel;
+use crate::error::ChannelError;
+use crate::proto::link::Link;
+use crate::proto::request::after;
+use crate::proto::sync::lock;
+use crate::proto::timers::Timer;
+use crate::proto::wait::{Sleeper, Waiters, Watch, wake_all};
+
+/// A channel that lived for less was opened in vain.
+const YOUNG: Duration = Duration::from_secs(10);
+
+/// How far apart channels are opened after the second in a row that died young; doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// And no further apart than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What stands on a channel.
+pub(crate) trait OnChannel: Clone + Send {
+    fn channel(&self) -> &Channel;
+
+    /// Whether the broker has made it useless although its channel is open.
+    fn is_useless(&self) -> bool {
+        false
+    }
+}
+
+impl OnChannel for Channel {
+    fn channel(&self) -> &Channel {
+        self
+    }
+}
+
+/// Sets up on a new channel what stood on the one before.
+type SetUp<T> = Arc<dyn Fn(Channel) -> Opening<T> + Send + Sync>;
+
+type Opening<T> = Pin<Box<dyn Future<Output = Result<T, ChannelError>> + Send>>;
+
+/// What is current, and the next that is being opened.
+pub(crate) struct Succession<T> {
+    state: Mutex<State<T>>,
+    set_up: SetUp<T>,
+    link: Arc<Link>,
+}
+
+struct State<T> {
+    current: T,
+    /// Which one it is.
+    number: u64,
+    pace: Pace,
+    /// How many attempts to open the next there were.
+    attempts: u64,
+    attempt: Attempt<T>,
+    /// The last attempt that failed.
+    failed: Option<(u64, ChannelError)>,
+    /// Who waits for the attempt.
+    waiting: Waiters,
+}
+
+enum Attempt<T> {
+    None,
+    /// To be polled by whoever waits.
+    Idle(Opening<T>),
+    /// One of them polls it; it may have called since.
+    Polled {
+        called: bool,
+    },
+}
+
+/// What a caller finds who wants the next.
+enum Joined<T> {
+    /// There is another one by now.
+    TooLate,
+    Failed(ChannelError),
+    /// Another caller polls the attempt.
+    Waits,
+    Polls(Opening<T>),
+}
+
+impl<T: OnChannel + 'static> Succession<T> {
+    /// `set_up` makes of a channel that is open what is to stand on it.
+    pub(crate) fn new<F>(
+        first: T,
+        set_up: impl Fn(Channel) -> F + Send + Sync + 'static,
+    ) -> Arc<Self>
+    where
+        F: Future<Output = Result<T, ChannelError>> + Send + 'static,
+    {
+        let link = Arc::clone(&first.channel().shared().link);
+        Arc::new(Self {
+            state: Mutex::new(State {
+                current: first,
+                number: 0,
+                pace: Pace::new((link.clock)()),
+                attempts: 0,
+                attempt: Attempt::None,
+                failed: None,
+                waiting: Waiters::default(),
+            }),
+            set_up: Arc::new(move |channel| Box::pin(set_up(channel))),
+            link,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        lock(&self.state)
+    }
+
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// The latest, whether or not it has ended.
+    pub(crate) fn current(&self) -> T {
+        self.state().current.clone()
+    }
+
+    /// One that has not ended as far as is known; if the broker has closed the latest, the next is
+    /// opened.
+    ///
+    /// # Errors
+    ///
+    /// Why there will be none, or why this attempt to open one failed: another call makes another.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, whoever else waits goes on; if there is no other, the attempt rests
+    /// until the next call.
+    pub(crate) async fn live(self: &Arc<Self>) -> Result<T, ChannelError> {
+        let mut joined = None;
+        Watch::new(
+            |ticket, context| self.poll_live(&mut joined, ticket, context),
+            |ticket| drop(self.forget(ticket)),
+        )
+        .await
+    }
+
+    fn forget(&self, ticket: u64) -> Option<Waker> {
+        self.state().waiting.forget(ticket)
+    }
+
+    fn poll_live(
+        self: &Arc<Self>,
+        joined: &mut Option<u64>,
+        ticket: &mut Option<u64>,
+        context: &Context<'_>,
+    ) -> Poll<Result<T, ChannelError>> {
+        loop {
+            let state = self.state();
+            let (current, number) = (state.current.clone(), state.number);
+            drop(state);
+            match current.channel().shared().ended() {
+                None if !current.is_useless() => return Poll::Ready(Ok(current)),
+                None | Some(ChannelError::ClosedByBroker(_)) => {}
+                Some(cause) => return Poll::Ready(Err(cause)),
+            }
+            // What happens from here on calls.
+            let _: Poll<()> = Sleeper::poll(context, |sleeper| {
+                self.state().waiting.wait(ticket, sleeper);
+                Poll::Pending
+            });
+            match self.join(current, number, joined) {
+                Joined::TooLate => {}
+                Joined::Failed(error) => return Poll::Ready(Err(error)),
+                Joined::Waits => return Poll::Pending,
+                Joined::Polls(opening) => {
+                    if !self.poll_attempt(opening) {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes part in the attempt that is under way, or begins one.
+    fn join(&self, current: T, number: u64, joined: &mut Option<u64>) -> Joined<T> {
+        let mut state = self.state();
+        if state.number != number {
+            return Joined::TooLate;
+        }
+        match (&state.failed, *joined) {
+            (Some((attempt, error)), Some(joined)) if *attempt >= joined => {
+                return Joined::Failed(error.clone());
+            }
+            _ => {}
+        }
+        if matches!(state.attempt, Attempt::None) {
+            let not_before = state.pace.wanted((self.link.clock)());
+            state.attempts += 1;
+            state.attempt = Attempt::Idle(self.open(current, not_before));
+        }
+        joined.get_or_insert(state.attempts);
+        let polled = Attempt::Polled { called: false };
+        match std::mem::replace(&mut state.attempt, polled) {
+            Attempt::Idle(opening) => Joined::Polls(opening),
+            attempt => {
+                state.attempt = attempt;
+                Joined::Waits
+            }
+        }
+    }
+
+    /// Polls the attempt until it waits or is over, of which it says true. No lock is held while it
+    /// works.
+    fn poll_attempt(self: &Arc<Self>, mut opening: Opening<T>) -> bool {
+        let waker = Waker::from(Arc::new(Call(Arc::downgrade(self))));
+        loop {
+            let polled = opening.as_mut().poll(&mut Context::from_waker(&waker));
+            let mut state = self.state();
+            let called = matches!(state.attempt, Attempt::Polled { called: true });
+            match polled {
+                Poll::Pending if called => state.attempt = Attempt::Polled { called: false },
+                Poll::Pending => {
+                    state.attempt = Attempt::Idle(opening);
+                    return false;
+                }
+                Poll::Ready(opened) => {
+                    state.attempt = Attempt::None;
+                    state.pace.opened((self.link.clock)());
+                    let before = match opened {
+                        Ok(next) => {
+                            state.number += 1;
+                            Some(std::mem::replace(&mut state.current, next))
+                        }
+                        Err(error) => {
+                            state.failed = Some((state.attempts, error));
+                            None
+                        }
+                    };
+                    let mut wakers = Vec::new();
+                    state.waiting.call_all(&mut wakers);
+                    drop(state);
+                    wake_all(&mut wakers);
+                    // Closes its channel, if that is open still.
+                    drop((before, opening));
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// Opens the next one. Nothing is done before this is polled.
+    fn open(&self, before: T, not_before: Instant) -> Opening<T> {
+        let (link, set_up) = (Arc::clone(&self.link), Arc::clone(&self.set_up));
+        Box::pin(async move {
+            pause(&link, not_before).await?;
+            let channel = match before.channel().shared().ended() {
+                // Open, and useless.
+                None => before.channel().connection().open_channel().await?,
+                Some(_) => before.channel().successor().await?,
+            };
+            set_up(channel).await
+        })
+    }
+
+    /// The attempt can go on.
+    fn called(&self) {
+        let mut state = self.state();
+        if let Attempt::Polled { called } = &mut state.attempt {
+            *called = true;
+        }
+        let mut wakers = Vec::new();
+        state.waiting.call_all(&mut wakers);
+        drop(state);
+        wake_all(&mut wakers);
+    }
+}
+
+impl<T: OnChannel + fmt::Debug + 'static> fmt::Debug for Succession<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let current = self.current();
+        f.debug_tuple("Succession").field(&current).finish()
+    }
+}
+
+/// What an attempt wakes: those who wait, of whom one goes on with it. Keeps nothing alive.
+struct Call<T>(Weak<Succession<T>>);
+
+impl<T: OnChannel + 'static> Wake for Call<T> {
+    fn wake(self: Arc<Self>) {
+        if let Some(succession) = self.0.upgrade() {
+            succession.called();
+        }
+    }
+}
+
+/// Waits for a time, or for the end of the connection, which keeps it.
+async fn pause(link: &Arc<Link>, until: Instant) -> Result<(), ChannelError> {
+    let mut timer = Timer::at(link, until);
+    poll_fn(|context| match timer.poll(context) {
+        Poll::Ready(()) => Poll::Ready(Ok(())),
+        Poll::Pending => match link.ended() {
+            Some(error) => Poll::Ready(Err(ChannelError::Connection(error))),
+            None => Poll::Pending,
+        },
+    })
+    .await
+}
+
+/// How long to wait before the next channel is opened.
+#[derive(Debug)]
+struct Pace {
+    /// When the latest was opened, or was to be.
+    opened: Instant,
+    /// How many in a row died young.
+    died_young: u32,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        let (opened, died_young) = (now, 0);
+        Self { opened, died_young }
+    }
+
+    /// One was opened, or could not be.
+    fn opened(&mut self, now: Instant) {
+        self.opened = now;
+    }
+
+    /// One more is wanted: when it may be opened.
+    fn wanted(&mut self, now: Instant) -> Instant {
+        let lived = now.saturating_duration_since(self.opened);
+        if lived >= YOUNG {
+            self.died_young = 0;
+            return now;
+        }
+        let pause = match self.died_young {
+            0 => Duration::ZERO,
+            n => FIRST_PAUSE
+                .saturating_mul(1 << (n - 1).min(16))
+                .min(LONGEST_PAUSE),
+        };
+        self.died_young = self.died_young.saturating_add(1);
+        after(self.opened, pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_that_die_young_are_opened_further_and_further_apart() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let pauses = [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000].map(Duration::from_millis);
+        let mut now = start;
+        for pause in pauses {
+            let at = pace.wanted(now);
+            assert_eq!(at, now + pause);
+            now = at;
+            pace.opened(now);
+        }
+        // What has passed since counts.
+        let wanted = now + Duration::from_secs(6);
+        assert!(pace.wanted(wanted) <= wanted);
+        pace.opened(wanted);
+        // One that has lived makes up for all before.
+        now = wanted + YOUNG;
+        assert_eq!(pace.wanted(now), now);
+        pace.opened(now);
+        assert_eq!(pace.wanted(now), now, "the first that dies young");
+        pace.opened(now);
+        assert_eq!(pace.wanted(now), now + FIRST_PAUSE);
+    }
+}
