@@ -43,7 +43,7 @@ pub struct Connection {
 /// Closes the connection when the last holder goes.
 pub(crate) struct Handle {
     pub(crate) link: Arc<Link>,
-    opening: Arc<Opening>,
+    pub(crate) opening: Arc<Opening>,
     close_timeout: std::time::Duration,
 }
 

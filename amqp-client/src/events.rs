@@ -37,6 +37,15 @@ pub enum Event {
         /// Whether messages may be published.
         active: bool,
     },
+    /// A [limit for the whole channel](crate::QosScope::Channel) was asked for, and the broker takes
+    /// it for a limit of each consumer: RabbitMQ from 4.3 on, which does not say so itself. Told
+    /// once for each channel.
+    LimitPerConsumer {
+        /// The channel.
+        channel: u16,
+        /// The limit.
+        prefetch_count: u16,
+    },
     /// A mandatory message has come back that no [`Publisher`](crate::Publisher) waits for: it was
     /// published with [`Channel::basic_publish_mandatory`], or its
     /// [`Confirmation`](crate::Confirmation) was dropped.
@@ -210,9 +219,9 @@ impl Connection {
 
 /// Listening, and publishing what may come back.
 impl Channel {
-    /// What happens on the channel from now on: [`Event::ChannelFlow`], [`Event::Returned`],
-    /// [`Event::ConsumerCancelled`], and [`Event::ChannelClosed`] in the end, also if the connection
-    /// has ended.
+    /// What happens on the channel from now on: [`Event::ChannelFlow`], [`Event::LimitPerConsumer`],
+    /// [`Event::Returned`], [`Event::ConsumerCancelled`], and [`Event::ChannelClosed`] in the end,
+    /// also if the connection has ended.
     pub fn events(&self) -> Events {
         Events {
             queue: self.subscribe(Scope::Channel(self.shared().at)),

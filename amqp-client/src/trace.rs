@@ -137,6 +137,17 @@ impl Trace {
         tell!(self, "channel", INFO, channel, active, "channel flow");
     }
 
+    pub(crate) fn limit_per_consumer(&self, channel: u16, prefetch_count: u16) {
+        tell!(
+            self,
+            "channel",
+            WARN,
+            channel,
+            prefetch_count,
+            "the broker takes the channel's limit for one of each consumer"
+        );
+    }
+
     pub(crate) fn consumer_started(&self, channel: u16, tag: ShortStr<'_>) {
         tell!(
             self,

@@ -287,6 +287,9 @@ impl Channel {
     /// Limits what is delivered and not acknowledged (`basic.qos`): for each consumer started from
     /// here on, or for the whole channel. Zero is no limit. What is fetched does not count.
     ///
+    /// A limit for the whole channel is not what every broker makes of it: see
+    /// [`QosScope::Channel`].
+    ///
     /// Consumers that are started with a [prefetch](Consume::prefetch) of their own have that
     /// instead, and RabbitMQ then forgets the limit of the channel. There is no limit of octets
     /// (`prefetch_size`), for RabbitMQ closes the connection over one (540).
@@ -309,7 +312,12 @@ impl Channel {
             prefetch_count,
             global: scope == QosScope::Channel,
         };
-        self.call(&qos, About::default()).await.map(drop)
+        let pending = start(self.shared(), &qos, Effect::Nothing, Barrier::Nothing)?;
+        // No limit means the same for one as for all.
+        if scope == QosScope::Channel && prefetch_count != 0 {
+            self.limits_whole_channel(prefetch_count);
+        }
+        pending.await.map(drop)
     }
 
     /// Gives everything unacknowledged on this channel back to its queues, to be delivered again to
@@ -394,7 +402,19 @@ pub enum Multiple {
 pub enum QosScope {
     /// Each consumer started afterwards has this limit for itself.
     Consumer,
-    /// All consumers of the channel share it. Quorum queues refuse that, and RabbitMQ 4.3 takes it
-    /// for a limit of each consumer.
+    /// All consumers of the channel share it, those that run already included.
+    ///
+    /// * RabbitMQ before 4.3 does so for classic queues. On such a channel, to consume from a quorum
+    ///   queue ends the connection (540), and streams want a limit of the consumer all the same (406).
+    /// * **RabbitMQ from 4.3 on has no such limit.** It answers as if it had, and limits each consumer
+    ///   started afterwards to this number: five consumers hold five times as much, and those that
+    ///   run already keep what they had. This library then tells [`Event::LimitPerConsumer`] and
+    ///   warns in `tracing`, once for each channel.
+    ///
+    /// To bound what a program holds at a time on any version, give each consumer a
+    /// [prefetch](Consume::prefetch) and multiply, or have one consumer whose deliveries several
+    /// tasks share.
+    ///
+    /// [`Event::LimitPerConsumer`]: crate::Event::LimitPerConsumer
     Channel,
 }

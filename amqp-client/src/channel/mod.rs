@@ -18,10 +18,12 @@ use amqp_spec::{ReplyCode, channel};
 use crate::call::{PendingReply, decode, slot, start, start_about};
 use crate::connection::{Connection, Handle};
 use crate::error::{About, ChannelError};
+use crate::events::Event;
 use crate::proto::channel::ChannelShared;
+use crate::proto::events::Source;
 use crate::proto::outbox::Settlement;
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
-use crate::proto::wait::Watch;
+use crate::proto::wait::{self, Watch};
 
 pub use self::basic::{Multiple, PreparedPublish, QosScope, Requeue};
 pub use self::no_wait::NoWait;
@@ -299,6 +301,29 @@ impl Channel {
         } else {
             Flow::Stopped
         })
+    }
+
+    /// A limit has been asked for the whole channel. A broker that is known to take it for one of each
+    /// consumer does not say so, so that this is told here, once.
+    fn limits_whole_channel(&self, prefetch_count: u16) {
+        let shared = self.shared();
+        let is_kept = !self.handle.connection.opening.limits_per_consumer();
+        if is_kept || !shared.is_first_limit_per_consumer() {
+            return;
+        }
+        let channel = self.id();
+        shared
+            .link
+            .trace
+            .limit_per_consumer(channel, prefetch_count);
+        let event = Event::LimitPerConsumer {
+            channel,
+            prefetch_count,
+        };
+        let mut wakers = Vec::new();
+        let from = Source::Channel(shared.at);
+        shared.link.emit(from, &event, &mut wakers);
+        wait::wake_all(&mut wakers);
     }
 
     async fn call<'m, M: TypedMethod<'m> + Request>(

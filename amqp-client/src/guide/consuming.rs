@@ -49,9 +49,11 @@
 //! with a delivery limit, or dead-letter it; `examples/retry_with_delay.rs` and
 //! `examples/poison_messages.rs` show both.
 //!
-//! RabbitMQ gives a consumer 30 minutes for each delivery, unless configured otherwise, then it closes
-//! the channel (406), or cancels the consumer (from 4.3). Whoever needs longer keeps the state of the
-//! work elsewhere and acknowledges early.
+//! RabbitMQ gives a consumer 30 minutes for each delivery, unless configured otherwise. Before 4.3 it
+//! then closes the channel (406), and with it everything else on that channel. From 4.3 on classic
+//! queues wait for ever, and quorum queues [cancel the
+//! consumer](crate::ConsumeError::CancelledByBroker). Either way its deliveries go back to the queue.
+//! Work that takes longer is acknowledged early, and its state kept elsewhere.
 //!
 //! # Prefetch
 //!
@@ -59,6 +61,9 @@
 //! [200](crate::DEFAULT_PREFETCH). With 1, a slow consumer never holds messages that an idle one could
 //! take, at the price of a round trip for each. With handlers of a millisecond, 100 to 300 keep
 //! the connection busy. [`unlimited`](crate::Consume::unlimited) lets the whole queue come at once.
+//!
+//! The limit is one of each consumer. One of a whole channel
+//! ([`QosScope::Channel`](crate::QosScope::Channel)) exists in RabbitMQ before 4.3 only.
 //!
 //! # With a handler, several at a time
 //!

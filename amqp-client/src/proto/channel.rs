@@ -26,6 +26,8 @@ pub(crate) struct ChannelShared {
     consumers: Mutex<BTreeMap<Vec<u8>, Arc<ConsumerQueue>>>,
     /// The application has set a limit with `basic.qos`; consumers come without one of their own.
     own_limit: AtomicBool,
+    /// A limit of the whole channel was asked for, and became one of each consumer.
+    limit_per_consumer: AtomicBool,
     tags: OnceLock<Arc<Tags>>,
 }
 
@@ -38,6 +40,7 @@ impl ChannelShared {
             end: Mutex::default(),
             consumers: Mutex::default(),
             own_limit: AtomicBool::new(false),
+            limit_per_consumer: AtomicBool::new(false),
             tags: OnceLock::new(),
         }
     }
@@ -142,6 +145,11 @@ impl ChannelShared {
     /// The application sets a limit of unacknowledged deliveries itself.
     pub(crate) fn set_own_limit(&self) {
         self.own_limit.store(true, Ordering::Release);
+    }
+
+    /// Whether a limit of the channel becomes one of each consumer for the first time.
+    pub(crate) fn is_first_limit_per_consumer(&self) -> bool {
+        !self.limit_per_consumer.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn has_own_limit(&self) -> bool {

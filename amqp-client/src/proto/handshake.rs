@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::core::{Core, Phase};
 use super::link::Limits;
 use super::methods::queue;
+use crate::capabilities::rabbitmq_version;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
 use crate::options::{Heartbeat, OptionError};
 use crate::sasl::{AuthMechanism, Credentials};
@@ -224,18 +225,11 @@ fn choose(
 /// 8192 from 4.1 on, and drops what is longer in silence. Of others nothing is known: they are asked
 /// to take what a frame may have later.
 fn login_limit(server: TableRef<'_>) -> usize {
-    let property = |name| server.get(name).ok().flatten();
-    if property("product").and_then(|product| product.as_str()) != Some("RabbitMQ") {
-        return 128 * 1024;
+    match rabbitmq_version(server) {
+        None => 128 * 1024,
+        Some(version) if version < (4, 1) => 4096,
+        Some(_) => 8192,
     }
-    let version = property("version");
-    let mut numbers = version
-        .and_then(|version| version.as_str())
-        .unwrap_or_default()
-        .split('.')
-        .map(|number| number.parse().unwrap_or(0));
-    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < (4, 1) { 4096 } else { 8192 }
 }
 
 /// Agrees on limits: zero means "no limit" from either side, else the lower one holds; for frames

@@ -7,6 +7,7 @@ use amqp_spec::wire::FieldTable;
 
 use super::sync::lock;
 use super::wait::{self, Latch, Sleeper};
+use crate::capabilities::{LIMITS_PER_CONSUMER, rabbitmq_version};
 use crate::error::{ConnectCause, Stage};
 
 /// The outcome of the handshake.
@@ -49,6 +50,12 @@ impl Opening {
 
     pub(crate) fn server_properties(&self) -> FieldTable {
         self.state().server_properties.clone()
+    }
+
+    /// Whether the broker is known to take a limit of the whole channel for one of each consumer.
+    pub(crate) fn limits_per_consumer(&self) -> bool {
+        let state = self.state();
+        rabbitmq_version(state.server_properties.as_ref()) >= Some(LIMITS_PER_CONSUMER)
     }
 
     /// Waits for the outcome.

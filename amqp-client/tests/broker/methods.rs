@@ -3,7 +3,8 @@
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{ReplyCode, channel, confirm, tx};
 use amqp_client::{
-    ArgumentError, Channel, ChannelError, Connection, Flow, Message, Multiple, QosScope, Requeue,
+    ArgumentError, Channel, ChannelError, Connection, Event, Flow, Message, Multiple, QosScope,
+    Requeue,
 };
 
 use crate::support::{
@@ -198,14 +199,32 @@ fn flow_can_go_on_and_not_stop() {
     });
 }
 
+/// RabbitMQ from 4.3 on has no limit of a whole channel: it becomes one of each consumer, silently,
+/// so that the library says it.
 #[test]
 fn limits_hold_for_each_consumer_or_for_all_of_a_channel() {
     run(async |site| {
         let connection = site.connect().await;
         let other = filled(&connection, 10).await;
-        for (scope, unacknowledged) in [(QosScope::Consumer, 6), (QosScope::Channel, 3)] {
+        let is_kept = site.version() < (4, 3);
+        let of_channel = if is_kept { 3 } else { 6 };
+        for (scope, unacknowledged) in [(QosScope::Consumer, 6), (QosScope::Channel, of_channel)] {
             let channel = connection.open_channel().await.unwrap();
+            let mut events = channel.events();
             channel.basic_qos(3, scope).await.unwrap();
+            let told = poll_once(events.next()).await.flatten();
+            let is_told = matches!(
+                told,
+                Some(Event::LimitPerConsumer {
+                    prefetch_count: 3,
+                    ..
+                })
+            );
+            assert_eq!(
+                is_told,
+                scope == QosScope::Channel && !is_kept,
+                "{scope:?}: {told:?}"
+            );
             let _first = channel.consume("q").await.unwrap();
             let _second = channel.consume("q").await.unwrap();
             assert_eq!(channel.consumer_tags().len(), 2);

@@ -214,6 +214,7 @@ fn what_is_recovered_is_delivered_again() {
     });
 }
 
+/// On RabbitMQ from 4.3 on each of them has the limit for itself.
 #[test]
 fn a_limit_of_the_channel_holds_for_its_consumers_together() {
     run(async |site| {
@@ -239,8 +240,38 @@ fn a_limit_of_the_channel_holds_for_its_consumers_together() {
             held.remove(0).ack().unwrap();
             let left = ready(&channel, "one").await + ready(&channel, "two").await;
             assert!((16..=17).contains(&left), "{left} messages left");
+        } else {
+            until_ready(&channel, "one", 7).await;
+            until_ready(&channel, "two", 7).await;
         }
         drop(two);
+    });
+}
+
+/// On RabbitMQ before 4.3 other types of queues are not consumed from on such a channel: quorum queues
+/// end the connection over it, and streams do not count it as the limit that they need. From 4.3 on it
+/// is a limit of each consumer, of all types.
+#[test]
+fn a_limit_of_the_channel_is_for_classic_queues_before_rabbitmq_4_3() {
+    run(async |site| {
+        let is_shared = site.version() < (4, 3);
+        let (quorum, stream) = (QueueDeclare::new("quorum"), QueueDeclare::new("stream"));
+        for (queue, code, text) in [
+            (quorum.quorum(), 540, "does not support global qos"),
+            (stream.stream(), 406, "consumer prefetch count is not set"),
+        ] {
+            let channel = site.channel().await;
+            let name = channel.queue_declare(queue.durable()).await.unwrap().name;
+            channel.basic_qos(3, QosScope::Channel).await.unwrap();
+            let consuming = channel.consume(name.as_str()).await;
+            if is_shared {
+                let error = consuming.unwrap_err();
+                check_close(error.broker_close(), code, text, basic::Consume::ID);
+                assert!(!error.is_retryable());
+            } else {
+                consuming.unwrap().cancel().await.unwrap();
+            }
+        }
     });
 }
 

@@ -1,14 +1,15 @@
 //! What listeners are told, and what becomes of those who do not listen.
 
-use amqp_spec::{channel, connection, queue};
+use amqp_spec::wire::FieldTable;
+use amqp_spec::{basic, channel, connection, field_table, queue};
 
 use super::order::publish;
-use super::pair::Pair;
+use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
 use crate::error::{ChannelError, ConnectionError, Initiator, PublishError};
 use crate::proto::events::EVENTS;
-use crate::{Channel, Event, Events, Message};
+use crate::{Channel, Event, Events, Message, QosScope};
 
 /// The next event, which is there already.
 #[track_caller]
@@ -62,6 +63,79 @@ fn flow_is_told_when_it_changes() {
     assert_silent(&mut events);
 }
 
+/// A connection to a broker that says this of itself.
+fn open_to(server: &FieldTable) -> Pair {
+    let mut pair = Pair::new(&quiet());
+    pair.feed(&wire::start_with(server, "PLAIN", (0, 9)));
+    pair.feed(&wire::tune(2047, 131_072, 60));
+    pair.feed(&wire::open_ok());
+    pair.sent_octets();
+    pair
+}
+
+#[track_caller]
+fn limit(pair: &mut Pair, channel: &Channel, count: u16, scope: QosScope) {
+    let mut limiting = Task::start(channel.basic_qos(count, scope));
+    assert_eq!(pair.sent(), [format!("{} basic.qos {count}", channel.id())]);
+    pair.says(channel.id(), &basic::QosOk {});
+    limiting.ready().unwrap();
+}
+
+#[test]
+fn limit_of_a_channel_that_becomes_one_of_each_consumer_is_told_once() {
+    let mut pair = open_to(&field_table! { "product" => "RabbitMQ", "version" => "4.3.6" });
+    let (first, second) = (pair.channel(), pair.channel());
+    let mut events = pair.connection.events();
+    let mut waiting = Task::start(events.next());
+    limit(&mut pair, &first, 10, QosScope::Consumer);
+    // Without a limit it makes no difference.
+    limit(&mut pair, &first, 0, QosScope::Channel);
+    waiting.pending();
+    for channel in [&first, &second] {
+        let mut own = channel.events();
+        // Told when it is asked for, whatever becomes of the future.
+        drop(Task::start(channel.basic_qos(20, QosScope::Channel)));
+        pair.sent();
+        pair.says(channel.id(), &basic::QosOk {});
+        limit(&mut pair, channel, 30, QosScope::Channel);
+        let expected = channel.id();
+        assert!(matches!(
+            next(&mut own),
+            Event::LimitPerConsumer { channel, prefetch_count: 20 } if channel == expected
+        ));
+        assert_silent(&mut own);
+    }
+    let told = waiting.ready();
+    assert!(matches!(
+        told,
+        Some(Event::LimitPerConsumer { channel: 1, .. })
+    ));
+    drop(waiting);
+    assert!(matches!(
+        next(&mut events),
+        Event::LimitPerConsumer { channel: 2, .. }
+    ));
+    assert_silent(&mut events);
+}
+
+#[test]
+fn limit_of_a_channel_is_left_alone_where_it_is_one() {
+    for server in [
+        field_table! { "product" => "RabbitMQ", "version" => "3.10.8" },
+        field_table! { "product" => "RabbitMQ", "version" => "4.2.9" },
+        field_table! { "product" => "RabbitMQ" },
+        // Nothing is known of others.
+        field_table! { "product" => "LavinMQ", "version" => "4.3.0" },
+        field_table! {},
+    ] {
+        let mut pair = open_to(&server);
+        let channel = pair.channel();
+        let mut events = pair.connection.events();
+        limit(&mut pair, &channel, 10, QosScope::Channel);
+        assert_silent(&mut events);
+    }
+}
+
 #[test]
 fn cancelled_consumers_are_told_with_who_cancelled_them() {
     let (mut pair, channel) = Pair::with_channel();
@@ -72,7 +146,7 @@ fn cancelled_consumers_are_told_with_who_cancelled_them() {
     pair.sent();
     pair.feed(&wire::cancel_ok(1, "first"));
     cancelling.ready().unwrap();
-    let cancel = amqp_spec::basic::Cancel {
+    let cancel = basic::Cancel {
         consumer_tag: wire::short("second"),
         no_wait: true,
     };

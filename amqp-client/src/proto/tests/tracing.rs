@@ -17,7 +17,7 @@ use super::order::publish;
 use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
-use crate::{ConnectionOptions, Credentials, Message, QueueDeclare};
+use crate::{ConnectionOptions, Credentials, Message, QosScope, QueueDeclare};
 
 thread_local! {
     /// What this thread is told, if it listens.
@@ -187,6 +187,29 @@ fn what_the_broker_ends_is_told_as_a_warning() {
     for (line, expected) in warnings.iter().zip(expected) {
         assert!(line.starts_with(expected), "{line}");
     }
+}
+
+#[test]
+fn limit_of_a_channel_that_becomes_one_of_each_consumer_is_a_warning() {
+    let lines = told_above_trace(|| {
+        let mut pair = Pair::new(&quiet());
+        let server = field_table! { "product" => "RabbitMQ", "version" => "4.3.0" };
+        pair.feed(&wire::start_with(&server, "PLAIN", (0, 9)));
+        pair.feed(&wire::tune(10, 8192, 60));
+        pair.feed(&wire::open_ok());
+        pair.sent_octets();
+        let channel = pair.channel();
+        for _ in 0..2 {
+            drop(Task::start(channel.basic_qos(5, QosScope::Channel)));
+        }
+    });
+    let warnings: Vec<_> = lines
+        .iter()
+        .filter(|line| line.starts_with("WARN"))
+        .collect();
+    let expected = "WARN channel the broker takes the channel's limit for one of each consumer \
+                    channel=1 prefetch_count=5";
+    assert_eq!(warnings, [expected]);
 }
 
 #[test]
