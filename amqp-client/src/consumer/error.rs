@@ -8,9 +8,10 @@ use crate::error::ChannelError;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ConsumeError {
-    /// The broker cancelled it: the queue was deleted, its node is gone, or, with RabbitMQ 4.3 and
-    /// quorum queues, a delivery was not acknowledged in time. The channel is still usable, and
-    /// what was delivered can still be settled.
+    /// The broker cancelled it: the queue was deleted, its node is gone, or, with quorum queues of
+    /// RabbitMQ from 4.3 on, a delivery was not acknowledged in time. The channel is still usable,
+    /// and what was delivered can still be settled, unless the broker has taken it back: then
+    /// acknowledging it has no effect.
     CancelledByBroker,
     /// Deliveries came faster than they were taken, and
     /// [`WhenSlow::Cancel`](crate::WhenSlow::Cancel) was asked for: it has been cancelled, and what

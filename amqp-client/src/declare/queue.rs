@@ -245,7 +245,7 @@ impl QueueDeclare {
     }
 
     /// The storage format of a classic queue (`x-queue-version`): 1 or 2. Default: 1, and 2 since
-    /// RabbitMQ 4.0.
+    /// RabbitMQ 4.0. RabbitMQ from 4.3 on has only 2, and refuses 1 (406).
     pub fn queue_version(self, version: u8) -> Self {
         self.argument("x-queue-version", i32::from(version))
     }

@@ -132,6 +132,9 @@ impl BrokerClose {
 
     /// A delivery was not acknowledged within the broker's time (`consumer_timeout`, 30 minutes by
     /// default). A 406 that answers no method, told by its text.
+    ///
+    /// RabbitMQ from 4.3 on closes no channel over it: there classic queues wait for ever, and quorum
+    /// queues [cancel the consumer](crate::ConsumeError::CancelledByBroker).
     #[must_use]
     pub fn is_delivery_ack_timeout(&self) -> bool {
         self.is_precondition_failed()

@@ -240,7 +240,7 @@ fn values_at_the_ends_of_their_ranges_are_accepted() {
             classic().max_length(0).max_length_bytes(u64::MAX),
             classic().max_priority(0),
             classic().max_priority(255),
-            classic().queue_version(1).lazy(),
+            classic().queue_version(2).lazy(),
             quorum().delivery_limit(0),
             quorum().quorum_initial_group_size(u32::MAX),
             stream().initial_cluster_size(1),
@@ -254,6 +254,26 @@ fn values_at_the_ends_of_their_ranges_are_accepted() {
             declared.unwrap_or_else(|error| panic!("{declare:?}: {error}"));
             channel.queue_delete("refused").await.unwrap();
         }
+    });
+}
+
+/// RabbitMQ before 4.3 has both, from 4.3 on only the second.
+#[test]
+fn the_first_version_of_classic_queues_ends_with_rabbitmq_4_2() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let channel = connection.open_channel().await.unwrap();
+        let declared = channel.queue_declare(classic().queue_version(1)).await;
+        if site.version() < (4, 3) {
+            declared.unwrap();
+            return;
+        }
+        let error = declared.unwrap_err();
+        assert!(error.is_precondition_failed(), "{error}");
+        assert!(!error.is_retryable());
+        let channel = connection.open_channel().await.unwrap();
+        let declared = channel.queue_declare(classic().queue_version(2)).await;
+        declared.unwrap();
     });
 }
 

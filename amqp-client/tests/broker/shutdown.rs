@@ -1,16 +1,19 @@
 //! How programs end, or parts of them: in good order, by a panic, on the wrong thread, or because
 //! the broker has waited long enough.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
-use amqp_client::{ChannelError, Connection, Message};
-use amqp_testing::BrokerOptions;
+use amqp_client::{
+    Channel, ChannelError, Connection, ConsumeError, Consumer, Delivery, Event, Initiator, Message,
+    QueueDeclare,
+};
+use amqp_testing::{Broker, BrokerOptions};
 use tokio::runtime::Builder;
 
 use crate::support::{
-    consumers, declare, endpoint, expect, fill, limited, ready, run, run_on_threads, until,
-    until_ready,
+    consumers, declare, endpoint, expect, fill, limited, poll_once, ready, run, run_on_threads,
+    until_ready, version,
 };
 
 #[test]
@@ -208,11 +211,8 @@ fn f18_handles_may_be_dropped_anywhere() {
     });
 }
 
-#[test]
-fn f16_ack_timeout_of_the_broker_ends_the_consumer_with_its_reason() {
-    if endpoint().is_none() {
-        return;
-    }
+/// A node of our own that waits for acknowledgements no longer than a second.
+fn impatient_broker() -> Broker {
     let broker = BrokerOptions::new()
         .config("consumer_timeout = 1000")
         .start()
@@ -220,38 +220,113 @@ fn f16_ack_timeout_of_the_broker_ends_the_consumer_with_its_reason() {
     // How often channels look at the clock; there is no line in the configuration for it.
     let tick = "application:set_env(rabbit, channel_tick_interval, 500).";
     broker.ctl(&["eval", tick]).unwrap();
+    broker
+}
+
+/// Ten messages in a queue, all of them delivered to a consumer that acknowledges none.
+async fn unacknowledged(
+    channel: &Channel,
+    queue: QueueDeclare,
+) -> (String, Consumer, Vec<Delivery>) {
+    let name = channel.queue_declare(queue.durable()).await.unwrap().name;
+    let name = name.as_str().to_owned();
+    fill(channel, &name, 10).await;
+    let mut consumer = channel.consume(&name).await.unwrap();
+    let mut held = Vec::new();
+    for n in 0..10 {
+        held.push(expect(&mut consumer, &n.to_string()).await);
+    }
+    (name, consumer, held)
+}
+
+/// On RabbitMQ before 4.3 the channel is closed, whatever the type of the queue. From 4.3 on there is
+/// such a limit for quorum queues only, where it costs the consumer and leaves the channel alone.
+#[test]
+fn f16_ack_timeout_of_the_broker_ends_the_consumer_with_its_reason() {
+    if endpoint().is_none() {
+        return;
+    }
+    let broker = impatient_broker();
+    let is_per_consumer = version(broker.management()) >= (4, 3);
     let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
     limited(&runtime, async {
         let connection = Connection::open(&broker.url()).await.unwrap();
         let other = connection.open_channel().await.unwrap();
-        declare(&other, "q").await;
-        fill(&other, "q", 10).await;
-        let channel = connection.open_channel().await.unwrap();
-        let mut consumer = channel.consume("q").await.unwrap();
-        let mut held = Vec::new();
-        for n in 0..10 {
-            held.push(expect(&mut consumer, &n.to_string()).await);
+        let classic = connection.open_channel().await.unwrap();
+        let patient = unacknowledged(&classic, QueueDeclare::new("classic").classic()).await;
+        let quorum = connection.open_channel().await.unwrap();
+        let limited = unacknowledged(&quorum, QueueDeclare::new("quorum").quorum()).await;
+        if is_per_consumer {
+            consumer_is_cancelled(&other, limited).await;
+            // It has waited longer than the other.
+            let (queue, mut consumer, held) = patient;
+            assert!(poll_once(consumer.next()).await.is_none());
+            for delivery in held {
+                delivery.ack().unwrap();
+            }
+            consumer.cancel().await.unwrap();
+            classic.close().await.unwrap();
+            assert_eq!(ready(&other, &queue).await, 0);
+        } else {
+            channel_is_closed(&other, patient).await;
+            channel_is_closed(&other, limited).await;
         }
-        let end = consumer.next().await;
-        let error = end.expect("a reason").unwrap_err();
-        assert!(error.to_string().contains("406"), "{error}");
-        let Some(ChannelError::ClosedByBroker(close)) = channel.ended() else {
-            panic!("{:?}", channel.ended());
-        };
-        assert!(close.reply_text.contains("timeout"), "{close}");
-        // They have gone back; acks of before harm nobody.
-        for delivery in held {
-            assert!(delivery.ack().is_err());
-        }
-        until("ready", 10, async || ready(&other, "q").await).await;
-        // One can consume anew.
-        let channel = connection.open_channel().await.unwrap();
-        let mut consumer = channel.consume("q").await.unwrap();
-        expect(&mut consumer, "0").await.ack().unwrap();
-        let closing = connection.close();
-        tokio::time::timeout(Duration::from_secs(60), closing)
-            .await
-            .unwrap()
-            .unwrap();
+        connection.close().await.unwrap();
     });
+}
+
+async fn channel_is_closed(
+    other: &Channel,
+    (queue, mut consumer, held): (String, Consumer, Vec<Delivery>),
+) {
+    let channel = consumer.channel().clone();
+    let error = consumer.next().await.expect("a reason").unwrap_err();
+    assert!(error.to_string().contains("406"), "{error}");
+    let Some(ChannelError::ClosedByBroker(close)) = channel.ended() else {
+        panic!("{:?}", channel.ended());
+    };
+    assert!(close.reply_text.contains("timeout"), "{close}");
+    // They have gone back; acks of before harm nobody.
+    for delivery in held {
+        assert!(delivery.ack().is_err());
+    }
+    until_ready(other, &queue, 10).await;
+    let mut consumer = other.consume(&queue).await.unwrap();
+    expect(&mut consumer, "0").await.ack().unwrap();
+    consumer.cancel().await.unwrap();
+}
+
+async fn consumer_is_cancelled(
+    other: &Channel,
+    (queue, mut consumer, held): (String, Consumer, Vec<Delivery>),
+) {
+    let channel = consumer.channel().clone();
+    let mut events = channel.events();
+    let error = consumer.next().await.expect("a reason").unwrap_err();
+    assert!(matches!(error, ConsumeError::CancelledByBroker), "{error}");
+    assert!(consumer.next().await.is_none());
+    assert!(matches!(
+        events.next().await,
+        Some(Event::ConsumerCancelled {
+            by: Initiator::Broker,
+            ..
+        })
+    ));
+    // They have gone back; acks of before harm nobody, and settle nothing.
+    until_ready(other, &queue, 10).await;
+    for delivery in held {
+        delivery.ack().unwrap();
+    }
+    // The channel lives, and one can consume anew on it.
+    let mut consumer = channel.consume(&queue).await.unwrap();
+    let mut bodies = BTreeSet::new();
+    while bodies.len() < 10 {
+        let again = consumer.next().await.unwrap().unwrap();
+        assert!(again.redelivered());
+        bodies.insert(again.body().to_vec());
+        again.ack().unwrap();
+    }
+    consumer.cancel().await.unwrap();
+    channel.close().await.unwrap();
+    assert_eq!(ready(other, &queue).await, 0);
 }

@@ -97,10 +97,15 @@ impl Site {
 
     /// Major and minor version of the broker.
     pub(crate) fn version(&self) -> (u32, u32) {
-        let version = self.management().version().unwrap();
-        let mut parts = version.split('.').map(|part| part.parse().unwrap());
-        (parts.next().unwrap(), parts.next().unwrap())
+        version(self.management())
     }
+}
+
+/// Major and minor version of a broker.
+pub(crate) fn version(management: &Management) -> (u32, u32) {
+    let version = management.version().unwrap();
+    let mut parts = version.split('.').map(|part| part.parse().unwrap());
+    (parts.next().unwrap(), parts.next().unwrap())
 }
 
 /// Declares a durable queue, and checks that it is empty.

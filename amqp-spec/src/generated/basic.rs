@@ -37,8 +37,8 @@ pub struct Qos {
     /// A limit in messages, up to 65535; 0 means no limit.
     pub prefetch_count: u16,
     /// False: the limit holds for each consumer started on this channel afterwards. True: it is
-    /// shared by all consumers of the channel, at once; RabbitMQ 4.3 accepts that and treats it as
-    /// if it were false.
+    /// shared by all consumers of the channel, at once; RabbitMQ from 4.3 on accepts that and
+    /// treats it as if it were false.
     pub global: bool,
 }
 
@@ -497,7 +497,8 @@ impl<'a> TypedMethod<'a> for Return<'a> {
 /// Unless the consumer was started with `no-ack` it has to be settled with `ack`, `nack` or
 /// `reject` on the same channel, or it comes again, to whoever consumes, when the channel ends.
 /// RabbitMQ does not wait for ever: after its consumer timeout, 30 minutes by default, it closes
-/// the channel with 406, and 4.3 cancels the consumer instead if the queue is a quorum queue.
+/// the channel with 406. From 4.3 on that holds for quorum queues only, and cancels the consumer
+/// instead.
 ///
 /// `basic.deliver` (60, 60), sent by the server, followed by content.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
