@@ -61,6 +61,7 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
         name: M::NAME,
         barrier: Barrier::Nothing,
         deadline: after((link.clock)(), link.request_timeout),
+        overdue: false,
         effect: Effect::Nothing,
         answer: Arc::clone(&answer),
     };
@@ -102,6 +103,7 @@ pub(crate) fn slot_about<'m, M: TypedMethod<'m> + Request>(
         name: M::NAME,
         barrier,
         deadline: after((shared.link.clock)(), shared.link.request_timeout),
+        overdue: false,
         effect,
         answer: Arc::clone(&answer),
     };

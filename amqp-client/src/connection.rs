@@ -220,7 +220,8 @@ impl Connection {
     }
 
     /// Closes the connection: everything accepted before is written first, then the broker's answer
-    /// is awaited. May be called any number of times, from anywhere.
+    /// is awaited. Requests that wait for a reply, and are held back by one that is not answered, are
+    /// not sent. May be called any number of times, from anywhere.
     ///
     /// # Errors
     ///
@@ -265,6 +266,7 @@ impl Handle {
             name: "connection.close",
             barrier: Barrier::Nothing,
             deadline: after((self.link.clock)(), self.close_timeout),
+            overdue: false,
             effect: Effect::Nothing,
             answer: Arc::new(Answer::default()),
         };

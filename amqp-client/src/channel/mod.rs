@@ -106,6 +106,7 @@ impl Channel {
                 name: channel::Open::NAME,
                 barrier: Barrier::Nothing,
                 deadline,
+                overdue: false,
                 effect: Effect::OpenChannel(shared),
                 answer: Arc::clone(&answer),
             }
@@ -217,7 +218,9 @@ impl Channel {
     /// # Errors
     ///
     /// Why it ended, if not because it was closed. [`ChannelError::Timeout`] if the broker did not
-    /// answer; the number then stays in use.
+    /// answer; the number then stays in use. Behind an unanswered commit, rollback or cancel the close
+    /// cannot be sent: the channel is given up with that request's time, which is no error, and its
+    /// number stays in use too.
     ///
     /// # Cancel safety
     ///

@@ -32,7 +32,7 @@ pub enum ChannelError {
     ClosedByBroker(Arc<BrokerClose>),
     /// The program closed the channel.
     Closed,
-    /// No reply came in time. The operation may have taken effect; the channel is still usable and
+    /// No reply came in time. The operation may have taken effect, unless it was held back until then; the channel is still usable and
     /// the late reply will be discarded.
     Timeout {
         /// What was waited for: `queue.declare`.

@@ -72,7 +72,8 @@ impl ConnectionOptions {
         self
     }
 
-    /// How long a request may wait for its reply. Default: 30 s.
+    /// How long a request may wait for its reply. One that is still held back then is not sent.
+    /// Default: 30 s.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;

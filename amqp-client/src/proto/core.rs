@@ -352,18 +352,19 @@ impl Core {
         self.expire_fetching(now);
         let mut wakers = std::mem::take(&mut self.wakers);
         let mut close_overdue = false;
-        let mut overdue = Vec::new();
-        self.link.outbox().expire(now, |id, slot| {
+        let mut timed_out = Vec::new();
+        let overdue = self.link.outbox().expire(now, |id, slot| {
             close_overdue |= id == 0 && slot.is_farewell();
-            overdue.push((id, slot.name));
+            timed_out.push((id, slot.name));
             slot.answer
                 .time_out(ChannelError::Timeout { method: slot.name }, &mut wakers);
         });
         self.link.timers.expire(now, &mut wakers);
         self.wakers = wakers;
-        for (id, method) in overdue {
+        for (id, method) in timed_out {
             self.link.trace.timed_out(id, method);
         }
+        self.dispose_of(overdue);
         if close_overdue {
             self.lost(ConnectionError::CloseTimeout);
         }

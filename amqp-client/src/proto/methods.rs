@@ -15,7 +15,7 @@ use super::handshake::Step;
 use super::inbound::InChannel;
 use super::incoming::Incoming;
 use super::link::Link;
-use super::outbox::{At, Outbox, Refused, Settlement, Wake};
+use super::outbox::{At, GivenUp, Outbox, Overdue, Refused, Settlement, Wake};
 use super::request::{Barrier, Effect, Reply, Slot, after};
 use crate::error::{
     About, BrokerClose, ChannelError, ConnectionError, Initiator, Provoker, Violation,
@@ -298,6 +298,19 @@ impl Core {
         self.forget_channel(id, slots, &error, sent);
     }
 
+    /// Undoes what was reserved for requests that are never sent, and ends the channels that are given
+    /// up.
+    pub(super) fn dispose_of(&mut self, overdue: Overdue) {
+        for slot in overdue.dropped {
+            if let Effect::Consume(queue) = slot.effect {
+                queue.give_up_tag();
+            }
+        }
+        for GivenUp { id, slots, sent } in overdue.given_up {
+            self.forget_channel(id, slots, &ChannelError::Closed, sent);
+        }
+    }
+
     /// The broker asks for content, or for none. What was handed over before goes on, and the answer
     /// behind it: nothing of a channel may stand amid its content.
     fn flow(&mut self, id: u16, active: bool) {
@@ -317,7 +330,13 @@ impl Core {
         }
     }
 
-    fn forget_channel(&mut self, id: u16, slots: Vec<Slot>, error: &ChannelError, sent: u64) {
+    pub(super) fn forget_channel(
+        &mut self,
+        id: u16,
+        slots: Vec<Slot>,
+        error: &ChannelError,
+        sent: u64,
+    ) {
         if let Some(mut channel) = self
             .channels
             .get_mut(usize::from(id))
@@ -505,6 +524,7 @@ impl Core {
             name: M::NAME,
             barrier,
             deadline: after(self.now, self.link.request_timeout),
+            overdue: false,
             effect,
             answer: Arc::default(),
         };

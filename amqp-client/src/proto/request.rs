@@ -54,6 +54,8 @@ pub(crate) struct Slot {
     pub(crate) name: &'static str,
     pub(crate) barrier: Barrier,
     pub(crate) deadline: Instant,
+    /// It has passed.
+    pub(crate) overdue: bool,
     pub(crate) effect: Effect,
     pub(crate) answer: Arc<Answer>,
 }
@@ -81,6 +83,7 @@ impl Slot {
             name: self.name,
             barrier: self.barrier,
             deadline: self.deadline,
+            overdue: self.overdue,
             effect: Effect::Nothing,
             answer: Arc::default(),
         }

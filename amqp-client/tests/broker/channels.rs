@@ -1,10 +1,35 @@
 //! Channels: opening and closing, and what an error on one does to it and to the others.
 
+use std::future::IntoFuture as _;
+use std::pin::pin;
+
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{basic, queue};
 use amqp_client::{Channel, ChannelError, Connection, Message, Multiple, QueueDeclare};
 
-use crate::support::{check_close, declare, fill, poll_once, run, run_on_threads};
+use crate::support::{check_close, declare, fill, poll_once, run, run_on_threads, until_ready};
+
+#[test]
+fn a_channel_closes_behind_a_consume_that_is_not_answered_yet() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let other = connection.open_channel().await.unwrap();
+        declare(&other, "q").await;
+        fill(&other, "q", 10).await;
+        for _ in 0..50 {
+            let channel = connection.open_channel().await.unwrap();
+            let mut consuming = pin!(channel.consume("q").into_future());
+            let mut purging = pin!(channel.queue_purge("q"));
+            assert!(poll_once(consuming.as_mut()).await.is_none());
+            assert!(poll_once(purging.as_mut()).await.is_none());
+            channel.close().await.unwrap();
+            // It stood behind the consume, and was not sent.
+            assert!(matches!(purging.await, Err(ChannelError::Closed)));
+            drop(consuming.await);
+        }
+        until_ready(&other, "q", 10).await;
+    });
+}
 
 #[test]
 fn numbers_of_closed_channels_are_used_again() {

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::time::Instant;
 
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{channel, connection};
@@ -217,7 +216,7 @@ impl Outbox {
     pub(crate) fn is_open_at_broker(&self, id: u16) -> bool {
         let channel = self.channels.get(usize::from(id));
         channel.is_some_and(|channel| match channel.state {
-            OutState::Opening | OutState::Open | OutState::Closing => true,
+            OutState::Opening | OutState::Open | OutState::Closing | OutState::GivenUp => true,
             OutState::Free | OutState::Crossed | OutState::Finishing => false,
         })
     }
@@ -329,51 +328,5 @@ impl Outbox {
             }
         }
         provoker
-    }
-
-    /// Visits every request whose time is up, and sets the next deadline. While the connection is
-    /// blocked, only the time of its close runs.
-    pub(crate) fn expire(&mut self, now: Instant, mut expired: impl FnMut(u16, &Slot)) {
-        if self.deadline.is_none_or(|deadline| now < deadline) {
-            return;
-        }
-        let blocked = self.gate.blocked.is_some();
-        let mut next: Option<Instant> = None;
-        for (id, channel) in self.ids().zip(&self.channels) {
-            let parked = channel.parked.iter().filter_map(|parked| match parked {
-                Parked::Request(_, slot) => Some(slot),
-                Parked::Frames(_) | Parked::Large { .. } => None,
-            });
-            let farewell = self
-                .farewell
-                .iter()
-                .filter(|_| id == 0)
-                .map(|(_, slot)| slot);
-            for slot in channel.in_flight.iter().chain(parked).chain(farewell) {
-                if slot.answer.is_settled() || (blocked && !slot.is_farewell()) {
-                    continue;
-                }
-                if slot.deadline <= now {
-                    expired(id, slot);
-                } else {
-                    next = Some(next.map_or(slot.deadline, |next| next.min(slot.deadline)));
-                }
-            }
-        }
-        self.deadline = next;
-        let mut overdue = Vec::new();
-        for (id, channel) in self.ids().zip(&mut self.channels) {
-            if channel.state == OutState::Crossed
-                && !blocked
-                && channel.in_flight.iter().all(|slot| slot.deadline <= now)
-            {
-                channel.in_flight.clear();
-                channel.close_ok_owed = true;
-                overdue.push(id);
-            }
-        }
-        for id in overdue {
-            self.free_id(id);
-        }
     }
 }

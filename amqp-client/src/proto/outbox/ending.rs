@@ -18,6 +18,14 @@ impl Outbox {
         }
     }
 
+    /// Counts those that are parked on one channel.
+    pub(super) fn count_parked(&self, id: u16, unsent: &mut Unsent) {
+        let channel = self.channels.get(usize::from(id));
+        for parked in channel.into_iter().flat_map(|channel| &channel.parked) {
+            count_parked(parked, unsent);
+        }
+    }
+
     /// The broker has closed the channel: takes out its messages, but for a large one that the
     /// adapter has begun to write, and returns the number of the last one that is sent. Those taken
     /// out may be published again without fear of a second copy.

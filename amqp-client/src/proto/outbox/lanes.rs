@@ -42,12 +42,7 @@ impl Outbox {
         if self.rests() {
             return Lane::Empty;
         }
-        if self.aside == 0 {
-            if let Some((frames, slot)) = self.farewell.take() {
-                self.small.buf().extend_from_slice(&frames);
-                self.await_reply(0, slot);
-            }
-        }
+        self.say_farewell();
         for large in &mut self.large {
             large.headed = true;
         }

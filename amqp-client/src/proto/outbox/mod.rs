@@ -21,8 +21,11 @@ mod ending;
 mod gate;
 mod ids;
 mod lanes;
+mod line;
+mod overdue;
 mod sending;
 
+pub(crate) use self::overdue::{GivenUp, Overdue};
 pub(crate) use self::sending::LARGE;
 
 use std::collections::VecDeque;
@@ -119,6 +122,10 @@ pub(crate) struct Outbox {
     closing: bool,
     /// Our `connection.close`, until everything accepted before it is in the small lane.
     farewell: Option<(Vec<u8>, Slot)>,
+    /// It is in the small lane: nothing of any channel may follow.
+    said_farewell: bool,
+    /// Requests that it has passed, and that are never sent.
+    passed: Vec<Slot>,
 }
 
 /// How many requests without a reply are remembered per channel.
@@ -194,6 +201,9 @@ enum OutState {
     /// The broker has closed it, in the middle of a large body of ours. RabbitMQ discards the rest,
     /// but counts it: with `channel.close-ok` amid content it closes the connection with 505.
     Finishing,
+    /// Closed by us without a word: the request that our close must not pass was not answered. The
+    /// broker may still have it open, so that the id is not used again, unless it closes it too.
+    GivenUp,
 }
 
 #[derive(Debug)]
@@ -246,12 +256,13 @@ impl OutChannel {
 
     /// Whether a request may go straight to the small lane.
     fn takes_request(&self) -> bool {
-        !self.in_large
-            && self.parked.is_empty()
-            && self
-                .in_flight
-                .back()
-                .is_none_or(|slot| slot.barrier == Barrier::Nothing)
+        !self.in_large && self.parked.is_empty() && self.barrier() == Barrier::Nothing
+    }
+
+    /// What the last request that was sent keeps back until it is answered.
+    fn barrier(&self) -> Barrier {
+        let last = self.in_flight.back();
+        last.map_or(Barrier::Nothing, |slot| slot.barrier)
     }
 
     /// Every request that is not answered, sent or parked.
@@ -375,6 +386,8 @@ impl Outbox {
             closed: None,
             closing: false,
             farewell: None,
+            said_farewell: false,
+            passed: Vec::new(),
         }
     }
 
@@ -520,6 +533,7 @@ impl Outbox {
         let ids = self.ids();
         let mut slots: Vec<Slot> = ids.flat_map(|id| self.clear_channel(id)).collect();
         slots.extend(self.farewell.take().map(|(_, slot)| slot));
+        slots.append(&mut self.passed);
         self.large.clear();
         self.aside = 0;
         self.small.clear(0);
@@ -539,73 +553,6 @@ impl Outbox {
     /// as `usize`: the last is 65535, and its successor is no id.
     fn ids(&self) -> impl Iterator<Item = u16> + use<> {
         (0..self.channels.len()).map_while(|id| u16::try_from(id).ok())
-    }
-
-    fn park(&mut self, id: u16, parked: Parked) {
-        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
-            return;
-        };
-        self.aside += parked.len();
-        if let (Parked::Frames(frames), Some(Parked::Frames(last))) =
-            (&parked, channel.parked.back_mut())
-        {
-            last.extend_from_slice(frames);
-        } else {
-            channel.parked.push_back(parked);
-        }
-    }
-
-    /// A request has been put into the small lane.
-    fn await_reply(&mut self, id: u16, slot: Slot) {
-        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
-            channel.add_in_flight(slot);
-        }
-    }
-
-    /// Moves what need not wait any longer from the channel's line into the lanes.
-    fn release(&mut self, id: u16) {
-        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
-            return;
-        };
-        while !channel.in_large {
-            let barrier = channel
-                .in_flight
-                .back()
-                .map_or(Barrier::Nothing, |slot| slot.barrier);
-            let held = match channel.parked.front() {
-                None => true,
-                Some(Parked::Request(..)) => barrier != Barrier::Nothing,
-                Some(Parked::Frames(_) | Parked::Large { .. }) => barrier == Barrier::Everything,
-            };
-            if held {
-                return;
-            }
-            self.tail_ack = None;
-            match channel.parked.pop_front() {
-                None => return,
-                Some(Parked::Frames(frames)) => {
-                    self.aside -= frames.len();
-                    self.answers.released(channel, frames.len());
-                    self.small.buf().extend_from_slice(&frames);
-                }
-                Some(Parked::Request(frames, slot)) => {
-                    self.aside -= frames.len();
-                    self.small.buf().extend_from_slice(&frames);
-                    channel.add_in_flight(slot);
-                }
-                Some(Parked::Large { head, body }) => {
-                    self.aside -= head.len();
-                    self.heads += head.len();
-                    self.small.buf().extend_from_slice(&head);
-                    channel.in_large = true;
-                    self.large.push_back(LargeBody {
-                        channel: id,
-                        body,
-                        headed: false,
-                    });
-                }
-            }
-        }
     }
 
     /// Whether the connection takes anything more.

@@ -188,7 +188,15 @@ impl Outbox {
             Ok(channel) => channel,
             Err(refused) => return Err((refused, slot)),
         };
-        let direct = channel.takes_request();
+        let closes = M::ID == channel::Close::ID;
+        let direct =
+            channel.takes_request() || closes && channel.lets_a_close_pass(channel.parked.len());
+        // With the request that it must not pass, the channel is given up.
+        let mut soonest = slot.deadline;
+        let is_held_back = closes && !direct;
+        if let Some(last) = channel.in_flight.back().filter(|_| is_held_back) {
+            soonest = soonest.min(last.deadline);
+        }
         let mut parked = Vec::new();
         let buf = if direct {
             self.small.buf()
@@ -199,11 +207,9 @@ impl Outbox {
             return Err((error.into(), slot));
         }
         self.counts.frames += 1;
-        let sooner = self
-            .deadline
-            .is_none_or(|deadline| slot.deadline < deadline);
+        let sooner = self.deadline.is_none_or(|deadline| soonest < deadline);
         if sooner {
-            self.deadline = Some(slot.deadline);
+            self.deadline = Some(soonest);
         }
         self.note_request(at, M::ID);
         if direct {

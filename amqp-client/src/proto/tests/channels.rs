@@ -236,16 +236,16 @@ fn f9_answer_that_comes_after_all_stands_for_that_to_the_next_close() {
 
 #[test]
 fn close_that_was_never_sent_is_not_waited_for() {
-    // Our close is held back behind the consume that the broker refuses.
+    // Our close is held back behind the cancel; the broker closes for another reason.
     let (mut pair, channel) = Pair::with_channel_of(1);
-    let consuming = Task::start(channel.consume("nosuch").tag("tag").into_future());
+    let consumer = pair.consumer(&channel, "tag");
+    let cancelling = Task::start(consumer.cancel());
     let mut closing = Task::start(channel.close());
-    let sent = pair.sent();
-    super::requests::answer_qos(&mut pair, &sent);
+    assert_eq!(pair.sent(), ["1 basic.cancel tag"]);
     pair.feed(&wire::channel_close(1));
     assert_eq!(pair.sent(), ["1 channel.close-ok"]);
     assert!(closing.ready().is_err());
-    drop(consuming);
+    drop(cancelling);
     pair.assert_idle();
     assert_eq!(pair.core.link.outbox().channels_in_use(), 0);
     assert_eq!(pair.channel().id(), 1);

@@ -19,6 +19,7 @@ mod pair;
 mod random;
 pub(super) mod schedule;
 mod stalled;
+mod stuck;
 pub(super) mod task;
 mod wire;
 
