@@ -81,7 +81,9 @@ pub use amqp_spec;
 
 pub use self::blocked::WhenBlocked;
 pub use self::capabilities::ServerCapabilities;
-pub use self::channel::{Channel, Flow, Multiple, NoWait, PreparedPublish, QosScope, Requeue};
+pub use self::channel::{
+    Channel, Flow, Multiple, NoWait, PreparedPublish, QosScope, Requeue, RolledBack,
+};
 pub use self::connection::Connection;
 pub use self::consumer::{
     Acknowledgement, Automatic, Consume, ConsumeError, Consumer, DEFAULT_PREFETCH, Manual,

@@ -238,10 +238,12 @@ impl Channel {
     /// Nothing was sent. A number that is not outstanding closes the channel with 406, later.
     pub fn basic_ack(&self, delivery_tag: u64, multiple: Multiple) -> Result<(), ChannelError> {
         check_tag(delivery_tag, multiple)?;
-        self.settle_by_number(&basic::Ack {
+        let single = (multiple == Multiple::No).then_some(delivery_tag);
+        let ack = basic::Ack {
             delivery_tag,
             multiple: multiple == Multiple::Yes,
-        })
+        };
+        self.settle_by_number(&ack, single)
     }
 
     /// Refuses by number (`basic.nack`, an extension): this delivery, or all up to it. Tag 0 with
@@ -257,11 +259,13 @@ impl Channel {
         requeue: Requeue,
     ) -> Result<(), ChannelError> {
         check_tag(delivery_tag, multiple)?;
-        self.settle_by_number(&basic::Nack {
+        let single = (multiple == Multiple::No).then_some(delivery_tag);
+        let nack = basic::Nack {
             delivery_tag,
             multiple: multiple == Multiple::Yes,
             requeue: requeue == Requeue::Yes,
-        })
+        };
+        self.settle_by_number(&nack, single)
     }
 
     /// Refuses one delivery by number (`basic.reject`).
@@ -271,15 +275,22 @@ impl Channel {
     /// As [`basic_ack`](Self::basic_ack).
     pub fn basic_reject(&self, delivery_tag: u64, requeue: Requeue) -> Result<(), ChannelError> {
         check_tag(delivery_tag, Multiple::No)?;
-        self.settle_by_number(&basic::Reject {
+        let reject = basic::Reject {
             delivery_tag,
             requeue: requeue == Requeue::Yes,
-        })
+        };
+        self.settle_by_number(&reject, Some(delivery_tag))
     }
 
-    fn settle_by_number<'m, M: TypedMethod<'m>>(&self, method: &M) -> Result<(), ChannelError> {
+    fn settle_by_number<'m, M: TypedMethod<'m>>(
+        &self,
+        method: &M,
+        single: Option<u64>,
+    ) -> Result<(), ChannelError> {
         let shared = self.shared();
-        let sent = shared.link.outbox().settle_by_number(shared.at, method);
+        let mut outbox = shared.link.outbox();
+        let sent = outbox.settle_by_number(shared.at, method, single);
+        drop(outbox);
         sent.map_err(|refused| shared.explain(refused))?.now();
         Ok(())
     }

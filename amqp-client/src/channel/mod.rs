@@ -27,6 +27,7 @@ use crate::proto::wait::{self, Watch};
 
 pub use self::basic::{Multiple, PreparedPublish, QosScope, Requeue};
 pub use self::no_wait::NoWait;
+pub use self::tx::RolledBack;
 
 /// A channel: the unit of order, of errors and of acknowledgement.
 ///

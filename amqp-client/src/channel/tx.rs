@@ -1,11 +1,13 @@
 //! What makes publishing safe: confirms and transactions (AMQP 0-9-1 §1.9).
 
+use std::sync::{Arc, OnceLock};
+
 use amqp_spec::{confirm, tx};
 
-use super::Channel;
+use super::{Channel, Multiple, Requeue};
 use crate::call::start;
 use crate::error::{About, ChannelError};
-use crate::proto::request::{Barrier, Effect};
+use crate::proto::request::{Barrier, Effect, Transaction};
 
 impl Channel {
     /// Asks the broker to confirm every message published from here on (`confirm.select`).
@@ -36,7 +38,7 @@ impl Channel {
         self.call(&tx::Select {}, About::default()).await.map(drop)
     }
 
-    /// Makes what was published and acknowledged since the last commit take effect (`tx.commit`).
+    /// Makes what was published and settled since the last commit take effect (`tx.commit`).
     /// What is sent on the channel meanwhile waits for the answer, since RabbitMQ tolerates nothing
     /// behind it.
     ///
@@ -48,17 +50,26 @@ impl Channel {
     ///
     /// If the future is dropped, it may have happened or not.
     pub async fn tx_commit(&self) -> Result<(), ChannelError> {
-        start(
-            self.shared(),
-            &tx::Commit {},
-            Effect::Nothing,
-            Barrier::Everything,
-        )?
-        .await
-        .map(drop)
+        let effect = Effect::EndTransaction(Box::default());
+        let barrier = Barrier::Everything;
+        start(self.shared(), &tx::Commit {}, effect, barrier)?
+            .await
+            .map(drop)
     }
 
-    /// Forgets what was published and acknowledged since the last commit (`tx.rollback`).
+    /// Forgets what was published and settled since the last commit (`tx.rollback`).
+    ///
+    /// Deliveries that were settled are unsettled again. The broker does not deliver them anew, and
+    /// they count against the prefetch: with a prefetch of 1 the consumer hears nothing more until
+    /// they are settled. Their [`Delivery`](crate::Delivery) is gone, so the answer has their numbers:
+    ///
+    /// ```no_run
+    /// # async fn example(channel: amqp_client::Channel) -> Result<(), amqp_client::ChannelError> {
+    /// channel.tx_rollback().await?.requeue()?;
+    /// // This is a transaction, too.
+    /// channel.tx_commit().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -66,15 +77,51 @@ impl Channel {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, it may have happened or not.
-    pub async fn tx_rollback(&self) -> Result<(), ChannelError> {
-        start(
-            self.shared(),
-            &tx::Rollback {},
-            Effect::Nothing,
-            Barrier::Everything,
-        )?
-        .await
-        .map(drop)
+    /// If the future is dropped, it may have happened or not, and the numbers are lost.
+    pub async fn tx_rollback(&self) -> Result<RolledBack, ChannelError> {
+        let settled = Arc::new(OnceLock::new());
+        let ended = Transaction {
+            rolled_back: Some(Arc::clone(&settled)),
+            ..Transaction::default()
+        };
+        let effect = Effect::EndTransaction(Box::new(ended));
+        let barrier = Barrier::Everything;
+        start(self.shared(), &tx::Rollback {}, effect, barrier)?.await?;
+        Ok(RolledBack {
+            channel: self.clone(),
+            delivery_tags: settled.get().cloned().unwrap_or_default(),
+        })
+    }
+}
+
+/// What [`Channel::tx_rollback`] has left unsettled.
+#[derive(Clone, Debug)]
+pub struct RolledBack {
+    channel: Channel,
+    delivery_tags: Vec<u64>,
+}
+
+impl RolledBack {
+    /// The numbers of the deliveries that were settled in the transaction and are unsettled again, in
+    /// the order in which they were settled. Those that were settled together, with
+    /// [`Multiple::Yes`], are not among them; those that a dropped consumer gave back are.
+    #[must_use]
+    pub fn delivery_tags(&self) -> &[u64] {
+        &self.delivery_tags
+    }
+
+    /// Gives all of them back to their queues. As any settlement on a transactional channel, this takes
+    /// effect with the next [commit](Channel::tx_commit).
+    ///
+    /// To settle them otherwise, use [`Channel::basic_ack`] and its like.
+    ///
+    /// # Errors
+    ///
+    /// The channel or the connection has ended: the broker has them back already.
+    pub fn requeue(self) -> Result<(), ChannelError> {
+        for tag in self.delivery_tags {
+            self.channel.basic_nack(tag, Multiple::No, Requeue::Yes)?;
+        }
+        Ok(())
     }
 }

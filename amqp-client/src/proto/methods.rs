@@ -234,6 +234,11 @@ impl Core {
                 }
                 queue.end(End::Cancelled, &mut self.wakers);
             }
+            (Effect::EndTransaction(ended), _) => {
+                if let Some(rolled_back) = ended.rolled_back {
+                    let _ = rolled_back.set(ended.settled);
+                }
+            }
             (_, Method::ChannelCloseOk(_)) => self.channel_closed(id),
             (Effect::Nothing | Effect::Consume(_) | Effect::Get { .. }, _) => {}
         }
@@ -357,7 +362,7 @@ impl Core {
                 Effect::Consume(queue) | Effect::Cancel(queue) => {
                     queue.end(End::Channel(error.clone()), &mut self.wakers);
                 }
-                Effect::Nothing | Effect::Get { .. } => {}
+                Effect::Nothing | Effect::Get { .. } | Effect::EndTransaction(_) => {}
             }
         }
         self.fail_requests(slots, error);

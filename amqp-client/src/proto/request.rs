@@ -10,7 +10,7 @@
 //! overtake; a [`Barrier`] keeps later requests back, so that the oldest request is always the one
 //! that a reply belongs to.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -101,8 +101,19 @@ pub(crate) enum Effect {
     Consume(Arc<ConsumerQueue>),
     /// The consumer receives nothing more.
     Cancel(Arc<ConsumerQueue>),
+    /// A transaction is over, and the next one begins.
+    EndTransaction(Box<Transaction>),
     /// A message may come; unless it needs no acknowledgement it must be settled by somebody.
     Get { no_ack: bool },
+}
+
+/// What a commit or a rollback is about.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    /// The deliveries that were settled in it.
+    pub(crate) settled: Vec<u64>,
+    /// Who asked for a rollback finds them here behind the reply.
+    pub(crate) rolled_back: Option<Arc<OnceLock<Vec<u64>>>>,
 }
 
 /// A reply: the method's payload, and the content that followed it.

@@ -309,6 +309,34 @@ fn a_transaction_takes_effect_when_committed() {
 }
 
 #[test]
+fn a_consumer_goes_on_when_what_was_rolled_back_is_given_back() {
+    run(async |site| {
+        let channel = site.channel().await;
+        declare(&channel, "q").await;
+        fill(&channel, "q", 2).await;
+        channel.tx_select().await.unwrap();
+        let mut consumer = channel.consume("q").prefetch(1).await.unwrap();
+        let delivery = expect(&mut consumer, "0").await;
+        let tag = delivery.delivery_tag();
+        delivery.ack().unwrap();
+        let rolled_back = channel.tx_rollback().await.unwrap();
+        assert_eq!(rolled_back.delivery_tags(), [tag]);
+        // It counts against the prefetch, so that the other is not delivered.
+        assert_eq!(ready(&channel, "q").await, 1);
+        rolled_back.requeue().unwrap();
+        channel.tx_commit().await.unwrap();
+        let delivery = expect(&mut consumer, "0").await;
+        assert!(delivery.redelivered());
+        delivery.ack().unwrap();
+        channel.tx_commit().await.unwrap();
+        expect(&mut consumer, "1").await.ack().unwrap();
+        channel.tx_commit().await.unwrap();
+        channel.close().await.unwrap();
+        assert_eq!(ready(&site.channel().await, "q").await, 0);
+    });
+}
+
+#[test]
 fn acks_that_were_rolled_back_are_not_committed_by_those_that_follow() {
     run(async |site| {
         let channel = site.channel().await;

@@ -24,6 +24,7 @@ mod lanes;
 mod line;
 mod overdue;
 mod sending;
+mod transaction;
 
 pub(crate) use self::overdue::{GivenUp, Overdue};
 pub(crate) use self::sending::LARGE;
@@ -178,6 +179,8 @@ struct OutChannel {
     /// to that tag is settled, since tags start at 1 and have no gaps.
     settled: u64,
     max_settled: u64,
+    /// The deliveries that were settled in the present transaction, if the channel has transactions.
+    transaction: Option<Vec<u64>>,
     /// Requests on the wire, the oldest first.
     in_flight: VecDeque<Slot>,
     /// Whether a body of this channel is in the large lane.

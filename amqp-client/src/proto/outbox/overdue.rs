@@ -144,7 +144,10 @@ impl Outbox {
         }
         if drops {
             let is_dropped = |slot: &Slot| slot.overdue && !slot.keeps_its_place();
-            let (octets, dropped) = channel.take_parked_requests(is_dropped);
+            let (octets, mut dropped) = channel.take_parked_requests(is_dropped);
+            for slot in &mut dropped {
+                channel.resume_transaction(slot);
+            }
             self.aside -= octets;
             overdue.dropped.extend(dropped);
             self.release(id);

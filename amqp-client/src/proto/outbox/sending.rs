@@ -1,5 +1,7 @@
 //! What callers send: messages, methods, requests, settlements. Each is queued whole or not at all.
 
+use std::cmp::Ordering;
+
 use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{basic, channel, confirm, connection, tx};
@@ -181,7 +183,7 @@ impl Outbox {
         &mut self,
         at: At,
         method: &M,
-        slot: Slot,
+        mut slot: Slot,
     ) -> Result<Wake, (Refused, Slot)> {
         let frame_max = self.frame_max;
         let channel = match self.channel(at) {
@@ -211,7 +213,7 @@ impl Outbox {
         if sooner {
             self.deadline = Some(soonest);
         }
-        self.note_request(at, M::ID);
+        self.note_request(at, M::ID, &mut slot);
         if direct {
             self.tail_ack = None;
             self.await_reply(at.channel, slot);
@@ -227,18 +229,18 @@ impl Outbox {
     }
 
     /// Some requests change the channel as soon as they have a place in line.
-    fn note_request(&mut self, at: At, id: MethodId) {
+    fn note_request(&mut self, at: At, id: MethodId, slot: &mut Slot) {
         let Ok(channel) = self.channel(at) else {
             return;
         };
+        channel.end_transaction(slot);
         if id == channel::Close::ID {
             channel.state = OutState::Closing;
         } else if id == confirm::Select::ID {
             // Publishes behind it on the wire are numbered, whenever the reply comes.
             channel.confirming = true;
         } else if id == tx::Select::ID {
-            // What is rolled back is unacknowledged again: a `multiple` would settle it as well.
-            channel.never_merge();
+            channel.begin_transactions();
         }
     }
 
@@ -258,9 +260,11 @@ impl Outbox {
         let channel = self.channel(at)?;
         channel.settled += 1;
         channel.max_settled = channel.max_settled.max(tag);
-        let contiguous = channel.settled == channel.max_settled;
+        let order = channel.settled.cmp(&channel.max_settled);
+        let contiguous = order == Ordering::Equal;
         let direct = channel.is_direct();
-        if settlement != Settlement::Ack || !direct {
+        // There are more than can be where acks are never merged.
+        if settlement != Settlement::Ack || !direct || order == Ordering::Greater {
             return self.settle_plainly(at, tag, settlement);
         }
         let merged = tail.filter(|tail| contiguous && tail.channel == at.channel);
@@ -300,6 +304,7 @@ impl Outbox {
         delivery_tag: u64,
         settlement: Settlement,
     ) -> Result<Wake, Refused> {
+        self.channel(at)?.note_settled(delivery_tag);
         match settlement {
             Settlement::Ack => self.send_settlement(
                 at,
@@ -326,14 +331,19 @@ impl Outbox {
         }
     }
 
-    /// Settles by number, which may settle many or none: the count of settled ones means nothing from
-    /// here on.
+    /// Settles by number, which may settle many or none, and at most this `single` one: the count of
+    /// settled ones means nothing from here on.
     pub(crate) fn settle_by_number<'m, M: TypedMethod<'m>>(
         &mut self,
         at: At,
         method: &M,
+        single: Option<u64>,
     ) -> Result<Wake, Refused> {
-        self.channel(at)?.never_merge();
+        let channel = self.channel(at)?;
+        channel.never_merge();
+        if let Some(tag) = single {
+            channel.note_settled(tag);
+        }
         self.send_settlement(at, method)
     }
 

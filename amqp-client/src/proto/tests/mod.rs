@@ -62,6 +62,7 @@ mod rpc_server;
 mod settling;
 #[cfg(feature = "tracing")]
 mod tracing;
+mod transactions;
 mod turns;
 mod unsent;
 mod wakers;
