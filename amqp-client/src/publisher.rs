@@ -10,6 +10,7 @@ use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::wire::TypedMethod;
 
 use crate::channel::Channel;
+use crate::channel::succession::OnChannel;
 use crate::delivery::ReturnedMessage;
 use crate::error::{ChannelError, PublishError};
 use crate::message::{Body, Message};
@@ -103,6 +104,12 @@ impl Publisher {
             confirm_timeout: Some(timeout),
             ..self.clone()
         }
+    }
+
+    /// The same publisher on another channel.
+    pub(crate) async fn on(self, channel: Channel) -> Result<Self, ChannelError> {
+        channel.confirm_select().await?;
+        Ok(Self { channel, ..self })
     }
 
     /// The same publisher, whose messages need not reach any queue.
@@ -311,6 +318,12 @@ impl Publisher {
     #[cold]
     fn timer(&self, timeout: Duration) -> Box<Timer> {
         Box::new(Timer::new(&self.channel.shared().link, timeout))
+    }
+}
+
+impl OnChannel for Publisher {
+    fn channel(&self) -> &Channel {
+        &self.channel
     }
 }
 

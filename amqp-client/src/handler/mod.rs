@@ -37,6 +37,9 @@ use crate::delivery::{Delivery, Received};
 use crate::proto::outbox::Settlement;
 use crate::proto::timers::Timer;
 
+use self::verdict::Failure;
+
+pub(crate) use self::verdict::Decided;
 pub use self::verdict::{FailureCause, HandlerFailure, Settle, Verdict};
 
 /// Handlers that may end in one turn before others get theirs.
@@ -210,10 +213,13 @@ impl<H, F, S> Handling<H, F, S> {
     }
 
     /// Settles a message and tells of a failure.
-    fn settle(&mut self, message: Unsettled, verdict: Result<Settle, FailureCause>) {
+    fn settle(&mut self, message: Unsettled, verdict: Result<Settle, Failure>) {
         let (delivery_tag, redelivered) = (message.delivery_tag, message.redelivered);
         let shared = verdict.is_err().then(|| message.channel.shared().clone());
-        let settle = *verdict.as_ref().unwrap_or(&self.on_failure);
+        let settle = match &verdict {
+            Ok(settle) => *settle,
+            Err(failure) => failure.settle.unwrap_or(self.on_failure),
+        };
         let settle = settle.decide(redelivered);
         self.handled.handled += 1;
         let counter = match (message.settle(settle.settlement()), settle) {
@@ -223,7 +229,9 @@ impl<H, F, S> Handling<H, F, S> {
             (true, Settle::Requeue | Settle::Retry) => &mut self.handled.requeued,
         };
         *counter += 1;
-        let Err(cause) = verdict else { return };
+        let Err(Failure { cause, .. }) = verdict else {
+            return;
+        };
         let panicked = matches!(cause, FailureCause::Panic { .. });
         match panicked {
             true => self.handled.panicked += 1,
@@ -270,7 +278,7 @@ where
                     let handler = &mut self.handler;
                     match catch_unwind(AssertUnwindSafe(|| handler(received))) {
                         Ok(future) => self.jobs.push(future, unsettled),
-                        Err(panic) => self.settle(unsettled, Err(FailureCause::panic(&panic))),
+                        Err(panic) => self.settle(unsettled, Err(Failure::panic(&panic))),
                     }
                 }
             }
@@ -278,11 +286,11 @@ where
     }
 }
 
-fn judge<V: Verdict>(result: Result<V, Panic>) -> Result<Settle, FailureCause> {
+fn judge<V: Verdict>(result: Result<V, Panic>) -> Result<Settle, Failure> {
     // The verdict may be the user's code as well.
     match result.and_then(|output| catch_unwind(AssertUnwindSafe(|| output.verdict()))) {
-        Ok(verdict) => verdict.map_err(FailureCause::Error),
-        Err(panic) => Err(FailureCause::panic(&panic)),
+        Ok(verdict) => verdict.map_err(Failure::error),
+        Err(panic) => Err(Failure::panic(&panic)),
     }
 }
 

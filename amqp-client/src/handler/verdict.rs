@@ -81,6 +81,47 @@ impl<T: Verdict, E: Into<Box<dyn Error + Send + Sync>>> Verdict for Result<T, E>
     }
 }
 
+/// A failure that says itself what becomes of its message, whatever
+/// [`on_failure`](super::Handling::on_failure) says of others.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    pub(crate) settle: Settle,
+    pub(crate) cause: Box<dyn Error + Send + Sync>,
+}
+
+impl fmt::Display for Decided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.cause)
+    }
+}
+
+impl Error for Decided {}
+
+/// Why a message could not be handled, and what becomes of it, if that is said.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) cause: FailureCause,
+    pub(super) settle: Option<Settle>,
+}
+
+impl Failure {
+    pub(super) fn panic(panic: &Panic) -> Self {
+        Self {
+            cause: FailureCause::panic(panic),
+            settle: None,
+        }
+    }
+
+    pub(super) fn error(error: Box<dyn Error + Send + Sync>) -> Self {
+        let (cause, settle) = match error.downcast::<Decided>() {
+            Ok(decided) => (decided.cause, Some(decided.settle)),
+            Err(error) => (error, None),
+        };
+        let cause = FailureCause::Error(cause);
+        Self { cause, settle }
+    }
+}
+
 /// A message that could not be handled; see [`Handling::report`](super::Handling::report).
 #[derive(Debug)]
 #[non_exhaustive]
@@ -109,7 +150,7 @@ pub enum FailureCause {
 }
 
 impl FailureCause {
-    pub(super) fn panic(panic: &Panic) -> Self {
+    fn panic(panic: &Panic) -> Self {
         let panic: &(dyn Any + Send) = &**panic;
         let message = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
             (Some(text), _) => (*text).to_owned(),

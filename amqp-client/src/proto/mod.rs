@@ -57,7 +57,7 @@ pub(crate) mod wait;
 mod whole;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::core::{Core, CoreOptions};
 pub use self::handshake::Login;

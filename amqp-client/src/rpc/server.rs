@@ -4,15 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::future::{self, Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::address::{Address, Form};
+use super::replies::Replies;
 use crate::consumer::{ConsumeError, Consumer};
 use crate::delivery::Received;
-use crate::error::ChannelError;
 use crate::handler::{Handled, HandlerFailure, HandlingEnd, Report, Settle};
 use crate::message::Message;
 use crate::publisher::Publisher;
@@ -48,7 +44,25 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Answer for Result<Message, E> {
 /// delivered again. Replies go to the queue that the request names, through the default exchange, as
 /// that is the custom: whoever may publish requests can have replies put into any queue. They are
 /// not mandatory, since RabbitMQ before 4.3 returns direct replies that it has delivered, too: a
-/// requester that has gone is not noticed.
+/// requester that has gone is not noticed. An address that begins like one of direct replies and is
+/// none is not published to, since RabbitMQ 3.10 and 4.0 would end the connection.
+///
+/// # Replies that the broker does not take
+///
+/// The broker closes the replies' channel for one that is too large, or has a `user_id` that is not
+/// the connection's. The server then opens another, pausing for up to 5 seconds if that happens again
+/// and again, and publishes what was under way once more, one reply at a time. The one that costs the
+/// channel a second time is to blame: its request is [reported](Self::report) and rejected, whatever
+/// [`on_failure`](Self::on_failure) says but [`Settle::Ack`], so that a queue with a dead-letter
+/// exchange dead-letters it. All others are answered, some of them twice with the same correlation
+/// id. No handler is called again.
+///
+/// If the connection ends while a reply is under way, or the channel of the requests, which is
+/// theirs alone if you follow the advice at [`new`](Self::new), its request comes again. It is
+/// answered alone then, and if it is under way at an end once more, the third delivery is reported
+/// and rejected without being handled. This is remembered in the process, for the latest 1024
+/// requests, across servers and connections; a process that is restarted knows nothing of it. Where
+/// that matters, a quorum queue with a delivery limit does the same in the end.
 ///
 /// ```no_run
 /// use amqp_client::{Connection, Message, QueueDeclare, Received, RpcServer};
@@ -84,8 +98,9 @@ pub struct RpcServer<S = future::Pending<()>> {
 }
 
 impl RpcServer {
-    /// A server of the requests that this consumer receives. A publisher on a channel of its own
-    /// keeps an error that a reply provokes from costing the requests' channel.
+    /// A server of the requests that this consumer receives. Give it a publisher of its own, on a
+    /// channel of its own: an end of that channel, which a reply may provoke, then costs neither the
+    /// requests nor other publishers, and is blamed on no reply that did not provoke it.
     pub fn new(requests: Consumer, replies: Publisher) -> Self {
         Self {
             requests,
@@ -107,13 +122,15 @@ impl<S: Future> RpcServer<S> {
     }
 
     /// What becomes of a request whose handler panics or returns an error, or whose reply the broker
-    /// refuses. Default: [`Settle::Retry`], one more attempt.
+    /// refuses (`basic.nack`). Default: [`Settle::Retry`], one more attempt. One whose reply costs the
+    /// channel twice does not go back to its queue, whatever is said here.
     pub fn on_failure(mut self, settle: Settle) -> Self {
         self.on_failure = settle;
         self
     }
 
-    /// Is told of each such request. Default: they are counted only.
+    /// Called for each such request, and for those whose replies cost a channel or a connection.
+    /// Default: they are counted only.
     pub fn report(mut self, report: impl FnMut(&HandlerFailure) + Send + 'static) -> Self {
         self.report = Some(Box::new(report));
         self
@@ -140,7 +157,7 @@ impl<S: Future> RpcServer<S> {
         }
     }
 
-    /// Answers requests until the server is stopped, or the consumer or the replies' channel ends: what
+    /// Answers requests until the server is stopped, or the consumer or the connection ends: what
     /// has come and was not begun is left to the broker then, as with [`Handling`](crate::Handling).
     ///
     /// A request without an address for the reply is handled and acknowledged all the same.
@@ -154,22 +171,25 @@ impl<S: Future> RpcServer<S> {
         H: FnMut(Received) -> F,
         F: Future<Output: Answer>,
     {
-        let progress = Progress::default();
-        let (progress, replies) = (&progress, &self.replies);
+        let on_failure = self.on_failure;
+        let replies = Replies::new(&self.replies, self.requests.channel(), on_failure);
+        let replies = &replies;
         let mut stop = self.stop;
-        let form = Form::of(&self.requests.channel().connection());
-        let stopped = poll_fn(|context| progress.poll_stop(&mut stop, context));
+        let stopped = poll_fn(|context| replies.poll_stop(&mut stop, context));
         let handling = self.requests.handle(|request| {
-            let address = Address::of(&request, form);
-            let answering = handler(request);
+            let asked = replies.ask(&request);
+            let answering = asked.is_tried().then(|| handler(request));
             async move {
+                let Some(answering) = answering else {
+                    return Err(replies.refusal(&asked));
+                };
                 let reply = answering.await.answer()?;
-                progress.reply(replies, address, reply).await
+                replies.reply(asked, reply).await
             }
         });
         let mut handling = handling
             .concurrency(self.concurrency)
-            .on_failure(self.on_failure)
+            .on_failure(on_failure)
             .until(stopped);
         if let Some(report) = self.report {
             handling = handling.report(report);
@@ -178,12 +198,12 @@ impl<S: Future> RpcServer<S> {
             handling = handling.grace(grace);
         }
         let mut handled = handling.await;
-        if let Some(cause) = progress.broken().take() {
+        if let Some(cause) = replies.take_broken() {
             handled.end = HandlingEnd::Failed(ConsumeError::Channel(cause));
         }
         Served {
-            replied: progress.replied.load(Ordering::Relaxed),
-            unaddressed: progress.unaddressed.load(Ordering::Relaxed),
+            replied: replies.replied(),
+            unaddressed: replies.unaddressed(),
             handled,
         }
     }
@@ -205,7 +225,7 @@ impl<S> fmt::Debug for RpcServer<S> {
 pub struct Served {
     /// Replies that the broker has confirmed.
     pub replied: u64,
-    /// Requests that were handled and named no address for the reply, which was dropped.
+    /// Requests that were handled and named no address that a reply may go to, so that it was dropped.
     pub unaddressed: u64,
     /// What became of the requests, and why nothing more was taken: an end of the replies' channel
     /// is told there, too.
@@ -220,62 +240,5 @@ impl Served {
     /// Why it ended, if the program did not want it to.
     pub fn result(self) -> Result<(), ConsumeError> {
         self.handled.result()
-    }
-}
-
-/// What the handlers of one server share.
-#[derive(Debug, Default)]
-struct Progress {
-    replied: AtomicU64,
-    unaddressed: AtomicU64,
-    /// Why no more replies can be published.
-    broken: Mutex<Option<ChannelError>>,
-}
-
-impl Progress {
-    fn broken(&self) -> MutexGuard<'_, Option<ChannelError>> {
-        // Nothing panics while holding the lock.
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Handlers run in the task that asks, which asks again behind them: nobody has to be woken.
-    fn poll_stop<S: Future>(
-        &self,
-        stop: &mut Option<Pin<Box<S>>>,
-        context: &mut Context<'_>,
-    ) -> Poll<()> {
-        if self.broken().is_some() {
-            return Poll::Ready(());
-        }
-        match stop {
-            Some(stop) => stop.as_mut().poll(context).map(drop),
-            None => Poll::Pending,
-        }
-    }
-
-    async fn reply(
-        &self,
-        replies: &Publisher,
-        address: Option<Address>,
-        reply: Message,
-    ) -> Result<Settle, Box<dyn Error + Send + Sync>> {
-        let Some(address) = address else {
-            self.unaddressed.fetch_add(1, Ordering::Relaxed);
-            return Ok(Settle::Ack);
-        };
-        let reply = match &address.correlation_id {
-            Some(id) => reply.refers_to(id.as_ref()),
-            None => reply,
-        };
-        let Err(error) = replies.publish("", &address.reply_to, reply).await else {
-            self.replied.fetch_add(1, Ordering::Relaxed);
-            return Ok(Settle::Ack);
-        };
-        if let Some(cause) = replies.channel().ended() {
-            // Not this request's fault; none can be answered any more.
-            self.broken().get_or_insert(cause);
-            return Ok(Settle::Requeue);
-        }
-        Err(error.into())
     }
 }

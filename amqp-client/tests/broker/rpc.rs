@@ -1,6 +1,6 @@
 //! Remote procedure calls over direct reply-to.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amqp_client::amqp_spec::wire::MethodId;
@@ -25,9 +25,20 @@ async fn serving<F>(
 where
     F: Future<Output = Result<Message, Failure>> + Send + 'static,
 {
+    declare(&site.channel().await, "server").await;
+    serving_queue(site, handler).await
+}
+
+/// The same, of a queue that is there.
+async fn serving_queue<F>(
+    site: &Site,
+    handler: impl FnMut(Received) -> F + Send + 'static,
+) -> (oneshot::Sender<()>, JoinHandle<Served>)
+where
+    F: Future<Output = Result<Message, Failure>> + Send + 'static,
+{
     let connection = site.connect().await;
     let channel = connection.open_channel().await.unwrap();
-    declare(&channel, "server").await;
     let requests = channel.consume("server").await.unwrap();
     let replies = connection.open_publisher().await.unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -162,6 +173,96 @@ fn f30_addresses_that_are_none_never_reach_the_broker() {
         assert_eq!((served.replied, served.unaddressed), (1, bad.len() as u64));
         served.result().unwrap();
         assert_eq!(ready(&site.channel().await, "server").await, 0);
+    });
+}
+
+#[test]
+fn f30_a_request_whose_reply_costs_the_channel_is_dead_lettered_and_the_others_are_answered() {
+    run_on_threads(async |site| {
+        let connection = site.connect().await;
+        let channel = connection.open_channel().await.unwrap();
+        declare(&channel, "dead").await;
+        let queue = QueueDeclare::new("server")
+            .durable()
+            .dead_letter_exchange("")
+            .dead_letter_routing_key("dead");
+        channel.queue_declare(queue).await.unwrap();
+        let requests = channel.consume("server").await.unwrap();
+        let replies = connection.open_publisher().await.unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&told);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = RpcServer::new(requests, replies)
+            .concurrency(50)
+            .report(move |failure| log.lock().unwrap().push(failure.to_string()))
+            .until(stopped);
+        let server = tokio::spawn(server.serve(async |request: Received| {
+            let reply = shout(request).await?;
+            Ok::<_, Failure>(match &reply.body()[..] {
+                b"BAD" => reply.user_id("somebody-else"),
+                _ => reply,
+            })
+        }));
+        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let call = |request: &'static str| {
+            let client = client.clone();
+            tokio::spawn(async move { client.call("", "server", Message::new(request)).await })
+        };
+        for _ in 0..2 {
+            let bad = call("bad");
+            let good: Vec<_> = (0..20).map(|_| call("good")).collect();
+            for good in good {
+                assert_eq!(text(good.await.unwrap().unwrap().body()), "GOOD");
+            }
+            bad.abort();
+        }
+        until_ready(&channel, "dead", 2).await;
+        stop.send(()).unwrap();
+        let served = server.await.unwrap();
+        assert_eq!((served.replied, served.handled.rejected), (40, 2));
+        assert_eq!(ready(&channel, "server").await, 0);
+        let told = told.lock().unwrap();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told[0].contains("user_id property set to 'somebody-else'"),
+            "{told:?}"
+        );
+    });
+}
+
+/// An address in the right form, of a node that is not the broker's.
+const FOREIGN: &str = "amq.rabbitmq.reply-to.g1h2AAdyZXBseUAxAAADMgAAAABrDK6N.AAAA";
+
+#[test]
+fn f30_a_request_whose_reply_ends_the_connection_is_not_tried_a_third_time() {
+    run(async |site| {
+        let watching = site.channel().await;
+        declare(&watching, "server").await;
+        let publisher = site.connect().await.open_publisher().await.unwrap();
+        let request = Message::new(format!("request on {}", site.name())).reply_to(FOREIGN);
+        publisher.publish("", "server", request).await.unwrap();
+        let n_ends = if site.version() < (4, 0) { 2 } else { 0 };
+        for _ in 0..n_ends {
+            let (_stop, server) = serving_queue(site, shout).await;
+            let served = server.await.unwrap();
+            assert_eq!(served.replied, 0);
+            let Err(ConsumeError::Channel(error)) = served.result() else {
+                panic!("the broker has ended the connection");
+            };
+            assert_eq!(error.broker_close().unwrap().reply_code.0, 541);
+        }
+        let (stop, server) = serving_queue(site, shout).await;
+        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let reply = client.call("", "server", Message::new("next")).await;
+        assert_eq!(text(reply.unwrap().body()), "NEXT");
+        stop.send(()).unwrap();
+        let served = server.await.unwrap();
+        let (rejected, replied) = if n_ends > 0 { (1, 1) } else { (0, 2) };
+        assert_eq!(
+            (served.handled.rejected, served.replied),
+            (rejected, replied)
+        );
+        assert_eq!(ready(&watching, "server").await, 0);
     });
 }
 

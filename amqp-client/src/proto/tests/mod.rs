@@ -20,7 +20,7 @@ mod random;
 pub(super) mod schedule;
 mod stalled;
 mod stuck;
-pub(super) mod task;
+pub(crate) mod task;
 mod wire;
 
 mod answers;

@@ -22,20 +22,20 @@ impl Flag {
         self.0.swap(false, Ordering::Relaxed)
     }
 
-    pub(super) fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// A future on its own, as a runtime would hold it.
-pub(super) struct Task<'a, T> {
+pub(crate) struct Task<'a, T> {
     future: Pin<Box<dyn Future<Output = T> + 'a>>,
     woken: Arc<Flag>,
     started: bool,
 }
 
 impl<'a, T> Task<'a, T> {
-    pub(super) fn new(future: impl Future<Output = T> + 'a) -> Self {
+    pub(crate) fn new(future: impl Future<Output = T> + 'a) -> Self {
         Self {
             future: Box::pin(future),
             woken: Arc::default(),
@@ -45,13 +45,13 @@ impl<'a, T> Task<'a, T> {
 
     /// Polls for the first time; it must not be ready at once.
     #[track_caller]
-    pub(super) fn start(future: impl Future<Output = T> + 'a) -> Self {
+    pub(crate) fn start(future: impl Future<Output = T> + 'a) -> Self {
         let mut task = Self::new(future);
         assert!(task.poll().is_pending(), "ready at once");
         task
     }
 
-    pub(super) fn poll(&mut self) -> Poll<T> {
+    pub(crate) fn poll(&mut self) -> Poll<T> {
         self.started = true;
         self.woken.take();
         let waker = Waker::from(Arc::clone(&self.woken));
@@ -59,12 +59,12 @@ impl<'a, T> Task<'a, T> {
     }
 
     /// Whether a runtime would poll it.
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         !self.started || self.woken.is_set()
     }
 
     /// What a runtime would get from it now: nothing unless it was woken.
-    pub(super) fn run(&mut self) -> Poll<T> {
+    pub(crate) fn run(&mut self) -> Poll<T> {
         if self.is_due() {
             self.poll()
         } else {
@@ -74,7 +74,7 @@ impl<'a, T> Task<'a, T> {
 
     /// It must have been woken and be ready now.
     #[track_caller]
-    pub(super) fn ready(&mut self) -> T {
+    pub(crate) fn ready(&mut self) -> T {
         assert!(self.is_due(), "nobody woke the task");
         match self.poll() {
             Poll::Ready(output) => output,
@@ -84,14 +84,14 @@ impl<'a, T> Task<'a, T> {
 
     /// It must not be ready.
     #[track_caller]
-    pub(super) fn pending(&mut self) {
+    pub(crate) fn pending(&mut self) {
         assert!(self.poll().is_pending(), "ready too early");
     }
 }
 
 /// The output of a future that is ready at once.
 #[track_caller]
-pub(super) fn done<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn done<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("not ready at once"),

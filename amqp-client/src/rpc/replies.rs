@@ -1,0 +1,299 @@
+//! What becomes of a reply, and of its request.
+//!
+//! ```text
+//! reply ──among others──▶ confirmed ─▶ request acknowledged
+//!            └─the broker closes the channel─▶ once more, alone ──▶ confirmed
+//!                                                   └─closed again─▶ request rejected, and told
+//! ```
+//!
+//! The broker closes the replies' channel for a reply that it does not take, one that is too large for
+//! instance, and does not say for which of those that were under way. Each of them is published once
+//! more on a new channel, one at a time: the one for which that is closed as well is to blame, and the
+//! others are answered. So a reply may come twice, and its correlation id tells. The handler is not
+//! called again.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+
+use amqp_spec::basic;
+use amqp_spec::wire::TypedMethod;
+
+use super::address::{Address, Form};
+use super::memory::{self, Identity};
+use super::turns::Turns;
+use crate::channel::Channel;
+use crate::channel::succession::Succession;
+use crate::delivery::Received;
+use crate::error::{BrokerClose, ChannelError, PublishError};
+use crate::handler::{Decided, Settle};
+use crate::message::Message;
+use crate::proto::sync::lock;
+use crate::publisher::Publisher;
+
+/// How often a reply is published whose channel was closed for another reason than a reply, or could
+/// not be opened.
+const ATTEMPTS: usize = 8;
+
+/// After so many ends with its reply under way a request is not tried again.
+const MOST_ENDS: u32 = 2;
+
+/// The replies of one run of a server.
+pub(super) struct Replies {
+    channels: Arc<Succession<Publisher>>,
+    turns: Turns,
+    /// Where the requests come from, and are settled.
+    requests: Channel,
+    form: Form,
+    on_failure: Settle,
+    run: u64,
+    replied: AtomicU64,
+    unaddressed: AtomicU64,
+    /// Why no more replies can be published.
+    broken: Mutex<Option<ChannelError>>,
+}
+
+/// A request that is to be answered.
+pub(super) struct Asked {
+    address: Option<Address>,
+    /// Of one with an address.
+    identity: Option<Identity>,
+    /// How often its reply was under way when something ended.
+    ends: u32,
+    /// It has come back often enough to be the one that is remembered so.
+    condemned: bool,
+}
+
+impl Asked {
+    /// Whether it is worth another try.
+    pub(super) fn is_tried(&self) -> bool {
+        !self.condemned
+    }
+}
+
+impl Replies {
+    pub(super) fn new(publisher: &Publisher, requests: &Channel, on_failure: Settle) -> Self {
+        let like = publisher.clone();
+        Self {
+            channels: Succession::new(publisher.clone(), move |channel| like.clone().on(channel)),
+            turns: Turns::default(),
+            requests: requests.clone(),
+            form: Form::of(&requests.connection()),
+            on_failure,
+            run: memory::next_run(),
+            replied: AtomicU64::new(0),
+            unaddressed: AtomicU64::new(0),
+            broken: Mutex::default(),
+        }
+    }
+
+    fn broken(&self) -> MutexGuard<'_, Option<ChannelError>> {
+        lock(&self.broken)
+    }
+
+    /// Why no more replies can be published, if so.
+    pub(super) fn take_broken(&self) -> Option<ChannelError> {
+        self.broken().take()
+    }
+
+    pub(super) fn replied(&self) -> u64 {
+        self.replied.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn unaddressed(&self) -> u64 {
+        self.unaddressed.load(Ordering::Relaxed)
+    }
+
+    /// Handlers run in the task that asks, which asks again behind them: nobody has to be woken.
+    pub(super) fn poll_stop<S: Future>(
+        &self,
+        stop: &mut Option<Pin<Box<S>>>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        if self.broken().is_some() {
+            return Poll::Ready(());
+        }
+        match stop {
+            Some(stop) => stop.as_mut().poll(context).map(drop),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Looks at a request before it is handled.
+    pub(super) fn ask(&self, request: &Received) -> Asked {
+        let address = Address::of(request, self.form);
+        let identity = address.is_some().then(|| Identity::of(request));
+        // A new one that looks the same is another one.
+        let known = identity.filter(|_| request.redelivered());
+        let ends = known.map_or(0, Identity::ends);
+        let returns = request.delivery_count().unwrap_or(u64::MAX);
+        Asked {
+            address,
+            identity,
+            ends,
+            condemned: ends >= MOST_ENDS && returns >= u64::from(MOST_ENDS),
+        }
+    }
+
+    /// What is said of a request that is not tried again.
+    pub(super) fn refusal(&self, asked: &Asked) -> Box<dyn Error + Send + Sync> {
+        if let Some(identity) = asked.identity {
+            identity.forget();
+        }
+        let ends = asked.ends;
+        self.blame(
+            format!(
+                "not tried again: {ends} times its channel or connection ended while its reply was under way"
+            )
+            .into(),
+        )
+    }
+
+    /// A request that costs others something does not go back to its queue, whatever others do.
+    fn blame(&self, cause: Box<dyn Error + Send + Sync>) -> Box<dyn Error + Send + Sync> {
+        let settle = match self.on_failure {
+            Settle::Ack => Settle::Ack,
+            Settle::Requeue | Settle::Reject | Settle::Retry => Settle::Reject,
+        };
+        Box::new(Decided { settle, cause })
+    }
+
+    /// Publishes a reply, and says what becomes of its request.
+    pub(super) async fn reply(
+        &self,
+        asked: Asked,
+        reply: Message,
+    ) -> Result<Settle, Box<dyn Error + Send + Sync>> {
+        let (Some(address), Some(identity)) = (asked.address, asked.identity) else {
+            self.unaddressed.fetch_add(1, Ordering::Relaxed);
+            return Ok(Settle::Ack);
+        };
+        let reply = match &address.correlation_id {
+            Some(id) => reply.refers_to(id.as_ref()),
+            None => reply,
+        };
+        let mut suspect = asked.ends > 0;
+        let mut under_way = UnderWay {
+            replies: self,
+            identity,
+            known: suspect,
+            is_publishing: false,
+        };
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let _turn = match suspect {
+                true => self.turns.alone().await,
+                false => self.turns.among().await,
+            };
+            let publisher = match self.channels.live().await {
+                Ok(publisher) => publisher,
+                Err(cause @ (ChannelError::Closed | ChannelError::Connection(_))) => {
+                    return Ok(self.give_up(cause));
+                }
+                Err(cause) => {
+                    last = Some(PublishError::NotSent(cause));
+                    continue;
+                }
+            };
+            under_way.is_publishing = true;
+            let published = publisher.publish("", &address.reply_to, &reply).await;
+            under_way.is_publishing = false;
+            let error = match published {
+                Ok(()) => {
+                    under_way.arrived();
+                    self.replied.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Settle::Ack);
+                }
+                Err(error @ (PublishError::NotSent(_) | PublishError::Uncertain(_))) => error,
+                Err(refused) => {
+                    under_way.arrived();
+                    return Err(refused.into());
+                }
+            };
+            let Some(cause) = publisher.channel().shared().ended() else {
+                // It concerns this reply alone.
+                under_way.arrived();
+                return Err(error.into());
+            };
+            let was_sent = matches!(error, PublishError::Uncertain(_));
+            if was_sent {
+                under_way.ended();
+            }
+            match cause {
+                ChannelError::ClosedByBroker(close) if !self.requests_ended() => {
+                    if was_sent && is_about_a_message(&close) {
+                        if suspect {
+                            under_way.arrived();
+                            return Err(self.blame(error.into()));
+                        }
+                        suspect = true;
+                    }
+                    last = Some(error);
+                }
+                cause => return Ok(self.give_up(cause)),
+            }
+        }
+        under_way.arrived();
+        Err(last.map_or_else(|| ChannelError::Closed.into(), Into::into))
+    }
+
+    /// No more replies can be published: not this request's fault.
+    fn give_up(&self, cause: ChannelError) -> Settle {
+        self.broken().get_or_insert(cause);
+        Settle::Requeue
+    }
+
+    fn has_ended(&self) -> bool {
+        let publisher = self.channels.current();
+        self.requests_ended() || publisher.channel().shared().ended().is_some()
+    }
+
+    /// What is not settled by now comes again.
+    fn requests_ended(&self) -> bool {
+        self.requests.shared().ended().is_some()
+    }
+}
+
+/// Whether the broker closed the channel for a message, as far as it says.
+fn is_about_a_message(close: &BrokerClose) -> bool {
+    close
+        .method
+        .is_none_or(|method| method == basic::Publish::ID)
+}
+
+/// A reply that is on its way, or about to be.
+struct UnderWay<'a> {
+    replies: &'a Replies,
+    identity: Identity,
+    /// It is remembered that something ended while it was under way.
+    known: bool,
+    /// The broker may get it now.
+    is_publishing: bool,
+}
+
+impl UnderWay<'_> {
+    /// Its channel has ended, or its connection.
+    fn ended(&mut self) {
+        self.known = true;
+        self.identity.note(self.replies.run);
+    }
+
+    /// It is known what has become of it.
+    fn arrived(&mut self) {
+        if std::mem::take(&mut self.known) {
+            self.identity.forget();
+        }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        // The handler was dropped since something had ended, or so soon that nothing was said of it.
+        if self.is_publishing && self.replies.has_ended() {
+            self.ended();
+        }
+    }
+}
