@@ -36,17 +36,18 @@
 )]
 
 use std::{
+    collections::VecDeque,
     fmt,
     io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     panic,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use amqp_spec::{
     Method, basic, channel, connection, field_table,
-    frame::{self, ContentHeader, FrameKind, PROTOCOL_HEADER},
+    frame::{self, ContentHeader, FrameKind, HEARTBEAT, PROTOCOL_HEADER},
     wire::{LongStr, TypedMethod},
 };
 use socket2::SockRef;
@@ -56,6 +57,12 @@ use crate::frames::{self, DEFAULT_FRAME_MAX};
 /// How long the other side may take for anything. Only a script that is not followed waits so long,
 /// and a busy machine never.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a listener looks whether a client has come.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// How much of a conversation is kept, to be told when a script is not followed.
+const KEPT_LINES: usize = 500;
 
 /// A broker that follows a script.
 #[derive(Debug)]
@@ -74,7 +81,13 @@ impl Peer {
     pub fn start(script: impl FnOnce(Listener) + Send + 'static) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let thread = thread::spawn(move || script(Listener { listener }));
+        // So that waiting for a client can have an end.
+        listener.set_nonblocking(true)?;
+        let listener = Listener {
+            listener,
+            patience: PATIENCE,
+        };
+        let thread = thread::spawn(move || script(listener));
         Ok(Self { address, thread })
     }
 
@@ -102,24 +115,70 @@ impl Peer {
 #[derive(Debug)]
 pub struct Listener {
     listener: TcpListener,
+    patience: Duration,
 }
 
 impl Listener {
-    /// Waits for a client to connect.
+    /// Waits for a client to connect, for a minute at most.
     ///
     /// # Panics
     ///
-    /// If the system does not let us accept.
+    /// If none comes, or the system does not let us accept.
     #[must_use]
     pub fn accept(&self) -> Conversation<TcpStream> {
         let accept = || {
-            let (socket, _) = self.listener.accept()?;
+            let socket = self.wait_for_client()?;
+            // Some systems hand the listener's mode on.
+            socket.set_nonblocking(false)?;
             socket.set_nodelay(true)?;
             socket.set_read_timeout(Some(PATIENCE))?;
             socket.set_write_timeout(Some(PATIENCE))?;
             io::Result::Ok(socket)
         };
-        Conversation::over(accept().unwrap_or_else(|error| panic!("nobody came: {error}")))
+        Conversation::over(accept().unwrap_or_else(|error| panic!("no client came: {error}")))
+    }
+
+    fn wait_for_client(&self) -> io::Result<TcpStream> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match self.listener.accept() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if Instant::now() >= deadline {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                    thread::sleep(LOOK);
+                }
+                accepted => return accepted.map(|(socket, _)| socket),
+            }
+        }
+    }
+}
+
+/// What was said, as far as it is kept: the last lines.
+#[derive(Debug, Default)]
+struct Transcript {
+    lines: VecDeque<String>,
+    n_forgotten: u64,
+}
+
+impl Transcript {
+    fn push(&mut self, line: String) {
+        if self.lines.len() == KEPT_LINES {
+            self.lines.pop_front();
+            self.n_forgotten += 1;
+        }
+        self.lines.push_back(line);
+    }
+}
+
+impl fmt::Display for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.n_forgotten > 0 {
+            write!(f, "\n  ({} lines before)", self.n_forgotten)?;
+        }
+        self.lines
+            .iter()
+            .try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 
@@ -131,7 +190,7 @@ pub struct Conversation<S> {
     /// Octets that were received and belong to frames that were not asked for yet.
     buf: Vec<u8>,
     frame_max: usize,
-    transcript: Vec<String>,
+    transcript: Transcript,
 }
 
 /// A frame that was received.
@@ -205,7 +264,7 @@ impl<S: Read + Write> Conversation<S> {
             stream,
             buf: Vec::new(),
             frame_max,
-            transcript: Vec::new(),
+            transcript: Transcript::default(),
         }
     }
 
@@ -237,9 +296,12 @@ impl<S: Read + Write> Conversation<S> {
         let Method::ConnectionTuneOk(tune_ok) = answer.method() else {
             self.fail("tune-ok was expected")
         };
-        self.frame_max = usize::try_from(tune_ok.frame_max)
-            .unwrap_or(DEFAULT_FRAME_MAX)
-            .max(4096);
+        let agreed = match tune_ok.frame_max {
+            // No limit.
+            0 => u32::MAX,
+            frame_max => frame_max.max(4096),
+        };
+        self.frame_max = usize::try_from(agreed).unwrap_or(usize::MAX);
         self.expect(0, "connection.open");
         self.send(0, &connection::OpenOk {});
         tune_ok
@@ -323,6 +385,11 @@ impl<S: Read + Write> Conversation<S> {
         let (FrameKind::Header, Ok(content)) = (header.kind, decoded) else {
             self.fail("a content header was expected")
         };
+        if header.channel != channel {
+            self.fail(&format!(
+                "a content header on channel {channel} was expected"
+            ));
+        }
         let mut body = Vec::new();
         let mut frame_sizes = Vec::new();
         while u64::try_from(body.len()).is_ok_and(|len| len < content.body_size) {
@@ -334,6 +401,10 @@ impl<S: Read + Write> Conversation<S> {
             }
             frame_sizes.push(part.payload.len() + frame::OVERHEAD);
             body.extend(part.payload);
+        }
+        if u64::try_from(body.len()).is_ok_and(|len| len > content.body_size) {
+            let size = content.body_size;
+            self.fail(&format!("a body of {size} octets was expected"));
         }
         ReceivedContent {
             properties: content.properties.to_vec(),
@@ -347,16 +418,26 @@ impl<S: Read + Write> Conversation<S> {
         self.next_frame("a frame")
     }
 
-    /// Expects the other side to end the connection, in whatever way.
+    /// Expects the other side to end the connection, in whatever way, and to say nothing before
+    /// that but heartbeats.
     pub fn expect_end(&mut self) {
-        let mut octets = [0; 1024];
-        let rest = match self.stream.read(&mut octets) {
-            Ok(0) => return,
-            Ok(n_octets) => format!("{n_octets} octets came instead of the end"),
-            Err(error) if is_end(&error) => return,
-            Err(error) => format!("the end was expected: {error}"),
-        };
-        self.fail(&rest);
+        loop {
+            while self.buf.starts_with(&HEARTBEAT) {
+                self.buf.drain(..HEARTBEAT.len());
+            }
+            // A heartbeat may have come in part.
+            if !HEARTBEAT.starts_with(&self.buf) {
+                let n_octets = self.buf.len();
+                self.fail(&format!("{n_octets} octets came instead of the end"));
+            }
+            let mut octets = [0; 1024];
+            match self.stream.read(&mut octets) {
+                Ok(0) => return,
+                Ok(n_octets) => self.buf.extend(octets.iter().take(n_octets)),
+                Err(error) if is_end(&error) => return,
+                Err(error) => self.fail(&format!("the end was expected: {error}")),
+            }
+        }
     }
 
     /// Sends a method.
@@ -447,10 +528,7 @@ impl<S: Read + Write> Conversation<S> {
     }
 
     fn fail(&self, message: &str) -> ! {
-        panic!(
-            "{message}; the conversation was:\n  {}",
-            self.transcript.join("\n  ")
-        )
+        panic!("{message}; the conversation was:{}", self.transcript)
     }
 }
 
@@ -465,7 +543,7 @@ impl Conversation<TcpStream> {
 impl<S> fmt::Debug for Conversation<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Conversation")
-            .field("transcript", &self.transcript)
+            .field("transcript", &self.transcript.lines)
             .finish_non_exhaustive()
     }
 }
@@ -476,4 +554,21 @@ fn is_end(error: &io::Error) -> bool {
         error.kind(),
         BrokenPipe | ConnectionAborted | ConnectionReset
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_never_comes_is_not_waited_for_without_end() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let patience = Duration::ZERO;
+        let listener = Listener { listener, patience };
+        let waiting = panic::AssertUnwindSafe(|| drop(listener.accept()));
+        let cause = panic::catch_unwind(waiting).unwrap_err();
+        let message = cause.downcast_ref::<String>().unwrap();
+        assert!(message.contains("no client came"), "{message}");
+    }
 }

@@ -3,7 +3,9 @@
 use std::{
     io::{ErrorKind, Read as _, Write as _},
     net::TcpStream,
+    os::unix::net::UnixStream,
     panic::{AssertUnwindSafe, catch_unwind},
+    thread,
     time::Duration,
 };
 
@@ -169,7 +171,7 @@ fn several_clients_can_come_one_after_the_other() {
 
 #[test]
 fn any_stream_will_do() {
-    let (mut one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (mut one, other) = UnixStream::pair().unwrap();
     one.write_all(&frames::method(3, &channel::CloseOk {}))
         .unwrap();
     let received = Conversation::over(other).expect(3, "channel.close-ok");
@@ -177,4 +179,109 @@ fn any_stream_will_do() {
         (received.channel(), received.payload()),
         (3, [0, 20, 0, 41].as_slice())
     );
+}
+
+/// What the script says of octets that the client sends before it ends the connection.
+fn verdict(
+    octets: &[u8],
+    script: impl FnOnce(&mut Conversation<UnixStream>),
+) -> Result<(), String> {
+    let (mut client, broker) = UnixStream::pair().unwrap();
+    client.write_all(octets).unwrap();
+    drop(client);
+    let mut conversation = Conversation::over(broker);
+    let played = catch_unwind(AssertUnwindSafe(|| script(&mut conversation)));
+    played.map_err(|cause| cause.downcast_ref::<String>().unwrap().clone())
+}
+
+#[test]
+fn what_comes_before_the_end_is_not_passed_over() {
+    let close_ok = frames::method(3, &channel::CloseOk {});
+    let twice = close_ok.repeat(2);
+    // In one read with the frame that is asked for, or in one of its own.
+    let read_before = verdict(&twice, |client| {
+        client.expect(3, "channel.close-ok");
+        client.expect_end();
+    });
+    for verdict in [read_before, verdict(&close_ok, Conversation::expect_end)] {
+        let message = verdict.unwrap_err();
+        assert!(message.contains("came instead of the end"), "{message}");
+    }
+    // Heartbeats say nothing.
+    let heartbeats = [close_ok, HEARTBEAT.repeat(3)].concat();
+    let passed = verdict(&heartbeats, |client| {
+        client.expect(3, "channel.close-ok");
+        client.expect_end();
+    });
+    assert_eq!(passed, Ok(()));
+}
+
+#[test]
+fn a_body_is_as_long_as_its_header_says_and_on_one_channel() {
+    let properties = basic::Properties::new();
+    let header = |channel| frames::header(channel, &properties, 4);
+    let content = |octets: &[&[u8]]| {
+        verdict(&octets.concat(), |client| {
+            assert_eq!(client.expect_content(1).body, b"body");
+        })
+    };
+    let body = |octets| frames::body(1, octets, 4096);
+    assert_eq!(content(&[&header(1), &body(b"bo"), &body(b"dy")]), Ok(()));
+    let message = content(&[&header(1), &body(b"bo"), &body(b"dies")]).unwrap_err();
+    assert!(
+        message.contains("a body of 4 octets was expected"),
+        "{message}"
+    );
+    let message = content(&[&header(2), &body(b"body")]).unwrap_err();
+    assert!(message.contains("on channel 1 was expected"), "{message}");
+}
+
+#[test]
+fn a_long_conversation_takes_bounded_memory() {
+    const N_FRAMES: usize = 100_000;
+    let (mut client, broker) = UnixStream::pair().unwrap();
+    let talking = thread::spawn(move || {
+        let close_ok = frames::method(3, &channel::CloseOk {});
+        let octets = close_ok.repeat(100);
+        (0..N_FRAMES / 100).for_each(|_| client.write_all(&octets).unwrap());
+    });
+    let mut conversation = Conversation::over(broker);
+    for _ in 0..N_FRAMES {
+        conversation.expect(3, "channel.close-ok");
+    }
+    talking.join().unwrap();
+    let shown = format!("{conversation:?}");
+    assert!(
+        shown.len() < 100_000,
+        "{} octets of {N_FRAMES} frames",
+        shown.len()
+    );
+    let failing = catch_unwind(AssertUnwindSafe(|| conversation.expect(3, "channel.open")));
+    let cause = failing.unwrap_err();
+    let message = cause.downcast_ref::<String>().unwrap();
+    assert!(message.contains("(99500 lines before)"), "{message}");
+}
+
+#[test]
+fn no_limit_of_frames_is_no_limit() {
+    let (mut client, broker) = UnixStream::pair().unwrap();
+    let talking = thread::spawn(move || {
+        let start_ok = connection::StartOk::default();
+        let tune_ok = connection::TuneOk::default();
+        let open = connection::Open::default();
+        let octets = [
+            PROTOCOL_HEADER.to_vec(),
+            frames::method(0, &start_ok),
+            frames::method(0, &tune_ok),
+            frames::method(0, &open),
+            frames::header(1, &basic::Properties::new(), 200_000),
+            frames::body(1, &[7; 200_000], usize::MAX),
+        ];
+        client.write_all(&octets.concat()).unwrap();
+        client
+    });
+    let mut conversation = Conversation::over(broker);
+    assert_eq!(conversation.open_connection().frame_max, 0);
+    assert_eq!(conversation.expect_content(1).frame_sizes, [200_008]);
+    drop(talking.join().unwrap());
 }
