@@ -27,7 +27,7 @@ pub enum BrokerError {
         /// The end of what it printed and logged.
         output: String,
     },
-    /// A node was not ready, or had not stopped, in time.
+    /// A node was not ready, had not stopped, or did not answer a command in time.
     Timeout {
         /// The node's name.
         node: String,

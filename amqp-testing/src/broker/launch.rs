@@ -1,7 +1,7 @@
 //! A private broker: one node or a cluster.
 
 use std::{
-    fs, mem,
+    mem,
     path::{Path, PathBuf},
     slice,
     sync::Arc,
@@ -76,16 +76,18 @@ impl Broker {
     }
 
     fn try_start(options: &BrokerOptions) -> Result<Self, BrokerError> {
-        let mut ports = free_ports(1 + 4 * options.n_nodes)?.into_iter();
+        let n_ports = options.n_nodes.saturating_mul(4).saturating_add(1);
+        let mut ports = free_ports(n_ports)?.into_iter();
         let mut port = || ports.next().ok_or(BrokerError::NoFreePort);
         let site = Arc::new(Site::create(options, port()?)?);
         #[cfg(feature = "tls")]
         let certificates = if options.tls {
-            Some(Certificates::create_in(&site.directory)?)
+            let created = Certificates::create_in(&site.directory);
+            Some(created.inspect_err(|_| site.delete())?)
         } else {
             None
         };
-        let epmd = site.start_epmd()?;
+        let epmd = site.start_epmd().inspect_err(|_| site.delete())?;
         let group = epmd.id();
         // From here on the value owns what has been started, so that an error undoes it.
         let mut broker = Self {
@@ -326,8 +328,7 @@ impl Drop for Broker {
         if thread::panicking() {
             eprintln!("the broker's logs are in {}", directory.display());
         } else if !self.keep_directory {
-            // Left over files are a nuisance, no more.
-            let _ = fs::remove_dir_all(directory);
+            self.site.delete();
         }
     }
 }

@@ -6,14 +6,17 @@ use std::{
     os::unix::process::CommandExt as _,
     path::PathBuf,
     process::Command,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
     BrokerError, BrokerOptions, Endpoint, Management,
-    process::{POLL, Process, Signal},
+    process::{POLL, Process, Signal, deadline},
     site::Site,
 };
 
@@ -104,7 +107,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`BrokerError::Command`] with its output if it fails.
+    /// [`BrokerError::Command`] with its output if it fails, [`BrokerError::Timeout`] if it does not
+    /// end, as with a [paused](Self::pause) node.
     pub fn ctl(&self, arguments: &[&str]) -> Result<String, BrokerError> {
         self.run("rabbitmqctl", &[&["--quiet"], arguments].concat())
     }
@@ -114,24 +118,34 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`BrokerError::Command`] with its output if it fails.
+    /// As [`ctl`](Self::ctl).
     pub fn run(&self, program: &str, arguments: &[&str]) -> Result<String, BrokerError> {
-        let mut command = self.command(program);
-        let output = command
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        // Into files: a pipe would have to be read meanwhile, and whatever the program has started
+        // could keep it open.
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let files = ["out", "err"].map(|end| format!("{}/run-{number}.{end}", self.names.short));
+        let [stdout, stderr] = files.each_ref().map(|file| self.site.output(file));
+        let child = self
+            .command(program)
             .args(arguments)
-            .output()
+            .stdout(stdout?.0)
+            .stderr(stderr?.0)
+            .spawn()
             .map_err(BrokerError::io(format!("run {program}")))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() {
-            return Ok(text);
+        let mut process = Process::Child(child);
+        let has_ended = process.wait(self.site.timeout);
+        let status = process.discard();
+        let [text, errors] = files.map(|file| self.site.take(&file));
+        match status {
+            Some(status) if has_ended && status.success() => Ok(text),
+            Some(status) if has_ended => Err(BrokerError::Command {
+                command: format!("{program} {}", arguments.join(" ")),
+                status,
+                output: text + &errors,
+            }),
+            _ => Err(self.timeout("answer a command")),
         }
-        let errors = String::from_utf8_lossy(&output.stderr);
-        let command = format!("{program} {}", arguments.join(" "));
-        Err(BrokerError::Command {
-            command,
-            status: output.status,
-            output: text + &errors,
-        })
     }
 
     /// Tells whether the node's process runs; a paused one does.
@@ -286,7 +300,7 @@ impl Node {
 
     /// Waits until both AMQP and the management API are served, by this node and no other.
     pub(crate) fn wait_until_ready(&self) -> Result<(), BrokerError> {
-        let deadline = Instant::now() + self.site.timeout;
+        let deadline = deadline(self.site.timeout);
         while !(self.serves_management() && self.serves_amqp()) {
             if !self.is_running() {
                 return Err(BrokerError::StartFailed {
@@ -350,15 +364,16 @@ impl Node {
     }
 
     fn end(&self, signal: Signal) -> Result<(), BrokerError> {
-        let mut slot = self.process();
-        let Some(process) = running(&mut slot) else {
-            return Err(self.wrong_state("is not running"));
-        };
-        process.signal(signal)?;
-        if !process.wait(self.site.timeout) {
-            return Err(self.timeout("stop"));
+        let pid = self.pid();
+        self.signal(signal)?;
+        let deadline = deadline(self.site.timeout);
+        // Without the lock: another thread may look, or kill what does not stop.
+        while pid.is_some() && self.pid() == pid {
+            if Instant::now() >= deadline {
+                return Err(self.timeout("stop"));
+            }
+            thread::sleep(POLL);
         }
-        *slot = None;
         Ok(())
     }
 
@@ -405,4 +420,122 @@ impl Node {
 fn running(slot: &mut Option<Process>) -> Option<&mut Process> {
     let process = slot.as_mut()?;
     process.is_running().then_some(process)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        io::{BufRead as _, BufReader},
+        os::unix::fs::PermissionsExt as _,
+        path::Path,
+        process::Stdio,
+    };
+
+    use super::{super::Installation, *};
+
+    /// A node of an installation whose `rabbitmqctl` is this script.
+    fn node(script: &str, timeout: Duration, process: Option<Process>) -> (Node, Arc<Site>) {
+        let folder = std::env::temp_dir().join(format!(
+            "amqp-testing-node-{:x}",
+            super::super::ports::random()
+        ));
+        fs::create_dir_all(&folder).unwrap();
+        for program in ["rabbitmq-server", "rabbitmqctl"] {
+            let path = folder.join(program);
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let options = BrokerOptions::new()
+            .directory(&folder)
+            .installation(Installation::in_folder(&folder).unwrap())
+            .timeout(timeout);
+        let site = Arc::new(Site::create(&options, 1).unwrap());
+        let names = NodeNames {
+            short: "node1".to_owned(),
+            amqp: 1,
+            distribution: 1,
+            management: 1,
+            tls: None,
+        };
+        fs::create_dir_all(site.directory.join("node1")).unwrap();
+        let node = Node::new(Arc::clone(&site), None, names, process).unwrap();
+        (node, site)
+    }
+
+    fn delete(site: &Site) {
+        fs::remove_dir_all(site.directory.parent().unwrap()).unwrap();
+    }
+
+    /// Whether any process of this broker is left.
+    fn is_anything_left(site: &Site) -> bool {
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.any(|pid| super::super::process::is_ours(pid, &site.identity))
+    }
+
+    #[test]
+    fn what_a_command_prints_is_returned_and_leaves_no_file() {
+        let script = r#"echo "out $2"; echo err >&2; [ "$2" = good ]"#;
+        let (node, site) = node(script, Duration::MAX, None);
+        assert_eq!(node.ctl(&["good"]).unwrap(), "out good\n");
+        let error = node.ctl(&["bad"]).unwrap_err();
+        let BrokerError::Command { output, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!(output, "out bad\nerr\n");
+        let left = fs::read_dir(site.directory.join("node1")).unwrap().count();
+        assert_eq!(left, 0);
+        delete(&site);
+    }
+
+    #[test]
+    fn a_command_that_does_not_end_is_ended() {
+        let (node, site) = node("exec sleep 1000", Duration::ZERO, None);
+        let error = node.ctl(&["status"]).unwrap_err();
+        assert!(
+            error.to_string().contains("did not answer a command"),
+            "{error}"
+        );
+        assert!(!is_anything_left(&site));
+        delete(&site);
+    }
+
+    #[test]
+    fn a_node_that_does_not_stop_can_be_killed_meanwhile() {
+        let mut child = Command::new("sh")
+            .args([
+                "-c",
+                "trap 'echo asked' TERM; echo up; while :; do read -r _; done",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let _stdin = child.stdin.take();
+        assert_eq!(said.next().unwrap().unwrap(), "up");
+        let (node, site) = node("", Duration::MAX, Some(Process::Child(child)));
+        thread::scope(|scope| {
+            let stopping = scope.spawn(|| node.stop());
+            assert_eq!(said.next().unwrap().unwrap(), "asked");
+            assert!(node.is_running());
+            node.kill().unwrap();
+            stopping.join().unwrap().unwrap();
+        });
+        assert!(!node.is_running());
+        assert!(matches!(node.stop(), Err(BrokerError::WrongState { .. })));
+        delete(&site);
+    }
+
+    #[test]
+    fn a_port_mapper_that_does_not_answer_is_not_left_behind() {
+        let (_node, site) = node("", Duration::ZERO, None);
+        let child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = child.id();
+        let error = site.wait_for_epmd(Process::Child(child)).unwrap_err();
+        assert!(matches!(error, BrokerError::StartFailed { .. }), "{error}");
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
+        delete(&site);
+    }
 }

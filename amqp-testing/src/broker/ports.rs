@@ -25,12 +25,15 @@ use super::BrokerError;
 /// [`BrokerError::NoFreePort`] if a thousand random choices were all taken.
 pub fn free_ports(count: usize) -> Result<Vec<u16>, BrokerError> {
     let range = choices(ephemeral_range());
+    let width = u64::from(range.end() - range.start()) + 1;
+    if u64::try_from(count).is_ok_and(|count| count > width) {
+        return Err(BrokerError::NoFreePort);
+    }
     let mut ports = HashSet::new();
-    for _ in 0..1000 + count {
+    for _ in 0..count.saturating_add(1000) {
         if ports.len() == count {
             break;
         }
-        let width = u64::from(range.end() - range.start()) + 1;
         let offset = u16::try_from(random() % width).unwrap_or(0);
         let port = range.start() + offset;
         // The listener is closed at once; it never accepted anything, so nothing lingers.
@@ -90,6 +93,13 @@ mod tests {
         for port in ports {
             assert!(!ephemeral.contains(&port), "{port} is in {ephemeral:?}");
             TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        }
+    }
+
+    #[test]
+    fn more_ports_than_there_are_are_not_looked_for() {
+        for count in [65_536, usize::MAX] {
+            assert!(matches!(free_ports(count), Err(BrokerError::NoFreePort)));
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
     fs,
     io::{self, Write as _},
     os::unix::process::CommandExt as _,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -20,6 +20,12 @@ pub(crate) const IDENTITY: &str = "AMQP_TESTING_BROKER";
 
 /// How often something that cannot be waited for is looked at again.
 pub(crate) const POLL: Duration = Duration::from_millis(20);
+
+/// The moment at which this time is over; one that no clock can tell is far enough away as a century.
+pub(crate) fn deadline(limit: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+    Instant::now() + limit.min(CENTURY)
+}
 
 /// The signals that tests need.
 #[derive(Clone, Copy, Debug)]
@@ -103,9 +109,19 @@ impl Process {
         send(signal, i64::from(self.id()))
     }
 
+    /// Ends a child that is of no use any more, if it has not ended by itself, and tells how it did.
+    pub(crate) fn discard(self) -> Option<ExitStatus> {
+        let Self::Child(mut child) = self else {
+            return None;
+        };
+        // What cannot be killed has ended.
+        let _ = child.kill();
+        child.wait().ok()
+    }
+
     /// Waits until the process has ended; tells whether it did.
     pub(crate) fn wait(&mut self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
+        let deadline = deadline(limit);
         while self.is_running() {
             if Instant::now() >= deadline {
                 return false;

@@ -14,7 +14,7 @@ use std::{
 use super::{
     BrokerError, BrokerOptions, Installation,
     ports::random,
-    process::{IDENTITY, POLL, Process},
+    process::{IDENTITY, POLL, Process, deadline},
 };
 
 /// How much of a log is shown when something fails.
@@ -124,6 +124,14 @@ impl Site {
         String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
     }
 
+    /// What a file says that is not needed any more.
+    pub(crate) fn take(&self, relative: &str) -> String {
+        let path = self.directory.join(relative);
+        let bytes = fs::read(&path).unwrap_or_default();
+        let _ = fs::remove_file(&path);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// Starts the port mapper and waits until it answers. It leads the process group that all
     /// nodes join.
     pub(crate) fn start_epmd(&self) -> Result<Process, BrokerError> {
@@ -138,18 +146,27 @@ impl Site {
             .process_group(0)
             .spawn()
             .map_err(BrokerError::io("run epmd"))?;
-        let mut epmd = Process::Child(child);
-        let deadline = Instant::now() + self.timeout;
-        let failed = |output| BrokerError::StartFailed {
-            node: "epmd".to_owned(),
-            output,
-        };
+        self.wait_for_epmd(Process::Child(child))
+    }
+
+    /// One that does not answer is not left behind.
+    pub(crate) fn wait_for_epmd(&self, mut epmd: Process) -> Result<Process, BrokerError> {
+        let deadline = deadline(self.timeout);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.epmd_port)).is_err() {
             if Instant::now() >= deadline || !epmd.is_running() {
-                return Err(failed(self.tail("epmd.log")));
+                epmd.discard();
+                return Err(BrokerError::StartFailed {
+                    node: "epmd".to_owned(),
+                    output: self.tail("epmd.log"),
+                });
             }
             thread::sleep(POLL);
         }
         Ok(epmd)
+    }
+
+    /// Deletes the broker's folder. Left over files are a nuisance, no more.
+    pub(crate) fn delete(&self) {
+        let _ = fs::remove_dir_all(&self.directory);
     }
 }

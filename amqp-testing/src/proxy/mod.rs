@@ -39,6 +39,9 @@ use self::link::{Link, reset_on_close};
 /// How long ending a connection may take.
 const END: Duration = Duration::from_secs(30);
 
+/// How long a listener that cannot accept waits before it tries again.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// A proxy between clients and a broker. Dropping it ends its connections and stops listening.
 #[derive(Debug)]
 pub struct Proxy {
@@ -70,17 +73,9 @@ impl Proxy {
     pub fn to(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            target,
-            to_broker: Arc::new(Lane::new(Direction::ToBroker)),
-            to_client: Arc::new(Lane::new(Direction::ToClient)),
-            links: Mutex::default(),
-            n_accepted: AtomicUsize::new(0),
-            is_refusing: AtomicBool::new(false),
-            is_closed: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(target));
         let accepting = Arc::clone(&shared);
-        thread::spawn(move || accepting.accept_all(&listener));
+        thread::spawn(move || accepting.accept_all(listener.incoming()));
         Ok(Self {
             shared,
             address,
@@ -170,9 +165,28 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn accept_all(&self, listener: &TcpListener) {
-        for client in listener.incoming() {
-            let Ok(client) = client else { continue };
+    fn new(target: SocketAddr) -> Self {
+        Self {
+            target,
+            to_broker: Arc::new(Lane::new(Direction::ToBroker)),
+            to_client: Arc::new(Lane::new(Direction::ToClient)),
+            links: Mutex::default(),
+            n_accepted: AtomicUsize::new(0),
+            is_refusing: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    fn accept_all(&self, clients: impl Iterator<Item = io::Result<TcpStream>>) {
+        for client in clients {
+            let Ok(client) = client else {
+                if self.is_closed.load(Ordering::SeqCst) {
+                    return;
+                }
+                // Nothing can be accepted for now: as a rule because too many files are open.
+                thread::sleep(PAUSE);
+                continue;
+            };
             // Held until the connection is in the list: who ends all connections or drops the
             // proxy does not miss one that is being made.
             let mut links = self.links();
@@ -217,5 +231,23 @@ impl Shared {
 
     fn links(&self) -> MutexGuard<'_, Vec<Weak<Link>>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_proxy_ends_although_nothing_can_be_accepted() {
+        let shared = Shared::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+        let mut n_failures = 0;
+        shared.accept_all(std::iter::repeat_with(|| {
+            n_failures += 1;
+            let is_over = n_failures == 3;
+            shared.is_closed.store(is_over, Ordering::SeqCst);
+            Err(io::ErrorKind::Other.into())
+        }));
+        assert_eq!((n_failures, shared.n_accepted.into_inner()), (3, 0));
     }
 }
