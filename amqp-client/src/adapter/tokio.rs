@@ -21,12 +21,17 @@ const WRITES_PER_POLL: usize = 8;
 const OCTETS_PER_POLL: usize = 64 * 1024;
 /// The same for a large body that leaves while there is nobody else: two pieces.
 const OCTETS_ALONE: usize = 1024 * 1024 + OCTETS_PER_POLL;
-/// So much is read at most once writing has failed: more than systems usually hold of one connection
-/// (Linux 6 MiB), so that what came before a reset is heard.
-const LAST_READ: usize = 8 * 1024 * 1024;
+/// More than systems usually hold of one connection (Linux 6 MiB). As much is read at most once writing
+/// has failed, so that what came before a reset is heard, and before something overdue is judged.
+const MOST_HELD: usize = 8 * 1024 * 1024;
 /// So long is read at most once writing has failed. A socket tells at once, but a turn of the reactor
 /// may lie between the failure and the news that there is something to read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a deadline that has passed waits for the reactor to look at the stream. Tokio's timers go
+/// off behind its look at the streams, but that look may have been cut short: the system call ends with
+/// EINTR when a suspended process goes on, and until the next one `read` answers from what is
+/// remembered. A timer of this length cannot go off before there was another look.
+const REACTOR_LOOKS: Duration = Duration::from_millis(1);
 /// Pieces of one vectored write: each body that is not copied is one, and what is between two.
 const SLICES: usize = 64;
 
@@ -39,9 +44,19 @@ pub(crate) struct Driver<S> {
     armed: bool,
     /// The next deadline, as of the end of the last turn.
     due: Option<Instant>,
+    overdue: Option<Overdue>,
     /// The stream may hold back what was written: TLS and buffers do.
     unflushed: bool,
     failed: Option<Failed>,
+}
+
+/// A deadline has passed. What the process would have found in time, had it not been suspended or
+/// busy, is read and written first.
+struct Overdue {
+    /// Nothing is judged before.
+    until: Instant,
+    /// As many octets are read at most before it is judged, of a peer that never stops.
+    octets: usize,
 }
 
 /// Writing has failed. What the broker said before it reset the connection is worth more than the
@@ -61,6 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             sleep: Box::pin(tokio::time::sleep_until(far_future())),
             armed: false,
             due: None,
+            overdue: None,
             unflushed: false,
             failed: None,
         }
@@ -133,20 +149,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.failed = Some(Failed {
             error: ConnectionError::Io(error.into()),
             until: now + LAST_WORDS,
-            octets: LAST_READ,
+            octets: MOST_HELD,
         });
     }
 
     /// After a failed write: gives up once enough has been read, or nothing more will be. `octets`
-    /// have been read in this turn.
-    fn give_up(&mut self, octets: usize, now: Instant) {
+    /// have been read in this turn; `judge` is what [`may_judge`](Self::may_judge) said.
+    fn give_up(&mut self, octets: usize, judge: bool, now: Instant) {
         let Some(failed) = &mut self.failed else {
             return;
         };
         failed.octets = failed.octets.saturating_sub(octets);
-        if failed.octets == 0 || failed.until <= now || !self.core.interest().read {
+        let in_vain = judge && failed.until <= now;
+        if failed.octets == 0 || in_vain || !self.core.interest().read {
             self.core.lost(failed.error.clone());
         }
+    }
+
+    /// Whether what is due may be done: the reactor has looked at the stream since the deadline passed,
+    /// and everything that had come by then has been read.
+    fn may_judge(&mut self, read: &Read, now: Instant) -> bool {
+        if self.due.is_none_or(|due| now < due) {
+            self.overdue = None;
+            return false;
+        }
+        let Some(overdue) = &mut self.overdue else {
+            self.overdue = Some(Overdue {
+                until: now + REACTOR_LOOKS,
+                octets: MOST_HELD,
+            });
+            return false;
+        };
+        overdue.octets = overdue.octets.saturating_sub(read.octets);
+        let has_read = read.drained || overdue.octets == 0 || !self.core.interest().read;
+        let judge = overdue.until <= now && has_read;
+        if judge {
+            self.overdue = None;
+        }
+        judge
     }
 
     /// Reads a few times.
@@ -201,6 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let Some(due) = self.due else {
             return false;
         };
+        let due = self.overdue.as_ref().map_or(due, |overdue| overdue.until);
         // A timer that goes off too early costs less than one that is moved all the time.
         let set = self.sleep.deadline().into_std();
         if self.armed && now < set && set <= due {
@@ -229,8 +270,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         this.core.turn(now);
         // Reading comes before the clock: a process that was suspended finds what came meanwhile.
         let read = this.read(now, context);
-        this.give_up(read.octets, now);
-        if this.due.is_some_and(|due| due <= now) {
+        let judge = this.may_judge(&read, now);
+        this.give_up(read.octets, judge, now);
+        if judge {
+            // A peer that takes something now is not judged for having taken nothing.
+            this.write(now, context);
             this.core.handle_timeout(now);
         }
         // Replies to what was read, and heartbeats, leave in the same turn.

@@ -95,8 +95,8 @@ impl fmt::Display for ConnectionError {
             Self::HeartbeatTimeout(silence) => {
                 write!(
                     f,
-                    "connection lost: nothing heard for {} s",
-                    silence.as_secs_f32()
+                    "connection lost: nothing heard for {}",
+                    Seconds(*silence)
                 )
             }
             Self::Io(error) => write!(f, "connection lost: {error}"),
@@ -109,10 +109,23 @@ impl fmt::Display for ConnectionError {
             ),
             Self::WriteTimeout(after) => write!(
                 f,
-                "connection lost: the broker took nothing for {} s",
-                after.as_secs_f32()
+                "connection lost: the broker took nothing for {}",
+                Seconds(*after)
             ),
             Self::DriverGone => f.write_str("connection lost: its task was shut down"),
+        }
+    }
+}
+
+/// A time that was measured, to a tenth of a second.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = self.0.as_millis().saturating_add(50) / 100;
+        match tenths % 10 {
+            0 => write!(f, "{} s", tenths / 10),
+            tenth => write!(f, "{}.{tenth} s", tenths / 10),
         }
     }
 }

@@ -87,7 +87,9 @@ pub(crate) enum Phase {
 ///    [`body_space`](Self::body_space) if there is one, followed by [`body_read`](Self::body_read),
 ///    otherwise into [`read_space`](Self::read_space), followed by [`read_done`](Self::read_done);
 /// 3. calls [`handle_timeout`](Self::handle_timeout) if [`deadline`](Self::deadline) has come.
-///    Reading goes first: a process that was suspended finds what came in the meantime;
+///    Reading and writing go first: a process that was suspended finds what came in the meantime. A
+///    driver whose reads answer from remembered readiness has its reactor look at the stream before,
+///    and takes another turn for it;
 /// 4. writes what [`transmit`](Self::transmit) shows while the stream takes it, each time followed by
 ///    [`transmitted`](Self::transmitted);
 /// 5. stops if [`is_finished`](Self::is_finished), and closes the stream;

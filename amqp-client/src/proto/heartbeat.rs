@@ -68,7 +68,7 @@ impl Heartbeat {
             Due::Nothing
         } else if now >= self.dead_at() {
             Due::PeerDead {
-                silence: self.patience,
+                silence: now.saturating_duration_since(self.last_read),
             }
         } else if now >= self.send_at() {
             self.last_write = now;

@@ -55,9 +55,10 @@ impl Stall {
         Some(after(self.since?, self.limit?))
     }
 
-    /// The limit, if it has been reached.
+    /// How long nothing was taken, if that has reached the limit.
     pub(super) fn overdue(&self, now: Instant) -> Option<Duration> {
         let deadline = self.deadline()?;
-        self.limit.filter(|_| now >= deadline)
+        let stalled = now.saturating_duration_since(self.since?);
+        (now >= deadline).then_some(stalled)
     }
 }

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A timer enters the list when it is polled for the first time, and leaves it when it is dropped:
-//! what is ready at once costs nothing. When the connection has ended nobody watches the clock any
+//! what is ready at once costs nothing. It has come when the adapter has called it, not when the clock
+//! says so: the adapter reads first. When the connection has ended nobody watches the clock any
 //! more; all are called then, and whoever waits finds the end in what he waits for.
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -27,13 +28,28 @@ impl Timers {
         lock(&self.0)
     }
 
-    /// Calls the task at the deadline. True if it is on the list and that is earlier than all others.
-    fn wait(&self, deadline: Instant, ticket: &mut Option<u64>, sleeper: &mut Sleeper<'_>) -> bool {
+    /// Calls the task at the deadline.
+    fn wait(
+        &self,
+        deadline: Instant,
+        ticket: &mut Option<u64>,
+        sleeper: &mut Sleeper<'_>,
+    ) -> Listed {
         let mut list = self.list();
         let n_before = list.len();
         list.wait_at(deadline, (), ticket, sleeper);
+        if list.len() == n_before {
+            return Listed::NotNow;
+        }
         let first = list.first().map(|(_, ticket, ())| ticket);
-        list.len() > n_before && first == *ticket
+        Listed::Now {
+            first: first == *ticket,
+        }
+    }
+
+    /// Whether the adapter has still to call this one.
+    fn holds(&self, deadline: Instant, ticket: u64) -> bool {
+        self.list().contains(deadline, ticket)
     }
 
     fn forget(&self, deadline: Instant, ticket: u64) {
@@ -66,37 +82,62 @@ impl Timers {
     }
 }
 
+/// What has become of an attempt to get on the list.
+enum Listed {
+    /// It has been added, perhaps in front of all others.
+    Now { first: bool },
+    /// It was there before, or could not be added for want of a waker.
+    NotNow,
+}
+
 /// A point in time that can be waited for.
+///
+/// Whether it has come is for the adapter to say: a process that was suspended finds that it has
+/// passed before it has read what came in the meantime.
 #[derive(Debug)]
 pub(crate) struct Timer {
     link: Arc<Link>,
     deadline: Instant,
     ticket: Option<u64>,
+    /// It is on the list, unless the adapter has called it.
+    listed: bool,
+    /// There was nothing to wait for from the start.
+    at_once: bool,
 }
 
 impl Timer {
     /// So much time from now.
     pub(crate) fn new(link: &Arc<Link>, duration: Duration) -> Self {
-        Self::at(link, after((link.clock)(), duration))
+        let now = (link.clock)();
+        Self::starting(link, now, after(now, duration))
     }
 
     pub(crate) fn at(link: &Arc<Link>, deadline: Instant) -> Self {
+        Self::starting(link, (link.clock)(), deadline)
+    }
+
+    fn starting(link: &Arc<Link>, now: Instant, deadline: Instant) -> Self {
         Self {
             link: Arc::clone(link),
             deadline,
             ticket: None,
+            listed: false,
+            at_once: deadline <= now,
         }
     }
 
     /// Ready when the time has come.
     pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
-        if (self.link.clock)() >= self.deadline {
+        if self.has_come() {
             return Poll::Ready(());
         }
         let mut sooner = false;
         let polled = Sleeper::poll(context, |sleeper| {
             let timers = &self.link.timers;
-            sooner |= timers.wait(self.deadline, &mut self.ticket, sleeper);
+            if let Listed::Now { first } = timers.wait(self.deadline, &mut self.ticket, sleeper) {
+                self.listed = true;
+                sooner |= first;
+            }
             Poll::Pending
         });
         if sooner {
@@ -105,6 +146,20 @@ impl Timer {
             wake.now();
         }
         polled
+    }
+
+    fn has_come(&self) -> bool {
+        if self.at_once {
+            return true;
+        }
+        if (self.link.clock)() < self.deadline {
+            return false;
+        }
+        let was_called = self.listed
+            && self
+                .ticket
+                .is_some_and(|ticket| !self.link.timers.holds(self.deadline, ticket));
+        was_called || self.has_stopped()
     }
 
     /// Whether nobody watches the clock any more.

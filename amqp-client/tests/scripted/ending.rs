@@ -186,7 +186,7 @@ async fn silent_peer_is_sent_heartbeats_and_then_given_up() {
         peer.expect("0 heartbeat").await;
     }
     match soon(connection.closed()).await {
-        ConnectionError::HeartbeatTimeout(silence) => assert_eq!(silence, Duration::from_secs(2)),
+        ConnectionError::HeartbeatTimeout(silence) => assert!(silence >= Duration::from_secs(2)),
         other => panic!("{other:?}"),
     }
     peer.expect_end().await;

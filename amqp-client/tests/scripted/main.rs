@@ -19,6 +19,7 @@ mod no_wait;
 mod opening;
 mod outcomes;
 mod peer;
+mod suspended;
 #[cfg(feature = "rustls")]
 mod tls;
 #[path = "../../src/proto/tests/wire.rs"]

@@ -96,6 +96,11 @@ impl<K: Copy + Ord, T> Waiters<K, T> {
         Some((key, ticket, &waiter.about))
     }
 
+    /// Whether a task waits in this place.
+    pub(crate) fn contains(&self, key: K, ticket: u64) -> bool {
+        self.waiting.contains_key(&(key, ticket))
+    }
+
     /// Takes a task off the list; its waker is to be dropped once the lock is released.
     #[must_use = "dropped once the lock is released"]
     pub(crate) fn remove(&mut self, key: K, ticket: u64) -> Option<Waker> {
