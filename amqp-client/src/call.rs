@@ -56,12 +56,15 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
     method: &M,
 ) -> Result<PendingReply, ChannelError> {
     let answer = Arc::new(Answer::default());
+    let now = (link.clock)();
     let slot = Slot {
         expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
         name: M::NAME,
         barrier: Barrier::Nothing,
-        deadline: after((link.clock)(), link.request_timeout),
+        deadline: after(now, link.request_timeout),
         overdue: false,
+        since: now,
+        end: None,
         effect: Effect::Nothing,
         answer: Arc::clone(&answer),
     };
@@ -98,12 +101,15 @@ pub(crate) fn slot_about<'m, M: TypedMethod<'m> + Request>(
     barrier: Barrier,
 ) -> (Slot, Arc<Answer>) {
     let answer = Arc::new(Answer::new(about));
+    let now = (shared.link.clock)();
     let slot = Slot {
         expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
         name: M::NAME,
         barrier,
-        deadline: after((shared.link.clock)(), shared.link.request_timeout),
+        deadline: after(now, shared.link.request_timeout),
         overdue: false,
+        since: now,
+        end: None,
         effect,
         answer: Arc::clone(&answer),
     };

@@ -45,6 +45,8 @@ pub(crate) struct Handle {
     pub(crate) link: Arc<Link>,
     pub(crate) opening: Arc<Opening>,
     close_timeout: std::time::Duration,
+    /// All that is left must be written by then.
+    write_timeout: Option<std::time::Duration>,
 }
 
 impl fmt::Debug for Connection {
@@ -80,6 +82,7 @@ impl Connection {
             link,
             opening,
             close_timeout,
+            write_timeout: options.write_timeout,
         };
         (
             core,
@@ -223,9 +226,12 @@ impl Connection {
     /// is awaited. Requests that wait for a reply, and are held back by one that is not answered, are
     /// not sent. May be called any number of times, from anywhere.
     ///
+    /// Waits as long as octets leave: see [`close_timeout`](ConnectionOptions::close_timeout).
+    ///
     /// # Errors
     ///
-    /// Why the connection ended, if not because it was closed.
+    /// Why the connection ended, if not because it was closed. [`ConnectionError::CloseTimeout`] says
+    /// how much of what was accepted has not been written.
     ///
     /// # Cancel safety
     ///
@@ -261,12 +267,15 @@ impl Connection {
 impl Handle {
     /// Queues `connection.close`, unless that has been done or the connection has ended.
     fn begin_close(&self, reply_code: ReplyCode, reply_text: &str) {
+        let now = (self.link.clock)();
         let slot = Slot {
             expects: &[<connection::CloseOk as amqp_spec::wire::TypedMethod<'_>>::ID],
             name: "connection.close",
             barrier: Barrier::Nothing,
-            deadline: after((self.link.clock)(), self.close_timeout),
+            deadline: after(now, self.close_timeout),
             overdue: false,
+            since: now,
+            end: None,
             effect: Effect::Nothing,
             answer: Arc::new(Answer::default()),
         };
@@ -275,7 +284,8 @@ impl Handle {
             reply_text: beginning(reply_text),
             ..connection::Close::default()
         };
-        let result = self.link.outbox().close_connection(&method, slot);
+        let by = self.write_timeout.map(|timeout| after(now, timeout));
+        let result = self.link.outbox().close_connection(&method, slot, by);
         match result {
             Ok(wake) => wake.now(),
             // It is closing or has ended: there is nothing left to do.

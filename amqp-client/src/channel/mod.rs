@@ -97,7 +97,8 @@ impl Channel {
             });
         }
         let answer = Arc::new(Answer::default());
-        let deadline = after((link.clock)(), link.request_timeout);
+        let now = (link.clock)();
+        let deadline = after(now, link.request_timeout);
         let mut made = None;
         let opened = link.outbox().open_channel(channel_max, number, |at| {
             let shared = Arc::new(ChannelShared::new(at, Arc::clone(link)));
@@ -108,6 +109,8 @@ impl Channel {
                 barrier: Barrier::Nothing,
                 deadline,
                 overdue: false,
+                since: now,
+                end: None,
                 effect: Effect::OpenChannel(shared),
                 answer: Arc::clone(&answer),
             }

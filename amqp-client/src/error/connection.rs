@@ -37,9 +37,14 @@ pub enum ConnectionError {
     Io(Arc<io::Error>),
     /// The broker ended the stream without a word.
     EndOfStream,
-    /// The program closed it, and the broker did not answer in time. What was accepted before may
-    /// not all have been written.
-    CloseTimeout,
+    /// The program closed it, and the rest was not written in time, or the broker did not answer in
+    /// time.
+    CloseTimeout {
+        /// Bytes of what was accepted before and not written; 0 if the broker did not answer.
+        unwritten_bytes: usize,
+        /// Messages of which not all was written.
+        unwritten_messages: u64,
+    },
     /// The broker had blocked the connection for longer than
     /// [`blocked_connection_timeout`](crate::ConnectionOptions::blocked_connection_timeout).
     /// Publishes that are not confirmed may be routed once the alarm is over: RabbitMQ reads what it
@@ -67,7 +72,7 @@ impl ConnectionError {
     #[must_use]
     pub fn initiator(&self) -> Initiator {
         match self {
-            Self::Closed | Self::CloseTimeout | Self::DriverGone => Initiator::Application,
+            Self::Closed | Self::CloseTimeout { .. } | Self::DriverGone => Initiator::Application,
             Self::Protocol(_)
             | Self::HeartbeatTimeout(_)
             | Self::WriteTimeout(_)
@@ -101,7 +106,17 @@ impl fmt::Display for ConnectionError {
             }
             Self::Io(error) => write!(f, "connection lost: {error}"),
             Self::EndOfStream => f.write_str("connection lost: the broker ended the stream"),
-            Self::CloseTimeout => f.write_str("no answer to connection.close in time"),
+            Self::CloseTimeout {
+                unwritten_bytes: 0, ..
+            } => f.write_str("no answer to connection.close in time"),
+            Self::CloseTimeout {
+                unwritten_bytes,
+                unwritten_messages,
+            } => write!(
+                f,
+                "connection closed before everything was written: {unwritten_bytes} bytes, \
+                 {unwritten_messages} messages were left"
+            ),
             Self::BlockedTimeout { reason, after } => write!(
                 f,
                 "connection given up: blocked by the broker for {} s: {reason}",

@@ -80,7 +80,9 @@ impl ConnectionError {
             Self::ClosedByBroker(close) => close.is_retryable(),
             Self::HeartbeatTimeout(_) | Self::Io(_) | Self::EndOfStream => true,
             Self::BlockedTimeout { .. } | Self::WriteTimeout(_) => true,
-            Self::Closed | Self::Protocol(_) | Self::CloseTimeout | Self::DriverGone => false,
+            Self::Closed | Self::Protocol(_) | Self::CloseTimeout { .. } | Self::DriverGone => {
+                false
+            }
         }
     }
 }
@@ -221,7 +223,13 @@ mod tests {
                 true,
             ),
             (ConnectionError::EndOfStream, true),
-            (ConnectionError::CloseTimeout, false),
+            (
+                ConnectionError::CloseTimeout {
+                    unwritten_bytes: 0,
+                    unwritten_messages: 0,
+                },
+                false,
+            ),
             (ConnectionError::DriverGone, false),
         ];
         for (error, expected) in table {

@@ -90,8 +90,12 @@
 //! # The end
 //!
 //! [`Connection::close`] writes what was accepted before, says good-bye, and waits for the answer. It
-//! may be called at any time, any number of times, and takes no longer than
-//! [`close_timeout`](crate::ConnectionOptions::close_timeout).
+//! may be called at any time, any number of times. It gives up when
+//! [`close_timeout`](crate::ConnectionOptions::close_timeout) (5 s) has passed since the last octets
+//! left, or the answer takes longer, and after
+//! [`write_timeout`](crate::ConnectionOptions::write_timeout) (120 s) if not all is written by then;
+//! [`ConnectionError::CloseTimeout`](crate::ConnectionError::CloseTimeout) says how much was left. A broker that has raised an alarm
+//! reads nothing, so that closing ends with that error then.
 //!
 //! [`Connection::closed`] waits for the end, whatever its cause, and tells it. All that are waiting for
 //! something on the connection hear the same cause.
@@ -106,7 +110,7 @@
 //! ```
 //!
 //! A connection without any handles left (no connection, channel, publisher, consumer or delivery)
-//! closes itself in the background. That needs the runtime, so that at the end of `main` an explicit
+//! closes itself in the background, within the same limits. That needs the runtime, so that at the end of `main` an explicit
 //! `close` is what makes sure that the last messages are written.
 //!
 //! # Several hosts

@@ -72,15 +72,18 @@ impl ConnectionOptions {
         self
     }
 
-    /// How long a request may wait for its reply. One that is still held back then is not sent.
-    /// Default: 30 s.
+    /// How long a request may wait for its reply. One that is still held back then is not sent. While
+    /// what was queued before it is leaving, its time stands still: a message that takes a minute to be
+    /// written costs no request its reply. Default: 30 s.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
     }
 
-    /// How long `close` waits for the broker. Default: 5 s.
+    /// How long `close` waits for the broker. While what was accepted before is leaving, its time begins
+    /// anew with each write; [`write_timeout`](Self::write_timeout) bounds that. An alarm at the broker
+    /// stops neither. Default: 5 s.
     #[must_use]
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.close_timeout = timeout;
@@ -123,6 +126,9 @@ impl ConnectionOptions {
     /// sending heartbeats is not dead, but publishers would wait for it for ever. The time during
     /// which it has [blocked](crate::Connection::blocked) the connection does not count. `None` waits
     /// for as long as it takes. Default: 120 s.
+    ///
+    /// Also how long [`Connection::close`](crate::Connection::close) may take to write what was accepted
+    /// before, alarm or not: give more to a program that closes with hundreds of MiB before a slow line.
     #[must_use]
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.write_timeout = timeout.into();

@@ -134,6 +134,8 @@ pub struct Core {
     /// Called when no lock is held.
     pub(super) wakers: Vec<Waker>,
     pub(super) transmit: Transmit,
+    /// When octets were last written, heartbeats apart.
+    pub(super) progressed: Instant,
     /// The driver's waker, as registered with the outbox.
     pub(super) driver: Option<Waker>,
     /// Why nothing is to be read, as of the last look.
@@ -164,7 +166,7 @@ impl Core {
     ) -> (Self, Arc<Link>, Arc<Opening>) {
         // Before tuning, only the smallest frame may be sent.
         let frame_max = usize::try_from(constants::FRAME_MIN_SIZE).unwrap_or(usize::MAX);
-        let mut outbox = Outbox::new(frame_max, options.high_water);
+        let mut outbox = Outbox::new(frame_max, options.high_water, now);
         outbox.set_when_blocked(options.when_blocked);
         outbox.push_raw(&frame::PROTOCOL_HEADER);
         let mut link = Link::new(outbox, options.request_timeout, options.clock, trace);
@@ -199,6 +201,7 @@ impl Core {
             acks: super::inbound::AckRun::default(),
             wakers: Vec::new(),
             transmit: Transmit::default(),
+            progressed: now,
             driver: None,
             pause: None,
             pause_announced: false,
@@ -254,7 +257,8 @@ impl Core {
         }
         if self.transmit.is_empty() {
             let driver = self.driver.as_ref();
-            self.transmit.refill(&self.link, driver, &mut self.wakers);
+            self.transmit
+                .refill(&self.link, driver, self.now, &mut self.wakers);
             if self.pause == Some(Pause::Answers) {
                 self.pause = None;
             }
@@ -271,7 +275,13 @@ impl Core {
         self.unseen = true;
         self.heartbeat.on_write(now);
         self.link.tally.octets_sent.add(n);
-        self.transmit.advance(n);
+        let before = self.progressed;
+        if !self.transmit.is_heartbeat() {
+            self.progressed = now;
+        }
+        if self.transmit.advance(n) {
+            self.request_written(before);
+        }
         self.stall.on_write(!self.transmit.is_empty(), now);
     }
 
@@ -355,7 +365,8 @@ impl Core {
         let mut wakers = std::mem::take(&mut self.wakers);
         let mut close_overdue = false;
         let mut timed_out = Vec::new();
-        let overdue = self.link.outbox().expire(now, |id, slot| {
+        let progress = self.progress();
+        let overdue = self.link.outbox().expire(now, progress, |id, slot| {
             close_overdue |= id == 0 && slot.is_farewell();
             timed_out.push((id, slot.name));
             slot.answer
@@ -368,7 +379,7 @@ impl Core {
         }
         self.dispose_of(overdue);
         if close_overdue {
-            self.lost(ConnectionError::CloseTimeout);
+            self.close_timed_out();
         }
         self.wake_all();
     }

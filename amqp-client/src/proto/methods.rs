@@ -75,7 +75,7 @@ impl Core {
                 if matches!(method, Method::ConnectionUpdateSecretOk(_)) {
                     self.wipe();
                 }
-                let slot = self.link.outbox().take_request(0, method.id());
+                let slot = self.link.outbox().take_request(0, method.id(), self.now);
                 let slot = slot.ok_or_else(|| Violation::UnexpectedMethod {
                     method: method.name(),
                     channel: 0,
@@ -107,7 +107,11 @@ impl Core {
     }
 
     fn close_ok(&mut self) -> Result<(), Violation> {
-        let Some(slot) = self.link.outbox().take_request(0, connection::CloseOk::ID) else {
+        let Some(slot) = self
+            .link
+            .outbox()
+            .take_request(0, connection::CloseOk::ID, self.now)
+        else {
             return Err(Violation::UnexpectedMethod {
                 method: connection::CloseOk::NAME,
                 channel: 0,
@@ -174,7 +178,7 @@ impl Core {
         {
             return Err(Violation::UnexpectedContent { channel: id });
         }
-        let Some(mut slot) = self.link.outbox().take_request(id, method.id()) else {
+        let Some(mut slot) = self.link.outbox().take_request(id, method.id(), self.now) else {
             let is_late =
                 method.id() == channel::CloseOk::ID && self.link.outbox().forgive_close_ok(id);
             return match self.in_channel(id)? {
@@ -530,6 +534,8 @@ impl Core {
             barrier,
             deadline: after(self.now, self.link.request_timeout),
             overdue: false,
+            since: self.now,
+            end: None,
             effect,
             answer: Arc::default(),
         };

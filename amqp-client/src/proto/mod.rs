@@ -21,6 +21,7 @@
 //! | `alarm` | what stands still: alarms, messages that stall |
 //! | `tally` | what is counted |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
+//! | `progress` | how far the writing is, and what a close leaves behind |
 //! | `unsent` | publishes that were never written |
 //! | `transmit`, `rope`, `read_buffer` | octets on their way out and in |
 
@@ -41,6 +42,7 @@ mod methods;
 pub(crate) mod opening;
 pub(crate) mod outbox;
 mod piecewise;
+mod progress;
 mod read_buffer;
 pub(crate) mod request;
 mod rope;

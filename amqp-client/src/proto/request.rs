@@ -56,6 +56,12 @@ pub(crate) struct Slot {
     pub(crate) deadline: Instant,
     /// It has passed.
     pub(crate) overdue: bool,
+    /// Since when its time may stand still: while it is behind octets that are leaving, the deadline
+    /// moves on by what has passed since.
+    pub(crate) since: Instant,
+    /// The position behind it among all octets that leave, until it is known to be written; `None`
+    /// before it has one.
+    pub(crate) end: Option<u64>,
     pub(crate) effect: Effect,
     pub(crate) answer: Arc<Answer>,
 }
@@ -84,6 +90,8 @@ impl Slot {
             barrier: self.barrier,
             deadline: self.deadline,
             overdue: self.overdue,
+            since: self.since,
+            end: self.end,
             effect: Effect::Nothing,
             answer: Arc::default(),
         }

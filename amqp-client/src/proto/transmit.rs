@@ -2,6 +2,9 @@
 
 use std::io::IoSlice;
 use std::task::Waker;
+use std::time::Instant;
+
+use amqp_spec::frame;
 
 use super::link::Link;
 use super::outbox::Lane;
@@ -18,6 +21,10 @@ pub struct Transmit {
     written: usize,
     /// The stream did not take all of it at once.
     in_pieces: bool,
+    /// Octets that have been written since the connection began.
+    position: u64,
+    /// Where the first request ends that is not known to be written.
+    next_request: u64,
     /// See [`is_alone`](Self::is_alone).
     alone: bool,
 }
@@ -57,13 +64,36 @@ impl Transmit {
         self.written = 0;
     }
 
-    pub(crate) fn advance(&mut self, n: usize) {
+    /// Whether it is nothing but a heartbeat: no other frame is as short.
+    pub(crate) fn is_heartbeat(&self) -> bool {
+        self.rope.len() == frame::HEARTBEAT.len()
+    }
+
+    /// Octets that are not written.
+    pub(crate) fn n_unwritten(&self) -> usize {
+        self.rope.len().saturating_sub(self.written)
+    }
+
+    /// Octets that have been written since the connection began.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// `n` octets have been written. True if the end of a request was among them.
+    pub(crate) fn advance(&mut self, n: usize) -> bool {
         self.written += n;
+        self.position += n as u64;
         if self.written >= self.rope.len() {
             self.clear();
         } else {
             self.in_pieces = true;
         }
+        self.position >= self.next_request
+    }
+
+    /// Where the first request ends that is not known to be written.
+    pub(crate) fn set_next_request(&mut self, end: u64) {
+        self.next_request = end;
     }
 
     /// Gives memory back that is not in use.
@@ -78,12 +108,19 @@ impl Transmit {
 
     /// Takes the next batch from the outbox. `wakers` are to be called afterwards, the driver among
     /// them if it is to look again.
-    pub(crate) fn refill(&mut self, link: &Link, driver: Option<&Waker>, wakers: &mut Vec<Waker>) {
+    pub(crate) fn refill(
+        &mut self,
+        link: &Link,
+        driver: Option<&Waker>,
+        now: Instant,
+        wakers: &mut Vec<Waker>,
+    ) {
         let mut outbox = link.outbox();
-        let lane = outbox.swap(&mut self.rope, wakers);
+        let lane = outbox.swap(&mut self.rope, now, wakers);
         // A large body has its turn behind every batch, so that neither waits for the other.
         let willing = !std::mem::take(&mut self.in_pieces);
         self.alone = outbox.take_large(&mut self.rope, willing);
+        self.next_request = outbox.next_unwritten();
         if matches!(lane, Lane::Again) && self.rope.is_empty() {
             // Publishers have been woken and will queue something: look again, later.
             drop(outbox);

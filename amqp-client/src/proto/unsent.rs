@@ -30,6 +30,11 @@ impl Unsent {
         self.0.entry(channel).or_insert(1);
     }
 
+    /// Those of all channels.
+    pub(crate) fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
     pub(crate) fn of(&self, channel: u16) -> u64 {
         self.0.get(&channel).copied().unwrap_or_default()
     }

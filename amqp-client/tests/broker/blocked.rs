@@ -141,7 +141,7 @@ fn s10_during_an_alarm_publishes_may_fail_closes_return_in_time_and_a_limit_ends
                         if &*reason == "low on memory"
                 ));
                 let closed = connection.close().await;
-                assert!(matches!(closed, Err(ConnectionError::CloseTimeout)));
+                assert!(matches!(closed, Err(ConnectionError::CloseTimeout { .. })));
             }
         }
         let cause = limited.closed().await;

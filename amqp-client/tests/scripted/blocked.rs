@@ -88,7 +88,7 @@ async fn s10_close_during_an_alarm_takes_no_longer_than_it_may() {
     assert!(matches!(events.next().await, Some(Event::Blocked { .. })));
     let begun = Instant::now();
     let closed = connection.close().await;
-    assert!(matches!(closed, Err(ConnectionError::CloseTimeout)));
+    assert!(matches!(closed, Err(ConnectionError::CloseTimeout { .. })));
     assert!(begun.elapsed() < Duration::from_secs(6));
     peer.expect("0 connection.close 200").await;
     peer.expect_end().await;

@@ -33,8 +33,8 @@ async fn channel_closed_by_the_broker_is_told_with_code_text_and_method() {
         "channel 1 closed by the broker: 404 NOT_FOUND - no queue 'nosuch' in vhost '/' \
          (answering queue.declare of queue 'nosuch')"
     );
-    // The connection lives on, and so does the id.
-    assert_eq!(peer.channel(&connection).await.id(), 1);
+    // The connection lives on; the id rests.
+    assert_eq!(peer.channel(&connection).await.id(), 2);
 }
 
 #[tokio::test]

@@ -151,12 +151,12 @@ async fn close_that_nobody_reads_takes_no_longer_than_it_may() {
         let message = amqp_client::Message::new(vec![0; 64 * 1024]);
         channel.basic_publish("", "q", &message).await.unwrap();
         let closed = soon(connection.close()).await;
-        assert!(matches!(closed, Err(ConnectionError::CloseTimeout)));
+        assert!(matches!(closed, Err(ConnectionError::CloseTimeout { .. })));
         channel
     };
     assert!(matches!(
         soon(connection.close()).await,
-        Err(ConnectionError::CloseTimeout)
+        Err(ConnectionError::CloseTimeout { .. })
     ));
     drop(channel);
 }

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::mem;
 
+use std::time::Instant;
+
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{channel, connection};
 
@@ -135,6 +137,7 @@ impl Outbox {
             return;
         };
         channel.in_large = false;
+        channel.parked_stood_still_until(self.now);
         if channel.state == OutState::Finishing {
             self.finish(id);
         } else {
@@ -171,7 +174,8 @@ impl Outbox {
     }
 
     /// Takes the request that waits longest on the channel, if the reply is one of its.
-    pub(crate) fn take_request(&mut self, id: u16, reply: MethodId) -> Option<Slot> {
+    pub(crate) fn take_request(&mut self, id: u16, reply: MethodId, now: Instant) -> Option<Slot> {
+        self.now = now;
         let channel = self.channels.get_mut(usize::from(id))?;
         if reply == channel::CloseOk::ID {
             // It ends whatever was not answered before it.

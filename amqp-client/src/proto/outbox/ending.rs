@@ -6,7 +6,7 @@ use crate::proto::unsent::Unsent;
 
 impl Outbox {
     /// Counts the publishes that are queued, or begun and not complete.
-    pub(super) fn count_unsent(&self, unsent: &mut Unsent) {
+    pub(crate) fn count_unsent(&self, unsent: &mut Unsent) {
         for frame in self.small.frames() {
             unsent.frame(&frame);
         }
@@ -42,6 +42,7 @@ impl Outbox {
             self.tail_ack = None;
             self.small
                 .retain(|frame| frame.channel != id || frame.kind == Kind::Other);
+            self.move_up();
         }
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
             return 0;

@@ -83,8 +83,14 @@ impl Outbox {
         let mut soonest = self.farewell.as_ref().map(|(_, slot)| slot.deadline);
         for slot in self.channels.iter_mut().flat_map(super::OutChannel::slots) {
             if !slot.is_farewell() {
-                let shifted = (slot.deadline + blocked_for).min(latest);
+                let stood_still = match slot.end {
+                    // It waits to be written, and the broker did not read.
+                    Some(_) => now.saturating_duration_since(slot.since),
+                    None => blocked_for,
+                };
+                let shifted = (slot.deadline + stood_still).min(latest);
                 slot.deadline = slot.deadline.max(shifted);
+                slot.since = slot.since.max(now);
             }
             soonest = Some(soonest.map_or(slot.deadline, |soonest| soonest.min(slot.deadline)));
         }

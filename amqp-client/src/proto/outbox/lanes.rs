@@ -1,7 +1,9 @@
 //! The adapter's side: what is to be written next, and who wakes whom.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::task::Waker;
+use std::time::Instant;
 
 use amqp_spec::{constants, frame};
 use bytes::Bytes;
@@ -38,7 +40,8 @@ impl Outbox {
     ///
     /// With nothing to send the adapter is woken at the next entry. `wakers` receives the publishers
     /// that may go on; call them once the lock is released.
-    pub(crate) fn swap(&mut self, spare: &mut Rope, wakers: &mut Vec<Waker>) -> Lane {
+    pub(crate) fn swap(&mut self, spare: &mut Rope, now: Instant, wakers: &mut Vec<Waker>) -> Lane {
+        self.now = now;
         if self.rests() {
             return Lane::Empty;
         }
@@ -51,6 +54,7 @@ impl Outbox {
         }
         let empty = self.small.is_empty();
         if !empty {
+            self.handed += self.small.len() as u64;
             mem::swap(&mut self.small, spare);
             self.answers.taken();
             self.tail_ack = None;
@@ -126,6 +130,7 @@ impl Outbox {
             let chunk = large.body.split_to(len);
             taken += len;
             self.aside -= len;
+            self.handed += (len + frame::OVERHEAD) as u64;
             append_body_frame(rope, large.channel, chunk);
             self.counts.frames += 1;
         }
@@ -162,6 +167,9 @@ impl Outbox {
     /// Gives memory back that is not in use.
     pub(crate) fn rest(&mut self) {
         self.small.rest();
+        if self.unwritten.is_empty() {
+            self.unwritten = VecDeque::new();
+        }
     }
 
     /// Nothing more will be written.

@@ -30,13 +30,6 @@ impl Outbox {
         }
     }
 
-    /// A request has been put into the small lane.
-    pub(super) fn await_reply(&mut self, id: u16, slot: Slot) {
-        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
-            channel.add_in_flight(slot);
-        }
-    }
-
     /// Moves what need not wait any longer from the channel's line into the lanes.
     pub(super) fn release(&mut self, id: u16) {
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
@@ -50,16 +43,21 @@ impl Outbox {
                     self.answers.released(channel, frames.len());
                     self.small.buf().extend_from_slice(&frames);
                 }
-                Parked::Request(frames, slot) => {
+                Parked::Request(frames, mut slot) => {
                     self.aside -= frames.len();
                     self.small.buf().extend_from_slice(&frames);
+                    slot.since = slot.since.max(self.now);
+                    let end = self.handed + self.small.len() as u64;
+                    slot.end = Some(end);
                     channel.add_in_flight(slot);
+                    self.unwritten.push_back((end, id));
                 }
                 Parked::Large { head, body } => {
                     self.aside -= head.len();
                     self.heads += head.len();
                     self.small.buf().extend_from_slice(&head);
                     channel.in_large = true;
+                    channel.parked_ran_until(self.now);
                     self.large.push_back(LargeBody {
                         channel: id,
                         body,

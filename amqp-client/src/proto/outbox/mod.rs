@@ -21,11 +21,13 @@ mod ending;
 mod gate;
 mod ids;
 mod lanes;
+mod leaving;
 mod line;
 mod overdue;
 mod sending;
 mod transaction;
 
+pub(crate) use self::leaving::Progress;
 pub(crate) use self::overdue::{GivenUp, Overdue};
 pub(crate) use self::sending::LARGE;
 
@@ -93,6 +95,12 @@ pub(crate) struct Outbox {
     heads: usize,
     /// Octets of `large` and of all that is parked.
     aside: usize,
+    /// Octets that the adapter has taken since the connection began.
+    handed: u64,
+    /// Requests that are not known to be written: the position behind each, and its channel; in order.
+    unwritten: VecDeque<(u64, u16)>,
+    /// The latest time that the core told.
+    now: Instant,
     /// Of all these, what the broker has made us say.
     answers: answers::Answers,
     /// By channel id; grows to the highest id in use.
@@ -125,6 +133,9 @@ pub(crate) struct Outbox {
     farewell: Option<(Vec<u8>, Slot)>,
     /// It is in the small lane: nothing of any channel may follow.
     said_farewell: bool,
+    farewell_len: usize,
+    /// When it has to be written at the latest.
+    close_by: Option<Instant>,
     /// Requests that it has passed, and that are never sent.
     passed: Vec<Slot>,
 }
@@ -360,7 +371,7 @@ pub(crate) enum Lane {
     Again,
 }
 impl Outbox {
-    pub(crate) fn new(frame_max: usize, high_water: usize) -> Self {
+    pub(crate) fn new(frame_max: usize, high_water: usize, now: Instant) -> Self {
         Self {
             small: Rope::default(),
             large: VecDeque::new(),
@@ -390,6 +401,11 @@ impl Outbox {
             closing: false,
             farewell: None,
             said_farewell: false,
+            farewell_len: 0,
+            close_by: None,
+            handed: 0,
+            unwritten: VecDeque::new(),
+            now,
             passed: Vec::new(),
         }
     }
@@ -537,6 +553,7 @@ impl Outbox {
         let mut slots: Vec<Slot> = ids.flat_map(|id| self.clear_channel(id)).collect();
         slots.extend(self.farewell.take().map(|(_, slot)| slot));
         slots.append(&mut self.passed);
+        self.unwritten.clear();
         self.large.clear();
         self.aside = 0;
         self.small.clear(0);

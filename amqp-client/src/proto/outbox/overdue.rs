@@ -14,7 +14,7 @@ use std::time::Instant;
 use amqp_spec::wire::TypedMethod as _;
 use amqp_spec::{basic, channel, confirm, tx};
 
-use super::{OutState, Outbox, Parked};
+use super::{OutState, Outbox, Parked, Progress};
 use crate::proto::request::{Barrier, Effect, Slot};
 use crate::proto::unsent::Unsent;
 
@@ -49,32 +49,27 @@ impl Earliest {
 impl Outbox {
     /// Visits every request whose time is up and has a caller that waits, and sets the next deadline.
     /// While the connection is blocked, only the time of its close runs.
-    pub(crate) fn expire(&mut self, now: Instant, mut expired: impl FnMut(u16, &Slot)) -> Overdue {
+    pub(crate) fn expire(
+        &mut self,
+        now: Instant,
+        progress: Progress,
+        mut expired: impl FnMut(u16, &Slot),
+    ) -> Overdue {
+        self.now = now;
         let mut overdue = Overdue::default();
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return overdue;
         }
         let mut next = Earliest::default();
-        let farewells = self.farewell.iter().map(|(_, slot)| slot);
-        let sent = self.channels.first().into_iter();
-        let sent = sent.flat_map(|channel| &channel.in_flight);
-        for slot in farewells.chain(sent.filter(|slot| slot.is_farewell())) {
-            if slot.answer.is_settled() {
-                continue;
-            }
-            if slot.deadline <= now {
-                expired(0, slot);
-            } else {
-                next.note(slot.deadline);
-            }
-        }
+        self.expire_farewell(now, progress, &mut next, &mut expired);
         if self.gate.blocked.is_none() {
             for id in self.ids() {
-                self.expire_sent(id, now, &mut next, &mut expired);
+                self.expire_sent(id, now, progress, &mut next, &mut expired);
                 // First, so that a close whose time is up as well is no failure.
                 overdue.given_up.extend(self.close_stuck(id));
-                self.expire_parked(id, now, &mut next, &mut expired, &mut overdue);
-                self.forget_crossed(id, now);
+                let parked = self.expire_parked(id, now, progress, &mut next, &mut expired);
+                overdue.dropped.extend(parked);
+                self.forget_crossed(id);
             }
         }
         self.deadline = next.0;
@@ -83,10 +78,42 @@ impl Outbox {
         overdue
     }
 
+    /// The close may wait as long as octets leave, but not for ever.
+    fn expire_farewell(
+        &self,
+        now: Instant,
+        progress: Progress,
+        next: &mut Earliest,
+        expired: &mut impl FnMut(u16, &Slot),
+    ) {
+        let waiting = self.farewell.iter().map(|(_, slot)| (slot, true));
+        let sent = self.channels.iter().take(1);
+        let sent = sent.flat_map(|channel| &channel.in_flight);
+        let sent = sent.filter(|slot| slot.is_farewell());
+        let sent = sent.map(|slot| (slot, slot.is_leaving(progress)));
+        for (slot, leaves) in waiting.chain(sent) {
+            if slot.answer.is_settled() {
+                continue;
+            }
+            let deadline = if leaves {
+                let deadline = slot.deadline_behind(progress);
+                self.close_by.map_or(deadline, |by| by.min(deadline))
+            } else {
+                slot.deadline
+            };
+            if deadline <= now {
+                expired(0, slot);
+            } else {
+                next.note(deadline);
+            }
+        }
+    }
+
     fn expire_sent(
         &mut self,
         id: u16,
         now: Instant,
+        progress: Progress,
         next: &mut Earliest,
         expired: &mut impl FnMut(u16, &Slot),
     ) {
@@ -100,9 +127,14 @@ impl Outbox {
             }
             // What others wait behind counts although its own caller has gone.
             let waits = slot.barrier != Barrier::Nothing || !slot.answer.is_settled();
-            if slot.deadline > now {
+            let deadline = if slot.is_leaving(progress) {
+                slot.deadline_behind(progress)
+            } else {
+                slot.deadline
+            };
+            if deadline > now {
                 if waits {
-                    next.note(slot.deadline);
+                    next.note(deadline);
                 }
                 continue;
             }
@@ -117,13 +149,14 @@ impl Outbox {
         &mut self,
         id: u16,
         now: Instant,
+        progress: Progress,
         next: &mut Earliest,
         expired: &mut impl FnMut(u16, &Slot),
-        overdue: &mut Overdue,
-    ) {
+    ) -> Vec<Slot> {
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
-            return;
+            return Vec::new();
         };
+        let leaving = channel.is_leaving(progress);
         let mut drops = false;
         for parked in &mut channel.parked {
             let Parked::Request(_, slot) = parked else {
@@ -132,8 +165,13 @@ impl Outbox {
             if slot.overdue || !slot.has_reply() {
                 continue;
             }
-            if slot.deadline > now {
-                next.note(slot.deadline);
+            let deadline = if leaving {
+                slot.deadline_behind(progress)
+            } else {
+                slot.deadline
+            };
+            if deadline > now {
+                next.note(deadline);
                 continue;
             }
             slot.overdue = true;
@@ -142,16 +180,17 @@ impl Outbox {
                 expired(id, slot);
             }
         }
-        if drops {
-            let is_dropped = |slot: &Slot| slot.overdue && !slot.keeps_its_place();
-            let (octets, mut dropped) = channel.take_parked_requests(is_dropped);
-            for slot in &mut dropped {
-                channel.resume_transaction(slot);
-            }
-            self.aside -= octets;
-            overdue.dropped.extend(dropped);
-            self.release(id);
+        if !drops {
+            return Vec::new();
         }
+        let is_dropped = |slot: &Slot| slot.overdue && !slot.keeps_its_place();
+        let (octets, mut dropped) = channel.take_parked_requests(is_dropped);
+        for slot in &mut dropped {
+            channel.resume_transaction(slot);
+        }
+        self.aside -= octets;
+        self.release(id);
+        dropped
     }
 
     /// Our close waits behind a request whose time is up: sends it if it may pass that, otherwise gives
@@ -186,13 +225,11 @@ impl Outbox {
     }
 
     /// The broker does not answer a close that its own has crossed: it is not waited for any longer.
-    fn forget_crossed(&mut self, id: u16, now: Instant) {
+    fn forget_crossed(&mut self, id: u16) {
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
             return;
         };
-        if channel.state == OutState::Crossed
-            && channel.in_flight.iter().all(|slot| slot.deadline <= now)
-        {
+        if channel.state == OutState::Crossed && channel.in_flight.iter().all(|slot| slot.overdue) {
             channel.in_flight.clear();
             channel.close_ok_owed = true;
             self.free_id(id);

@@ -1,6 +1,7 @@
 //! What callers send: messages, methods, requests, settlements. Each is queued whole or not at all.
 
 use std::cmp::Ordering;
+use std::time::Instant;
 
 use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::{MethodId, TypedMethod};
@@ -184,11 +185,11 @@ impl Outbox {
         at: At,
         method: &M,
         mut slot: Slot,
-    ) -> Result<Wake, (Refused, Slot)> {
+    ) -> Result<Wake, (Refused, Box<Slot>)> {
         let frame_max = self.frame_max;
         let channel = match self.channel(at) {
             Ok(channel) => channel,
-            Err(refused) => return Err((refused, slot)),
+            Err(refused) => return Err((refused, Box::new(slot))),
         };
         let closes = M::ID == channel::Close::ID;
         let direct =
@@ -206,7 +207,7 @@ impl Outbox {
             &mut parked
         };
         if let Err(error) = frame::encode_method(buf, at.channel, method, frame_max) {
-            return Err((error.into(), slot));
+            return Err((error.into(), Box::new(slot)));
         }
         self.counts.frames += 1;
         let sooner = self.deadline.is_none_or(|deadline| soonest < deadline);
@@ -364,13 +365,13 @@ impl Outbox {
         &mut self,
         method: &M,
         slot: Slot,
-    ) -> Result<Wake, (Refused, Slot)> {
+    ) -> Result<Wake, (Refused, Box<Slot>)> {
         if let Err(refused) = self.check_open() {
-            return Err((refused, slot));
+            return Err((refused, Box::new(slot)));
         }
         let frame_max = self.frame_max;
         if let Err(error) = frame::encode_method(self.small.buf(), 0, method, frame_max) {
-            return Err((error.into(), slot));
+            return Err((error.into(), Box::new(slot)));
         }
         self.deadline = Some(
             self.deadline
@@ -383,24 +384,26 @@ impl Outbox {
     }
 
     /// Queues `connection.close` behind everything accepted so far; nothing is accepted after it.
+    /// It has to be written `by` then, however well that goes on.
     pub(crate) fn close_connection(
         &mut self,
         method: &connection::Close<'_>,
         slot: Slot,
-    ) -> Result<Wake, (Refused, Slot)> {
+        by: Option<Instant>,
+    ) -> Result<Wake, (Refused, Box<Slot>)> {
         if let Err(refused) = self.check_open() {
-            return Err((refused, slot));
+            return Err((refused, Box::new(slot)));
         }
         let mut frames = Vec::new();
         if let Err(error) = frame::encode_method(&mut frames, 0, method, self.frame_max) {
-            return Err((error.into(), slot));
+            return Err((error.into(), Box::new(slot)));
         }
-        self.deadline = Some(
-            self.deadline
-                .map_or(slot.deadline, |soonest| soonest.min(slot.deadline)),
-        );
+        let soonest = self.deadline.into_iter().chain(by).min();
+        self.deadline = Some(soonest.map_or(slot.deadline, |soonest| soonest.min(slot.deadline)));
         self.counts.frames += 1;
         self.closing = true;
+        self.close_by = by;
+        self.farewell_len = frames.len();
         self.farewell = Some((frames, slot));
         Ok(self.wake_always())
     }

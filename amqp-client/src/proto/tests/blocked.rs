@@ -239,7 +239,7 @@ fn s10_close_takes_no_longer_than_it_may_while_blocked() {
     pair.advance(Duration::from_millis(1));
     assert!(matches!(
         closing.ready(),
-        Err(ConnectionError::CloseTimeout)
+        Err(ConnectionError::CloseTimeout { .. })
     ));
     assert!(purging.ready().is_err());
     assert!(matches!(waiting.ready(), Err(ChannelError::Connection(_))));

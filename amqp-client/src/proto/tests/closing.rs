@@ -163,7 +163,7 @@ fn broker_that_does_not_answer_a_close_is_left_after_a_while() {
     pair.advance(Duration::from_millis(1));
     assert!(matches!(
         closing.ready(),
-        Err(ConnectionError::CloseTimeout)
+        Err(ConnectionError::CloseTimeout { .. })
     ));
     assert!(pair.core.is_finished());
 }
@@ -178,7 +178,7 @@ fn close_that_cannot_even_be_written_is_left_after_a_while() {
     pair.advance(Duration::from_secs(5));
     assert!(matches!(
         closing.ready(),
-        Err(ConnectionError::CloseTimeout)
+        Err(ConnectionError::CloseTimeout { .. })
     ));
     assert!(pair.core.is_finished());
     assert_eq!(pair.sent(), [""; 0]);

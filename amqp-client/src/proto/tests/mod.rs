@@ -47,6 +47,7 @@ mod hostile;
 mod interleaving;
 mod large;
 mod late;
+mod leaving;
 mod login;
 mod numbers;
 mod order;

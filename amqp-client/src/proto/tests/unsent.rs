@@ -259,7 +259,7 @@ fn f8_close_that_takes_too_long_tells_what_was_not_sent() {
     pair.core.handle_timeout(deadline);
     assert!(matches!(
         closing.ready(),
-        Err(ConnectionError::CloseTimeout)
+        Err(ConnectionError::CloseTimeout { .. })
     ));
     assert_eq!(fates(confirmations), "un");
 }
