@@ -3,7 +3,7 @@
 //! The passes hand findings to [`Faults`] as byte ranges; [`Report`] is what the caller gets, with
 //! lines, columns and excerpts worked out. A report never refers back to the input, so it can
 //! outlive it. Hostile input cannot make it grow without bound: past [`MAX_FAULTS`] findings are
-//! counted, not kept.
+//! counted, not kept, and what quotes the input is cut to [`MAX_TEXT`].
 
 use std::error::Error;
 use std::fmt;
@@ -15,6 +15,13 @@ mod excerpt;
 /// How many faults a report spells out. Nobody reads more, and a megabyte of unknown elements must
 /// not become a gigabyte of report.
 const MAX_FAULTS: usize = 100;
+
+/// How many octets of what was found, and of what was expected, a report spells out. Words of the
+/// input are quoted there, which may have megabytes.
+const MAX_TEXT: usize = 1000;
+
+/// How many of them stand behind what was cut out.
+const TAIL: usize = 100;
 
 /// Everything that is wrong with the sources and overlays, ordered by file and place.
 ///
@@ -181,8 +188,8 @@ impl Faults {
         if self.findings.len() < MAX_FAULTS {
             self.findings.push(Finding {
                 span,
-                found,
-                expected,
+                found: brief(found),
+                expected: brief(expected),
                 note,
             });
         } else {
@@ -216,6 +223,20 @@ impl Faults {
     }
 }
 
+/// The text, without its middle if it is long.
+fn brief(text: String) -> String {
+    if text.len() <= MAX_TEXT {
+        return text;
+    }
+    let is_boundary = |at: &usize| text.is_char_boundary(*at);
+    let head = (0..=MAX_TEXT - TAIL).rev().find(is_boundary);
+    let tail = (text.len() - TAIL..=text.len()).find(is_boundary);
+    let head = text.get(..head.unwrap_or_default()).unwrap_or_default();
+    let tail = text.get(tail.unwrap_or_default()..).unwrap_or_default();
+    let n_cut = text.len() - head.len() - tail.len();
+    format!("{head} … {n_cut} octets … {tail}")
+}
+
 impl Finding {
     fn locate(self, inputs: &[Source<'_>]) -> Fault {
         let (name, text) = input(inputs, self.span);
@@ -241,4 +262,24 @@ fn input<'a>(inputs: &[Source<'a>], span: Span) -> (&'a str, &'a [u8]) {
     inputs
         .get(span.file())
         .map_or(("", &[]), |input| (input.name(), input.text()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_lose_their_middle_between_characters() {
+        let short = "ä".repeat(MAX_TEXT / 2);
+        assert_eq!(brief(short.clone()), short);
+        for shift in 0..4 {
+            let text = "x".repeat(shift) + &"€".repeat(1000);
+            let brief = brief(text);
+            assert!(brief.len() <= MAX_TEXT + 30);
+            assert!(
+                brief.contains("€ … 2") && brief.contains("octets … €"),
+                "{brief}"
+            );
+        }
+    }
 }

@@ -6,6 +6,21 @@ use super::{Span, Spanned};
 use crate::model::ConstantKind;
 use crate::report::Faults;
 
+/// The longest name, in octets. Whatever is generated for what is in a class or a method repeats its
+/// name; specifications stay below 30.
+const MAX_NAME: usize = 255;
+
+/// Checks that a name is of a bearable length.
+pub(super) fn name(name: Spanned<String>, faults: &mut Faults) -> Option<Spanned<String>> {
+    let len = name.value.len();
+    if len <= MAX_NAME {
+        return Some(name);
+    }
+    let expected = format!("at most {MAX_NAME}");
+    faults.push(name.span, format!("a name of {len} octets"), expected);
+    None
+}
+
 /// Reads an unsigned decimal number of at most `max`. `what` names it in a fault: "the index of a
 /// class".
 pub(super) fn integer<T>(

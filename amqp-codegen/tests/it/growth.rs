@@ -13,7 +13,7 @@ const PARTS: usize = 8;
 
 /// How many times the parts' cost the whole may cost: eight times it would be if work grew with the
 /// square of the length, once if it grows evenly, and the caches differ.
-const MOST: u64 = 3;
+const MOST: u64 = 4;
 
 /// How many measurements have to agree before a text counts as too expensive.
 const ATTEMPTS: usize = 5;

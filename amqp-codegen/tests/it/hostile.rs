@@ -185,6 +185,92 @@ fn as_many_of_everything_as_there_may_be() {
 }
 
 #[test]
+fn words_of_a_megabyte_are_told_in_brief() {
+    let long = "x".repeat(1 << 20);
+    let digits = "9".repeat(1 << 20);
+    let xml = |inside: String| format!("{HEAD}{inside}</amqp>");
+    let texts = [
+        xml(format!("<domain name=\"a\" type=\"{long}\"/>")),
+        xml(format!("<{long}/>")),
+        xml(format!("<domain {long}=\"a\"/>")),
+        xml(format!("<constant name=\"a\" value=\"{digits}\"/>")),
+        xml(format!(
+            "<constant name=\"a\" value=\"1\" class=\"{long}\"/>"
+        )),
+        xml(format!("<class name=\"{long}\" index=\"{long}\"/>")),
+        xml(format!("<constant name=\"{long}\" value=\"1\"/>").repeat(2)),
+        xml(format!("&{long};")),
+        format!("<{long}/>"),
+        format!("<!DOCTYPE {long}>"),
+        format!("<?xml version=\"1.0\" encoding=\"{long}\"?>{HEAD}</amqp>"),
+        format!("{{\"{long}\": 1}}"),
+        format!("{{\"major-version\": \"{long}\"}}"),
+        format!("{{\"major-version\": {digits}}}"),
+        format!("{{\"domains\": [[\"a\", \"{long}\"]]}}"),
+    ];
+    for text in texts {
+        let report = parse_text("long", text).unwrap_err();
+        let told = report.to_string().len();
+        let beginning: String = report.to_string().chars().take(200).collect();
+        assert!(told < 10_000, "{told} octets: {beginning}");
+    }
+    let overlays = [
+        format!("[[correct]]\n{long} = 1"),
+        format!("{long} = 1"),
+        format!("[field.\"{long}\"]\nx = \"y\""),
+        format!("[[correct]]\ntarget = \"{long}\"\nreason = \"y\""),
+    ];
+    for text in overlays {
+        let good = Input::new("good.xml", format!("{HEAD}</amqp>"));
+        let inputs = [good, Input::new("long.toml", text)];
+        let report = parse_inputs(&inputs, &ParseOptions::new()).unwrap_err();
+        let told = report.to_string().len();
+        let beginning: String = report.to_string().chars().take(200).collect();
+        assert!(told < 10_000, "{told} octets: {beginning}");
+    }
+}
+
+#[test]
+fn names_that_would_be_repeated_for_all_that_is_in_a_class_are_short() {
+    let class = |name: &str, n_methods: usize| {
+        let methods: String = (0..n_methods)
+            .map(|n| {
+                let chassis = "<chassis name=\"server\" implement=\"MUST\"/>";
+                format!("<method name=\"m{n}\" index=\"{n}\">{chassis}</method>")
+            })
+            .collect();
+        format!("{HEAD}<class name=\"{name}\" index=\"1\">{methods}</class></amqp>")
+    };
+    let longest = "x".repeat(255);
+    parse_text("name.xml", class(&longest, 1)).unwrap();
+    refused_as(
+        "name.xml",
+        class(&(longest + "x"), 1),
+        "a name of 256 octets",
+    );
+    // Half of the text is the name; it was copied for each method.
+    refused_evenly("name.xml", 4_000, |n_methods| {
+        class(&"x".repeat(n_methods * 60), n_methods)
+    });
+    let long = "x".repeat(300);
+    for json in [
+        format!("{{\"extension\": {{}}, \"domains\": [[\"{long}\", \"bit\"]]}}"),
+        format!("{{\"extension\": {{}}, \"constants\": [{{\"name\": \"{long}\", \"value\": 1}}]}}"),
+    ] {
+        let inputs = [
+            Input::new("a.xml", class("a", 1)),
+            Input::new("b.json", json),
+        ];
+        let report = parse_inputs(&inputs, &ParseOptions::new()).unwrap_err();
+        assert_eq!(
+            report.faults()[0].found(),
+            "a name of 300 octets",
+            "{report}"
+        );
+    }
+}
+
+#[test]
 fn every_fault_is_counted_but_not_every_one_is_shown() {
     let wrong = "<class name=\"queue\" index=\"x\"/>\n".repeat(5_000);
     let report = refused("xml", format!("{HEAD}\n{wrong}</amqp>"));

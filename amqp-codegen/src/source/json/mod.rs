@@ -94,7 +94,7 @@ fn domain(node: Node<'_>, faults: &mut Faults) -> Option<Domain> {
     let type_word = type_word.string("the type of a domain", faults);
     let name = name.string("the name of a domain", faults)?;
     Some(Domain {
-        name,
+        name: value::name(name, faults)?,
         type_word,
         asserts: Vec::new(),
     })

@@ -234,7 +234,8 @@ impl<'a> Object<'a> {
     /// The string under `name`, which must be there.
     pub(super) fn name(&self, faults: &mut Faults) -> Option<Spanned<String>> {
         self.required("name", faults);
-        self.get("name")?.string("a name", faults)
+        let name = self.get("name")?.string("a name", faults)?;
+        value::name(name, faults)
     }
 
     /// A number, if there is one.

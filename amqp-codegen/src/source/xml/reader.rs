@@ -100,7 +100,8 @@ impl<'e, 'f> Reader<'e, 'f> {
 
     /// The attribute `name`.
     pub(super) fn name(&mut self) -> Option<Spanned<String>> {
-        self.required_word("name")
+        let name = self.required_word("name")?;
+        value::name(name, self.faults)
     }
 
     /// A number, if there is one.
