@@ -188,6 +188,9 @@ impl Replies {
                 true => self.turns.alone().await,
                 false => self.turns.among().await,
             };
+            if let Some(cause) = self.both_ended() {
+                return Ok(self.give_up(cause));
+            }
             let publisher = match self.channels.live().await {
                 Ok(publisher) => publisher,
                 Err(cause @ (ChannelError::Closed | ChannelError::Connection(_))) => {
@@ -246,9 +249,18 @@ impl Replies {
         Settle::Requeue
     }
 
+    /// Why the replies' channel ended, if the requests' has as well: none can be settled, and all of
+    /// them come again, so that no other channel is opened for their replies.
+    fn both_ended(&self) -> Option<ChannelError> {
+        self.replies_end().filter(|_| self.requests_ended())
+    }
+
     fn has_ended(&self) -> bool {
-        let publisher = self.channels.current();
-        self.requests_ended() || publisher.channel().shared().ended().is_some()
+        self.requests_ended() || self.replies_end().is_some()
+    }
+
+    fn replies_end(&self) -> Option<ChannelError> {
+        self.channels.current().channel().shared().ended()
     }
 
     /// What is not settled by now comes again.

@@ -355,3 +355,30 @@ fn close_ok_for_no_close_is_a_violation() {
     assert_eq!(pair.end().initiator(), Initiator::Library);
     assert!(channel.ended().is_some());
 }
+
+#[test]
+fn successor_of_a_closed_channel_has_its_number_if_that_is_free() {
+    let (mut pair, channel) = Pair::with_channel();
+    assert!(matches!(
+        done(channel.successor()),
+        Err(ChannelError::NumberInUse { number: 1 })
+    ));
+    pair.feed(&wire::channel_close(1));
+    let old = channel.clone();
+    let mut opening = Task::start(async move { old.successor().await });
+    assert_eq!(pair.sent(), ["1 channel.close-ok", "1 channel.open"]);
+    pair.says(1, &channel::OpenOk {});
+    let next = opening.ready().unwrap();
+    assert_eq!(next.id(), 1);
+    assert!(channel.ended().is_some() && next.ended().is_none());
+    // Whoever is too late gets another number.
+    let old = channel.clone();
+    let mut opening = Task::start(async move { old.successor().await });
+    assert_eq!(pair.sent(), ["2 channel.open"]);
+    pair.says(2, &channel::OpenOk {});
+    assert_eq!(opening.ready().unwrap().id(), 2);
+    // The end of the old one does not end the new one.
+    drop(channel);
+    assert_eq!(pair.sent(), ["2 channel.close 200"]);
+    assert!(next.is_open());
+}

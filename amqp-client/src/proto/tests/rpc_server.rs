@@ -13,12 +13,12 @@ use crate::{
 };
 
 /// A server at work.
-struct Serving {
-    pair: Pair,
-    serving: Task<'static, Served>,
+pub(super) struct Serving {
+    pub(super) pair: Pair,
+    pub(super) serving: Task<'static, Served>,
     /// What the owner was told.
     told: Arc<Mutex<Vec<String>>>,
-    n_handled: Arc<AtomicUsize>,
+    pub(super) n_handled: Arc<AtomicUsize>,
 }
 
 fn request(delivery_tag: u64, reply_to: &str, body: &str) -> Vec<u8> {
@@ -35,7 +35,7 @@ fn request(delivery_tag: u64, reply_to: &str, body: &str) -> Vec<u8> {
     .concat()
 }
 
-async fn echo(request: Received) -> Result<Message, &'static str> {
+pub(super) async fn echo(request: Received) -> Result<Message, &'static str> {
     match request.body() {
         b"fail" => Err("cannot be handled"),
         b"panic" => panic!("on purpose"),
@@ -157,7 +157,7 @@ fn f30_direct_addresses_that_are_none_are_not_published_to() {
 impl Serving {
     /// A server of `echo`, whose requests come on channel 1 and whose replies go out on channel 2.
     #[track_caller]
-    fn new(options: impl FnOnce(RpcServer) -> RpcServer) -> Self {
+    pub(super) fn new(options: impl FnOnce(RpcServer) -> RpcServer) -> Self {
         let mut pair = Pair::open();
         let requests = pair.channel();
         let requests = pair.consumer(&requests, "c");
@@ -181,13 +181,13 @@ impl Serving {
     }
 
     #[track_caller]
-    fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         assert!(self.serving.run().is_pending());
     }
 
     /// What was published since the last look: where to.
     #[track_caller]
-    fn published(&mut self) -> Vec<String> {
+    pub(super) fn published(&mut self) -> Vec<String> {
         self.run();
         let sent = self.pair.sent();
         let published = sent
@@ -219,13 +219,13 @@ impl Serving {
         self.pair.says(2, &amqp_spec::confirm::SelectOk {});
     }
 
-    fn told(&self) -> Vec<String> {
+    pub(super) fn told(&self) -> Vec<String> {
         std::mem::take(&mut *self.told.lock().unwrap())
     }
 }
 
 /// What RabbitMQ says of a message that is too large.
-fn refusal() -> amqp_spec::channel::Close<'static> {
+pub(super) fn refusal() -> amqp_spec::channel::Close<'static> {
     amqp_spec::channel::Close {
         reply_code: 406,
         reply_text: wire::short("PRECONDITION_FAILED - message size is larger than configured"),
@@ -389,111 +389,4 @@ fn a_server_whose_replies_the_program_ends_stops_and_gives_requests_back() {
     };
     assert_eq!(served.handled.acked, 0);
     assert!(served.result().is_err());
-}
-
-/// A request that has been delivered before.
-fn redelivered(delivery_tag: u64, body: &str, count: Option<i64>) -> Vec<u8> {
-    let mut headers = amqp_spec::wire::FieldTable::new();
-    if let Some(count) = count {
-        headers.insert(wire::short("x-delivery-count"), count);
-    }
-    let properties = Properties::new()
-        .correlation_id(wire::short("id"))
-        .reply_to(wire::short("there"))
-        .headers(headers.as_ref());
-    let deliver = amqp_spec::basic::Deliver {
-        redelivered: true,
-        ..wire::deliver("c", delivery_tag)
-    };
-    [
-        wire::method(1, &deliver),
-        wire::header_with(1, body.len() as u64, properties.as_ref()),
-        wire::body(1, body.as_bytes(), wire::FRAME_MAX),
-    ]
-    .concat()
-}
-
-/// A request is under way when the connection ends.
-#[track_caller]
-fn lose_connection(body: &str, count: Option<i64>) {
-    let mut serving = Serving::new(|server| server);
-    serving.pair.feed(&redelivered(1, body, count));
-    assert_eq!(serving.published(), ["there"], "{body}");
-    serving.pair.eof();
-    let served = serving.serving.ready();
-    assert_eq!((served.handled.unsettled, served.replied), (1, 0));
-    assert!(served.result().is_err());
-}
-
-#[test]
-fn f30_a_request_under_way_at_two_ends_is_not_tried_a_third_time() {
-    let body = "under way at two ends";
-    lose_connection(body, None);
-    lose_connection(body, None);
-    let mut serving = Serving::new(|server| server.on_failure(Settle::Requeue));
-    serving.pair.feed(&redelivered(1, body, None));
-    serving.run();
-    assert_eq!(serving.pair.sent(), ["1 basic.reject 1"]);
-    assert_eq!(serving.n_handled.load(Ordering::Relaxed), 0);
-    let expected = "delivery 1 rejected: not tried again: 2 times its channel or connection ended \
-                    while its reply was under way";
-    assert_eq!(serving.told(), [expected]);
-    // And then it is forgotten.
-    serving.pair.feed(&redelivered(2, body, None));
-    assert_eq!(serving.published(), ["there"]);
-}
-
-#[test]
-fn a_request_whose_reply_is_confirmed_at_last_is_forgotten() {
-    let body = "confirmed at last";
-    lose_connection(body, None);
-    let mut serving = Serving::new(|server| server);
-    serving.pair.feed(&redelivered(1, body, None));
-    assert_eq!(serving.published(), ["there"]);
-    serving.pair.feed(&wire::ack(2, 1, false));
-    serving.run();
-    assert_eq!(serving.pair.sent(), ["1 basic.ack 1"]);
-    lose_connection(body, None);
-    lose_connection(body, None);
-}
-
-#[test]
-fn a_request_that_the_broker_has_not_returned_twice_is_another_one() {
-    let body = "not returned twice";
-    lose_connection(body, Some(1));
-    lose_connection(body, Some(2));
-    let mut serving = Serving::new(|server| server.concurrency(9));
-    serving.pair.feed(&redelivered(1, body, Some(1)));
-    assert_eq!(serving.published(), ["there"], "it is a twin");
-    serving.pair.feed(&redelivered(2, body, Some(3)));
-    serving.run();
-    assert_eq!(serving.pair.sent(), ["1 basic.reject 2"]);
-}
-
-#[test]
-fn requests_that_came_back_unhandled_are_answered_however_often() {
-    let mut serving = Serving::new(|server| server);
-    serving.pair.feed(&redelivered(1, "never begun", Some(17)));
-    assert_eq!(serving.published(), ["there"]);
-    serving.pair.feed(&wire::ack(2, 1, false));
-    serving.run();
-    assert_eq!(serving.pair.sent(), ["1 basic.ack 1"]);
-}
-
-#[test]
-fn a_reply_that_is_dropped_at_the_end_of_the_connection_was_under_way() {
-    let body = "dropped by the grace";
-    for _ in 0..2 {
-        let grace = std::time::Duration::from_secs(60);
-        let mut serving = Serving::new(|server| server.grace(grace));
-        serving.pair.feed(&redelivered(1, body, None));
-        assert_eq!(serving.published(), ["there"]);
-        serving.pair.eof();
-        let served = serving.serving.ready();
-        assert_eq!(served.replied, 0);
-    }
-    let mut serving = Serving::new(|server| server);
-    serving.pair.feed(&redelivered(1, body, None));
-    serving.run();
-    assert_eq!(serving.pair.sent(), ["1 basic.reject 1"]);
 }
