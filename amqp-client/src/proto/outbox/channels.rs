@@ -140,9 +140,13 @@ impl Outbox {
         channel.parked_stood_still_until(self.now);
         if channel.state == OutState::Finishing {
             self.finish(id);
-        } else {
-            self.release(id);
+            return;
         }
+        if channel.state == OutState::Closing && channel.is_stuck() {
+            // Our close is behind it, and may have to give the channel up.
+            self.deadline = Some(self.now);
+        }
+        self.release(id);
     }
 
     /// `channel.close-ok` has come: the id is free. Returns the requests that will have no reply.

@@ -200,7 +200,8 @@ impl Outbox {
         let close_is_parked = channel.state == OutState::Closing
             && !channel.in_flight.iter().any(Slot::is_close)
             && !channel.parked.is_empty();
-        if !close_is_parked || !channel.is_stuck() {
+        // What is behind a large body is looked at when that has left.
+        if !close_is_parked || !channel.is_stuck() || channel.in_large {
             return None;
         }
         // The others will never be sent. Messages between them may be, unless it is behind a commit.
@@ -211,8 +212,8 @@ impl Outbox {
         for slot in requests {
             channel.parked.push_back(Parked::Request(Vec::new(), slot));
         }
-        // Behind a large body it is sent when that has left.
-        if channel.in_flight.iter().any(Slot::is_close) || channel.waits_for_consume() {
+        let sends_more = channel.in_large || channel.waits_for_consume();
+        if sends_more || channel.in_flight.iter().any(Slot::is_close) {
             return None;
         }
         let mut unsent = Unsent::default();

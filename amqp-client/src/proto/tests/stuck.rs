@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amqp_spec::{channel, connection, tx};
 
-use super::order::publish;
+use super::order::{assert_contents_whole, publish};
 use super::pair::{Pair, quiet};
 use super::requests::answer_qos;
 use super::task::{Task, done};
@@ -176,6 +176,43 @@ fn s17_channel_is_given_up_with_the_cancel_that_its_close_waits_for() {
     closing.ready().unwrap();
     // Messages may follow a cancel.
     assert_eq!(pair.sent(), ["1 basic.publish b", "1 header 0"]);
+    drop(cancelling);
+    drop(consumer);
+    assert_given_up(&mut pair, &channel);
+}
+
+#[test]
+fn s17_channel_is_not_given_up_before_its_messages_have_left() {
+    let (mut pair, channel) = Pair::with_channel();
+    let consumer = pair.consumer(&channel, "tag");
+    let mut cancelling = Task::start(consumer.cancel());
+    assert_eq!(pair.sent(), ["1 basic.cancel tag"]);
+    pair.write_limit = 0;
+    publish(&channel, "large", 300_000);
+    publish(&channel, "behind", 200_000);
+    publish(&channel, "last", 0);
+    let mut closing = Task::start(channel.close());
+    for _ in 0..30 {
+        pair.write_limit = 1000;
+        while pair.write_once() {}
+        pair.advance(SECOND);
+    }
+    assert!(is_timeout(&cancelling.ready()));
+    closing.pending();
+    pair.write_limit = usize::MAX;
+    while pair.write_once() {}
+    // What was behind the large ones follows when the time has come to look.
+    pair.advance(Duration::ZERO);
+    while pair.write_once() {}
+    pair.advance(Duration::ZERO);
+    let octets = pair.take_written();
+    closing.ready().unwrap();
+    let (frames, rest) = wire::frames(&octets);
+    assert!(rest.is_empty());
+    let sent: Vec<_> = frames.iter().map(wire::describe).collect();
+    assert_contents_whole(&sent);
+    let publishes = sent.iter().filter(|line| line.contains("publish"));
+    assert_eq!(publishes.count(), 3);
     drop(cancelling);
     drop(consumer);
     assert_given_up(&mut pair, &channel);
