@@ -197,3 +197,32 @@ fn a_handler_may_use_its_own_channel_and_spawn() {
         };
     });
 }
+
+#[test]
+fn f29_handlers_that_run_finish_when_their_channel_ends_and_no_other_is_begun() {
+    run(async |site| {
+        let channel = site.channel().await;
+        declare(&channel, "q").await;
+        fill(&channel, "q", 100).await;
+        let (begun, go) = (Cell::new(0), Notify::new());
+        let handler = async |_: Received| {
+            begun.set(begun.get() + 1);
+            go.notified().await;
+        };
+        let consumer = channel.consume("q").await.unwrap();
+        let handling = consumer.handle(handler).concurrency(2);
+        let failing = async {
+            until("handlers", 2, async || begun.get()).await;
+            let missing = QueueDeclare::new("nosuch").passive();
+            assert!(channel.queue_declare(missing).await.is_err());
+            go.notify_waiters();
+        };
+        let (handled, ()) = tokio::join!(handling, failing);
+        assert_eq!((begun.get(), handled.handled, handled.unsettled), (2, 2, 2));
+        let Err(ConsumeError::Channel(error)) = handled.result() else {
+            panic!("the broker has closed the channel");
+        };
+        assert_eq!(error.broker_close().unwrap().reply_code.0, 404);
+        until_ready(&site.channel().await, "q", 100).await;
+    });
+}
