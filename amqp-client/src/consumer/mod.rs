@@ -18,7 +18,7 @@ use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use amqp_spec::basic;
@@ -313,10 +313,16 @@ pub(crate) async fn cancel(
     poll_fn(|context| match end.as_mut().poll(context) {
         Poll::Ready(End::Channel(error)) => Poll::Ready(Err(error)),
         Poll::Ready(_) => Poll::Ready(Ok(())),
-        Poll::Pending => timer.poll(context).map(|()| {
+        Poll::Pending => {
+            ready!(timer.poll(context));
+            // The first caller's time stands still while octets before its request are leaving.
+            while shared.link.outbox().is_cancelled_in_time(shared.at, queue) {
+                timer = Timer::new(&shared.link, shared.link.request_timeout);
+                ready!(timer.poll(context));
+            }
             let method = basic::Cancel::NAME;
-            Err(ChannelError::Timeout { method })
-        }),
+            Poll::Ready(Err(ChannelError::Timeout { method }))
+        }
     })
     .await
 }

@@ -80,7 +80,8 @@ impl Outbox {
         let blocked_for = now.saturating_duration_since(since);
         let latest = super::after(now, request_timeout);
         self.deadline = None;
-        let mut soonest = self.farewell.as_ref().map(|(_, slot)| slot.deadline);
+        let farewell = self.farewell.as_ref().map(|(_, slot)| slot.deadline);
+        let mut soonest = farewell.into_iter().chain(self.close_by).min();
         for slot in self.channels.iter_mut().flat_map(super::OutChannel::slots) {
             if !slot.is_farewell() {
                 let stood_still = match slot.end {

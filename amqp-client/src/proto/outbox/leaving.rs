@@ -12,10 +12,12 @@
 //! The core tells when one has been written, which costs nothing where there are none, and the rest is
 //! worked out when a deadline passes, which may be too early, never too late.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::{OutChannel, Outbox, Parked};
-use crate::proto::request::{Barrier, Slot};
+use super::{At, OutChannel, Outbox, Parked};
+use crate::proto::consumer::ConsumerQueue;
+use crate::proto::request::{Barrier, Effect, Slot};
 
 /// How far the writing is.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,20 @@ impl Outbox {
                 channel.wrote(progress, before);
             }
         }
+    }
+
+    /// Whether a `basic.cancel` of this consumer waits for its reply, and has time left.
+    pub(crate) fn is_cancelled_in_time(&self, at: At, queue: &Arc<ConsumerQueue>) -> bool {
+        let channel = self.channels.get(usize::from(at.channel));
+        let channel = channel.filter(|channel| channel.incarnation == at.incarnation);
+        channel.is_some_and(|channel| {
+            let parked = channel.parked.iter().filter_map(Parked::request);
+            let mut slots = channel.in_flight.iter().chain(parked);
+            slots.any(|slot| match &slot.effect {
+                Effect::Cancel(cancelled) => Arc::ptr_eq(cancelled, queue) && !slot.overdue,
+                _ => false,
+            })
+        })
     }
 
     /// Octets of our `connection.close` that are queued in the small lane, or taken and not written.
@@ -143,6 +159,13 @@ impl Slot {
 }
 
 impl Parked {
+    fn request(&self) -> Option<&Slot> {
+        match self {
+            Self::Request(_, slot) => Some(slot),
+            Self::Frames(_) | Self::Large { .. } => None,
+        }
+    }
+
     fn request_mut(&mut self) -> Option<&mut Slot> {
         match self {
             Self::Request(_, slot) => Some(slot),

@@ -82,6 +82,27 @@ fn request_does_not_time_out_while_what_stands_before_it_leaves() {
 }
 
 #[test]
+fn cancel_that_joins_another_waits_as_long_as_that() {
+    let (mut pair, channel) = open(&roomy());
+    let consumer = pair.consumer(&channel, "tag");
+    pair.write_limit = 0;
+    publish_for_long(&channel, MIB);
+    let mut first = Task::start(consumer.cancel());
+    let mut second = Task::start(consumer.cancel());
+    leave(&mut pair, MIB, 39);
+    first.pending();
+    second.pending();
+    leave(&mut pair, 10 * MIB, 1);
+    pair.advance(28 * SECOND);
+    first.pending();
+    second.pending();
+    pair.write_limit = usize::MAX;
+    pair.feed(&wire::cancel_ok(1, "tag"));
+    first.ready().unwrap();
+    second.ready().unwrap();
+}
+
+#[test]
 fn request_times_out_when_nothing_leaves() {
     let (mut pair, channel) = open(&roomy());
     pair.write_limit = 0;
@@ -285,7 +306,7 @@ fn s17_close_takes_no_longer_than_writing_may() {
 
 #[test]
 fn s17_alarm_stops_neither_limit_of_a_close() {
-    for (close_timeout, seconds) in [(5, 5), (600, 120)] {
+    for (close_timeout, seconds, ends) in [(5, 5, false), (600, 120, false), (600, 120, true)] {
         let options = roomy().close_timeout(close_timeout * SECOND);
         let (mut pair, channel) = open(&options);
         let reason = wire::short("low on memory");
@@ -293,7 +314,14 @@ fn s17_alarm_stops_neither_limit_of_a_close() {
         pair.write_limit = 0;
         pair.says(0, &connection::Blocked { reason });
         let mut closing = close(&pair.connection);
-        pair.advance(seconds * SECOND - Duration::from_millis(1));
+        pair.advance(SECOND);
+        if ends {
+            pair.says(0, &connection::Unblocked {});
+            // A broker that reads one octet is not stuck.
+            pair.write_limit = 1;
+            assert!(pair.write_once());
+        }
+        pair.advance((seconds - 1) * SECOND - Duration::from_millis(1));
         closing.pending();
         pair.advance(Duration::from_millis(1));
         let error = closing.ready().unwrap_err();
