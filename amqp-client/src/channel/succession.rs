@@ -6,12 +6,12 @@
 //!    └──ended otherwise──▶ for good   └────────the next who wants it─────┘
 //! ```
 //!
-//! A broker closes a channel for one bad message, and all who share the channel lose it. Here one
-//! channel is opened in its place, however many want it, and only if one does. There is no task that
-//! would do it: whoever waits polls it on, and when that one goes away the next one does. What is set
-//! up on the new channel (confirm mode, a consumer) is done before any of them gets it. A channel
-//! that dies young makes the next one wait, so that a program that provokes the broker in a loop
-//! opens no more than a channel in five seconds.
+//! A broker closes a channel for one bad message, and every caller on that channel loses it. Here one
+//! channel is opened in its place: only when a caller needs it, and once for all callers that wait.
+//! No task of its own does this. One of the waiting callers polls the attempt, and if that caller goes
+//! away, another one goes on with it. The new channel is set up (confirm mode, a consumer) before any
+//! caller gets it. After a channel that died young the next one is delayed, so that a program that
+//! provokes the broker in a loop opens at most one channel in five seconds.
 //!
 //! What belongs to a channel of before stays with it: its confirmations, its deliveries and its
 //! numbers are those of another use, and end with its end.
@@ -84,7 +84,7 @@ struct State<T> {
 
 enum Attempt<T> {
     None,
-    /// To be polled by whoever waits.
+    /// To be polled by one of those who wait.
     Idle(Opening<T>),
     /// One of them polls it; it may have called since.
     Polled {
@@ -149,7 +149,7 @@ impl<T: OnChannel + 'static> Succession<T> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, whoever else waits goes on; if there is no other, the attempt rests
+    /// If the future is dropped, the other callers go on with the attempt; if there are none, it rests
     /// until the next call.
     pub(crate) async fn live(self: &Arc<Self>) -> Result<T, ChannelError> {
         let mut joined = None;

@@ -265,7 +265,7 @@ where
             let Some(consumer) = &mut self.consumer else {
                 return;
             };
-            // The end is told by whoever watches for it.
+            // Nothing of it could be settled. `poll` tells the end.
             if self.ending.has_begun() {
                 return;
             }

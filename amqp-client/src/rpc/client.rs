@@ -53,7 +53,7 @@ const ATTEMPTS: usize = 4;
 /// let client = RpcClient::open(&connection).timeout(Duration::from_secs(5)).await?;
 /// match client.call("", "fib", Message::new("30")).await {
 ///     Ok(reply) => println!("fib(30) = {}", reply.text()?),
-///     Err(RpcError::Unroutable(_)) => println!("nobody has declared the queue"),
+///     Err(RpcError::Unroutable(_)) => println!("there is no such queue"),
 ///     Err(error) => return Err(error.into()),
 /// }
 /// # Ok(()) }

@@ -38,7 +38,7 @@ use crate::publisher::Publisher;
 /// not be opened.
 const ATTEMPTS: usize = 8;
 
-/// After so many ends with its reply under way a request is not tried again.
+/// A request whose reply was under way at this many ends is not tried again.
 const MOST_ENDS: u32 = 2;
 
 /// The replies of one run of a server.
@@ -107,7 +107,7 @@ impl Replies {
         self.unaddressed.load(Ordering::Relaxed)
     }
 
-    /// Handlers run in the task that asks, which asks again behind them: nobody has to be woken.
+    /// Handlers run in the task that asks, which asks again behind them: no waker has to be called.
     pub(super) fn poll_stop<S: Future>(
         &self,
         stop: &mut Option<Pin<Box<S>>>,

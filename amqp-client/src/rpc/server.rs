@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::replies::Replies;
 use crate::consumer::{ConsumeError, Consumer};
 use crate::delivery::Received;
+use crate::error::{ChannelError, ConnectionError};
 use crate::handler::{Handled, HandlerFailure, HandlingEnd, Report, Settle};
 use crate::message::Message;
 use crate::publisher::Publisher;
@@ -198,9 +199,12 @@ impl<S: Future> RpcServer<S> {
             handling = handling.grace(grace);
         }
         let mut handled = handling.await;
-        if let Some(cause) = replies.take_broken() {
-            handled.end = HandlingEnd::Failed(ConsumeError::Channel(cause));
-        }
+        handled.end = match replies.take_broken() {
+            None => handled.end,
+            // The program's own doing, though a reply was under way.
+            Some(ChannelError::Connection(ConnectionError::Closed)) => HandlingEnd::Cancelled,
+            Some(cause) => HandlingEnd::Failed(ConsumeError::Channel(cause)),
+        };
         Served {
             replied: replies.replied(),
             unaddressed: replies.unaddressed(),

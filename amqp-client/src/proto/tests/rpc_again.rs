@@ -162,3 +162,20 @@ fn a_bad_request_costs_a_server_with_one_channel_two_starts() {
     assert!(serving.run().is_pending());
     assert_eq!(pair.sent(), ["1 basic.ack 2"]);
 }
+
+#[test]
+fn a_connection_that_the_program_closes_is_no_failure_though_a_reply_is_under_way() {
+    let mut serving = Serving::new(|server| server);
+    serving
+        .pair
+        .feed(&redelivered(1, "under way at a close", None));
+    assert_eq!(serving.published(), ["there"]);
+    let connection = serving.pair.connection.clone();
+    let mut closing = Task::start(async move { connection.close().await });
+    serving.pair.sent();
+    serving.pair.says(0, &amqp_spec::connection::CloseOk {});
+    closing.ready().unwrap();
+    let served = serving.serving.ready();
+    assert_eq!((served.replied, served.handled.unsettled), (0, 1));
+    served.result().unwrap();
+}

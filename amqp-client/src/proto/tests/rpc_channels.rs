@@ -75,7 +75,7 @@ fn f30_a_bad_request_costs_the_calls_of_its_moment_and_none_that_come_later() {
     calling.lose_channel();
     assert_uncertain(&bad.ready());
     assert_uncertain(&other.ready());
-    // Nobody wants a channel: none is opened.
+    // No call wants a channel, so that none is opened.
     assert_eq!(calling.pair.sent(), [""; 0]);
     let mut call = calling.begin();
     calling.set_up(&mut [&mut call]);
@@ -117,7 +117,7 @@ fn a_caller_that_goes_away_leaves_the_opening_to_the_next() {
     second.pending();
     assert_eq!(calling.pair.sent(), ["1 confirm.select"]);
     drop(second);
-    // Nobody waits: it rests until one does.
+    // No call waits: the opening rests until one does.
     calling.pair.says(1, &confirm::SelectOk {});
     assert_eq!(calling.pair.sent(), [""; 0]);
     let mut third = calling.begin();

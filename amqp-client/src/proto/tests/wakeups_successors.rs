@@ -1,5 +1,5 @@
-//! As [`wakeups`](super::wakeups), for those who want the next channel in the place of one that the
-//! broker has closed: whoever polls the opening, and whoever goes away, none of the others sleeps on.
+//! As [`wakeups`](super::wakeups), for tasks that want the next channel in the place of one that the
+//! broker has closed: none sleeps on, whichever task polls the opening or goes away.
 
 use std::future::ready;
 use std::sync::Arc;
