@@ -21,7 +21,9 @@ pub enum WhenBlocked {
     #[default]
     Wait,
     /// Fails at once with [`ChannelError::Blocked`](crate::ChannelError::Blocked). So do publishes
-    /// that were waiting for room when the alarm came; what had been handed over is still sent.
+    /// that were waiting for room, or for answers to others
+    /// ([`Publisher::max_outstanding`](crate::Publisher::max_outstanding)), when the alarm came; what
+    /// had been handed over is still sent.
     Fail,
 }
 

@@ -168,8 +168,9 @@ impl Future for Room<'_> {
 impl Drop for Room<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let waker = self.shared.link.outbox().forget_waiter(ticket);
+            let (waker, wake) = self.shared.link.outbox().leave(ticket);
             drop(waker);
+            wake.now();
         }
     }
 }

@@ -308,6 +308,51 @@ impl<'a, H: Head> Publish<'a, H> {
     }
 }
 
+impl<H> Publish<'_, H> {
+    /// While we wait for others to be answered, room in the outbox is not kept for us. The ticket is,
+    /// and with it the place in line.
+    fn keep_no_room(&self) {
+        let (Some(ticket), Some(place)) = (self.ticket, self.place) else {
+            return;
+        };
+        let shared = self.channel.shared();
+        if shared.confirms().is_in_line(place) {
+            let (waker, wake) = shared.link.outbox().leave(ticket);
+            drop(waker);
+            wake.now();
+        }
+    }
+
+    /// Gives up what places in line there are. We may have been called, and others not, for the room
+    /// that we now leave.
+    fn leave(&mut self) {
+        let shared = self.channel.shared();
+        if let Some(ticket) = self.ticket.take() {
+            let (waker, wake) = shared.link.outbox().leave(ticket);
+            drop(waker);
+            wake.now();
+        }
+        if let Some(place) = self.place.take() {
+            let mut wakers = Vec::new();
+            let mut confirms = shared.confirms();
+            let waker = confirms.forget_room(place);
+            let mut outbox = shared.link.outbox();
+            let published = outbox.published_by(shared.at).unwrap_or(0);
+            let wake = if confirms.call_room(published, &mut wakers) {
+                outbox.note_called();
+                outbox.wake_always()
+            } else {
+                Wake::default()
+            };
+            drop(outbox);
+            drop(confirms);
+            drop(waker);
+            wait::wake_all(&mut wakers);
+            wake.now();
+        }
+    }
+}
+
 impl<H: Head> Publish<'_, H> {
     /// Queues the message, or gets in line.
     #[inline]
@@ -319,10 +364,15 @@ impl<H: Head> Publish<'_, H> {
         let size = self.body.as_slice().len();
         let mut outbox = shared.link.outbox();
         match outbox.admit(shared.at, size, &mut self.ticket, sleeper) {
-            Ok(true) => Poll::Ready(outbox.publish(shared.at, &self.head, &self.body)),
-            Ok(false) => Poll::Pending,
-            Err(refused) => Poll::Ready(Err(refused)),
+            Ok(true) => {}
+            Ok(false) => return Poll::Pending,
+            Err(refused) => return Poll::Ready(Err(refused)),
         }
+        let published = outbox.publish(shared.at, &self.head, &self.body);
+        if published.is_ok() {
+            outbox.enter(&mut self.ticket, sleeper);
+        }
+        Poll::Ready(published)
     }
 
     /// The same, if the message may come back or counts against a limit: then what the channel has
@@ -335,6 +385,9 @@ impl<H: Head> Publish<'_, H> {
         let mut outbox = shared.link.outbox();
         // The confirms stay locked until the message has its number, so that the limit holds.
         if let (Some(limit), Some(confirms)) = (self.limit, &mut confirms) {
+            if let Err(refused) = outbox.check_policy() {
+                return Poll::Ready(Err(refused));
+            }
             let published = outbox.published_by(shared.at).unwrap_or(0);
             if !confirms.admit(published, limit, &mut self.place, sleeper) {
                 return Poll::Pending;
@@ -351,9 +404,10 @@ impl<H: Head> Publish<'_, H> {
             outbox.expect_return(shared.at, fingerprint, resolved);
         }
         if published.is_err() {
-            // Others may have the room: dropping this calls them.
+            // Others may have the room: leaving calls them.
             return Poll::Ready(published);
         }
+        outbox.enter(&mut self.ticket, sleeper);
         if let (Some(place), Some(confirms)) = (self.place.take(), &mut confirms) {
             sleeper.discard(confirms.forget_room(place));
         }
@@ -372,8 +426,12 @@ impl<H: Head + Unpin> Future for Publish<'_, H> {
                 wake.now();
                 Poll::Ready(Ok(number))
             }
-            Poll::Ready(Err(refused)) => Poll::Ready(Err(this.channel.shared().explain(refused))),
+            Poll::Ready(Err(refused)) => {
+                this.leave();
+                Poll::Ready(Err(this.channel.shared().explain(refused)))
+            }
             Poll::Pending => {
+                this.keep_no_room();
                 // If reading has stopped because of slow consumers: what lets us go on has to be
                 // read.
                 this.channel.shared().link.resume();
@@ -385,21 +443,6 @@ impl<H: Head + Unpin> Future for Publish<'_, H> {
 
 impl<H> Drop for Publish<'_, H> {
     fn drop(&mut self) {
-        let shared = self.channel.shared();
-        if let Some(ticket) = self.ticket {
-            let waker = shared.link.outbox().forget_waiter(ticket);
-            drop(waker);
-        }
-        if let Some(place) = self.place {
-            // We may have been called, and others not, for the room that we now leave.
-            let mut wakers = Vec::new();
-            let mut confirms = shared.confirms();
-            let waker = confirms.forget_room(place);
-            let published = shared.link.outbox().published_by(shared.at);
-            confirms.call_room(published.unwrap_or(0), &mut wakers);
-            drop(confirms);
-            drop(waker);
-            wait::wake_all(&mut wakers);
-        }
+        self.leave();
     }
 }

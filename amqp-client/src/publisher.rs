@@ -80,8 +80,9 @@ impl Publisher {
 
     /// The same publisher, which waits before it sends while so many messages of the channel are not
     /// confirmed, plain publishes included; at least 1. All publishers of a channel share what is
-    /// outstanding; each keeps its own limit. Default: no limit, but for the room that there is for
-    /// what has not been written.
+    /// outstanding; each keeps its own limit. Those that wait go first, in the order in which they
+    /// came; one with a higher limit passes those with a lower one, and plain publishes pass all.
+    /// Default: no limit, but for the room that there is for what has not been written.
     #[must_use]
     pub fn max_outstanding(&self, limit: usize) -> Self {
         Self {

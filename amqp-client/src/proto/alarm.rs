@@ -15,6 +15,11 @@ impl Core {
     pub(super) fn blocked(&mut self, reason: &Arc<str>) {
         let known = Arc::clone(reason);
         let first = self.link.outbox().block(known, self.now, &mut self.wakers);
+        if self.link.outbox().check_policy().is_err() {
+            for channel in self.channels.iter().flatten() {
+                channel.shared.confirms().refuse_room(&mut self.wakers);
+            }
+        }
         self.link.trace.blocked(reason);
         let reason = Arc::clone(reason);
         self.emit(Source::Connection, &Event::Blocked { reason });

@@ -80,6 +80,9 @@ struct Extra {
     all: Waiters<u64>,
     /// Publishers that wait until fewer than a limit are unanswered.
     room: Waiters<(), u64>,
+    /// Of these, by ticket, those who have been called and have not come, and whether that was since
+    /// the last look at who does not come.
+    called: BTreeMap<u64, bool>,
 }
 
 impl Extra {
@@ -234,6 +237,7 @@ impl Confirms {
         if let Some(extra) = &mut self.extra {
             extra.all.call_all(wakers);
             extra.room.call_all(wakers);
+            extra.called.clear();
         }
         self.waiting = 0;
         for slot in &mut self.slots {
@@ -376,7 +380,12 @@ impl Confirms {
         published.saturating_sub(self.resolved + self.ahead)
     }
 
-    /// Whether one more may be published; if not, the waker is called when it may.
+    /// Whether one more may be published; if not, the task is called when it may. Who has a ticket has
+    /// to [`forget_room`](Self::forget_room).
+    ///
+    /// Who waits goes first: a place is kept for each that has been called, so that all who are still
+    /// in line, and all who come, find as many taken as they will find published. One with a higher
+    /// limit passes those with a lower one, who wait for something else.
     pub(crate) fn admit(
         &mut self,
         published: u64,
@@ -384,35 +393,93 @@ impl Confirms {
         ticket: &mut Option<u64>,
         sleeper: &mut Sleeper<'_>,
     ) -> bool {
+        let outstanding = self.outstanding(published);
         // Those who come too late are told so by the outbox.
-        if self.ended.is_some() || self.outstanding(published) < limit {
+        if self.ended.is_some() {
             return true;
         }
-        self.extra().room.wait_at((), limit, ticket, sleeper);
+        let Some(extra) = &mut self.extra else {
+            return outstanding < limit || self.wait_for_room(limit, ticket, sleeper);
+        };
+        // Plain publishes ask nobody, so that even the place of one that was called may be gone.
+        let is_called = ticket.is_some_and(|ticket| extra.called.contains_key(&ticket));
+        let taken = if is_called {
+            outstanding
+        } else {
+            outstanding + extra.called.len() as u64
+        };
+        taken < limit || self.wait_for_room(limit, ticket, sleeper)
+    }
+
+    fn wait_for_room(
+        &mut self,
+        limit: u64,
+        ticket: &mut Option<u64>,
+        sleeper: &mut Sleeper<'_>,
+    ) -> bool {
+        let extra = self.extra();
+        extra.room.wait_at((), limit, ticket, sleeper);
+        if let Some(ticket) = ticket {
+            extra.called.remove(ticket);
+        }
         false
+    }
+
+    /// Whether a publisher waits for others to be answered.
+    pub(crate) fn is_in_line(&self, ticket: u64) -> bool {
+        let extra = self.extra.as_ref();
+        extra.is_some_and(|extra| extra.room.contains((), ticket))
     }
 
     /// A publisher goes away, or has what it waited for.
     #[must_use = "dropped once the lock is released"]
     pub(crate) fn forget_room(&mut self, ticket: u64) -> Option<Waker> {
-        self.extra().room.remove((), ticket)
+        let extra = self.extra();
+        extra.called.remove(&ticket);
+        extra.room.remove((), ticket)
     }
 
-    /// Takes out as many publishers as there is room for, those who have waited longest first. One
-    /// that does not use it has to call this again.
-    pub(crate) fn call_room(&mut self, published: u64, wakers: &mut Vec<Waker>) {
-        let mut taken = self.outstanding(published);
+    /// Calls as many publishers as there is room for, those who have waited longest first. True if
+    /// some were called.
+    pub(crate) fn call_room(&mut self, published: u64, wakers: &mut Vec<Waker>) -> bool {
+        let outstanding = self.outstanding(published);
         let Some(extra) = &mut self.extra else {
-            return;
+            return false;
         };
+        if extra.room.is_empty() {
+            return false;
+        }
+        let called = &mut extra.called;
+        let before = called.len();
         extra.room.call_if(
-            |_, &limit| {
-                let fits = taken < limit;
-                taken += u64::from(fits);
+            |ticket, &limit| {
+                let fits = outstanding + (called.len() as u64) < limit;
+                if fits {
+                    called.insert(ticket, true);
+                }
                 fits
             },
             wakers,
         );
+        called.len() > before
+    }
+
+    /// Keeps no place any more for those who were called before the last time and have not come. True
+    /// if any have been called: others may have those places, and some may be kept still.
+    pub(crate) fn expire_called(&mut self) -> bool {
+        let Some(extra) = &mut self.extra else {
+            return false;
+        };
+        let any = !extra.called.is_empty();
+        extra.called.retain(|_, recent| std::mem::take(recent));
+        any
+    }
+
+    /// Publishing fails from here on: those who wait for room are to hear of it.
+    pub(crate) fn refuse_room(&mut self, wakers: &mut Vec<Waker>) {
+        if let Some(extra) = &mut self.extra {
+            extra.room.call_all(wakers);
+        }
     }
 
     /// How many slots and notable outcomes are kept.

@@ -116,6 +116,8 @@ pub struct Core {
     pub(super) stall: Stall,
     /// When to give up a connection that is blocked.
     pub(super) blocked_until: Option<Instant>,
+    /// When to look for publishers that were called and do not come.
+    unclaimed_until: Option<Instant>,
     /// When to look for messages that were fetched and have stalled; may be too early.
     pub(super) fetching_until: Option<Instant>,
     pub(super) input: ReadBuffer,
@@ -154,6 +156,10 @@ pub struct Core {
 /// `frame_max` for the methods and headers that it sends.
 const MAX_INBOUND_PAYLOAD: usize = 1024 * 1024;
 
+/// How long room is kept for a publisher that has been called, at least. Usually it comes at once; one
+/// whose future is not polled any more, and was not dropped, never does.
+const ROOM_IS_KEPT: Duration = Duration::from_millis(100);
+
 /// How long a peer that reads nothing more may keep us from ending. RabbitMQ waits as long for us.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -190,6 +196,7 @@ impl Core {
             stall: Stall::new(options.write_timeout),
             blocked_until: None,
             fetching_until: None,
+            unclaimed_until: None,
             input: ReadBuffer::new(),
             piecewise: None,
             bulk: false,
@@ -257,8 +264,12 @@ impl Core {
         }
         if self.transmit.is_empty() {
             let driver = self.driver.as_ref();
-            self.transmit
+            let unclaimed = self
+                .transmit
                 .refill(&self.link, driver, self.now, &mut self.wakers);
+            if unclaimed && self.unclaimed_until.is_none() {
+                self.unclaimed_until = Some(after(self.now, ROOM_IS_KEPT));
+            }
             if self.pause == Some(Pause::Answers) {
                 self.pause = None;
             }
@@ -309,6 +320,7 @@ impl Core {
             self.blocked_until,
             self.stall.deadline(),
             self.fetching_until,
+            self.unclaimed_until,
             self.link.timers.deadline(),
         ]
         .into_iter()
@@ -362,6 +374,7 @@ impl Core {
             return;
         }
         self.expire_fetching(now);
+        self.expire_called(now);
         let mut wakers = std::mem::take(&mut self.wakers);
         let mut close_overdue = false;
         let mut timed_out = Vec::new();
@@ -382,6 +395,26 @@ impl Core {
             self.close_timed_out();
         }
         self.wake_all();
+    }
+
+    /// Publishers that were called and do not come, though they have had time: what was kept for them
+    /// is open to others.
+    fn expire_called(&mut self, now: Instant) {
+        if self.unclaimed_until.is_none_or(|until| now < until) {
+            return;
+        }
+        self.unclaimed_until = None;
+        self.link.outbox().expire_called();
+        for channel in self.channels.iter().flatten() {
+            let shared = &channel.shared;
+            let mut confirms = shared.confirms();
+            if confirms.expire_called() {
+                let mut outbox = self.link.outbox();
+                let published = outbox.published(shared.at.channel);
+                confirms.call_room(published, &mut self.wakers);
+                outbox.note_called();
+            }
+        }
     }
 
     /// Nothing was written for a while: memory that was needed then is given back. What is still

@@ -411,7 +411,9 @@ impl Core {
             for (number, multiple, nack) in self.acks.answers.drain(..) {
                 confirms.settle(number, multiple, nack, published, &mut self.wakers);
             }
-            confirms.call_room(published, &mut self.wakers);
+            if confirms.call_room(published, &mut self.wakers) {
+                self.link.outbox().note_called();
+            }
             let (acked_now, nacked_now) = confirms.answered();
             self.link.tally.confirmed.add_u64(acked_now - acked);
             self.link.tally.nacked.add_u64(nacked_now - nacked);

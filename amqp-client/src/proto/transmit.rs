@@ -107,24 +107,26 @@ impl Transmit {
     }
 
     /// Takes the next batch from the outbox. `wakers` are to be called afterwards, the driver among
-    /// them if it is to look again.
+    /// them if it is to look again. True if publishers have been called that may not have come.
     pub(crate) fn refill(
         &mut self,
         link: &Link,
         driver: Option<&Waker>,
         now: Instant,
         wakers: &mut Vec<Waker>,
-    ) {
+    ) -> bool {
         let mut outbox = link.outbox();
         let lane = outbox.swap(&mut self.rope, now, wakers);
         // A large body has its turn behind every batch, so that neither waits for the other.
         let willing = !std::mem::take(&mut self.in_pieces);
         self.alone = outbox.take_large(&mut self.rope, willing);
         self.next_request = outbox.next_unwritten();
+        let unclaimed = outbox.has_unclaimed();
         if matches!(lane, Lane::Again) && self.rope.is_empty() {
             // Publishers have been woken and will queue something: look again, later.
             drop(outbox);
             wakers.extend(driver.cloned());
         }
+        unclaimed
     }
 }

@@ -13,7 +13,6 @@ use crate::error::{Provoker, method_name};
 use crate::proto::incoming::Fingerprint;
 use crate::proto::request::Slot;
 use crate::proto::tally::Held;
-use crate::proto::wait::Waiters;
 
 impl Outbox {
     /// Takes this channel id, or the one that has been unused the longest, and queues `channel.open` for it.
@@ -172,7 +171,7 @@ impl Outbox {
             }
         }
         if stopped {
-            self.set_mark();
+            self.set_gate();
         }
         slots
     }
@@ -292,7 +291,7 @@ impl Outbox {
         let mut held = Held {
             totals: self.counts,
             octets: self.queued(),
-            waiting: self.waiters.iter().map(Waiters::len).sum(),
+            waiting: self.lines.iter().map(|line| line.waiting.len()).sum(),
             requests: usize::from(self.farewell.is_some()),
             ..Held::default()
         };

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::{InLine, OutState, Outbox, Room, Wake};
+use super::room::{InLine, Room};
+use super::{OutState, Outbox, Wake};
 use crate::blocked::WhenBlocked;
 use crate::error::ConnectionError;
 use crate::proto::wait::{Sleeper, Waiters};
@@ -55,11 +56,11 @@ impl Outbox {
         let before = self.gate.blocked.take();
         let since = before.as_ref().map_or(now, |&(_, since)| since);
         self.gate.blocked = Some((reason, since));
-        self.set_mark();
+        self.set_gate();
         if self.gate.policy == WhenBlocked::Fail {
             // Those who wait for room are to hear of it; those of a stopped channel too.
-            for waiters in &mut self.waiters {
-                waiters.call_all(wakers);
+            for line in &mut self.lines {
+                line.waiting.call_all(wakers);
             }
         }
         before.is_none()
@@ -112,7 +113,7 @@ impl Outbox {
         if active {
             self.open_gate(wakers);
         } else {
-            self.set_mark();
+            self.set_gate();
         }
         changed
     }
@@ -129,14 +130,13 @@ impl Outbox {
     /// Whether anybody waits for what only reading brings: the end of an alarm, and also room, since
     /// a broker that cannot write to us may read nothing either.
     pub(crate) fn has_waiters(&self) -> bool {
-        !self.gate.waiters.is_empty() || self.waiters.iter().any(|waiters| !waiters.is_empty())
+        !self.gate.waiters.is_empty() || self.lines.iter().any(|line| !line.waiting.is_empty())
     }
 
     /// Those whom the gate does not hold back any more wait for room like everybody else; the
     /// adapter calls as many as there is room for.
     fn open_gate(&mut self, wakers: &mut Vec<Waker>) {
-        self.set_mark();
-        let mut gated = mem::take(self.waiters(Room::Gate));
+        let mut gated = mem::take(&mut self.line(Room::Gate).waiting);
         while let Some(waiting) = gated.take_first() {
             let InLine { channel, size } = *waiting.about();
             let room = if self.is_gated(channel) {
@@ -144,17 +144,18 @@ impl Outbox {
             } else {
                 self.room(channel, size)
             };
-            self.waiters(room).put(waiting);
+            self.line(room).waiting.put(waiting);
         }
+        self.set_gate();
         let Wake(driver) = self.wake_always();
         wakers.extend(driver);
     }
 
-    /// The mark is what the octets that wait are held against.
-    pub(super) fn set_mark(&mut self) {
-        let shut =
+    /// Whether the gate is shut for any channel.
+    pub(super) fn set_gate(&mut self) {
+        self.shut =
             self.gate.blocked.is_some() || self.channels.iter().any(|channel| channel.stopped);
-        self.mark = if shut { 0 } else { self.high_water };
+        self.set_marks();
     }
 
     /// The connection has ended.

@@ -8,14 +8,9 @@ use std::time::Instant;
 use amqp_spec::{constants, frame};
 use bytes::Bytes;
 
-use super::{Lane, Outbox, Room, Wake};
+use super::{Lane, Outbox, Wake};
 use crate::proto::request::Slot;
 use crate::proto::rope::Rope;
-use crate::proto::wait::Waiters;
-
-/// How many waiting publishers one swap wakes at most, however little each is going to queue: they
-/// are called one after the other by the task that writes.
-const WAKE_PER_SWAP: usize = 64;
 
 /// So much of a large body leaves in one turn while others send: half a frame of the usual size. They
 /// wait for one on its way out and for one before their answer is read, and the broker keeps up.
@@ -59,12 +54,11 @@ impl Outbox {
             self.answers.taken();
             self.tail_ack = None;
         }
-        let woken = wakers.len();
-        self.call_waiters(wakers);
+        let more = self.call_waiters(wakers);
         if !empty {
             self.idle = false;
             Lane::Small
-        } else if wakers.len() > woken || !self.large.is_empty() {
+        } else if more || !self.large.is_empty() {
             self.idle = false;
             Lane::Again
         } else {
@@ -77,24 +71,7 @@ impl Outbox {
     /// wakes the adapter, and it looks several times in each of its turns.
     #[inline]
     fn rests(&self) -> bool {
-        self.idle && self.small.is_empty() && self.waiters.iter().all(Waiters::is_empty)
-    }
-
-    /// Takes out as many of those who wait as there is room for what they are going to queue. None
-    /// while there is none: they would only get in line again, and again.
-    fn call_waiters(&mut self, wakers: &mut Vec<Waker>) {
-        for room in [Room::Small, Room::Aside] {
-            let mut free = self.high_water.saturating_sub(self.held(room));
-            for _ in 0..WAKE_PER_SWAP {
-                if free == 0 {
-                    break;
-                }
-                let Some((_, waiter)) = self.waiters(room).call_first(wakers) else {
-                    break;
-                };
-                free = free.saturating_sub(waiter.size);
-            }
-        }
+        self.idle && self.small.is_empty() && self.lines.iter().all(|line| line.waiting.is_empty())
     }
 
     /// Appends the next frames of the large body whose turn it is: few, for others that have something
@@ -219,7 +196,11 @@ impl Outbox {
         note("large bodies", self.large.len());
         note(
             "publishers that wait",
-            self.waiters.iter().map(Waiters::len).sum(),
+            self.lines.iter().map(|line| line.waiting.len()).sum(),
+        );
+        note(
+            "lines with publishers that were called",
+            self.lines.iter().filter(|line| line.has_called()).count(),
         );
         note("connection.close", usize::from(self.farewell.is_some()));
         for (id, channel) in self.channels.iter().enumerate() {

@@ -24,6 +24,7 @@ mod lanes;
 mod leaving;
 mod line;
 mod overdue;
+mod room;
 mod sending;
 mod transaction;
 
@@ -44,8 +45,7 @@ use super::request::{Barrier, Slot, after};
 use super::rope::Rope;
 use super::tally::Queued;
 use super::unsent::Unsent;
-use super::wait::{self, Sleeper, Waiters};
-use crate::blocked::WhenBlocked;
+use super::wait;
 use crate::error::ConnectionError;
 
 /// Why a publish or a settlement did not enter the outbox.
@@ -109,16 +109,22 @@ pub(crate) struct Outbox {
     /// The negotiated limits of the connection, as far as sending goes.
     frame_max: usize,
     high_water: usize,
-    /// What the octets that wait are held against: `high_water`, or zero while the gate is shut for
-    /// anybody.
+    /// What the octets in the small lane are held against: `high_water` less what is kept for those
+    /// who have been called, or zero while the gate is shut for any channel or there is a line.
     mark: usize,
+    /// The same for those aside.
+    mark_aside: usize,
     gate: gate::Gate,
+    /// The gate is shut for at least one channel.
+    shut: bool,
     /// The adapter's waker; it is asleep only if `idle`.
     driver: Option<Waker>,
     idle: bool,
     /// Publishers that wait, by ticket: above the high-water mark those for the small lane, and those
     /// for what is aside, so that neither has to wait for the other; then those at the gate.
-    waiters: [Waiters<(), InLine>; 3],
+    lines: [room::Line; 3],
+    /// Publishers have been called that may not have come.
+    unclaimed: bool,
     last_ticket: u64,
     /// The last 21 octets of `buf` are an ack that a following one may be merged with.
     tail_ack: Option<TailAck>,
@@ -142,25 +148,6 @@ pub(crate) struct Outbox {
 
 /// How many requests without a reply are remembered per channel.
 const MOST_UNANSWERED: usize = 16;
-
-/// What a message waits in, and publishers wait for.
-#[derive(Clone, Copy, Debug)]
-enum Room {
-    /// The small lane.
-    Small,
-    /// The large lane and what is parked.
-    Aside,
-    /// None: the broker takes no messages.
-    Gate,
-}
-
-/// A publisher that waits for room.
-#[derive(Debug)]
-struct InLine {
-    channel: u16,
-    /// Octets of the body that it is going to publish.
-    size: usize,
-}
 
 #[derive(Clone, Copy, Debug)]
 struct TailAck {
@@ -367,7 +354,8 @@ pub(crate) enum Lane {
     Empty,
     /// The spare now holds what was queued.
     Small,
-    /// Nothing is queued, yet publishers that wait have just been woken: ask again soon.
+    /// Nothing is queued, yet there is more to do: large bodies, or publishers to be called. Ask again
+    /// soon.
     Again,
 }
 impl Outbox {
@@ -389,10 +377,13 @@ impl Outbox {
             // With no room at all nothing could ever be published.
             high_water: high_water.max(1),
             mark: high_water.max(1),
+            mark_aside: high_water.max(1),
+            shut: false,
             gate: gate::Gate::default(),
             driver: None,
             idle: false,
-            waiters: Default::default(),
+            lines: Default::default(),
+            unclaimed: false,
             last_ticket: 0,
             tail_ack: None,
             deadline: None,
@@ -428,106 +419,9 @@ impl Outbox {
         self.small.len() + self.aside
     }
 
-    /// Octets that wait in each room.
-    fn held(&self, room: Room) -> usize {
-        match room {
-            Room::Small => self.small.len(),
-            Room::Aside => self.aside,
-            Room::Gate => usize::MAX,
-        }
-    }
-
-    /// Where a message of this size would wait.
-    fn room(&self, id: u16, size: usize) -> Room {
-        let channel = self.channels.get(usize::from(id));
-        let direct = channel.is_none_or(OutChannel::is_direct);
-        if direct && (size < LARGE || size <= self.max_payload()) {
-            Room::Small
-        } else {
-            Room::Aside
-        }
-    }
-
-    fn waiters(&mut self, room: Room) -> &mut Waiters<(), InLine> {
-        let [small, aside, gated] = &mut self.waiters;
-        match room {
-            Room::Small => small,
-            Room::Aside => aside,
-            Room::Gate => gated,
-        }
-    }
-
     /// The earliest deadline of a request, or a time before it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
-    }
-
-    /// Whether a publish may enter: there is room below the high-water mark, or nothing to wait for
-    /// since it would be refused. If not, `waker` is called when there may be room for this `size`,
-    /// and `ticket` keeps the caller's place in line.
-    #[inline]
-    pub(crate) fn admit(
-        &mut self,
-        at: At,
-        size: usize,
-        ticket: &mut Option<u64>,
-        sleeper: &mut Sleeper<'_>,
-    ) -> Result<bool, Refused> {
-        let room = self.room(at.channel, size);
-        if let Some(ticket) = ticket {
-            sleeper.discard(self.forget_waiter(*ticket));
-        }
-        if self.held(room) < self.mark {
-            *ticket = None;
-            return Ok(true);
-        }
-        self.get_in_line(at, size, ticket, sleeper)
-    }
-
-    /// The same where there is no room, or may be none for everybody.
-    fn get_in_line(
-        &mut self,
-        at: At,
-        size: usize,
-        ticket: &mut Option<u64>,
-        sleeper: &mut Sleeper<'_>,
-    ) -> Result<bool, Refused> {
-        let room = if self.is_gated(at.channel) {
-            Room::Gate
-        } else {
-            self.room(at.channel, size)
-        };
-        if self.held(room) < self.high_water || self.channel(at).is_err() {
-            *ticket = None;
-            return Ok(true);
-        }
-        if let (Some(reason), WhenBlocked::Fail) = (self.blocked(), self.gate.policy) {
-            *ticket = None;
-            return Err(Refused::Blocked(reason));
-        }
-        // One number for all three lists, so that who moves to another keeps the place in line.
-        ticket.get_or_insert_with(|| {
-            self.last_ticket += 1;
-            self.last_ticket
-        });
-        let channel = at.channel;
-        let waiter = InLine { channel, size };
-        self.waiters(room).wait_at((), waiter, ticket, sleeper);
-        Ok(false)
-    }
-
-    /// The channel has ended: those who wait to publish on it are to hear of that.
-    pub(crate) fn take_waiters(&mut self, id: u16, wakers: &mut Vec<Waker>) {
-        for waiters in &mut self.waiters {
-            waiters.call_if(|_, waiter| waiter.channel == id, wakers);
-        }
-    }
-
-    /// Gives up a place in line.
-    #[must_use = "dropped once the lock is released"]
-    pub(crate) fn forget_waiter(&mut self, ticket: u64) -> Option<Waker> {
-        let mut waiters = self.waiters.iter_mut();
-        waiters.find_map(|waiters| waiters.remove((), ticket))
     }
 
     /// Queues octets as they are: the protocol header, heartbeats, the handshake.
@@ -561,8 +455,8 @@ impl Outbox {
         self.tail_ack = None;
         self.deadline = None;
         let mut wakers = Vec::new();
-        for waiters in &mut self.waiters {
-            waiters.call_all(&mut wakers);
+        for line in &mut self.lines {
+            line.call_all(&mut wakers);
         }
         self.close_gate(&mut wakers);
         wakers.extend(self.driver.take());

@@ -39,6 +39,7 @@ mod cut;
 mod deliveries;
 mod drops;
 mod events;
+mod fairness;
 mod handlers;
 mod handshake;
 mod headers;
