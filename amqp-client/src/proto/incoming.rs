@@ -105,7 +105,7 @@ impl Incoming {
 }
 
 /// Tells messages apart.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Fingerprint {
     /// Of what the broker does not change: exchange, routing key, body.
     message: u64,
@@ -131,8 +131,8 @@ impl Fingerprint {
         }
     }
 
-    /// Whether both may be the same message, its headers in another order.
-    pub(crate) fn resembles(self, other: Self) -> bool {
-        self.message == other.message
+    /// What tells messages whose properties may have been written anew, headers in another order.
+    pub(crate) fn unchanged(self) -> u64 {
+        self.message
     }
 }

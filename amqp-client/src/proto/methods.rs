@@ -401,13 +401,13 @@ impl Core {
         };
         self.link.tally.returned.add(1);
         let at = channel.shared.at;
+        // Of the whole body, so not under the locks.
+        let fingerprint = message.fingerprint();
         let mut confirms = channel.shared.confirms();
         let claimed = self
             .link
             .outbox()
-            .claim_returned(id, message.fingerprint(), |number| {
-                !confirms.is_resolved(number)
-            });
+            .claim_returned(id, fingerprint, |number| !confirms.is_resolved(number));
         let unclaimed = match claimed {
             Some(number) => confirms.returned(number, Box::new(message)),
             None => Some(Box::new(message)),

@@ -247,37 +247,32 @@ impl Outbox {
         let Ok(channel) = self.channel(at) else {
             return;
         };
-        while channel
-            .mandatory
-            .front()
-            .is_some_and(|&(number, _)| number <= resolved)
-        {
-            channel.mandatory.pop_front();
+        let mandatory = channel.mandatory.get_or_insert_default();
+        mandatory.forget_up_to(resolved);
+        if channel.confirming {
+            mandatory.expect(channel.published, fingerprint);
         }
-        if !channel.confirming {
-            return;
-        }
-        let number = channel.published;
-        channel.mandatory.push_back((number, fingerprint));
     }
 
-    /// Finds the publish that a returned message belongs to. The broker returns in the order of
-    /// publishing, and before it answers; of messages that are alike to the letter the first
-    /// unanswered one is taken, and one that differs in its properties only if there is no other.
+    /// Finds the publish that a returned message belongs to.
     pub(crate) fn claim_returned(
         &mut self,
         id: u16,
         fingerprint: Fingerprint,
         is_unanswered: impl Fn(u64) -> bool,
     ) -> Option<u64> {
-        let mandatory = &mut self.channels.get_mut(usize::from(id))?.mandatory;
-        let find = |is_it: &dyn Fn(Fingerprint) -> bool| {
-            let mut expected = mandatory.iter();
-            expected.position(|&(number, print)| is_it(print) && is_unanswered(number))
-        };
-        let at = find(&|print| print == fingerprint)
-            .or_else(|| find(&|print| print.resembles(fingerprint)))?;
-        mandatory.remove(at).map(|(number, _)| number)
+        let channel = self.channels.get_mut(usize::from(id))?;
+        channel
+            .mandatory
+            .as_mut()?
+            .claim(fingerprint, is_unanswered)
+    }
+
+    /// How many publishes have been looked at to find returned ones.
+    #[cfg(test)]
+    pub(crate) fn n_looks(&self, id: u16) -> u64 {
+        let mandatory = &self.channels[usize::from(id)].mandatory;
+        mandatory.as_ref().map_or(0, |mandatory| mandatory.looks)
     }
 
     /// What has been counted, and what is held now.

@@ -23,6 +23,7 @@ mod ids;
 mod lanes;
 mod leaving;
 mod line;
+mod mandatory;
 mod overdue;
 mod room;
 mod sending;
@@ -40,7 +41,6 @@ use std::time::Instant;
 use amqp_spec::frame::{self, FrameTooLarge};
 use bytes::Bytes;
 
-use super::incoming::Fingerprint;
 use super::request::{Barrier, Slot, after};
 use super::rope::Rope;
 use super::tally::Queued;
@@ -171,8 +171,8 @@ struct OutChannel {
     confirming: bool,
     /// The number of the last publish.
     published: u64,
-    /// Mandatory publishes that may come back: number, and what tells their returned message.
-    mandatory: VecDeque<(u64, Fingerprint)>,
+    /// Mandatory publishes that may come back.
+    mandatory: Option<Box<mandatory::Mandatory>>,
     /// How many deliveries were settled, and the highest tag of them. Equal means that everything up
     /// to that tag is settled, since tags start at 1 and have no gaps.
     settled: u64,

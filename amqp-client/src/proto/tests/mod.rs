@@ -56,6 +56,7 @@ mod paused;
 mod publishers;
 mod renewal;
 mod requests;
+mod returns;
 mod robustness;
 mod room;
 mod rpc;
