@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::network::{Network, System};
 use super::race::race;
-use super::tokio::{Driver, now};
+use super::tokio::{Driver, Writes, now};
 use crate::connection::Connection;
 use crate::error::{Attempt, ConnectCause, ConnectError, Failures, Stage};
 use crate::options::{Address, ConnectionOptions, HostOrder, OptionError, TlsOptions};
@@ -74,7 +74,8 @@ impl Connection {
 
     /// Opens a connection over a stream that is already there: TLS of one's own, a tunnel, a pipe in
     /// memory. Host and port of the options only appear in errors, and their TLS options do not
-    /// apply.
+    /// apply. The stream is taken for one with layers: it is offered at most 16 KiB in one write, and
+    /// messages among what a failed write was offered are uncertain, since some of it may have left.
     ///
     /// Must be called within a tokio runtime, which then drives the connection.
     ///
@@ -92,7 +93,8 @@ impl Connection {
         let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
         let budget = Budget::new(options);
         let options = &prepare(options, &budget).await.map_err(failed)?;
-        shake_hands(stream, options, &budget).await.map_err(failed)
+        let opened = shake_hands(stream, Writes::Layered, options, &budget);
+        opened.await.map_err(failed)
     }
 
     /// Opens a connection over a Unix socket, to a broker or to a proxy that stands in front of one.
@@ -120,7 +122,8 @@ impl Connection {
             Ok(Err(error)) => return Err(failed((Stage::Tcp, error.into()))),
             Err(_) => return Err(failed((Stage::Tcp, ConnectCause::Timeout(step.limit)))),
         };
-        shake_hands(stream, options, &budget).await.map_err(failed)
+        let opened = shake_hands(stream, Writes::Exact, options, &budget);
+        opened.await.map_err(failed)
     }
 }
 
@@ -214,7 +217,7 @@ impl Target<'_> {
             .map_err(|(stage, cause)| self.failed(stage, cause))?;
         let (peer, stream) = self.reach(network, failures).await?;
         let opened = match client {
-            None => shake_hands(stream, &options, self.budget).await,
+            None => shake_hands(stream, Writes::Exact, &options, self.budget).await,
             Some(client) => self.shake_hands_over_tls(client, stream, &options).await,
         };
         opened.map_err(|(stage, cause)| Attempt {
@@ -282,7 +285,7 @@ impl Target<'_> {
             Ok(Err(cause)) => return Err((Stage::Tls, cause)),
             Err(_) => return Err((Stage::Tls, ConnectCause::Timeout(step.limit))),
         };
-        shake_hands(stream, options, self.budget)
+        shake_hands(stream, Writes::Layered, options, self.budget)
             .await
             .map_err(tls::explain)
     }
@@ -308,6 +311,7 @@ async fn prepare(
 /// Speaks AMQP over a stream until the connection is open.
 async fn shake_hands<S>(
     stream: S,
+    writes: Writes,
     options: &ConnectionOptions,
     budget: &Budget,
 ) -> Result<Connection, (Stage, ConnectCause)>
@@ -325,7 +329,7 @@ where
         options
     };
     let (core, connection) = Connection::with_core(options, now);
-    tokio::spawn(Driver::new(stream, core));
+    tokio::spawn(Driver::new(stream, writes, core));
     match connection.opened().await {
         Ok(()) => {
             if options.has_expiring_credentials() {

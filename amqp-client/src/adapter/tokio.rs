@@ -35,9 +35,26 @@ const REACTOR_LOOKS: Duration = Duration::from_millis(1);
 /// Pieces of one vectored write: each body that is not copied is one, and what is between two.
 const SLICES: usize = 64;
 
+/// The most that a stream with layers is offered in one write: all of it is uncertain if that fails.
+const PIECE: usize = 16 * 1024;
+/// How long the stream may take for what it holds of our last words. As long as the core has for them.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What a write that fails has done, which decides which messages are told as not sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Writes {
+    /// Nothing: the stream is a socket of the operating system, which reports an error only if it has
+    /// taken nothing of what it was offered.
+    Exact,
+    /// Perhaps all of it: the stream has layers. TLS encrypts what it is offered, sends some records
+    /// and then fails; nothing is known of streams that the program brings along.
+    Layered,
+}
+
 /// Drives one connection until it is over.
 pub(crate) struct Driver<S> {
     stream: S,
+    writes: Writes,
     core: Core,
     sleep: Pin<Box<Sleep>>,
     /// The timer is set and knows the task.
@@ -48,6 +65,8 @@ pub(crate) struct Driver<S> {
     /// The stream may hold back what was written: TLS and buffers do.
     unflushed: bool,
     failed: Option<Failed>,
+    /// The connection is over; the stream has until then for what it holds back.
+    farewell: Option<Instant>,
 }
 
 /// A deadline has passed. What the process would have found in time, had it not been suspended or
@@ -69,9 +88,10 @@ struct Failed {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    pub(crate) fn new(stream: S, core: Core) -> Self {
+    pub(crate) fn new(stream: S, writes: Writes, core: Core) -> Self {
         Self {
             stream,
+            writes,
             core,
             sleep: Box::pin(tokio::time::sleep_until(far_future())),
             armed: false,
@@ -79,6 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             overdue: None,
             unflushed: false,
             failed: None,
+            farewell: None,
         }
     }
 
@@ -88,10 +109,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return false;
         }
         let (mut octets, mut enough) = (0, OCTETS_PER_POLL);
-        for _ in 0..WRITES_PER_POLL {
-            if octets >= enough {
-                return true;
-            }
+        let mut batches = 0;
+        while octets < enough && batches < WRITES_PER_POLL {
             let Some(transmit) = self.core.transmit() else {
                 return false;
             };
@@ -99,26 +118,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 enough = OCTETS_ALONE;
             }
             let stream = Pin::new(&mut self.stream);
-            let written = match transmit.contiguous() {
-                Some(octets) => stream.poll_write(context, octets),
-                None => {
+            let mut offered = 0;
+            let written = match (self.writes, transmit.contiguous()) {
+                (Writes::Exact, Some(octets)) => stream.poll_write(context, octets),
+                (Writes::Exact, None) => {
                     let mut slices = [IoSlice::new(&[]); SLICES];
                     let n = transmit.slices(&mut slices);
                     stream.poll_write_vectored(context, slices.get(..n).unwrap_or_default())
+                }
+                (Writes::Layered, _) => {
+                    let mut first = [IoSlice::new(&[])];
+                    transmit.slices(&mut first);
+                    let [first] = &first;
+                    let piece = first.get(..PIECE).unwrap_or(first);
+                    offered = piece.len();
+                    stream.poll_write(context, piece)
                 }
             };
             match written {
                 Poll::Pending => return false,
                 Poll::Ready(Ok(0)) => {
+                    self.core.may_have_written(offered);
                     self.write_failed(now, io::ErrorKind::WriteZero.into());
                     return true;
                 }
                 Poll::Ready(Ok(n)) => {
                     octets += n;
+                    batches += usize::from(n < PIECE || self.writes == Writes::Exact);
                     self.unflushed = true;
                     self.core.transmitted(n, now);
                 }
                 Poll::Ready(Err(error)) => {
+                    self.core.may_have_written(offered);
                     self.write_failed(now, error);
                     return true;
                 }
@@ -234,6 +265,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         read
     }
 
+    /// The connection is over: the stream gets its time for what it holds back of our last words, and
+    /// for its own farewell if that can leave with them.
+    fn leave(&mut self, now: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let until = *self.farewell.get_or_insert(now + FAREWELL);
+        let left = Pin::new(&mut self.stream).poll_shutdown(context);
+        if left.is_ready() || !self.unflushed || self.failed.is_some() || until <= now {
+            return Poll::Ready(());
+        }
+        self.sleep.as_mut().reset(until.into());
+        if self.sleep.as_mut().poll(context).is_ready() {
+            yield_to_the_reactor(context);
+        }
+        Poll::Pending
+    }
+
     /// Has the task woken at the next deadline. True if that has come already.
     fn arm(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
         let failed = self.failed.as_ref().map(|failed| failed.until);
@@ -266,6 +312,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let now = now();
+        if this.farewell.is_some() {
+            return this.leave(now, context);
+        }
         this.core.set_waker(context.waker());
         this.core.turn(now);
         // Reading comes before the clock: a process that was suspended finds what came meanwhile.
@@ -283,9 +332,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         // Writing may have been what reading had to wait for.
         busy |= this.core.interest().read && !read.drained;
         if this.core.is_finished() {
-            // The farewell of TLS, if it can leave at once: nobody waits for it.
-            let _ = Pin::new(&mut this.stream).poll_shutdown(context);
-            return Poll::Ready(());
+            return this.leave(now, context);
         }
         busy |= this.arm(now, context);
         if busy {

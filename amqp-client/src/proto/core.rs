@@ -97,8 +97,9 @@ pub(crate) enum Phase {
 ///    `interest().read` is true, or the stream is writable and `interest().write` is true.
 ///
 /// Reads and writes of one turn should be bounded, so that neither starves the other. A stream that
-/// fails, or that the driver abandons, is reported with [`lost`](Self::lost); dropping the core has
-/// the same effect.
+/// fails, or that the driver abandons, is reported with [`lost`](Self::lost), after
+/// [`may_have_written`](Self::may_have_written) if it has layers and a write failed; dropping the core
+/// has the same effect as `lost`.
 pub struct Core {
     pub(super) link: Arc<Link>,
     pub(super) login: Login,
@@ -294,6 +295,14 @@ impl Core {
             self.request_written(before);
         }
         self.stall.on_write(!self.transmit.is_empty(), now);
+    }
+
+    /// A write of the first `n` octets of what [`transmit`](Self::transmit) showed has failed, and any
+    /// of them may have been sent: a stream with layers, such as TLS, may have sent whole records
+    /// before it reported the error. To be called before [`lost`](Self::lost); messages among them are
+    /// uncertain then, instead of not sent. A plain socket writes nothing when it fails.
+    pub fn may_have_written(&mut self, n: usize) {
+        self.transmit.may_have_written(n);
     }
 
     /// The time in which the peer did not read, and said so, does not count.

@@ -19,6 +19,8 @@ const KEEP: usize = 1024 * 1024;
 pub struct Transmit {
     rope: Rope,
     written: usize,
+    /// As far as octets have been offered to a write that failed: any of them may have been sent.
+    offered: usize,
     /// The stream did not take all of it at once.
     in_pieces: bool,
     /// Octets that have been written since the connection began.
@@ -51,17 +53,24 @@ impl Transmit {
         self.rope.is_empty()
     }
 
-    /// Shows what is not written, or not whole.
+    /// Shows what is certainly not written, or not as far as a broker needs it: all but its end octet.
     pub(crate) fn unwritten(&self, unsent: &mut Unsent) {
+        let sent = self.written.max(self.offered);
         let frames = self.rope.frames();
-        for frame in frames.filter(|frame| frame.end > self.written) {
+        for frame in frames.filter(|frame| frame.end > sent + 1) {
             unsent.frame(&frame);
         }
+    }
+
+    /// A write of the next `n` octets has failed.
+    pub(crate) fn may_have_written(&mut self, n: usize) {
+        self.offered = self.written + n;
     }
 
     pub(crate) fn clear(&mut self) {
         self.rope.clear(KEEP);
         self.written = 0;
+        self.offered = 0;
     }
 
     /// Whether it is nothing but a heartbeat: no other frame is as short.

@@ -13,6 +13,7 @@ mod blocked;
 mod connecting;
 mod ending;
 mod flood;
+mod layers;
 mod login;
 mod messages;
 mod no_wait;

@@ -102,6 +102,17 @@ impl Peer {
         self.look_at_frame(wire::describe).await
     }
 
+    /// The client's next frame in words, if it comes whole before the end of the stream.
+    pub(crate) async fn next_whole(&mut self) -> Option<String> {
+        while frame::decode(&self.read, usize::MAX).unwrap().is_none() {
+            let n = soon(self.stream.read_buf(&mut self.read)).await.unwrap();
+            if n == 0 {
+                return None;
+            }
+        }
+        self.next_frame().await
+    }
+
     async fn look_at_frame<T>(&mut self, look: impl Fn(&Frame<'_>) -> T) -> Option<T> {
         loop {
             let decoded = frame::decode(&self.read, usize::MAX).expect("the client's frame");

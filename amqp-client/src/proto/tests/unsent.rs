@@ -178,7 +178,7 @@ fn f8_whatever_is_queued_the_wire_has_what_is_not_reported_as_not_sent() {
 // ── The connection ends ─────────────────────────────────────────────────────────────────────
 
 #[test]
-fn f8_message_whose_last_octet_was_not_written_is_not_sent_when_the_connection_is_lost() {
+fn f8_message_without_more_than_its_last_octet_is_not_sent_when_the_connection_is_lost() {
     let sizes = [10, 0, 20_000, 200_000, 5];
     let start = || {
         let mut pair = Pair::open();
@@ -193,7 +193,8 @@ fn f8_message_whose_last_octet_was_not_written_is_not_sent_when_the_connection_i
     for at in ends.iter().flat_map(around).chain(everywhere) {
         let (mut pair, all) = start();
         let written = write_octets(&mut pair, at);
-        let complete = ends.iter().filter(|&&end| end <= written).count();
+        // LavinMQ routes a message without its frame's end.
+        let complete = ends.iter().filter(|&&end| end - 1 <= written).count();
         pair.eof();
         let expected = "u".repeat(complete) + &"n".repeat(sizes.len() - complete);
         assert_eq!(fates(all), expected, "{written} octets written");
