@@ -8,16 +8,19 @@
 //! error. What was refused for good (a wrong password, say) is not tried again, nor elsewhere: the
 //! hosts are taken for one cluster.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::network::{Network, System};
 use super::race::race;
-use super::tokio::{Driver, Writes, now};
+use super::tokio::{Driver, REACTOR_LOOKS, Writes, now};
 use crate::connection::Connection;
 use crate::error::{Attempt, ConnectCause, ConnectError, Failures, Stage};
 use crate::options::{Address, ConnectionOptions, HostOrder, OptionError, TlsOptions};
@@ -117,7 +120,7 @@ impl Connection {
         let budget = Budget::new(options);
         let options = &prepare(options, &budget).await.map_err(failed)?;
         let step = budget.step(options.connect_timeout);
-        let stream = match timeout_at(step.deadline, tokio::net::UnixStream::connect(path)).await {
+        let stream = match within(step.deadline, tokio::net::UnixStream::connect(path)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(failed((Stage::Tcp, error.into()))),
             Err(_) => return Err(failed((Stage::Tcp, ConnectCause::Timeout(step.limit)))),
@@ -229,7 +232,7 @@ impl Target<'_> {
     /// Reads certificates and keys, before the broker's clock starts to run.
     async fn prepare_tls(&self, tls: &TlsOptions) -> Result<tls::Client, Attempt> {
         let step = self.budget.step(self.options.connect_timeout);
-        match timeout_at(step.deadline, tls::Client::prepare(tls, self.host)).await {
+        match within(step.deadline, tls::Client::prepare(tls, self.host)).await {
             Ok(Ok(client)) => Ok(client),
             Ok(Err(error)) => Err(self.failed(Stage::Tls, ConnectCause::Tls(error))),
             // Nobody has been asked for TLS yet.
@@ -249,7 +252,7 @@ impl Target<'_> {
     ) -> Result<(SocketAddr, N::Stream), Attempt> {
         let step = self.budget.step(self.options.connect_timeout);
         let resolving = network.resolve(self.host, self.port);
-        let addresses = match timeout_at(step.deadline, resolving).await {
+        let addresses = match within(step.deadline, resolving).await {
             Ok(Ok(addresses)) => addresses,
             Ok(Err(error)) => return Err(self.failed(Stage::Resolve, error.into())),
             Err(_) => return Err(self.failed(Stage::Resolve, ConnectCause::Timeout(step.limit))),
@@ -280,7 +283,7 @@ impl Target<'_> {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let step = self.budget.step(self.options.handshake_timeout);
-        let stream = match timeout_at(step.deadline, client.connect(stream)).await {
+        let stream = match within(step.deadline, client.connect(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(cause)) => return Err((Stage::Tls, cause)),
             Err(_) => return Err((Stage::Tls, ConnectCause::Timeout(step.limit))),
@@ -302,7 +305,7 @@ async fn prepare(
         .validate()
         .map_err(|error| failed(ConnectCause::Options(error)))?;
     let step = budget.step(options.connect_timeout);
-    match timeout_at(step.deadline, options.with_current_credentials()).await {
+    match within(step.deadline, options.with_current_credentials()).await {
         Ok(asked) => asked.map_err(failed),
         Err(_) => Err(failed(ConnectCause::Timeout(step.limit))),
     }
@@ -339,6 +342,16 @@ where
         }
         Err((stage, ConnectCause::Timeout(_))) => Err((stage, ConnectCause::Timeout(step.limit))),
         Err(failure) => Err(failure),
+    }
+}
+
+/// Awaits the future until the deadline. A process that was suspended or busy finds that it has passed
+/// before it has looked at its sockets, so that the reactor looks once more before it counts.
+async fn within<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
+    match timeout_at(deadline, future.as_mut()).await {
+        Ok(output) => Ok(output),
+        Err(_) => timeout(REACTOR_LOOKS, future).await,
     }
 }
 

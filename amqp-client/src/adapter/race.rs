@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::network::Network;
+use super::tokio::REACTOR_LOOKS;
 use crate::error::ConnectCause;
 
 /// How long an address has for itself (RFC 8305 §5, "Connection Attempt Delay").
@@ -22,7 +23,8 @@ const STAGGER: Duration = Duration::from_millis(250);
 pub(super) type Losers = Vec<(SocketAddr, ConnectCause)>;
 
 /// Connects to the first address that answers before the deadline, which is `limit` after the start
-/// of the attempt.
+/// of the attempt. One address is tried even if that has passed; those that were not are among the
+/// losers.
 ///
 /// # Cancel safety
 ///
@@ -40,6 +42,7 @@ pub(super) async fn race<N: Network>(
         lost: Vec::new(),
         next: Box::pin(sleep_until(Instant::now())),
         deadline: Box::pin(sleep_until(deadline)),
+        is_over: false,
         limit,
     };
     poll_fn(|context| race.poll(context)).await
@@ -55,6 +58,8 @@ struct Race<'n, N: Network> {
     /// When one more address is tried.
     next: Pin<Box<Sleep>>,
     deadline: Pin<Box<Sleep>>,
+    /// The deadline has passed, and the reactor looks once more at what still runs.
+    is_over: bool,
     limit: Duration,
 }
 
@@ -68,7 +73,18 @@ impl<N: Network> Race<'_, N> {
                 return Poll::Ready(Err(std::mem::take(&mut self.lost)));
             }
             if self.deadline.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Err(self.give_up()));
+                if self.is_over {
+                    return Poll::Ready(Err(self.give_up()));
+                }
+                self.is_over = true;
+                if self.running.is_empty() && self.lost.is_empty() {
+                    self.start_one();
+                }
+                self.deadline.as_mut().reset(Instant::now() + REACTOR_LOOKS);
+                continue;
+            }
+            if self.is_over {
+                return Poll::Pending;
             }
             let is_due = self.waiting.len() > 0 && self.next.as_mut().poll(context).is_ready();
             if !is_due {
@@ -114,9 +130,12 @@ impl<N: Network> Race<'_, N> {
         winner
     }
 
-    /// Time is over for all that still run.
+    /// Time is over for all that still run, and for those whose turn has not come.
     fn give_up(&mut self) -> Losers {
         let limit = self.limit;
+        let waiting = self.waiting.by_ref();
+        self.lost
+            .extend(waiting.map(|address| (address, ConnectCause::NotTried(limit))));
         let late = self.running.drain(..);
         self.lost
             .extend(late.map(|(address, _)| (address, ConnectCause::Timeout(limit))));

@@ -31,7 +31,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// off behind its look at the streams, but that look may have been cut short: the system call ends with
 /// EINTR when a suspended process goes on, and until the next one `read` answers from what is
 /// remembered. A timer of this length cannot go off before there was another look.
-const REACTOR_LOOKS: Duration = Duration::from_millis(1);
+pub(super) const REACTOR_LOOKS: Duration = Duration::from_millis(1);
 /// Pieces of one vectored write: each body that is not copied is one, and what is between two.
 const SLICES: usize = 64;
 

@@ -82,6 +82,8 @@ pub enum ConnectCause {
     },
     /// It took longer than this, which is the limit that applies to the stage.
     Timeout(Duration),
+    /// The address was not tried, for the time of this limit was over before its turn came.
+    NotTried(Duration),
 }
 
 impl ConnectCause {
@@ -114,6 +116,11 @@ impl fmt::Display for ConnectCause {
                 "credentials and client properties take {size} octets, the broker takes {limit}"
             ),
             Self::Timeout(after) => write!(f, "not done after {} s", after.as_secs_f32()),
+            Self::NotTried(limit) => write!(
+                f,
+                "not tried: the limit of {} s was reached before",
+                limit.as_secs_f32()
+            ),
         }
     }
 }
@@ -172,9 +179,10 @@ impl Attempt {
             | ConnectCause::LoginTooLarge { .. } => false,
             ConnectCause::Credentials(_) => true,
             ConnectCause::Tls(error) => error.is_retryable(),
-            ConnectCause::Io(_) | ConnectCause::Timeout(_) | ConnectCause::Connection(_) => {
-                !self.diagnosis().is_some_and(Diagnosis::is_final)
-            }
+            ConnectCause::Io(_)
+            | ConnectCause::Timeout(_)
+            | ConnectCause::NotTried(_)
+            | ConnectCause::Connection(_) => !self.diagnosis().is_some_and(Diagnosis::is_final),
         }
     }
 }
@@ -348,7 +356,7 @@ impl ConnectError {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         match self.cause() {
-            ConnectCause::Timeout(_) => true,
+            ConnectCause::Timeout(_) | ConnectCause::NotTried(_) => true,
             ConnectCause::Io(error) => error.kind() == io::ErrorKind::TimedOut,
             _ => false,
         }
@@ -408,7 +416,8 @@ impl std::error::Error for ConnectError {
             ConnectCause::Connection(error) => Some(error),
             ConnectCause::Mechanism { .. }
             | ConnectCause::LoginTooLarge { .. }
-            | ConnectCause::Timeout(_) => None,
+            | ConnectCause::Timeout(_)
+            | ConnectCause::NotTried(_) => None,
         }
     }
 }

@@ -87,7 +87,8 @@ impl Diagnosis {
             ConnectCause::Uri(_)
             | ConnectCause::Options(_)
             | ConnectCause::Credentials(_)
-            | ConnectCause::Sasl(_) => None,
+            | ConnectCause::Sasl(_)
+            | ConnectCause::NotTried(_) => None,
             ConnectCause::Mechanism { .. } => Some(Self::NoCommonMechanism),
             ConnectCause::LoginTooLarge { .. } => Some(Self::LoginTooLarge),
             ConnectCause::Tls(error) => Self::of_tls(error),

@@ -124,7 +124,7 @@ async fn resolver_that_does_not_answer_is_given_up() {
     let options = options(&["slow"]).connect_timeout(ms(4000));
     let network = Fake::new();
     let error = open_on(&network, &options).await.unwrap_err();
-    assert_eq!(network.now(), 4000);
+    assert_eq!(judged(&network), 4000);
     assert_eq!(error.stage(), Stage::Resolve);
     assert!(error.is_timeout());
 }
@@ -152,7 +152,7 @@ async fn bring_up_timeout_covers_everything() {
     let error = open_on(&network, &limited(options(&["slow", "slow"])))
         .await
         .unwrap_err();
-    assert_eq!((network.now(), error.stage()), (1700, Stage::Resolve));
+    assert_eq!((judged(&network), error.stage()), (1700, Stage::Resolve));
     assert!(total(error.cause()) && error.attempts().len() == 1);
 
     // While connecting to the second host.
@@ -161,7 +161,7 @@ async fn bring_up_timeout_covers_everything() {
         .host("two", "10.0.0.2:5672", Fate::Silence);
     let twice = options(&["one", "two"]).connect_timeout(ms(1000));
     let error = open_on(&network, &limited(twice)).await.unwrap_err();
-    assert_eq!((network.now(), error.stage()), (1700, Stage::Tcp));
+    assert_eq!((judged(&network), error.stage()), (1700, Stage::Tcp));
     assert!(total(error.cause()) && error.attempts().len() == 2);
 
     // While shaking hands.

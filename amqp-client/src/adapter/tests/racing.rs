@@ -1,7 +1,10 @@
 //! Several addresses of one host.
 
+use tokio::time::Instant;
+
 use super::network::{AT_ONCE, Fake, Fate, at, ms, options};
 use crate::adapter::connect::open_on;
+use crate::adapter::race::race;
 use crate::error::{ConnectCause, Stage};
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +79,8 @@ async fn addresses_that_do_not_answer_are_given_up_together() {
         .fate("10.0.0.2:5672", Fate::Silence);
     let options = options(&["broker"]).connect_timeout(ms(3000));
     let error = open_on(&network, &options).await.unwrap_err();
-    assert_eq!(network.now(), 3000);
+    // The reactor has one more look at them.
+    assert_eq!(network.now(), 3001);
     assert!(error.is_timeout() && error.is_retryable());
     let peers: Vec<_> = error
         .attempts()
@@ -99,4 +103,46 @@ async fn name_without_addresses_is_an_error() {
         error.to_string().contains("the name has no address"),
         "{error}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn address_whose_turn_did_not_come_is_named() {
+    let network = Fake::new()
+        .name("broker", &["10.0.0.1:5672", "10.0.0.2:5672"])
+        .fate("10.0.0.1:5672", Fate::Silence)
+        .fate("10.0.0.2:5672", Fate::Silence);
+    let options = options(&["broker"]).connect_timeout(ms(100));
+    let error = open_on(&network, &options).await.unwrap_err();
+    assert!(error.is_timeout() && error.is_retryable(), "{error}");
+    assert_eq!(error.stage(), Stage::Tcp);
+    let [not_tried, tried] = error.attempts() else {
+        panic!("{error}");
+    };
+    assert_eq!(not_tried.peer, Some(at("10.0.0.2:5672")));
+    assert!(matches!(not_tried.cause, ConnectCause::NotTried(after) if after == ms(100)));
+    assert_eq!(tried.peer, Some(at("10.0.0.1:5672")));
+    assert!(matches!(tried.cause, ConnectCause::Timeout(after) if after == ms(100)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_address_is_tried_even_if_the_time_is_over() {
+    let addresses = || vec![at("10.0.0.1:5672"), at("10.0.0.2:5672")];
+    let network = Fake::new().fate("10.0.0.1:5672", Fate::Silence);
+    let over = Instant::now();
+    let Err(losers) = race(&network, addresses(), over, ms(500)).await else {
+        panic!("connected to one that is silent");
+    };
+    let [(first, not_tried), (second, tried)] = losers.as_slice() else {
+        panic!("{losers:?}");
+    };
+    assert_eq!(
+        [*first, *second],
+        [at("10.0.0.2:5672"), at("10.0.0.1:5672")]
+    );
+    assert!(matches!(not_tried, ConnectCause::NotTried(after) if *after == ms(500)));
+    assert!(matches!(tried, ConnectCause::Timeout(after) if *after == ms(500)));
+
+    let network = Fake::new().fate("10.0.0.1:5672", Fate::Broker(AT_ONCE));
+    let connected = race(&network, addresses(), Instant::now(), ms(500)).await;
+    assert!(matches!(connected, Ok((peer, _)) if peer == at("10.0.0.1:5672")));
 }
