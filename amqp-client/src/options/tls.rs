@@ -25,7 +25,7 @@ pub struct TlsOptions {
     /// `None`: the key is in the file of the certificate.
     pub(crate) key_file: Option<PathBuf>,
     /// The certificate and its key themselves, in place of files.
-    pub(crate) identity_pem: Option<(Vec<u8>, Secret)>,
+    pub(crate) identity_pem: Option<(Secret, Secret)>,
     pub(crate) key_password: Option<Secret>,
     pub(crate) verify: Verify,
     pub(crate) server_name: ServerName,
@@ -98,11 +98,12 @@ impl TlsOptions {
         self
     }
 
-    /// The same, with certificate and key themselves (PEM); they take the place of files.
+    /// The same, with certificate and key themselves (PEM); they take the place of files. Either may
+    /// have both in it, so that both are kept as secrets.
     #[must_use]
     pub fn client_certificate_pem(
         mut self,
-        certificate: impl Into<Vec<u8>>,
+        certificate: impl Into<Secret>,
         key: impl Into<Secret>,
     ) -> Self {
         self.identity_pem = Some((certificate.into(), key.into()));
@@ -139,5 +140,23 @@ impl TlsOptions {
     pub fn danger_accept_any_certificate(mut self) -> Self {
         self.verify = Verify::Nobody;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_half_of_an_identity_is_shown() {
+        let both = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nhidden\n";
+        let shown = format!(
+            "{:#?}",
+            TlsOptions::default().client_certificate_pem(both, both)
+        );
+        assert!(
+            !shown.contains("hidden") && !shown.contains("104"),
+            "{shown}"
+        );
     }
 }

@@ -162,7 +162,7 @@ impl Core {
         let mut octets = Zeroizing::new(Vec::with_capacity(size + frame::OVERHEAD));
         frame::encode_method(&mut octets, 0, method, size + frame::OVERHEAD)
             .map_err(|_| ConnectCause::Options(OptionError::too_long("password")))?;
-        self.link.outbox().push_raw(&octets);
+        self.link.outbox().push_secret(octets);
         Ok(())
     }
 
@@ -190,14 +190,7 @@ impl Core {
     pub(super) fn open_ok(&mut self) {
         self.phase = Phase::Open;
         self.link.trace.opened(self.link.limits());
-        self.wipe();
         self.opening.succeed();
-    }
-
-    /// Overwrites secrets that have been written long since: the broker has answered them.
-    pub(super) fn wipe(&mut self) {
-        self.transmit.wipe();
-        self.link.outbox().wipe();
     }
 }
 

@@ -72,9 +72,6 @@ impl Core {
                 Ok(())
             }
             (None, _) => {
-                if matches!(method, Method::ConnectionUpdateSecretOk(_)) {
-                    self.wipe();
-                }
                 let slot = self.link.outbox().take_request(0, method.id(), self.now);
                 let slot = slot.ok_or_else(|| Violation::UnexpectedMethod {
                     method: method.name(),

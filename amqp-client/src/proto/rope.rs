@@ -7,7 +7,7 @@ use std::io::IoSlice;
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{basic, constants, frame};
 use bytes::Bytes;
-use zeroize::Zeroize as _;
+use zeroize::Zeroizing;
 
 /// Invariant: the positions of `inserts` do not decrease and do not exceed `buf.len()`.
 #[derive(Default)]
@@ -70,6 +70,18 @@ impl Rope {
         self.inserts.push((self.buf.len(), octets));
     }
 
+    /// Appends a frame of which no copy stays behind: its payload is not copied into the buffer, which
+    /// may grow and leave one, and is overwritten when it leaves the rope in whatever way.
+    pub(crate) fn push_secret(&mut self, frame: Zeroizing<Vec<u8>>) {
+        let end = frame.len().saturating_sub(1);
+        let (Some(head), true) = (frame.get(..HEAD), end > HEAD) else {
+            return;
+        };
+        self.buf.extend_from_slice(head);
+        self.insert(Bytes::from_owner(frame).slice(HEAD..end));
+        self.buf.push(constants::FRAME_END);
+    }
+
     /// Empties it. The memory is kept, unless it is more than `keep`.
     pub(crate) fn clear(&mut self, keep: usize) {
         if self.buf.capacity() > keep {
@@ -84,13 +96,6 @@ impl Rope {
     pub(crate) fn rest(&mut self) {
         if self.is_empty() {
             *self = Self::default();
-        }
-    }
-
-    /// Overwrites what its memory held before, if there is nothing in it now.
-    pub(crate) fn wipe(&mut self) {
-        if self.is_empty() {
-            self.buf.zeroize();
         }
     }
 
@@ -265,6 +270,24 @@ mod tests {
     fn too_few_slices_show_the_beginning() {
         assert_eq!(from(&rope(), 0, 2), b"abCDE");
         assert_eq!(from(&rope(), 3, 2), b"DEf");
+    }
+
+    #[test]
+    fn secret_frame_is_whole_and_no_part_of_the_buffer() {
+        let mut frame = vec![constants::FRAME_METHOD, 0, 0, 0, 0, 0, 6];
+        frame.extend_from_slice(b"secret");
+        frame.push(constants::FRAME_END);
+        let mut rope = Rope::default();
+        rope.buf().extend_from_slice(&frame::HEARTBEAT);
+        rope.push_secret(Zeroizing::new(frame.clone()));
+        rope.buf().extend_from_slice(&frame::HEARTBEAT);
+        let whole = [&frame::HEARTBEAT, frame.as_slice(), &frame::HEARTBEAT].concat();
+        assert_eq!(from(&rope, 0, 9), whole);
+        assert_eq!(rope.frames().count(), 3);
+        assert!(!rope.buf().windows(6).any(|octets| octets == b"secret"));
+        rope.retain(|_| true);
+        assert_eq!(from(&rope, 0, 9), whole);
+        assert!(!rope.buf().windows(6).any(|octets| octets == b"secret"));
     }
 
     #[test]

@@ -110,11 +110,6 @@ impl Transmit {
         self.rope.rest();
     }
 
-    /// Overwrites what was written before.
-    pub(crate) fn wipe(&mut self) {
-        self.rope.wipe();
-    }
-
     /// Takes the next batch from the outbox. `wakers` are to be called afterwards, the driver among
     /// them if it is to look again. True if publishers have been called that may not have come.
     pub(crate) fn refill(

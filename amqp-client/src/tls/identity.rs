@@ -13,7 +13,7 @@ type Chain = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// Reads what was configured, if it was.
 pub(super) fn read(options: &TlsOptions) -> Result<Option<Chain>, TlsError> {
-    let certificate;
+    let certificate: Secret;
     let key;
     let places;
     match (&options.identity_pem, &options.certificate_file) {
@@ -24,14 +24,15 @@ pub(super) fn read(options: &TlsOptions) -> Result<Option<Chain>, TlsError> {
         }
         (None, Some(path)) => {
             let key_path = options.key_file.as_ref().unwrap_or(path);
-            certificate = trust::read(path)?;
+            // The key may be in the same file.
+            certificate = trust::read(path)?.into();
             key = trust::read(key_path)?.into();
             places = [path, key_path].map(|path| path.display().to_string());
         }
         (None, None) => return Ok(None),
     }
     let [certificate_place, key_place] = places;
-    let chain = trust::certificates(&certificate, &certificate_place)?;
+    let chain = trust::certificates(certificate.expose(), &certificate_place)?;
     let password = options.key_password.as_ref();
     let key = private_key(key.expose(), &key_place, password)?;
     Ok(Some((chain, key)))

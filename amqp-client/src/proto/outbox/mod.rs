@@ -40,6 +40,7 @@ use std::time::Instant;
 
 use amqp_spec::frame::{self, FrameTooLarge};
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use super::request::{Barrier, Slot, after};
 use super::rope::Rope;
@@ -409,11 +410,6 @@ impl Outbox {
         self.frame_max
     }
 
-    /// Overwrites what was written before.
-    pub(crate) fn wipe(&mut self) {
-        self.small.wipe();
-    }
-
     /// Octets that wait to be written.
     pub(crate) fn queued(&self) -> usize {
         self.small.len() + self.aside
@@ -429,6 +425,13 @@ impl Outbox {
         self.tail_ack = None;
         self.counts.frames += 1;
         self.small.buf().extend_from_slice(octets);
+    }
+
+    /// Queues a frame of which no copy stays behind.
+    pub(crate) fn push_secret(&mut self, frame: Zeroizing<Vec<u8>>) {
+        self.tail_ack = None;
+        self.counts.frames += 1;
+        self.small.push_secret(frame);
     }
 
     /// Ends everything: nothing can be sent from here on, but for what the close exchange needs.

@@ -7,6 +7,8 @@ use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{basic, channel, confirm, connection, tx};
 
+use zeroize::Zeroizing;
+
 use super::lanes::append_body_frame;
 use super::{At, Head, OutChannel, OutState, Outbox, Parked, Refused, Settlement, TailAck, Wake};
 use crate::message::Body;
@@ -360,7 +362,7 @@ impl Outbox {
         Ok(wake)
     }
 
-    /// Queues a method on channel 0 that expects a reply.
+    /// Queues a method on channel 0 that expects a reply, and leaves no copy of it behind.
     pub(crate) fn request_of_connection<'m, M: TypedMethod<'m>>(
         &mut self,
         method: &M,
@@ -370,9 +372,13 @@ impl Outbox {
             return Err((refused, Box::new(slot)));
         }
         let frame_max = self.frame_max;
-        if let Err(error) = frame::encode_method(self.small.buf(), 0, method, frame_max) {
+        // All at once: growing would leave copies behind.
+        let size = method.encoded_len() + frame::OVERHEAD;
+        let mut octets = Zeroizing::new(Vec::with_capacity(size));
+        if let Err(error) = frame::encode_method(&mut octets, 0, method, frame_max) {
             return Err((error.into(), Box::new(slot)));
         }
+        self.small.push_secret(octets);
         self.deadline = Some(
             self.deadline
                 .map_or(slot.deadline, |soonest| soonest.min(slot.deadline)),

@@ -233,7 +233,9 @@ fn dropping_the_handle_during_the_opening_ends_it_at_once() {
         }
         drop(connection);
         while let Some(transmit) = core.transmit() {
-            let n = transmit.contiguous().unwrap().len();
+            let mut slices = [std::io::IoSlice::new(&[]); 16];
+            let n_slices = transmit.slices(&mut slices);
+            let n = slices[..n_slices].iter().map(|slice| slice.len()).sum();
             core.transmitted(n, super::pair::now());
         }
         assert!(core.is_finished());

@@ -63,6 +63,7 @@ mod rpc;
 mod rpc_again;
 mod rpc_channels;
 mod rpc_server;
+mod secrets;
 mod settling;
 #[cfg(feature = "tracing")]
 mod tracing;
