@@ -534,6 +534,7 @@ impl Core {
         }
         self.emit(Source::Connection, &Event::ConnectionClosed { cause });
         self.wakers.append(&mut wakers);
+        self.wakers.extend(self.driver.clone());
         self.link.timers.take_all(&mut self.wakers);
         self.wake_all();
     }

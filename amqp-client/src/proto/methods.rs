@@ -320,7 +320,7 @@ impl Core {
     /// The broker asks for content, or for none. What was handed over before goes on, and the answer
     /// behind it: nothing of a channel may stand amid its content.
     fn flow(&mut self, id: u16, active: bool) {
-        let changed = self.link.outbox().flow(id, active, &mut self.wakers);
+        let changed = self.link.outbox().flow(id, active);
         let Some(Some(channel)) = self.channels.get(usize::from(id)) else {
             return;
         };

@@ -4,6 +4,7 @@
 //! [`Core::interest`]. Reading stops for two reasons, and for each of them the peer's silence does not
 //! count.
 
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -41,7 +42,8 @@ impl Core {
         if known.is_some_and(|known| known.will_wake(waker)) {
             return;
         }
-        let (ours, registered) = (waker.clone(), waker.clone());
+        // Whoever wakes the driver clones under the outbox's lock: a count, and not the waker.
+        let (ours, registered) = (waker.clone(), Arc::new(waker.clone()));
         let replaced = self.link.outbox().set_driver(registered);
         // Dropping a waker may run foreign code, so that it happens outside the lock.
         drop(replaced);

@@ -17,7 +17,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::room::{InLine, Room};
-use super::{OutState, Outbox, Wake};
+use super::{OutState, Outbox};
 use crate::blocked::WhenBlocked;
 use crate::error::ConnectionError;
 use crate::proto::wait::{Sleeper, Waiters};
@@ -98,12 +98,12 @@ impl Outbox {
         }
         self.deadline = soonest;
         self.gate.waiters.call_all(wakers);
-        self.open_gate(wakers);
+        self.open_gate();
         true
     }
 
     /// `channel.flow` has come. False if it changes nothing.
-    pub(crate) fn flow(&mut self, id: u16, active: bool, wakers: &mut Vec<Waker>) -> bool {
+    pub(crate) fn flow(&mut self, id: u16, active: bool) -> bool {
         let channel = self.channels.get_mut(usize::from(id));
         let Some(channel) = channel.filter(|channel| channel.state == OutState::Open) else {
             return false;
@@ -111,7 +111,7 @@ impl Outbox {
         let changed = channel.stopped == active;
         channel.stopped = !active;
         if active {
-            self.open_gate(wakers);
+            self.open_gate();
         } else {
             self.set_gate();
         }
@@ -135,7 +135,7 @@ impl Outbox {
 
     /// Those whom the gate does not hold back any more wait for room like everybody else; the
     /// adapter calls as many as there is room for.
-    fn open_gate(&mut self, wakers: &mut Vec<Waker>) {
+    fn open_gate(&mut self) {
         let mut gated = mem::take(&mut self.line(Room::Gate).waiting);
         while let Some(waiting) = gated.take_first() {
             let InLine { channel, size } = *waiting.about();
@@ -147,8 +147,8 @@ impl Outbox {
             self.line(room).waiting.put(waiting);
         }
         self.set_gate();
-        let Wake(driver) = self.wake_always();
-        wakers.extend(driver);
+        // The adapter has just read what opens the gate, and looks what there is to write.
+        self.idle = false;
     }
 
     /// Whether the gate is shut for any channel.

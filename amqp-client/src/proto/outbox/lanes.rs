@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -157,13 +158,13 @@ impl Outbox {
 
     /// Registers the adapter's waker. Drop the one returned once the lock is released.
     #[must_use = "dropping a waker may run foreign code"]
-    pub(crate) fn set_driver(&mut self, waker: Waker) -> Option<Waker> {
+    pub(crate) fn set_driver(&mut self, waker: Arc<Waker>) -> Option<Arc<Waker>> {
         self.driver.replace(waker)
     }
 
     /// The adapter is gone. Drop its waker once the lock is released.
     #[must_use = "dropping a waker may run foreign code"]
-    pub(crate) fn forget_driver(&mut self) -> Option<Waker> {
+    pub(crate) fn forget_driver(&mut self) -> Option<Arc<Waker>> {
         self.driver.take()
     }
 

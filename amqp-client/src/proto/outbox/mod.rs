@@ -71,14 +71,14 @@ impl From<FrameTooLarge> for Refused {
 /// What to do once the lock is released: wakers are never called under it.
 #[derive(Debug, Default)]
 #[must_use = "somebody waits to be woken"]
-pub(crate) struct Wake(Option<Waker>);
+pub(crate) struct Wake(Option<Arc<Waker>>);
 
 impl Wake {
     /// Wakes the adapter, if it sleeps.
     #[inline]
     pub(crate) fn now(self) {
         if let Some(waker) = self.0 {
-            wait::wake(waker);
+            wait::wake_by_ref(&waker);
         }
     }
 }
@@ -119,7 +119,7 @@ pub(crate) struct Outbox {
     /// The gate is shut for at least one channel.
     shut: bool,
     /// The adapter's waker; it is asleep only if `idle`.
-    driver: Option<Waker>,
+    driver: Option<Arc<Waker>>,
     idle: bool,
     /// Publishers that wait, by ticket: above the high-water mark those for the small lane, and those
     /// for what is aside, so that neither has to wait for the other; then those at the gate.
@@ -462,7 +462,6 @@ impl Outbox {
             line.call_all(&mut wakers);
         }
         self.close_gate(&mut wakers);
-        wakers.extend(self.driver.take());
         (slots, wakers)
     }
 

@@ -6,7 +6,7 @@
 //! | [`Waiters`] | a list of tasks that wait, in order |
 //! | [`Sleeper`] | a task that is being polled and may have to wait |
 //! | [`Watch`] | a future made of two closures: look, and give the place up |
-//! | [`wake`], [`wake_all`] | calling wakers |
+//! | [`wake`], [`wake_by_ref`], [`wake_all`] | calling wakers |
 //!
 //! Nothing here has a lock, a clock or a task of its own: lists and latches are kept under the locks
 //! of those who use them.
@@ -28,5 +28,5 @@ mod watch;
 pub(crate) use self::latch::Latch;
 pub(crate) use self::sleeper::Sleeper;
 pub(crate) use self::waiters::Waiters;
-pub(crate) use self::wake::{wake, wake_all};
+pub(crate) use self::wake::{wake, wake_all, wake_by_ref};
 pub(crate) use self::watch::Watch;

@@ -10,7 +10,16 @@ use std::task::Waker;
 /// connection, or the caller of a publish that has been queued. Nothing of ours can be left half
 /// done by it (so the assertion of unwind safety), for no state is borrowed while a waker runs.
 pub(crate) fn wake(waker: Waker) {
-    let called = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    call(|| waker.wake());
+}
+
+/// Calls a waker that others hold too; the same goes for it.
+pub(crate) fn wake_by_ref(waker: &Waker) {
+    call(|| waker.wake_by_ref());
+}
+
+fn call(wake: impl FnOnce()) {
+    let called = catch_unwind(AssertUnwindSafe(wake));
     if let Err(payload) = called {
         // What was thrown is foreign too, and may throw when it is dropped. Leaking that one is the
         // end of it.
