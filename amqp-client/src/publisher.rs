@@ -419,19 +419,16 @@ impl Future for Confirmation {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let shared = this.channel.shared();
+        // Nearly always: nothing of what waiting takes is made for it.
+        if shared.confirms().is_plainly_acked(this.number) {
+            this.done = true;
+            this.timer = None;
+            return Poll::Ready(Ok(()));
+        }
         let polled = Sleeper::poll(context, |sleeper| {
-            let mut confirms = shared.confirms();
-            if confirms.is_plainly_acked(this.number) {
-                return Poll::Ready(None);
-            }
-            confirms.poll(this.number, sleeper).map(Some)
+            shared.confirms().poll(this.number, sleeper)
         });
         let outcome = match polled {
-            Poll::Ready(None) => {
-                this.done = true;
-                this.timer = None;
-                return Poll::Ready(Ok(()));
-            }
             Poll::Pending => {
                 // If reading has stopped because of slow consumers, it must go on.
                 shared.link.resume();
@@ -443,7 +440,7 @@ impl Future for Confirmation {
                 let method = basic::Publish::NAME;
                 Err(ChannelError::Timeout { method })
             }
-            Poll::Ready(Some(outcome)) => outcome,
+            Poll::Ready(outcome) => outcome,
         };
         this.done = true;
         this.timer = None;
