@@ -192,7 +192,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         };
         failed.octets = failed.octets.saturating_sub(octets);
         let in_vain = judge && failed.until <= now;
-        if failed.octets == 0 || in_vain || !self.core.interest().read {
+        let interest = self.core.interest();
+        if failed.octets == 0 || in_vain || !(interest.read || interest.again) {
             self.core.lost(failed.error.clone());
         }
     }
@@ -212,7 +213,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return false;
         };
         overdue.octets = overdue.octets.saturating_sub(read.octets);
-        let has_read = read.drained || overdue.octets == 0 || !self.core.interest().read;
+        let interest = self.core.interest();
+        let has_read = !interest.again && (read.drained || !interest.read);
+        let has_read = has_read || overdue.octets == 0;
         let judge = overdue.until <= now && has_read;
         if judge {
             self.overdue = None;
@@ -330,7 +333,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         let mut busy = this.write(now, context);
         busy |= this.flush(now, context);
         // Writing may have been what reading had to wait for.
-        busy |= this.core.interest().read && !read.drained;
+        let interest = this.core.interest();
+        busy |= interest.again || (interest.read && !read.drained);
         if this.core.is_finished() {
             return this.leave(now, context);
         }

@@ -93,7 +93,7 @@ pub(crate) enum Phase {
 /// 4. writes what [`transmit`](Self::transmit) shows while the stream takes it, each time followed by
 ///    [`transmitted`](Self::transmitted);
 /// 5. stops if [`is_finished`](Self::is_finished), and closes the stream;
-/// 6. sleeps until the waker is called, the deadline has come, the stream is readable and
+/// 6. takes the next turn at once if `interest().again` is true, after others have run, or sleeps until the waker is called, the deadline has come, the stream is readable and
 ///    `interest().read` is true, or the stream is writable and `interest().write` is true.
 ///
 /// Reads and writes of one turn should be bounded, so that neither starves the other. A stream that
@@ -127,6 +127,10 @@ pub struct Core {
     pub(super) bulk: bool,
     /// Frames parsed in this read.
     pub(super) frames: usize,
+    /// What parsing has cost in this turn, in frames.
+    pub(super) work: usize,
+    /// Parsing has stopped because of that, and goes on in the next turn.
+    pub(super) more: bool,
     pub(super) max_payload: usize,
     pub(super) max_message_size: u64,
     /// By channel id.
@@ -202,6 +206,8 @@ impl Core {
             piecewise: None,
             bulk: false,
             frames: 0,
+            work: 0,
+            more: false,
             max_payload: MAX_INBOUND_PAYLOAD,
             max_message_size: options.max_message_size,
             channels: Vec::new(),
@@ -231,6 +237,11 @@ impl Core {
         }
         self.heard(n, now);
         self.input.filled(n);
+        self.parse_input(now);
+    }
+
+    /// Parses what has been read, and hands it over.
+    pub(super) fn parse_input(&mut self, now: Instant) {
         let (memory, range) = self.input.take();
         let (used, result) = self.parse(memory.get(range).unwrap_or_default(), now);
         let frames = std::mem::take(&mut self.frames);

@@ -199,6 +199,21 @@ impl InChannel {
     }
 }
 
+/// What is parsed in one turn of the driver, in frames. What one read brings of deliveries and confirms
+/// is less, however small they are.
+const MOST_WORK: usize = 32 * 1024;
+
+/// What a frame costs, in frames: a rare method wakes tasks, tells listeners and subscribers, and may
+/// have to be answered.
+fn cost(frame: &Frame<'_>) -> usize {
+    const RARE: usize = 64;
+    match (frame.kind, MethodId::peek(frame.payload)) {
+        (FrameKind::Method, Some(basic::Deliver::ID | basic::Ack::ID | basic::Nack::ID)) => 1,
+        (FrameKind::Method, _) => RARE,
+        _ => 1,
+    }
+}
+
 /// Confirms of one channel that came one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct AckRun {
@@ -232,6 +247,7 @@ impl Core {
                 }
                 Err(error) => return (at, Err(self.no_frame(rest, error))),
             };
+            self.work += cost(&frame);
             let handled = match frame.kind {
                 FrameKind::Method => self.method_frame(&frame, now),
                 FrameKind::Header => self.header_frame(&frame),
@@ -244,6 +260,10 @@ impl Core {
                 return (at, handled);
             }
             if matches!(self.phase, super::core::Phase::Ended) {
+                return (at, Ok(()));
+            }
+            if self.work >= MOST_WORK {
+                self.more = true;
                 return (at, Ok(()));
             }
         }

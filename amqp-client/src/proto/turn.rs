@@ -22,6 +22,9 @@ pub struct Interest {
     /// Call [`Core::transmit`]: part of a batch is left, or something may have been queued. Once
     /// `transmit` has returned `None` this is false until the next turn or input.
     pub write: bool,
+    /// Take the next turn without waiting for anything, once other tasks have run: what was read takes
+    /// more work than one turn may have. Nothing is read until then.
+    pub again: bool,
 }
 
 /// Why nothing is read at present.
@@ -50,11 +53,16 @@ impl Core {
         self.driver = Some(ours);
     }
 
-    /// Starts a turn of the driver: tells the core the time, and has it look whether to read and how
+    /// Starts a turn of the driver: tells the core the time, has it parse what the last turn has left
+    /// ([`Interest::again`]), and look whether to read and how
     /// long the peer has taken nothing. While reading is paused the peer's silence does not count.
     pub fn turn(&mut self, now: Instant) {
         self.now = now;
         self.unseen = true;
+        self.work = 0;
+        if std::mem::take(&mut self.more) && !matches!(self.phase, Phase::Ended) {
+            self.parse_input(now);
+        }
         self.stall.on_attempt(!self.transmit.is_empty(), now);
         self.look_whether_to_read();
         if self.pause.is_some() {
@@ -65,8 +73,10 @@ impl Core {
     /// What the core waits for at present. Changes nothing; may be asked at any time, and changes only
     /// with calls of other methods. Whatever happens elsewhere that could change it calls the waker.
     pub fn interest(&self) -> Interest {
+        let ended = matches!(self.phase, Phase::Ended);
         Interest {
-            read: self.pause.is_none() && !matches!(self.phase, Phase::Ended),
+            read: self.pause.is_none() && !self.more && !ended,
+            again: self.more && !ended,
             write: self.unseen || !self.transmit.is_empty(),
         }
     }

@@ -142,6 +142,9 @@ impl ByHand {
         self.core.turn(Instant::now());
         while !self.peer.is_silent() && self.core.interest().read {
             octets += self.read_once();
+            if self.core.interest().again {
+                self.core.turn(Instant::now());
+            }
         }
         octets
     }

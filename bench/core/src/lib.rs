@@ -107,6 +107,7 @@ impl Pair {
     /// Feeds octets.
     pub fn feed(&mut self, mut octets: &[u8]) {
         let now = Instant::now();
+        self.core.turn(now);
         while !octets.is_empty() {
             let space = self.core.read_space();
             let n = space.len().min(octets.len());

@@ -177,3 +177,32 @@ fn driver_that_has_ended_is_not_kept_in_memory_by_handles() {
     assert_eq!(Arc::strong_count(&task), 1);
     drop((pair.connection, channel));
 }
+
+#[test]
+fn flood_of_small_frames_is_parsed_in_turns_and_to_its_end() {
+    let (mut pair, _channel) = Pair::with_channel();
+    // Until the read buffer takes all of it at once.
+    let heartbeats = amqp_spec::frame::HEARTBEAT.repeat(100_000);
+    pair.feed(&heartbeats);
+    let reason = wire::short("low on memory");
+    let blocked = wire::method(0, &amqp_spec::connection::Blocked { reason });
+    let unblocked = wire::method(0, &amqp_spec::connection::Unblocked {});
+    let flood = [blocked.as_slice(), &unblocked].concat().repeat(2000);
+    let frames = |pair: &Pair| pair.connection.counters().frames_received;
+    let before = frames(&pair);
+    pair.core.turn(now());
+    let n = pair.read_once(&flood);
+    let mut last = before;
+    let mut turns = 0;
+    while pair.core.interest().again {
+        assert!(frames(&pair) - last <= 512, "{}", frames(&pair) - last);
+        assert!(!pair.core.interest().read);
+        last = frames(&pair);
+        pair.core.turn(now());
+        turns += 1;
+    }
+    assert!(turns > 1, "{n} octets in one turn");
+    pair.feed(&flood[n..]);
+    assert_eq!(frames(&pair) - before, 4000);
+    assert!(pair.connection.blocked().is_none());
+}

@@ -189,12 +189,18 @@ impl Pair {
             let n = self.read_once(octets);
             octets = &octets[n..];
         }
+        while self.core.interest().again {
+            self.core.turn(now());
+        }
         self.write();
     }
 
     /// Whether an adapter that starts a turn would read.
     pub(super) fn wants_read(&mut self) -> bool {
         self.core.turn(now());
+        while self.core.interest().again {
+            self.core.turn(now());
+        }
         self.core.interest().read
     }
 
