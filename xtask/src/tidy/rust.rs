@@ -19,6 +19,17 @@ const FORBIDDEN_IN_CORE: &[&str] = &[
     "tokio",
 ];
 
+/// Where wakers are called and kept.
+const WAIT: &str = "amqp-client/src/proto/wait/";
+
+/// What is done with wakers there alone: elsewhere it would be under a lock sooner or later.
+const ONLY_IN_WAIT: &[&str] = &[
+    "Waker::wake",
+    "waker.wake(",
+    "clone_from(context.waker",
+    "Some(context.waker().clone",
+];
+
 /// How unsafe code begins. In two parts, so that this file does not contain it.
 const UNSAFE_FORMS: &[&str] = &[
     concat!("unsafe", " {"),
@@ -56,6 +67,7 @@ pub(super) fn check(file: &File<'_>) -> Vec<Fault> {
     if file.path.starts_with(CORE) {
         faults.extend(foreign_to_the_core(file));
     }
+    faults.extend(wakers(file));
     faults
 }
 
@@ -103,6 +115,20 @@ fn foreign_to_the_core(file: &File<'_>) -> Vec<Fault> {
     faults
 }
 
+/// Wakers that are handled by hand.
+fn wakers(file: &File<'_>) -> Vec<Fault> {
+    let concerns = file.path.starts_with("amqp-client/src/") && !file.path.starts_with(WAIT);
+    if !concerns || file.path.contains("/tests/") {
+        return Vec::new();
+    }
+    // The tests of a file come last.
+    code_lines(file)
+        .take_while(|(_, line)| *line != "mod tests {")
+        .filter(|(_, line)| ONLY_IN_WAIT.iter().any(|what| line.contains(what)))
+        .map(|(number, _)| file.fault(number, format!("a waker handled outside of `{WAIT}`")))
+        .collect()
+}
+
 /// The lines without what follows `//`. That may cut a string short, which no rule here minds.
 fn code_lines<'a>(file: &'a File<'_>) -> impl Iterator<Item = (usize, &'a str)> {
     file.lines()
@@ -134,6 +160,16 @@ mod tests {
     fn a_file_begins_with_what_it_is_for() {
         assert_eq!(faults("a.rs", "//! This.\nfn a() {}\n"), [""; 0]);
         assert_eq!(faults("a.rs", "fn a() {}\n").len(), 1);
+    }
+
+    #[test]
+    fn wakers_are_handled_in_one_place() {
+        let text = "//! This.\nfn a(waker: Waker) { waker.wake(); }\n";
+        assert_eq!(faults("amqp-client/src/proto/core.rs", text).len(), 1);
+        assert_eq!(faults("amqp-client/src/proto/wait/wake.rs", text), [""; 0]);
+        assert_eq!(faults("amqp-client/src/proto/tests/task.rs", text), [""; 0]);
+        let tests = "//! This.\nmod tests {\nfn a(waker: Waker) { waker.wake(); }\n}\n";
+        assert_eq!(faults("amqp-client/src/events.rs", tests), [""; 0]);
     }
 
     #[test]
