@@ -67,7 +67,9 @@ impl Outbox {
     }
 
     /// Appends a message to the small lane. Its channel must be open, with nothing in front of it.
-    #[inline]
+    ///
+    /// A function of its own: inlined into its callers it would leave the encoding in it to calls.
+    #[inline(never)]
     fn publish_copied(
         &mut self,
         at: At,
