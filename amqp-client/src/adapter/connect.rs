@@ -100,6 +100,31 @@ impl Connection {
         opened.await.map_err(failed)
     }
 
+    /// As [`open_over`](Self::open_over), for a stream that writes as a socket does: a write that fails
+    /// has taken nothing of what it was offered. Pieces may be of any size then.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the stream is closed.
+    #[doc(hidden)]
+    pub async fn open_over_exact<S>(
+        stream: S,
+        options: &ConnectionOptions,
+    ) -> Result<Self, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
+        let budget = Budget::new(options);
+        let options = &prepare(options, &budget).await.map_err(failed)?;
+        let opened = shake_hands(stream, Writes::Exact, options, &budget);
+        opened.await.map_err(failed)
+    }
+
     /// Opens a connection over a Unix socket, to a broker or to a proxy that stands in front of one.
     /// Hosts, TCP options and TLS options do not apply. Tried once.
     ///
