@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::connection::Connection;
 use crate::error::ConnectionError;
+use crate::proto::reading::Demand;
 use crate::proto::wait::{Sleeper, Watch};
 
 /// What publishing does while the broker has blocked the connection
@@ -59,16 +60,13 @@ impl Connection {
     /// Dropping the future changes nothing.
     pub async fn unblocked(&self) -> Result<(), ConnectionError> {
         let link = self.link();
+        // What unblocks has to be read.
+        let _demand = Demand::new(link);
         Watch::new(
             |ticket, context| {
-                let polled = Sleeper::poll(context, |sleeper| {
+                Sleeper::poll(context, |sleeper| {
                     link.outbox().poll_unblocked(ticket, sleeper)
-                });
-                if polled.is_pending() {
-                    // If reading has stopped because of slow consumers: what unblocks has to be read.
-                    link.resume();
-                }
-                polled
+                })
             },
             |ticket| {
                 let waker = link.outbox().forget_unblocked(ticket);

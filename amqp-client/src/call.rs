@@ -13,7 +13,8 @@ use crate::channel::Channel;
 use crate::error::{About, ChannelError};
 use crate::proto::channel::ChannelShared;
 use crate::proto::link::Link;
-use crate::proto::outbox::{Refused, Settlement};
+use crate::proto::outbox::{Outbox, Refused, Settlement, Wake};
+use crate::proto::reading::{Demand, Patience};
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
 use crate::proto::wait::Sleeper;
 
@@ -35,16 +36,26 @@ pub(crate) fn start_about<'m, M: TypedMethod<'m> + Request>(
     effect: Effect,
     barrier: Barrier,
 ) -> Result<PendingReply, ChannelError> {
+    start_by::<M>(shared, about, effect, barrier, |outbox, slot| {
+        outbox.request(shared.at, method, slot)
+    })
+}
+
+/// The same, for a request that changes more than the line it stands in; `queue` queues it.
+pub(crate) fn start_by<'m, M: TypedMethod<'m> + Request>(
+    shared: &Arc<ChannelShared>,
+    about: About,
+    effect: Effect,
+    barrier: Barrier,
+    queue: impl FnOnce(&mut Outbox, Slot) -> Result<Wake, (Refused, Box<Slot>)>,
+) -> Result<PendingReply, ChannelError> {
     let (slot, answer) = slot_about::<M>(shared, about, effect, barrier);
-    let started = shared.link.outbox().request(shared.at, method, slot);
+    let started = queue(&mut shared.link.outbox(), slot);
     match started {
         Ok(wake) => {
             shared.link.trace.request(shared.at.channel, M::NAME);
-            shared.link.requested(wake);
-            Ok(PendingReply {
-                answer,
-                requeue: None,
-            })
+            wake.now();
+            Ok(PendingReply::new(answer, &shared.link))
         }
         Err((refused, _)) => Err(shared.explain(refused)),
     }
@@ -52,7 +63,7 @@ pub(crate) fn start_about<'m, M: TypedMethod<'m> + Request>(
 
 /// Queues a request on channel 0.
 pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
-    link: &Link,
+    link: &Arc<Link>,
     method: &M,
 ) -> Result<PendingReply, ChannelError> {
     let answer = Arc::new(Answer::default());
@@ -72,16 +83,15 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
     match started {
         Ok(wake) => {
             link.trace.request(0, M::NAME);
-            link.requested(wake);
-            Ok(PendingReply {
-                answer,
-                requeue: None,
-            })
+            wake.now();
+            Ok(PendingReply::new(answer, link))
         }
         Err((Refused::Connection(error), _)) => Err(ChannelError::Connection(error)),
         Err((Refused::TooLarge(error), _)) => Err(ChannelError::FrameTooLarge(error)),
         // Channel 0 is open as long as the connection is, and alarms are about messages.
-        Err((Refused::NotOpen | Refused::Blocked(_), _)) => Err(ChannelError::Closed),
+        Err((Refused::NotOpen | Refused::Blocked(_) | Refused::Stale, _)) => {
+            Err(ChannelError::Closed)
+        }
     }
 }
 
@@ -125,6 +135,9 @@ pub(crate) async fn send_no_wait<'m, M: TypedMethod<'m> + Request>(
     let waiting = Room {
         shared,
         ticket: None,
+        demand: None,
+        method: M::NAME,
+        patience: Patience::default(),
     };
     waiting.await?;
     let (effect, barrier) = (Effect::Nothing, Barrier::Nothing);
@@ -142,6 +155,10 @@ pub(crate) async fn send_no_wait<'m, M: TypedMethod<'m> + Request>(
 struct Room<'a> {
     shared: &'a ChannelShared,
     ticket: Option<u64>,
+    /// What makes room has to be read.
+    demand: Option<Demand>,
+    method: &'static str,
+    patience: Patience,
 }
 
 impl Future for Room<'_> {
@@ -158,8 +175,11 @@ impl Future for Room<'_> {
             }
         });
         if admitted.is_pending() {
-            // If reading has stopped because of slow consumers: what makes room has to be read.
-            this.shared.link.resume();
+            let link = &this.shared.link;
+            this.demand.get_or_insert_with(|| Demand::new(link));
+            if let Poll::Ready(error) = this.patience.poll(this.method, link, context) {
+                return Poll::Ready(Err(error));
+            }
         }
         admitted.map_err(|refused| this.shared.explain(refused))
     }
@@ -177,9 +197,21 @@ impl Drop for Room<'_> {
 
 /// A reply on its way. Dropped, the reply is consumed when it comes.
 pub(crate) struct PendingReply {
-    pub(crate) answer: Arc<Answer>,
+    answer: Arc<Answer>,
     /// For `basic.get`: a message that nobody takes goes back to its queue.
     pub(crate) requeue: Option<Channel>,
+    /// The reply has to be read.
+    _demand: Demand,
+}
+
+impl PendingReply {
+    pub(crate) fn new(answer: Arc<Answer>, link: &Arc<Link>) -> Self {
+        Self {
+            answer,
+            requeue: None,
+            _demand: Demand::new(link),
+        }
+    }
 }
 
 impl Future for PendingReply {

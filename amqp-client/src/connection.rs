@@ -287,13 +287,18 @@ impl Handle {
         let by = self.write_timeout.map(|timeout| after(now, timeout));
         let result = self.link.outbox().close_connection(&method, slot, by);
         match result {
-            Ok(wake) => wake.now(),
+            Ok(wake) => {
+                wake.now();
+                // What lets it leave, and what answers it, has to be read.
+                self.link.demand();
+            }
             // It is closing or has ended: there is nothing left to do.
             Err((
                 Refused::Connection(_)
                 | Refused::NotOpen
                 | Refused::TooLarge(_)
-                | Refused::Blocked(_),
+                | Refused::Blocked(_)
+                | Refused::Stale,
                 _,
             )) => {}
         }

@@ -89,7 +89,7 @@ impl Connection {
             confirms_outstanding: held.numbered.saturating_sub(answered),
             requests_outstanding: held.requests as u64,
             octets_queued: held.octets as u64,
-            octets_buffered: link.buffered() as u64,
+            octets_buffered: link.reading.buffered() as u64,
             publishers_waiting: held.waiting as u64,
             channels: held.channels as u64,
             consumers: tally.consumers.load(Ordering::Relaxed) as u64,

@@ -61,8 +61,23 @@ pub enum Event {
         channel: u16,
         /// Its tag.
         consumer_tag: ShortString,
-        /// The program, or the broker: the queue was deleted, or its node is gone.
+        /// The program; the broker, since the queue was deleted or its node is gone; or this library,
+        /// since the consumer held too much.
         by: Initiator,
+    },
+    /// Nothing is read any more, though something waits for what has to be read: a consumer without
+    /// acknowledgements does not take its deliveries, and holds
+    /// [most of 64 MiB](crate::WhenSlow::Wait). Requests, publishes and calls that wait end in time,
+    /// with [`ChannelError::ReadingStopped`]. Told once, until it is read again.
+    ReadingStopped {
+        /// The consumer's channel.
+        channel: u16,
+        /// The consumer.
+        consumer_tag: ShortString,
+        /// The queue that it consumes from.
+        queue: String,
+        /// How much it holds, in bytes.
+        bytes: usize,
     },
     /// A channel has ended. Told to listeners of the connection only if the connection lives on.
     ChannelClosed {

@@ -97,8 +97,8 @@ pub use self::declare::{
 pub use self::delivery::{Delivery, Got, Received, ReturnedMessage};
 pub use self::error::{
     ArgumentError, Attempt, BrokerClose, CertificateFault, ChannelError, ConnectCause,
-    ConnectError, ConnectionError, Diagnosis, Entity, Initiator, Outcome, PublishError, Stage,
-    TlsError, Violation,
+    ConnectError, ConnectionError, Diagnosis, Entity, Initiator, Outcome, PublishError,
+    SlowConsumer, Stage, TlsError, Violation,
 };
 pub use self::events::{Event, Events, Returns};
 pub use self::handler::{

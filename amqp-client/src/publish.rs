@@ -15,6 +15,7 @@ use crate::error::ChannelError;
 use crate::message::Body;
 use crate::proto::incoming::Fingerprint;
 use crate::proto::outbox::{Head, LARGE, Refused, Wake};
+use crate::proto::reading::{Demand, Patience};
 use crate::proto::timers::Timer;
 use crate::proto::wait::{self, Sleeper};
 
@@ -262,6 +263,8 @@ pub(crate) struct Publish<'a, H> {
     place: Option<u64>,
     /// How long to wait for either. Few set a limit, and all move this future about.
     patience: Option<Box<Timer>>,
+    /// While there is no room.
+    waiting: Option<Box<(Demand, Patience)>>,
 }
 
 impl<'a, H: Head> Publish<'a, H> {
@@ -277,6 +280,7 @@ impl<'a, H: Head> Publish<'a, H> {
             limit: None,
             place: None,
             patience: None,
+            waiting: None,
         }
     }
 
@@ -298,13 +302,19 @@ impl<'a, H: Head> Publish<'a, H> {
 
     /// Time is up?
     fn poll_patience(&mut self, context: &Context<'_>) -> Poll<Result<u64, ChannelError>> {
-        match &mut self.patience {
-            Some(timer) => timer.poll(context).map(|()| {
-                let method = basic::Publish::NAME;
-                Err(ChannelError::Timeout { method })
-            }),
-            None => Poll::Pending,
+        let link = &self.channel.shared().link;
+        // What lets us go on has to be read.
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Box::new((Demand::new(link), Patience::default())));
+        let method = basic::Publish::NAME;
+        if let Some(timer) = &mut self.patience {
+            if timer.poll(context).is_ready() {
+                return Poll::Ready(Err(link.reading.no_reply(method)));
+            }
         }
+        let (_, patience) = &mut **waiting;
+        patience.poll(method, link, context).map(Err)
     }
 }
 
@@ -432,9 +442,6 @@ impl<H: Head + Unpin> Future for Publish<'_, H> {
             }
             Poll::Pending => {
                 this.keep_no_room();
-                // If reading has stopped because of slow consumers: what lets us go on has to be
-                // read.
-                this.channel.shared().link.resume();
                 this.poll_patience(context)
             }
         }

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,7 +17,9 @@ use crate::error::{ChannelError, PublishError};
 use crate::message::{Body, Message};
 use crate::proto::confirms::Outcome;
 use crate::proto::incoming::Fingerprint;
+use crate::proto::link::Link;
 use crate::proto::outbox::Head;
+use crate::proto::reading::Patience;
 use crate::proto::timers::Timer;
 use crate::proto::wait::{Sleeper, Watch};
 use crate::publish::{self, PreparedHead, Publish, PublishHead, Returnable};
@@ -181,19 +184,20 @@ impl Publisher {
                 drop(waker);
             },
         ));
-        poll_fn(|context| {
+        let mut patience = Patience::default();
+        let given_up = poll_fn(|context| {
             if all.as_mut().poll(context).is_ready() {
-                return Poll::Ready(());
+                return Poll::Ready(None);
             }
-            // If reading has stopped because of slow consumers, it must go on.
-            shared.link.resume();
-            match &mut timer {
-                Some(timer) => timer.poll(context),
-                None => Poll::Pending,
+            let method = basic::Publish::NAME;
+            let timer = timer.as_mut().map(|timer| timer.poll(context));
+            if timer.is_some_and(|timer| timer.is_ready()) {
+                return Poll::Ready(Some(shared.link.reading.no_reply(method)));
             }
+            patience.poll(method, &shared.link, context).map(Some)
         })
         .await;
-        Unconfirmed::take(&mut shared.confirms(), upto)
+        Unconfirmed::take(&mut shared.confirms(), upto, given_up)
     }
 
     /// Publishes a message and waits until the broker has confirmed it: it has reached its queues,
@@ -312,13 +316,16 @@ impl Publisher {
             channel: self.channel.clone(),
             number,
             done: false,
-            timer: self.confirm_timeout.map(|timeout| self.timer(timeout)),
+            limits: self.confirm_timeout.map(|timeout| self.limits(timeout)),
         }
     }
 
     #[cold]
-    fn timer(&self, timeout: Duration) -> Box<Timer> {
-        Box::new(Timer::new(&self.channel.shared().link, timeout))
+    fn limits(&self, timeout: Duration) -> Box<WaitLimits> {
+        Box::new(WaitLimits {
+            timer: Some(Timer::new(&self.channel.shared().link, timeout)),
+            patience: Patience::default(),
+        })
     }
 }
 
@@ -401,8 +408,27 @@ pub struct Confirmation {
     channel: Channel,
     number: u64,
     done: bool,
-    /// Few set a limit, and all keep confirmations.
-    timer: Option<Box<Timer>>,
+    /// How long to wait. Few set a limit, and all keep confirmations.
+    limits: Option<Box<WaitLimits>>,
+}
+
+/// How long a confirm is waited for.
+#[derive(Debug, Default)]
+struct WaitLimits {
+    /// What the publisher has set.
+    timer: Option<Timer>,
+    patience: Patience,
+}
+
+impl WaitLimits {
+    fn poll(&mut self, link: &Arc<Link>, context: &Context<'_>) -> Poll<ChannelError> {
+        let timer = self.timer.as_mut().map(|timer| timer.poll(context));
+        let method = basic::Publish::NAME;
+        if timer.is_some_and(|timer| timer.is_ready()) {
+            return Poll::Ready(link.reading.no_reply(method));
+        }
+        self.patience.poll(method, link, context)
+    }
 }
 
 impl Confirmation {
@@ -422,7 +448,7 @@ impl Future for Confirmation {
         // Nearly always: nothing of what waiting takes is made for it.
         if shared.confirms().is_plainly_acked(this.number) {
             this.done = true;
-            this.timer = None;
+            this.limits = None;
             return Poll::Ready(Ok(()));
         }
         let polled = Sleeper::poll(context, |sleeper| {
@@ -430,20 +456,20 @@ impl Future for Confirmation {
         });
         let outcome = match polled {
             Poll::Pending => {
-                // If reading has stopped because of slow consumers, it must go on.
-                shared.link.resume();
-                let timer = this.timer.as_mut().map(|timer| timer.poll(context));
-                if timer.is_none_or(|timer| timer.is_pending()) {
+                if this.limits.is_none() && !shared.link.reading.stands_still() {
                     return Poll::Pending;
                 }
+                let limits = this.limits.get_or_insert_default();
+                let Poll::Ready(error) = limits.poll(&shared.link, context) else {
+                    return Poll::Pending;
+                };
                 shared.abandon(this.number);
-                let method = basic::Publish::NAME;
-                Err(ChannelError::Timeout { method })
+                Err(error)
             }
             Poll::Ready(outcome) => outcome,
         };
         this.done = true;
-        this.timer = None;
+        this.limits = None;
         Poll::Ready(match outcome {
             Ok(Outcome::Acked) => Ok(()),
             Ok(Outcome::Nacked) => Err(PublishError::Nacked),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use amqp_spec::wire::ShortStr;
 
 use crate::delivery::ReturnedMessage;
-use crate::error::{ChannelError, ConnectionError, Initiator, Stage, Violation};
+use crate::error::{ChannelError, ConnectionError, Initiator, SlowConsumer, Stage, Violation};
 use crate::proto::Limits;
 
 /// Tells one event within the connection's span.
@@ -156,6 +156,49 @@ impl Trace {
             channel,
             consumer_tag = %text(tag),
             "consumer started"
+        );
+    }
+
+    /// Told once for each consumer.
+    pub(crate) fn prefetch_exceeded(
+        &self,
+        channel: u16,
+        consumer_tag: ShortStr<'_>,
+        prefetch: u16,
+    ) {
+        tell!(
+            self,
+            "consumer",
+            WARN,
+            channel,
+            consumer_tag = %text(consumer_tag),
+            prefetch,
+            "more deliveries than the prefetch allows"
+        );
+    }
+
+    pub(crate) fn reading_stopped(&self, by: &SlowConsumer) {
+        tell!(
+            self,
+            "connection",
+            WARN,
+            channel = by.channel,
+            consumer_tag = by.consumer_tag,
+            queue = by.queue,
+            bytes = by.bytes,
+            "reading stopped: a consumer without acknowledgements does not take its deliveries"
+        );
+    }
+
+    pub(crate) fn consumer_too_slow(&self, channel: u16, consumer_tag: ShortStr<'_>, limit: usize) {
+        tell!(
+            self,
+            "consumer",
+            WARN,
+            channel,
+            consumer_tag = %text(consumer_tag),
+            limit,
+            "consumer cancelled: it holds most of what is above inbound_limit"
         );
     }
 

@@ -40,7 +40,11 @@ pub struct FailedPublish {
 
 impl Unconfirmed {
     /// Takes what has been noted of failures so far; `Ok` if there is nothing to report.
-    pub(crate) fn take(confirms: &mut Confirms, upto: u64) -> Result<(), Self> {
+    pub(crate) fn take(
+        confirms: &mut Confirms,
+        upto: u64,
+        given_up: Option<ChannelError>,
+    ) -> Result<(), Self> {
         let noted = confirms.take_failures();
         let (unanswered, not_sent, cause) = confirms.unanswered(upto);
         if noted.nacked + noted.returned + unanswered == 0 {
@@ -52,16 +56,13 @@ impl Unconfirmed {
         };
         let mut failures: Vec<_> = noted.first.iter().map(failed).collect();
         failures.sort_unstable_by_key(|failed| failed.number);
-        let timeout = || ChannelError::Timeout {
-            method: "basic.publish",
-        };
         Err(Self {
             nacked: noted.nacked,
             returned: noted.returned,
             not_sent,
             uncertain: unanswered - not_sent,
             failures,
-            cause: (unanswered > 0).then(|| cause.unwrap_or_else(timeout)),
+            cause: cause.or(given_up).filter(|_| unanswered > 0),
         })
     }
 }

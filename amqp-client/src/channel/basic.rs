@@ -4,7 +4,7 @@ use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::wire::{ShortStr, TypedMethod};
 
 use super::Channel;
-use crate::call::{decode, start, start_about};
+use crate::call::{decode, start, start_about, start_by};
 use crate::consumer::{self, Consume};
 use crate::delivery::{Delivery, Got, Received};
 use crate::error::{About, ArgumentError, ChannelError};
@@ -218,11 +218,14 @@ impl Channel {
     ///
     /// If the future has been polled once, the consumer is cancelled even if it is dropped.
     pub async fn basic_cancel(&self, consumer_tag: &str) -> Result<(), ChannelError> {
-        if let Some(queue) = self.shared().consumer(consumer_tag.as_bytes()) {
-            return consumer::cancel(self.shared(), &queue).await;
+        let consumer_tag = ShortStr::new(consumer_tag.as_bytes())?;
+        let shared = self.shared();
+        let known = shared.link.outbox().consumer(shared.at, consumer_tag);
+        if let Some(queue) = known {
+            return consumer::cancel(shared, &queue).await;
         }
         let cancel = basic::Cancel {
-            consumer_tag: ShortStr::new(consumer_tag.as_bytes())?,
+            consumer_tag,
             no_wait: false,
         };
         start(self.shared(), &cancel, Effect::Nothing, Barrier::Requests)?
@@ -243,7 +246,7 @@ impl Channel {
             delivery_tag,
             multiple: multiple == Multiple::Yes,
         };
-        self.settle_by_number(&ack, single)
+        self.settle_by_number(delivery_tag, &ack, single)
     }
 
     /// Refuses by number (`basic.nack`, an extension): this delivery, or all up to it. Tag 0 with
@@ -265,7 +268,7 @@ impl Channel {
             multiple: multiple == Multiple::Yes,
             requeue: requeue == Requeue::Yes,
         };
-        self.settle_by_number(&nack, single)
+        self.settle_by_number(delivery_tag, &nack, single)
     }
 
     /// Refuses one delivery by number (`basic.reject`).
@@ -279,17 +282,18 @@ impl Channel {
             delivery_tag,
             requeue: requeue == Requeue::Yes,
         };
-        self.settle_by_number(&reject, Some(delivery_tag))
+        self.settle_by_number(delivery_tag, &reject, Some(delivery_tag))
     }
 
     fn settle_by_number<'m, M: TypedMethod<'m>>(
         &self,
+        tag: u64,
         method: &M,
         single: Option<u64>,
     ) -> Result<(), ChannelError> {
         let shared = self.shared();
         let mut outbox = shared.link.outbox();
-        let sent = outbox.settle_by_number(shared.at, method, single);
+        let sent = outbox.settle_by_number(shared.at, tag, method, single);
         drop(outbox);
         sent.map_err(|refused| shared.explain(refused))?.now();
         Ok(())
@@ -317,13 +321,16 @@ impl Channel {
         prefetch_count: u16,
         scope: QosScope,
     ) -> Result<(), ChannelError> {
-        self.shared().set_own_limit();
         let qos = basic::Qos {
             prefetch_size: 0,
             prefetch_count,
             global: scope == QosScope::Channel,
         };
-        let pending = start(self.shared(), &qos, Effect::Nothing, Barrier::Nothing)?;
+        let shared = self.shared();
+        let (about, effect, barrier) = (About::default(), Effect::Nothing, Barrier::Nothing);
+        let pending = start_by::<basic::Qos>(shared, about, effect, barrier, |outbox, slot| {
+            outbox.limit(shared.at, &qos, slot)
+        })?;
         // No limit means the same for one as for all.
         if scope == QosScope::Channel && prefetch_count != 0 {
             self.limits_whole_channel(prefetch_count);
@@ -332,8 +339,9 @@ impl Channel {
     }
 
     /// Gives everything unacknowledged on this channel back to its queues, to be delivered again to
-    /// whoever consumes from them (`basic.recover` with `requeue`). Settling a delivery taken before
-    /// closes the channel with 406.
+    /// the consumers of those queues (`basic.recover` with `requeue`). Deliveries that consumers of
+    /// this channel have not yielded are dropped, for they come again; those that the program holds
+    /// cannot be settled any more: [`ChannelError::Stale`]. RabbitMQ would close the channel with 406.
     ///
     /// Not offered are delivering to the same consumers again (`requeue` = false), over which RabbitMQ
     /// closes the connection with 540, and `basic.recover-async`, the deprecated form without a reply.
@@ -347,7 +355,16 @@ impl Channel {
     /// If the future is dropped, it may have happened or not.
     pub async fn basic_recover(&self) -> Result<(), ChannelError> {
         let recover = basic::Recover { requeue: true };
-        self.call(&recover, About::default()).await.map(drop)
+        let shared = self.shared();
+        let (about, effect, barrier) = (
+            About::default(),
+            Effect::Recover { before: 0 },
+            Barrier::Nothing,
+        );
+        let pending = start_by::<basic::Recover>(shared, about, effect, barrier, |outbox, slot| {
+            outbox.recover(shared.at, &recover, slot)
+        });
+        pending?.await.map(drop)
     }
 }
 

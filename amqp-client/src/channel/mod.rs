@@ -121,17 +121,13 @@ impl Channel {
         };
         match (opened, made) {
             (Ok(Some(wake)), Some(shared)) => {
-                link.requested(wake);
+                wake.now();
                 let connection = Arc::clone(connection);
                 // From here on, dropping this future closes the channel.
                 let channel = Self {
                     handle: Arc::new(ChannelHandle { shared, connection }),
                 };
-                PendingReply {
-                    answer,
-                    requeue: None,
-                }
-                .await?;
+                PendingReply::new(answer, link).await?;
                 Ok(channel)
             }
             (Err(refused), Some(shared)) => Err(shared.explain(refused)),
@@ -209,7 +205,8 @@ impl Channel {
     /// cancelled, in order.
     #[must_use]
     pub fn consumer_tags(&self) -> Vec<String> {
-        self.shared().consumer_tags()
+        let shared = self.shared();
+        shared.link.outbox().consumer_tags(shared.at)
     }
 
     /// Closes the channel: what was sent on it before is processed first; what was delivered and
@@ -262,6 +259,11 @@ impl Channel {
             },
             Err(error) => return Err(error),
         };
+        let shared = self.shared();
+        let consumers = shared.link.outbox().consumers(shared.at);
+        for consumer in consumers {
+            consumer.let_go();
+        }
         match pending.await {
             // The broker also answers a close that its own has crossed.
             Ok(_) | Err(ChannelError::Closed) => match self.ended() {
@@ -278,10 +280,7 @@ impl Channel {
         let (slot, answer) = slot::<channel::Close<'_>>(shared, Effect::Nothing, Barrier::Nothing);
         let joined = shared.link.outbox().join_close(shared.at, slot);
         joined.ok()?.now();
-        Some(PendingReply {
-            answer,
-            requeue: None,
-        })
+        Some(PendingReply::new(answer, &shared.link))
     }
 
     /// Asks the broker to hold back deliveries on this channel, or to go on with them

@@ -14,6 +14,7 @@ use crate::call::{PendingReply, slot, slot_about};
 use crate::channel::Channel;
 use crate::error::{About, ArgumentError, ChannelError};
 use crate::proto::consumer::ConsumerQueue;
+use crate::proto::outbox::{NotStarted, Prefetch};
 use crate::proto::request::{Barrier, Effect};
 
 /// How many deliveries a consumer may have unacknowledged, unless it says otherwise.
@@ -25,18 +26,25 @@ pub const DEFAULT_PREFETCH: u16 = 200;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum WhenSlow {
-    /// The connection waits. Above 16 MiB of deliveries that its consumers have not taken it is not
-    /// read, unless somebody waits for an answer of the broker's; above 64 MiB not at all, so that
-    /// requests may run into their timeouts. The broker keeps what it cannot send. This is the
-    /// default; where others share the connection, give such a consumer one of its own.
+    /// The connection waits. Above 16 MiB of such deliveries that its consumers have not taken it is
+    /// read only while something waits for what has to be read: a reply, a confirm, a delivery where
+    /// none is at hand. Above 64 MiB it is not read at all. If anything waits then,
+    /// [`Event::ReadingStopped`](crate::Event::ReadingStopped) says so at once; requests and calls
+    /// end after their timeouts, and publishes after the shorter of `confirm_timeout` and
+    /// `request_timeout`, with [`ChannelError::ReadingStopped`]. The broker keeps what it cannot
+    /// send. This is the default; where others share the connection, give such a consumer one of its
+    /// own.
+    ///
+    /// Closing its channel lets the connection go on: what has come is still yielded, what comes
+    /// later is discarded.
     #[default]
     Wait,
     /// The consumer is cancelled, and the connection goes on. What it holds by then is still
     /// yielded, then [`ConsumeError::TooSlow`](crate::ConsumeError::TooSlow); what the broker
     /// sends before it has heard of the end is lost.
     Cancel {
-        /// How many octets it may hold, about. Beyond 16 MiB, of all consumers of the connection
-        /// together, the connection begins to wait nevertheless.
+        /// How many octets it may hold, about. Beyond 16 MiB, of all such consumers of the
+        /// connection together, the connection begins to wait nevertheless.
         above: usize,
     },
 }
@@ -89,15 +97,18 @@ impl Consume {
     /// limit of the consumer's own for the end of the channel's.
     ///
     /// The more, the better the network is used, and the more is delivered again when the consumer
-    /// goes; quorum queues do not go beyond 2000.
+    /// goes; quorum queues do not go beyond 2000. In memory a consumer holds *count × size of a
+    /// message* at most.
     pub fn prefetch(mut self, count: u16) -> Self {
         self.prefetch = Some(count);
         self
     }
 
     /// No limit of what is unacknowledged (a prefetch of zero): the whole queue may come at once,
-    /// and is kept in memory here until it is consumed, though the connection is not read while
-    /// 16 MiB and more wait. Streams refuse it with 406.
+    /// and is kept in memory here until it is consumed, up to
+    /// [`inbound_limit`](crate::ConnectionOptions::inbound_limit); what is above that goes back, and
+    /// the consumer ends with [`ConsumeError::TooSlow`](crate::ConsumeError::TooSlow). Streams refuse
+    /// it with 406.
     pub fn unlimited(self) -> Self {
         self.prefetch(0)
     }
@@ -190,11 +201,63 @@ impl<A: Acknowledgement> Consume<A> {
             check_stream(A::NO_ACK, self.prefetch)?;
             offset.write(&mut self.arguments);
         }
+        let prefetch = match self.prefetch {
+            _ if A::NO_ACK => Prefetch::NotNeeded,
+            Some(count) => Prefetch::Own(count),
+            None => Prefetch::Channels {
+                default: DEFAULT_PREFETCH,
+            },
+        };
         let shared = self.channel.shared();
-        // Before anything is reserved.
         let queue = ShortStr::new(self.queue.as_bytes())?;
-        // From here on, dropping this future cancels the consumer.
-        let consumer = Consumer::new(self.channel.clone(), self.reserve()?);
+        let chosen = match self.tag.as_deref() {
+            // The broker would take an empty one for a request to choose.
+            None | Some("") => None,
+            Some(chosen) => Some(ShortString::new(chosen.as_bytes())?),
+        };
+        loop {
+            let tag = match &chosen {
+                Some(tag) => tag.clone(),
+                None => ShortString::new(shared.link.next_consumer_tag().into_bytes())?,
+            };
+            // From here on, dropping this future cancels the consumer.
+            let consumer = Consumer::new(self.channel.clone(), self.queue_for(tag));
+            match self.request(&consumer, queue, prefetch) {
+                Ok(replies) => {
+                    for reply in replies {
+                        reply.await?;
+                    }
+                    return Ok(consumer);
+                }
+                Err(NotStarted::Refused(refused)) => return Err(shared.explain(refused)),
+                // The program has chosen what would have been made up here.
+                Err(NotStarted::TagInUse) if chosen.is_none() => {}
+                Err(NotStarted::TagInUse) => {
+                    return Err(ChannelError::ConsumerTagInUse {
+                        consumer_tag: self.tag.unwrap_or_default(),
+                    });
+                }
+            }
+        }
+    }
+
+    fn queue_for(&self, tag: ShortString) -> ConsumerQueue {
+        let limit = match self.when_slow {
+            WhenSlow::Cancel { above } if A::NO_ACK => above,
+            WhenSlow::Cancel { .. } | WhenSlow::Wait => usize::MAX,
+        };
+        let link = Arc::clone(&self.channel.shared().link);
+        ConsumerQueue::new(tag, &self.queue, A::NO_ACK, limit, link)
+    }
+
+    /// Queues the requests that start a consumer; here are their replies, in order.
+    fn request(
+        &self,
+        consumer: &Consumer<A>,
+        queue: ShortStr<'_>,
+        prefetch: Prefetch,
+    ) -> Result<Vec<PendingReply>, NotStarted> {
+        let shared = self.channel.shared();
         let consume = basic::Consume {
             queue,
             consumer_tag: consumer.queue.tag.as_ref(),
@@ -204,80 +267,32 @@ impl<A: Acknowledgement> Consume<A> {
             no_wait: false,
             arguments: self.arguments.as_ref(),
         };
-        let prefetch = match self.prefetch {
-            // Nothing is ever unacknowledged.
-            _ if A::NO_ACK => None,
-            None if shared.has_own_limit() => None,
-            count => Some(count.unwrap_or(DEFAULT_PREFETCH)),
-        };
-        let qos = prefetch.map(|prefetch_count| basic::Qos {
-            prefetch_count,
-            ..basic::Qos::default()
-        });
-        let (qos_slot, qos_ok) = slot::<basic::Qos>(shared, Effect::Nothing, Barrier::Nothing);
         let effect = Effect::Consume(Arc::clone(&consumer.queue));
         let about = About::queue(&self.queue);
-        let (slot, consume_ok) =
+        let (consume_slot, consume_ok) =
             slot_about::<basic::Consume<'_>>(shared, about, effect, Barrier::Requests);
-        // The limit holds for the consumers started after it, so nothing may come between the two.
-        let (limited, started) = {
-            let mut outbox = shared.link.outbox();
-            // Refused before the limit is set, for otherwise it would hold for other consumers.
-            if let Err(error) = outbox.check_fits(&consume) {
-                consumer.queue.give_up_tag();
-                return Err(error.into());
-            }
-            let limited = qos.map(|qos| outbox.request(shared.at, &qos, qos_slot));
-            (limited, outbox.request(shared.at, &consume, slot))
+        let mut answers = Vec::new();
+        let qos_slot = || {
+            let (slot, qos_ok) = slot::<basic::Qos>(shared, Effect::Nothing, Barrier::Nothing);
+            answers.push(qos_ok);
+            slot
         };
-        let is_limited = limited.is_some();
-        for queued in limited.into_iter().chain([started]) {
-            match queued {
-                Ok(wake) => shared.link.requested(wake),
-                Err((refused, _)) => return Err(shared.explain(refused)),
-            }
+        let wakes = shared.link.outbox().consume(
+            shared.at,
+            &consume,
+            &consumer.queue,
+            prefetch,
+            consume_slot,
+            qos_slot,
+        )?;
+        for wake in wakes {
+            wake.now();
         }
-        if is_limited {
-            PendingReply {
-                answer: qos_ok,
-                requeue: None,
-            }
-            .await?;
-        }
-        PendingReply {
-            answer: consume_ok,
-            requeue: None,
-        }
-        .await?;
-        Ok(consumer)
-    }
-
-    /// Finds a tag and reserves it.
-    fn reserve(&self) -> Result<ConsumerQueue, ChannelError> {
-        let shared = self.channel.shared();
-        // The broker would take an empty one for a request to choose.
-        let tag = match self.tag.as_deref().filter(|tag| !tag.is_empty()) {
-            Some(chosen) => {
-                let tag = ShortString::new(chosen.as_bytes())?;
-                if !shared.tags().reserve(&tag) {
-                    let consumer_tag = chosen.to_owned();
-                    return Err(ChannelError::ConsumerTagInUse { consumer_tag });
-                }
-                tag
-            }
-            None => loop {
-                let tag = ShortString::new(shared.link.next_consumer_tag().into_bytes())?;
-                if shared.tags().reserve(&tag) {
-                    break tag;
-                }
-            },
-        };
-        let limit = match self.when_slow {
-            WhenSlow::Cancel { above } if A::NO_ACK => above,
-            WhenSlow::Cancel { .. } | WhenSlow::Wait => usize::MAX,
-        };
-        let (link, tags) = (Arc::clone(&shared.link), Arc::clone(shared.tags()));
-        Ok(ConsumerQueue::new(tag, A::NO_ACK, limit, link, tags))
+        answers.push(consume_ok);
+        let replies = answers.into_iter();
+        Ok(replies
+            .map(|answer| PendingReply::new(answer, &shared.link))
+            .collect())
     }
 }
 

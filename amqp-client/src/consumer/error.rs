@@ -13,9 +13,11 @@ pub enum ConsumeError {
     /// and what was delivered can still be settled, unless the broker has taken it back: then
     /// acknowledging it has no effect.
     CancelledByBroker,
-    /// Deliveries came faster than they were taken, and
-    /// [`WhenSlow::Cancel`](crate::WhenSlow::Cancel) was asked for: it has been cancelled, and what
-    /// came beyond the limit is lost. The channel is still usable.
+    /// Deliveries came faster than they were taken, and the consumer has been cancelled. With
+    /// acknowledgements: it held most of what all consumers of the connection held above
+    /// [`inbound_limit`](crate::ConnectionOptions::inbound_limit); what it had not taken has gone
+    /// back to its queue. Without: [`WhenSlow::Cancel`](crate::WhenSlow::Cancel) was asked for, and
+    /// what came beyond the limit is lost. The channel is still usable.
     TooSlow,
     /// The channel or the connection ended. What was delivered and not acknowledged goes back to
     /// its queue.

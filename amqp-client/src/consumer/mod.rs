@@ -26,13 +26,14 @@ use amqp_spec::wire::{ShortStr, TypedMethod};
 use futures_core::Stream;
 
 use self::acknowledgement::sealed;
-use crate::call::{PendingReply, start};
+use crate::call::{PendingReply, slot};
 use crate::channel::Channel;
 use crate::delivery::Received;
 use crate::error::{ChannelError, ConnectionError};
 use crate::proto::channel::ChannelShared;
 use crate::proto::consumer::{ConsumerQueue, End, RawDelivery};
 use crate::proto::outbox::Settlement;
+use crate::proto::reading::Demand;
 use crate::proto::request::{Barrier, Effect};
 use crate::proto::timers::Timer;
 use crate::proto::wait::Watch;
@@ -45,10 +46,10 @@ pub use self::offset::StreamOffset;
 /// A stream of deliveries.
 ///
 /// Ends with `None` if the program ended it, by [`cancel`](Self::cancel) or by closing the channel or
-/// the connection; ends with one error, then `None`, if anybody else did. What it took over before
-/// the channel or the connection ended may come first, at most a prefetch of it; the broker delivers
-/// that again, and settling it fails, which is the sign to stop. Dropping it cancels it at
-/// the broker, in the background, and gives back what it has not yielded, unless it takes deliveries
+/// the connection; ends with one error, then `None`, if the broker or the network did. When the
+/// channel or the connection has ended, a consumer with acknowledgements tells so at once: what it
+/// has not yielded is the broker's again, which delivers it anew. One without yields what has come
+/// first. Dropping it cancels it at the broker, in the background, and gives back what it has not yielded, unless it takes deliveries
 /// without acknowledging them: those are lost. Keeps its channel open.
 ///
 /// ```no_run
@@ -67,7 +68,6 @@ pub struct Consumer<A: Acknowledgement = Manual> {
     queue: Arc<ConsumerQueue>,
     /// Taken over from the queue, not yet yielded.
     taken: VecDeque<RawDelivery>,
-    taken_octets: usize,
     ended: bool,
     acknowledgement: PhantomData<fn() -> A>,
 }
@@ -167,6 +167,7 @@ where
             None => return Ok(0),
             Some(next) => deliveries.push(next?),
         }
+        self.drop_returned();
         let more = self.taken.len().min(limit - 1);
         deliveries.reserve(more);
         for raw in self.taken.drain(..more) {
@@ -180,6 +181,7 @@ where
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<A::Delivery, ConsumeError>>> {
+        self.drop_returned();
         if self.taken.is_empty() {
             match self.poll_batch(context) {
                 Poll::Pending => return Poll::Pending,
@@ -209,20 +211,30 @@ where
 }
 
 impl<A: Acknowledgement> Consumer<A> {
-    /// Takes over all that has come, when what was taken before has been yielded. Or says why there
+    /// What has gone back to the broker, and comes again, is not yielded any more.
+    #[inline]
+    fn drop_returned(&mut self) {
+        let returned = self.queue.returned();
+        if returned > 0 && !self.taken.is_empty() {
+            self.drop_returned_up_to(returned);
+        }
+    }
+
+    #[cold]
+    fn drop_returned_up_to(&mut self, delivery_tag: u64) {
+        self.taken.retain(|raw| raw.delivery_tag > delivery_tag);
+    }
+
+    /// Takes over what has come, when what was taken before has been yielded. Or says why there
     /// will be nothing, once, unless that was the program's own doing.
     #[inline(never)]
     fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Option<ConsumeError>>> {
-        self.queue.release(std::mem::take(&mut self.taken_octets));
         if self.ended {
             return Poll::Ready(Err(None));
         }
         match self.queue.poll_take(&mut self.taken, context) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(octets)) => {
-                self.taken_octets = octets;
-                Poll::Ready(Ok(()))
-            }
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
             Poll::Ready(Err(end)) => {
                 self.ended = true;
                 Poll::Ready(Err(match end {
@@ -243,7 +255,6 @@ impl<A: Acknowledgement> Consumer<A> {
             channel,
             queue: Arc::new(queue),
             taken: VecDeque::new(),
-            taken_octets: 0,
             ended: false,
             acknowledgement: PhantomData,
         }
@@ -264,7 +275,15 @@ impl<A: Acknowledgement> Consumer<A> {
     /// How many deliveries have come and have not been yielded.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.taken.len() + self.queue.len()
+        let returned = self.queue.returned();
+        let taken = self.taken.iter();
+        let taken = taken.filter(|raw| raw.delivery_tag > returned);
+        taken.count() + self.queue.len()
+    }
+
+    /// How many deliveries have come and go back to the broker, or have, without having been yielded.
+    pub(crate) fn n_unseen(&self) -> usize {
+        self.taken.len() + self.queue.len() + self.queue.n_returned()
     }
 
     /// Asks the broker to send nothing more (`basic.cancel`), and waits for its answer. What has come
@@ -296,15 +315,17 @@ impl<A: Acknowledgement> Consumer<A> {
     }
 }
 
-/// Cancels a consumer, or waits with whoever has done so already: a second `basic.cancel` might hit
-/// the next consumer of that tag.
+/// Cancels a consumer, or waits for the end if it is being cancelled already: a second
+/// `basic.cancel` might hit the next consumer of that tag. One that the broker has not started yet
+/// is cancelled as soon as it has.
 pub(crate) async fn cancel(
     shared: &Arc<ChannelShared>,
     queue: &Arc<ConsumerQueue>,
 ) -> Result<(), ChannelError> {
-    if queue.begin_cancel() {
-        return request_cancel(shared, queue)?.await.map(drop);
+    if let Some(requested) = request_cancel(shared, queue) {
+        return requested?.await.map(drop);
     }
+    let _demand = Demand::new(&shared.link);
     let mut timer = Timer::new(&shared.link, shared.link.request_timeout);
     let mut end = pin!(Watch::new(
         |place, context| queue.poll_end(place, context),
@@ -321,24 +342,31 @@ pub(crate) async fn cancel(
                 ready!(timer.poll(context));
             }
             let method = basic::Cancel::NAME;
-            Poll::Ready(Err(ChannelError::Timeout { method }))
+            Poll::Ready(Err(shared.link.reading.no_reply(method)))
         }
     })
     .await
 }
 
+/// Queues `basic.cancel`, unless that has been done, or will be.
 fn request_cancel(
     shared: &Arc<ChannelShared>,
     queue: &Arc<ConsumerQueue>,
-) -> Result<PendingReply, ChannelError> {
-    let cancel = basic::Cancel {
-        consumer_tag: queue.tag.as_ref(),
-        no_wait: false,
-    };
+) -> Option<Result<PendingReply, ChannelError>> {
     let effect = Effect::Cancel(Arc::clone(queue));
-    let requested = start(shared, &cancel, effect, Barrier::Requests);
-    queue.give_up_tag();
-    requested
+    let (slot, answer) = slot::<basic::Cancel<'_>>(shared, effect, Barrier::Requests);
+    let queued = shared.link.outbox().cancel(shared.at, queue, slot)?;
+    Some(match queued {
+        Ok(wake) => {
+            shared
+                .link
+                .trace
+                .request(shared.at.channel, basic::Cancel::NAME);
+            wake.now();
+            Ok(PendingReply::new(answer, &shared.link))
+        }
+        Err(refused) => Err(shared.explain(refused)),
+    })
 }
 
 impl<A> Stream for Consumer<A>
@@ -354,12 +382,9 @@ where
 
 impl<A: Acknowledgement> Drop for Consumer<A> {
     fn drop(&mut self) {
-        let (unseen, tell) = self.queue.abandon();
-        self.queue.release(std::mem::take(&mut self.taken_octets));
-        if tell && self.queue.begin_cancel() {
-            // Before the deliveries go back, lest they come here again.
-            drop(request_cancel(self.channel.shared(), &self.queue));
-        }
+        let unseen = self.queue.abandon();
+        // Before the deliveries go back, lest they come here again.
+        drop(request_cancel(self.channel.shared(), &self.queue));
         if !A::NO_ACK {
             for raw in self.taken.drain(..).chain(unseen) {
                 let requeue = Settlement::Nack { requeue: true };

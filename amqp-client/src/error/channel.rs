@@ -38,6 +38,16 @@ pub enum ChannelError {
         /// What was waited for: `queue.declare`.
         method: &'static str,
     },
+    /// No reply came in time, since nothing is read: a consumer of the connection takes no
+    /// acknowledgements, and does not take its deliveries either
+    /// ([`WhenSlow::Wait`](crate::WhenSlow::Wait)). The operation may have taken effect; the channel is
+    /// still usable, and the reply is read when that consumer goes on, or its channel is closed.
+    ReadingStopped {
+        /// What was waited for: `queue.declare`.
+        method: &'static str,
+        /// The consumer, and what it holds.
+        by: Arc<SlowConsumer>,
+    },
     /// A name is longer than 255 octets. Nothing was sent; the channel is still usable.
     TooLong(TooLong),
     /// A method or content header does not fit the negotiated frame size. Nothing was sent; the
@@ -81,6 +91,21 @@ pub enum ChannelError {
     },
 }
 
+/// A consumer without acknowledgements that does not take its deliveries; see
+/// [`ChannelError::ReadingStopped`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct SlowConsumer {
+    /// Its channel.
+    pub channel: u16,
+    /// Its tag.
+    pub consumer_tag: String,
+    /// The queue that it consumes from.
+    pub queue: String,
+    /// How much it held when reading stopped, in bytes.
+    pub bytes: usize,
+}
+
 impl ChannelError {
     /// What the broker said when it closed the channel or the connection, if it did.
     #[must_use]
@@ -102,6 +127,12 @@ impl fmt::Display for ChannelError {
             }
             Self::Closed => f.write_str("channel closed by the application"),
             Self::Timeout { method } => write!(f, "no reply to {method} in time"),
+            Self::ReadingStopped { method, by } => write!(
+                f,
+                "no reply to {method} in time: nothing is read, since consumer {:?} of queue {:?} on \
+                 channel {}, which needs no acknowledgements, has not taken {} bytes of deliveries",
+                by.consumer_tag, by.queue, by.channel, by.bytes
+            ),
             Self::TooLong(error) => write!(f, "{error}"),
             Self::FrameTooLarge(error) => write!(f, "{error}"),
             Self::ChannelLimit { channel_max } => {

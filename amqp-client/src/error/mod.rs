@@ -22,7 +22,7 @@ pub(crate) use self::about::{About, Provoker};
 pub use self::argument::ArgumentError;
 pub(crate) use self::broker::method_name;
 pub use self::broker::{BrokerClose, Entity};
-pub use self::channel::ChannelError;
+pub use self::channel::{ChannelError, SlowConsumer};
 #[cfg(feature = "tokio")]
 pub(crate) use self::connect::Failures;
 pub use self::connect::{Attempt, ConnectCause, ConnectError, Stage};

@@ -97,6 +97,7 @@ impl ChannelError {
             Self::Connection(error) => error.is_retryable(),
             Self::ClosedByBroker(close) => close.is_retryable(),
             Self::Timeout { .. }
+            | Self::ReadingStopped { .. }
             | Self::Blocked { .. }
             | Self::ChannelLimit { .. }
             | Self::NumberInUse { .. }
@@ -118,7 +119,10 @@ impl ChannelError {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Connection(_) | Self::Closed | Self::Timeout { .. } => Outcome::Unknown,
+            Self::Connection(_)
+            | Self::Closed
+            | Self::Timeout { .. }
+            | Self::ReadingStopped { .. } => Outcome::Unknown,
             Self::ClosedByBroker(_) => Outcome::Rejected,
             Self::TooLong(_)
             | Self::FrameTooLarge(_)

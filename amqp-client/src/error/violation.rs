@@ -25,6 +25,13 @@ pub enum Violation {
         /// The channel it came on.
         channel: u16,
     },
+    /// A reply names another consumer than the request did.
+    ConsumerTag {
+        /// The reply.
+        method: &'static str,
+        /// The channel it came on.
+        channel: u16,
+    },
     /// More body came than the header announced.
     BodyTooLong {
         /// The channel it came on.
@@ -88,6 +95,12 @@ impl fmt::Display for Violation {
             }
             Self::UnexpectedContent { channel } => {
                 write!(f, "unexpected content frame on channel {channel}")
+            }
+            Self::ConsumerTag { method, channel } => {
+                write!(
+                    f,
+                    "{method} on channel {channel} names another consumer than was asked for"
+                )
             }
             Self::BodyTooLong { channel } => {
                 write!(

@@ -140,9 +140,9 @@
 //! Deliveries that are being handled can be settled afterwards in either case, as long as the channel
 //! is open. `examples/graceful_shutdown.rs` is the whole sequence.
 //!
-//! When the channel or the connection ends by itself, `next` may still yield what it had taken over
-//! before, at most a prefetch of it. The broker delivers all of that again, so stop at the first
-//! `ack` that fails, as `delivery.ack()?` does.
+//! When the channel or the connection ends by itself, `next` tells so at once: what had come and was not
+//! yielded is the broker's again, which delivers it anew. Deliveries that are being handled come again
+//! as well, so stop at the first `ack` that fails, as `delivery.ack()?` does.
 //!
 //! # Without acknowledgements
 //!

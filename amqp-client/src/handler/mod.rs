@@ -205,7 +205,7 @@ impl<H, F, S> Handling<H, F, S> {
         let Some(consumer) = self.consumer.take() else {
             return;
         };
-        self.handled.given_back += consumer.buffered() as u64;
+        self.handled.given_back += consumer.n_unseen() as u64;
         self.handled.end = end;
         let link = Arc::clone(&consumer.channel().shared().link);
         self.patience = self.grace.map(|limit| Timer::new(&link, limit));

@@ -98,6 +98,20 @@ impl ConnectionOptions {
         self
     }
 
+    /// How many octets of deliveries with acknowledgements all consumers together may leave untaken;
+    /// zero: any number. Above that, the consumer that holds most is cancelled, what it has not taken
+    /// goes back to its queue, and it ends with
+    /// [`ConsumeError::TooSlow`](crate::ConsumeError::TooSlow). Nothing is lost. Default: 1 GiB.
+    ///
+    /// The broker has each consumer hold its [prefetch](crate::Consume::prefetch) at most, so
+    /// *prefetch × size of a message*, added up over all consumers, is what to compare this with:
+    /// 200 messages of 1 MiB are 200 MiB. A read brings some hundred KiB more, or one message.
+    #[must_use]
+    pub fn inbound_limit(mut self, octets: usize) -> Self {
+        self.inbound_limit = octets;
+        self
+    }
+
     /// How many octets may wait to be written before publishers wait. Default: 512 KiB.
     #[must_use]
     pub fn high_water(mut self, octets: usize) -> Self {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::core::Core;
 use super::events::Source;
 use super::request::after;
-use crate::error::{ChannelError, ConnectionError};
+use crate::error::ConnectionError;
 use crate::events::Event;
 
 impl Core {
@@ -78,7 +78,7 @@ impl Core {
                 continue;
             }
             if slot.deadline <= now {
-                let error = ChannelError::Timeout { method: slot.name };
+                let error = self.link.reading.no_reply(slot.name);
                 slot.answer.time_out(error, &mut self.wakers);
             } else {
                 next = Some(next.map_or(slot.deadline, |next| next.min(slot.deadline)));

@@ -1,16 +1,14 @@
 //! What the core and the handles of one channel share.
 
-use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::confirms::Confirms;
-use super::consumer::ConsumerQueue;
 use super::link::Link;
 use super::outbox::{At, Refused};
 use super::sync::lock;
-use super::tags::Tags;
 use super::wait::{self, Latch, Sleeper};
 use crate::error::ChannelError;
 
@@ -22,31 +20,34 @@ pub(crate) struct ChannelShared {
     confirms: Mutex<Confirms>,
     /// Why the channel ended.
     end: Mutex<Latch<ChannelError>>,
-    /// The consumers that the broker has started, by tag.
-    consumers: Mutex<BTreeMap<Vec<u8>, Arc<ConsumerQueue>>>,
-    /// The application has set a limit with `basic.qos`; consumers come without one of their own.
-    own_limit: AtomicBool,
     /// A limit of the whole channel was asked for, and became one of each consumer.
     limit_per_consumer: AtomicBool,
-    tags: OnceLock<Arc<Tags>>,
+    /// Tags that are made up for consumers of this use of the channel have at least this number.
+    pub(super) consumer_tags_from: u64,
 }
 
 impl ChannelShared {
     pub(crate) fn new(at: At, link: Arc<Link>) -> Self {
         Self {
             at,
+            consumer_tags_from: link.consumer_tags_from(),
             link,
             confirms: Mutex::default(),
             end: Mutex::default(),
-            consumers: Mutex::default(),
-            own_limit: AtomicBool::new(false),
             limit_per_consumer: AtomicBool::new(false),
-            tags: OnceLock::new(),
         }
     }
 
-    pub(crate) fn confirms(&self) -> MutexGuard<'_, Confirms> {
-        lock(&self.confirms)
+    pub(crate) fn confirms(&self) -> ConfirmsGuard<'_> {
+        let confirms = lock(&self.confirms);
+        ConfirmsGuard {
+            demanded: confirms.has_waiter(),
+            confirms,
+            demand: NewDemand {
+                link: &self.link,
+                due: false,
+            },
+        }
     }
 
     /// Nobody will ask what became of this publish. If its message has come back, whoever listens
@@ -70,7 +71,6 @@ impl ChannelShared {
     /// the last publish that was sent.
     pub(crate) fn end(&self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
         lock(&self.end).set(cause.clone(), wakers);
-        self.consumers().clear();
         self.confirms().end(cause, sent, wakers);
     }
 
@@ -100,36 +100,9 @@ impl ChannelShared {
         lock(&self.end).n_waiting()
     }
 
-    /// The consumer tags in use.
-    pub(crate) fn tags(&self) -> &Arc<Tags> {
-        self.tags.get_or_init(Arc::default)
-    }
-
-    fn consumers(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Arc<ConsumerQueue>>> {
-        lock(&self.consumers)
-    }
-
-    /// The broker has started a consumer.
-    pub(crate) fn add_consumer(&self, tag: &[u8], queue: &Arc<ConsumerQueue>) {
-        self.consumers().insert(tag.to_vec(), Arc::clone(queue));
-    }
-
-    /// A consumer has been cancelled.
-    pub(crate) fn remove_consumer(&self, tag: &[u8]) {
-        self.consumers().remove(tag);
-    }
-
-    /// The consumer of this tag, while it is there.
-    pub(crate) fn consumer(&self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
-        self.consumers().get(tag).cloned()
-    }
-
-    /// The tags of all consumers, in order.
-    pub(crate) fn consumer_tags(&self) -> Vec<String> {
-        let consumers = self.consumers();
-        let tags = consumers.keys();
-        tags.map(|tag| String::from_utf8_lossy(tag).into_owned())
-            .collect()
+    /// Whether a limit of the channel becomes one of each consumer for the first time.
+    pub(crate) fn is_first_limit_per_consumer(&self) -> bool {
+        !self.limit_per_consumer.swap(true, Ordering::Relaxed)
     }
 
     /// Puts the outbox's refusal into the caller's words.
@@ -139,20 +112,60 @@ impl ChannelShared {
             Refused::NotOpen => self.ended().unwrap_or(ChannelError::Closed),
             Refused::TooLarge(error) => ChannelError::FrameTooLarge(error),
             Refused::Blocked(reason) => ChannelError::Blocked { reason },
+            Refused::Stale => ChannelError::Stale,
         }
     }
+}
 
-    /// The application sets a limit of unacknowledged deliveries itself.
-    pub(crate) fn set_own_limit(&self) {
-        self.own_limit.store(true, Ordering::Release);
+/// The confirms of a channel, locked. When they are unlocked, what waits for them counts as a demand,
+/// or does so no longer.
+#[derive(Debug)]
+pub(crate) struct ConfirmsGuard<'a> {
+    /// Whether anything waited before.
+    demanded: bool,
+    confirms: MutexGuard<'a, Confirms>,
+    /// Behind the lock, for fields are dropped in this order.
+    demand: NewDemand<'a>,
+}
+
+#[derive(Debug)]
+struct NewDemand<'a> {
+    link: &'a Link,
+    due: bool,
+}
+
+impl Deref for ConfirmsGuard<'_> {
+    type Target = Confirms;
+
+    #[inline]
+    fn deref(&self) -> &Confirms {
+        &self.confirms
     }
+}
 
-    /// Whether a limit of the channel becomes one of each consumer for the first time.
-    pub(crate) fn is_first_limit_per_consumer(&self) -> bool {
-        !self.limit_per_consumer.swap(true, Ordering::Relaxed)
+impl DerefMut for ConfirmsGuard<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Confirms {
+        &mut self.confirms
     }
+}
 
-    pub(crate) fn has_own_limit(&self) -> bool {
-        self.own_limit.load(Ordering::Acquire)
+impl Drop for ConfirmsGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        match (self.demanded, self.confirms.has_waiter()) {
+            (false, true) => self.demand.due = true,
+            (true, false) => self.demand.link.end_demand(),
+            (false, false) | (true, true) => {}
+        }
+    }
+}
+
+impl Drop for NewDemand<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.due {
+            self.link.demand();
+        }
     }
 }

@@ -234,6 +234,11 @@ impl Confirms {
         if self.ended.is_none() {
             self.ended = Some(Box::new((cause.clone(), sent)));
         }
+        self.call_waiting(wakers);
+    }
+
+    /// Calls everything that waits for an answer, to look at something else and wait again.
+    pub(crate) fn call_waiting(&mut self, wakers: &mut Vec<Waker>) {
         if let Some(extra) = &mut self.extra {
             extra.all.call_all(wakers);
             extra.room.call_all(wakers);

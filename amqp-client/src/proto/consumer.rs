@@ -1,15 +1,14 @@
 //! Where the core leaves deliveries and a consumer picks them up.
 //!
-//! ```text
-//! Requested ──consume-ok──▶ Active ──cancel / channel end──▶ Ended
-//! ```
-//!
 //! One lock on each side per batch: the core appends everything that one read brought, the consumer
-//! takes everything that has come since. The core never waits for a consumer: one with
-//! acknowledgements is bounded by its prefetch; one without holds up the reading of the socket, or,
-//! if that was asked for, is ended when it holds too much.
+//! takes what has come since, up to 1 MiB at a time. The core never waits for a consumer: one with
+//! acknowledgements is bounded by its prefetch, and by `inbound_limit`; one without holds up the
+//! reading of the socket (see `reading`), or, if that was asked for, is ended when it holds too much.
+//!
+//! Which consumers a channel has, and which of them are being cancelled, stands in the outbox.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
@@ -17,13 +16,16 @@ use amqp_spec::wire::ShortString;
 
 use super::incoming::Incoming;
 use super::link::Link;
-use super::sync::lock;
-use super::tags::Tags;
+use super::sync::{lock, touch};
 use super::wait::{Latch, Sleeper};
 use crate::error::ChannelError;
 
 /// Places for deliveries that are kept when nothing is in them: more than a few reads bring.
 const KEEP: usize = 16 * 1024;
+
+/// The most octets that a consumer takes at a time, unless a single delivery has more: what is taken
+/// counts as held until all of it has been yielded.
+const STEP: usize = 1024 * 1024;
 
 /// One delivery, not yet in the hands of the application.
 #[derive(Debug)]
@@ -66,7 +68,8 @@ pub(crate) enum End {
     Cancelled,
     /// The broker cancelled it: its queue was deleted, its node is gone, or its ack timeout passed.
     CancelledByBroker,
-    /// It held more than it was allowed to; so it was cancelled.
+    /// It held more than it was allowed to, or most of what was too much for the connection; so it
+    /// was cancelled.
     TooSlow,
     /// The channel ended.
     Channel(ChannelError),
@@ -76,9 +79,15 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct ConsumerQueue {
     pub(crate) tag: ShortString,
+    /// The name of the queue that it consumes from.
+    pub(crate) source: String,
     pub(crate) no_ack: bool,
     /// More octets than these end it.
     limit: usize,
+    /// How many deliveries the broker may have it hold; zero: any number.
+    prefetch: AtomicU16,
+    /// Deliveries up to this tag have gone back to the broker.
+    returned: AtomicU64,
     link: Arc<Link>,
     state: Mutex<State>,
 }
@@ -91,36 +100,46 @@ struct State {
     /// What the batch occupies that the consumer works on.
     taken: usize,
     waker: Option<Waker>,
-    active: bool,
     /// Why nothing more comes; besides the consumer itself, others wait for it.
     end: Latch<End>,
-    /// `basic.cancel` was queued, or the end came first.
-    cancelling: bool,
-    /// Where the tag is reserved, until another consumer may have it.
-    tags: Option<Arc<Tags>>,
+    /// What it holds counts no more, and nothing is added: its channel is being closed.
+    let_go: bool,
     /// Nobody will pick anything up any more.
     handle_gone: bool,
+    /// The broker has sent more than the prefetch allows, which has been told.
+    exceeded: bool,
+    /// How many went back to the broker with the channel without having been taken.
+    n_returned: usize,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Delivered {
+    /// The consumer has it, or does not want it; then it is still in the batch.
+    Fine,
+    /// That is more than the prefetch allows; told once.
+    Exceeded,
+    /// That was too much: the consumer has ended and is to be cancelled.
+    TooMuch,
 }
 
 impl ConsumerQueue {
-    /// `tags` is where the tag has been reserved.
     pub(crate) fn new(
         tag: ShortString,
+        source: &str,
         no_ack: bool,
         limit: usize,
         link: Arc<Link>,
-        tags: Arc<Tags>,
     ) -> Self {
-        let state = State {
-            tags: Some(tags),
-            ..State::default()
-        };
         Self {
             tag,
+            source: source.to_owned(),
             no_ack,
             limit,
+            prefetch: AtomicU16::new(0),
+            returned: AtomicU64::new(0),
             link,
-            state: Mutex::new(state),
+            state: Mutex::default(),
         }
     }
 
@@ -128,32 +147,34 @@ impl ConsumerQueue {
         lock(&self.state)
     }
 
-    /// `consume-ok` has come. False if nobody wants the consumer any more.
-    pub(crate) fn activate(&self) -> bool {
-        let mut state = self.state();
-        state.active = true;
-        !state.handle_gone
+    /// `basic.consume` has been queued behind this limit.
+    pub(crate) fn started_under(&self, prefetch: u16) {
+        self.prefetch.store(prefetch, Ordering::Relaxed);
+    }
+
+    /// How many deliveries the broker may have it hold; zero: any number.
+    pub(crate) fn prefetch(&self) -> u16 {
+        self.prefetch.load(Ordering::Relaxed)
     }
 
     /// Hands over a batch that occupies so many octets. It comes back empty; what nobody wants stays
-    /// in it. True if that was too much and the consumer is to be cancelled.
+    /// in it.
     pub(crate) fn deliver(
         &self,
         batch: &mut Vec<RawDelivery>,
         octets: usize,
         wakers: &mut Vec<Waker>,
-    ) -> bool {
+    ) -> Delivered {
         let mut state = self.state();
-        if state.handle_gone || state.end.is_set() {
-            return false;
+        if state.handle_gone || state.let_go || state.end.is_set() {
+            return Delivered::Fine;
         }
         if state.octets + state.taken > self.limit {
-            state.end.set(End::TooSlow, wakers);
-            wakers.extend(state.waker.take());
-            return !std::mem::replace(&mut state.cancelling, true);
+            self.finish(&mut state, End::TooSlow, wakers);
+            return Delivered::TooMuch;
         }
         state.octets += octets;
-        self.link.add_buffered(octets);
+        self.link.reading.add(octets, self.no_ack);
         if state.deliveries.is_empty() {
             // The memory changes hands, in both directions.
             let memory = std::mem::take(&mut state.deliveries);
@@ -161,49 +182,125 @@ impl ConsumerQueue {
         } else {
             state.deliveries.extend(batch.drain(..));
         }
-        wakers.extend(state.waker.take());
-        false
+        self.call(&mut state, wakers);
+        let prefetch = usize::from(self.prefetch());
+        if prefetch > 0 && state.deliveries.len() > prefetch && !state.exceeded {
+            state.exceeded = true;
+            return Delivered::Exceeded;
+        }
+        Delivered::Fine
     }
 
-    /// A batch has been consumed.
-    pub(crate) fn release(&self, octets: usize) {
-        if octets > 0 && self.limit != usize::MAX {
-            self.state().taken = 0;
+    /// Whoever waits for a delivery waits no longer.
+    fn call(&self, state: &mut State, wakers: &mut Vec<Waker>) {
+        if let Some(waker) = state.waker.take() {
+            self.link.end_demand();
+            wakers.push(waker);
         }
-        self.link.release_buffered(octets);
+    }
+
+    /// The end, unless there has been one.
+    fn finish(&self, state: &mut State, end: End, wakers: &mut Vec<Waker>) {
+        state.end.set(end, wakers);
+        self.call(state, wakers);
+    }
+
+    /// Octets that it holds: not taken, or taken and not yielded.
+    pub(crate) fn held(&self) -> usize {
+        let state = self.state();
+        if state.let_go {
+            return 0;
+        }
+        state.octets + state.taken
+    }
+
+    /// Octets that have not been taken, unless it has ended.
+    pub(crate) fn untaken(&self) -> usize {
+        let state = self.state();
+        if state.let_go || state.end.is_set() {
+            return 0;
+        }
+        state.octets
+    }
+
+    /// Whether it has been ended for holding too much.
+    pub(crate) fn is_too_slow(&self) -> bool {
+        matches!(self.state().end.get(), Some(End::TooSlow))
     }
 
     /// Nothing more will come.
     pub(crate) fn end(&self, end: End, wakers: &mut Vec<Waker>) {
         let mut state = self.state();
-        let mut dropped = (VecDeque::new(), 0);
-        if matches!(end, End::Channel(_)) && !self.no_ack {
+        let unseen = if matches!(end, End::Channel(_)) && !self.no_ack {
             // The broker has taken these back and delivers them again.
-            dropped = state.take_all();
-        }
-        state.active = false;
-        state.cancelling = true;
-        state.end.set(end, wakers);
-        wakers.extend(state.waker.take());
-        let tags = state.tags.take();
+            self.take_back(&mut state, u64::MAX)
+        } else {
+            Unseen::default()
+        };
+        state.n_returned += unseen.deliveries.len();
+        self.finish(&mut state, end, wakers);
         drop(state);
-        self.link.release_buffered(dropped.1);
-        if let Some(tags) = tags {
-            tags.give_up(&self.tag);
-        }
+        self.link.release_buffered(unseen.octets, self.no_ack);
     }
 
-    /// Whether `basic.cancel` is still to be sent; from here on it is not.
-    pub(crate) fn begin_cancel(&self) -> bool {
-        !std::mem::replace(&mut self.state().cancelling, true)
+    /// Ends a consumer with acknowledgements that holds too much, and gives what it has not taken.
+    pub(crate) fn end_too_slow(&self, wakers: &mut Vec<Waker>) -> VecDeque<RawDelivery> {
+        let mut state = self.state();
+        let deliveries = std::mem::take(&mut state.deliveries);
+        let octets = std::mem::take(&mut state.octets);
+        self.finish(&mut state, End::TooSlow, wakers);
+        drop(state);
+        self.link.release_buffered(octets, self.no_ack);
+        deliveries
     }
 
-    /// `basic.cancel` has its place in line: what is sent behind it may use the tag again.
-    pub(crate) fn give_up_tag(&self) {
-        let tags = self.state().tags.take();
-        if let Some(tags) = tags {
-            tags.give_up(&self.tag);
+    /// Deliveries up to this tag have gone back to the broker: those that were not yielded are
+    /// dropped.
+    pub(crate) fn recovered(&self, delivery_tag: u64) {
+        if self.no_ack {
+            return;
         }
+        let mut state = self.state();
+        let unseen = self.take_back(&mut state, delivery_tag);
+        drop(state);
+        self.link.release_buffered(unseen.octets, self.no_ack);
+    }
+
+    fn take_back(&self, state: &mut State, delivery_tag: u64) -> Unseen {
+        touch(&self.returned).fetch_max(delivery_tag, Ordering::SeqCst);
+        let mut unseen = Unseen::default();
+        let is_newer = |delivery: &RawDelivery| delivery.delivery_tag > delivery_tag;
+        let (newer, older) = std::mem::take(&mut state.deliveries)
+            .into_iter()
+            .partition(is_newer);
+        state.deliveries = newer;
+        unseen.deliveries = older;
+        let footprint = |delivery: &RawDelivery| delivery.message.footprint();
+        let octets = unseen.deliveries.iter().map(footprint).sum();
+        state.octets = state.octets.saturating_sub(octets);
+        if !state.let_go {
+            unseen.octets = octets;
+        }
+        unseen
+    }
+
+    /// The tag up to which deliveries have gone back to the broker; zero: none has.
+    #[inline]
+    pub(crate) fn returned(&self) -> u64 {
+        self.returned.load(Ordering::Acquire)
+    }
+
+    /// Its channel is being closed: what it holds counts no more, and nothing is added.
+    pub(crate) fn let_go(&self) {
+        let mut state = self.state();
+        let octets = if state.let_go {
+            0
+        } else {
+            state.octets + state.taken
+        };
+        state.let_go = true;
+        drop(state);
+        self.link.release_buffered(octets, self.no_ack);
     }
 
     /// Waits for the end: of what was sent to it, not of what it has yielded.
@@ -227,30 +324,51 @@ impl ConsumerQueue {
         self.state().deliveries.len()
     }
 
-    /// Takes all that has come, into the empty `into`, and says how many octets it occupies:
-    /// [`release`](Self::release) them when it has been consumed. Or says why nothing more comes.
+    /// How many went back to the broker without having been taken.
+    pub(crate) fn n_returned(&self) -> usize {
+        self.state().n_returned
+    }
+
+    /// Takes what has come, into the empty `into`, when what was taken before has been yielded. Or
+    /// says why nothing more comes.
     pub(crate) fn poll_take(
         &self,
         into: &mut VecDeque<RawDelivery>,
         context: &mut Context<'_>,
-    ) -> Poll<Result<usize, End>> {
+    ) -> Poll<Result<(), End>> {
         Sleeper::poll(context, |sleeper| self.take_or_wait(into, sleeper))
     }
 
-    #[inline]
     fn take_or_wait(
         &self,
         into: &mut VecDeque<RawDelivery>,
         sleeper: &mut Sleeper<'_>,
-    ) -> Poll<Result<usize, End>> {
+    ) -> Poll<Result<(), End>> {
         let mut state = self.state();
+        let done = state.release();
+        let waits = state.waker.is_some();
+        let taken = self.take(&mut state, into, sleeper);
+        let begins_to_wait = !waits && state.waker.is_some();
+        drop(state);
+        self.link.release_buffered(done, self.no_ack);
+        if begins_to_wait {
+            self.link.demand();
+        }
+        taken
+    }
+
+    fn take(
+        &self,
+        state: &mut State,
+        into: &mut VecDeque<RawDelivery>,
+        sleeper: &mut Sleeper<'_>,
+    ) -> Poll<Result<(), End>> {
         if !state.deliveries.is_empty() {
             if into.capacity() > KEEP {
                 *into = VecDeque::new();
             }
-            std::mem::swap(&mut state.deliveries, into);
-            state.taken = std::mem::take(&mut state.octets);
-            return Poll::Ready(Ok(state.taken));
+            state.take(into);
+            return Poll::Ready(Ok(()));
         }
         if let Some(end) = state.end.get() {
             return Poll::Ready(Err(end.clone()));
@@ -259,25 +377,52 @@ impl ConsumerQueue {
         Poll::Pending
     }
 
-    /// The handle goes away: gives back what it has not seen, and whether the broker is still to be
-    /// told.
-    pub(crate) fn abandon(&self) -> (VecDeque<RawDelivery>, bool) {
+    /// The handle goes away: gives back what it has not seen.
+    pub(crate) fn abandon(&self) -> VecDeque<RawDelivery> {
         let mut state = self.state();
         state.handle_gone = true;
-        let tell = state.active && !state.cancelling;
-        let (deliveries, octets) = state.take_all();
+        let octets = state.release() + if state.let_go { 0 } else { state.octets };
+        state.octets = 0;
+        let unseen = std::mem::take(&mut state.deliveries);
         let waker = state.waker.take();
         drop(state);
-        drop(waker);
-        self.link.release_buffered(octets);
-        (deliveries, tell)
+        if waker.is_some() {
+            self.link.end_demand();
+        }
+        self.link.release_buffered(octets, self.no_ack);
+        unseen
     }
 }
 
+/// What has gone back to the broker; to be dropped without a lock.
+#[derive(Debug, Default)]
+struct Unseen {
+    deliveries: VecDeque<RawDelivery>,
+    /// What counted.
+    octets: usize,
+}
+
 impl State {
-    /// What nobody has taken, and how many octets it occupies: to be released once the lock is.
-    fn take_all(&mut self) -> (VecDeque<RawDelivery>, usize) {
-        let octets = std::mem::take(&mut self.octets);
-        (std::mem::take(&mut self.deliveries), octets)
+    /// What was taken has been yielded. Says how many octets count no more.
+    fn release(&mut self) -> usize {
+        let taken = std::mem::take(&mut self.taken);
+        if self.let_go { 0 } else { taken }
+    }
+
+    /// Moves what may be taken at a time into the empty `into`.
+    fn take(&mut self, into: &mut VecDeque<RawDelivery>) {
+        if self.octets <= STEP {
+            std::mem::swap(&mut self.deliveries, into);
+            self.taken = std::mem::take(&mut self.octets);
+            return;
+        }
+        while self.taken < STEP {
+            let Some(delivery) = self.deliveries.pop_front() else {
+                break;
+            };
+            self.taken += delivery.message.footprint();
+            into.push_back(delivery);
+        }
+        self.octets = self.octets.saturating_sub(self.taken);
     }
 }

@@ -10,6 +10,7 @@
 //! There are no sockets, clocks, threads or tasks here. Results do not travel as events: the core
 //! leaves them where their owners look for them, and wakes those.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
@@ -21,7 +22,7 @@ use amqp_spec::{ReplyCode, connection, constants, frame};
 use super::events::Source;
 use super::handshake::{Login, Step};
 use super::heartbeat::{Due, Heartbeat};
-use super::inbound::InChannel;
+use super::inbound::{InChannel, Strays};
 use super::link::Link;
 use super::opening::Opening;
 use super::outbox::Outbox;
@@ -51,6 +52,9 @@ pub struct CoreOptions {
     /// The largest message accepted, in octets of body. A larger one ends the connection, since
     /// it cannot be refused any other way.
     pub max_message_size: u64,
+    /// How many octets of deliveries with acknowledgements may be held for consumers; zero: any
+    /// number. Above that, those that hold most are cancelled.
+    pub inbound_limit: usize,
     /// Tells the time to callers whose requests have a deadline.
     pub clock: fn() -> Instant,
     /// A random number, which makes the consumer tags of this connection unlike those of others.
@@ -133,6 +137,11 @@ pub struct Core {
     pub(super) more: bool,
     pub(super) max_payload: usize,
     pub(super) max_message_size: u64,
+    pub(super) inbound_limit: usize,
+    /// Our `connection.close` has been written: deliveries are of no use any more.
+    pub(super) said_goodbye: bool,
+    /// What uses of channel ids have left to the next, by id.
+    pub(super) strays: BTreeMap<u16, Box<Strays>>,
     /// By channel id.
     pub(super) channels: Vec<Option<Box<InChannel>>>,
     /// Consumers that have deliveries to be handed over: channel id and position.
@@ -147,8 +156,6 @@ pub struct Core {
     pub(super) driver: Option<Waker>,
     /// Why nothing is to be read, as of the last look.
     pub(super) pause: Option<Pause>,
-    /// What [`Link::set_paused`] was told last.
-    pub(super) pause_announced: bool,
     /// Something may have been queued since the outbox was last found empty.
     pub(super) unseen: bool,
     /// More answers are parked on this channel than may be.
@@ -210,6 +217,9 @@ impl Core {
             more: false,
             max_payload: MAX_INBOUND_PAYLOAD,
             max_message_size: options.max_message_size,
+            inbound_limit: options.inbound_limit,
+            said_goodbye: false,
+            strays: BTreeMap::new(),
             channels: Vec::new(),
             dirty: Vec::new(),
             acks: super::inbound::AckRun::default(),
@@ -218,7 +228,6 @@ impl Core {
             progressed: now,
             driver: None,
             pause: None,
-            pause_announced: false,
             unseen: true,
             unanswerable: None,
             now,
@@ -305,6 +314,7 @@ impl Core {
         if self.transmit.advance(n) {
             self.request_written(before);
         }
+        self.said_goodbye |= self.transmit.is_empty() && self.transmit.has_farewell();
         self.stall.on_write(!self.transmit.is_empty(), now);
     }
 
@@ -399,11 +409,12 @@ impl Core {
         let mut close_overdue = false;
         let mut timed_out = Vec::new();
         let progress = self.progress();
+        let reading = &self.link.reading;
         let overdue = self.link.outbox().expire(now, progress, |id, slot| {
             close_overdue |= id == 0 && slot.is_farewell();
             timed_out.push((id, slot.name));
             slot.answer
-                .time_out(ChannelError::Timeout { method: slot.name }, &mut wakers);
+                .time_out(reading.no_reply(slot.name), &mut wakers);
         });
         self.link.timers.expire(now, &mut wakers);
         self.wakers = wakers;
@@ -482,6 +493,7 @@ impl Core {
             | Violation::ProtocolHeader { .. }
             | Violation::ProtocolVersion { .. } => None,
             Violation::Decode(_) => Some(ReplyCode::SYNTAX_ERROR),
+            Violation::ConsumerTag { .. } => Some(ReplyCode::COMMAND_INVALID),
             Violation::UnexpectedMethod { .. } | Violation::UnexpectedContent { .. } => {
                 Some(ReplyCode::UNEXPECTED_FRAME)
             }

@@ -8,17 +8,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use amqp_spec::basic;
 use amqp_spec::frame::{self, Frame, FrameError, FrameKind};
-use amqp_spec::wire::{MethodId, Reader, ShortStr, TypedMethod};
+use amqp_spec::wire::{MethodId, Reader, TypedMethod};
 
 use super::channel::ChannelShared;
-use super::consumer::{ConsumerQueue, End, RawDelivery};
+use super::consumer::{ConsumerQueue, Delivered, End, RawDelivery};
 use super::content::{self, Complete, Content, Target};
 use super::core::Core;
 use super::incoming::Incoming;
+use super::outbox::Settlement;
+use super::tags;
 use super::whole::Whole;
 use crate::error::{ChannelError, Stage, Violation};
 
@@ -36,7 +38,29 @@ pub(crate) struct InChannel {
     ended: Option<Box<VecDeque<EndedConsumer>>>,
     /// There has been a consumer whose deliveries need no acknowledgement.
     automatic: bool,
+    /// The highest tag of any delivery handed over, or fetched.
+    pub(super) highest: u64,
+    /// What an earlier use of the id has left, if it may still be heard of.
+    strays: Option<Box<Strays>>,
 }
+
+/// Deliveries of an earlier use of a channel id that may still come. RabbitMQ sends them up to 12 ms
+/// behind the `open-ok` of the next use when it has closed the channel itself, none when we have.
+///
+/// A tag that was made up here tells by its number which use it is for; one that the program has
+/// chosen does not, if it chooses it again.
+#[derive(Debug)]
+pub(super) struct Strays {
+    /// The tags that the program chose for consumers of earlier uses.
+    tags: Vec<Box<[u8]>>,
+    until: Instant,
+    /// Consumers of this use that have such a tag. Their deliveries are those that continue the
+    /// numbers of this use.
+    suspects: Vec<InConsumer>,
+}
+
+/// How long deliveries of an earlier use are reckoned with.
+const STRAYS: Duration = Duration::from_secs(10);
 
 /// A consumer that has ended; some deliveries for it may still come.
 #[derive(Debug)]
@@ -58,7 +82,7 @@ struct InConsumer {
 const REMEMBERED: usize = 64;
 
 impl InChannel {
-    pub(crate) fn new(shared: Arc<ChannelShared>) -> Self {
+    pub(super) fn new(shared: Arc<ChannelShared>, strays: Option<Box<Strays>>) -> Self {
         Self {
             shared,
             content: Content::Idle,
@@ -66,11 +90,13 @@ impl InChannel {
             last: 0,
             ended: None,
             automatic: false,
+            highest: 0,
+            strays,
         }
     }
 
     #[inline]
-    fn find(&mut self, tag: &[u8]) -> Option<usize> {
+    pub(super) fn find(&mut self, tag: &[u8]) -> Option<usize> {
         if self
             .consumers
             .get(self.last)
@@ -85,39 +111,123 @@ impl InChannel {
         Some(self.last)
     }
 
-    /// Adds a consumer; one of the same tag gives way, as it does at the broker.
-    pub(crate) fn add_consumer(&mut self, tag: &[u8], queue: Arc<ConsumerQueue>) {
-        self.shared.add_consumer(tag, &queue);
+    /// Adds a consumer, unless it is there already.
+    pub(crate) fn add_consumer(&mut self, queue: Arc<ConsumerQueue>, now: Instant) {
+        let tag: Box<[u8]> = queue.tag.as_bytes().into();
         self.automatic |= queue.no_ack;
+        let at = self
+            .consumers
+            .binary_search_by(|consumer| (*consumer.tag).cmp(&tag));
+        let Err(at) = at else { return };
+        let is_suspect = self.may_be_stray(&tag, now);
         let consumer = InConsumer {
-            tag: tag.into(),
+            tag,
             queue,
             batch: Vec::new(),
             footprint: 0,
         };
-        match self
-            .consumers
-            .binary_search_by(|consumer| (*consumer.tag).cmp(tag))
-        {
-            Ok(_) => {}
-            Err(at) => {
+        match self.strays.as_mut().filter(|_| is_suspect) {
+            Some(strays) => strays.suspects.push(consumer),
+            None => self.consumers.insert(at, consumer),
+        }
+        let n_consumers = &self.shared.link.tally.consumers;
+        n_consumers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether deliveries with this tag may be for an earlier use of the id.
+    pub(crate) fn may_be_stray(&self, tag: &[u8], now: Instant) -> bool {
+        let strays = self.strays.as_ref();
+        strays.is_some_and(|strays| {
+            now < strays.until && strays.tags.iter().any(|stray| **stray == *tag)
+        })
+    }
+
+    /// Whether a consumer has this tag that an earlier use of the id had as well. Once that cannot be
+    /// heard of any more, it becomes one like all others.
+    pub(crate) fn is_suspect(&mut self, tag: &[u8], now: Instant) -> bool {
+        let Some(strays) = &mut self.strays else {
+            return false;
+        };
+        if now < strays.until {
+            let mut suspects = strays.suspects.iter();
+            return suspects.any(|suspect| *suspect.tag == *tag);
+        }
+        let suspects = std::mem::take(&mut strays.suspects);
+        self.strays = None;
+        for consumer in suspects {
+            let by_tag = |known: &InConsumer| known.tag.cmp(&consumer.tag);
+            if let Err(at) = self.consumers.binary_search_by(by_tag) {
                 self.consumers.insert(at, consumer);
-                let n_consumers = &self.shared.link.tally.consumers;
-                n_consumers.fetch_add(1, Ordering::Relaxed);
             }
+        }
+        false
+    }
+
+    /// Hands a delivery to the suspect with this tag, if it continues the numbers of this use; all
+    /// that came before it has been handed over.
+    pub(super) fn deliver_to_suspect(
+        &mut self,
+        tag: &[u8],
+        message: Incoming,
+        delivery_tag: u64,
+        redelivered: bool,
+        wakers: &mut Vec<Waker>,
+    ) {
+        if delivery_tag != self.highest + 1 {
+            return;
+        }
+        self.highest = delivery_tag;
+        let incarnation = self.shared.at.incarnation;
+        let suspects = self.strays.iter_mut().flat_map(|all| &mut all.suspects);
+        let mut suspects = suspects.filter(|suspect| *suspect.tag == *tag);
+        if let Some(suspect) = suspects.next() {
+            let octets = message.footprint();
+            let delivery = RawDelivery::new(message, delivery_tag, redelivered, incarnation);
+            suspect.batch.push(delivery);
+            suspect.queue.deliver(&mut suspect.batch, octets, wakers);
+            suspect.batch.clear();
+            self.shared.link.tally.delivered.add(1);
         }
     }
 
-    /// The queue of a consumer.
-    pub(crate) fn queue(&self, tag: ShortStr<'_>) -> Option<Arc<ConsumerQueue>> {
-        let tag = tag.as_bytes();
-        let at = self
-            .consumers
-            .binary_search_by(|consumer| (*consumer.tag).cmp(tag))
-            .ok()?;
-        self.consumers
-            .get(at)
-            .map(|consumer| Arc::clone(&consumer.queue))
+    /// What this use leaves to the next one of its id, if the broker has closed it.
+    pub(super) fn leave(&mut self, now: Instant) -> Option<Box<Strays>> {
+        let mut tags: Vec<Box<[u8]>> = Vec::new();
+        if let Some(strays) = self.strays.take().filter(|strays| now < strays.until) {
+            tags = strays.tags;
+        }
+        let ended = self.ended.iter().flat_map(|ended| ended.iter());
+        let all = self.consumers.iter().map(|consumer| &consumer.tag);
+        for tag in all.chain(ended.map(|ended| &ended.tag)) {
+            if tags::number(tag).is_none() && !tags.contains(tag) {
+                tags.push(tag.clone());
+            }
+        }
+        (!tags.is_empty()).then(|| {
+            Box::new(Strays {
+                tags,
+                until: now + STRAYS,
+                suspects: Vec::new(),
+            })
+        })
+    }
+
+    /// Everything delivered so far has gone back to its queues.
+    pub(crate) fn recovered(&mut self) -> u64 {
+        for consumer in self.all_consumers() {
+            consumer.queue.recovered(self.highest);
+        }
+        self.highest
+    }
+
+    fn all_consumers(&self) -> impl Iterator<Item = &InConsumer> {
+        let suspects = self.strays.iter().flat_map(|strays| &strays.suspects);
+        self.consumers.iter().chain(suspects)
+    }
+
+    /// The queues of all consumers.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &Arc<ConsumerQueue>> {
+        self.all_consumers().map(|consumer| &consumer.queue)
     }
 
     /// Adds to the batch of the consumer with this tag; its position, if it is the first of this
@@ -139,19 +249,23 @@ impl InChannel {
     #[cfg(test)]
     pub(crate) fn tags(&self) -> Vec<String> {
         let tag = |consumer: &InConsumer| String::from_utf8_lossy(&consumer.tag).into_owned();
-        self.consumers.iter().map(tag).collect()
+        self.all_consumers().map(tag).collect()
     }
 
-    /// Takes a consumer away, if it is there.
+    /// Takes the consumer of this tag away, if there is one.
     pub(crate) fn remove_consumer(&mut self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
-        self.shared.remove_consumer(tag);
-        let at = self
-            .consumers
-            .binary_search_by(|consumer| (*consumer.tag).cmp(tag))
-            .ok()?;
+        let by_tag = |consumer: &InConsumer| (*consumer.tag).cmp(tag);
+        let consumer = match self.consumers.binary_search_by(by_tag) {
+            Ok(at) => self.consumers.remove(at),
+            Err(_) => {
+                let strays = self.strays.as_mut()?;
+                let mut suspects = strays.suspects.iter();
+                let at = suspects.position(|suspect| *suspect.tag == *tag)?;
+                strays.suspects.remove(at)
+            }
+        };
         let n_consumers = &self.shared.link.tally.consumers;
         n_consumers.fetch_sub(1, Ordering::Relaxed);
-        let consumer = self.consumers.remove(at);
         let ended = self.ended.get_or_insert_default();
         if ended.len() == REMEMBERED {
             ended.pop_front();
@@ -169,8 +283,15 @@ impl InChannel {
         let mut latest = self.ended.iter().flat_map(|ended| ended.iter().rev());
         match latest.find(|ended| *ended.tag == *tag) {
             Some(ended) => Some(!ended.no_ack),
+            // What another use of the id has asked for is not ours to settle.
+            None if !self.has_made_up(tag) => Some(false),
             None => self.automatic.then_some(false),
         }
+    }
+
+    /// Whether the tag was made up for this use of the id, or may have been.
+    pub(crate) fn has_made_up(&self, tag: &[u8]) -> bool {
+        tags::number(tag).is_some_and(|number| number >= self.shared.consumer_tags_from)
     }
 
     /// The channel is over, for everybody who has to do with it; `sent` is the number of the last
@@ -180,9 +301,12 @@ impl InChannel {
         let (acked, nacked) = self.shared.confirms().answered();
         let tally = &self.shared.link.tally;
         tally.answered_before.add_u64(acked + nacked);
-        let n_consumers = self.consumers.len();
-        tally.consumers.fetch_sub(n_consumers, Ordering::Relaxed);
-        for consumer in self.consumers.drain(..) {
+        let suspects = self
+            .strays
+            .iter_mut()
+            .flat_map(|all| all.suspects.drain(..));
+        for consumer in self.consumers.drain(..).chain(suspects) {
+            tally.consumers.fetch_sub(1, Ordering::Relaxed);
             consumer.queue.end(End::Channel(cause.clone()), wakers);
         }
         if let Content::Header {
@@ -455,15 +579,27 @@ impl Core {
                 continue;
             };
             let octets = std::mem::take(&mut consumer.footprint);
+            if let Some(last) = consumer.batch.last() {
+                channel.highest = channel.highest.max(last.delivery_tag);
+            }
+            if self.said_goodbye {
+                // What is not settled goes back when the connection closes.
+                consumer.batch.clear();
+                continue;
+            }
             self.link.tally.delivered.add(consumer.batch.len());
-            let too_much = consumer
-                .queue
-                .deliver(&mut consumer.batch, octets, &mut self.wakers);
-            if too_much {
-                overflown.push((channel.shared.at, Arc::clone(&consumer.queue)));
+            let at = channel.shared.at;
+            let queue = &consumer.queue;
+            match queue.deliver(&mut consumer.batch, octets, &mut self.wakers) {
+                Delivered::Fine => {}
+                Delivered::Exceeded => {
+                    let (tag, prefetch) = (queue.tag.as_ref(), queue.prefetch());
+                    self.link.trace.prefetch_exceeded(id, tag, prefetch);
+                }
+                Delivered::TooMuch => overflown.push((at, Arc::clone(queue))),
             }
             for delivery in consumer.batch.drain(..) {
-                if !consumer.queue.no_ack {
+                if !queue.no_ack {
                     unwanted.push((id, delivery.delivery_tag));
                 }
             }
@@ -473,6 +609,44 @@ impl Core {
         }
         for (at, queue) in overflown {
             self.cancel_for_nobody(at, &queue);
+        }
+        if self.inbound_limit > 0 && self.link.reading.manual() > self.inbound_limit {
+            self.shed();
+        }
+    }
+
+    /// Consumers with acknowledgements hold more than the connection may: those that hold most are
+    /// cancelled, and what they have not taken goes back to the broker.
+    #[cold]
+    fn shed(&mut self) {
+        while self.link.reading.manual() > self.inbound_limit {
+            let channels = self.channels.iter().flatten();
+            let queues = channels.flat_map(|channel| {
+                let at = channel.shared.at;
+                channel.queues().map(move |queue| (at, queue))
+            });
+            let manual = queues.filter(|(_, queue)| !queue.no_ack);
+            let most = manual.max_by_key(|(_, queue)| queue.untaken());
+            let Some((at, queue)) = most.filter(|(_, queue)| queue.untaken() > 0) else {
+                // They work on it.
+                return;
+            };
+            let queue = Arc::clone(queue);
+            let limit = self.inbound_limit;
+            self.link
+                .trace
+                .consumer_too_slow(at.channel, queue.tag.as_ref(), limit);
+            let untaken = queue.end_too_slow(&mut self.wakers);
+            // Before the deliveries go back, lest they come here again.
+            self.cancel_for_nobody(at, &queue);
+            for delivery in untaken {
+                let requeue = Settlement::Nack { requeue: true };
+                let settled = self
+                    .link
+                    .outbox()
+                    .settle(at, delivery.delivery_tag, requeue);
+                settled.unwrap_or_default().now();
+            }
         }
     }
 }

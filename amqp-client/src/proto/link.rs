@@ -1,15 +1,15 @@
 //! What every handle of a connection shares with the core.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::events::{Listeners, Source};
-use super::expecting::Expectations;
 use super::incoming::Incoming;
-use super::outbox::{At, Outbox, Wake};
-use super::sync::{lock, touch};
+use super::outbox::{At, Outbox};
+use super::reading::Reading;
+use super::sync::lock;
 use super::tags;
 use super::tally::Tally;
 use super::timers::Timers;
@@ -19,18 +19,12 @@ use crate::error::ConnectionError;
 use crate::events::Event;
 use crate::trace::Trace;
 
-/// Inbound octets above which the socket is not read, unless somebody waits for an answer.
-const INBOUND_HIGH: usize = 16 * 1024 * 1024;
-
 /// The shared state of one connection.
 #[derive(Debug)]
 pub(crate) struct Link {
     outbox: Mutex<Outbox>,
-    /// Octets of deliveries that consumers have not finished with.
-    buffered: AtomicUsize,
-    /// The core has stopped reading because of them. One side writes this and then reads `buffered`,
-    /// the other the other way round: only sequential consistency keeps both from missing it.
-    paused: AtomicBool,
+    /// What consumers hold, and who waits for what has to be read.
+    pub(crate) reading: Reading,
     next_consumer_tag: AtomicU64,
     pub(super) consumer_tag_seed: u64,
     /// How long a request may wait for its reply.
@@ -44,8 +38,6 @@ pub(crate) struct Link {
     pub(crate) tally: Tally,
     /// Who waits for a time.
     pub(crate) timers: Timers,
-    /// Who waits for a message.
-    pub(super) expectations: Expectations,
     pub(crate) trace: Trace,
 }
 
@@ -70,8 +62,7 @@ impl Link {
     ) -> Self {
         Self {
             outbox: Mutex::new(outbox),
-            buffered: AtomicUsize::new(0),
-            paused: AtomicBool::new(false),
+            reading: Reading::default(),
             next_consumer_tag: AtomicU64::new(1),
             consumer_tag_seed: 0,
             request_timeout,
@@ -85,7 +76,6 @@ impl Link {
             listeners: Listeners::default(),
             tally: Tally::default(),
             timers: Timers::default(),
-            expectations: Expectations::default(),
             trace,
         }
     }
@@ -163,64 +153,8 @@ impl Link {
         tags::make_up(number, self.consumer_tag_seed)
     }
 
-    /// Octets of deliveries that consumers have not taken.
-    pub(crate) fn buffered(&self) -> usize {
-        self.buffered.load(Ordering::Relaxed)
+    /// The number that the next tag made up will have at the least.
+    pub(crate) fn consumer_tags_from(&self) -> u64 {
+        self.next_consumer_tag.load(Ordering::Relaxed)
     }
-
-    /// Deliveries have been queued for consumers.
-    pub(crate) fn add_buffered(&self, octets: usize) {
-        touch(&self.buffered).fetch_add(octets, Ordering::SeqCst);
-    }
-
-    /// Consumers are done with deliveries: reading may go on.
-    pub(crate) fn release_buffered(&self, octets: usize) {
-        if octets == 0 {
-            return;
-        }
-        let before = touch(&self.buffered).fetch_sub(octets, Ordering::SeqCst);
-        if before.saturating_sub(octets) < INBOUND_HIGH {
-            self.resume();
-        }
-    }
-
-    /// Somebody waits for something that has to be read.
-    pub(crate) fn resume(&self) {
-        if touch(&self.paused).load(Ordering::SeqCst) {
-            let wake = self.outbox().wake_always();
-            wake.now();
-        }
-    }
-
-    /// A request has been queued: the adapter is to write it, and to read the answer even if it has
-    /// stopped reading because of slow consumers. One that waits for the stream to take more is not
-    /// woken by what is queued.
-    pub(crate) fn requested(&self, wake: Wake) {
-        wake.now();
-        self.resume();
-    }
-
-    /// How full the consumers are.
-    pub(crate) fn pressure(&self) -> Pressure {
-        match touch(&self.buffered).load(Ordering::SeqCst) {
-            octets if octets < INBOUND_HIGH => Pressure::Low,
-            octets if octets < 4 * INBOUND_HIGH => Pressure::High,
-            _ => Pressure::Limit,
-        }
-    }
-
-    pub(crate) fn set_paused(&self, paused: bool) {
-        touch(&self.paused).store(paused, Ordering::SeqCst);
-    }
-}
-
-/// How much has been received and not consumed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Pressure {
-    /// Read on.
-    Low,
-    /// Read only if somebody waits for an answer.
-    High,
-    /// Do not read.
-    Limit,
 }

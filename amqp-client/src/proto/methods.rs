@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use amqp_spec::frame::{self, Frame};
-use amqp_spec::wire::{MethodId, ShortStr, TypedMethod};
+use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{Method, basic, channel, connection};
 
 use super::consumer::{ConsumerQueue, End};
@@ -175,6 +175,7 @@ impl Core {
         {
             return Err(Violation::UnexpectedContent { channel: id });
         }
+        self.check_tag(id, method)?;
         let Some(mut slot) = self.link.outbox().take_request(id, method.id(), self.now) else {
             let is_late =
                 method.id() == channel::CloseOk::ID && self.link.outbox().forgive_close_ok(id);
@@ -211,27 +212,37 @@ impl Core {
                 if self.channels.len() <= index {
                     self.channels.resize_with(index + 1, || None);
                 }
+                let strays = self.strays.remove(&id);
                 if let Some(channel) = self.channels.get_mut(index) {
-                    *channel = Some(Box::new(InChannel::new(shared)));
+                    *channel = Some(Box::new(InChannel::new(shared, strays)));
                 }
                 self.link.trace.channel_opened(id);
             }
             (Effect::Consume(queue), Method::BasicConsumeOk(ok)) => {
-                let wanted = queue.activate();
-                let at = self.in_channel(id)?.map(|channel| {
-                    channel.add_consumer(ok.consumer_tag.as_bytes(), queue);
-                    channel.shared.at
-                });
                 self.link.trace.consumer_started(id, ok.consumer_tag);
-                if let (false, Some(at)) = (wanted, at) {
-                    self.cancel_abandoned(at, ok.consumer_tag);
+                let now = self.now;
+                if let Some(channel) = self.in_channel(id)? {
+                    let at = channel.shared.at;
+                    channel.add_consumer(Arc::clone(&queue), now);
+                    let wanted = self.link.outbox().consumer_started(at, &queue);
+                    if !wanted {
+                        self.cancel_for_nobody(at, &queue);
+                    }
                 }
             }
             (Effect::Cancel(queue), _) => {
                 if let Some(channel) = self.in_channel(id)? {
                     let at = channel.shared.at;
-                    channel.remove_consumer(queue.tag.as_bytes());
-                    self.consumer_cancelled(at, &queue, Initiator::Application);
+                    let removed = channel.remove_consumer(queue.tag.as_bytes());
+                    self.link.outbox().forget_consumer(at, &queue);
+                    if removed.is_some() {
+                        let by = if queue.is_too_slow() {
+                            Initiator::Library
+                        } else {
+                            Initiator::Application
+                        };
+                        self.consumer_cancelled(at, &queue, by);
+                    }
                 }
                 queue.end(End::Cancelled, &mut self.wakers);
             }
@@ -240,11 +251,42 @@ impl Core {
                     let _ = rolled_back.set(ended.settled);
                 }
             }
+            (Effect::Recover { .. }, Method::BasicRecoverOk(_)) => {
+                if let Some(channel) = self.in_channel(id)? {
+                    let recovered = channel.recovered();
+                    self.link.outbox().recovered(id, recovered);
+                }
+            }
             (_, Method::ChannelCloseOk(_)) => self.channel_closed(id),
-            (Effect::Nothing | Effect::Consume(_) | Effect::Get { .. }, _) => {}
+            (
+                Effect::Nothing | Effect::Consume(_) | Effect::Recover { .. } | Effect::Get { .. },
+                _,
+            ) => {}
         }
         self.answer(&slot, payload);
         Ok(())
+    }
+
+    /// A reply that names another consumer than was asked for leaves ours waiting for ever.
+    fn check_tag(&self, id: u16, reply: &Method<'_>) -> Result<(), Violation> {
+        let consumer_tag = match reply {
+            Method::BasicConsumeOk(ok) => ok.consumer_tag,
+            Method::BasicCancelOk(ok) => ok.consumer_tag,
+            _ => return Ok(()),
+        };
+        let outbox = self.link.outbox();
+        let mut requests = outbox.requests(id).filter(|slot| slot.has_reply());
+        match requests.next().map(|slot| &slot.effect) {
+            Some(Effect::Consume(queue) | Effect::Cancel(queue))
+                if queue.tag.as_bytes() != consumer_tag.as_bytes() =>
+            {
+                Err(Violation::ConsumerTag {
+                    method: reply.name(),
+                    channel: id,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn answer(&mut self, slot: &Slot, payload: &[u8]) {
@@ -270,6 +312,12 @@ impl Core {
             payload,
             message: Some(message),
         };
+        if let (Ok(get_ok), Some(Some(channel))) = (
+            basic::GetOk::decode(&reply.payload),
+            self.channels.get_mut(usize::from(id)),
+        ) {
+            channel.highest = channel.highest.max(get_ok.delivery_tag);
+        }
         let unseen = slot.answer.settle(Ok(reply), &mut self.wakers);
         let (Err(Ok(reply)), false) = (unseen, no_ack) else {
             return;
@@ -309,7 +357,7 @@ impl Core {
     pub(super) fn dispose_of(&mut self, overdue: Overdue) {
         for slot in overdue.dropped {
             if let Effect::Consume(queue) = slot.effect {
-                queue.give_up_tag();
+                queue.end(End::Cancelled, &mut self.wakers);
             }
         }
         for GivenUp { id, slots, sent } in overdue.given_up {
@@ -348,6 +396,11 @@ impl Core {
             .get_mut(usize::from(id))
             .and_then(Option::take)
         {
+            // After a close of ours RabbitMQ sends nothing more.
+            if matches!(error, ChannelError::ClosedByBroker(_)) {
+                self.strays
+                    .extend(channel.leave(self.now).map(|left| (id, left)));
+            }
             channel.end(error, sent, &mut self.wakers);
             let event = Event::ChannelClosed {
                 channel: id,
@@ -363,7 +416,10 @@ impl Core {
                 Effect::Consume(queue) | Effect::Cancel(queue) => {
                     queue.end(End::Channel(error.clone()), &mut self.wakers);
                 }
-                Effect::Nothing | Effect::Get { .. } | Effect::EndTransaction(_) => {}
+                Effect::Nothing
+                | Effect::Recover { .. }
+                | Effect::Get { .. }
+                | Effect::EndTransaction(_) => {}
             }
         }
         self.fail_requests(slots, error);
@@ -379,6 +435,7 @@ impl Core {
         };
         let at = channel.shared.at;
         if let Some(queue) = channel.remove_consumer(cancel.consumer_tag.as_bytes()) {
+            self.link.outbox().forget_consumer(at, &queue);
             queue.end(End::CancelledByBroker, &mut self.wakers);
             self.consumer_cancelled(at, &queue, Initiator::Broker);
         }
@@ -438,6 +495,18 @@ impl Core {
         delivery_tag: u64,
         redelivered: bool,
     ) {
+        let now = self.now;
+        // Adding a consumer moves others, whose positions are remembered until then; and the numbers
+        // of all deliveries before this one are to be known.
+        self.hand_over_deliveries();
+        let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
+            return;
+        };
+        if channel.is_suspect(tag, now) {
+            let wakers = &mut self.wakers;
+            return channel.deliver_to_suspect(tag, message, delivery_tag, redelivered, wakers);
+        }
+        let is_stray = channel.may_be_stray(tag, now);
         let expected = self
             .link
             .outbox()
@@ -445,23 +514,31 @@ impl Core {
             .find_map(|slot| match &slot.effect {
                 Effect::Consume(queue) if queue.tag.as_bytes() == tag => Some(Arc::clone(queue)),
                 _ => None,
-            });
-        let Some(queue) = expected else {
-            // To settle one that need not be acknowledged would cost the channel; where that is not
-            // known, it stays unsettled and comes back when the channel closes.
-            if self.is_manual(id, tag) {
-                self.requeue(id, delivery_tag);
+            })
+            .filter(|_| !is_stray);
+        match expected {
+            Some(queue) => channel.add_consumer(queue, now),
+            // To settle one that need not be acknowledged would cost the channel, and so would one of
+            // an earlier use of its id. Where it is not known, it stays unsettled, and comes back
+            // when the channel closes.
+            None if channel.find(tag).is_none() => {
+                if self.is_manual(id, tag) {
+                    self.note_delivery(id, delivery_tag);
+                    self.requeue(id, delivery_tag);
+                }
+                return;
             }
-            return;
-        };
-        // Adding one moves others, whose positions are remembered until then.
-        self.hand_over_deliveries();
-        let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
-            return;
-        };
-        channel.add_consumer(tag, queue);
+            None => {}
+        }
         if let Some(at) = channel.gather_for(tag, message, delivery_tag, redelivered) {
             self.dirty.push((id, at));
+        }
+    }
+
+    /// A delivery of this use of the channel has come.
+    fn note_delivery(&mut self, id: u16, delivery_tag: u64) {
+        if let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) {
+            channel.highest = channel.highest.max(delivery_tag);
         }
     }
 
@@ -494,49 +571,21 @@ impl Core {
         self.answer_broker(id, |outbox| outbox.settle(at, delivery_tag, requeue));
     }
 
-    fn cancel_abandoned(&mut self, at: At, tag: ShortStr<'_>) {
-        let queue = self
-            .in_channel(at.channel)
-            .ok()
-            .flatten()
-            .and_then(|channel| channel.queue(tag));
-        match queue {
-            Some(queue) if queue.begin_cancel() => self.cancel_for_nobody(at, &queue),
-            _ => {}
-        }
-    }
-
     /// Cancels a consumer without anybody who waits for it.
     pub(super) fn cancel_for_nobody(&mut self, at: At, queue: &Arc<ConsumerQueue>) {
-        let tag = queue.tag.clone();
-        let cancel = basic::Cancel {
-            consumer_tag: tag.as_ref(),
-            no_wait: false,
-        };
-        let effect = Effect::Cancel(Arc::clone(queue));
-        self.request_for_nobody(at, &cancel, effect, Barrier::Requests);
-        queue.give_up_tag();
-    }
-
-    fn request_for_nobody<'m, M: TypedMethod<'m> + amqp_spec::wire::Request>(
-        &mut self,
-        at: At,
-        method: &M,
-        effect: Effect,
-        barrier: Barrier,
-    ) {
         let slot = Slot {
-            expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
-            name: M::NAME,
-            barrier,
+            expects: <basic::CancelOk<'static> as amqp_spec::wire::Reply<'static>>::IDS,
+            name: basic::Cancel::NAME,
+            barrier: Barrier::Requests,
             deadline: after(self.now, self.link.request_timeout),
             overdue: false,
             since: self.now,
             end: None,
-            effect,
+            effect: Effect::Cancel(Arc::clone(queue)),
             answer: Arc::default(),
         };
-        if let Ok(wake) = self.link.outbox().request(at, method, slot) {
+        let queued = self.link.outbox().cancel(at, queue, slot);
+        if let Some(Ok(wake)) = queued {
             wake.now();
         }
     }

@@ -10,11 +10,11 @@
 //! | `outbox` | the order of everything that is sent |
 //! | `request` | who waits for which reply |
 //! | `confirms`, `unconfirmed` | publisher confirms of one channel |
-//! | `consumer`, `tags` | where deliveries wait to be picked up, and by which name |
+//! | `consumer`, `tags` | where deliveries wait to be picked up, and the names made up for consumers |
 //! | `wait` | lists of tasks that wait, and how wakers are handled |
 //! | `timers` | who wants to be called at which time |
 //! | `events` | what happened, for whoever listens |
-//! | `expecting` | who waits for a message that has to be read |
+//! | `reading` | whether the stream is read, and who waits for what has to be read |
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `turn` | what its driver waits for, and whether it reads |
 //! | `inbound`, `methods`, `whole`, `content`, `piecewise` | what arrives |
@@ -32,7 +32,6 @@ pub(crate) mod consumer;
 mod content;
 mod core;
 pub(crate) mod events;
-pub(crate) mod expecting;
 mod handshake;
 mod heartbeat;
 mod inbound;
@@ -44,6 +43,7 @@ pub(crate) mod outbox;
 mod piecewise;
 mod progress;
 mod read_buffer;
+pub(crate) mod reading;
 pub(crate) mod request;
 mod rope;
 mod stall;

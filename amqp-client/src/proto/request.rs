@@ -111,6 +111,9 @@ pub(crate) enum Effect {
     Cancel(Arc<ConsumerQueue>),
     /// A transaction is over, and the next one begins.
     EndTransaction(Box<Transaction>),
+    /// What was delivered before has gone back to its queues; until then this was the last tag of
+    /// which that was so.
+    Recover { before: u64 },
     /// A message may come; unless it needs no acknowledgement it must be settled by somebody.
     Get { no_ack: bool },
 }

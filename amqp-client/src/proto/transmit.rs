@@ -29,6 +29,8 @@ pub struct Transmit {
     next_request: u64,
     /// See [`is_alone`](Self::is_alone).
     alone: bool,
+    /// Our `connection.close` is in it, or was.
+    farewell: bool,
 }
 
 impl Transmit {
@@ -47,6 +49,10 @@ impl Transmit {
     /// one may follow before the stream is read again: nobody waits for an answer.
     pub fn is_alone(&self) -> bool {
         self.alone
+    }
+
+    pub(crate) fn has_farewell(&self) -> bool {
+        self.farewell
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -121,6 +127,7 @@ impl Transmit {
     ) -> bool {
         let mut outbox = link.outbox();
         let lane = outbox.swap(&mut self.rope, now, wakers);
+        self.farewell = outbox.has_said_goodbye();
         // A large body has its turn behind every batch, so that neither waits for the other.
         let willing = !std::mem::take(&mut self.in_pieces);
         self.alone = outbox.take_large(&mut self.rope, willing);

@@ -9,7 +9,9 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::core::{Core, Phase};
-use super::link::Pressure;
+use super::events::Source;
+use crate::error::SlowConsumer;
+use crate::events::Event;
 
 /// What the core waits for, as [`Core::interest`] tells it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -87,43 +89,61 @@ impl Core {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
-        self.pause = if !self.consumers_take_more() {
+        // What comes behind our `connection.close` is not kept.
+        let takes_more = self.said_goodbye || self.link.reading.look();
+        self.pause = if !takes_more {
             Some(Pause::Consumers)
         } else if self.owes_too_much() {
             Some(Pause::Answers)
         } else {
             None
         };
+        self.tell_standstill();
     }
 
-    /// Whether consumers hold little enough for reading to go on. While they hold more, every change
-    /// that could let it go on wakes the driver; otherwise none does.
-    fn consumers_take_more(&mut self) -> bool {
-        let takes_more = match self.link.pressure() {
-            Pressure::Low => true,
-            Pressure::High | Pressure::Limit => {
-                // Announced before the look, so that a change in between wakes us.
-                self.announce_pause(true);
-                // The broker's answer to a close comes behind everything it has sent.
-                let closing = self.link.outbox().is_closing();
-                match self.link.pressure() {
-                    Pressure::Low => true,
-                    Pressure::High => self.somebody_waits(),
-                    Pressure::Limit => closing,
-                }
+    /// Tells when reading comes to a standstill for a consumer though something waits, once each time.
+    fn tell_standstill(&mut self) {
+        let reading = &self.link.reading;
+        let stuck = self.pause == Some(Pause::Consumers) && reading.is_stuck();
+        if stuck == reading.stands_still() {
+            return;
+        }
+        if !stuck {
+            // What waits goes on waiting while nobody demands anything.
+            if self.pause != Some(Pause::Consumers) {
+                reading.set_standstill(None);
             }
+            return;
+        }
+        let channels = self.channels.iter().flatten();
+        let queues = channels.flat_map(|channel| {
+            let at = channel.shared.at;
+            channel.queues().map(move |queue| (at, queue))
+        });
+        let automatic = queues.filter(|(_, queue)| queue.no_ack);
+        let most = automatic.max_by_key(|(_, queue)| queue.held());
+        let Some((at, queue)) = most else { return };
+        let by = SlowConsumer {
+            channel: at.channel,
+            consumer_tag: String::from_utf8_lossy(queue.tag.as_bytes()).into_owned(),
+            queue: queue.source.clone(),
+            bytes: queue.held(),
         };
-        if takes_more {
-            self.announce_pause(false);
+        self.link.trace.reading_stopped(&by);
+        let event = Event::ReadingStopped {
+            channel: by.channel,
+            consumer_tag: queue.tag.clone(),
+            queue: by.queue.clone(),
+            bytes: by.bytes,
+        };
+        reading.set_standstill(Some(Arc::new(by)));
+        self.emit(Source::Channel(at), &event);
+        // What waits without a time of its own is to look at the clock from here on.
+        for channel in self.channels.iter().flatten() {
+            channel.shared.confirms().call_waiting(&mut self.wakers);
         }
-        takes_more
-    }
-
-    fn announce_pause(&mut self, paused: bool) {
-        if self.pause_announced != paused {
-            self.pause_announced = paused;
-            self.link.set_paused(paused);
-        }
+        self.link.outbox().call_all_in_line(&mut self.wakers);
+        self.wake_all();
     }
 
     /// Whether the broker, which has not taken what it was shown, has had us queue more than it may
@@ -136,20 +156,5 @@ impl Core {
     /// taken; that it is not is what `write_timeout` counts, and heartbeats leave in that batch.
     fn owes_too_much(&self) -> bool {
         !self.transmit.is_empty() && self.link.outbox().owes_too_much()
-    }
-
-    fn somebody_waits(&self) -> bool {
-        if self.link.expectations.are_any() {
-            return true;
-        }
-        let channels = self.channels.iter().flatten();
-        if channels
-            .clone()
-            .any(|channel| channel.shared.confirms().has_waiter())
-        {
-            return true;
-        }
-        let outbox = self.link.outbox();
-        outbox.has_requests() || outbox.has_waiters()
     }
 }

@@ -17,8 +17,8 @@ use crate::consumer::ConsumeError;
 use crate::delivery::Received;
 use crate::error::{ChannelError, PublishError};
 use crate::message::Message;
-use crate::proto::expecting::Expecting;
 use crate::proto::link::Link;
+use crate::proto::reading::Demand;
 use crate::proto::timers::Timer;
 use crate::publisher::{Confirmation, Publisher};
 
@@ -321,9 +321,9 @@ async fn exchanged(
         Some(Err(error)) => return RpcError::from(error).into(),
         None => return Outcome::TimeOut { sent: false },
     };
-    // Slow consumers must not keep the reply from being read.
-    let expecting = Expecting::new(link);
-    match reply(waiting, confirmation, timer, &expecting).await {
+    // The reply has to be read.
+    let _demand = Demand::new(link);
+    match reply(waiting, confirmation, timer).await {
         Some(Ok(reply)) => Outcome::Replied(reply),
         Some(Err(error)) => error.into(),
         None => Outcome::TimeOut { sent: true },
@@ -335,7 +335,6 @@ async fn reply(
     waiting: &Waiting,
     confirmation: Confirmation,
     timer: &mut Timer,
-    expecting: &Expecting,
 ) -> Option<Result<Received, RpcError>> {
     let mut unconfirmed = Some(confirmation);
     poll_fn(|context| {
@@ -354,7 +353,6 @@ async fn reply(
         if replied.is_ready() {
             return replied.map(Some);
         }
-        expecting.resume();
         timer.poll(context).map(|()| None)
     })
     .await

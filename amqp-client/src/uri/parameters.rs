@@ -225,6 +225,12 @@ const PARAMETERS: &[Parameter] = &[
         |options| one(options.max_message_size)
     ),
     parameter!(
+        "inbound_limit",
+        "a number of octets, 0 for none",
+        |options, value| set(&mut options.inbound_limit, number(value)),
+        |options| one(options.inbound_limit)
+    ),
+    parameter!(
         "high_water",
         "a number of octets, at least 1",
         |options, value| set(&mut options.high_water, positive(value)),

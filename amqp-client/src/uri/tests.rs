@@ -291,6 +291,7 @@ fn what_the_builder_says_the_uri_says() {
             "max_message_size=1048576",
             plain().max_message_size(1 << 20),
         ),
+        ("inbound_limit=0", plain().inbound_limit(0)),
         ("high_water=4096", plain().high_water(4096)),
         (
             "auth_mechanism=external",
@@ -483,6 +484,7 @@ fn value_that_a_parameter_cannot_have_is_told_with_what_it_can() {
         ("tcp_keepalive_idle", &["0", "x"]),
         ("tcp_keepalive_count", &["0", "x"]),
         ("tcp_user_timeout", &["0", "x"]),
+        ("inbound_limit", &["-1", "x"]),
         ("high_water", &["0", "x"]),
     ] {
         for value in values {

@@ -38,6 +38,7 @@ mod reaching;
 mod rpc;
 mod settling;
 mod shutdown;
+mod strays;
 mod streams;
 mod support;
 #[cfg(feature = "rustls")]

@@ -163,6 +163,8 @@ impl Outbox {
         };
         let mut slots: Vec<Slot> = mem::take(&mut channel.in_flight).into();
         let stopped = mem::take(&mut channel.stopped);
+        // The core, or a request, holds each of them as well.
+        channel.consumers = None;
         self.answers.dropped(channel);
         for parked in mem::take(&mut channel.parked) {
             self.aside -= parked.len();

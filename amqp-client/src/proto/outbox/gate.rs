@@ -126,13 +126,6 @@ impl Outbox {
                 .get(usize::from(id))
                 .is_some_and(|channel| channel.stopped)
     }
-
-    /// Whether anybody waits for what only reading brings: the end of an alarm, and also room, since
-    /// a broker that cannot write to us may read nothing either.
-    pub(crate) fn has_waiters(&self) -> bool {
-        !self.gate.waiters.is_empty() || self.lines.iter().any(|line| !line.waiting.is_empty())
-    }
-
     /// Those whom the gate does not hold back any more wait for room like everybody else; the
     /// adapter calls as many as there is room for.
     fn open_gate(&mut self) {

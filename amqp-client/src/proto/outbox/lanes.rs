@@ -10,7 +10,6 @@ use amqp_spec::{constants, frame};
 use bytes::Bytes;
 
 use super::{Lane, Outbox, Wake};
-use crate::proto::request::Slot;
 use crate::proto::rope::Rope;
 
 /// So much of a large body leaves in one turn while others send: half a frame of the usual size. They
@@ -128,18 +127,14 @@ impl Outbox {
         self.frame_max.saturating_sub(frame::OVERHEAD).max(1)
     }
 
-    /// Whether anybody waits for a reply.
-    pub(crate) fn has_requests(&self) -> bool {
-        self.farewell.is_some()
-            || self
-                .channels
-                .iter()
-                .any(|channel| channel.in_flight.iter().any(Slot::has_reply))
-    }
-
     /// Whether `connection.close` was asked for.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing
+    }
+
+    /// Whether `connection.close` has been taken by the adapter.
+    pub(crate) fn has_said_goodbye(&self) -> bool {
+        self.closing && self.farewell.is_none()
     }
 
     /// Gives memory back that is not in use.

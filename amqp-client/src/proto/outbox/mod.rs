@@ -17,6 +17,7 @@
 
 mod answers;
 mod channels;
+mod consumers;
 mod ending;
 mod gate;
 mod ids;
@@ -29,6 +30,7 @@ mod room;
 mod sending;
 mod transaction;
 
+pub(crate) use self::consumers::{NotStarted, Prefetch};
 pub(crate) use self::leaving::Progress;
 pub(crate) use self::overdue::{GivenUp, Overdue};
 pub(crate) use self::sending::LARGE;
@@ -60,6 +62,8 @@ pub(crate) enum Refused {
     TooLarge(FrameTooLarge),
     /// The broker takes no messages, and the publisher does not want to wait.
     Blocked(Arc<str>),
+    /// The delivery has gone back to the broker.
+    Stale,
 }
 
 impl From<FrameTooLarge> for Refused {
@@ -188,6 +192,10 @@ struct OutChannel {
     parked: VecDeque<Parked>,
     /// Octets of what is parked that are answers to the broker; at most all of them.
     parked_answers: usize,
+    /// Most channels publish, and have none.
+    consumers: Option<Box<consumers::Consumers>>,
+    /// Deliveries up to this number have gone back to the broker (`basic.recover`).
+    recovered: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -274,6 +282,14 @@ impl OutChannel {
             Parked::Frames(_) | Parked::Large { .. } => None,
         });
         self.in_flight.iter_mut().chain(parked)
+    }
+
+    /// Requests that are not sent yet.
+    fn parked_requests(&self) -> impl Iterator<Item = &Slot> {
+        self.parked.iter().filter_map(|parked| match parked {
+            Parked::Request(_, slot) => Some(slot),
+            Parked::Frames(_) | Parked::Large { .. } => None,
+        })
     }
 
     /// A request is on its way.

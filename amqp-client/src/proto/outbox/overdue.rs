@@ -187,6 +187,7 @@ impl Outbox {
         let (octets, mut dropped) = channel.take_parked_requests(is_dropped);
         for slot in &mut dropped {
             channel.resume_transaction(slot);
+            channel.undo(slot);
         }
         self.aside -= octets;
         self.release(id);

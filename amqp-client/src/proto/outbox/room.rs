@@ -124,6 +124,15 @@ impl Line {
 }
 
 impl Outbox {
+    /// What those who wait are to look at has changed; they keep their tickets, and with them their
+    /// places in line.
+    pub(crate) fn call_all_in_line(&mut self, wakers: &mut Vec<Waker>) {
+        for line in &mut self.lines {
+            line.waiting.call_if(|_, _| true, wakers);
+        }
+        self.set_marks();
+    }
+
     /// Octets that wait in each room.
     fn held(&self, room: Room) -> usize {
         match room {

@@ -263,6 +263,9 @@ impl Outbox {
     ) -> Result<Wake, Refused> {
         let tail = self.tail_ack;
         let channel = self.channel(at)?;
+        if tag <= channel.recovered {
+            return Err(Refused::Stale);
+        }
         channel.settled += 1;
         channel.max_settled = channel.max_settled.max(tag);
         let order = channel.settled.cmp(&channel.max_settled);
@@ -341,10 +344,15 @@ impl Outbox {
     pub(crate) fn settle_by_number<'m, M: TypedMethod<'m>>(
         &mut self,
         at: At,
+        tag: u64,
         method: &M,
         single: Option<u64>,
     ) -> Result<Wake, Refused> {
         let channel = self.channel(at)?;
+        // Tag 0 is all there are, which is known once `basic.recover` has been answered.
+        if tag <= channel.recovered && (tag > 0 || channel.recovered == u64::MAX) {
+            return Err(Refused::Stale);
+        }
         channel.never_merge();
         if let Some(tag) = single {
             channel.note_settled(tag);

@@ -26,7 +26,10 @@ fn floods() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("1 channel.flow-ok", wire::method(1, &flow)),
         ("1 basic.cancel-ok", wire::method(1, &cancel)),
-        ("1 basic.nack", wire::delivery(1, "nobody", 1, b"")),
+        (
+            "1 basic.nack",
+            wire::delivery(1, "ctag9.0123456789", 1, b""),
+        ),
     ]
 }
 

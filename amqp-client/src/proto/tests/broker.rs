@@ -134,7 +134,20 @@ impl Broker {
             Method::TxCommit(_) => wire::method(id, &tx::CommitOk {}),
             Method::TxRollback(_) => wire::method(id, &tx::RollbackOk {}),
             Method::BasicQos(_) => wire::method(id, &basic::QosOk {}),
-            Method::BasicRecover(_) => wire::method(id, &basic::RecoverOk {}),
+            Method::BasicRecover(_) => {
+                // What was given back comes again, to whoever consumes.
+                at.unacked.clear();
+                let mut answer = wire::method(id, &basic::RecoverOk {});
+                if at.consumers.get("standing") == Some(&false) {
+                    for _ in 0..2 {
+                        at.delivered += 1;
+                        at.unacked.insert(at.delivered);
+                        let again = wire::delivery(id, "standing", at.delivered, b"again");
+                        answer.extend(again);
+                    }
+                }
+                answer
+            }
             Method::BasicPublish(publish) => {
                 at.content = Some(None);
                 if publish.mandatory {

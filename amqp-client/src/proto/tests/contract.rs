@@ -28,7 +28,7 @@ fn deaf() -> (Pair, Channel) {
 #[test]
 fn driver_that_moves_to_another_task_amid_a_batch_is_woken_there() {
     let (mut pair, channel) = deaf();
-    pair.core.link.add_buffered(MUCH);
+    pair.core.link.reading.add(MUCH, true);
     let moved = Arc::<Flag>::default();
     pair.core.set_waker(&Waker::from(Arc::clone(&moved)));
     pair.core.turn(now());
@@ -48,7 +48,7 @@ fn driver_that_reads_is_not_woken_by_what_is_waited_for() {
     let send = || done(publisher.send("", "k", Message::new("m"))).unwrap();
     let (first, second) = (send(), send());
     pair.sent();
-    pair.core.link.add_buffered(MUCH);
+    pair.core.link.reading.add(MUCH, true);
     assert!(!pair.wants_read());
     let _waiting = Task::start(first);
     assert!(pair.driver_woken(), "reading has to go on");
@@ -59,11 +59,11 @@ fn driver_that_reads_is_not_woken_by_what_is_waited_for() {
     let mut waiting = Task::start(second);
     assert!(!pair.driver_woken(), "it reads already");
 
-    pair.core.link.release_buffered(MUCH);
+    pair.core.link.release_buffered(MUCH, true);
     assert!(pair.wants_read());
     waiting.pending();
-    pair.core.link.add_buffered(1);
-    pair.core.link.release_buffered(1);
+    pair.core.link.reading.add(1, true);
+    pair.core.link.release_buffered(1, true);
     assert!(!pair.driver_woken(), "it reads already");
 }
 

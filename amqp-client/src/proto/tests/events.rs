@@ -76,7 +76,12 @@ fn open_to(server: &FieldTable) -> Pair {
 #[track_caller]
 fn limit(pair: &mut Pair, channel: &Channel, count: u16, scope: QosScope) {
     let mut limiting = Task::start(channel.basic_qos(count, scope));
-    assert_eq!(pair.sent(), [format!("{} basic.qos {count}", channel.id())]);
+    let global = match scope {
+        QosScope::Channel => " global",
+        QosScope::Consumer => "",
+    };
+    let expected = format!("{} basic.qos {count}{global}", channel.id());
+    assert_eq!(pair.sent(), [expected]);
     pair.says(channel.id(), &basic::QosOk {});
     limiting.ready().unwrap();
 }

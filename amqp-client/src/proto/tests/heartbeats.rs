@@ -120,7 +120,7 @@ fn reader_that_pauses_does_not_blame_the_peer() {
     let mut consumer = pair.consumer(&channel, "slow");
     // More than the application takes.
     let big = wire::delivery(1, "slow", 1, &[0; 1024 * 1024]);
-    for _ in 0..64 {
+    for _ in 0..65 {
         pair.feed(&big);
     }
     assert!(!pair.wants_read());
@@ -128,10 +128,9 @@ fn reader_that_pauses_does_not_blame_the_peer() {
     assert!(!pair.core.is_finished());
     // Reading goes on as soon as there is room.
     pair.sent();
-    for _ in 0..16 {
+    for _ in 0..3 {
         drop(done(consumer.next()).unwrap().unwrap());
     }
-    Task::start(consumer.next());
     assert!(pair.driver_woken(), "nobody told the adapter");
     assert!(pair.wants_read());
     // From now on the peer's silence counts.

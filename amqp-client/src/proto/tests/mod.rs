@@ -54,6 +54,8 @@ mod numbers;
 mod order;
 mod paused;
 mod publishers;
+mod reading;
+mod registry;
 mod renewal;
 mod requests;
 mod returns;

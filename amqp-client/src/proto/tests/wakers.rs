@@ -42,7 +42,11 @@ impl Hostile {
             let _ = connection.counters();
             drop((connection.ended(), channel.ended(), connection.blocked()));
             let _ = shared.confirms().has_waiter();
-            let _ = shared.consumer(b"standing").map(|queue| queue.len());
+            let _ = shared
+                .link
+                .outbox()
+                .consumer(shared.at, wire::short("standing"))
+                .map(|queue| queue.len());
             let _ = (shared.link.timers.len(), shared.link.limits());
         });
         if touched.is_err() {
@@ -210,7 +214,7 @@ fn paused_by_a_consumer() -> (Pair, Consumer, Arc<AtomicBool>) {
     let (mut pair, channel) = Pair::with_channel();
     let consumer = pair.consumer(&channel, "standing");
     pair.feed(&wire::delivery(1, "standing", 1, b"not taken"));
-    pair.core.link.add_buffered(16 * 1024 * 1024 - 1);
+    pair.core.link.reading.add(64 * 1024 * 1024 - 1, false);
     pair.core.turn(now());
     assert!(!pair.core.interest().read);
     let called = Arc::new(AtomicBool::new(false));

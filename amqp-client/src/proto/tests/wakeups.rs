@@ -399,8 +399,8 @@ fn adapter_that_stopped_reading_goes_on_when_consumers_are_done() {
     every_order(|| {
         let (core, connection, channel) = with_channel();
         let link = Arc::clone(&core.link);
-        link.add_buffered(MUCH);
-        link.add_buffered(MUCH);
+        link.reading.add(MUCH, true);
+        link.reading.add(MUCH, true);
         let (a, b) = (Arc::clone(&link), link);
         Model::new()
             .actor("adapter", move || {
@@ -412,8 +412,8 @@ fn adapter_that_stopped_reading_goes_on_when_consumers_are_done() {
                     }
                 })
             })
-            .actor("a", move || a.release_buffered(MUCH))
-            .actor("b", move || b.release_buffered(MUCH))
+            .actor("a", move || a.release_buffered(MUCH, true))
+            .actor("b", move || b.release_buffered(MUCH, true))
             .check(|| drop((connection, channel)))
     });
 }
@@ -435,7 +435,7 @@ fn reads_when_wanted(
 fn adapter_that_stopped_reading_goes_on_for_a_confirm_somebody_waits_for() {
     every_order(|| {
         let (core, connection, publisher) = with_publisher();
-        core.link.add_buffered(MUCH);
+        core.link.reading.add(MUCH, true);
         let confirmation = done(publisher.send("", "k", Message::new("m"))).unwrap();
         Model::new()
             .actor("adapter", move || {
@@ -451,7 +451,7 @@ fn adapter_that_stopped_reading_goes_on_for_a_confirm_somebody_waits_for() {
 fn adapter_that_stopped_reading_goes_on_for_a_request() {
     every_order(|| {
         let (core, connection, channel) = with_channel();
-        core.link.add_buffered(MUCH);
+        core.link.reading.add(MUCH, true);
         let caller = channel.clone();
         Model::new()
             .actor("adapter", move || {

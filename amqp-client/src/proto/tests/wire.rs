@@ -260,7 +260,7 @@ fn details(method: &Method<'_>) -> String {
         Method::BasicPublish(m) => text(m.routing_key) + &flag(m.mandatory, "mandatory"),
         Method::BasicConsume(m) => text(m.consumer_tag),
         Method::BasicCancel(m) => text(m.consumer_tag),
-        Method::BasicQos(m) => m.prefetch_count.to_string(),
+        Method::BasicQos(m) => m.prefetch_count.to_string() + &flag(m.global, "global"),
         Method::BasicAck(m) => m.delivery_tag.to_string() + &flag(m.multiple, "multiple"),
         Method::BasicNack(m) => {
             m.delivery_tag.to_string() + &flag(m.multiple, "multiple") + &flag(m.requeue, "requeue")
