@@ -27,7 +27,8 @@ Checks the house rules that neither the compiler nor clippy know:
   * crates depend on each other in one direction
   * no test measures a time of the machine
   * links in documents lead to files and headings that are there
-  * tests that documents name are there, and those of scenarios are in docs/scenarios.md
+  * tests that documents name are there, and those of scenarios are in docs/scenarios.md,
+    whose rows have numbers of their own
 
 usage: cargo xtask tidy
 ";

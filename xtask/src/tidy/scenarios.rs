@@ -30,6 +30,10 @@ pub(super) struct Tests {
     named: Vec<(String, Fault)>,
     /// What the page of scenarios names.
     in_scenarios: BTreeSet<String>,
+    /// The rows of that page: `S1`, `F17`.
+    rows: BTreeSet<String>,
+    /// The rows whose number another one has, with their place.
+    repeated: Vec<Fault>,
     /// What can be awaited, with its place.
     futures: Vec<(String, Fault)>,
     /// The text of the list of them.
@@ -52,6 +56,11 @@ impl Tests {
 
     fn look_at_page(&mut self, file: &File<'_>) {
         for (number, line) in file.lines() {
+            let row = row(line).filter(|_| file.path == SCENARIOS);
+            if let Some(row) = row.filter(|row| !self.rows.insert((*row).to_owned())) {
+                let message = format!("there is another row `{row}`");
+                self.repeated.push(file.fault(number, message));
+            }
             for name in line.split('`').skip(1).step_by(2).filter(is_test) {
                 let message = format!("names the test `{name}`, which is not there");
                 self.named
@@ -125,8 +134,16 @@ impl Tests {
             !calls.iter().any(|call| operations.contains(call))
         });
         let faults = missing.chain(unnamed).chain(unawaited);
-        faults.map(|(_, fault)| fault).collect()
+        let faults = faults.map(|(_, fault)| fault);
+        faults.chain(self.repeated).collect()
     }
+}
+
+/// What the row of a table begins with, if that is the number of a situation or a fault.
+fn row(line: &str) -> Option<&str> {
+    let (row, _) = line.strip_prefix("| ")?.split_once(" |")?;
+    let number = row.strip_prefix(['S', 'F'])?;
+    (!number.is_empty() && number.chars().all(|c| c.is_ascii_digit())).then_some(row)
 }
 
 /// The name of the function that the line declares.
@@ -175,6 +192,15 @@ mod tests {
         assert_eq!(
             faults(&[(SCENARIOS, page), ("x/a.rs", tests)]),
             ["docs/scenarios.md:1: names the test `a::gone`, which is not there"]
+        );
+    }
+
+    #[test]
+    fn rows_of_the_same_number_are_found() {
+        let page = "| S1 | a |\n| F1 | a |\n| # | a |\n| F1 | b |\n";
+        assert_eq!(
+            faults(&[(SCENARIOS, page), ("docs/protocol-notes.md", page)]),
+            ["docs/scenarios.md:4: there is another row `F1`"]
         );
     }
 
