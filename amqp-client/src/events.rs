@@ -65,10 +65,11 @@ pub enum Event {
         /// since the consumer held too much.
         by: Initiator,
     },
-    /// Nothing is read any more, though something waits for what has to be read: a consumer without
-    /// acknowledgements does not take its deliveries, and holds
-    /// [most of 64 MiB](crate::WhenSlow::Wait). Requests, publishes and calls that wait end in time,
-    /// with [`ChannelError::ReadingStopped`]. Told once, until it is read again.
+    /// Nothing is read any more, though something waits for what has to be read: consumers without
+    /// acknowledgements hold [64 MiB](crate::WhenSlow::Wait) that they have not taken. This names the
+    /// one that holds most. Requests, publishes and calls that wait end in time, with
+    /// [`ChannelError::ReadingStopped`]. Reading goes on when consumers take what they hold, or when
+    /// that consumer's channel is closed. Told once each time reading stops.
     ReadingStopped {
         /// The consumer's channel.
         channel: u16,
@@ -91,7 +92,7 @@ pub enum Event {
         /// Why it ended.
         cause: ConnectionError,
     },
-    /// The listener was too slow: these many events came before the next one, and were dropped.
+    /// The listener was too slow: events that came before the next one were dropped.
     Missed {
         /// How many.
         count: u64,
@@ -235,8 +236,8 @@ impl Connection {
 /// Listening, and publishing what may come back.
 impl Channel {
     /// What happens on the channel from now on: [`Event::ChannelFlow`], [`Event::LimitPerConsumer`],
-    /// [`Event::Returned`], [`Event::ConsumerCancelled`], and [`Event::ChannelClosed`] in the end,
-    /// also if the connection has ended.
+    /// [`Event::Returned`], [`Event::ConsumerCancelled`], [`Event::ReadingStopped`] for a consumer of
+    /// this channel, and [`Event::ChannelClosed`] in the end, also if the connection has ended.
     pub fn events(&self) -> Events {
         Events {
             queue: self.subscribe(Scope::Channel(self.shared().at)),

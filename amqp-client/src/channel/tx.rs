@@ -60,13 +60,13 @@ impl Channel {
     /// Forgets what was published and settled since the last commit (`tx.rollback`).
     ///
     /// Deliveries that were settled are unsettled again. The broker does not deliver them anew, and
-    /// they count against the prefetch: with a prefetch of 1 the consumer hears nothing more until
+    /// they count against the prefetch: with a prefetch of 1 the consumer gets nothing more until
     /// they are settled. Their [`Delivery`](crate::Delivery) is gone, so the answer has their numbers:
     ///
     /// ```no_run
     /// # async fn example(channel: amqp_client::Channel) -> Result<(), amqp_client::ChannelError> {
     /// channel.tx_rollback().await?.requeue()?;
-    /// // This is a transaction, too.
+    /// // Giving back is part of the next transaction, and takes effect with its commit.
     /// channel.tx_commit().await?;
     /// # Ok(()) }
     /// ```
@@ -110,8 +110,8 @@ impl RolledBack {
         &self.delivery_tags
     }
 
-    /// Gives all of them back to their queues. As any settlement on a transactional channel, this takes
-    /// effect with the next [commit](Channel::tx_commit).
+    /// Gives all of them back to their queues, in one transaction with what follows: this takes effect
+    /// with the next [commit](Channel::tx_commit), and not at all if that is another rollback.
     ///
     /// To settle them otherwise, use [`Channel::basic_ack`] and its like.
     ///

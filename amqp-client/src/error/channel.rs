@@ -32,16 +32,17 @@ pub enum ChannelError {
     ClosedByBroker(Arc<BrokerClose>),
     /// The program closed the channel.
     Closed,
-    /// No reply came in time. The operation may have taken effect, unless it was held back until then; the channel is still usable and
+    /// No reply came in time. The operation may have taken effect, unless it was held back until then;
+    /// the channel is still usable and
     /// the late reply will be discarded.
     Timeout {
         /// What was waited for: `queue.declare`.
         method: &'static str,
     },
-    /// No reply came in time, since nothing is read: a consumer of the connection takes no
-    /// acknowledgements, and does not take its deliveries either
-    /// ([`WhenSlow::Wait`](crate::WhenSlow::Wait)). The operation may have taken effect; the channel is
-    /// still usable, and the reply is read when that consumer goes on, or its channel is closed.
+    /// No reply came in time, since nothing is read: a consumer of the connection that consumes without
+    /// acknowledgements does not take its deliveries ([`WhenSlow::Wait`](crate::WhenSlow::Wait)). The
+    /// operation may have taken effect; the channel is still usable, and the reply is read when that
+    /// consumer goes on, or its channel is closed.
     ReadingStopped {
         /// What was waited for: `queue.declare`.
         method: &'static str,

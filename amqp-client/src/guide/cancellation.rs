@@ -45,8 +45,8 @@
 //! ```
 //!
 //! Requests have a timeout of their own, [30 s](crate::ConnectionOptions::request_timeout) unless set
-//! otherwise (it stands still while messages in front of the request are leaving), after which [`ChannelError::Timeout`](crate::ChannelError::Timeout) says what was waited
-//! for. The channel remains usable as far as AMQP allows: a late reply is consumed, and what waited
+//! otherwise, after which [`ChannelError::Timeout`](crate::ChannelError::Timeout) says what was waited
+//! for. It stands still while messages in front of the request are leaving. The channel remains usable as far as AMQP allows: a late reply is consumed, and what waited
 //! behind the request goes on waiting for that. A request that was itself held back (behind a
 //! `basic.consume`, `basic.cancel` or `tx.commit` that is not answered) is not sent once its time is up;
 //! nor is one whose future was dropped, when as much time has passed. Only what says how the channel is

@@ -25,6 +25,7 @@
 //! |---|---|
 //! | `None` | this program cancelled the consumer, or closed its channel or connection |
 //! | [`Err(ConsumeError::CancelledByBroker)`](crate::ConsumeError), then `None` | the queue was deleted, its node went away, or a delivery was not acknowledged in time |
+//! | [`Err(ConsumeError::TooSlow)`](crate::ConsumeError), then `None` | it held too much that was not taken: see [`inbound_limit`](crate::ConnectionOptions::inbound_limit) and [`when_slow`](crate::Consume::when_slow) |
 //! | [`Err(ConsumeError::Channel(_))`](crate::ConsumeError), then `None` | the channel or the connection ended |
 //!
 //! So `delivery?` in a loop leaves it with the reason, and a loop that ends quietly was asked to.
@@ -151,6 +152,13 @@
 //! when a connection breaks are lost. It suits replies, live views and the like. There is no prefetch either:
 //! a consumer that is too slow makes the connection wait, unless
 //! [`when_slow`](crate::Consume::when_slow) says otherwise.
+//!
+//! A connection that waits so reads nothing any more once 64 MiB are untaken: no confirm, no reply, no
+//! delivery for other consumers. [`Event::ReadingStopped`](crate::Event::ReadingStopped) names the
+//! consumer, and whatever waits ends with
+//! [`ChannelError::ReadingStopped`](crate::ChannelError::ReadingStopped) when its time is up. To get
+//! out of it, take what the consumer holds, or close its channel. To stay out of it, give such a
+//! consumer a connection of its own, or [`WhenSlow::Cancel`](crate::WhenSlow::Cancel).
 //!
 //! # What is in a delivery
 //!

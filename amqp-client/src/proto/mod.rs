@@ -1,24 +1,26 @@
 //! The protocol core: AMQP without input and output.
 //!
 //! No sockets, no clock, no threads, no tasks, no randomness. [`Core`] takes octets and the time
-//! and gives octets and deadlines; the handles of this crate meet it at a few short locks. Whoever
-//! has an event loop of his own drives it directly; the [adapters](crate::adapter) are no more than
-//! that.
+//! and gives octets and deadlines; the handles of this crate meet it at a few short locks. An
+//! application with its own event loop drives it directly; the [adapters](crate::adapter) do no more
+//! than that.
 //!
 //! | module | what it is about |
 //! |---|---|
 //! | `outbox` | the order of everything that is sent |
-//! | `request` | who waits for which reply |
+//! | `request` | what waits for which reply |
 //! | `confirms`, `unconfirmed` | publisher confirms of one channel |
 //! | `consumer`, `tags` | where deliveries wait to be picked up, and the names made up for consumers |
 //! | `wait` | lists of tasks that wait, and how wakers are handled |
-//! | `timers` | who wants to be called at which time |
-//! | `events` | what happened, for whoever listens |
-//! | `reading` | whether the stream is read, and who waits for what has to be read |
+//! | `timers` | what is to be called at which time |
+//! | `events` | what happened, for those that listen |
+//! | `reading` | whether the stream is read, and what waits for something that has to be read |
+//! | `link`, `channel` | what handles and core share, of a connection and of a channel |
+//! | `sync` | locks and atomics, which the tests of wake-ups take in every order |
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `turn` | what its driver waits for, and whether it reads |
-//! | `inbound`, `methods`, `whole`, `content`, `piecewise` | what arrives |
-//! | `alarm` | what stands still: alarms, messages that stall |
+//! | `inbound`, `incoming`, `methods`, `whole`, `content`, `piecewise` | what arrives |
+//! | `alarm`, `stall` | what stands still: alarms, messages that stall, a peer that takes nothing |
 //! | `tally` | what is counted |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
 //! | `progress` | how far the writing is, and what a close leaves behind |
