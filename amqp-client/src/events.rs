@@ -67,7 +67,7 @@ pub enum Event {
     },
     /// Nothing is read any more, though something waits for what has to be read: consumers without
     /// acknowledgements hold [64 MiB](crate::WhenSlow::Wait) that they have not taken. This names the
-    /// one that holds most. Requests, publishes and calls that wait end in time, with
+    /// one that holds most. Requests and publishes that wait end in time, with
     /// [`ChannelError::ReadingStopped`]. Reading goes on when consumers take what they hold, or when
     /// that consumer's channel is closed. Told once each time reading stops.
     ReadingStopped {

@@ -169,7 +169,8 @@ impl Channel {
         &self.handle.shared
     }
 
-    /// The channel's number. It is used again after the channel has been closed.
+    /// The channel's number. It is used again after the channel has been closed, but not at once:
+    /// [`Connection::open_channel`] takes the free number that has been unused the longest.
     #[must_use]
     pub fn id(&self) -> u16 {
         self.shared().at.channel

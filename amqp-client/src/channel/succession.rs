@@ -10,8 +10,8 @@
 //! channel is opened in its place: only when a caller needs it, and once for all callers that wait.
 //! No task of its own does this. One of the waiting callers polls the attempt, and if that caller goes
 //! away, another one goes on with it. The new channel is set up (confirm mode, a consumer) before any
-//! caller gets it. After a channel that died young the next one is delayed, so that a program that
-//! provokes the broker in a loop opens at most one channel in five seconds.
+//! caller gets it. When channels die young the next ones are opened further and further apart, so
+//! that a program that provokes the broker in a loop soon opens one channel in five seconds.
 //!
 //! What belongs to a channel of before stays with it: its confirmations, its deliveries and its
 //! numbers are those of another use, and end with its end.

@@ -25,7 +25,8 @@ impl Channel {
             .map(drop)
     }
 
-    /// Makes the channel transactional (`tx.select`).
+    /// Makes the channel transactional (`tx.select`). What its consumers give back, when they are
+    /// dropped or cancelled as [too slow](crate::ConsumeError::TooSlow), is part of the transaction, too.
     ///
     /// # Errors
     ///

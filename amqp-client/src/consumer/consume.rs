@@ -29,14 +29,15 @@ pub enum WhenSlow {
     /// The connection waits. Above 16 MiB of such deliveries that its consumers have not taken it is
     /// read only while something waits for what has to be read: a reply, a confirm, a delivery where
     /// none is at hand. Above 64 MiB it is not read at all. If anything waits then,
-    /// [`Event::ReadingStopped`](crate::Event::ReadingStopped) says so at once; requests and calls
-    /// end after their timeouts, and publishes after the shorter of `confirm_timeout` and
-    /// `request_timeout`, with [`ChannelError::ReadingStopped`]. The broker keeps what it cannot
-    /// send. This is the default; where others share the connection, give such a consumer one of its
+    /// [`Event::ReadingStopped`](crate::Event::ReadingStopped) says so at once; requests end after
+    /// `request_timeout`, and publishes after the shorter of `confirm_timeout` and `request_timeout`,
+    /// with [`ChannelError::ReadingStopped`]. A call ends after its own timeout
+    /// ([`RpcError::Timeout`](crate::RpcError::Timeout)), or as a publish does if that is shorter.
+    /// Waiting for deliveries does not end. The broker keeps what it cannot send. This is the default; where others share the connection, give such a consumer one of its
     /// own.
     ///
-    /// Closing its channel lets the connection go on: what has come is still yielded, what comes
-    /// later is discarded.
+    /// Taking its deliveries lets the connection go on, and so does closing its channel: what has come
+    /// is still yielded, what comes later is discarded.
     #[default]
     Wait,
     /// The consumer is cancelled, and the connection goes on. What it holds by then is still

@@ -29,8 +29,8 @@ pub enum PublishError {
     Nacked,
     /// The message was mandatory and no queue was bound for it; here it is again.
     Returned(Box<ReturnedMessage>),
-    /// The channel or the connection ended before the broker answered: the message may have been
-    /// routed, or not.
+    /// The channel or the connection ended before the broker answered, or the answer did not come in
+    /// time: the message may have been routed, or not.
     Uncertain(ChannelError),
 }
 

@@ -155,8 +155,8 @@
 //!
 //! A connection that waits so reads nothing any more once 64 MiB are untaken: no confirm, no reply, no
 //! delivery for other consumers. [`Event::ReadingStopped`](crate::Event::ReadingStopped) names the
-//! consumer, and whatever waits ends with
-//! [`ChannelError::ReadingStopped`](crate::ChannelError::ReadingStopped) when its time is up. To get
+//! consumer, and requests and publishes end with
+//! [`ChannelError::ReadingStopped`](crate::ChannelError::ReadingStopped) when their time is up. To get
 //! out of it, take what the consumer holds, or close its channel. To stay out of it, give such a
 //! consumer a connection of its own, or [`WhenSlow::Cancel`](crate::WhenSlow::Cancel).
 //!

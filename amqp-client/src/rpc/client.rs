@@ -42,8 +42,9 @@ const ATTEMPTS: usize = 4;
 ///
 /// One bad request costs no more than the calls of its moment: the broker closes the channel for a
 /// call to an exchange that does not exist, say. That call, and those that wait for replies, end with
-/// [`RpcError::Uncertain`] and the broker's reason. The next call has a new channel opened for it, at
-/// most one in 5 seconds if they keep dying within 10; calls that were certainly not sent wait for it.
+/// [`RpcError::Uncertain`] and the broker's reason. The next call has a new channel opened for it,
+/// and calls that were certainly not sent wait for it. If channels keep dying within 10 seconds, the
+/// next ones are opened further and further apart, up to 5 seconds.
 ///
 /// ```no_run
 /// use amqp_client::{Connection, Message, RpcClient, RpcError};

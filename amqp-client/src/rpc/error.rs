@@ -33,8 +33,8 @@ pub enum RpcError {
         /// be.
         sent: bool,
     },
-    /// The channel or the connection ended before the reply came: the request may have been handled.
-    /// If it was the broker that closed the channel, for this request or for another one's, the client
+    /// The channel or the connection ended before the reply came, or nothing was read any more
+    /// ([`ChannelError::ReadingStopped`]): the request may have been handled. If it was the broker that closed the channel, for this request or for another one's, the client
     /// is still usable: its next call opens another channel.
     Uncertain(ConsumeError),
 }
