@@ -295,7 +295,7 @@ impl Confirms {
         Poll::Pending
     }
 
-    /// Nobody will ask about this number any more. Gives the message if it has come back, and the
+    /// Forgets a number whose outcome will not be asked for. Gives the message if it has come back, and the
     /// waker of the task that has waited, which is to be dropped once the lock is released.
     #[must_use = "dropped once the lock is released"]
     pub(crate) fn abandon(&mut self, number: u64) -> (Option<Box<Incoming>>, Option<Waker>) {
@@ -406,7 +406,7 @@ impl Confirms {
         let Some(extra) = &mut self.extra else {
             return outstanding < limit || self.wait_for_room(limit, ticket, sleeper);
         };
-        // Plain publishes ask nobody, so that even the place of one that was called may be gone.
+        // Plain publishes take no place in line, so that even the place of one that was called may be gone.
         let is_called = ticket.is_some_and(|ticket| extra.called.contains_key(&ticket));
         let taken = if is_called {
             outstanding

@@ -191,7 +191,7 @@ impl ConsumerQueue {
         Delivered::Fine
     }
 
-    /// Whoever waits for a delivery waits no longer.
+    /// Takes the waker of the task that waits for a delivery, if one does, and ends its demand.
     fn call(&self, state: &mut State, wakers: &mut Vec<Waker>) {
         if let Some(waker) = state.waker.take() {
             self.link.end_demand();

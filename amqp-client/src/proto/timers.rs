@@ -7,8 +7,8 @@
 //!
 //! A timer enters the list when it is polled for the first time, and leaves it when it is dropped:
 //! what is ready at once costs nothing. It has come when the adapter has called it, not when the clock
-//! says so: the adapter reads first. When the connection has ended nobody watches the clock any
-//! more; all are called then, and whoever waits finds the end in what he waits for.
+//! says so: the adapter reads first. When the connection has ended the clock is not watched
+//! any more; all are called then, and each task finds the end in what it waits for.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
@@ -162,7 +162,7 @@ impl Timer {
         was_called || self.has_stopped()
     }
 
-    /// Whether nobody watches the clock any more.
+    /// Whether the clock is not watched any more.
     pub(crate) fn has_stopped(&self) -> bool {
         self.link.ended().is_some()
     }

@@ -47,7 +47,7 @@ impl Core {
         if known.is_some_and(|known| known.will_wake(waker)) {
             return;
         }
-        // Whoever wakes the driver clones under the outbox's lock: a count, and not the waker.
+        // Callers clone this under the outbox's lock to wake the driver: a count, and not the waker.
         let (ours, registered) = (waker.clone(), Arc::new(waker.clone()));
         let replaced = self.link.outbox().set_driver(registered);
         // Dropping a waker may run foreign code, so that it happens outside the lock.
@@ -56,8 +56,8 @@ impl Core {
     }
 
     /// Starts a turn of the driver: tells the core the time, has it parse what the last turn has left
-    /// ([`Interest::again`]), and look whether to read and how
-    /// long the peer has taken nothing. While reading is paused the peer's silence does not count.
+    /// ([`Interest::again`]), decide whether to read, and note how long the peer has taken nothing.
+    /// While reading is paused the peer's silence does not count.
     pub fn turn(&mut self, now: Instant) {
         self.now = now;
         self.unseen = true;
@@ -109,7 +109,7 @@ impl Core {
             return;
         }
         if !stuck {
-            // What waits goes on waiting while nobody demands anything.
+            // Without demand a standstill goes on, and so does what waits for its end.
             if self.pause != Some(Pause::Consumers) {
                 reading.set_standstill(None);
             }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use super::{OutChannel, OutState, Outbox};
 
-/// So many ids are free before one is used again. An opening and a close take a round trip each, so that
+/// How many ids are in rotation before one is used again. An opening and a close take a round trip each, so that
 /// an id comes to its next use a good deal later than what is under way for it.
 pub(super) const ROTATION: usize = 256;
 

@@ -44,7 +44,7 @@ impl Outbox {
         self.unwritten.front().map_or(u64::MAX, |&(end, _)| end)
     }
 
-    /// So many octets have been written by now: the time of the requests among them begins to run. If
+    /// Records how much has been written by now: the time of the requests in it begins to run. If
     /// nothing had left since one of them was queued, the last of them `before`, it has run already.
     pub(crate) fn wrote(&mut self, progress: Progress, before: Instant) {
         while self.next_unwritten() <= progress.written {

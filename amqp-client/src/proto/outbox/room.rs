@@ -6,7 +6,7 @@
 //!    └──────────────────────┘
 //! ```
 //!
-//! Who waits goes first: while publishers are in line, everyone who comes gets in line behind them,
+//! Publishers that wait go first: while some are in line, others that come get in line behind them,
 //! and for those that have been called their room is kept until they have come. How long that takes is
 //! up to their executor; a future that is not polled any more must not hold the others up for good, so
 //! that after a while its room is open to all again.
@@ -197,7 +197,7 @@ impl Outbox {
         self.get_in_line(at, size, ticket, sleeper)
     }
 
-    /// The same where there is no room, or may be none for everyone, or a line.
+    /// The same where there is no room, or not enough for all that want it, or a line.
     fn get_in_line(
         &mut self,
         at: At,
