@@ -33,8 +33,8 @@ pub enum WhenSlow {
     /// `request_timeout`, and publishes after the shorter of `confirm_timeout` and `request_timeout`,
     /// with [`ChannelError::ReadingStopped`]. A call ends after its own timeout
     /// ([`RpcError::Timeout`](crate::RpcError::Timeout)), or as a publish does if that is shorter.
-    /// Waiting for deliveries does not end. The broker keeps what it cannot send. This is the default; where others share the connection, give such a consumer one of its
-    /// own.
+    /// Waiting for deliveries does not end. The broker keeps what it cannot send. This is the default;
+    /// where others share the connection, give such a consumer one of its own.
     ///
     /// Taking its deliveries lets the connection go on, and so does closing its channel: what has come
     /// is still yielded, what comes later is discarded.

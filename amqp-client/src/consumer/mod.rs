@@ -47,10 +47,10 @@ pub use self::offset::StreamOffset;
 ///
 /// Ends with `None` if the program ended it, by [`cancel`](Self::cancel) or by closing the channel or
 /// the connection; ends with one error, then `None`, if the broker or the network did. When the
-/// channel or the connection has ended, a consumer with acknowledgements tells so at once: what it
-/// has not yielded is the broker's again, which delivers it anew. One without yields what has come
-/// first. Dropping it cancels it at the broker, in the background, and gives back what it has not yielded, unless it takes deliveries
-/// without acknowledging them: those are lost. Keeps its channel open.
+/// channel or the connection has ended, a consumer with acknowledgements tells so at once: what it has
+/// not yielded is the broker's again, which delivers it anew. One without yields what has come first.
+/// Dropping it cancels it at the broker, in the background, and gives back what it has not yielded,
+/// unless it takes deliveries without acknowledging them: those are lost. Keeps its channel open.
 ///
 /// ```no_run
 /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {

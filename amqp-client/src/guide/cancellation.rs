@@ -46,12 +46,12 @@
 //!
 //! Requests have a timeout of their own, [30 s](crate::ConnectionOptions::request_timeout) unless set
 //! otherwise, after which [`ChannelError::Timeout`](crate::ChannelError::Timeout) says what was waited
-//! for. It stands still while messages in front of the request are leaving. The channel remains usable as far as AMQP allows: a late reply is consumed, and what waited
-//! behind the request goes on waiting for that. A request that was itself held back (behind a
-//! `basic.consume`, `basic.cancel` or `tx.commit` that is not answered) is not sent once its time is up;
-//! nor is one whose future was dropped, when as much time has passed. Only what says how the channel is
-//! to behave keeps its place: `basic_qos`, `confirm_select`, `tx_select`, `flow`, and cancelling a
-//! consumer.
+//! for. It stands still while messages in front of the request are leaving. The channel remains usable
+//! as far as AMQP allows: a late reply is consumed, and what waited behind the request goes on waiting
+//! for that. A request that was itself held back (behind a `basic.consume`, `basic.cancel` or
+//! `tx.commit` that is not answered) is not sent once its time is up; nor is one whose future was
+//! dropped, when as much time has passed. Only what says how the channel is to behave keeps its place:
+//! `basic_qos`, `confirm_select`, `tx_select`, `flow`, and cancelling a consumer.
 //!
 //! A channel that does not answer can still be closed. Its close passes requests that wait behind a
 //! `basic.consume`, but no messages. Behind `tx.commit`, `tx.rollback` and `basic.cancel` RabbitMQ

@@ -94,8 +94,9 @@
 //! [`close_timeout`](crate::ConnectionOptions::close_timeout) (5 s) has passed since the last octets
 //! left, or the answer takes longer, and after
 //! [`write_timeout`](crate::ConnectionOptions::write_timeout) (120 s) if not all is written by then;
-//! [`ConnectionError::CloseTimeout`](crate::ConnectionError::CloseTimeout) says how much was left. A broker that has raised an alarm
-//! reads nothing, so that closing ends with that error then.
+//! [`ConnectionError::CloseTimeout`](crate::ConnectionError::CloseTimeout) says how much was left. A
+//! broker that has raised an alarm reads nothing from connections that publish, so that closing one of
+//! those ends with that error then.
 //!
 //! [`Connection::closed`] waits for the end, whatever its cause, and tells it. All that are waiting for
 //! something on the connection hear the same cause.
@@ -110,8 +111,8 @@
 //! ```
 //!
 //! A connection without any handles left (no connection, channel, publisher, consumer or delivery)
-//! closes itself in the background, within the same limits. That needs the runtime, so that at the end of `main` an explicit
-//! `close` is what makes sure that the last messages are written.
+//! closes itself in the background, within the same limits. That needs the runtime, so that at the end
+//! of `main` an explicit `close` is what makes sure that the last messages are written.
 //!
 //! # Several hosts
 //!

@@ -114,8 +114,9 @@ impl Consumer {
 /// When the channel or the connection ends, however it does, the broker delivers what was not
 /// acknowledged again, so that no handler is begun for what has come by then and waits: it would do
 /// for certain what another one does again. Handlers that run finish, unless there is a
-/// [`grace`](Self::grace), and the summary follows them at once. A consumer that was cancelled while its channel lives is different: what has come by then
-/// is handled and settled, and the summary comes behind it.
+/// [`grace`](Self::grace), and the summary follows them at once. A consumer that was cancelled while
+/// its channel lives is different: what has come by then is handled and settled, and the summary comes
+/// behind it.
 ///
 /// # Cancel safety
 ///

@@ -97,8 +97,9 @@ pub(crate) enum Phase {
 /// 4. writes what [`transmit`](Self::transmit) shows while the stream takes it, each time followed by
 ///    [`transmitted`](Self::transmitted);
 /// 5. stops if [`is_finished`](Self::is_finished), and closes the stream;
-/// 6. takes the next turn at once if `interest().again` is true, after others have run, or sleeps until the waker is called, the deadline has come, the stream is readable and
-///    `interest().read` is true, or the stream is writable and `interest().write` is true.
+/// 6. takes the next turn at once if `interest().again` is true, after others have run, or sleeps
+///    until the waker is called, the deadline has come, the stream is readable and `interest().read`
+///    is true, or the stream is writable and `interest().write` is true.
 ///
 /// Reads and writes of one turn should be bounded, so that neither starves the other. A stream that
 /// fails, or that the driver abandons, is reported with [`lost`](Self::lost), after

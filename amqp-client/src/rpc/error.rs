@@ -34,8 +34,9 @@ pub enum RpcError {
         sent: bool,
     },
     /// The channel or the connection ended before the reply came, or nothing was read any more
-    /// ([`ChannelError::ReadingStopped`]): the request may have been handled. If it was the broker that closed the channel, for this request or for another one's, the client
-    /// is still usable: its next call opens another channel.
+    /// ([`ChannelError::ReadingStopped`]): the request may have been handled. If it was the broker
+    /// that closed the channel, for this request or for another one's, the client is still usable: its
+    /// next call opens another channel.
     Uncertain(ConsumeError),
 }
 

@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 
 use super::{OutChannel, OutState, Outbox};
 
-/// How many ids are in rotation before one is used again. An opening and a close take a round trip each, so that
-/// an id comes to its next use a good deal later than what is under way for it.
+/// How many ids are in rotation before one is used again. An opening and a close take a round trip
+/// each, so that an id comes to its next use a good deal later than what is under way for it.
 pub(super) const ROTATION: usize = 256;
 
 /// The ids that are free, in the order in which they will be used.

@@ -21,6 +21,14 @@ fn consuming() -> (Pair, Channel, Consumer) {
     (pair, channel, consumer)
 }
 
+fn cancel_by_broker(pair: &mut Pair) {
+    let cancel = amqp_spec::basic::Cancel {
+        consumer_tag: wire::short("c"),
+        no_wait: true,
+    };
+    pair.says(1, &cancel);
+}
+
 /// A delivery of a message that says what is to be done with it.
 fn message(tag: u64, redelivered: bool, body: &str) -> Vec<u8> {
     let deliver = amqp_spec::basic::Deliver {
@@ -310,15 +318,7 @@ fn handlers_finish_when_the_consumer_is_cancelled_by_the_broker() {
     let mut handling = Task::start(consumer.handle(|_| door.clone().pass()).concurrency(9));
     pair.feed(&message(1, false, "x"));
     assert!(handling.run().is_pending());
-    let consumer_tag = wire::short("c");
-    let no_wait = true;
-    pair.says(
-        1,
-        &amqp_spec::basic::Cancel {
-            consumer_tag,
-            no_wait,
-        },
-    );
+    cancel_by_broker(&mut pair);
     assert!(handling.run().is_pending());
     door.open();
     let handled = handling.ready();
@@ -435,15 +435,7 @@ fn f29_nothing_is_begun_for_a_cancelled_consumer_when_the_channel_has_ended() {
     let mut handling = Task::start(consumer.handle(handler));
     let messages: Vec<u8> = (1..=3).flat_map(|n| message(n, false, "x")).collect();
     pair.feed(&messages);
-    let consumer_tag = wire::short("c");
-    let no_wait = true;
-    pair.says(
-        1,
-        &amqp_spec::basic::Cancel {
-            consumer_tag,
-            no_wait,
-        },
-    );
+    cancel_by_broker(&mut pair);
     assert!(handling.run().is_pending());
     pair.feed(&wire::channel_close(1));
     assert!(handling.run().is_pending());

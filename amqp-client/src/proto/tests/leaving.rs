@@ -277,6 +277,17 @@ fn s17_close_that_was_not_answered_left_nothing_unwritten() {
     assert_eq!(error.to_string(), "no answer to connection.close in time");
 }
 
+fn assert_one_message_was_left(error: &ConnectionError) {
+    let told = matches!(
+        error,
+        ConnectionError::CloseTimeout {
+            unwritten_messages: 1,
+            ..
+        }
+    );
+    assert!(told, "{error}");
+}
+
 #[test]
 fn s17_close_takes_no_longer_than_writing_may() {
     let (mut pair, channel) = open(&roomy());
@@ -286,15 +297,7 @@ fn s17_close_takes_no_longer_than_writing_may() {
     leave(&mut pair, 1000, 119);
     closing.pending();
     leave(&mut pair, 1000, 1);
-    let error = closing.ready().unwrap_err();
-    let told = matches!(
-        error,
-        ConnectionError::CloseTimeout {
-            unwritten_messages: 1,
-            ..
-        }
-    );
-    assert!(told, "{error}");
+    assert_one_message_was_left(&closing.ready().unwrap_err());
     // Unless writing may take any time.
     let (mut pair, channel) = open(&roomy().write_timeout(None));
     pair.write_limit = 0;
@@ -324,14 +327,6 @@ fn s17_alarm_stops_neither_limit_of_a_close() {
         pair.advance((seconds - 1) * SECOND - Duration::from_millis(1));
         closing.pending();
         pair.advance(Duration::from_millis(1));
-        let error = closing.ready().unwrap_err();
-        let told = matches!(
-            error,
-            ConnectionError::CloseTimeout {
-                unwritten_messages: 1,
-                ..
-            }
-        );
-        assert!(told, "{error}");
+        assert_one_message_was_left(&closing.ready().unwrap_err());
     }
 }
