@@ -446,7 +446,7 @@ impl Future for Confirmation {
         let this = &mut *self;
         let shared = this.channel.shared();
         // Nearly always: nothing of what waiting takes is made for it.
-        if shared.confirms().is_plainly_acked(this.number) {
+        if shared.look_at_confirms().is_plainly_acked(this.number) {
             this.done = true;
             this.limits = None;
             return Poll::Ready(Ok(()));

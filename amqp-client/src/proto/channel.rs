@@ -38,6 +38,12 @@ impl ChannelShared {
         }
     }
 
+    /// The confirms, to be looked at.
+    #[inline]
+    pub(crate) fn look_at_confirms(&self) -> impl Deref<Target = Confirms> {
+        lock(&self.confirms)
+    }
+
     pub(crate) fn confirms(&self) -> ConfirmsGuard<'_> {
         let confirms = lock(&self.confirms);
         ConfirmsGuard {

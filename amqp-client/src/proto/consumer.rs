@@ -14,18 +14,12 @@ use std::task::{Context, Poll, Waker};
 
 use amqp_spec::wire::ShortString;
 
+use super::batches::Batches;
 use super::incoming::Incoming;
 use super::link::Link;
 use super::sync::{lock, touch};
 use super::wait::{Latch, Sleeper};
 use crate::error::ChannelError;
-
-/// Places for deliveries that are kept when nothing is in them: more than a few reads bring.
-const KEEP: usize = 16 * 1024;
-
-/// The most octets that a consumer takes at a time, unless a single delivery has more: what is taken
-/// counts as held until all of it has been yielded.
-const STEP: usize = 1024 * 1024;
 
 /// One delivery, not yet in the hands of the application.
 #[derive(Debug)]
@@ -94,9 +88,7 @@ pub(crate) struct ConsumerQueue {
 
 #[derive(Debug, Default)]
 struct State {
-    deliveries: VecDeque<RawDelivery>,
-    /// What they occupy.
-    octets: usize,
+    deliveries: Batches,
     /// What the batch occupies that the consumer works on.
     taken: usize,
     waker: Option<Waker>,
@@ -169,19 +161,12 @@ impl ConsumerQueue {
         if state.handle_gone || state.let_go || state.end.is_set() {
             return Delivered::Fine;
         }
-        if state.octets + state.taken > self.limit {
+        if state.deliveries.octets() + state.taken > self.limit {
             self.finish(&mut state, End::TooSlow, wakers);
             return Delivered::TooMuch;
         }
-        state.octets += octets;
         self.link.reading.add(octets, self.no_ack);
-        if state.deliveries.is_empty() {
-            // The memory changes hands, in both directions.
-            let memory = std::mem::take(&mut state.deliveries);
-            state.deliveries = std::mem::replace(batch, memory.into()).into();
-        } else {
-            state.deliveries.extend(batch.drain(..));
-        }
+        state.deliveries.push(batch, octets);
         self.call(&mut state, wakers);
         let prefetch = usize::from(self.prefetch());
         if prefetch > 0 && state.deliveries.len() > prefetch && !state.exceeded {
@@ -211,7 +196,7 @@ impl ConsumerQueue {
         if state.let_go {
             return 0;
         }
-        state.octets + state.taken
+        state.deliveries.octets() + state.taken
     }
 
     /// Octets that have not been taken, unless it has ended.
@@ -220,7 +205,7 @@ impl ConsumerQueue {
         if state.let_go || state.end.is_set() {
             return 0;
         }
-        state.octets
+        state.deliveries.octets()
     }
 
     /// Whether it has been ended for holding too much.
@@ -244,10 +229,10 @@ impl ConsumerQueue {
     }
 
     /// Ends a consumer with acknowledgements that holds too much, and gives what it has not taken.
-    pub(crate) fn end_too_slow(&self, wakers: &mut Vec<Waker>) -> VecDeque<RawDelivery> {
+    pub(crate) fn end_too_slow(&self, wakers: &mut Vec<Waker>) -> Batches {
         let mut state = self.state();
-        let deliveries = std::mem::take(&mut state.deliveries);
-        let octets = std::mem::take(&mut state.octets);
+        let deliveries = state.deliveries.take_all();
+        let octets = deliveries.octets();
         self.finish(&mut state, End::TooSlow, wakers);
         drop(state);
         self.link.release_buffered(octets, self.no_ack);
@@ -268,16 +253,12 @@ impl ConsumerQueue {
 
     fn take_back(&self, state: &mut State, delivery_tag: u64) -> Unseen {
         touch(&self.returned).fetch_max(delivery_tag, Ordering::SeqCst);
-        let mut unseen = Unseen::default();
-        let is_newer = |delivery: &RawDelivery| delivery.delivery_tag > delivery_tag;
-        let (newer, older) = std::mem::take(&mut state.deliveries)
-            .into_iter()
-            .partition(is_newer);
-        state.deliveries = newer;
-        unseen.deliveries = older;
-        let footprint = |delivery: &RawDelivery| delivery.message.footprint();
-        let octets = unseen.deliveries.iter().map(footprint).sum();
-        state.octets = state.octets.saturating_sub(octets);
+        let before = state.deliveries.octets();
+        let mut unseen = Unseen {
+            deliveries: state.deliveries.take_up_to(delivery_tag),
+            octets: 0,
+        };
+        let octets = before - state.deliveries.octets();
         if !state.let_go {
             unseen.octets = octets;
         }
@@ -296,7 +277,7 @@ impl ConsumerQueue {
         let octets = if state.let_go {
             0
         } else {
-            state.octets + state.taken
+            state.deliveries.octets() + state.taken
         };
         state.let_go = true;
         drop(state);
@@ -364,10 +345,7 @@ impl ConsumerQueue {
         sleeper: &mut Sleeper<'_>,
     ) -> Poll<Result<(), End>> {
         if !state.deliveries.is_empty() {
-            if into.capacity() > KEEP {
-                *into = VecDeque::new();
-            }
-            state.take(into);
+            state.taken = state.deliveries.take(into);
             return Poll::Ready(Ok(()));
         }
         if let Some(end) = state.end.get() {
@@ -378,12 +356,11 @@ impl ConsumerQueue {
     }
 
     /// The handle goes away: gives back what it has not seen.
-    pub(crate) fn abandon(&self) -> VecDeque<RawDelivery> {
+    pub(crate) fn abandon(&self) -> Batches {
         let mut state = self.state();
         state.handle_gone = true;
-        let octets = state.release() + if state.let_go { 0 } else { state.octets };
-        state.octets = 0;
-        let unseen = std::mem::take(&mut state.deliveries);
+        let unseen = state.deliveries.take_all();
+        let octets = state.release() + if state.let_go { 0 } else { unseen.octets() };
         let waker = state.waker.take();
         drop(state);
         if waker.is_some() {
@@ -397,7 +374,7 @@ impl ConsumerQueue {
 /// What has gone back to the broker; to be dropped without a lock.
 #[derive(Debug, Default)]
 struct Unseen {
-    deliveries: VecDeque<RawDelivery>,
+    deliveries: Vec<RawDelivery>,
     /// What counted.
     octets: usize,
 }
@@ -407,22 +384,5 @@ impl State {
     fn release(&mut self) -> usize {
         let taken = std::mem::take(&mut self.taken);
         if self.let_go { 0 } else { taken }
-    }
-
-    /// Moves what may be taken at a time into the empty `into`.
-    fn take(&mut self, into: &mut VecDeque<RawDelivery>) {
-        if self.octets <= STEP {
-            std::mem::swap(&mut self.deliveries, into);
-            self.taken = std::mem::take(&mut self.octets);
-            return;
-        }
-        while self.taken < STEP {
-            let Some(delivery) = self.deliveries.pop_front() else {
-                break;
-            };
-            self.taken += delivery.message.footprint();
-            into.push_back(delivery);
-        }
-        self.octets = self.octets.saturating_sub(self.taken);
     }
 }

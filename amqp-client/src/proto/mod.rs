@@ -10,7 +10,7 @@
 //! | `outbox` | the order of everything that is sent |
 //! | `request` | what waits for which reply |
 //! | `confirms`, `unconfirmed` | publisher confirms of one channel |
-//! | `consumer`, `tags` | where deliveries wait to be picked up, and the names made up for consumers |
+//! | `consumer`, `batches`, `tags` | where deliveries wait to be picked up, and the names made up for consumers |
 //! | `wait` | lists of tasks that wait, and how wakers are handled |
 //! | `timers` | what is to be called at which time |
 //! | `events` | what happened, for those that listen |
@@ -28,6 +28,7 @@
 //! | `transmit`, `rope`, `read_buffer` | octets on their way out and in |
 
 mod alarm;
+pub(crate) mod batches;
 pub(crate) mod channel;
 pub(crate) mod confirms;
 pub(crate) mod consumer;
