@@ -645,7 +645,7 @@ impl Core {
                     .link
                     .outbox()
                     .settle(at, delivery.delivery_tag, requeue);
-                settled.unwrap_or_default().now();
+                settled.unwrap_or_default().not_amid_a_turn();
             }
         }
     }

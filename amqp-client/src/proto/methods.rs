@@ -348,7 +348,7 @@ impl Core {
             channel.shared.set_ended(&error);
         }
         let (slots, sent, wake) = self.link.outbox().channel_closed_by_broker(id);
-        wake.now();
+        wake.not_amid_a_turn();
         self.forget_channel(id, slots, &error, sent);
     }
 
@@ -586,14 +586,14 @@ impl Core {
         };
         let queued = self.link.outbox().cancel(at, queue, slot);
         if let Some(Ok(wake)) = queued {
-            wake.now();
+            wake.not_amid_a_turn();
         }
     }
 
     /// Queues what the broker makes us say.
     fn answer_broker(&mut self, id: u16, queue: impl FnOnce(&mut Outbox) -> Result<Wake, Refused>) {
         let (wake, too_many) = self.link.outbox().answer(id, queue);
-        wake.now();
+        wake.not_amid_a_turn();
         if too_many {
             self.unanswerable = Some(id);
         }

@@ -67,6 +67,23 @@ fn driver_that_reads_is_not_woken_by_what_is_waited_for() {
     assert!(!pair.driver_woken(), "it reads already");
 }
 
+/// It writes at the end of the turn. A driver that wakes itself keeps other tasks from running.
+#[test]
+fn driver_is_not_woken_by_what_it_is_made_to_say_in_its_own_turn() {
+    let (mut pair, _channel) = Pair::with_channel();
+    let other = pair.channel();
+    pair.sent();
+    let flow = wire::method(1, &amqp_spec::channel::Flow { active: true });
+    for octets in [flow, wire::channel_close(other.id())] {
+        pair.core.turn(now());
+        pair.read_once(&octets);
+        assert!(!pair.driver_woken());
+        assert!(pair.core.interest().write);
+    }
+    pair.feed(&[]);
+    assert_eq!(pair.sent(), ["1 channel.flow-ok", "2 channel.close-ok"]);
+}
+
 #[test]
 fn interest_tells_what_is_left_to_write_until_nothing_is() {
     let (mut pair, channel) = Pair::with_channel();
