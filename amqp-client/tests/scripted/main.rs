@@ -13,16 +13,21 @@ mod blocked;
 mod connecting;
 mod ending;
 mod flood;
+mod gated;
 mod layers;
+mod leaving;
 mod login;
 mod messages;
 mod no_wait;
 mod opening;
 mod outcomes;
+mod paused;
 mod peer;
 mod suspended;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(feature = "rustls")]
+mod tls_ends;
 #[path = "../../src/proto/tests/wire.rs"]
 #[expect(dead_code, reason = "the tests of the core use more of it")]
 mod wire;

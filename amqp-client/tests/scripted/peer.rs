@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use amqp_client::{Channel, Connection, ConnectionOptions};
+use amqp_client::{Channel, ConnectError, Connection, ConnectionOptions};
 use amqp_spec::Method;
 use amqp_spec::frame::{self, Frame};
 use amqp_spec::wire::TypedMethod;
@@ -48,7 +48,14 @@ impl Peer {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let client = Connection::open_over(stream, options);
+        self.opened(Connection::open_over(stream, options)).await
+    }
+
+    /// The same, opened by the test.
+    pub(crate) async fn opened(
+        &mut self,
+        client: impl Future<Output = Result<Connection, ConnectError>>,
+    ) -> Connection {
         let broker = async {
             self.expect_header().await;
             self.send(&wire::start("AMQPLAIN PLAIN")).await;

@@ -51,11 +51,11 @@ impl Drop for Folder {
     }
 }
 
-fn authority() -> Authority {
+pub(crate) fn authority() -> Authority {
     Authority::new("test authority").unwrap()
 }
 
-fn localhost(authority: &Authority) -> Identity {
+pub(crate) fn localhost(authority: &Authority) -> Identity {
     authority.server(&["localhost", "127.0.0.1"]).unwrap()
 }
 
@@ -65,14 +65,14 @@ fn chain(pem: &str) -> Vec<CertificateDer<'static>> {
         .collect()
 }
 
-fn roots(authority: &Authority) -> Arc<RootCertStore> {
+pub(crate) fn roots(authority: &Authority) -> Arc<RootCertStore> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(chain(&authority.certificate()));
     Arc::new(roots)
 }
 
 /// A server that shows this certificate, and demands one of that authority if it is given.
-fn config(identity: &Identity, clients: Option<&Authority>) -> ServerConfig {
+pub(crate) fn config(identity: &Identity, clients: Option<&Authority>) -> ServerConfig {
     let provider = Arc::new(default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
