@@ -4,13 +4,13 @@
 use std::env;
 
 use amqp_client::{
-    AuthMechanism, Connection, ConnectionOptions, Diagnosis, Message, QueueDeclare, Stage,
-    TlsOptions,
+    AuthMechanism, Connection, ConnectionOptions, Diagnosis, Message, PublishError, QueueDeclare,
+    Stage, TlsOptions,
 };
-use amqp_testing::{Broker, BrokerOptions};
+use amqp_testing::{Broker, BrokerOptions, Proxy};
 use tokio::runtime::Builder;
 
-use crate::support::{Site, endpoint, limited, run, run_on_threads};
+use crate::support::{Site, declare, endpoint, limited, ready, run, run_on_threads, until};
 
 /// The shared broker's port for TLS, and the test's virtual host. Says so if there is none.
 fn over_tls(site: &Site) -> Option<ConnectionOptions> {
@@ -50,6 +50,68 @@ fn s22_messages_of_every_size_pass_over_tls() {
             assert!(octets.all(|(n, octet)| *octet == n.to_le_bytes()[n % 2]));
         }
         connection.close().await.unwrap();
+    });
+}
+
+/// A line that is cut within what TLS has sent: the broker has routed what came whole.
+#[test]
+fn f8_line_below_tls_that_is_cut_has_carried_nothing_that_is_told_as_not_sent() {
+    const N: usize = 1000;
+    run(async |site| {
+        let Some(options) = over_tls(site) else {
+            return;
+        };
+        let url = env::var("AMQP_TEST_TLS_URL").unwrap();
+        let proxy = Proxy::to_url(&url).unwrap();
+        let address = proxy.address();
+        let options = options.host(address.ip().to_string()).port(address.port());
+        let other = site.connect().await;
+        for cut_after in [1, 5000, 16_406, 40_000, 100_000] {
+            proxy.heal();
+            let before = proxy.to_broker().n_forwarded();
+            let connection = Connection::open_with(&options).await.unwrap();
+            let publisher = connection.open_publisher().await.unwrap();
+            let queue = format!("q{cut_after}");
+            declare(publisher.channel(), &queue).await;
+            let mine = QueueDeclare::new("mine").exclusive();
+            publisher.channel().queue_declare(mine).await.unwrap();
+            let opened = proxy.to_broker().n_forwarded() - before;
+            proxy.to_broker().cut_after(opened + cut_after);
+            let message = Message::new(vec![b'.'; 100]);
+            let mut confirmations = Vec::new();
+            let (mut not_sent, mut confirmed) = (0, 0);
+            for _ in 0..N {
+                match publisher.send("", &queue, &message).await {
+                    Ok(confirmation) => confirmations.push(confirmation),
+                    Err(PublishError::NotSent(_)) => not_sent += 1,
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            for confirmation in confirmations {
+                match confirmation.await {
+                    Ok(()) => confirmed += 1,
+                    Err(PublishError::Uncertain(_)) => {}
+                    Err(PublishError::NotSent(_)) => not_sent += 1,
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            connection.closed().await;
+            // The broker has done what it will when the queue of the connection is gone.
+            let gone = async || {
+                let asking = other.open_channel().await.unwrap();
+                let passive = QueueDeclare::new("mine").passive();
+                let error = asking.queue_declare(passive).await.unwrap_err();
+                error.broker_close().unwrap().reply_code.0
+            };
+            until("the exclusive queue", 404, gone).await;
+            let asking = other.open_channel().await.unwrap();
+            let routed = ready(&asking, &queue).await;
+            assert!(
+                routed + not_sent <= N,
+                "{cut_after}: {routed} + {not_sent} of {N}"
+            );
+            assert!(routed >= confirmed, "{cut_after}: {routed} < {confirmed}");
+        }
     });
 }
 
