@@ -87,6 +87,12 @@
 //! notice a dead peer sooner and are sensible in most networks; below that, short outages that TCP
 //! would have survived cost the connection.
 //!
+//! While a connection is not read, because consumers hold too much ([`tuning`](super::tuning)), the
+//! broker's silence does not count: it may be talking. A broker that has gone is noticed then by
+//! heartbeats that cannot be written: within two of them if its host refuses the first, and if the host itself is gone
+//! after [`user_timeout`](crate::TcpOptions::user_timeout), which is minutes unless it is set. Requests
+//! and confirms end within their own times meanwhile.
+//!
 //! # The end
 //!
 //! [`Connection::close`] writes what was accepted before, says good-bye, and waits for the answer. It
