@@ -51,7 +51,7 @@ pub struct Counters {
     /// Octets that wait to be written.
     pub octets_queued: u64,
     /// Octets of deliveries that consumers have not taken, about. What came together counts until
-    /// the consumer asks for what follows.
+    /// the consumer asks for what follows; what is left when a consumer has ended does not.
     pub octets_buffered: u64,
     /// Publishes that wait for room, or for an alarm to end.
     pub publishers_waiting: u64,

@@ -37,7 +37,8 @@ pub enum WhenSlow {
     /// where others share the connection, give such a consumer one of its own.
     ///
     /// Taking its deliveries lets the connection go on, and so does closing its channel: what has come
-    /// is still yielded, what comes later is discarded.
+    /// is still yielded, what comes later is discarded. What is left when the consumer has ended holds
+    /// up nothing.
     #[default]
     Wait,
     /// The consumer is cancelled, and the connection goes on. What it holds by then is still

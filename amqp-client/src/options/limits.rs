@@ -105,7 +105,8 @@ impl ConnectionOptions {
     ///
     /// The broker has each consumer hold its [prefetch](crate::Consume::prefetch) at most, so
     /// *prefetch × size of a message*, added up over all consumers, is what to compare this with:
-    /// 200 messages of 1 MiB are 200 MiB. A read brings some hundred KiB more, or one message.
+    /// 200 messages of 1 MiB are 200 MiB. A read brings some hundred KiB more, or one message. Keep it
+    /// above the largest message: one that is larger goes back each time it comes.
     #[must_use]
     pub fn inbound_limit(mut self, octets: usize) -> Self {
         self.inbound_limit = octets;

@@ -94,7 +94,8 @@ struct State {
     waker: Option<Waker>,
     /// Why nothing more comes; besides the consumer itself, others wait for it.
     end: Latch<End>,
-    /// What it holds counts no more, and nothing is added: its channel is being closed.
+    /// What it holds counts no more, and nothing is added: its channel is being closed, or it has
+    /// ended.
     let_go: bool,
     /// Nobody will pick anything up any more.
     handle_gone: bool,
@@ -224,13 +225,19 @@ impl ConsumerQueue {
         };
         state.n_returned += unseen.deliveries.len();
         self.finish(&mut state, end, wakers);
+        // Nothing is added any more, so that what is left needs no bound.
+        let octets = unseen.octets + state.let_go();
         drop(state);
-        self.link.release_buffered(unseen.octets, self.no_ack);
+        self.link.release_buffered(octets, self.no_ack);
     }
 
     /// Ends a consumer with acknowledgements that holds too much, and gives what it has not taken.
     pub(crate) fn end_too_slow(&self, wakers: &mut Vec<Waker>) -> Batches {
         let mut state = self.state();
+        if state.let_go {
+            // Its channel has been closed a moment ago.
+            return Batches::default();
+        }
         let deliveries = state.deliveries.take_all();
         let octets = deliveries.octets();
         self.finish(&mut state, End::TooSlow, wakers);
@@ -273,14 +280,7 @@ impl ConsumerQueue {
 
     /// Its channel is being closed: what it holds counts no more, and nothing is added.
     pub(crate) fn let_go(&self) {
-        let mut state = self.state();
-        let octets = if state.let_go {
-            0
-        } else {
-            state.deliveries.octets() + state.taken
-        };
-        state.let_go = true;
-        drop(state);
+        let octets = self.state().let_go();
         self.link.release_buffered(octets, self.no_ack);
     }
 
@@ -380,6 +380,14 @@ struct Unseen {
 }
 
 impl State {
+    /// What it holds counts no more. Says how many octets did.
+    fn let_go(&mut self) -> usize {
+        if std::mem::replace(&mut self.let_go, true) {
+            return 0;
+        }
+        self.deliveries.octets() + self.taken
+    }
+
     /// What was taken has been yielded. Says how many octets count no more.
     fn release(&mut self) -> usize {
         let taken = std::mem::take(&mut self.taken);

@@ -15,7 +15,7 @@
 //! Watching for the end of a channel or connection, or for events, is no demand: it lasts as long as
 //! the program does, and would leave nothing of the first mark.
 
-use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -46,6 +46,8 @@ pub(crate) struct Reading {
     /// Nothing is read though something waits.
     stands_still: AtomicBool,
     standstill: Mutex<Option<Arc<SlowConsumer>>>,
+    /// How often that has begun.
+    standstills: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -131,6 +133,9 @@ impl Reading {
     /// Why nothing is read though something waits; what waits has to look again. `None`: that is
     /// over.
     pub(crate) fn set_standstill(&self, by: Option<Arc<SlowConsumer>>) {
+        if by.is_some() {
+            self.standstills.fetch_add(1, Ordering::SeqCst);
+        }
         self.stands_still.store(by.is_some(), Ordering::SeqCst);
         *lock(&self.standstill) = by;
     }
@@ -215,7 +220,15 @@ impl Drop for Demand {
 
 /// Ends a wait that has no time of its own when nothing has been read for the time of a request.
 #[derive(Debug, Default)]
-pub(crate) struct Patience(Option<Box<Timer>>);
+pub(crate) struct Patience(Option<Box<Waits>>);
+
+/// Since when nothing has been read.
+#[derive(Debug)]
+struct Waits {
+    /// Which standstill that is.
+    standstill: u64,
+    timer: Timer,
+}
 
 impl Patience {
     /// To be polled by what waits; it is woken when reading comes to a standstill.
@@ -229,9 +242,14 @@ impl Patience {
             self.0 = None;
             return Poll::Pending;
         }
-        let timer = self
-            .0
-            .get_or_insert_with(|| Box::new(Timer::new(link, link.request_timeout)));
+        // What waits need not have looked between one standstill and the next.
+        let standstill = link.reading.standstills.load(Ordering::SeqCst);
+        let waits = self.0.take_if(|waits| waits.standstill == standstill);
+        let waits = self.0.insert(waits.unwrap_or_else(|| {
+            let timer = Timer::new(link, link.request_timeout);
+            Box::new(Waits { standstill, timer })
+        }));
+        let timer = &mut waits.timer;
         timer.poll(context).map(|()| link.reading.no_reply(method))
     }
 }

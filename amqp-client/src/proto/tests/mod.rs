@@ -67,6 +67,7 @@ mod rpc_channels;
 mod rpc_server;
 mod secrets;
 mod settling;
+mod standstill;
 #[cfg(feature = "tracing")]
 mod tracing;
 mod transactions;
