@@ -129,13 +129,23 @@ impl OutChannel {
                     }
                 }
             }
-            Effect::Recover { before } => self.recovered = *before,
+            Effect::Recover { before } if self.recoveries().next().is_none() => {
+                self.recovered = *before;
+            }
             _ => {}
         }
     }
 
     fn consumers(&mut self) -> &mut Consumers {
         self.consumers.get_or_insert_default()
+    }
+
+    /// What holds again if a `basic.recover` that is not answered is never sent: the same for each.
+    fn recoveries(&mut self) -> impl Iterator<Item = &mut u64> {
+        self.slots().filter_map(|slot| match &mut slot.effect {
+            Effect::Recover { before } => Some(before),
+            _ => None,
+        })
     }
 }
 
@@ -207,7 +217,13 @@ impl Outbox {
         mut slot: Slot,
     ) -> Result<Wake, (Refused, Box<Slot>)> {
         let before = match self.channel(at) {
-            Ok(channel) => channel.recovered,
+            Ok(channel) => {
+                let recovered = channel.recovered;
+                channel
+                    .recoveries()
+                    .next()
+                    .map_or(recovered, |before| *before)
+            }
             Err(refused) => return Err((refused, Box::new(slot))),
         };
         slot.effect = Effect::Recover { before };
@@ -221,9 +237,11 @@ impl Outbox {
     /// `basic.recover-ok` has come: deliveries up to this tag have gone back.
     pub(crate) fn recovered(&mut self, id: u16, delivery_tag: u64) {
         if let Some(channel) = self.channels.get_mut(usize::from(id)) {
-            let mut open = channel.in_flight.iter().chain(channel.parked_requests());
-            let another = open.any(|slot| matches!(slot.effect, Effect::Recover { .. }));
-            drop(open);
+            let mut another = false;
+            for before in channel.recoveries() {
+                *before = delivery_tag;
+                another = true;
+            }
             if !another {
                 channel.recovered = delivery_tag;
             }

@@ -288,14 +288,6 @@ impl OutChannel {
         self.in_flight.iter_mut().chain(parked)
     }
 
-    /// Requests that are not sent yet.
-    fn parked_requests(&self) -> impl Iterator<Item = &Slot> {
-        self.parked.iter().filter_map(|parked| match parked {
-            Parked::Request(_, slot) => Some(slot),
-            Parked::Frames(_) | Parked::Large { .. } => None,
-        })
-    }
-
     /// A request is on its way.
     fn add_in_flight(&mut self, slot: Slot) {
         self.in_flight.push_back(slot);

@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use amqp_spec::{basic, channel};
+use amqp_spec::{basic, channel, tx};
 
 use super::content::{consuming, next};
 use super::pair::Pair;
@@ -209,6 +209,69 @@ fn what_the_broker_has_back_with_the_channel_is_not_yielded() {
         "the second comes again"
     );
     assert!(done(consumer.next()).is_none());
+}
+
+#[test]
+fn deliveries_are_settled_again_when_requests_to_recover_were_never_sent() {
+    let (mut pair, channel, mut consumer) = consuming();
+    pair.feed(&wire::delivery(1, "tag", 1, b"x"));
+    let held = next(&mut consumer);
+    let mut committing = {
+        let channel = channel.clone();
+        Task::start(async move {
+            channel.tx_select().await?;
+            channel.tx_commit().await
+        })
+    };
+    pair.sent();
+    pair.says(1, &tx::SelectOk {});
+    committing.pending();
+    assert_eq!(pair.sent(), ["1 tx.commit"]);
+    // Behind a commit that is not answered.
+    let mut first = recover(&channel);
+    pair.advance(Duration::from_secs(10));
+    let mut second = recover(&channel);
+    pair.advance(Duration::from_secs(21));
+    assert!(first.ready().is_err());
+    assert!(
+        matches!(held.ack(), Err(ChannelError::Stale)),
+        "the second is still to be sent"
+    );
+    pair.advance(Duration::from_secs(10));
+    assert!(second.ready().is_err());
+    channel.basic_ack(1, Multiple::No).unwrap();
+    pair.says(1, &tx::CommitOk {});
+    assert_eq!(pair.sent(), ["1 basic.ack 1"]);
+}
+
+#[test]
+fn the_later_of_two_requests_to_recover_that_is_not_sent_undoes_nothing_of_the_first() {
+    let (mut pair, channel, mut consumer) = consuming();
+    pair.feed(&wire::delivery(1, "tag", 1, b"x"));
+    let old = next(&mut consumer);
+    let mut first = recover(&channel);
+    let mut committing = {
+        let channel = channel.clone();
+        Task::start(async move { channel.tx_select().await })
+    };
+    pair.sent();
+    let mut unanswered = {
+        let channel = channel.clone();
+        Task::start(async move { channel.tx_commit().await })
+    };
+    pair.sent();
+    let mut second = recover(&channel);
+    pair.says(1, &basic::RecoverOk {});
+    first.ready().unwrap();
+    pair.says(1, &tx::SelectOk {});
+    committing.ready().unwrap();
+    pair.feed(&wire::delivery(1, "tag", 2, b"x"));
+    let new = next(&mut consumer);
+    pair.advance(Duration::from_secs(31));
+    assert!(second.ready().is_err());
+    assert!(unanswered.ready().is_err());
+    assert!(matches!(old.ack(), Err(ChannelError::Stale)));
+    new.ack().unwrap();
 }
 
 // ── Deliveries of an earlier use of the channel's id ────────────────────────────────────────
