@@ -4,7 +4,7 @@
 //! once per read: one lock and at most one wake-up for each consumer, one lock for each channel's
 //! run of confirms. Everything else is rare and handled at once, in [`super::methods`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -19,7 +19,7 @@ use super::consumer::{ConsumerQueue, Delivered, End, RawDelivery};
 use super::content::{self, Complete, Content, Target};
 use super::core::Core;
 use super::incoming::Incoming;
-use super::outbox::Settlement;
+use super::outbox::{At, Settlement};
 use super::tags;
 use super::whole::Whole;
 use crate::error::{ChannelError, Stage, Violation};
@@ -52,10 +52,10 @@ pub(crate) struct InChannel {
 #[derive(Debug)]
 pub(super) struct Strays {
     /// The tags that the program chose for consumers of earlier uses.
-    tags: Vec<Box<[u8]>>,
+    tags: BTreeSet<Box<[u8]>>,
     until: Instant,
-    /// Consumers of this use that have such a tag. Their deliveries are those that continue the
-    /// numbers of this use.
+    /// Consumers of this use that have such a tag, sorted by it. Their deliveries are those that
+    /// continue the numbers of this use.
     suspects: Vec<InConsumer>,
 }
 
@@ -127,7 +127,10 @@ impl InChannel {
             footprint: 0,
         };
         match self.strays.as_mut().filter(|_| is_suspect) {
-            Some(strays) => strays.suspects.push(consumer),
+            Some(strays) => match strays.find(&consumer.tag) {
+                Ok(_) => return,
+                Err(at) => strays.suspects.insert(at, consumer),
+            },
             None => self.consumers.insert(at, consumer),
         }
         let n_consumers = &self.shared.link.tally.consumers;
@@ -137,9 +140,7 @@ impl InChannel {
     /// Whether deliveries with this tag may be for an earlier use of the id.
     pub(crate) fn may_be_stray(&self, tag: &[u8], now: Instant) -> bool {
         let strays = self.strays.as_ref();
-        strays.is_some_and(|strays| {
-            now < strays.until && strays.tags.iter().any(|stray| **stray == *tag)
-        })
+        strays.is_some_and(|strays| now < strays.until && strays.tags.contains(tag))
     }
 
     /// Whether a consumer has this tag that an earlier use of the id had as well. Once that cannot be
@@ -149,8 +150,7 @@ impl InChannel {
             return false;
         };
         if now < strays.until {
-            let mut suspects = strays.suspects.iter();
-            return suspects.any(|suspect| *suspect.tag == *tag);
+            return strays.find(tag).is_ok();
         }
         let suspects = std::mem::take(&mut strays.suspects);
         self.strays = None;
@@ -163,44 +163,34 @@ impl InChannel {
         false
     }
 
-    /// Hands a delivery to the suspect with this tag, if it continues the numbers of this use; all
-    /// that came before it has been handed over.
-    pub(super) fn deliver_to_suspect(
-        &mut self,
-        tag: &[u8],
-        message: Incoming,
-        delivery_tag: u64,
-        redelivered: bool,
-        wakers: &mut Vec<Waker>,
-    ) {
-        if delivery_tag != self.highest + 1 {
-            return;
+    /// The suspect with this tag, if a delivery continues the numbers of this use; all that came before
+    /// it has been handed over.
+    fn suspect(&mut self, tag: &[u8], delivery_tag: u64) -> Option<&mut InConsumer> {
+        if !self.continues(delivery_tag) {
+            return None;
         }
         self.highest = delivery_tag;
-        let incarnation = self.shared.at.incarnation;
-        let suspects = self.strays.iter_mut().flat_map(|all| &mut all.suspects);
-        let mut suspects = suspects.filter(|suspect| *suspect.tag == *tag);
-        if let Some(suspect) = suspects.next() {
-            let octets = message.footprint();
-            let delivery = RawDelivery::new(message, delivery_tag, redelivered, incarnation);
-            suspect.batch.push(delivery);
-            suspect.queue.deliver(&mut suspect.batch, octets, wakers);
-            suspect.batch.clear();
-            self.shared.link.tally.delivered.add(1);
-        }
+        let strays = self.strays.as_mut()?;
+        let at = strays.find(tag).ok()?;
+        strays.suspects.get_mut(at)
+    }
+
+    /// Whether this is the number of the next delivery of this use.
+    pub(super) fn continues(&self, delivery_tag: u64) -> bool {
+        self.highest.checked_add(1) == Some(delivery_tag)
     }
 
     /// What this use leaves to the next one of its id, if the broker has closed it.
     pub(super) fn leave(&mut self, now: Instant) -> Option<Box<Strays>> {
-        let mut tags: Vec<Box<[u8]>> = Vec::new();
-        if let Some(strays) = self.strays.take().filter(|strays| now < strays.until) {
-            tags = strays.tags;
+        let mut tags = BTreeSet::new();
+        if let Some(strays) = self.strays.as_mut().filter(|strays| now < strays.until) {
+            tags = std::mem::take(&mut strays.tags);
         }
         let ended = self.ended.iter().flat_map(|ended| ended.iter());
-        let all = self.consumers.iter().map(|consumer| &consumer.tag);
+        let all = self.all_consumers().map(|consumer| &consumer.tag);
         for tag in all.chain(ended.map(|ended| &ended.tag)) {
-            if tags::number(tag).is_none() && !tags.contains(tag) {
-                tags.push(tag.clone());
+            if tags::number(tag).is_none() {
+                tags.insert(tag.clone());
             }
         }
         (!tags.is_empty()).then(|| {
@@ -259,8 +249,7 @@ impl InChannel {
             Ok(at) => self.consumers.remove(at),
             Err(_) => {
                 let strays = self.strays.as_mut()?;
-                let mut suspects = strays.suspects.iter();
-                let at = suspects.position(|suspect| *suspect.tag == *tag)?;
+                let at = strays.find(tag).ok()?;
                 strays.suspects.remove(at)
             }
         };
@@ -287,6 +276,13 @@ impl InChannel {
             None if !self.has_made_up(tag) => Some(false),
             None => self.automatic.then_some(false),
         }
+    }
+
+    /// Whether deliveries with the tag of a consumer that is not there any more are of this use for
+    /// certain, unless an earlier one had the tag as well.
+    pub(crate) fn is_ours(&self, tag: &[u8]) -> bool {
+        let mut ended = self.ended.iter().flat_map(|ended| ended.iter());
+        self.has_made_up(tag) || ended.any(|ended| *ended.tag == *tag)
     }
 
     /// Whether the tag was made up for this use of the id, or may have been.
@@ -569,8 +565,7 @@ impl Core {
         if self.dirty.is_empty() {
             return;
         }
-        let mut unwanted = Vec::new();
-        let mut overflown = Vec::new();
+        let mut left = Left::default();
         for (id, at) in self.dirty.drain(..) {
             let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
                 continue;
@@ -578,36 +573,55 @@ impl Core {
             let Some(consumer) = channel.consumers.get_mut(at) else {
                 continue;
             };
-            let octets = std::mem::take(&mut consumer.footprint);
             if let Some(last) = consumer.batch.last() {
                 channel.highest = channel.highest.max(last.delivery_tag);
             }
             if self.said_goodbye {
                 // What is not settled goes back when the connection closes.
-                consumer.batch.clear();
+                consumer.discard();
                 continue;
             }
-            self.link.tally.delivered.add(consumer.batch.len());
-            let at = channel.shared.at;
-            let queue = &consumer.queue;
-            match queue.deliver(&mut consumer.batch, octets, &mut self.wakers) {
-                Delivered::Fine => {}
-                Delivered::Exceeded => {
-                    let (tag, prefetch) = (queue.tag.as_ref(), queue.prefetch());
-                    self.link.trace.prefetch_exceeded(id, tag, prefetch);
-                }
-                Delivered::TooMuch => overflown.push((at, Arc::clone(queue))),
-            }
-            for delivery in consumer.batch.drain(..) {
-                if !queue.no_ack {
-                    unwanted.push((id, delivery.delivery_tag));
-                }
-            }
+            consumer.hand_over(&channel.shared, &mut left, &mut self.wakers);
         }
-        for (id, delivery_tag) in unwanted {
+        self.see_to(left);
+    }
+
+    /// Hands a delivery to the suspect with this tag, if it is one of this use of the channel; all that
+    /// came before it has been handed over.
+    #[cold]
+    pub(super) fn deliver_to_suspect(
+        &mut self,
+        id: u16,
+        tag: &[u8],
+        message: Incoming,
+        delivery_tag: u64,
+        redelivered: bool,
+    ) {
+        let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
+            return;
+        };
+        let shared = Arc::clone(&channel.shared);
+        let Some(suspect) = channel.suspect(tag, delivery_tag) else {
+            return;
+        };
+        if self.said_goodbye {
+            return;
+        }
+        let incarnation = shared.at.incarnation;
+        let delivery = RawDelivery::new(message, delivery_tag, redelivered, incarnation);
+        suspect.footprint += delivery.message.footprint();
+        suspect.batch.push(delivery);
+        let mut left = Left::default();
+        suspect.hand_over(&shared, &mut left, &mut self.wakers);
+        self.see_to(left);
+    }
+
+    /// Gives back what nothing takes, and cancels what holds too much.
+    fn see_to(&mut self, left: Left) {
+        for (id, delivery_tag) in left.unwanted {
             self.requeue(id, delivery_tag);
         }
-        for (at, queue) in overflown {
+        for (at, queue) in left.overflown {
             self.cancel_for_nobody(at, &queue);
         }
         if self.inbound_limit > 0 && self.link.reading.manual() > self.inbound_limit {
@@ -662,5 +676,50 @@ impl InChannel {
         consumer.footprint += delivery.message.footprint();
         consumer.batch.push(delivery);
         first
+    }
+}
+
+/// What is left to be done when batches have been handed over.
+#[derive(Debug, Default)]
+struct Left {
+    /// Deliveries that nothing takes: channel and number.
+    unwanted: Vec<(u16, u64)>,
+    /// Consumers that have ended for holding too much.
+    overflown: Vec<(At, Arc<ConsumerQueue>)>,
+}
+
+impl InConsumer {
+    /// Hands over what was gathered.
+    #[inline]
+    fn hand_over(&mut self, channel: &ChannelShared, left: &mut Left, wakers: &mut Vec<Waker>) {
+        let octets = std::mem::take(&mut self.footprint);
+        let (at, link, queue) = (channel.at, &channel.link, &self.queue);
+        link.tally.delivered.add(self.batch.len());
+        match queue.deliver(&mut self.batch, octets, wakers) {
+            Delivered::Fine => {}
+            Delivered::Exceeded => {
+                let (tag, prefetch) = (queue.tag.as_ref(), queue.prefetch());
+                link.trace.prefetch_exceeded(at.channel, tag, prefetch);
+            }
+            Delivered::TooMuch => left.overflown.push((at, Arc::clone(queue))),
+        }
+        for delivery in self.batch.drain(..) {
+            if !queue.no_ack {
+                left.unwanted.push((at.channel, delivery.delivery_tag));
+            }
+        }
+    }
+
+    fn discard(&mut self) {
+        self.footprint = 0;
+        self.batch.clear();
+    }
+}
+
+impl Strays {
+    /// The suspect with this tag, or where one would stand.
+    fn find(&self, tag: &[u8]) -> Result<usize, usize> {
+        self.suspects
+            .binary_search_by(|suspect| (*suspect.tag).cmp(tag))
     }
 }

@@ -503,8 +503,7 @@ impl Core {
             return;
         };
         if channel.is_suspect(tag, now) {
-            let wakers = &mut self.wakers;
-            return channel.deliver_to_suspect(tag, message, delivery_tag, redelivered, wakers);
+            return self.deliver_to_suspect(id, tag, message, delivery_tag, redelivered);
         }
         let is_stray = channel.may_be_stray(tag, now);
         let expected = self
@@ -522,9 +521,14 @@ impl Core {
             // an earlier use of its id. Where it is not known, it stays unsettled, and comes back
             // when the channel closes.
             None if channel.find(tag).is_none() => {
-                if self.is_manual(id, tag) {
-                    self.note_delivery(id, delivery_tag);
-                    self.requeue(id, delivery_tag);
+                if is_stray && !channel.continues(delivery_tag) {
+                    return;
+                }
+                if channel.is_ours(tag) {
+                    channel.highest = channel.highest.max(delivery_tag);
+                    if self.is_manual(id, tag) {
+                        self.requeue(id, delivery_tag);
+                    }
                 }
                 return;
             }
@@ -532,13 +536,6 @@ impl Core {
         }
         if let Some(at) = channel.gather_for(tag, message, delivery_tag, redelivered) {
             self.dirty.push((id, at));
-        }
-    }
-
-    /// A delivery of this use of the channel has come.
-    fn note_delivery(&mut self, id: u16, delivery_tag: u64) {
-        if let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) {
-            channel.highest = channel.highest.max(delivery_tag);
         }
     }
 

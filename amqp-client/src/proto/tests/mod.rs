@@ -19,6 +19,7 @@ mod pair;
 mod random;
 pub(super) mod schedule;
 mod stalled;
+mod strays;
 mod stuck;
 pub(crate) mod task;
 mod wire;
