@@ -316,6 +316,10 @@ impl Core {
             self.request_written(before);
         }
         self.said_goodbye |= self.transmit.is_empty() && self.transmit.has_farewell();
+        if self.said_goodbye && self.pause == Some(Pause::Consumers) {
+            // What comes now is not kept: reading goes on at once, and nothing would wake the driver.
+            self.pause = None;
+        }
         self.stall.on_write(!self.transmit.is_empty(), now);
     }
 

@@ -396,6 +396,19 @@ fn nothing_that_is_delivered_behind_our_close_is_kept() {
 }
 
 #[test]
+fn close_at_a_standstill_reads_its_answer_in_the_turn_that_has_written_it() {
+    let mut world = standstill();
+    let pair = &mut world.pair;
+    assert!(!pair.wants_read());
+    let connection = pair.connection.clone();
+    let mut closing = Task::start(async move { connection.close().await });
+    assert!(pair.sent()[0].starts_with("0 connection.close"));
+    assert!(pair.core.interest().read, "nothing wakes the driver");
+    pair.says(0, &amqp_spec::connection::CloseOk {});
+    closing.ready().unwrap();
+}
+
+#[test]
 fn close_that_is_not_written_yet_lifts_no_limit() {
     let mut pair = Pair::open();
     let channel = pair.channel();
