@@ -135,7 +135,7 @@ impl Broker {
             Method::TxRollback(_) => wire::method(id, &tx::RollbackOk {}),
             Method::BasicQos(_) => wire::method(id, &basic::QosOk {}),
             Method::BasicRecover(_) => {
-                // What was given back comes again, to whoever consumes.
+                // What was given back comes again to its consumer.
                 at.unacked.clear();
                 let mut answer = wire::method(id, &basic::RecoverOk {});
                 if at.consumers.get("standing") == Some(&false) {

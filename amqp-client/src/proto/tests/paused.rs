@@ -34,7 +34,7 @@ fn publishers_that_wait_for_room_keep_a_broker_that_cannot_write_from_being_stuc
     assert!(pair.wants_read());
 
     drop(second);
-    assert!(!pair.wants_read(), "nobody waits any more");
+    assert!(!pair.wants_read(), "nothing waits any more");
 }
 
 #[test]
