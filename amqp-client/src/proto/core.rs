@@ -476,6 +476,7 @@ impl Core {
         if matches!(self.phase, Phase::Ended) {
             self.transmit.clear();
             self.link.outbox().discard();
+            self.drop_bodies();
             return;
         }
         let mut unsent = Unsent::default();
@@ -483,6 +484,13 @@ impl Core {
         self.transmit.clear();
         self.end_without(cause, unsent);
         self.link.outbox().discard();
+        self.drop_bodies();
+    }
+
+    /// Drops the bodies that are never sent, without a lock.
+    pub(super) fn drop_bodies(&self) {
+        let bodies = self.link.outbox().take_bodies();
+        drop(bodies);
     }
 
     /// The peer broke the protocol: tell it (AMQP 0-9-1 §4.10.2), and end.
@@ -541,6 +549,7 @@ impl Core {
         self.phase = Phase::Ended;
         self.give_up = Some(after(self.now, LAST_WORDS));
         let (slots, mut wakers) = self.link.outbox().close(&cause, &mut unsent);
+        self.drop_bodies();
         self.link.end(&cause, &mut self.wakers);
         let error = ChannelError::Connection(cause.clone());
         self.fail_requests(slots, &error);

@@ -422,6 +422,7 @@ impl Core {
                 | Effect::EndTransaction(_) => {}
             }
         }
+        self.drop_bodies();
         self.fail_requests(slots, error);
     }
 

@@ -92,6 +92,11 @@ impl Rope {
         self.inserted = 0;
     }
 
+    /// Moves out the pieces that were not copied, as what they are in is about to be cleared.
+    pub(crate) fn let_go(&mut self, pieces: &mut Vec<Bytes>) {
+        pieces.extend(self.inserts.drain(..).map(|(_, octets)| octets));
+    }
+
     /// Gives its memory back, if there is nothing in it.
     pub(crate) fn rest(&mut self) {
         if self.is_empty() {
@@ -188,7 +193,11 @@ impl Rope {
     }
 
     /// Takes out the frames that are not to be kept, on the same terms.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&QueuedFrame) -> bool) {
+    pub(crate) fn retain(
+        &mut self,
+        pieces: &mut Vec<Bytes>,
+        mut keep: impl FnMut(&QueuedFrame) -> bool,
+    ) {
         let frames: Vec<QueuedFrame> = self.frames().collect();
         let before = std::mem::take(self);
         let mut inserts = before.inserts.into_iter();
@@ -206,6 +215,7 @@ impl Rope {
                 None
             };
             if !keep(frame) {
+                pieces.extend(payload);
                 continue;
             }
             match (payload, octets.split_at_checked(HEAD)) {
@@ -285,7 +295,7 @@ mod tests {
         assert_eq!(from(&rope, 0, 9), whole);
         assert_eq!(rope.frames().count(), 3);
         assert!(!rope.buf().windows(6).any(|octets| octets == b"secret"));
-        rope.retain(|_| true);
+        rope.retain(&mut Vec::new(), |_| true);
         assert_eq!(from(&rope, 0, 9), whole);
         assert!(!rope.buf().windows(6).any(|octets| octets == b"secret"));
     }

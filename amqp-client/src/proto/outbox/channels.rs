@@ -168,8 +168,10 @@ impl Outbox {
         self.answers.dropped(channel);
         for parked in mem::take(&mut channel.parked) {
             self.aside -= parked.len();
-            if let Parked::Request(_, slot) = parked {
-                slots.push(slot);
+            match parked {
+                Parked::Request(_, slot) => slots.push(slot),
+                Parked::Large { body, .. } => self.bodies.push(body),
+                Parked::Frames(_) => {}
             }
         }
         if stopped {

@@ -40,8 +40,9 @@ impl Outbox {
         if found {
             // Not the last of the small lane any more, or not there.
             self.tail_ack = None;
-            self.small
-                .retain(|frame| frame.channel != id || frame.kind == Kind::Other);
+            self.small.retain(&mut self.bodies, |frame| {
+                frame.channel != id || frame.kind == Kind::Other
+            });
             self.move_up();
         }
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
@@ -57,6 +58,7 @@ impl Outbox {
         if let Some(large) = begun.and_then(|begun| self.large.remove(begun)) {
             // Its method and header were in the small lane.
             self.aside -= large.body.len();
+            self.bodies.push(large.body);
             channel.in_large = false;
         }
         channel.published.saturating_sub(unsent.of(id))

@@ -147,7 +147,7 @@ impl Outbox {
 
     /// Nothing more will be written.
     pub(crate) fn discard(&mut self) {
-        self.small.clear(0);
+        self.clear_small();
         self.answers.taken();
     }
 

@@ -100,6 +100,9 @@ pub(crate) struct Outbox {
     large: VecDeque<LargeBody>,
     /// Octets of large bodies that have been taken since anybody sent anything else.
     large_alone: usize,
+    /// Bodies that are never sent. Their memory may be the program's own, and dropping them its code:
+    /// so they wait here until the lock is released.
+    bodies: Vec<Bytes>,
     /// Octets of `small` that are methods and headers of large bodies.
     heads: usize,
     /// Octets of `large` and of all that is parked.
@@ -377,6 +380,7 @@ impl Outbox {
             small: Rope::default(),
             large: VecDeque::new(),
             large_alone: 0,
+            bodies: Vec::new(),
             heads: 0,
             aside: 0,
             answers: answers::Answers::default(),
@@ -463,9 +467,10 @@ impl Outbox {
         slots.extend(self.farewell.take().map(|(_, slot)| slot));
         slots.append(&mut self.passed);
         self.unwritten.clear();
-        self.large.clear();
+        self.bodies
+            .extend(self.large.drain(..).map(|large| large.body));
         self.aside = 0;
-        self.small.clear(0);
+        self.clear_small();
         self.answers.taken();
         self.tail_ack = None;
         self.deadline = None;
@@ -475,6 +480,17 @@ impl Outbox {
         }
         self.close_gate(&mut wakers);
         (slots, wakers)
+    }
+
+    fn clear_small(&mut self) {
+        self.small.let_go(&mut self.bodies);
+        self.small.clear(0);
+    }
+
+    /// Bodies that are never sent, to be dropped once the lock is released.
+    #[must_use = "dropped once the lock is released"]
+    pub(crate) fn take_bodies(&mut self) -> Vec<Bytes> {
+        std::mem::take(&mut self.bodies)
     }
 
     /// The ids of all channels that there have been, from that of the connection on. They are counted

@@ -404,7 +404,7 @@ fn close_at_a_standstill_reads_its_answer_in_the_turn_that_has_written_it() {
     let mut closing = Task::start(async move { connection.close().await });
     assert!(pair.sent()[0].starts_with("0 connection.close"));
     assert!(pair.core.interest().read, "nothing wakes the driver");
-    pair.says(0, &amqp_spec::connection::CloseOk {});
+    pair.says(0, &connection::CloseOk {});
     closing.ready().unwrap();
 }
 

@@ -11,12 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::operations::{Operation, Running, World, operations};
 use super::pair::{Pair, now, quiet};
 use super::schedule;
 use super::task::Task;
 use super::wire;
-use crate::{Channel, Connection, ConnectionOptions, Consumer};
+use crate::error::ConnectionError;
+use crate::{Channel, Connection, ConnectionOptions, Consumer, Message};
 
 thread_local! {
     /// What was held when a waker was called or dropped.
@@ -241,4 +244,45 @@ fn no_lock_is_held_when_the_driver_is_called() {
     assert_no_fault("a consumer whose connection ends");
     pair.eof();
     drop((pair, ending, consumer));
+}
+
+/// A body whose memory is the program's own.
+struct Memory {
+    octets: Vec<u8>,
+    _task: Hostile,
+}
+
+impl AsRef<[u8]> for Memory {
+    fn as_ref(&self) -> &[u8] {
+        &self.octets
+    }
+}
+
+#[test]
+fn no_lock_is_held_when_a_body_that_is_never_sent_is_dropped() {
+    let by_broker = |pair: &mut Pair, _: &Channel| pair.feed(&wire::channel_close(1));
+    let by_stream = |pair: &mut Pair, _: &Channel| pair.eof();
+    let by_driver = |pair: &mut Pair, _: &Channel| pair.core.lost(ConnectionError::DriverGone);
+    let ends: [fn(&mut Pair, &Channel); 3] = [by_broker, by_stream, by_driver];
+    for end in ends {
+        let (mut pair, channel) = Pair::with_channel();
+        pair.write_limit = 0;
+        // One frame, then one that waits for nothing, then one behind it, then small ones.
+        for size in [20_000, 1_000_000, 1_000_000, 20_000] {
+            let body = Bytes::from_owner(Memory {
+                octets: vec![b'.'; size],
+                _task: Hostile {
+                    called: Arc::default(),
+                    panics: false,
+                    connection: pair.connection.clone(),
+                    channel: channel.clone(),
+                },
+            });
+            let message = Message::new(body);
+            let mut publishing = Task::new(channel.basic_publish("", "k", &message));
+            let _ = publishing.run();
+        }
+        end(&mut pair, &channel);
+        assert_no_fault("publish");
+    }
 }
