@@ -264,7 +264,8 @@ pub(crate) struct Publish<'a, H> {
     /// How long to wait for either. Few set a limit, and all move this future about.
     patience: Option<Box<Timer>>,
     /// While there is no room.
-    waiting: Option<Box<(Demand, Patience)>>,
+    demand: Option<Demand>,
+    standstill: Patience,
 }
 
 impl<'a, H: Head> Publish<'a, H> {
@@ -280,7 +281,8 @@ impl<'a, H: Head> Publish<'a, H> {
             limit: None,
             place: None,
             patience: None,
-            waiting: None,
+            demand: None,
+            standstill: Patience::default(),
         }
     }
 
@@ -304,17 +306,14 @@ impl<'a, H: Head> Publish<'a, H> {
     fn poll_patience(&mut self, context: &Context<'_>) -> Poll<Result<u64, ChannelError>> {
         let link = &self.channel.shared().link;
         // What lets us go on has to be read.
-        let waiting = self
-            .waiting
-            .get_or_insert_with(|| Box::new((Demand::new(link), Patience::default())));
+        self.demand.get_or_insert_with(|| Demand::new(link));
         let method = basic::Publish::NAME;
         if let Some(timer) = &mut self.patience {
             if timer.poll(context).is_ready() {
                 return Poll::Ready(Err(link.reading.no_reply(method)));
             }
         }
-        let (_, patience) = &mut **waiting;
-        patience.poll(method, link, context).map(Err)
+        self.standstill.poll(method, link, context).map(Err)
     }
 }
 

@@ -151,7 +151,7 @@ fn f30_addresses_that_are_none_never_reach_the_broker() {
         let address = address(&requester).await;
         let direct = "amq.rabbitmq.reply-to.";
         let (process, key) = address[direct.len()..].split_once('.').unwrap();
-        let bad = [
+        let mut bad = vec![
             "gm0AAAAB.k".to_owned(),
             "!!!!.k".to_owned(),
             format!("gwE=.{key}"),
@@ -160,6 +160,8 @@ fn f30_addresses_that_are_none_never_reach_the_broker() {
             format!("{}{process}.{key}", &process[..4]),
             "junk".to_owned(),
         ];
+        // Not every process id is padded.
+        bad.retain(|bad| !address.ends_with(bad.as_str()));
         let publisher = site.connect().await.open_publisher().await.unwrap();
         for bad in &bad {
             let request = Message::new("?").reply_to(&format!("{direct}{bad}"));
