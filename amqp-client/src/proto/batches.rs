@@ -8,7 +8,7 @@ use super::consumer::RawDelivery;
 /// Places for deliveries that are kept when nothing is in them: more than a few reads bring.
 const KEEP: usize = 16 * 1024;
 
-/// Batches are joined up to so many octets. What is taken counts as held until all of it has been
+/// The most octets that batches are joined to. What is taken counts as held until all of it has been
 /// yielded, and others wait to be read meanwhile.
 const STEP: usize = 1024 * 1024;
 
@@ -39,7 +39,7 @@ impl Batches {
         self.octets
     }
 
-    /// Appends a batch that occupies so many octets, which comes back empty.
+    /// Appends a batch that occupies `octets`, and leaves it empty.
     pub(crate) fn push(&mut self, batch: &mut Vec<RawDelivery>, octets: usize) {
         self.octets += octets;
         self.len += batch.len();

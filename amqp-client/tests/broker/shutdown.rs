@@ -286,7 +286,7 @@ async fn channel_is_closed(
         panic!("{:?}", channel.ended());
     };
     assert!(close.reply_text.contains("timeout"), "{close}");
-    // They have gone back; acks of before harm nobody.
+    // They have gone back; earlier acks do no harm.
     for delivery in held {
         assert!(delivery.ack().is_err());
     }
@@ -312,7 +312,7 @@ async fn consumer_is_cancelled(
             ..
         })
     ));
-    // They have gone back; acks of before harm nobody, and settle nothing.
+    // They have gone back; earlier acks do no harm, and settle nothing.
     until_ready(other, &queue, 10).await;
     for delivery in held {
         delivery.ack().unwrap();

@@ -1,4 +1,4 @@
-//! A socket that takes so many octets and then fails, or takes none for a while.
+//! A socket that fails after a given number of octets, or takes none for a while.
 
 use std::io;
 use std::pin::Pin;

@@ -20,7 +20,7 @@ struct Layers {
     /// Holds back what is written.
     closed: AtomicBool,
     waker: Mutex<Option<Waker>>,
-    /// The next write sends so many octets and fails. Zero: none fails.
+    /// How many octets the next write sends before it fails. Zero: none fails.
     failing: AtomicUsize,
     largest_write: AtomicUsize,
 }

@@ -16,13 +16,13 @@ use crate::wire;
 
 const MIB: usize = 1024 * 1024;
 
-/// Deliveries of 1 MiB of which a connection holds so many that it is read only on demand.
+/// With this many deliveries of 1 MiB untaken, a connection is read on demand only.
 const FEW: u64 = 17;
 
-/// The same, so many that it is not read whatever waits.
+/// With this many it is not read at all.
 const MANY: u64 = 65;
 
-/// A broker that delivers so many messages, and then does what the test wants it to.
+/// A broker that delivers `n` messages, and then does what the test wants it to.
 fn broker<S>(n: u64, then: S) -> (Peer, ConnectionOptions)
 where
     S: FnOnce(Conversation<std::net::TcpStream>) + Send + 'static,

@@ -21,7 +21,7 @@ use crate::wire;
 
 type Stream = TlsStream<Gated<DuplexStream>>;
 
-/// A client's stream with TLS over a stream in memory, in records of at most so many octets, and the
+/// A client's stream with TLS over a stream in memory, in records of at most `record` octets, and the
 /// broker behind the server's end of it.
 async fn over_tls(authority: &Authority, record: Option<usize>) -> (Stream, Arc<Gate>, Peer) {
     let (ours, theirs) = tokio::io::duplex(1024 * 1024);

@@ -39,7 +39,7 @@ pub(crate) fn bounded<R>(len: usize, read: impl FnOnce() -> R) -> R {
     result.unwrap()
 }
 
-/// Checks how reading grows: `make` makes a text of so many parts.
+/// Checks how reading grows: `make` makes a text of as many parts as it is told.
 #[track_caller]
 pub(crate) fn even<T>(what: &str, n_parts: usize, make: impl Fn(usize) -> T, read: impl Fn(&T)) {
     let (part, whole) = (make(n_parts / PARTS), make(n_parts));

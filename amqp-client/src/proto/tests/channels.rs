@@ -371,7 +371,7 @@ fn successor_of_a_closed_channel_has_its_number_if_that_is_free() {
     let next = opening.ready().unwrap();
     assert_eq!(next.id(), 1);
     assert!(channel.ended().is_some() && next.ended().is_none());
-    // Whoever is too late gets another number.
+    // A channel that comes too late gets another number.
     let old = channel.clone();
     let mut opening = Task::start(async move { old.successor().await });
     assert_eq!(pair.sent(), ["2 channel.open"]);

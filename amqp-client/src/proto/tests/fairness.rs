@@ -1,5 +1,5 @@
 //! Who waits goes first: publishers that wait are not overtaken, and those that are called and do
-//! not come hold nobody up for long.
+//! not come do not hold up others for long.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::wire;
 use crate::error::ChannelError;
 use crate::{Channel, Confirmation, Message, PublishError, Publisher, WhenBlocked};
 
-/// A connection with room for so many octets.
+/// A connection with room for this many octets.
 fn with_room(octets: usize) -> (Pair, Channel) {
     let mut pair = Pair::open_with(&quiet().high_water(octets));
     let channel = pair.channel();

@@ -33,7 +33,7 @@ fn close(connection: &Connection) -> Closing {
     Task::start(async move { connection.close().await })
 }
 
-/// So many octets leave in each of so many seconds.
+/// Lets this many octets leave in each second.
 fn leave(pair: &mut Pair, octets: usize, seconds: u32) {
     for _ in 0..seconds {
         pair.write_limit = octets;

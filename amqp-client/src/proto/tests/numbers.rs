@@ -27,7 +27,7 @@ fn chosen_number_is_taken_until_its_close_is_answered() {
     let channel = opening.ready().unwrap();
     assert_eq!(channel.id(), 7);
     assert!(channel.is_open());
-    // Others get those that nobody has had.
+    // Others get ids that were never used.
     assert_eq!(pair.channel().id(), 1);
 
     let mut closing = Task::start(channel.close());

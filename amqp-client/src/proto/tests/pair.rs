@@ -92,7 +92,7 @@ impl Pair {
         (pair, channel)
     }
 
-    /// The same where there are only so many channel ids, so that they are soon used again.
+    /// The same with few channel ids, so that they are soon used again.
     pub(super) fn with_channel_of(channel_max: u16) -> (Self, Channel) {
         let mut pair = Self::open_tuned(&quiet(), (channel_max, 131_072, 0));
         let channel = pair.channel();

@@ -26,7 +26,7 @@ fn large(channel: u16, tag: &str, tags: std::ops::RangeInclusive<u64>) -> Vec<u8
         .collect()
 }
 
-/// The broker sends so many messages of 1 MiB, and something waits meanwhile.
+/// The broker sends messages of 1 MiB with these tags, while something waits.
 fn fill(pair: &mut Pair, tag: &str, tags: std::ops::RangeInclusive<u64>) {
     let _demand = Demand::new(&pair.core.link);
     for n in tags {

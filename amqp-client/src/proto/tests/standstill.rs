@@ -23,7 +23,7 @@ fn automatic(pair: &mut Pair, channel: &Channel) -> Consumer<Automatic> {
     starting.ready().unwrap()
 }
 
-/// The broker sends so many messages of 1 MiB, and something waits meanwhile.
+/// The broker sends messages of 1 MiB with these tags, while something waits.
 fn fill(pair: &mut Pair, tags: std::ops::RangeInclusive<u64>) {
     let _demand = Demand::new(&pair.core.link);
     let body = vec![b'.'; MIB];

@@ -118,7 +118,7 @@ fn assert_given_up(pair: &mut Pair, channel: &Channel) {
     pair.assert_idle();
     let number = done(pair.connection.open_channel_numbered(1)).unwrap_err();
     assert!(matches!(number, ChannelError::NumberInUse { number: 1 }));
-    // What the broker says after all concerns nobody.
+    // A late reply changes nothing.
     pair.says(1, &tx::CommitOk {});
     pair.feed(&wire::cancel_ok(1, "tag"));
     assert!(pair.connection.is_open());

@@ -11,7 +11,7 @@ use crate::{Channel, Consumer, Delivery, Multiple, Requeue, RolledBack};
 
 type RollingBack<'a> = Task<'a, Result<RolledBack, ChannelError>>;
 
-/// A transactional channel, and so many deliveries of its consumer.
+/// A transactional channel, and the first deliveries of its consumer.
 fn transactional(n: u64) -> (Pair, Channel, Consumer, Vec<Delivery>) {
     let (mut pair, channel) = Pair::with_channel();
     let mut selecting = Task::start(channel.tx_select());
