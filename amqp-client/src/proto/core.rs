@@ -22,7 +22,7 @@ use amqp_spec::{ReplyCode, connection, constants, frame};
 use super::events::Source;
 use super::handshake::{Login, Step};
 use super::heartbeat::{Due, Heartbeat};
-use super::inbound::{InChannel, Strays};
+use super::in_channel::{InChannel, Strays};
 use super::link::Link;
 use super::opening::Opening;
 use super::outbox::Outbox;

@@ -12,7 +12,7 @@ use super::content::{self, Target};
 use super::core::{Core, Phase};
 use super::events::Source;
 use super::handshake::Step;
-use super::inbound::InChannel;
+use super::in_channel::InChannel;
 use super::incoming::Incoming;
 use super::link::Link;
 use super::outbox::{At, GivenUp, Outbox, Overdue, Refused, Settlement, Wake};

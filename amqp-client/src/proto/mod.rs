@@ -19,6 +19,7 @@
 //! | `sync` | locks and atomics, which the tests of wake-ups take in every order |
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `turn` | what its driver waits for, and whether it reads |
+//! | `in_channel` | who the deliveries of a channel are for, and those of an earlier use of its id |
 //! | `inbound`, `incoming`, `methods`, `whole`, `content`, `piecewise` | what arrives |
 //! | `alarm`, `stall` | what stands still: alarms, messages that stall, a peer that takes nothing |
 //! | `tally` | what is counted |
@@ -37,6 +38,7 @@ mod core;
 pub(crate) mod events;
 mod handshake;
 mod heartbeat;
+mod in_channel;
 mod inbound;
 pub(crate) mod incoming;
 pub(crate) mod link;
