@@ -127,12 +127,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     stream.poll_write_vectored(context, slices.get(..n).unwrap_or_default())
                 }
                 (Writes::Layered, _) => {
-                    let mut first = [IoSlice::new(&[])];
-                    transmit.slices(&mut first);
-                    let [first] = &first;
-                    let piece = first.get(..PIECE).unwrap_or(first);
-                    offered = piece.len();
-                    stream.poll_write(context, piece)
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    let n = transmit.slices_within(PIECE, &mut slices);
+                    let slices = slices.get(..n).unwrap_or_default();
+                    offered = slices.iter().map(|slice| slice.len()).sum();
+                    stream.poll_write_vectored(context, slices)
                 }
             };
             match written {

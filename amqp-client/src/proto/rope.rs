@@ -113,8 +113,14 @@ impl Rope {
         }
     }
 
-    /// Everything from position `from` on, as far as `slices` reaches; returns how many were set.
-    pub(crate) fn slices<'a>(&'a self, from: usize, slices: &mut [IoSlice<'a>]) -> usize {
+    /// What stands from position `from` on, at most `limit` octets and as far as `slices` reaches;
+    /// returns how many were set.
+    pub(crate) fn slices<'a>(
+        &'a self,
+        from: usize,
+        limit: usize,
+        slices: &mut [IoSlice<'a>],
+    ) -> usize {
         let starts = std::iter::once(0).chain(self.inserts.iter().map(|&(at, _)| at));
         let ends = self
             .inserts
@@ -133,14 +139,17 @@ impl Rope {
             .zip(inserts)
             .flat_map(|(piece, insert)| [piece, insert]);
         let mut skip = from;
+        let mut left = limit;
         let mut n = 0;
         let mut slots = slices.iter_mut();
         for piece in in_order.flatten() {
             let rest = piece.get(skip..).unwrap_or_default();
             skip = skip.saturating_sub(piece.len());
+            let rest = rest.get(..left).unwrap_or(rest);
             if rest.is_empty() {
                 continue;
             }
+            left -= rest.len();
             let Some(slot) = slots.next() else { break };
             *slot = IoSlice::new(rest);
             n += 1;
@@ -256,7 +265,7 @@ mod tests {
 
     fn from(rope: &Rope, position: usize, n_slices: usize) -> Vec<u8> {
         let mut slices = vec![IoSlice::new(&[]); n_slices];
-        let n = rope.slices(position, &mut slices);
+        let n = rope.slices(position, usize::MAX, &mut slices);
         slices[..n]
             .iter()
             .flat_map(|slice| slice.to_vec())
@@ -273,6 +282,20 @@ mod tests {
                 b"abCDEfGHIjk"[position..],
                 "{position}"
             );
+        }
+    }
+
+    #[test]
+    fn no_more_is_shown_than_the_limit() {
+        let rope = rope();
+        for limit in 0..=12 {
+            for position in 0..=11 {
+                let mut slices = [IoSlice::new(&[]); 9];
+                let n = rope.slices(position, limit, &mut slices);
+                let shown: Vec<u8> = slices[..n].iter().flat_map(|s| s.to_vec()).collect();
+                let end = (position + limit).min(11);
+                assert_eq!(shown, b"abCDEfGHIjk"[position..end], "{position} {limit}");
+            }
         }
     }
 

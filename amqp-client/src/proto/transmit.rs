@@ -37,7 +37,12 @@ impl Transmit {
     /// The octets to be written, in order, as far as `slices` reaches; returns how many slices were
     /// set.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        self.rope.slices(self.written, slices)
+        self.slices_within(usize::MAX, slices)
+    }
+
+    /// The same, of no more than `limit` octets.
+    pub(crate) fn slices_within<'a>(&'a self, limit: usize, slices: &mut [IoSlice<'a>]) -> usize {
+        self.rope.slices(self.written, limit, slices)
     }
 
     /// The octets to be written, if they lie in one piece, as they usually do.

@@ -23,6 +23,7 @@ struct Layers {
     /// How many octets the next write sends before it fails. Zero: none fails.
     failing: AtomicUsize,
     largest_write: AtomicUsize,
+    n_writes: AtomicUsize,
 }
 
 impl Layers {
@@ -68,6 +69,7 @@ impl AsyncWrite for Layered {
         context: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.layers.n_writes.fetch_add(1, Ordering::Relaxed);
         let largest = &self.layers.largest_write;
         largest.fetch_max(octets.len(), Ordering::Relaxed);
         let failing = self.layers.failing.load(Ordering::Relaxed);
@@ -84,6 +86,19 @@ impl AsyncWrite for Layered {
         }
         self.held.extend_from_slice(octets);
         Poll::Ready(Ok(octets.len()))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let octets: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+        self.poll_write(context, &octets)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -184,4 +199,31 @@ async fn nothing_that_a_failed_write_may_have_sent_is_told_as_not_sent() {
         let largest = layers.largest_write.load(Ordering::Relaxed);
         assert!(largest <= 16 * 1024, "{largest}");
     }
+}
+
+/// TLS makes a record, and a system call, of each write.
+#[tokio::test]
+async fn large_body_is_offered_to_a_stream_with_layers_in_few_writes() {
+    const N: usize = 100;
+    let (stream, mut peer) = Peer::pair(1024 * 1024);
+    let (stream, layers) = Layered::new(stream);
+    let connection = peer.open(stream, &options()).await;
+    let channel = peer.channel(&connection).await;
+    let before = layers.n_writes.load(Ordering::Relaxed);
+    let message = Message::new(vec![b'.'; 64 * 1024]);
+    let publishing = async {
+        for _ in 0..N {
+            channel.basic_publish("", "key", &message).await.unwrap();
+        }
+    };
+    let reading = async {
+        for _ in 0..3 * N {
+            peer.next_whole().await.unwrap();
+        }
+    };
+    tokio::join!(soon(publishing), reading);
+    let writes = layers.n_writes.load(Ordering::Relaxed) - before;
+    assert!(writes <= 5 * N, "{writes} writes");
+    let largest = layers.largest_write.load(Ordering::Relaxed);
+    assert!(largest <= 16 * 1024, "{largest}");
 }
