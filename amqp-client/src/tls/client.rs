@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -18,6 +18,11 @@ pub(crate) struct Client {
     config: Arc<ClientConfig>,
     server_name: ServerName<'static>,
 }
+
+/// As many octets of records leave in one system call: what the connection's task writes in one turn,
+/// which it ends by flushing, and what TLS adds to it. Otherwise each record would be a call of its
+/// own, for it is offered one at a time.
+const RECORDS: usize = 72 * 1024;
 
 impl Client {
     /// Reads the files and puts the configuration together.
@@ -54,10 +59,11 @@ impl Client {
     /// # Cancel safety
     ///
     /// If the future is dropped, the stream is closed.
-    pub(crate) async fn connect<S>(self, stream: S) -> Result<TlsStream<S>, ConnectCause>
+    pub(crate) async fn connect<S>(self, stream: S) -> Result<TlsStream<BufWriter<S>>, ConnectCause>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let stream = BufWriter::with_capacity(RECORDS, stream);
         TlsConnector::from(self.config)
             .connect(self.server_name, stream)
             .await

@@ -24,6 +24,9 @@ pub fn config() -> Result<Arc<ClientConfig>, Error> {
 }
 
 /// The name that the certificate is for.
+pub const SERVER_NAME: &str = "localhost";
+
+/// The same, as rustls wants it.
 pub fn server_name() -> Result<ServerName<'static>, Error> {
-    Ok(ServerName::try_from("localhost")?)
+    Ok(ServerName::try_from(SERVER_NAME)?)
 }

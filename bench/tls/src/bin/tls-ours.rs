@@ -1,4 +1,4 @@
-//! The client over TLS: `Connection::open_over` with the stream of tokio-rustls.
+//! The client over TLS, as `amqps://` has it.
 //!
 //! The modes do what those of the example `perf` do.
 
@@ -7,14 +7,12 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use amqp_client::amqp_spec::basic::Properties;
-use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare};
+use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare, TlsOptions};
 use bench_harness::{
     Args, Clock, Error, Flavour, Memory, Mode, Report, Taken, body, check_bytes, main_with,
     run_on_tokio,
 };
 use bytes::Bytes;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 fn main() -> ExitCode {
     main_with(|args| run_on_tokio(args.runtime, run(args.clone())))
@@ -34,11 +32,10 @@ async fn run(args: Args) -> Result<(), Error> {
 
 async fn open(args: &Args) -> Result<Connection, Error> {
     let options: ConnectionOptions = args.url.parse()?;
-    let socket = TcpStream::connect(args.address()?).await?;
-    socket.set_nodelay(true)?;
-    let connector = TlsConnector::from(bench_tls::config()?);
-    let stream = connector.connect(bench_tls::server_name()?, socket).await?;
-    Ok(Connection::open_over(stream, &options).await?)
+    let tls = TlsOptions::default()
+        .rustls_config(bench_tls::config()?)
+        .server_name(bench_tls::SERVER_NAME);
+    Ok(Connection::open_with(&options.tls(tls)).await?)
 }
 
 fn report(args: &Args, taken: Taken, before: Memory) -> Result<Report, Error> {
