@@ -128,8 +128,16 @@ impl Message {
         self.map(|properties| properties.timestamp(Timestamp(seconds)))
     }
 
-    /// Adds one header behind those that there are. Names should differ: RabbitMQ 4 keeps one of a
-    /// kind.
+    /// Sets a header, in place of an earlier one of that name. To send several of one name,
+    /// [`push`](FieldTable::push) them into a table for [`headers`](Self::headers).
+    ///
+    /// ```
+    /// use amqp_client::Message;
+    ///
+    /// let job = Message::new("resize 42").header("attempts", 1);
+    /// let again = job.header("attempts", 2);
+    /// assert_eq!(again.properties().as_ref().headers().map(|headers| headers.iter().count()), Some(1));
+    /// ```
     #[must_use]
     pub fn header<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
         let headers = self.properties.as_ref().headers();

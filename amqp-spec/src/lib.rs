@@ -83,6 +83,7 @@ macro_rules! short_str {
 
 /// A [`FieldTable`](wire::FieldTable) with the entries listed. The names are constants, checked when
 /// the program is compiled; the values are anything that is [`Into`] a [`Value`](wire::Value).
+/// Entries are [pushed](wire::FieldTable::push): a name that is listed twice stands there twice.
 ///
 /// ```
 /// use amqp_spec::field_table;
@@ -99,7 +100,7 @@ macro_rules! field_table {
     };
     ($($name:expr => $value:expr),+ $(,)?) => {{
         let mut table = $crate::wire::FieldTable::new();
-        $(table.insert($crate::short_str!($name), $value);)+
+        $(table.push($crate::short_str!($name), $value);)+
         table
     }};
 }

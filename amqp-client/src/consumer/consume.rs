@@ -7,11 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use amqp_spec::basic;
-use amqp_spec::wire::{FieldTable, ShortStr, ShortString, TooLong, Value};
+use amqp_spec::wire::{ShortStr, ShortString, TableRef, Value};
 
 use super::{Acknowledgement, Automatic, Consumer, Manual, StreamOffset};
 use crate::call::{PendingReply, slot, slot_about};
 use crate::channel::Channel;
+use crate::declare::Arguments;
 use crate::error::{About, ArgumentError, ChannelError};
 use crate::proto::consumer::ConsumerQueue;
 use crate::proto::outbox::{NotStarted, Prefetch};
@@ -59,11 +60,8 @@ pub struct Consume<A = Manual> {
     tag: Option<String>,
     exclusive: bool,
     prefetch: Option<u16>,
-    priority: Option<i32>,
-    offset: Option<StreamOffset>,
     when_slow: WhenSlow,
-    arguments: FieldTable,
-    too_long: Option<TooLong>,
+    arguments: Arguments,
     acknowledgement: PhantomData<fn() -> A>,
 }
 
@@ -84,11 +82,8 @@ impl Consume {
             tag: None,
             exclusive: false,
             prefetch: None,
-            priority: None,
-            offset: None,
             when_slow: WhenSlow::Wait,
-            arguments: FieldTable::new(),
-            too_long: None,
+            arguments: Arguments::default(),
             acknowledgement: PhantomData,
         }
     }
@@ -126,11 +121,8 @@ impl Consume {
             tag: self.tag,
             exclusive: self.exclusive,
             prefetch: None,
-            priority: self.priority,
-            offset: self.offset,
             when_slow: self.when_slow,
             arguments: self.arguments,
-            too_long: self.too_long,
             acknowledgement: PhantomData,
         }
     }
@@ -165,7 +157,7 @@ impl<A: Acknowledgement> Consume<A> {
     /// Consumers of a higher priority get messages while they can take them (`x-priority`). Any
     /// integer; default: 0.
     pub fn priority(mut self, priority: i32) -> Self {
-        self.priority = Some(priority);
+        self.arguments.set("x-priority", priority);
         self
     }
 
@@ -176,32 +168,20 @@ impl<A: Acknowledgement> Consume<A> {
     /// RabbitMQ closes the channel (406), without the other the connection (540). So together with
     /// this it is refused here, with [`ChannelError::Invalid`].
     pub fn offset(mut self, offset: StreamOffset) -> Self {
-        self.offset = Some(offset);
+        offset.write(&mut self.arguments);
         self
     }
 
-    /// An argument of the broker's that has no setter here.
+    /// An argument of the broker's that has no setter here, or not with that value. In place of an
+    /// earlier one of that name, a setter's included.
     pub fn argument<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
-        match ShortStr::new(name.as_bytes()) {
-            Ok(name) => {
-                self.arguments.insert(name, value);
-            }
-            Err(error) => self.too_long = Some(error),
-        }
+        self.arguments.set(name, value);
         self
     }
 
-    async fn start(mut self) -> Result<Consumer<A>, ChannelError> {
-        if let Some(error) = self.too_long {
-            return Err(error.into());
-        }
-        if let Some(priority) = self.priority {
-            self.arguments
-                .insert(ShortStr::literal("x-priority"), priority);
-        }
-        if let Some(offset) = self.offset {
+    async fn start(self) -> Result<Consumer<A>, ChannelError> {
+        if self.arguments.has("x-stream-offset") {
             check_stream(A::NO_ACK, self.prefetch)?;
-            offset.write(&mut self.arguments);
         }
         let prefetch = match self.prefetch {
             _ if A::NO_ACK => Prefetch::NotNeeded,
@@ -212,6 +192,7 @@ impl<A: Acknowledgement> Consume<A> {
         };
         let shared = self.channel.shared();
         let queue = ShortStr::new(self.queue.as_bytes())?;
+        let arguments = self.arguments.as_ref()?;
         let chosen = match self.tag.as_deref() {
             // The broker would take an empty one for a request to choose.
             None | Some("") => None,
@@ -224,7 +205,7 @@ impl<A: Acknowledgement> Consume<A> {
             };
             // From here on, dropping this future cancels the consumer.
             let consumer = Consumer::new(self.channel.clone(), self.queue_for(tag));
-            match self.request(&consumer, queue, prefetch) {
+            match self.request(&consumer, queue, arguments, prefetch) {
                 Ok(replies) => {
                     for reply in replies {
                         reply.await?;
@@ -236,7 +217,7 @@ impl<A: Acknowledgement> Consume<A> {
                 Err(NotStarted::TagInUse) if chosen.is_none() => {}
                 Err(NotStarted::TagInUse) => {
                     return Err(ChannelError::ConsumerTagInUse {
-                        consumer_tag: self.tag.unwrap_or_default(),
+                        consumer_tag: self.tag.clone().unwrap_or_default(),
                     });
                 }
             }
@@ -257,6 +238,7 @@ impl<A: Acknowledgement> Consume<A> {
         &self,
         consumer: &Consumer<A>,
         queue: ShortStr<'_>,
+        arguments: TableRef<'_>,
         prefetch: Prefetch,
     ) -> Result<Vec<PendingReply>, NotStarted> {
         let shared = self.channel.shared();
@@ -267,7 +249,7 @@ impl<A: Acknowledgement> Consume<A> {
             no_ack: A::NO_ACK,
             exclusive: self.exclusive,
             no_wait: false,
-            arguments: self.arguments.as_ref(),
+            arguments,
         };
         let effect = Effect::Consume(Arc::clone(&consumer.queue));
         let about = About::queue(&self.queue);

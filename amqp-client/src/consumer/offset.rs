@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use amqp_spec::wire::{FieldTable, ShortStr, Timestamp};
+use amqp_spec::wire::Timestamp;
+
+use crate::declare::Arguments;
 
 /// Where a consumer of a stream begins to read (`x-stream-offset`).
 ///
@@ -29,19 +31,17 @@ pub enum StreamOffset {
 }
 
 impl StreamOffset {
-    pub(super) fn write(self, arguments: &mut FieldTable) {
-        const NAME: ShortStr<'static> = ShortStr::literal("x-stream-offset");
+    pub(super) fn write(self, arguments: &mut Arguments) {
+        const NAME: &str = "x-stream-offset";
         match self {
-            Self::First => arguments.insert(NAME, "first"),
-            Self::Last => arguments.insert(NAME, "last"),
-            Self::Next => arguments.insert(NAME, "next"),
-            Self::Offset(offset) => {
-                arguments.insert(NAME, i64::try_from(offset).unwrap_or(i64::MAX));
-            }
-            Self::Timestamp(seconds) => arguments.insert(NAME, Timestamp(seconds)),
+            Self::First => arguments.set(NAME, "first"),
+            Self::Last => arguments.set(NAME, "last"),
+            Self::Next => arguments.set(NAME, "next"),
+            Self::Offset(offset) => arguments.set_count(NAME, offset),
+            Self::Timestamp(seconds) => arguments.set(NAME, Timestamp(seconds)),
             Self::Interval(ago) => {
                 let seconds = ago.as_secs() + u64::from(ago.subsec_nanos() > 0);
-                arguments.insert(NAME, &format!("{seconds}s"));
+                arguments.set(NAME, &format!("{seconds}s"));
             }
         }
     }

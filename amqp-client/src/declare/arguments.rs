@@ -1,4 +1,4 @@
-//! The table of arguments that a builder fills.
+//! The table of arguments that a builder fills: of declarations, bindings and consumers.
 
 use std::time::Duration;
 
@@ -22,10 +22,6 @@ impl Arguments {
                 return;
             }
         };
-        if self.has(name.as_bytes()) {
-            let kept = self.table.iter().filter_map(Result::ok);
-            self.table = kept.filter(|(other, _)| *other != name).collect();
-        }
         self.table.insert(name, value);
     }
 

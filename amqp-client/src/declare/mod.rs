@@ -10,6 +10,7 @@ mod check;
 mod exchange;
 mod queue;
 
+pub(crate) use self::arguments::Arguments;
 pub use self::binding::{Binding, Match};
 pub use self::exchange::{ExchangeDeclare, ExchangeDelete};
 pub use self::queue::{

@@ -151,20 +151,13 @@ fn program() -> String {
 
 /// The entries of both tables. Where both have one, the second one's counts; two tables are merged.
 fn merge(base: TableRef<'_>, over: TableRef<'_>) -> FieldTable {
-    let entry = |table: TableRef<'_>, name: &[u8]| table.get(name).ok().flatten().is_some();
-    let mut merged = FieldTable::new();
-    for (name, value) in base.iter().flatten() {
-        match (value, over.get(name.as_bytes()).ok().flatten()) {
-            (value, None) => merged.insert(name, value),
-            (Value::Table(base), Some(Value::Table(over))) => {
+    let mut merged = base.to_owned();
+    for (name, value) in over.iter().flatten() {
+        match (base.get(name).ok().flatten(), value) {
+            (Some(Value::Table(base)), Value::Table(over)) => {
                 merged.insert(name, &merge(base, over));
             }
-            (_, Some(value)) => merged.insert(name, value),
-        }
-    }
-    for (name, value) in over.iter().flatten() {
-        if !entry(base, name.as_bytes()) {
-            merged.insert(name, value);
+            _ => merged.insert(name, value),
         }
     }
     merged

@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::hash::{Hash, Hasher};
+use core::ops::Range;
 
 use super::strings::encode_counted;
 use super::value::{MAX_SHOWN_DEPTH, MAX_SHOWN_ENTRIES};
@@ -208,8 +209,10 @@ impl core::iter::FusedIterator for TableIter<'_> {}
 
 /// A field table, owned.
 ///
-/// Entries are appended and keep their order. Adding a name twice makes two entries; readers that
-/// follow the specification take the first, many others the last.
+/// Entries keep their order. [`insert`](Self::insert) sets the value of a name, as maps do;
+/// [`push`](Self::push) appends an entry whatever is there. A table that was copied keeps all of its
+/// entries, names that stand there twice included: readers that follow the specification take the
+/// first of them, many others the last.
 ///
 /// ```
 /// use amqp_spec::field_table;
@@ -230,13 +233,60 @@ impl FieldTable {
         Self(Vec::new())
     }
 
-    /// Appends an entry.
+    /// Sets the value of this name: in the place of the first entry that has it, removing any others,
+    /// or else at the end.
+    ///
+    /// Looks through the entries that there are; [`push`](Self::push) does not.
+    ///
+    /// ```
+    /// use amqp_spec::{field_table, short_str};
+    ///
+    /// let mut headers = field_table! { "attempts" => 1, "job" => "invoice" };
+    /// headers.insert(short_str!("attempts"), 2);
+    /// assert_eq!(headers, field_table! { "attempts" => 2, "job" => "invoice" });
+    /// ```
     pub fn insert<'v>(&mut self, name: ShortStr<'_>, value: impl Into<Value<'v>>) {
+        let mut end = self.0.len();
+        self.push(name, value);
+        let Some(replaced) = self.find(name, 0..end) else {
+            return;
+        };
+        let mut from = replaced.end;
+        while let Some(other) = self.find(name, from..end) {
+            (from, end) = (other.start, end - other.len());
+            self.0.drain(other);
+        }
+        let n_added = self.0.len() - end;
+        if let Some(tail) = self.0.get_mut(replaced.start..) {
+            tail.rotate_right(n_added);
+        }
+        self.0
+            .drain(replaced.start + n_added..replaced.end + n_added);
+    }
+
+    /// Appends an entry, whether or not there is one of this name.
+    ///
+    /// RabbitMQ from 4.0 on keeps the first of several entries with one name in the headers of a
+    /// message, and drops the others.
+    pub fn push<'v>(&mut self, name: ShortStr<'_>, value: impl Into<Value<'v>>) {
         name.encode(&mut self.0);
         value.into().encode(&mut self.0);
     }
 
-    /// Appends an entry whose name is not known to be short enough.
+    /// Where the first entry of this name stands, among those in `within`.
+    fn find(&self, name: ShortStr<'_>, within: Range<usize>) -> Option<Range<usize>> {
+        let start = within.start;
+        let mut entries = TableRef::new(self.0.get(within)?).iter();
+        loop {
+            let from = entries.reader.offset();
+            let (found, _) = entries.next()?.ok()?;
+            if found == name {
+                return Some(start + from..start + entries.reader.offset());
+            }
+        }
+    }
+
+    /// As [`insert`](Self::insert), for a name that is not known to be short enough.
     ///
     /// # Errors
     ///
@@ -312,6 +362,7 @@ impl<'a> IntoIterator for &'a FieldTable {
     }
 }
 
+/// Each entry is [inserted](FieldTable::insert): of several with one name the last one counts.
 impl<'a, V: Into<Value<'a>>> Extend<(ShortStr<'a>, V)> for FieldTable {
     fn extend<I: IntoIterator<Item = (ShortStr<'a>, V)>>(&mut self, entries: I) {
         for (name, value) in entries {

@@ -77,7 +77,7 @@ pub fn table(data: &[u8]) {
         match entry {
             Ok((name, value)) => {
                 assert!(table.get(name).is_ok_and(|first| first.is_some()));
-                copy.insert(name, value);
+                copy.push(name, value);
             }
             Err(error) => check_error(&error, data),
         }
@@ -100,9 +100,9 @@ fn rebuild(table: TableRef<'_>) -> FieldTable {
     for entry in table {
         let (name, value) = entry.unwrap();
         match value {
-            Value::Table(inner) => copy.insert(name, &rebuild(inner)),
-            Value::Array(inner) => copy.insert(name, &rebuild_array(inner.iter())),
-            value => copy.insert(name, value),
+            Value::Table(inner) => copy.push(name, &rebuild(inner)),
+            Value::Array(inner) => copy.push(name, &rebuild_array(inner.iter())),
+            value => copy.push(name, value),
         }
     }
     copy

@@ -68,7 +68,7 @@ impl Random {
         for _ in 0..self.below(5) {
             let name = self.octets(ShortStr::MAX_LEN);
             let name = ShortStr::new(&name).unwrap_or_default();
-            self.with_value(depth, |value| table.insert(name, value));
+            self.with_value(depth, |value| table.push(name, value));
         }
         table
     }

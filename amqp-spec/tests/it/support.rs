@@ -177,7 +177,9 @@ pub fn table_from_json(json: &Json) -> FieldTable {
 }
 
 fn insert(table: &mut FieldTable, name: &[u8], value: &Json) {
-    with_value(value, |value| table.try_insert(name, value).unwrap());
+    with_value(value, |value| {
+        table.push(ShortStr::new(name).unwrap(), value);
+    });
 }
 
 /// Makes the value that a JSON value stands for. It may borrow, hence the closure.

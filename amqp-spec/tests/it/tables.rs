@@ -1,10 +1,10 @@
 //! Field tables and arrays: every tag, order, duplicates, nesting.
 
-use amqp_spec::field_table;
 use amqp_spec::wire::{
     ArrayRef, Decimal, DecodeErrorKind, FieldArray, FieldTable, LongStr, ShortStr, TableRef,
     Timestamp, Value,
 };
+use amqp_spec::{field_table, short_str};
 
 /// A value and its octets, tag included.
 fn each_value() -> Vec<(Value<'static>, &'static [u8])> {
@@ -115,6 +115,44 @@ fn order_and_duplicates_survive() {
     assert_eq!(table.get("z"), Ok(Some(Value::I32(1))));
     assert_eq!(table.get("y"), Ok(None));
     assert_ne!(table, field_table! { "a" => 2, "z" => 1, "z" => 3 });
+}
+
+#[test]
+fn inserting_sets_the_value_of_a_name_and_pushing_appends() {
+    let mut table = field_table! { "a" => 1, "long" => "text", "b" => true };
+    table.insert(short_str!("a"), "other type");
+    table.insert(short_str!("b"), Value::Void);
+    table.insert(short_str!("new"), 2);
+    table.try_insert("long", &[0; 300]).unwrap();
+    let expected =
+        field_table! { "a" => "other type", "long" => &[0; 300], "b" => Value::Void, "new" => 2 };
+    assert_eq!(table, expected);
+    table.push(short_str!("a"), 3);
+    let names = |table: &FieldTable| {
+        let names = table.iter().map(|entry| entry.unwrap().0.to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(&table), ["a", "long", "b", "new", "a"]);
+    let collected: FieldTable = table.iter().map(Result::unwrap).collect();
+    assert_eq!(names(&collected), ["a", "long", "b", "new"]);
+    assert_eq!(collected.get("a"), Ok(Some(Value::I32(3))));
+}
+
+#[test]
+fn inserting_leaves_one_of_many_entries_with_a_name() {
+    let peer = field_table! { "z" => 1, "a" => 2, "z" => 3, "b" => 4, "z" => 5, "z" => 6 };
+    let mut table = peer.as_ref().to_owned();
+    assert_eq!(table.as_bytes(), peer.as_bytes());
+    table.insert(short_str!("z"), 7_i64);
+    assert_eq!(table, field_table! { "z" => 7_i64, "a" => 2, "b" => 4 });
+}
+
+#[test]
+fn inserting_where_nothing_can_be_read_appends() {
+    let odd = TableRef::new(b"\x01a?");
+    let mut table = odd.to_owned();
+    table.insert(short_str!("a"), true);
+    assert_eq!(table.as_bytes(), b"\x01a?\x01at\x01");
 }
 
 #[test]

@@ -74,6 +74,7 @@ mod tracing;
 mod transactions;
 mod turns;
 mod unsent;
+mod values;
 mod wakers;
 mod wakeups;
 mod wakeups_limits;
