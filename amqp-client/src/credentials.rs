@@ -9,10 +9,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use amqp_spec::connection;
-use amqp_spec::wire::{LongStr, ShortStr};
+use amqp_spec::wire::LongStr;
 
 use crate::connection::{Connection, Handle};
-use crate::error::{ChannelError, ConnectCause};
+use crate::error::{ChannelError, ConnectCause, NameTooLong, Subject};
 use crate::options::ConnectionOptions;
 use crate::proto::link::Link;
 use crate::proto::wait::Watch;
@@ -162,8 +162,9 @@ impl Connection {
 /// Sends a new secret and waits for the answer.
 async fn update(link: &Arc<Link>, secret: &Secret, reason: &str) -> Result<(), ChannelError> {
     let method = connection::UpdateSecret {
-        new_secret: LongStr::new(secret.expose())?,
-        reason: ShortStr::new(reason.as_bytes())?,
+        new_secret: LongStr::new(secret.expose())
+            .map_err(|error| NameTooLong::secret("new_secret", error.len()))?,
+        reason: Subject::Nothing.short("reason", reason)?,
     };
     crate::call::start_on_connection(link, &method)?.await?;
     Ok(())

@@ -279,7 +279,12 @@ impl Channel {
         routing_key: &str,
         message: &Message,
     ) -> Result<(), ChannelError> {
-        let head = PublishHead::new(exchange, routing_key, message.check()?, true)?;
+        let head = PublishHead::new(
+            exchange,
+            routing_key,
+            message.check(exchange, routing_key)?,
+            true,
+        )?;
         let body = Body::from(message.body());
         // On a channel with confirms, so that no publisher takes it for his when it comes back.
         let fingerprint = head.fingerprint(&body);

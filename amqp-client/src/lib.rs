@@ -75,6 +75,7 @@ mod secret;
 mod tls;
 mod trace;
 mod unconfirmed;
+mod unsendable;
 mod uri;
 
 pub use amqp_spec;
@@ -97,8 +98,8 @@ pub use self::declare::{
 pub use self::delivery::{Delivery, Got, Received, ReturnedMessage};
 pub use self::error::{
     ArgumentError, Attempt, BrokerClose, CertificateFault, ChannelError, ConnectCause,
-    ConnectError, ConnectionError, Diagnosis, Entity, Initiator, Outcome, PublishError,
-    SlowConsumer, Stage, TlsError, Violation,
+    ConnectError, ConnectionError, Diagnosis, Entity, Initiator, NameTooLong, Outcome,
+    PublishError, SlowConsumer, Stage, TlsError, Violation,
 };
 pub use self::events::{Event, Events, Returns};
 pub use self::handler::{

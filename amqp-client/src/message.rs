@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use amqp_spec::basic::{Properties, PropertiesRef};
-use amqp_spec::wire::{FieldTable, ShortStr, TableRef, Timestamp, TooLong, Value};
+use amqp_spec::wire::{FieldTable, ShortStr, TableRef, Timestamp, Value};
 use bytes::Bytes;
+
+use crate::error::{ChannelError, NameTooLong, Subject};
+use crate::unsendable::{Property, Unsendable};
 
 /// A message: properties and a body.
 ///
 /// Cloning is cheap where the body is concerned. Properties are kept as they will be sent, so that a
-/// message published many times is encoded once. A text property of more than 255 octets is
-/// reported by the call that publishes.
+/// message published many times is encoded once. What cannot be sent, such as a text property of
+/// more than 255 bytes, is reported by the call that publishes, unless it has been set anew by then.
 ///
 /// ```
 /// use amqp_client::Message;
@@ -21,7 +24,8 @@ use bytes::Bytes;
 pub struct Message {
     properties: Properties,
     body: Bytes,
-    too_long: Option<TooLong>,
+    /// What cannot be sent.
+    unsendable: Option<Box<Unsendable>>,
 }
 
 impl Message {
@@ -38,6 +42,7 @@ impl Message {
     #[must_use]
     pub fn with_properties(mut self, properties: Properties) -> Self {
         self.properties = properties;
+        self.unsendable = None;
         self
     }
 
@@ -57,38 +62,42 @@ impl Message {
     /// The MIME type of the body.
     #[must_use]
     pub fn content_type(self, value: &str) -> Self {
-        self.text(value, Properties::content_type)
+        self.text(value, Properties::content_type, Property::CONTENT_TYPE)
     }
 
     /// How the body is encoded: `gzip` for instance.
     #[must_use]
     pub fn content_encoding(self, value: &str) -> Self {
-        self.text(value, Properties::content_encoding)
+        self.text(
+            value,
+            Properties::content_encoding,
+            Property::CONTENT_ENCODING,
+        )
     }
 
     /// The application's name for this kind of message (`type`).
     #[must_use]
     pub fn kind(self, value: &str) -> Self {
-        self.text(value, Properties::type_)
+        self.text(value, Properties::type_, Property::KIND)
     }
 
     /// The user who sends it. RabbitMQ compares it with the user of the connection, and closes the
     /// channel with 406 if they differ.
     #[must_use]
     pub fn user_id(self, value: &str) -> Self {
-        self.text(value, Properties::user_id)
+        self.text(value, Properties::user_id, Property::USER_ID)
     }
 
     /// The application that sends it.
     #[must_use]
     pub fn app_id(self, value: &str) -> Self {
-        self.text(value, Properties::app_id)
+        self.text(value, Properties::app_id, Property::APP_ID)
     }
 
     /// What a reply refers to.
     #[must_use]
     pub fn correlation_id(self, value: &str) -> Self {
-        self.text(value, Properties::correlation_id)
+        self.text(value, Properties::correlation_id, Property::CORRELATION_ID)
     }
 
     /// The same for an id as it was received, which need not be text.
@@ -99,13 +108,13 @@ impl Message {
     /// The queue that replies go to.
     #[must_use]
     pub fn reply_to(self, value: &str) -> Self {
-        self.text(value, Properties::reply_to)
+        self.text(value, Properties::reply_to, Property::REPLY_TO)
     }
 
     /// The application's id of the message.
     #[must_use]
     pub fn message_id(self, value: &str) -> Self {
-        self.text(value, Properties::message_id)
+        self.text(value, Properties::message_id, Property::MESSAGE_ID)
     }
 
     /// How long the message may wait in a queue; whole milliseconds, up to 2³² - 1 of them with
@@ -113,7 +122,7 @@ impl Message {
     #[must_use]
     pub fn expiration(self, after: Duration) -> Self {
         let millis = after.as_millis().to_string();
-        self.text(&millis, Properties::expiration)
+        self.text(&millis, Properties::expiration, Property::EXPIRATION)
     }
 
     /// 0 to 255; only queues declared with `x-max-priority` care.
@@ -143,9 +152,10 @@ impl Message {
         let headers = self.properties.as_ref().headers();
         let mut headers = headers.map_or_else(FieldTable::new, TableRef::to_owned);
         match headers.try_insert(name, value) {
-            Ok(()) => self.headers(&headers),
-            Err(error) => {
-                self.too_long = Some(error);
+            Ok(()) => self.set_headers(&headers),
+            Err(_) => {
+                let error = NameTooLong::new("name of a header", name).into();
+                self.unsendable.get_or_insert_default().header(error);
                 self
             }
         }
@@ -153,7 +163,14 @@ impl Message {
 
     /// Replaces the headers.
     #[must_use]
-    pub fn headers(self, headers: &FieldTable) -> Self {
+    pub fn headers(mut self, headers: &FieldTable) -> Self {
+        if let Some(unsendable) = &mut self.unsendable {
+            unsendable.forget_headers();
+        }
+        self.set_headers(headers)
+    }
+
+    fn set_headers(self, headers: &FieldTable) -> Self {
         self.map(|properties| properties.headers(headers.as_ref()))
     }
 
@@ -169,10 +186,19 @@ impl Message {
         &self.properties
     }
 
-    pub(crate) fn check(&self) -> Result<PropertiesRef<'_>, TooLong> {
-        match self.too_long {
-            Some(error) => Err(error),
-            None => Ok(self.properties.as_ref()),
+    /// The properties, unless the message cannot be sent to where it is to go.
+    #[inline]
+    pub(crate) fn check(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+    ) -> Result<PropertiesRef<'_>, ChannelError> {
+        let properties = self.properties.as_ref();
+        match &self.unsendable {
+            None => Ok(properties),
+            Some(unsendable) => {
+                unsendable.judge(properties, Subject::published(exchange, routing_key))
+            }
         }
     }
 
@@ -181,14 +207,23 @@ impl Message {
         self
     }
 
-    fn text(self, value: &str, set: fn(Properties, ShortStr<'_>) -> Properties) -> Self {
+    fn text(
+        self,
+        value: &str,
+        set: fn(Properties, ShortStr<'_>) -> Properties,
+        property: &'static Property,
+    ) -> Self {
         match ShortStr::new(value.as_bytes()) {
             Ok(value) => self.map(|properties| set(properties, value)),
-            Err(error) => Self {
-                too_long: Some(error),
-                ..self
-            },
+            Err(_) => self.refuse(property, NameTooLong::new(property.name, value).into()),
         }
+    }
+
+    #[cold]
+    fn refuse(mut self, property: &'static Property, error: ChannelError) -> Self {
+        let unsendable = self.unsendable.get_or_insert_default();
+        self.properties = unsendable.property(property, error, self.properties);
+        self
     }
 }
 

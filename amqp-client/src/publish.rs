@@ -11,7 +11,7 @@ use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::{ShortStr, TypedMethod};
 
 use crate::channel::Channel;
-use crate::error::ChannelError;
+use crate::error::{ChannelError, Subject};
 use crate::message::Body;
 use crate::proto::incoming::Fingerprint;
 use crate::proto::outbox::{Head, LARGE, Refused, Wake};
@@ -33,13 +33,30 @@ impl<'a> PublishHead<'a> {
         properties: PropertiesRef<'a>,
         mandatory: bool,
     ) -> Result<Self, ChannelError> {
+        let through = Subject::Exchange(exchange);
         let method = basic::Publish {
-            exchange: ShortStr::new(exchange.as_bytes())?,
-            routing_key: ShortStr::new(routing_key.as_bytes())?,
+            exchange: Subject::Nothing.short("exchange", exchange)?,
+            routing_key: through.short("routing_key", routing_key)?,
             mandatory,
             immediate: false,
         };
         Ok(Self { method, properties })
+    }
+
+    /// The same, for a message that need not reach a queue; nothing if a name does not fit.
+    #[inline]
+    pub(crate) fn fitting(
+        exchange: &'a str,
+        routing_key: &'a str,
+        properties: PropertiesRef<'a>,
+    ) -> Option<Self> {
+        let method = basic::Publish {
+            exchange: ShortStr::new(exchange.as_bytes()).ok()?,
+            routing_key: ShortStr::new(routing_key.as_bytes()).ok()?,
+            mandatory: false,
+            immediate: false,
+        };
+        Some(Self { method, properties })
     }
 
     /// What will tell the message if it comes back.

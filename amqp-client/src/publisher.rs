@@ -245,7 +245,9 @@ impl Publisher {
         message: impl Borrow<Message>,
     ) -> Result<Confirmation, PublishError> {
         let message = message.borrow();
-        let properties = message.check().map_err(not_sent)?;
+        let properties = message
+            .check(exchange, routing_key)
+            .map_err(PublishError::NotSent)?;
         if self.is_plain() {
             let body = message.body();
             let channel = &self.channel;
@@ -333,10 +335,6 @@ impl OnChannel for Publisher {
     fn channel(&self) -> &Channel {
         &self.channel
     }
-}
-
-fn not_sent(error: impl Into<ChannelError>) -> PublishError {
-    PublishError::NotSent(error.into())
 }
 
 /// Publishes messages that differ in their bodies only; see [`Publisher::prepare`].

@@ -1,13 +1,13 @@
 //! Messages: publishing, fetching, consuming, acknowledging (AMQP 0-9-1 §1.8).
 
 use amqp_spec::basic::{self, PropertiesRef};
-use amqp_spec::wire::{ShortStr, TypedMethod};
+use amqp_spec::wire::TypedMethod;
 
 use super::Channel;
 use crate::call::{decode, start, start_about, start_by};
 use crate::consumer::{self, Consume};
 use crate::delivery::{Delivery, Got, Received};
-use crate::error::{About, ArgumentError, ChannelError};
+use crate::error::{About, ArgumentError, ChannelError, Subject};
 use crate::message::{Body, Message};
 use crate::proto::consumer::RawDelivery;
 use crate::proto::outbox::Head;
@@ -34,7 +34,7 @@ impl Channel {
         routing_key: &str,
         message: &Message,
     ) -> Result<(), ChannelError> {
-        let (properties, body) = (message.check()?, message.body());
+        let (properties, body) = (message.check(exchange, routing_key)?, message.body());
         self.basic_publish_body(exchange, routing_key, properties, body)
             .await
     }
@@ -74,7 +74,7 @@ impl Channel {
         properties: PropertiesRef<'_>,
         body: &[u8],
     ) -> Option<u64> {
-        let head = PublishHead::new(exchange, routing_key, properties, false).ok()?;
+        let head = PublishHead::fitting(exchange, routing_key, properties)?;
         publish::at_once(self, &head, body)
     }
 
@@ -172,7 +172,7 @@ impl Channel {
         no_ack: bool,
     ) -> Result<Option<(Received, u32)>, ChannelError> {
         let get = basic::Get {
-            queue: ShortStr::new(queue.as_bytes())?,
+            queue: Subject::Nothing.short("queue", queue)?,
             no_ack,
         };
         let (effect, barrier) = (Effect::Get { no_ack }, Barrier::Nothing);
@@ -218,7 +218,7 @@ impl Channel {
     ///
     /// If the future has been polled once, the consumer is cancelled even if it is dropped.
     pub async fn basic_cancel(&self, consumer_tag: &str) -> Result<(), ChannelError> {
-        let consumer_tag = ShortStr::new(consumer_tag.as_bytes())?;
+        let consumer_tag = Subject::Nothing.short("consumer_tag", consumer_tag)?;
         let shared = self.shared();
         let known = shared.link.outbox().consumer(shared.at, consumer_tag);
         if let Some(queue) = known {

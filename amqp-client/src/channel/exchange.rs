@@ -1,11 +1,10 @@
 //! Exchanges and the bindings between them (AMQP 0-9-1 §1.6, and RabbitMQ's extensions).
 
 use amqp_spec::exchange;
-use amqp_spec::wire::ShortStr;
 
 use super::Channel;
 use crate::declare::{Binding, ExchangeDeclare, ExchangeDelete};
-use crate::error::{About, ChannelError};
+use crate::error::{About, ChannelError, Subject};
 
 impl Channel {
     /// Declares an exchange (`exchange.declare`).
@@ -97,11 +96,11 @@ pub(super) fn exchange_bind<'a>(
     binding: &'a Binding,
 ) -> Result<exchange::Bind<'a>, ChannelError> {
     Ok(exchange::Bind {
-        destination: ShortStr::new(destination.as_bytes())?,
-        source: ShortStr::new(source.as_bytes())?,
-        routing_key: ShortStr::new(binding.routing_key.as_bytes())?,
+        destination: Subject::Nothing.short("destination", destination)?,
+        source: Subject::Exchange(destination).short("source", source)?,
+        routing_key: Subject::Exchange(destination).short("routing_key", &binding.routing_key)?,
         no_wait: false,
-        arguments: binding.arguments()?,
+        arguments: binding.arguments(Subject::Exchange(destination))?,
     })
 }
 
@@ -112,10 +111,10 @@ pub(super) fn exchange_unbind<'a>(
     binding: &'a Binding,
 ) -> Result<exchange::Unbind<'a>, ChannelError> {
     Ok(exchange::Unbind {
-        destination: ShortStr::new(destination.as_bytes())?,
-        source: ShortStr::new(source.as_bytes())?,
-        routing_key: ShortStr::new(binding.routing_key.as_bytes())?,
+        destination: Subject::Nothing.short("destination", destination)?,
+        source: Subject::Exchange(destination).short("source", source)?,
+        routing_key: Subject::Exchange(destination).short("routing_key", &binding.routing_key)?,
         no_wait: false,
-        arguments: binding.arguments()?,
+        arguments: binding.arguments(Subject::Exchange(destination))?,
     })
 }

@@ -12,12 +12,12 @@ mod tx;
 use std::fmt;
 use std::sync::Arc;
 
-use amqp_spec::wire::{Reply as _, Request, ShortStr, TypedMethod};
+use amqp_spec::wire::{Reply as _, Request, TypedMethod};
 use amqp_spec::{ReplyCode, channel};
 
 use crate::call::{PendingReply, decode, slot, start, start_about};
 use crate::connection::{Connection, Handle};
-use crate::error::{About, ChannelError};
+use crate::error::{About, ChannelError, Subject};
 use crate::events::Event;
 use crate::proto::channel::ChannelShared;
 use crate::proto::events::Source;
@@ -249,7 +249,7 @@ impl Channel {
     ) -> Result<(), ChannelError> {
         let close = channel::Close {
             reply_code: reply_code.0,
-            reply_text: ShortStr::new(reply_text.as_bytes())?,
+            reply_text: Subject::Nothing.short("reply_text", reply_text)?,
             ..channel::Close::default()
         };
         let pending = match start(self.shared(), &close, Effect::Nothing, Barrier::Nothing) {

@@ -1,12 +1,11 @@
 //! Queues and their bindings (AMQP 0-9-1 §1.7).
 
 use amqp_spec::queue;
-use amqp_spec::wire::ShortStr;
 
 use super::Channel;
 use crate::call::decode;
 use crate::declare::{Binding, DeclaredQueue, QueueDeclare, QueueDelete};
-use crate::error::{About, ChannelError};
+use crate::error::{About, ChannelError, Subject};
 
 /// An empty name stands for the queue that was declared last on the channel, everywhere but in a
 /// declaration. The broker keeps account of it; a passive declaration counts, and so does one with
@@ -78,10 +77,10 @@ impl Channel {
     ) -> Result<(), ChannelError> {
         let binding = binding.into();
         let unbind = queue::Unbind {
-            queue: ShortStr::new(queue.as_bytes())?,
-            exchange: ShortStr::new(exchange.as_bytes())?,
-            routing_key: ShortStr::new(binding.routing_key.as_bytes())?,
-            arguments: binding.arguments()?,
+            queue: Subject::Nothing.short("queue", queue)?,
+            exchange: Subject::Queue(queue).short("exchange", exchange)?,
+            routing_key: Subject::Queue(queue).short("routing_key", &binding.routing_key)?,
+            arguments: binding.arguments(Subject::Queue(queue))?,
         };
         self.call(&unbind, About::binding(queue, exchange))
             .await
@@ -131,18 +130,18 @@ pub(super) fn queue_bind<'a>(
     binding: &'a Binding,
 ) -> Result<queue::Bind<'a>, ChannelError> {
     Ok(queue::Bind {
-        queue: ShortStr::new(queue.as_bytes())?,
-        exchange: ShortStr::new(exchange.as_bytes())?,
-        routing_key: ShortStr::new(binding.routing_key.as_bytes())?,
+        queue: Subject::Nothing.short("queue", queue)?,
+        exchange: Subject::Queue(queue).short("exchange", exchange)?,
+        routing_key: Subject::Queue(queue).short("routing_key", &binding.routing_key)?,
         no_wait: false,
-        arguments: binding.arguments()?,
+        arguments: binding.arguments(Subject::Queue(queue))?,
     })
 }
 
 /// The method that purges, expecting a reply.
 pub(super) fn queue_purge(queue: &str) -> Result<queue::Purge<'_>, ChannelError> {
     Ok(queue::Purge {
-        queue: ShortStr::new(queue.as_bytes())?,
+        queue: Subject::Nothing.short("queue", queue)?,
         no_wait: false,
     })
 }

@@ -13,7 +13,7 @@ use super::{Acknowledgement, Automatic, Consumer, Manual, StreamOffset};
 use crate::call::{PendingReply, slot, slot_about};
 use crate::channel::Channel;
 use crate::declare::Arguments;
-use crate::error::{About, ArgumentError, ChannelError};
+use crate::error::{About, ArgumentError, ChannelError, Subject};
 use crate::proto::consumer::ConsumerQueue;
 use crate::proto::outbox::{NotStarted, Prefetch};
 use crate::proto::request::{Barrier, Effect};
@@ -181,7 +181,8 @@ impl<A: Acknowledgement> Consume<A> {
 
     async fn start(self) -> Result<Consumer<A>, ChannelError> {
         if self.arguments.has("x-stream-offset") {
-            check_stream(A::NO_ACK, self.prefetch)?;
+            let refused = check_stream(A::NO_ACK, self.prefetch);
+            refused.map_err(|error| error.about(Subject::Queue(&self.queue)))?;
         }
         let prefetch = match self.prefetch {
             _ if A::NO_ACK => Prefetch::NotNeeded,
@@ -191,17 +192,23 @@ impl<A: Acknowledgement> Consume<A> {
             },
         };
         let shared = self.channel.shared();
-        let queue = ShortStr::new(self.queue.as_bytes())?;
-        let arguments = self.arguments.as_ref()?;
+        let queue = Subject::Nothing.short("queue", &self.queue)?;
+        let arguments = self.arguments.checked(Subject::Queue(&self.queue))?;
         let chosen = match self.tag.as_deref() {
             // The broker would take an empty one for a request to choose.
             None | Some("") => None,
-            Some(chosen) => Some(ShortString::new(chosen.as_bytes())?),
+            Some(chosen) => {
+                let subject = Subject::Queue(&self.queue);
+                Some(subject.short("consumer_tag", chosen)?.to_owned())
+            }
         };
         loop {
             let tag = match &chosen {
                 Some(tag) => tag.clone(),
-                None => ShortString::new(shared.link.next_consumer_tag().into_bytes())?,
+                None => {
+                    let made_up = shared.link.next_consumer_tag();
+                    Subject::Nothing.short("consumer_tag", &made_up)?.to_owned()
+                }
             };
             // From here on, dropping this future cancels the consumer.
             let consumer = Consumer::new(self.channel.clone(), self.queue_for(tag));
@@ -287,10 +294,7 @@ fn check_stream(no_ack: bool, prefetch: Option<u16>) -> Result<(), ArgumentError
         Some(0) => "a prefetch of 0",
         _ => return Ok(()),
     };
-    Err(ArgumentError::Contradiction {
-        one: "x-stream-offset",
-        other,
-    })
+    Err(ArgumentError::contradiction("x-stream-offset", other))
 }
 
 impl<A: Acknowledgement + 'static> IntoFuture for Consume<A> {

@@ -2,27 +2,25 @@
 
 use std::time::Duration;
 
-use amqp_spec::wire::{FieldTable, ShortStr, TableRef, TooLong, Value};
+use amqp_spec::wire::{FieldTable, TableRef, Value};
+
+use crate::error::{ChannelError, NameTooLong, Subject};
 
 /// Arguments under construction: each name once, whatever was set before.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Arguments {
     table: FieldTable,
     /// A name that does not fit its 255 octets; told when the method is made.
-    too_long: Option<TooLong>,
+    too_long: Option<Box<NameTooLong>>,
 }
 
 impl Arguments {
     /// Sets an argument, in place of an earlier one of that name.
     pub(crate) fn set<'v>(&mut self, name: &str, value: impl Into<Value<'v>>) {
-        let name = match ShortStr::new(name.as_bytes()) {
-            Ok(name) => name,
-            Err(error) => {
-                self.too_long = Some(error);
-                return;
-            }
-        };
-        self.table.insert(name, value);
+        if self.table.try_insert(name, value).is_err() {
+            let error = NameTooLong::new("name of an argument", name);
+            self.too_long = Some(Box::new(error));
+        }
     }
 
     /// Sets a number without a sign; what is above the largest the wire can carry becomes that.
@@ -49,9 +47,10 @@ impl Arguments {
         self.value(name).and_then(|value| value.as_str())
     }
 
-    pub(crate) fn as_ref(&self) -> Result<TableRef<'_>, TooLong> {
-        match self.too_long {
-            Some(error) => Err(error),
+    /// The arguments of a call that is about this, unless one of them cannot be sent.
+    pub(crate) fn checked(&self, subject: Subject<'_>) -> Result<TableRef<'_>, ChannelError> {
+        match &self.too_long {
+            Some(error) => Err(NameTooLong::clone(error).about(subject).into()),
             None => Ok(self.table.as_ref()),
         }
     }
@@ -61,7 +60,7 @@ impl Arguments {
 mod tests {
     use std::time::Duration;
 
-    use super::Arguments;
+    use super::{Arguments, Subject};
 
     #[test]
     fn argument_set_twice_is_there_once() {
@@ -74,7 +73,10 @@ mod tests {
             arguments.value("b").and_then(|value| value.as_i64()),
             Some(2)
         );
-        assert_eq!(arguments.as_ref().unwrap().iter().count(), 2);
+        assert_eq!(
+            arguments.checked(Subject::Nothing).unwrap().iter().count(),
+            2
+        );
     }
 
     #[test]
@@ -82,7 +84,10 @@ mod tests {
         let mut arguments = Arguments::default();
         arguments.set(&"a".repeat(256), 1_i32);
         arguments.set("b", 2_i32);
-        assert!(arguments.as_ref().is_err());
+        let error = arguments.checked(Subject::Queue("q")).unwrap_err();
+        let told = error.to_string();
+        assert!(told.starts_with("name of an argument \"aaa"), "{told}");
+        assert!(told.ends_with("(queue 'q')"), "{told}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use amqp_spec::wire::{TableRef, Value};
 
 use super::arguments::Arguments;
-use crate::error::ChannelError;
+use crate::error::{ChannelError, Subject};
 
 /// What a binding matches: a routing key, arguments, or both. Text is a routing key:
 ///
@@ -50,8 +50,8 @@ impl Binding {
         self
     }
 
-    pub(crate) fn arguments(&self) -> Result<TableRef<'_>, ChannelError> {
-        Ok(self.arguments.as_ref()?)
+    pub(crate) fn arguments(&self, of: Subject<'_>) -> Result<TableRef<'_>, ChannelError> {
+        self.arguments.checked(of)
     }
 }
 

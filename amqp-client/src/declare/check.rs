@@ -125,7 +125,7 @@ pub(super) fn queue(queue: &QueueDeclare) -> Result<(), ArgumentError> {
         let value = queue.arguments.value(argument);
         let number = value.map(|value| value.as_i64());
         if number.is_some_and(|number| number.is_none_or(|n| n < low || n > high)) {
-            return Err(ArgumentError::Value { argument, expected });
+            return Err(ArgumentError::value(argument, expected));
         }
     }
     check_max_age(queue)?;
@@ -138,10 +138,7 @@ fn check_kind(queue: &QueueDeclare, rules: &Rules) -> Result<(), ArgumentError> 
         refuse_if(queue.exclusive, one, "exclusive")?;
         refuse_if(queue.auto_delete, one, "auto_delete")?;
         if !queue.durable {
-            return Err(ArgumentError::Missing {
-                option: one,
-                needs: "durable",
-            });
+            return Err(ArgumentError::missing(one, "durable"));
         }
     }
     for other in rules.unknown {
@@ -167,15 +164,15 @@ fn check_max_age(queue: &QueueDeclare) -> Result<(), ArgumentError> {
     if is_valid {
         return Ok(());
     }
-    Err(ArgumentError::Value {
+    Err(ArgumentError::value(
         argument,
-        expected: "a number from 1 and a unit of Y, M, D, h, m, s",
-    })
+        "a number from 1 and a unit of Y, M, D, h, m, s",
+    ))
 }
 
 fn check_dead_letters(queue: &QueueDeclare) -> Result<(), ArgumentError> {
     let has_exchange = queue.arguments.has("x-dead-letter-exchange");
-    let needs = |option, needs| Err(ArgumentError::Missing { option, needs });
+    let needs = |option, needs| Err(ArgumentError::missing(option, needs));
     if queue.arguments.has("x-dead-letter-routing-key") && !has_exchange {
         return needs("x-dead-letter-routing-key", "x-dead-letter-exchange");
     }
@@ -194,7 +191,7 @@ fn check_dead_letters(queue: &QueueDeclare) -> Result<(), ArgumentError> {
 
 fn refuse_if(bad: bool, one: &'static str, other: &'static str) -> Result<(), ArgumentError> {
     if bad {
-        Err(ArgumentError::Contradiction { one, other })
+        Err(ArgumentError::contradiction(one, other))
     } else {
         Ok(())
     }

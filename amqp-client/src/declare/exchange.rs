@@ -1,10 +1,10 @@
 //! Exchanges to be declared or deleted.
 
 use amqp_spec::exchange;
-use amqp_spec::wire::{ShortStr, Value};
+use amqp_spec::wire::Value;
 
 use super::arguments::Arguments;
-use crate::error::ChannelError;
+use crate::error::{ChannelError, Subject};
 
 /// An exchange to be declared.
 ///
@@ -101,15 +101,16 @@ impl ExchangeDeclare {
     }
 
     pub(crate) fn as_method(&self) -> Result<exchange::Declare<'_>, ChannelError> {
+        let subject = Subject::Exchange(&self.name);
         Ok(exchange::Declare {
-            exchange: ShortStr::new(self.name.as_bytes())?,
-            type_: ShortStr::new(self.kind.as_bytes())?,
+            exchange: Subject::Nothing.short("exchange", &self.name)?,
+            type_: subject.short("type", &self.kind)?,
             passive: self.passive,
             durable: self.durable,
             auto_delete: self.auto_delete,
             internal: self.internal,
             no_wait: false,
-            arguments: self.arguments.as_ref()?,
+            arguments: self.arguments.checked(subject)?,
         })
     }
 }
@@ -149,7 +150,7 @@ impl ExchangeDelete {
 
     pub(crate) fn as_method(&self) -> Result<exchange::Delete<'_>, ChannelError> {
         Ok(exchange::Delete {
-            exchange: ShortStr::new(self.name.as_bytes())?,
+            exchange: Subject::Nothing.short("exchange", &self.name)?,
             if_unused: self.if_unused,
             no_wait: false,
         })

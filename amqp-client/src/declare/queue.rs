@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use amqp_spec::queue;
-use amqp_spec::wire::{ShortStr, Value};
+use amqp_spec::wire::Value;
 
 use super::arguments::Arguments;
 use super::check;
-use crate::error::{ArgumentError, ChannelError};
+use crate::error::{ArgumentError, ChannelError, Subject};
 
 /// A queue to be declared. Neither durable, exclusive nor auto-deleted unless said so; RabbitMQ 4.3
 /// deprecates such queues unless they are exclusive.
@@ -270,17 +270,18 @@ impl QueueDeclare {
     }
 
     pub(crate) fn as_method(&self) -> Result<queue::Declare<'_>, ChannelError> {
+        let subject = Subject::declared(&self.name);
         if !self.unchecked {
-            check::queue(self)?;
+            check::queue(self).map_err(|error| error.about(subject))?;
         }
         Ok(queue::Declare {
-            queue: ShortStr::new(self.name.as_bytes())?,
+            queue: Subject::Nothing.short("queue", &self.name)?,
             passive: self.passive,
             durable: self.durable,
             exclusive: self.exclusive,
             auto_delete: self.auto_delete,
             no_wait: false,
-            arguments: self.arguments.as_ref()?,
+            arguments: self.arguments.checked(subject)?,
         })
     }
 
@@ -288,10 +289,10 @@ impl QueueDeclare {
     /// name that the broker chose.
     pub(crate) fn as_method_no_wait(&self) -> Result<queue::Declare<'_>, ChannelError> {
         if self.name.is_empty() {
-            return Err(ChannelError::Invalid(ArgumentError::Contradiction {
-                one: "no_wait",
-                other: "a name that the broker chooses",
-            }));
+            return Err(ChannelError::Invalid(ArgumentError::contradiction(
+                "no_wait",
+                "a name that the broker chooses",
+            )));
         }
         Ok(queue::Declare {
             no_wait: true,
@@ -447,7 +448,7 @@ impl QueueDelete {
 
     pub(crate) fn as_method(&self) -> Result<queue::Delete<'_>, ChannelError> {
         Ok(queue::Delete {
-            queue: ShortStr::new(self.name.as_bytes())?,
+            queue: Subject::Nothing.short("queue", &self.name)?,
             if_unused: self.if_unused,
             if_empty: self.if_empty,
             no_wait: false,

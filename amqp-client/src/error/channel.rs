@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use amqp_spec::frame::FrameTooLarge;
-use amqp_spec::wire::TooLong;
 
-use super::{ArgumentError, BrokerClose, ConnectionError};
+use super::{ArgumentError, BrokerClose, ConnectionError, NameTooLong, Subject};
 
 /// Why an operation on a channel failed. Cheap to clone.
 ///
@@ -49,8 +48,9 @@ pub enum ChannelError {
         /// The consumer, and what it holds.
         by: Arc<SlowConsumer>,
     },
-    /// A name is longer than 255 octets. Nothing was sent; the channel is still usable.
-    TooLong(TooLong),
+    /// A name or a text is longer than its field, which holds 255 bytes. Nothing was sent; the channel
+    /// is still usable.
+    TooLong(Box<NameTooLong>),
     /// A method or content header does not fit the negotiated frame size. Nothing was sent; the
     /// channel is still usable.
     FrameTooLarge(FrameTooLarge),
@@ -119,6 +119,17 @@ impl ChannelError {
     }
 }
 
+impl ChannelError {
+    /// Says what the call was about, if it was refused here.
+    pub(crate) fn about(self, subject: Subject<'_>) -> Self {
+        match self {
+            Self::TooLong(error) => error.about(subject).into(),
+            Self::Invalid(error) => error.about(subject).into(),
+            other => other,
+        }
+    }
+}
+
 impl fmt::Display for ChannelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -162,7 +173,7 @@ impl std::error::Error for ChannelError {
             Self::Connection(error) => Some(error),
             Self::ClosedByBroker(close) => Some(&**close),
             Self::Invalid(error) => Some(error),
-            Self::TooLong(error) => Some(error),
+            Self::TooLong(error) => Some(&**error),
             Self::FrameTooLarge(error) => Some(error),
             _ => None,
         }
@@ -175,9 +186,9 @@ impl From<ConnectionError> for ChannelError {
     }
 }
 
-impl From<TooLong> for ChannelError {
-    fn from(error: TooLong) -> Self {
-        Self::TooLong(error)
+impl From<NameTooLong> for ChannelError {
+    fn from(error: NameTooLong) -> Self {
+        Self::TooLong(Box::new(error))
     }
 }
 

@@ -200,7 +200,7 @@ mod tests {
     use amqp_spec::{basic, queue};
 
     use super::super::about::Provoker;
-    use super::super::{ArgumentError, BrokerClose, Violation};
+    use super::super::{ArgumentError, BrokerClose, NameTooLong, Violation};
     use super::{ChannelError, ConnectionError, ConsumeError, Outcome, PublishError};
 
     fn close(code: u16, method: MethodId) -> Arc<BrokerClose> {
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn operations_worth_trying_again_and_their_outcomes_are_told() {
-        let too_long = amqp_spec::wire::ShortStr::new(&[0; 256]).unwrap_err();
+        let too_long = NameTooLong::new("queue", &"q".repeat(256));
         let table = [
             (ChannelError::Closed, false, Outcome::Unknown),
             (
@@ -268,7 +268,7 @@ mod tests {
                 true,
                 Outcome::Rejected,
             ),
-            (ChannelError::TooLong(too_long), false, Outcome::NotSent),
+            (ChannelError::from(too_long), false, Outcome::NotSent),
             (
                 ChannelError::ChannelLimit { channel_max: 1 },
                 true,

@@ -19,7 +19,7 @@ use super::core::{Core, Phase};
 use super::link::Limits;
 use super::methods::queue;
 use crate::capabilities::rabbitmq_version;
-use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
+use crate::error::{ConnectCause, ConnectionError, Stage, Subject, Violation};
 use crate::options::{Heartbeat, OptionError};
 use crate::sasl::{AuthMechanism, Credentials};
 
@@ -174,9 +174,8 @@ impl Core {
         self.link.set_limits(limits);
         self.heartbeat.start(limits.heartbeat, now);
         // `tune-ok` has no reply, so that `open` follows at once.
-        let virtual_host = ShortStr::new(self.login.virtual_host.as_bytes());
-        let sent = virtual_host
-            .map_err(ChannelError::TooLong)
+        let sent = Subject::Nothing
+            .short("virtual_host", &self.login.virtual_host)
             .and_then(|host| {
                 queue(&self.link, &tune_ok)?;
                 queue(&self.link, &connection::Open { virtual_host: host })

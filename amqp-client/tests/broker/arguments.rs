@@ -424,10 +424,10 @@ fn streams_are_not_consumed_without_a_limit_or_acknowledgements() {
         channel.queue_declare(stream).await.unwrap();
         let first = StreamOffset::First;
         let unlimited = channel.consume("s").prefetch(0).offset(first).await;
-        let said = "x-stream-offset excludes a prefetch of 0";
+        let said = "x-stream-offset excludes a prefetch of 0 (queue 's')";
         assert_eq!(unlimited.map(drop).unwrap_err().to_string(), said);
         let automatic = channel.consume("s").no_ack().offset(first).await;
-        let said = "x-stream-offset excludes no_ack";
+        let said = "x-stream-offset excludes no_ack (queue 's')";
         assert_eq!(automatic.map(drop).unwrap_err().to_string(), said);
         // Nothing was sent. The broker would have refused both.
         drop(channel.consume("s").offset(first).await.unwrap());
