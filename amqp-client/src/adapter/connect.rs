@@ -22,7 +22,9 @@ use super::network::{Network, System};
 use super::race::race;
 use super::tokio::{Driver, REACTOR_LOOKS, Writes, now};
 use crate::connection::Connection;
-use crate::error::{Attempt, ConnectCause, ConnectError, Failures, Stage};
+use crate::error::{
+    Attempt, ConnectCause, ConnectError, ConnectionError, Failures, OverTls, Stage, TlsError,
+};
 use crate::options::{Address, ConnectionOptions, HostOrder, OptionError, TlsOptions};
 use crate::tls;
 
@@ -245,12 +247,15 @@ impl Target<'_> {
             .map_err(|(stage, cause)| self.failed(stage, cause))?;
         let (peer, stream) = self.reach(network, failures).await?;
         let opened = match client {
-            None => shake_hands(stream, Writes::Exact, &options, self.budget).await,
+            None => {
+                let opened = shake_hands(stream, Writes::Exact, &options, self.budget).await;
+                opened.map_err(|(stage, cause)| self.failed(stage, cause))
+            }
             Some(client) => self.shake_hands_over_tls(client, stream, &options).await,
         };
-        opened.map_err(|(stage, cause)| Attempt {
+        opened.map_err(|attempt| Attempt {
             peer: Some(peer),
-            ..self.failed(stage, cause)
+            ..attempt
         })
     }
 
@@ -303,19 +308,43 @@ impl Target<'_> {
         client: tls::Client,
         stream: S,
         options: &ConnectionOptions,
-    ) -> Result<Connection, (Stage, ConnectCause)>
+    ) -> Result<Connection, Attempt>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let step = self.budget.step(self.options.handshake_timeout);
+        let (stream, record) = tls::Heard::new(stream);
         let stream = match within(step.deadline, client.connect(stream)).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(cause)) => return Err((Stage::Tls, cause)),
-            Err(_) => return Err((Stage::Tls, ConnectCause::Timeout(step.limit))),
+            Ok(Err(cause)) => return Err(self.failed_at_tls(cause, &record)),
+            Err(_) => return Err(self.failed_at_tls(ConnectCause::Timeout(step.limit), &record)),
         };
-        shake_hands(stream, Writes::Layered, options, self.budget)
-            .await
-            .map_err(tls::explain)
+        let opened = shake_hands(stream, Writes::Layered, options, self.budget).await;
+        opened.map_err(|failure| {
+            let (stage, cause) = explain(failure);
+            self.failed(stage, cause).over_tls(OverTls::Agreed)
+        })
+    }
+
+    fn failed_at_tls(&self, cause: ConnectCause, record: &tls::Record) -> Attempt {
+        match (record.has_come(), cause) {
+            (true, cause) => self.failed(Stage::Tls, cause).over_tls(OverTls::Answered),
+            (false, ConnectCause::Tls(TlsError::Damaged(_))) => {
+                self.failed(Stage::Tls, ConnectCause::Tls(TlsError::NotTls))
+            }
+            (false, cause) => self.failed(Stage::Tls, cause),
+        }
+    }
+}
+
+/// With TLS 1.3 a client is done before the server has looked at its certificate: what the server
+/// says of it looks like a failure of the first read.
+fn explain(failure: (Stage, ConnectCause)) -> (Stage, ConnectCause) {
+    match failure {
+        (_, ConnectCause::Connection(ConnectionError::Tls(error))) => {
+            (Stage::Tls, ConnectCause::Tls((*error).clone()))
+        }
+        other => other,
     }
 }
 

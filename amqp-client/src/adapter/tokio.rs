@@ -11,6 +11,7 @@ use tokio::time::Sleep;
 
 use crate::error::ConnectionError;
 use crate::proto::Core;
+use crate::tls;
 
 /// Reads of one poll: enough to drain what has come, few enough to let other tasks run.
 const READS_PER_POLL: usize = 4;
@@ -177,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn write_failed(&mut self, now: Instant, error: io::Error) {
         self.failed = Some(Failed {
-            error: ConnectionError::Io(error.into()),
+            error: tls::of_stream(error),
             until: now + LAST_WORDS,
             octets: MOST_HELD,
         });
@@ -259,7 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     break;
                 }
                 Poll::Ready(Err(error)) => {
-                    self.core.lost(ConnectionError::Io(error.into()));
+                    self.core.lost(tls::of_stream(error));
                     break;
                 }
             }

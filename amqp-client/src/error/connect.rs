@@ -143,6 +143,24 @@ pub struct Attempt {
     pub peer: Option<SocketAddr>,
     /// What happened.
     pub cause: ConnectCause,
+    /// How far TLS had come, for the diagnosis.
+    pub(crate) over_tls: OverTls,
+}
+
+/// How far TLS had come with a server. From its first record on, nothing that goes wrong is a reason
+/// to do without TLS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum OverTls {
+    /// Not asked for, or not answered, or not known.
+    No,
+    /// The server has sent a record.
+    #[cfg_attr(
+        not(feature = "tokio"),
+        expect(dead_code, reason = "the adapter says it")
+    )]
+    Answered,
+    /// The two sides have agreed.
+    Agreed,
 }
 
 impl Attempt {
@@ -158,13 +176,20 @@ impl Attempt {
             address: address.into(),
             peer: None,
             cause,
+            over_tls: OverTls::No,
         }
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn over_tls(mut self, over_tls: OverTls) -> Self {
+        self.over_tls = over_tls;
+        self
     }
 
     /// What is probably wrong, where that can be told.
     #[must_use]
     pub fn diagnosis(&self) -> Option<Diagnosis> {
-        Diagnosis::of(self.stage, &self.cause)
+        Diagnosis::of(self.stage, &self.cause, self.over_tls)
     }
 
     /// Whether the same attempt may succeed later, or another host may accept it. Not so where the

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BrokerClose, Initiator, Violation};
+use super::{BrokerClose, Initiator, TlsError, Violation};
 
 /// Why a connection ended. Cheap to clone; every handle of the connection reports the same.
 ///
@@ -35,6 +35,9 @@ pub enum ConnectionError {
     /// The operating system reported an error. Publishes that are not confirmed may have been
     /// routed.
     Io(Arc<io::Error>),
+    /// TLS failed: the broker ended it with an alert, or what came was not as it was sent. Publishes
+    /// that are not confirmed may have been routed.
+    Tls(Arc<TlsError>),
     /// The broker ended the stream without a word.
     EndOfStream,
     /// The program closed it, and the rest was not written in time, or the broker did not answer in
@@ -77,7 +80,10 @@ impl ConnectionError {
             | Self::HeartbeatTimeout(_)
             | Self::WriteTimeout(_)
             | Self::BlockedTimeout { .. } => Initiator::Library,
-            Self::ClosedByBroker(_) | Self::Io(_) | Self::EndOfStream => Initiator::Broker,
+            Self::Tls(error) if !error.is_of_broker() => Initiator::Library,
+            Self::ClosedByBroker(_) | Self::Io(_) | Self::Tls(_) | Self::EndOfStream => {
+                Initiator::Broker
+            }
         }
     }
 
@@ -88,6 +94,12 @@ impl ConnectionError {
             Self::ClosedByBroker(close) => Some(close),
             _ => None,
         }
+    }
+
+    /// Whether TLS failed.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
     }
 }
 
@@ -105,6 +117,7 @@ impl fmt::Display for ConnectionError {
                 )
             }
             Self::Io(error) => write!(f, "connection lost: {error}"),
+            Self::Tls(error) => write!(f, "connection lost: {error}"),
             Self::EndOfStream => f.write_str("connection lost: the broker ended the stream"),
             Self::CloseTimeout {
                 unwritten_bytes: 0, ..
@@ -149,6 +162,7 @@ impl std::error::Error for ConnectionError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io(error) => Some(&**error),
+            Self::Tls(error) => Some(&**error),
             Self::ClosedByBroker(close) => Some(&**close),
             Self::Protocol(violation) => Some(&**violation),
             _ => None,

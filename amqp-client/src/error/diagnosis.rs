@@ -9,7 +9,9 @@ use std::io::{self, ErrorKind};
 use amqp_spec::ReplyCode;
 
 use super::Violation;
-use super::{BrokerClose, CertificateFault, ConnectCause, ConnectionError, Stage, TlsError};
+use super::{
+    BrokerClose, CertificateFault, ConnectCause, ConnectionError, OverTls, Stage, TlsError,
+};
 
 /// What is probably wrong when a connection cannot be opened. Its text is a hint in a sentence.
 ///
@@ -39,8 +41,14 @@ pub enum Diagnosis {
     AnotherVersion,
     /// The server expects TLS on this port.
     TlsExpected,
-    /// The server does not speak TLS on this port.
+    /// The server does not speak TLS on this port: what it said is none, or it said nothing.
     TlsNotSpoken,
+    /// The server speaks TLS and hung up before the two sides had agreed.
+    TlsCutShort,
+    /// The server speaks TLS, and what came is not what TLS says.
+    TlsDamaged,
+    /// The broker has no certificate for the server name that was asked for.
+    UnknownServerName,
     /// The broker's certificate has expired.
     CertificateExpired,
     /// The broker's certificate is not valid yet.
@@ -57,6 +65,10 @@ pub enum Diagnosis {
     HungUpAtStart,
     /// The server accepted the connection and said nothing.
     SilentAtStart,
+    /// The two sides agreed on TLS, and the server hung up before it said anything.
+    HungUpOverTls,
+    /// The two sides agreed on TLS, and the server said nothing.
+    SilentOverTls,
     /// There is no authentication mechanism that both sides have.
     NoCommonMechanism,
     /// The broker refused user or password.
@@ -82,7 +94,7 @@ pub enum Diagnosis {
 }
 
 impl Diagnosis {
-    pub(super) fn of(stage: Stage, cause: &ConnectCause) -> Option<Self> {
+    pub(super) fn of(stage: Stage, cause: &ConnectCause, over_tls: OverTls) -> Option<Self> {
         match cause {
             ConnectCause::Uri(_)
             | ConnectCause::Options(_)
@@ -92,17 +104,17 @@ impl Diagnosis {
             ConnectCause::Mechanism { .. } => Some(Self::NoCommonMechanism),
             ConnectCause::LoginTooLarge { .. } => Some(Self::LoginTooLarge),
             ConnectCause::Tls(error) => Self::of_tls(error),
-            ConnectCause::Timeout(_) => Self::of_timeout(stage),
-            ConnectCause::Io(error) => Self::of_io(stage, error),
+            ConnectCause::Timeout(_) => Self::of_timeout(stage, over_tls),
+            ConnectCause::Io(error) => Self::of_io(stage, error, over_tls),
             ConnectCause::Connection(ConnectionError::ClosedByBroker(close)) => {
                 Self::of_close(stage, close)
             }
             ConnectCause::Connection(ConnectionError::Protocol(violation)) => {
-                Self::of_violation(stage, violation)
+                Self::of_violation(stage, violation, over_tls)
             }
-            ConnectCause::Connection(ConnectionError::EndOfStream) => Self::of_end(stage),
+            ConnectCause::Connection(ConnectionError::EndOfStream) => Self::of_end(stage, over_tls),
             ConnectCause::Connection(ConnectionError::Io(error)) if is_end(error) => {
-                Self::of_end(stage)
+                Self::of_end(stage, over_tls)
             }
             ConnectCause::Connection(_) => None,
         }
@@ -112,7 +124,9 @@ impl Diagnosis {
         match error {
             TlsError::NotTls => Some(Self::TlsNotSpoken),
             TlsError::ClientCertificateRefused(_) => Some(Self::ClientCertificate),
-            TlsError::Alert(_) => Some(Self::NoCommonTls),
+            TlsError::NothingInCommon(_) => Some(Self::NoCommonTls),
+            TlsError::UnknownServerName(_) => Some(Self::UnknownServerName),
+            TlsError::Damaged(_) => Some(Self::TlsDamaged),
             TlsError::Certificate { fault, .. } => match fault {
                 CertificateFault::Expired => Some(Self::CertificateExpired),
                 CertificateFault::NotYetValid => Some(Self::CertificateNotYetValid),
@@ -124,20 +138,21 @@ impl Diagnosis {
         }
     }
 
-    fn of_timeout(stage: Stage) -> Option<Self> {
-        match stage {
-            Stage::Options | Stage::Resolve => None,
-            Stage::Tcp => Some(Self::NoAnswer),
-            Stage::Tls => Some(Self::TlsNotSpoken),
-            Stage::Start => Some(Self::SilentAtStart),
-            Stage::Login | Stage::Open => Some(Self::BrokerBusy),
+    fn of_timeout(stage: Stage, over_tls: OverTls) -> Option<Self> {
+        match (stage, over_tls) {
+            (Stage::Options | Stage::Resolve, _) => None,
+            (Stage::Tcp, _) => Some(Self::NoAnswer),
+            (Stage::Tls, OverTls::No) => Some(Self::TlsNotSpoken),
+            (Stage::Start, OverTls::Agreed) => Some(Self::SilentOverTls),
+            (Stage::Start, _) => Some(Self::SilentAtStart),
+            (Stage::Tls | Stage::Login | Stage::Open, _) => Some(Self::BrokerBusy),
         }
     }
 
-    fn of_io(stage: Stage, error: &io::Error) -> Option<Self> {
+    fn of_io(stage: Stage, error: &io::Error, over_tls: OverTls) -> Option<Self> {
         match stage {
             Stage::Resolve => Some(Self::UnknownHost),
-            Stage::Tls if is_end(error) => Some(Self::TlsNotSpoken),
+            Stage::Tls if is_end(error) => Self::of_end(stage, over_tls),
             Stage::Tcp => match error.kind() {
                 ErrorKind::ConnectionRefused => Some(Self::NothingListens),
                 ErrorKind::TimedOut
@@ -177,7 +192,7 @@ impl Diagnosis {
         }
     }
 
-    fn of_violation(stage: Stage, violation: &Violation) -> Option<Self> {
+    fn of_violation(stage: Stage, violation: &Violation, over_tls: OverTls) -> Option<Self> {
         match violation {
             _ if stage != Stage::Start => None,
             Violation::ProtocolHeader { octets } if octets.starts_with(b"AMQP") => {
@@ -188,20 +203,24 @@ impl Diagnosis {
             Violation::ProtocolHeader { octets } if octets.starts_with(b"H") => {
                 Some(Self::SpeaksHttp)
             }
-            Violation::ProtocolHeader { octets } if octets.starts_with(&[0x15]) => {
+            Violation::ProtocolHeader { octets }
+                if octets.starts_with(&[0x15]) && over_tls != OverTls::Agreed =>
+            {
                 Some(Self::TlsExpected)
             }
             _ => Some(Self::NotAmqp),
         }
     }
 
-    fn of_end(stage: Stage) -> Option<Self> {
-        match stage {
-            Stage::Options | Stage::Resolve | Stage::Tcp => None,
-            Stage::Tls => Some(Self::TlsNotSpoken),
-            Stage::Start => Some(Self::HungUpAtStart),
-            Stage::Login => Some(Self::ProbablyWrongCredentials),
-            Stage::Open => Some(Self::ProbablyVirtualHost),
+    fn of_end(stage: Stage, over_tls: OverTls) -> Option<Self> {
+        match (stage, over_tls) {
+            (Stage::Options | Stage::Resolve | Stage::Tcp, _) => None,
+            (Stage::Tls, OverTls::No) => Some(Self::TlsNotSpoken),
+            (Stage::Tls, _) => Some(Self::TlsCutShort),
+            (Stage::Start, OverTls::Agreed) => Some(Self::HungUpOverTls),
+            (Stage::Start, _) => Some(Self::HungUpAtStart),
+            (Stage::Login, _) => Some(Self::ProbablyWrongCredentials),
+            (Stage::Open, _) => Some(Self::ProbablyVirtualHost),
         }
     }
 
@@ -239,6 +258,18 @@ impl Diagnosis {
             Self::TlsNotSpoken => {
                 "this port does not speak TLS: use amqp://, or port 5671 if the broker has TLS"
             }
+            Self::TlsCutShort => {
+                "the port does speak TLS; the broker is stopping or overloaded, or something in \
+                 between hung up: see its log"
+            }
+            Self::TlsDamaged => {
+                "the port does speak TLS; something in between changes what is sent, or one of the \
+                 two sides has a fault"
+            }
+            Self::UnknownServerName => {
+                "connect by a name that the broker has a certificate for, or set the server name to \
+                 one"
+            }
             Self::CertificateExpired => "the broker needs a new certificate; or our clock is wrong",
             Self::CertificateNotYetValid => "is our clock right?",
             Self::CertificateForAnotherHost => {
@@ -261,6 +292,13 @@ impl Diagnosis {
             Self::SilentAtStart => {
                 "is this the AMQP port, and without TLS? What listens there waits for something \
                  else"
+            }
+            Self::HungUpOverTls => {
+                "does the broker demand a client certificate? One that is stopping or full hangs up \
+                 here as well"
+            }
+            Self::SilentOverTls => {
+                "is this the port for AMQP over TLS? What listens there waits for something else"
             }
             Self::NoCommonMechanism => "the broker must allow one of the mechanisms that we have",
             Self::WrongCredentials => {

@@ -26,6 +26,7 @@ pub use self::broker::{BrokerClose, Entity};
 pub use self::channel::{ChannelError, SlowConsumer};
 #[cfg(feature = "tokio")]
 pub(crate) use self::connect::Failures;
+pub(crate) use self::connect::OverTls;
 pub use self::connect::{Attempt, ConnectCause, ConnectError, Stage};
 pub use self::connection::ConnectionError;
 pub use self::diagnosis::Diagnosis;

@@ -80,6 +80,7 @@ impl ConnectionError {
             Self::ClosedByBroker(close) => close.is_retryable(),
             Self::HeartbeatTimeout(_) | Self::Io(_) | Self::EndOfStream => true,
             Self::BlockedTimeout { .. } | Self::WriteTimeout(_) => true,
+            Self::Tls(error) => error.is_retryable(),
             Self::Closed | Self::Protocol(_) | Self::CloseTimeout { .. } | Self::DriverGone => {
                 false
             }

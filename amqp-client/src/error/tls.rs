@@ -7,7 +7,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Why TLS could not be set up, or the two sides did not agree on it. Contains no keys.
+/// Why TLS could not be set up, the two sides did not agree on it, or it failed later on. Contains no
+/// keys.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -56,11 +57,17 @@ pub enum TlsError {
     },
     /// The broker demands a certificate of us, or did not accept ours.
     ClientCertificateRefused(Arc<dyn Error + Send + Sync>),
-    /// The broker ended the handshake with another alert.
+    /// The two sides have no version, cipher or other parameter in common.
+    NothingInCommon(Arc<dyn Error + Send + Sync>),
+    /// The broker has no certificate for the server name that was asked for (SNI).
+    UnknownServerName(Arc<dyn Error + Send + Sync>),
+    /// The broker ended TLS with another alert.
     Alert(Arc<dyn Error + Send + Sync>),
-    /// What the server said is not TLS.
+    /// What the server said is not TLS, from its first octet on.
     NotTls,
-    /// The two sides did not agree, in some other way.
+    /// The server speaks TLS, and something that came was not as it was sent, or cannot be read.
+    Damaged(Arc<dyn Error + Send + Sync>),
+    /// TLS failed in some other way.
     Handshake(Arc<dyn Error + Send + Sync>),
 }
 
@@ -83,6 +90,17 @@ pub enum CertificateFault {
 }
 
 impl TlsError {
+    /// Whether the broker ended it, rather than this side.
+    pub(crate) fn is_of_broker(&self) -> bool {
+        matches!(
+            self,
+            Self::ClientCertificateRefused(_)
+                | Self::NothingInCommon(_)
+                | Self::UnknownServerName(_)
+                | Self::Alert(_)
+        )
+    }
+
     /// Whether trying again, or at another host, may succeed. Files are read again each time.
     pub(crate) fn is_retryable(&self) -> bool {
         !matches!(
@@ -122,9 +140,16 @@ impl fmt::Display for TlsError {
                     "the broker refused our certificate, or its absence: {error}"
                 )
             }
-            Self::Alert(error) => write!(f, "the broker ended the handshake: {error}"),
+            Self::NothingInCommon(error) => {
+                write!(f, "the two sides of TLS have nothing in common: {error}")
+            }
+            Self::UnknownServerName(error) => {
+                write!(f, "the broker does not know the server name: {error}")
+            }
+            Self::Alert(error) => write!(f, "the broker ended TLS: {error}"),
             Self::NotTls => f.write_str("the server's answer is not TLS"),
-            Self::Handshake(error) => write!(f, "the handshake failed: {error}"),
+            Self::Damaged(error) => write!(f, "what came over TLS is damaged: {error}"),
+            Self::Handshake(error) => write!(f, "TLS failed: {error}"),
         }
     }
 }
@@ -136,7 +161,10 @@ impl Error for TlsError {
             Self::ClientIdentity(error)
             | Self::Certificate { error, .. }
             | Self::ClientCertificateRefused(error)
+            | Self::NothingInCommon(error)
+            | Self::UnknownServerName(error)
             | Self::Alert(error)
+            | Self::Damaged(error)
             | Self::Handshake(error) => Some(&**error),
             _ => None,
         }

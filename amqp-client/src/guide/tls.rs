@@ -71,9 +71,15 @@
 //! | `CertificateForAnotherHost` | the host in the URI; `server_name` |
 //! | `CertificateExpired`, `CertificateNotYetValid` | the certificate; the clocks |
 //! | `ClientCertificate` | the broker wants a certificate of ours, or does not trust its authority |
-//! | `TlsNotSpoken` | the port: 5672 is without TLS |
+//! | `TlsNotSpoken` | the port: 5672 is without TLS; only said if the server has sent no TLS at all |
+//! | `TlsCutShort`, `BrokerBusy` | the broker's log and its load: it hung up or fell silent amid TLS |
+//! | `TlsDamaged` | what is in between: what came was changed on the way |
+//! | `UnknownServerName` | the host in the URI; `server_name` |
 //! | `TlsExpected` | (without TLS) the port: 5671 is with TLS |
 //! | `NoCommonTls` | versions and ciphers; we speak TLS 1.2 and 1.3 |
+//!
+//! TLS that fails later on ends the connection with [`ConnectionError::Tls`](crate::ConnectionError::Tls);
+//! [`is_tls`](crate::ConnectionError::is_tls) asks for it.
 //!
 //! # Which cryptography, which authorities
 //!
@@ -84,7 +90,6 @@
 //! | `rustls-native-roots` | the authorities that the operating system trusts |
 //! | `rustls-webpki-roots` | those that Mozilla trusts, built into the program; asked for by [`bundled_roots`](crate::TlsOptions::bundled_roots) |
 //! | `rustls-encrypted-keys` | client keys that are encrypted ([`key_password`](crate::TlsOptions::key_password)) |
-//! | `rustls-encrypted-keys` | client keys that are protected by a password |
 //! | `rustls-core` | TLS without any of these: for another provider of cryptography, or a whole `rustls::ClientConfig` of one's own |
 //!
 //! The provider of cryptography is the one given to

@@ -1,8 +1,10 @@
 //! What is there in place of TLS in a program that was built without it.
 
+use std::io;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::error::{ConnectCause, Stage, TlsError};
+use crate::error::{ConnectCause, ConnectionError, TlsError};
 use crate::options::TlsOptions;
 
 /// A client of TLS that cannot be had.
@@ -23,6 +25,6 @@ impl Client {
 }
 
 /// With TLS, errors of the stream may be errors of TLS.
-pub(crate) fn explain(failure: (Stage, ConnectCause)) -> (Stage, ConnectCause) {
-    failure
+pub(crate) fn of_stream(error: io::Error) -> ConnectionError {
+    ConnectionError::Io(error.into())
 }

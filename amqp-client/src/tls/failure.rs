@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-use crate::error::{CertificateFault, ConnectCause, ConnectionError, Stage, TlsError};
+use crate::error::{CertificateFault, ConnectCause, ConnectionError, TlsError};
 
 /// Why a handshake failed.
 pub(super) fn of_handshake(error: io::Error) -> ConnectCause {
@@ -15,15 +15,12 @@ pub(super) fn of_handshake(error: io::Error) -> ConnectCause {
     }
 }
 
-/// With TLS 1.3 a client is done before the server has looked at its certificate: what the server
-/// says of it looks like an error of the first read.
-pub(crate) fn explain(failure: (Stage, ConnectCause)) -> (Stage, ConnectCause) {
-    if let (_, ConnectCause::Connection(ConnectionError::Io(error))) = &failure {
-        if let Some(inner) = inner(error) {
-            return (Stage::Tls, ConnectCause::Tls(translate(inner)));
-        }
+/// Why a stream failed, over which TLS may be spoken.
+pub(crate) fn of_stream(error: io::Error) -> ConnectionError {
+    match inner(&error) {
+        Some(inner) => ConnectionError::Tls(Arc::new(translate(inner))),
+        None => ConnectionError::Io(Arc::new(error)),
     }
-    failure
 }
 
 fn inner(error: &io::Error) -> Option<&Error> {
@@ -37,11 +34,11 @@ fn translate(error: &Error) -> TlsError {
             fault: fault(reason),
             error: details,
         },
-        Error::InvalidMessage(_) => TlsError::NotTls,
-        Error::AlertReceived(alert) if is_about_us(*alert) => {
-            TlsError::ClientCertificateRefused(details)
+        Error::InvalidMessage(_) | Error::DecryptError | Error::PeerSentOversizedRecord => {
+            TlsError::Damaged(details)
         }
-        Error::AlertReceived(_) => TlsError::Alert(details),
+        Error::PeerIncompatible(_) => TlsError::NothingInCommon(details),
+        Error::AlertReceived(alert) => of_alert(*alert, details),
         _ => TlsError::Handshake(details),
     }
 }
@@ -63,18 +60,23 @@ fn fault(reason: &CertificateError) -> CertificateFault {
     }
 }
 
-/// Alerts that speak of the certificate of whoever receives them (RFC 8446 §6.2).
-fn is_about_us(alert: AlertDescription) -> bool {
-    matches!(
-        alert,
+/// What an alert tells of us (RFC 8446 §6.2). Most tell nothing: whether it is the broker's own trouble
+/// or something between, its log knows.
+fn of_alert(alert: AlertDescription, details: Arc<Error>) -> TlsError {
+    match alert {
         AlertDescription::NoCertificate
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied
-            | AlertDescription::CertificateRequired
-    )
+        | AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied
+        | AlertDescription::CertificateRequired => TlsError::ClientCertificateRefused(details),
+        AlertDescription::ProtocolVersion
+        | AlertDescription::HandshakeFailure
+        | AlertDescription::InsufficientSecurity => TlsError::NothingInCommon(details),
+        AlertDescription::UnrecognisedName => TlsError::UnknownServerName(details),
+        _ => TlsError::Alert(details),
+    }
 }

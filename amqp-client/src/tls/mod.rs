@@ -11,6 +11,7 @@ mod absent;
 mod client;
 #[cfg(feature = "rustls-core")]
 mod failure;
+mod heard;
 #[cfg(feature = "rustls-core")]
 mod identity;
 #[cfg(feature = "rustls-core")]
@@ -18,7 +19,9 @@ pub(crate) mod options;
 #[cfg(feature = "rustls-core")]
 mod trust;
 
+pub(crate) use self::heard::{Heard, Record};
+
 #[cfg(not(feature = "rustls-core"))]
-pub(crate) use self::absent::{Client, explain};
+pub(crate) use self::absent::{Client, of_stream};
 #[cfg(feature = "rustls-core")]
-pub(crate) use self::{client::Client, failure::explain};
+pub(crate) use self::{client::Client, failure::of_stream};

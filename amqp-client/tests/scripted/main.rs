@@ -28,6 +28,8 @@ mod suspended;
 mod tls;
 #[cfg(feature = "rustls")]
 mod tls_ends;
+#[cfg(feature = "rustls")]
+mod tls_hints;
 #[path = "../../src/proto/tests/wire.rs"]
 #[expect(dead_code, reason = "the tests of the core use more of it")]
 mod wire;

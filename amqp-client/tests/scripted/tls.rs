@@ -91,19 +91,19 @@ pub(crate) fn config(identity: &Identity, clients: Option<&Authority>) -> Server
         .unwrap()
 }
 
-struct Server {
-    listener: TcpListener,
-    port: u16,
+pub(crate) struct Server {
+    pub(crate) listener: TcpListener,
+    pub(crate) port: u16,
 }
 
 impl Server {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         Self { listener, port }
     }
 
-    fn options(&self, tls: TlsOptions) -> ConnectionOptions {
+    pub(crate) fn options(&self, tls: TlsOptions) -> ConnectionOptions {
         ConnectionOptions::default()
             .host("localhost")
             .port(self.port)
@@ -112,7 +112,7 @@ impl Server {
             .tls(tls)
     }
 
-    async fn accept(&self) -> TcpStream {
+    pub(crate) async fn accept(&self) -> TcpStream {
         // The client may try the other family first, where nobody listens.
         self.listener.accept().await.unwrap().0
     }
@@ -176,7 +176,7 @@ impl Server {
     }
 
     /// What becomes of a client with TLS at a server without.
-    async fn answers(&self, octets: Option<&[u8]>) -> ConnectError {
+    pub(crate) async fn answers(&self, octets: Option<&[u8]>) -> ConnectError {
         let options = self.options(TlsOptions::default());
         let server = async {
             let mut tcp = self.accept().await;
@@ -200,7 +200,7 @@ impl Server {
 
 /// Checks an error of TLS against the document, and returns it.
 #[track_caller]
-fn check_tls(error: &ConnectError, diagnosis: impl Into<Option<Diagnosis>>) -> TlsError {
+pub(crate) fn check_tls(error: &ConnectError, diagnosis: impl Into<Option<Diagnosis>>) -> TlsError {
     check(error, Stage::Tls, diagnosis);
     assert!(error.is_tls());
     match error.cause() {
@@ -209,7 +209,7 @@ fn check_tls(error: &ConnectError, diagnosis: impl Into<Option<Diagnosis>>) -> T
     }
 }
 
-fn trusting(authority: &Authority) -> TlsOptions {
+pub(crate) fn trusting(authority: &Authority) -> TlsOptions {
     TlsOptions::default().ca_pem(authority.certificate())
 }
 
