@@ -4,7 +4,7 @@
 //! for each round, for each host:   resolve ▶ race of the addresses ▶ [TLS] ▶ AMQP handshake
 //! ```
 //!
-//! Names are resolved and files read anew at each attempt. Every attempt that fails is kept for the
+//! Names are resolved anew at each attempt, and files read anew at each round. Every attempt that fails is kept for the
 //! error. What was refused for good (a wrong password, say) is not tried again, nor elsewhere: the
 //! hosts are taken for one cluster.
 
@@ -25,7 +25,7 @@ use crate::connection::Connection;
 use crate::error::{
     Attempt, ConnectCause, ConnectError, ConnectionError, Failures, OverTls, Stage, TlsError,
 };
-use crate::options::{Address, ConnectionOptions, HostOrder, OptionError, TlsOptions};
+use crate::options::{Address, ConnectionOptions, HostOrder, OptionError};
 use crate::tls;
 
 impl Connection {
@@ -162,9 +162,13 @@ pub(super) async fn open_on<N: Network>(
     network: &N,
     options: &ConnectionOptions,
 ) -> Result<Connection, ConnectError> {
+    if let Err(error) = options.validate() {
+        let cause = ConnectCause::Options(error);
+        return Err(ConnectError::new(Stage::Options, options.address(), cause));
+    }
     let budget = Budget::new(options);
     let mut failures = Failures::default();
-    let mut last = None;
+    let mut last: Option<Attempt> = None;
     for round in 0..options.connection_attempts.max(1) {
         if round > 0 {
             let again = after(Instant::now(), options.retry_delay);
@@ -173,6 +177,22 @@ pub(super) async fn open_on<N: Network>(
             }
             sleep_until(again).await;
         }
+        let tls = match prepare_tls(options, &budget).await {
+            Ok(tls) => tls,
+            Err(attempt) if !attempt.is_retryable() || budget.is_over_at(Instant::now()) => {
+                return Err(failures.end_with(attempt));
+            }
+            Err(attempt) => {
+                let earlier = last.replace(attempt).zip(last.as_ref());
+                // What is still wrong here is told once.
+                if let Some((earlier, now)) = earlier {
+                    if earlier.to_string() != now.to_string() {
+                        failures.push(earlier);
+                    }
+                }
+                continue;
+            }
+        };
         for (host, port) in in_order(options, network.random()) {
             if let Some(earlier) = last.take() {
                 failures.push(earlier);
@@ -181,6 +201,7 @@ pub(super) async fn open_on<N: Network>(
                 host,
                 port,
                 options,
+                tls: tls.as_ref(),
                 budget: &budget,
             };
             match target.attempt(network, &mut failures).await {
@@ -227,6 +248,7 @@ struct Target<'a> {
     host: &'a str,
     port: u16,
     options: &'a ConnectionOptions,
+    tls: Option<&'a tls::Settings>,
     budget: &'a Budget,
 }
 
@@ -238,9 +260,9 @@ impl Target<'_> {
         network: &N,
         failures: &mut Failures,
     ) -> Result<Connection, Attempt> {
-        let client = match &self.options.tls {
-            None => None,
-            Some(tls) => Some(self.prepare_tls(tls).await?),
+        let client = match self.tls.map(|tls| tls.client(self.host)).transpose() {
+            Ok(client) => client,
+            Err(error) => return Err(self.failed(Stage::Tls, ConnectCause::Tls(error))),
         };
         let options = prepare(self.options, self.budget)
             .await
@@ -257,17 +279,6 @@ impl Target<'_> {
             peer: Some(peer),
             ..attempt
         })
-    }
-
-    /// Reads certificates and keys, before the broker's clock starts to run.
-    async fn prepare_tls(&self, tls: &TlsOptions) -> Result<tls::Client, Attempt> {
-        let step = self.budget.step(self.options.connect_timeout);
-        match within(step.deadline, tls::Client::prepare(tls, self.host)).await {
-            Ok(Ok(client)) => Ok(client),
-            Ok(Err(error)) => Err(self.failed(Stage::Tls, ConnectCause::Tls(error))),
-            // Nobody has been asked for TLS yet.
-            Err(_) => Err(self.failed(Stage::Options, ConnectCause::Timeout(step.limit))),
-        }
     }
 
     fn failed(&self, stage: Stage, cause: ConnectCause) -> Attempt {
@@ -345,6 +356,29 @@ fn explain(failure: (Stage, ConnectCause)) -> (Stage, ConnectCause) {
             (Stage::Tls, ConnectCause::Tls((*error).clone()))
         }
         other => other,
+    }
+}
+
+/// Reads certificates and keys, which are the same for all hosts, before any broker's clock starts to
+/// run.
+async fn prepare_tls(
+    options: &ConnectionOptions,
+    budget: &Budget,
+) -> Result<Option<tls::Settings>, Attempt> {
+    let Some(tls) = &options.tls else {
+        return Ok(None);
+    };
+    let failed = |stage, cause| Attempt::new(stage, options.address(), cause);
+    let step = budget.step(options.connect_timeout);
+    let hosts = options.addresses().map(|(host, _)| host);
+    match within(step.deadline, tls::Client::prepare(tls, hosts)).await {
+        Ok(Ok(settings)) => Ok(Some(settings)),
+        Ok(Err(fault)) => Err(Attempt {
+            is_final: !fault.may_pass,
+            ..failed(Stage::Tls, ConnectCause::Tls(fault.error))
+        }),
+        // No server has been asked for TLS yet.
+        Err(_) => Err(failed(Stage::Options, ConnectCause::Timeout(step.limit))),
     }
 }
 

@@ -145,6 +145,8 @@ pub struct Attempt {
     pub cause: ConnectCause,
     /// How far TLS had come, for the diagnosis.
     pub(crate) over_tls: OverTls,
+    /// Trying again is no use, whatever the cause: what is wrong is with this program.
+    pub(crate) is_final: bool,
 }
 
 /// How far TLS had come with a server. From its first record on, nothing that goes wrong is a reason
@@ -177,6 +179,7 @@ impl Attempt {
             peer: None,
             cause,
             over_tls: OverTls::No,
+            is_final: false,
         }
     }
 
@@ -193,10 +196,12 @@ impl Attempt {
     }
 
     /// Whether the same attempt may succeed later, or another host may accept it. Not so where the
-    /// options are wrong or the broker refused user, password or virtual host.
+    /// options are wrong, certificates and keys that the program gave among them, or the broker refused
+    /// user, password or virtual host.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match &self.cause {
+            _ if self.is_final => false,
             ConnectCause::Uri(_)
             | ConnectCause::Options(_)
             | ConnectCause::Mechanism { .. }

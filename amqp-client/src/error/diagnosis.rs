@@ -55,7 +55,16 @@ pub enum Diagnosis {
     CertificateNotYetValid,
     /// The broker's certificate is for other names.
     CertificateForAnotherHost,
-    /// The broker's certificate was signed by an authority that we do not trust.
+    /// The broker's certificate names no host at all.
+    CertificateWithoutNames,
+    /// The broker's certificate is not for servers.
+    CertificateForAnotherPurpose,
+    /// The broker shows the certificate of an authority.
+    CertificateIsAuthority,
+    /// The broker's certificate is of a version of X.509 that is too old.
+    CertificateOutdated,
+    /// The broker's certificate was signed by an authority that we do not trust, or what links the two
+    /// is missing.
     UnknownAuthority,
     /// The broker did not like our certificate, or the lack of one.
     ClientCertificate,
@@ -132,6 +141,10 @@ impl Diagnosis {
                 CertificateFault::NotYetValid => Some(Self::CertificateNotYetValid),
                 CertificateFault::WrongName => Some(Self::CertificateForAnotherHost),
                 CertificateFault::UnknownAuthority => Some(Self::UnknownAuthority),
+                CertificateFault::NoNames => Some(Self::CertificateWithoutNames),
+                CertificateFault::WrongPurpose => Some(Self::CertificateForAnotherPurpose),
+                CertificateFault::IsAuthority => Some(Self::CertificateIsAuthority),
+                CertificateFault::Outdated => Some(Self::CertificateOutdated),
                 CertificateFault::Revoked | CertificateFault::Other => None,
             },
             _ => None,
@@ -275,8 +288,25 @@ impl Diagnosis {
             Self::CertificateForAnotherHost => {
                 "connect by a name that is in the certificate, or set the server name to one"
             }
+            Self::CertificateWithoutNames => {
+                "the broker needs a certificate with its host name as a subject alternative name; the \
+                 common name does not count"
+            }
+            Self::CertificateForAnotherPurpose => {
+                "the broker needs a certificate for servers (extended key usage serverAuth); this one \
+                 is for something else"
+            }
+            Self::CertificateIsAuthority => {
+                "the broker shows the certificate of an authority (CA:TRUE), as openssl req -x509 makes \
+                 them; it needs one with CA:FALSE, or one that this authority has signed"
+            }
+            Self::CertificateOutdated => {
+                "the broker needs a certificate of X.509 version 3 with its host name as a subject \
+                 alternative name; openssl x509 -req makes version 1 unless given -extfile"
+            }
             Self::UnknownAuthority => {
-                "name the file of the authority that signed the broker's certificate"
+                "name the file of the authority that signed the broker's certificate; if it is named, \
+                 the broker has to send the certificates between the two as well"
             }
             Self::ClientCertificate => {
                 "the broker probably demands a client certificate, or did not accept ours"

@@ -16,9 +16,17 @@ pub enum TlsError {
     NotBuilt,
     /// No provider of cryptography is built in, none was given, and the process has no default.
     NoProvider,
-    /// There is no authority to trust: the system has none or they are not built in, and no file
-    /// was given.
+    /// There is no authority to trust: none was named, and the system has none.
     NoAuthorities,
+    /// There is no authority to trust: none was named, and those of the system cannot be read.
+    SystemAuthorities(Arc<dyn Error + Send + Sync>),
+    /// What was asked for is not built into this program.
+    MissingFeature {
+        /// What was asked for: the name of a setter, or what is done unless something else is said.
+        what: &'static str,
+        /// The feature of this library that has it.
+        feature: &'static str,
+    },
     /// A file with certificates or keys could not be read.
     File {
         /// The file.
@@ -26,15 +34,39 @@ pub enum TlsError {
         /// What the operating system said.
         error: Arc<io::Error>,
     },
-    /// What should be a certificate is none, or not in the form of PEM.
+    /// There is no certificate where one should be.
     NoCertificate {
         /// Where it was looked for.
         place: String,
+        /// The labels of the first entries of PEM that are there instead; empty if there are none.
+        found: String,
     },
-    /// What should be a private key is none, or not in the form of PEM.
+    /// There is no private key where one should be.
     NoPrivateKey {
         /// Where it was looked for.
         place: String,
+        /// The labels of the first entries of PEM that are there instead; empty if there are none.
+        found: String,
+    },
+    /// Where certificates or keys should be is something that is not PEM.
+    NotPem {
+        /// Where it was found.
+        place: String,
+        /// What it is, and how to convert it.
+        problem: &'static str,
+    },
+    /// One of the entries of a PEM text cannot be used. None is passed over.
+    PemEntry {
+        /// Where the text was found.
+        place: String,
+        /// Which entry it is, from 1.
+        number: usize,
+        /// The line it begins in, from 1.
+        line: usize,
+        /// What its first line calls it: `CERTIFICATE`, say; empty if that cannot be read.
+        label: String,
+        /// What is wrong with it, and how to convert it.
+        problem: &'static str,
     },
     /// The private key is encrypted, and cannot be decrypted: no password was given, it is wrong,
     /// or the way of encryption is not supported.
@@ -85,6 +117,15 @@ pub enum CertificateFault {
     UnknownAuthority,
     /// It was withdrawn.
     Revoked,
+    /// It names no host: browsers and libraries have long ceased to look at the common name.
+    NoNames,
+    /// It is for something other than a server (extended key usage).
+    WrongPurpose,
+    /// It is the certificate of an authority (CA:TRUE), which cannot be that of a server at the same
+    /// time.
+    IsAuthority,
+    /// It is of version 1 of X.509, which cannot name hosts.
+    Outdated,
     /// Something else.
     Other,
 }
@@ -105,7 +146,13 @@ impl TlsError {
     pub(crate) fn is_retryable(&self) -> bool {
         !matches!(
             self,
-            Self::NotBuilt | Self::NoProvider | Self::EncryptedKey { .. }
+            Self::NotBuilt
+                | Self::NoProvider
+                | Self::NoAuthorities
+                | Self::SystemAuthorities(_)
+                | Self::MissingFeature { .. }
+                | Self::EncryptedKey { .. }
+                | Self::ServerName(_)
         )
     }
 }
@@ -118,12 +165,42 @@ impl fmt::Display for TlsError {
                 "no provider of cryptography: enable the feature rustls-ring, or give one",
             ),
             Self::NoAuthorities => f.write_str(
-                "no certificate authority to trust: name a file, or enable the feature \
-                 rustls-native-roots",
+                "no certificate authority to trust: name a file, or install those of the system",
             ),
+            Self::SystemAuthorities(error) => write!(
+                f,
+                "no certificate authority to trust: name a file; those of the system cannot be read: \
+                 {error}"
+            ),
+            Self::MissingFeature { what, feature } => {
+                write!(
+                    f,
+                    "{what} takes the feature {feature}, which is not built in"
+                )
+            }
             Self::File { path, error } => write!(f, "cannot read {}: {error}", path.display()),
-            Self::NoCertificate { place } => write!(f, "no PEM certificate in {place}"),
-            Self::NoPrivateKey { place } => write!(f, "no PEM private key in {place}"),
+            Self::NoCertificate { place, found } => {
+                write!(f, "no PEM certificate in {place}")?;
+                only(f, found)
+            }
+            Self::NoPrivateKey { place, found } => {
+                write!(f, "no PEM private key in {place}")?;
+                only(f, found)
+            }
+            Self::NotPem { place, problem } => write!(f, "{place} is not PEM: {problem}"),
+            Self::PemEntry {
+                place,
+                number,
+                line,
+                label,
+                problem,
+            } => {
+                write!(f, "entry {number} in {place} (line {line}")?;
+                if !label.is_empty() {
+                    write!(f, ", {label}")?;
+                }
+                write!(f, ") {problem}")
+            }
             Self::EncryptedKey { place, problem } => {
                 write!(f, "the private key in {place} is encrypted: {problem}")
             }
@@ -154,11 +231,19 @@ impl fmt::Display for TlsError {
     }
 }
 
+fn only(f: &mut fmt::Formatter<'_>, found: &str) -> fmt::Result {
+    match found {
+        "" => Ok(()),
+        found => write!(f, ", only {found}"),
+    }
+}
+
 impl Error for TlsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::File { error, .. } => Some(&**error),
-            Self::ClientIdentity(error)
+            Self::SystemAuthorities(error)
+            | Self::ClientIdentity(error)
             | Self::Certificate { error, .. }
             | Self::ClientCertificateRefused(error)
             | Self::NothingInCommon(error)

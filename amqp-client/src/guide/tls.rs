@@ -32,7 +32,8 @@
 //!
 //! Authorities that are [named](crate::TlsOptions::ca_file) take the place of the system's;
 //! [`system_roots`](crate::TlsOptions::system_roots) adds those again. Files are read at each attempt,
-//! so that renewed ones count from the next on.
+//! so that renewed ones count from the next on. Every certificate in them has to be usable: one that is
+//! damaged, or in a form that is not read, is an error that names it.
 //!
 //! # Showing who we are (mutual TLS)
 //!
@@ -67,8 +68,11 @@
 //!
 //! | diagnosis | what to look at |
 //! |---|---|
-//! | `UnknownAuthority` | the file given to `ca_file`, or the system's authorities |
+//! | `UnknownAuthority` | the file given to `ca_file`, or the system's authorities; the intermediate certificates, which the broker has to send |
 //! | `CertificateForAnotherHost` | the host in the URI; `server_name` |
+//! | `CertificateWithoutNames`, `CertificateOutdated` | the certificate: it needs the host as a subject alternative name |
+//! | `CertificateForAnotherPurpose` | the certificate: its extended key usage has to have `serverAuth` |
+//! | `CertificateIsAuthority` | the certificate: `CA:TRUE` is for authorities only |
 //! | `CertificateExpired`, `CertificateNotYetValid` | the certificate; the clocks |
 //! | `ClientCertificate` | the broker wants a certificate of ours, or does not trust its authority |
 //! | `TlsNotSpoken` | the port: 5672 is without TLS; only said if the server has sent no TLS at all |

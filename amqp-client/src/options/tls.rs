@@ -7,6 +7,11 @@ use crate::secret::Secret;
 /// What TLS is to check and to show. Files are read at each attempt to connect, so that renewed ones
 /// count from the next on.
 ///
+/// Certificates and keys are PEM. A byte order mark, indentation, `\n` in place of newlines and
+/// entries that follow each other in one line do no harm. Nothing that was named is passed over: an
+/// entry that is damaged or of another kind is [an error](crate::TlsError) that says which one it is
+/// and how to convert it.
+///
 /// ```
 /// use amqp_client::{ConnectionOptions, TlsOptions};
 ///
@@ -70,7 +75,8 @@ impl TlsOptions {
     }
 
     /// Trusts the authorities of the operating system, also if others are named. Takes the feature
-    /// `rustls-native-roots`, which is part of `rustls`. Default: they are trusted if none are named.
+    /// `rustls-native-roots`, which is part of `rustls`; without it, connecting is an error that says
+    /// so. Default: they are trusted if none are named.
     #[must_use]
     pub fn system_roots(mut self) -> Self {
         self.system_roots = true;
@@ -78,7 +84,8 @@ impl TlsOptions {
     }
 
     /// Trusts the authorities that Mozilla trusts, as they were when the program was built; for
-    /// systems that have none of their own. Takes the feature `rustls-webpki-roots`.
+    /// systems that have none of their own. Takes the feature `rustls-webpki-roots`; without it,
+    /// connecting is an error that says so.
     #[must_use]
     pub fn bundled_roots(mut self) -> Self {
         self.bundled_roots = true;
@@ -86,7 +93,7 @@ impl TlsOptions {
     }
 
     /// The files (PEM) of our own certificate, with those that vouch for it behind it, and of its
-    /// key (PKCS #8, PKCS #1 or SEC 1): for brokers that want to know who connects.
+    /// key (the first one in it; PKCS #8, PKCS #1 or SEC 1): for brokers that want to know who connects.
     #[must_use]
     pub fn client_certificate(
         mut self,
@@ -110,7 +117,8 @@ impl TlsOptions {
         self
     }
 
-    /// The password that the key is encrypted with (PKCS #8: PBES2 with AES). Takes the feature
+    /// The password that the key is encrypted with (PKCS #8: PBES2 with AES in its mode CBC, and PBKDF2
+    /// or scrypt, as `openssl pkcs8 -topk8` does). Takes the feature
     /// `rustls-encrypted-keys`. Default: none, for keys that are not encrypted.
     #[must_use]
     pub fn key_password(mut self, password: impl Into<Secret>) -> Self {

@@ -4,6 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Fault;
 use crate::error::{ConnectCause, ConnectionError, TlsError};
 use crate::options::TlsOptions;
 
@@ -11,9 +12,22 @@ use crate::options::TlsOptions;
 #[derive(Debug)]
 pub(crate) enum Client {}
 
+/// What a client would be made from.
+#[derive(Debug)]
+pub(crate) enum Settings {}
+
+impl Settings {
+    pub(crate) fn client(&self, _: &str) -> Result<Client, TlsError> {
+        match *self {}
+    }
+}
+
 impl Client {
-    pub(crate) async fn prepare(_: &TlsOptions, _: &str) -> Result<Self, TlsError> {
-        Err(TlsError::NotBuilt)
+    pub(crate) async fn prepare<'a>(
+        _: &TlsOptions,
+        _: impl Iterator<Item = &'a str>,
+    ) -> Result<Settings, Fault> {
+        Err(TlsError::NotBuilt.into())
     }
 
     pub(crate) async fn connect<S>(self, _: S) -> Result<S, ConnectCause>

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{failure, identity, trust};
+use super::{Fault, failure, identity, trust};
 use crate::error::{ConnectCause, TlsError};
 use crate::options::{self, TlsOptions};
 
@@ -30,17 +30,21 @@ impl Client {
     /// # Cancel safety
     ///
     /// Files may still be read after the future is dropped; nothing else happens.
-    pub(crate) async fn prepare(options: &TlsOptions, host: &str) -> Result<Self, TlsError> {
+    pub(crate) async fn prepare<'a>(
+        options: &TlsOptions,
+        mut hosts: impl Iterator<Item = &'a str>,
+    ) -> Result<Settings, Fault> {
         let name = match &options.server_name {
-            options::ServerName::Host | options::ServerName::NotSent => host,
-            options::ServerName::Is(name) => name,
+            options::ServerName::Host | options::ServerName::NotSent => None,
+            options::ServerName::Is(name) => Some(server_name(name)?),
         };
-        let server_name =
-            ServerName::try_from(name.to_owned()).map_err(|_| TlsError::ServerName(name.into()))?;
+        if name.is_none() {
+            hosts.try_for_each(|host| server_name(host).map(drop))?;
+        }
         if let Some(config) = &options.brought.config {
-            return Ok(Self {
+            return Ok(Settings {
                 config: Arc::clone(config),
-                server_name,
+                name,
             });
         }
         let options = options.clone();
@@ -48,9 +52,9 @@ impl Client {
         let config = tokio::task::spawn_blocking(move || configure(&options))
             .await
             .map_err(|error| TlsError::Handshake(Arc::new(error)))??;
-        Ok(Self {
+        Ok(Settings {
             config: Arc::new(config),
-            server_name,
+            name,
         })
     }
 
@@ -71,7 +75,30 @@ impl Client {
     }
 }
 
-fn configure(options: &TlsOptions) -> Result<ClientConfig, TlsError> {
+/// What is the same for all hosts of one attempt.
+pub(crate) struct Settings {
+    config: Arc<ClientConfig>,
+    /// The name that certificates have to be for, if it is not the host's.
+    name: Option<ServerName<'static>>,
+}
+
+impl Settings {
+    pub(crate) fn client(&self, host: &str) -> Result<Client, TlsError> {
+        Ok(Client {
+            config: Arc::clone(&self.config),
+            server_name: match &self.name {
+                Some(name) => name.clone(),
+                None => server_name(host)?,
+            },
+        })
+    }
+}
+
+fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
+    ServerName::try_from(name.to_owned()).map_err(|_| TlsError::ServerName(name.to_owned()))
+}
+
+fn configure(options: &TlsOptions) -> Result<ClientConfig, Fault> {
     let provider = provider(options)?;
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -84,9 +111,12 @@ fn configure(options: &TlsOptions) -> Result<ClientConfig, TlsError> {
     };
     let mut config = match identity::read(options)? {
         None => builder.with_no_client_auth(),
-        Some((chain, key)) => builder
-            .with_client_auth_cert(chain, key)
-            .map_err(|error| TlsError::ClientIdentity(Arc::new(error)))?,
+        Some(identity) => builder
+            .with_client_auth_cert(identity.chain, identity.key)
+            .map_err(|error| Fault {
+                error: TlsError::ClientIdentity(Arc::new(error)),
+                may_pass: identity.is_from_files,
+            })?,
     };
     config.enable_sni = options.server_name != options::ServerName::NotSent;
     Ok(config)

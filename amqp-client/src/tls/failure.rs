@@ -51,11 +51,28 @@ fn fault(reason: &CertificateError) -> CertificateFault {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             CertificateFault::NotYetValid
         }
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            CertificateFault::NoNames
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             CertificateFault::WrongName
         }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            CertificateFault::WrongPurpose
+        }
         CertificateError::UnknownIssuer => CertificateFault::UnknownAuthority,
         CertificateError::Revoked => CertificateFault::Revoked,
+        CertificateError::Other(error) => of_webpki(&error.0.to_string()),
+        _ => CertificateFault::Other,
+    }
+}
+
+/// What rustls hands through from the library that looks at certificates, which is no dependency of
+/// ours: its errors are told by their names.
+fn of_webpki(error: &str) -> CertificateFault {
+    match error {
+        "CaUsedAsEndEntity" => CertificateFault::IsAuthority,
+        "UnsupportedCertVersion" => CertificateFault::Outdated,
         _ => CertificateFault::Other,
     }
 }

@@ -30,6 +30,8 @@ mod tls;
 mod tls_ends;
 #[cfg(feature = "rustls")]
 mod tls_hints;
+#[cfg(feature = "rustls")]
+mod tls_setup;
 #[path = "../../src/proto/tests/wire.rs"]
 #[expect(dead_code, reason = "the tests of the core use more of it")]
 mod wire;

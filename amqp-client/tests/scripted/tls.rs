@@ -26,10 +26,10 @@ use crate::peer::{Peer, soon};
 use crate::wire;
 
 /// A folder of one test.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("amqp-client-tls-{}-{n}", std::process::id());
@@ -38,7 +38,7 @@ impl Folder {
         Self(path)
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, text).unwrap();
         path
@@ -59,7 +59,7 @@ pub(crate) fn localhost(authority: &Authority) -> Identity {
     authority.server(&["localhost", "127.0.0.1"]).unwrap()
 }
 
-fn chain(pem: &str) -> Vec<CertificateDer<'static>> {
+pub(crate) fn chain(pem: &str) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem.as_bytes())
         .map(Result::unwrap)
         .collect()
@@ -143,7 +143,7 @@ impl Server {
     }
 
     /// Connects, closes, and tells the server name that was asked for.
-    async fn accepts(&self, tls: &TlsOptions, config: ServerConfig) -> Option<String> {
+    pub(crate) async fn accepts(&self, tls: &TlsOptions, config: ServerConfig) -> Option<String> {
         let options = self.options(tls.clone());
         self.accepts_with(&options, config).await
     }
@@ -161,7 +161,7 @@ impl Server {
         name.expect("TLS")
     }
 
-    async fn refuses(&self, tls: &TlsOptions, config: ServerConfig) -> ConnectError {
+    pub(crate) async fn refuses(&self, tls: &TlsOptions, config: ServerConfig) -> ConnectError {
         let options = self.options(tls.clone());
         let handshake = async {
             let tcp = self.accept().await;
@@ -292,7 +292,7 @@ async fn certificates_that_are_not_accepted() {
 
 /// Messages about certificates have times and names in them: only their beginnings are documented.
 #[track_caller]
-fn check_tls_about_time(error: &ConnectError, diagnosis: Diagnosis) -> TlsError {
+pub(crate) fn check_tls_about_time(error: &ConnectError, diagnosis: Diagnosis) -> TlsError {
     assert_eq!(error.diagnosis(), Some(diagnosis), "{error}");
     assert_eq!(error.stage(), Stage::Tls);
     assert!(error.to_string().ends_with(&format!("({diagnosis})")));
