@@ -15,6 +15,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
@@ -39,7 +40,12 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Every attempt, how far it came, what happened, and what is probably wrong.
+    /// Every attempt, how far it came, what happened, and what is probably wrong. Outside a tokio
+    /// runtime nothing is tried ([`ConnectCause::NoRuntime`]).
+    ///
+    /// # Panics
+    ///
+    /// If the tokio runtime has no timers or no I/O: build it with `enable_all`.
     ///
     /// # Cancel safety
     ///
@@ -70,6 +76,10 @@ impl Connection {
     ///
     /// As [`open`](Self::open).
     ///
+    /// # Panics
+    ///
+    /// As [`open`](Self::open).
+    ///
     /// # Cancel safety
     ///
     /// As [`open`](Self::open).
@@ -82,9 +92,13 @@ impl Connection {
     /// apply. The stream is taken for one with layers: it is offered at most 16 KiB in one write, and
     /// messages among what a failed write was offered are uncertain, since some of it may have left.
     ///
-    /// Must be called within a tokio runtime, which then drives the connection.
+    /// The tokio runtime in which it is called then drives the connection.
     ///
     /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Panics
     ///
     /// As [`open`](Self::open).
     ///
@@ -96,7 +110,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
-        let budget = Budget::new(options);
+        let budget = Budget::new(options).map_err(failed)?;
         let options = &prepare(options, &budget).await.map_err(failed)?;
         let opened = shake_hands(stream, Writes::Layered, options, &budget);
         opened.await.map_err(failed)
@@ -106,6 +120,10 @@ impl Connection {
     /// has taken nothing of what it was offered. Pieces may be of any size then.
     ///
     /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Panics
     ///
     /// As [`open`](Self::open).
     ///
@@ -121,7 +139,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
-        let budget = Budget::new(options);
+        let budget = Budget::new(options).map_err(failed)?;
         let options = &prepare(options, &budget).await.map_err(failed)?;
         let opened = shake_hands(stream, Writes::Exact, options, &budget);
         opened.await.map_err(failed)
@@ -134,6 +152,10 @@ impl Connection {
     ///
     /// As [`open`](Self::open), with the path in place of host and port.
     ///
+    /// # Panics
+    ///
+    /// As [`open`](Self::open).
+    ///
     /// # Cancel safety
     ///
     /// As [`open`](Self::open).
@@ -144,7 +166,7 @@ impl Connection {
     ) -> Result<Self, ConnectError> {
         let path = path.as_ref();
         let failed = |(stage, cause)| ConnectError::new(stage, path.display().to_string(), cause);
-        let budget = Budget::new(options);
+        let budget = Budget::new(options).map_err(failed)?;
         let options = &prepare(options, &budget).await.map_err(failed)?;
         let step = budget.step(options.connect_timeout);
         let stream = match within(step.deadline, tokio::net::UnixStream::connect(path)).await {
@@ -166,7 +188,8 @@ pub(super) async fn open_on<N: Network>(
         let cause = ConnectCause::Options(error);
         return Err(ConnectError::new(Stage::Options, options.address(), cause));
     }
-    let budget = Budget::new(options);
+    let budget = Budget::new(options)
+        .map_err(|(stage, cause)| ConnectError::new(stage, options.address(), cause))?;
     let mut failures = Failures::default();
     let mut last: Option<Attempt> = None;
     for round in 0..options.connection_attempts.max(1) {
@@ -456,11 +479,16 @@ struct Step {
 }
 
 impl Budget {
-    fn new(options: &ConnectionOptions) -> Self {
-        let total = options.bring_up_timeout;
-        Self {
-            total: total.map(|limit| (limit, after(Instant::now(), limit))),
+    /// Begins to count. Every way to a broker begins so, and all that follows needs a runtime: without
+    /// one tokio would panic.
+    fn new(options: &ConnectionOptions) -> Result<Self, (Stage, ConnectCause)> {
+        if Handle::try_current().is_err() {
+            return Err((Stage::Options, ConnectCause::NoRuntime));
         }
+        let total = options.bring_up_timeout;
+        Ok(Self {
+            total: total.map(|limit| (limit, after(Instant::now(), limit))),
+        })
     }
 
     /// The time for a step that may take so long.

@@ -54,6 +54,8 @@ pub enum ConnectCause {
     Uri(UriError),
     /// An option has a value that it cannot have. Nothing was tried.
     Options(OptionError),
+    /// There is no tokio runtime here that could drive the connection. Nothing was tried.
+    NoRuntime,
     /// The source of credentials had none.
     Credentials(Arc<dyn std::error::Error + Send + Sync>),
     /// The operating system reported an error.
@@ -101,6 +103,9 @@ impl fmt::Display for ConnectCause {
         match self {
             Self::Uri(error) => write!(f, "{error}"),
             Self::Options(error) => write!(f, "{error}"),
+            Self::NoRuntime => f.write_str(
+                "there is no tokio runtime here: use #[tokio::main], or Runtime::block_on or ::enter",
+            ),
             Self::Credentials(error) => write!(f, "no credentials: {error}"),
             Self::Io(error) => write!(f, "{error}"),
             Self::Tls(error) => write!(f, "{error}"),
@@ -204,6 +209,7 @@ impl Attempt {
             _ if self.is_final => false,
             ConnectCause::Uri(_)
             | ConnectCause::Options(_)
+            | ConnectCause::NoRuntime
             | ConnectCause::Mechanism { .. }
             | ConnectCause::Sasl(_)
             | ConnectCause::LoginTooLarge { .. } => false,
@@ -444,7 +450,8 @@ impl std::error::Error for ConnectError {
             ConnectCause::Io(error) => Some(&**error),
             ConnectCause::Tls(error) => Some(error),
             ConnectCause::Connection(error) => Some(error),
-            ConnectCause::Mechanism { .. }
+            ConnectCause::NoRuntime
+            | ConnectCause::Mechanism { .. }
             | ConnectCause::LoginTooLarge { .. }
             | ConnectCause::Timeout(_)
             | ConnectCause::NotTried(_) => None,

@@ -107,6 +107,7 @@ impl Diagnosis {
         match cause {
             ConnectCause::Uri(_)
             | ConnectCause::Options(_)
+            | ConnectCause::NoRuntime
             | ConnectCause::Credentials(_)
             | ConnectCause::Sasl(_)
             | ConnectCause::NotTried(_) => None,

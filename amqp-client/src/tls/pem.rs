@@ -228,7 +228,7 @@ fn malformed_line(outside: &[u8]) -> Option<usize> {
     (0..outside.len()).find(|&at| {
         let (before, text) = outside.split_at_checked(at).unwrap_or_default();
         let is_dash = |dash: &&str| before.ends_with(dash.as_bytes());
-        is_word(text) && LIKE_DASHES.iter().any(|dash| is_dash(&dash))
+        is_word(text) && LIKE_DASHES.iter().any(is_dash)
     })
 }
 

@@ -199,7 +199,7 @@ mod tests {
         for (options, system, bundled) in [
             (named.clone(), false, false),
             (plain.clone(), true, false),
-            (plain.clone().bundled_roots(), false, true),
+            (plain.bundled_roots(), false, true),
             (named.system_roots().bundled_roots(), true, true),
         ] {
             assert_eq!(told(&options, system, bundled), "");

@@ -1,9 +1,14 @@
 //! Opening and closing a connection over a stream.
 
-use amqp_client::{ConnectCause, Connection, ConnectionError, Stage};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use amqp_client::{ConnectCause, ConnectError, Connection, ConnectionError, Stage};
 use amqp_spec::connection;
 use tokio::io::BufStream;
 
+use crate::connecting::check;
 use crate::peer::{Peer, options, soon};
 use crate::wire;
 
@@ -108,4 +113,34 @@ async fn open_that_is_dropped_closes_the_stream() {
     drop(opening);
     // At once, not after a timeout: the broker would not answer anything we said now.
     peer.expect_end().await;
+}
+
+/// As an executor other than tokio's would poll it.
+fn outside_a_runtime(
+    opening: impl Future<Output = Result<Connection, ConnectError>>,
+) -> ConnectError {
+    match pin!(opening).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Err(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn opening_outside_a_runtime_is_an_error_and_no_panic() {
+    let options = options();
+    let errors = [
+        outside_a_runtime(Connection::open("amqp://localhost")),
+        outside_a_runtime(Connection::open_with(&options)),
+        outside_a_runtime(Connection::open_over(tokio::io::duplex(1).0, &options)),
+        #[cfg(unix)]
+        outside_a_runtime(Connection::open_unix("/nonexistent", &options)),
+    ];
+    for error in errors {
+        check(&error, Stage::Options, None);
+        assert!(matches!(error.cause(), ConnectCause::NoRuntime));
+        assert!(!error.is_retryable());
+    }
+    // What is wrong with a URI is told first.
+    let error = outside_a_runtime(Connection::open("ampq://localhost"));
+    assert!(matches!(error.cause(), ConnectCause::Uri(_)));
 }
