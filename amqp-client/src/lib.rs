@@ -68,6 +68,7 @@ mod options;
 pub mod proto;
 mod publish;
 mod publisher;
+mod rounding;
 mod rpc;
 mod sasl;
 mod secret;

@@ -6,7 +6,9 @@ use amqp_spec::basic::{Properties, PropertiesRef};
 use amqp_spec::wire::{FieldTable, ShortStr, TableRef, Timestamp, Value};
 use bytes::Bytes;
 
-use crate::error::{ChannelError, NameTooLong, Subject};
+use crate::declare::TEN_YEARS;
+use crate::error::{ArgumentError, ChannelError, NameTooLong, Subject};
+use crate::rounding::whole_millis;
 use crate::unsendable::{Property, Unsendable};
 
 /// A message: properties and a body.
@@ -117,12 +119,20 @@ impl Message {
         self.text(value, Properties::message_id, Property::MESSAGE_ID)
     }
 
-    /// How long the message may wait in a queue; whole milliseconds, up to 2³² - 1 of them with
-    /// RabbitMQ, which closes the channel with 406 otherwise.
+    /// How long the message may wait in a queue: up to ten years, rounded up to milliseconds. Zero lets
+    /// it expire unless a consumer takes it at once. RabbitMQ closes the channel over a longer time
+    /// (406), so that publishing is refused here, with [`ChannelError::Invalid`].
+    ///
+    /// [`ChannelError::Invalid`]: crate::ChannelError::Invalid
     #[must_use]
     pub fn expiration(self, after: Duration) -> Self {
-        let millis = after.as_millis().to_string();
-        self.text(&millis, Properties::expiration, Property::EXPIRATION)
+        let millis = whole_millis(after);
+        if i64::try_from(millis).is_ok_and(|millis| millis <= TEN_YEARS) {
+            let millis = millis.to_string();
+            return self.text(&millis, Properties::expiration, Property::EXPIRATION);
+        }
+        let error = ArgumentError::value("expiration", "0 to 315360000000 milliseconds");
+        self.refuse(Property::EXPIRATION, error.into())
     }
 
     /// 0 to 255; only queues declared with `x-max-priority` care.

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::options::TcpOptions;
+use crate::rounding;
 
 /// What connecting needs of a network.
 pub(super) trait Network: Sync {
@@ -58,10 +59,10 @@ fn set_options(stream: &TcpStream, options: &TcpOptions) -> io::Result<()> {
     let socket = SockRef::from(stream);
     let mut keepalive = TcpKeepalive::new();
     if let Some(idle) = options.keepalive_idle {
-        keepalive = keepalive.with_time(idle);
+        keepalive = keepalive.with_time(rounding::to_seconds(idle));
     }
     if let Some(interval) = options.keepalive_interval {
-        keepalive = keepalive.with_interval(interval);
+        keepalive = keepalive.with_interval(rounding::to_seconds(interval));
     }
     if let Some(count) = options.keepalive_count {
         keepalive = keepalive.with_retries(count);
@@ -73,8 +74,8 @@ fn set_options(stream: &TcpStream, options: &TcpOptions) -> io::Result<()> {
         socket.set_tcp_keepalive(&keepalive)?;
     }
     #[cfg(any(target_os = "android", target_os = "linux"))]
-    if options.user_timeout.is_some() {
-        socket.set_tcp_user_timeout(options.user_timeout)?;
+    if let Some(timeout) = options.user_timeout {
+        socket.set_tcp_user_timeout(Some(rounding::to_millis(timeout)))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use amqp_spec::wire::{ShortStr, ShortString, TableRef, Value};
 use super::{Acknowledgement, Automatic, Consumer, Manual, StreamOffset};
 use crate::call::{PendingReply, slot, slot_about};
 use crate::channel::Channel;
-use crate::declare::Arguments;
+use crate::declare::{Arguments, stream_offset};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
 use crate::proto::consumer::ConsumerQueue;
 use crate::proto::outbox::{NotStarted, Prefetch};
@@ -180,9 +180,10 @@ impl<A: Acknowledgement> Consume<A> {
     }
 
     async fn start(self) -> Result<Consumer<A>, ChannelError> {
-        if self.arguments.has("x-stream-offset") {
-            let refused = check_stream(A::NO_ACK, self.prefetch);
-            refused.map_err(|error| error.about(Subject::Queue(&self.queue)))?;
+        if let Some(offset) = self.arguments.value("x-stream-offset") {
+            let checked = stream_offset(offset);
+            let checked = checked.and_then(|()| check_stream(A::NO_ACK, self.prefetch));
+            checked.map_err(|error| error.about(Subject::Queue(&self.queue)))?;
         }
         let prefetch = match self.prefetch {
             _ if A::NO_ACK => Prefetch::NotNeeded,

@@ -26,7 +26,9 @@ pub enum StreamOffset {
     Offset(u64),
     /// The first chunk written at this time or later, in seconds since 1970.
     Timestamp(u64),
-    /// So long ago; rounded up to whole seconds.
+    /// This long ago, rounded up to seconds: at least one, or the consumer is refused with
+    /// [`ChannelError::Invalid`](crate::ChannelError::Invalid). Longer than the stream exists is
+    /// [`First`](Self::First).
     Interval(Duration),
 }
 
@@ -39,10 +41,7 @@ impl StreamOffset {
             Self::Next => arguments.set(NAME, "next"),
             Self::Offset(offset) => arguments.set_count(NAME, offset),
             Self::Timestamp(seconds) => arguments.set(NAME, Timestamp(seconds)),
-            Self::Interval(ago) => {
-                let seconds = ago.as_secs() + u64::from(ago.subsec_nanos() > 0);
-                arguments.set(NAME, &format!("{seconds}s"));
-            }
+            Self::Interval(ago) => arguments.set_age(NAME, ago),
         }
     }
 }

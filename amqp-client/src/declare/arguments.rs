@@ -5,6 +5,7 @@ use std::time::Duration;
 use amqp_spec::wire::{FieldTable, TableRef, Value};
 
 use crate::error::{ChannelError, NameTooLong, Subject};
+use crate::rounding;
 
 /// Arguments under construction: each name once, whatever was set before.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -30,8 +31,13 @@ impl Arguments {
 
     /// Sets a time in milliseconds, rounded up.
     pub(crate) fn set_millis(&mut self, name: &str, time: Duration) {
-        let millis = time.as_nanos().div_ceil(1_000_000);
-        self.set(name, i64::try_from(millis).unwrap_or(i64::MAX));
+        self.set_count(name, rounding::whole_millis(time));
+    }
+
+    /// Sets a time in seconds, rounded up, as RabbitMQ writes ages: `60s`.
+    pub(crate) fn set_age(&mut self, name: &str, time: Duration) {
+        let seconds = rounding::whole_seconds(time);
+        self.set(name, format!("{seconds}s").as_str());
     }
 
     pub(crate) fn has(&self, name: impl AsRef<[u8]>) -> bool {

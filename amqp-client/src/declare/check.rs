@@ -5,11 +5,13 @@
 //! another default. They are checked against RabbitMQ in `tests/broker/arguments.rs`; what only some
 //! versions refuse is left to the broker.
 
+use amqp_spec::wire::Value;
+
 use super::queue::QueueDeclare;
 use crate::error::ArgumentError;
 
 /// Ten years in milliseconds: more is refused by RabbitMQ as too large.
-const TEN_YEARS: i64 = 10 * 365 * 86_400 * 1000;
+pub(crate) const TEN_YEARS: i64 = 315_360_000_000;
 
 /// Numbers: their names, their ranges, and those in words.
 const RANGES: [(&str, i64, i64, &str); 9] = [
@@ -155,12 +157,7 @@ fn check_max_age(queue: &QueueDeclare) -> Result<(), ArgumentError> {
     let Some(value) = queue.arguments.value(argument) else {
         return Ok(());
     };
-    let is_valid = value.as_str().is_some_and(|age| {
-        let mut chars = age.chars();
-        let unit = chars.next_back();
-        let number = chars.as_str().parse::<u64>();
-        matches!(unit, Some('Y' | 'M' | 'D' | 'h' | 'm' | 's')) && number.is_ok_and(|n| n > 0)
-    });
+    let is_valid = value.as_str().is_some_and(is_age);
     if is_valid {
         return Ok(());
     }
@@ -168,6 +165,33 @@ fn check_max_age(queue: &QueueDeclare) -> Result<(), ArgumentError> {
         argument,
         "a number from 1 and a unit of Y, M, D, h, m, s",
     ))
+}
+
+/// Whether RabbitMQ takes the text for an age: `7D`, `3600s`.
+fn is_age(text: &str) -> bool {
+    let mut chars = text.chars();
+    let unit = chars.next_back();
+    let number = chars.as_str();
+    matches!(unit, Some('Y' | 'M' | 'D' | 'h' | 'm' | 's'))
+        && number.bytes().all(|octet| octet.is_ascii_digit())
+        && number.bytes().any(|octet| octet != b'0')
+}
+
+/// Refuses what RabbitMQ cannot take for a place in a stream: it closes the channel over an age of
+/// zero (406), and the connection over a word that it does not know (541).
+pub(crate) fn stream_offset(offset: Value<'_>) -> Result<(), ArgumentError> {
+    let is_valid = match offset {
+        Value::LongString(_) => offset
+            .as_str()
+            .is_some_and(|text| ["first", "last", "next"].contains(&text) || is_age(text)),
+        Value::Timestamp(_) => true,
+        number => number.as_i64().is_some(),
+    };
+    if is_valid {
+        return Ok(());
+    }
+    let expected = "first, last, next, an offset, a timestamp, or an interval from 1s";
+    Err(ArgumentError::value("x-stream-offset", expected))
 }
 
 fn check_dead_letters(queue: &QueueDeclare) -> Result<(), ArgumentError> {

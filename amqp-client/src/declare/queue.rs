@@ -225,9 +225,9 @@ impl QueueDeclare {
 
     /// How long a stream keeps messages (`x-max-age`), in seconds, rounded up: from 1. What is older
     /// goes when its whole segment is. Default: for ever.
-    pub fn max_age(self, age: Duration) -> Self {
-        let seconds = age.as_secs() + u64::from(age.subsec_nanos() > 0);
-        self.argument("x-max-age", format!("{seconds}s").as_str())
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.arguments.set_age("x-max-age", age);
+        self
     }
 
     /// How large a stream's segments may grow, in octets (`x-stream-max-segment-size-bytes`): up to

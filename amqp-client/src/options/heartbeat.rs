@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::rounding;
+
 /// How long either side may be silent; a peer counts as dead after twice the time.
 ///
 /// The broker proposes a time, RabbitMQ 60 s; what the client answers holds for both, be it longer,
@@ -67,9 +69,7 @@ impl From<Duration> for Heartbeat {
 
 /// Part of a second is a second: zero would turn heartbeats off.
 fn whole_seconds(interval: Duration) -> u16 {
-    let part = u64::from(interval.subsec_nanos() > 0);
-    let seconds = interval.as_secs().saturating_add(part);
-    u16::try_from(seconds).unwrap_or(u16::MAX)
+    u16::try_from(rounding::whole_seconds(interval)).unwrap_or(u16::MAX)
 }
 
 /// A function that decides on the heartbeat. Two are equal if one is a clone of the other.

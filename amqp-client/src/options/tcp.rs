@@ -41,24 +41,24 @@ impl TcpOptions {
         self
     }
 
-    /// After how much silence the system asks whether the peer is still there (`TCP_KEEPIDLE`), in
-    /// whole seconds. Default: it does not ask; heartbeats do.
+    /// After how much silence the system asks whether the peer is still there (`TCP_KEEPIDLE`):
+    /// 1 s to 32767 s, rounded up to seconds. Default: it does not ask; heartbeats do.
     #[must_use]
     pub fn keepalive_idle(mut self, idle: Duration) -> Self {
         self.keepalive_idle = Some(idle);
         self
     }
 
-    /// How long it waits between two such questions (`TCP_KEEPINTVL`), in whole seconds. Default:
-    /// the system's. Turns the questions on.
+    /// How long it waits between two such questions (`TCP_KEEPINTVL`): 1 s to 32767 s, rounded
+    /// up to seconds. Default: the system's. Turns the questions on.
     #[must_use]
     pub fn keepalive_interval(mut self, interval: Duration) -> Self {
         self.keepalive_interval = Some(interval);
         self
     }
 
-    /// After how many unanswered questions the connection counts as lost (`TCP_KEEPCNT`). Default:
-    /// the system's. Turns the questions on.
+    /// After how many unanswered questions the connection counts as lost (`TCP_KEEPCNT`): 1 to
+    /// 127. Default: the system's. Turns the questions on.
     #[must_use]
     pub fn keepalive_count(mut self, count: u32) -> Self {
         self.keepalive_count = Some(count);
@@ -66,7 +66,8 @@ impl TcpOptions {
     }
 
     /// How long written octets may stay unacknowledged before the connection counts as lost
-    /// (`TCP_USER_TIMEOUT`), in milliseconds; on Linux only. Default: the system's, which is minutes.
+    /// (`TCP_USER_TIMEOUT`): 1 ms to 2³¹ - 1 ms, rounded up to milliseconds; on Linux only. Default:
+    /// the system's, which is minutes.
     #[must_use]
     pub fn user_timeout(mut self, timeout: Duration) -> Self {
         self.user_timeout = Some(timeout);

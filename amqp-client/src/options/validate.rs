@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{ConnectionOptions, Heartbeat};
+use crate::rounding::{whole_millis, whole_seconds};
 
 /// An option has a value that it cannot have.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,6 +51,9 @@ impl ConnectionOptions {
     pub fn validate(&self) -> Result<(), OptionError> {
         const SHORT: &str = "at most 255 octets long";
         const SOME_TIME: &str = "longer than zero";
+        /// What Linux takes, in seconds and milliseconds.
+        const KEEPALIVE: u64 = 32_767;
+        const USER_TIMEOUT: u64 = 0x7fff_ffff;
         let heartbeat = match self.heartbeat {
             Heartbeat::Fixed(ours) | Heartbeat::AtMost(ours) => ours,
             Heartbeat::Server | Heartbeat::Off | Heartbeat::Negotiate(_) => Duration::ZERO,
@@ -128,14 +132,22 @@ impl ConnectionOptions {
             ),
             (self.high_water > 0, "high_water", "at least 1 octet"),
             (
-                idle.iter().flatten().all(|time| time.as_secs() > 0),
+                idle.iter()
+                    .flatten()
+                    .all(|time| (1..=KEEPALIVE).contains(&whole_seconds(*time))),
                 "tcp.keepalive",
-                "at least 1 s",
+                "1 s to 32767 s",
             ),
             (
-                tcp.keepalive_count != Some(0),
+                tcp.keepalive_count.is_none_or(|n| (1..=127).contains(&n)),
                 "tcp.keepalive_count",
-                "at least 1",
+                "1 to 127",
+            ),
+            (
+                tcp.user_timeout
+                    .is_none_or(|time| (1..=USER_TIMEOUT).contains(&whole_millis(time))),
+                "tcp.user_timeout",
+                "1 ms to 2147483647 ms",
             ),
         ];
         match checks.into_iter().find(|(holds, ..)| !holds) {
@@ -204,6 +216,22 @@ mod tests {
             (
                 "tcp.keepalive_count",
                 good().tcp(TcpOptions::default().keepalive_count(0)),
+            ),
+            (
+                "tcp.keepalive",
+                good().tcp(TcpOptions::default().keepalive_interval(Duration::MAX)),
+            ),
+            (
+                "tcp.keepalive_count",
+                good().tcp(TcpOptions::default().keepalive_count(128)),
+            ),
+            (
+                "tcp.user_timeout",
+                good().tcp(TcpOptions::default().user_timeout(zero)),
+            ),
+            (
+                "tcp.user_timeout",
+                good().tcp(TcpOptions::default().user_timeout(Duration::MAX)),
             ),
         ];
         for (option, options) in cases {

@@ -10,13 +10,14 @@ use zeroize::Zeroizing;
 use super::UriError;
 use super::nearest::nearest;
 use super::values::{
-    any_seconds, boolean, in_seconds, maybe, milliseconds, number, one, path, positive, rounded_up,
-    seconds, set, tls, whole,
+    any_seconds, boolean, in_seconds, maybe, milliseconds, number, one, path, positive, seconds,
+    set, tls, whole,
 };
 use crate::blocked::WhenBlocked;
 use crate::options::{
     ConnectionOptions, Heartbeat, HostOrder, ServerName, TlsOptions, Verify as Checked,
 };
+use crate::rounding::{whole_millis, whole_seconds};
 use crate::sasl::AuthMechanism;
 
 /// One parameter.
@@ -103,8 +104,8 @@ const PARAMETERS: &[Parameter] = &[
         |options| match &options.heartbeat {
             Heartbeat::Server => one("server"),
             Heartbeat::Off => one(0),
-            Heartbeat::Fixed(time) => one(rounded_up(*time)),
-            Heartbeat::AtMost(time) => one(format!("at_most:{}", rounded_up(*time))),
+            Heartbeat::Fixed(time) => one(whole_seconds(*time)),
+            Heartbeat::AtMost(time) => one(format!("at_most:{}", whole_seconds(*time))),
             Heartbeat::Negotiate(_) => Vec::new(),
         }
     ),
@@ -112,25 +113,25 @@ const PARAMETERS: &[Parameter] = &[
         "connection_timeout",
         MILLISECONDS,
         |options, value| set(&mut options.connect_timeout, milliseconds(value)),
-        |options| one(options.connect_timeout.as_millis())
+        |options| one(whole_millis(options.connect_timeout))
     ),
     parameter!(
         "handshake_timeout",
         MILLISECONDS,
         |options, value| set(&mut options.handshake_timeout, milliseconds(value)),
-        |options| one(options.handshake_timeout.as_millis())
+        |options| one(whole_millis(options.handshake_timeout))
     ),
     parameter!(
         "bring_up_timeout",
         MILLISECONDS,
         |options, value| set(&mut options.bring_up_timeout, milliseconds(value).map(Some)),
-        |options| maybe(options.bring_up_timeout.map(|time| time.as_millis()))
+        |options| maybe(options.bring_up_timeout.map(whole_millis))
     ),
     parameter!(
         "request_timeout",
         MILLISECONDS,
         |options, value| set(&mut options.request_timeout, milliseconds(value)),
-        |options| one(options.request_timeout.as_millis())
+        |options| one(whole_millis(options.request_timeout))
     ),
     parameter!(
         "close_timeout",
@@ -139,7 +140,7 @@ const PARAMETERS: &[Parameter] = &[
             &mut options.close_timeout,
             number(value).map(Duration::from_millis)
         ),
-        |options| one(options.close_timeout.as_millis())
+        |options| one(whole_millis(options.close_timeout))
     ),
     parameter!(
         "blocked_connection_timeout",
@@ -276,13 +277,13 @@ const PARAMETERS: &[Parameter] = &[
         "tcp_keepalive_idle",
         WHOLE_SECONDS,
         |options, value| set(&mut options.tcp.keepalive_idle, whole(value).map(Some)),
-        |options| maybe(options.tcp.keepalive_idle.map(|time| time.as_secs()))
+        |options| maybe(options.tcp.keepalive_idle.map(whole_seconds))
     ),
     parameter!(
         "tcp_keepalive_interval",
         WHOLE_SECONDS,
         |options, value| set(&mut options.tcp.keepalive_interval, whole(value).map(Some)),
-        |options| maybe(options.tcp.keepalive_interval.map(|time| time.as_secs()))
+        |options| maybe(options.tcp.keepalive_interval.map(whole_seconds))
     ),
     parameter!(
         "tcp_keepalive_count",
@@ -294,7 +295,7 @@ const PARAMETERS: &[Parameter] = &[
         "tcp_user_timeout",
         MILLISECONDS,
         |options, value| set(&mut options.tcp.user_timeout, milliseconds(value).map(Some)),
-        |options| maybe(options.tcp.user_timeout.map(|time| time.as_millis()))
+        |options| maybe(options.tcp.user_timeout.map(whole_millis))
     ),
     parameter!(
         "cacertfile",

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::options::{ConnectionOptions, TlsOptions};
+use crate::rounding::whole_millis;
 
 pub(super) fn set<T>(option: &mut T, value: Option<T>) -> Option<()> {
     *option = value?;
@@ -51,16 +52,13 @@ pub(super) fn any_seconds(text: &str) -> Option<Duration> {
     seconds.checked_add(Duration::from_millis(millis))
 }
 
+/// To the millisecond, rounded up.
 pub(super) fn in_seconds(time: Duration) -> String {
-    match time.subsec_millis() {
-        0 => time.as_secs().to_string(),
-        millis => format!("{}.{millis:03}", time.as_secs()),
+    let millis = whole_millis(time);
+    match millis % 1000 {
+        0 => (millis / 1000).to_string(),
+        part => format!("{}.{part:03}", millis / 1000),
     }
-}
-
-pub(super) fn rounded_up(time: Duration) -> u64 {
-    let part = u64::from(time.subsec_nanos() > 0);
-    time.as_secs().saturating_add(part)
 }
 
 #[expect(
@@ -93,6 +91,8 @@ mod tests {
             assert_eq!(time, Duration::from_millis(millis));
             assert_eq!(any_seconds(&in_seconds(time)), Some(time));
         }
+        // Zero would be no time, or for ever.
+        assert_eq!(in_seconds(Duration::from_micros(900)), "0.001");
         for text in ["", ".5", "-1", "1.0001", "1e3", "+1", "x", "1.x"] {
             assert_eq!(any_seconds(text), None, "{text}");
         }

@@ -44,3 +44,4 @@ mod support;
 #[cfg(feature = "rustls")]
 mod tls;
 mod topology;
+mod values;

@@ -1,17 +1,20 @@
 //! Values that programs set: which of several counts, and what is sent of them.
 
 use std::future::IntoFuture as _;
+use std::time::Duration;
 
 use amqp_spec::basic::{self, Properties};
 use amqp_spec::wire::{TableRef, TypedMethod as _, Value};
-use amqp_spec::{ReplyCode, field_table};
+use amqp_spec::{ReplyCode, field_table, queue};
 
-use super::pair::Pair;
+use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
 use crate::consumer::Consume;
 use crate::error::{ChannelError, Entity, Outcome};
-use crate::{Binding, Channel, ExchangeDeclare, Message, QueueDeclare, StreamOffset};
+use crate::{
+    Binding, Channel, ConnectionOptions, ExchangeDeclare, Message, QueueDeclare, StreamOffset,
+};
 
 /// The arguments that a consumer is started with.
 fn arguments_of(consume: Consume, mut pair: Pair) -> Vec<(String, String)> {
@@ -180,7 +183,7 @@ fn every_name_that_does_not_fit_is_told_with_what_it_was_for() {
     }
     let (mut pair, channel) = Pair::with_channel();
     let long = &long();
-    let queue = || Some(Entity::Queue("q".to_owned()));
+    let of_queue = || Some(Entity::Queue("q".to_owned()));
     let exchange = || Some(Entity::Exchange("x".to_owned()));
     let name = "name of an argument";
 
@@ -189,7 +192,7 @@ fn every_name_that_does_not_fit_is_told_with_what_it_was_for() {
     told(
         declare(QueueDeclare::new("q").argument(long, 1)),
         name,
-        queue(),
+        of_queue(),
     );
     told(
         declare(QueueDeclare::temporary().argument(long, 1)),
@@ -207,33 +210,33 @@ fn every_name_that_does_not_fit_is_told_with_what_it_was_for() {
     told(
         done(channel.queue_bind("q", long, "k")),
         "exchange",
-        queue(),
+        of_queue(),
     );
     told(
         done(channel.queue_bind("q", "x", long)),
         "routing_key",
-        queue(),
+        of_queue(),
     );
     let argument = || Binding::new("k").argument(long, 1);
     told(
         done(channel.queue_bind("q", "x", argument())),
         name,
-        queue(),
+        of_queue(),
     );
     told(
         done(channel.no_wait().queue_bind("q", "x", argument())),
         name,
-        queue(),
+        of_queue(),
     );
     told(
         done(channel.queue_unbind("q", "x", long)),
         "routing_key",
-        queue(),
+        of_queue(),
     );
     told(
         done(channel.queue_unbind("q", "x", argument())),
         name,
-        queue(),
+        of_queue(),
     );
 
     let declare = |declare| done(channel.exchange_declare(declare));
@@ -271,12 +274,12 @@ fn every_name_that_does_not_fit_is_told_with_what_it_was_for() {
     told(
         consume(channel.consume("q").tag(long)),
         "consumer_tag",
-        queue(),
+        of_queue(),
     );
     told(
         consume(channel.consume("q").argument(long, 1)),
         name,
-        queue(),
+        of_queue(),
     );
     told(done(channel.basic_get(long)), "queue", None);
     told(done(channel.basic_cancel(long)), "consumer_tag", None);
@@ -337,4 +340,133 @@ fn declarations_that_contradict_themselves_name_the_queue() {
         "x-max-priority must be 0 to 255"
     );
     assert_eq!(pair.sent(), [""; 0]);
+}
+
+// ── Times ───────────────────────────────────────────────────────────────────────────────────────
+
+const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+#[test]
+fn expiration_is_rounded_up_and_refused_beyond_what_brokers_take() {
+    let (mut pair, channel) = Pair::with_channel();
+    let expiration = |after| {
+        let message = Message::new("").expiration(after);
+        let properties = message.properties().as_ref();
+        properties.expiration().map(|text| text.to_string())
+    };
+    assert_eq!(expiration(Duration::ZERO).as_deref(), Some("0"));
+    assert_eq!(expiration(Duration::from_nanos(1)).as_deref(), Some("1"));
+    assert_eq!(expiration(Duration::from_micros(900)).as_deref(), Some("1"));
+    assert_eq!(
+        expiration(Duration::from_micros(1001)).as_deref(),
+        Some("2")
+    );
+    assert_eq!(expiration(TEN_YEARS).as_deref(), Some("315360000000"));
+    for longer in [TEN_YEARS + Duration::from_nanos(1), Duration::MAX] {
+        let odd = Message::new("")
+            .expiration(Duration::ZERO)
+            .expiration(longer);
+        assert_eq!(
+            refused(&channel, &odd),
+            "expiration must be 0 to 315360000000 milliseconds (exchange 'orders')"
+        );
+        assert_eq!(pair.sent(), [""; 0]);
+        let mended = odd.expiration(TEN_YEARS);
+        done(channel.basic_publish("", "q", &mended)).unwrap();
+        assert_eq!(pair.sent().len(), 2);
+    }
+}
+
+#[test]
+fn ages_of_streams_do_not_overflow() {
+    let (pair, channel) = Pair::with_channel();
+    let longest = StreamOffset::Interval(Duration::MAX);
+    let consume = channel.consume("s").offset(longest);
+    let longest = "\"18446744073709551615s\"";
+    same(
+        &arguments_of(consume, pair),
+        &[("x-stream-offset", longest)],
+    );
+    let (mut pair, channel) = Pair::with_channel();
+    let stream = QueueDeclare::new("s").stream().max_age(Duration::MAX);
+    drop(Task::start(channel.queue_declare(stream)));
+    let octets = pair.sent_octets();
+    let (frames, _) = wire::frames(&octets);
+    let declare = queue::Declare::decode(frames[0].payload).unwrap();
+    let arguments = listed(declare.arguments);
+    let expected = [("x-queue-type", "\"stream\""), ("x-max-age", longest)];
+    same(&arguments, &expected);
+}
+
+#[test]
+fn stream_offset_that_is_none_is_refused() {
+    let (mut pair, channel) = Pair::with_channel();
+    let told = |consume: Consume| done(consume.into_future()).map(drop).unwrap_err();
+    let expected = "x-stream-offset must be first, last, next, an offset, a timestamp, or an \
+                    interval from 1s (queue 's')";
+    let never = channel
+        .consume("s")
+        .offset(StreamOffset::Interval(Duration::ZERO));
+    assert_eq!(told(never).to_string(), expected);
+    for odd in ["0s", "", "newest", "-1", "7", "s", "+1s"] {
+        let consume = channel.consume("s").argument("x-stream-offset", odd);
+        assert_eq!(told(consume).to_string(), expected, "{odd}");
+    }
+    for odd in [Value::Void, Value::Bool(true), Value::F64(1.0)] {
+        let consume = channel.consume("s").argument("x-stream-offset", odd);
+        assert_eq!(told(consume).to_string(), expected, "{odd:?}");
+    }
+    // The last one counts.
+    let mended = channel
+        .consume("s")
+        .argument("x-stream-offset", "newest")
+        .argument("x-stream-offset", "7D");
+    assert_eq!(pair.sent(), [""; 0]);
+    same(
+        &arguments_of(mended, pair),
+        &[("x-stream-offset", "\"7D\"")],
+    );
+}
+
+#[test]
+fn longest_times_and_largest_limits_harm_nothing() {
+    let options = quiet()
+        .request_timeout(Duration::MAX)
+        .handshake_timeout(Duration::MAX)
+        .close_timeout(Duration::MAX)
+        .write_timeout(Duration::MAX)
+        .blocked_connection_timeout(Duration::MAX)
+        .max_message_size(u64::MAX)
+        .inbound_limit(usize::MAX)
+        .high_water(usize::MAX);
+    options.validate().unwrap();
+    assert_eq!(
+        options
+            .to_uri_with_secrets()
+            .parse::<ConnectionOptions>()
+            .map(drop),
+        Ok(())
+    );
+    let mut pair = Pair::open_with(&options);
+    let channel = pair.channel();
+    let publisher = pair.publisher();
+    let patient = publisher
+        .max_outstanding(usize::MAX)
+        .confirm_timeout(Duration::MAX);
+    let mut publishing = Task::start(patient.publish("", "q", Message::new("m")));
+    assert_eq!(pair.sent().len(), 3);
+    pair.feed(&wire::ack(2, 1, false));
+    publishing.ready().unwrap();
+    let mut consumer = pair.consumer(&channel, "tag");
+    let mut deliveries = Vec::new();
+    {
+        let mut waiting = Task::new(consumer.next_within(Duration::MAX));
+        waiting.pending();
+    }
+    pair.feed(&wire::delivery(1, "tag", 1, b"m"));
+    assert_eq!(
+        done(consumer.recv_many(&mut deliveries, usize::MAX)).unwrap(),
+        1
+    );
+    pair.advance(Duration::from_secs(3600));
 }

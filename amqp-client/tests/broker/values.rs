@@ -1,0 +1,87 @@
+//! Values that programs may set: what the broker takes, and what it makes of it.
+
+use std::time::Duration;
+
+use amqp_client::amqp_spec::basic::Properties;
+use amqp_client::amqp_spec::short_str;
+use amqp_client::{Channel, Message, NextWithin, QueueDeclare, StreamOffset};
+
+use crate::support::{declare, run};
+
+const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+#[test]
+fn a_message_may_wait_for_ten_years_and_no_longer() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let publisher = connection.open_publisher().await.unwrap();
+        declare(publisher.channel(), "q").await;
+        let patient = Message::new("patient").expiration(TEN_YEARS);
+        publisher.publish("", "q", patient).await.unwrap();
+        // Part of a millisecond is one: it does not expire on its way.
+        let brief = Message::new("brief").expiration(Duration::from_micros(900));
+        publisher.publish("", "q", brief).await.unwrap();
+        let got = publisher.channel().basic_get("q").await.unwrap().unwrap();
+        assert_eq!(got.delivery.expiration(), Some(TEN_YEARS));
+        got.delivery.ack().unwrap();
+        let longer = Message::new("").expiration(TEN_YEARS + Duration::from_millis(1));
+        let refused = publisher.publish("", "q", longer).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("expiration must be"),
+            "{refused}"
+        );
+        assert!(publisher.channel().is_open());
+        // The broker would have closed the channel.
+        let longer = Properties::new().expiration(short_str!("315360000001"));
+        let longer = Message::new("").with_properties(longer);
+        let refused = publisher.publish("", "q", longer).await.unwrap_err();
+        assert!(refused.is_precondition_failed(), "{refused}");
+    });
+}
+
+/// The first message that a consumer of the stream gets who starts there.
+async fn first(channel: &Channel, offset: StreamOffset) -> Option<u64> {
+    let mut consumer = channel.consume("s").offset(offset).await.unwrap();
+    match consumer
+        .next_within(Duration::from_secs(1))
+        .await
+        .unwrap()
+        .unwrap()
+    {
+        NextWithin::Delivery(delivery) => delivery.stream_offset(),
+        NextWithin::Idle => None,
+    }
+}
+
+#[test]
+fn a_stream_is_as_old_as_time_goes() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let publisher = connection.open_publisher().await.unwrap();
+        let channel = publisher.channel();
+        let stream = QueueDeclare::new("s").stream().max_age(Duration::MAX);
+        channel.queue_declare(stream).await.unwrap();
+        publisher.publish("", "s", Message::new("")).await.unwrap();
+        assert_eq!(
+            first(channel, StreamOffset::Interval(Duration::MAX)).await,
+            Some(0)
+        );
+        assert_eq!(
+            first(channel, StreamOffset::Timestamp(u64::MAX)).await,
+            None
+        );
+        assert_eq!(first(channel, StreamOffset::Offset(u64::MAX)).await, None);
+        let never = StreamOffset::Interval(Duration::ZERO);
+        let refused = channel
+            .consume("s")
+            .offset(never)
+            .await
+            .map(drop)
+            .unwrap_err();
+        assert!(
+            refused.to_string().contains("an interval from 1s"),
+            "{refused}"
+        );
+        assert!(channel.is_open());
+    });
+}
