@@ -68,7 +68,7 @@ impl Connection {
     /// holds the core moves octets between it and a stream. `clock` tells the time that the core
     /// is driven with. Wait for [`opened`](Self::opened) before anything else.
     ///
-    /// With the feature `tokio`, [`open`](Self::open) does all of that.
+    /// With the feature `tokio`, `Connection::open` does all of that.
     #[must_use]
     pub fn with_core(
         options: &ConnectionOptions,

@@ -63,7 +63,7 @@ impl PartialEq for CredentialSource {
 impl ConnectionOptions {
     /// The same options with the credentials that their
     /// [source](ConnectionOptions::credential_source) gives now, which it is asked for; without a
-    /// source, the same options. [`Connection::open`] and the like do this at each attempt.
+    /// source, the same options. `Connection::open` and the like do this at each attempt.
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ impl Connection {
     /// asked anew after a twentieth of the validity (1 s to 60 s). `options` are those that the
     /// connection was opened with,
     /// [with their credentials](ConnectionOptions::with_current_credentials); `sleep` waits, as
-    /// `tokio::time::sleep` does. For an event loop of one's own: [`open`](Self::open) and the like
+    /// `tokio::time::sleep` does. For an event loop of one's own: `Connection::open` and the like
     /// see to it themselves.
     ///
     /// The future is to be polled beside everything else. It is ready when the connection has ended,

@@ -37,7 +37,7 @@
 //! | `rustls-encrypted-keys` | no | `rustls-core` and client keys that are protected by a password |
 //!
 //! Features add; none changes what the others do. Without any, the protocol core and the handles
-//! remain.
+//! remain. `cargo doc --all-features` documents what all of them add, as docs.rs does.
 //!
 //! # How it is built
 //!
@@ -45,6 +45,14 @@
 //! locks. With the feature `tokio` (default), [`Connection::open`] drives it in one task per
 //! connection; without, [`Connection::with_core`] leaves the driving to you. The methods, properties
 //! and constants of the protocol are generated from its specification, in [`amqp_spec`].
+
+#![cfg_attr(
+    not(feature = "tokio"),
+    doc = "",
+    doc = "[`Connection::open`]: #features",
+    doc = "[`guide`]: #features"
+)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod adapter;
 mod blocked;

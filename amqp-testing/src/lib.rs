@@ -43,6 +43,8 @@
 //!
 //! Everything here blocks and belongs into tests only.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod broker;
 pub mod frames;
 pub mod peer;

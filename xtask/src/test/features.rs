@@ -1,9 +1,11 @@
-//! The features of the client: each one compiles alone, and those without TLS compile none.
+//! The features of the client: each one compiles and is documented alone, and those without TLS compile
+//! none.
 //!
 //! What the features do together is seen by the other steps, which turn all of them on.
 
 use std::{fs, process::Command};
 
+use super::STRICT_DOCUMENTATION;
 use super::report::{Outcome, run_logged};
 use crate::{failure::Failure, workspace};
 
@@ -40,6 +42,14 @@ pub(super) fn check() -> Result<Outcome, Failure> {
         let mut command = with_feature("clippy", feature);
         command.args(["--quiet", "--", "-D", "warnings"]);
         let log = run_logged(&mut command, &format!("feature {feature}"))?;
+        if !log.succeeded {
+            return Ok(log.into_failure());
+        }
+        // A link to what another feature adds would lead nowhere.
+        let mut command = with_feature("doc", feature);
+        command.args(["--no-deps", "--quiet"]);
+        command.envs(STRICT_DOCUMENTATION.iter().copied());
+        let log = run_logged(&mut command, &format!("documentation, feature {feature}"))?;
         if !log.succeeded {
             return Ok(log.into_failure());
         }

@@ -61,7 +61,7 @@ enum Step {
     },
     Tidy,
     Generated,
-    /// Each feature of the client alone.
+    /// Each feature of the client alone, with its documentation.
     Features,
     /// All tests, those that need a broker against this one.
     AllTests {
@@ -78,6 +78,9 @@ const COMPILING: &str = "compiling the tests";
 
 /// Runs the tests, also those behind a binary in which one has failed.
 const RUN_TESTS: &[&str] = &["test", "--workspace", "--all-features", "--no-fail-fast"];
+
+/// Links that lead nowhere are errors.
+const STRICT_DOCUMENTATION: Variables = &[("RUSTDOCFLAGS", "-D warnings")];
 
 type Variables = &'static [(&'static str, &'static str)];
 
@@ -161,11 +164,14 @@ fn parse(arguments: &mut lexopt::Parser) -> Result<Option<Request>, Failure> {
 }
 
 fn steps(brokers: &[String]) -> Vec<Step> {
-    let cargo = |name, arguments| Step::Cargo {
-        name,
-        arguments,
-        variables: &[],
+    let with = |variables| {
+        move |name, arguments| Step::Cargo {
+            name,
+            arguments,
+            variables,
+        }
     };
+    let (cargo, documentation) = (with(&[]), with(STRICT_DOCUMENTATION));
     let mut steps = vec![
         cargo("formatting", &["fmt", "--all", "--check"]),
         Step::Tidy,
@@ -195,11 +201,27 @@ fn steps(brokers: &[String]) -> Vec<Step> {
             ],
         ),
         Step::Features,
-        Step::Cargo {
-            name: "documentation",
-            arguments: &["doc", "--workspace", "--no-deps", "--all-features"],
-            variables: &[("RUSTDOCFLAGS", "-D warnings")],
-        },
+        // All features last: those pages are then left in the target folder.
+        documentation(
+            "documentation, no features",
+            &[
+                "doc",
+                "-p",
+                "amqp-client",
+                "-p",
+                "amqp-testing",
+                "--no-deps",
+                "--no-default-features",
+            ],
+        ),
+        documentation(
+            "documentation, default features",
+            &["doc", "--workspace", "--no-deps"],
+        ),
+        documentation(
+            "documentation",
+            &["doc", "--workspace", "--no-deps", "--all-features"],
+        ),
         cargo(
             COMPILING,
             &["test", "--workspace", "--all-features", "--no-run"],
@@ -339,6 +361,27 @@ mod tests {
             tail,
             ["all tests, broker system", "broker tests, broker trixie"]
         );
+    }
+
+    #[test]
+    fn documentation_is_strict_for_every_set_of_features() {
+        let steps = steps(&["system".into()]);
+        let documented: Vec<_> = steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Cargo {
+                    arguments: ["doc", arguments @ ..],
+                    variables,
+                    ..
+                } => {
+                    assert_eq!(*variables, STRICT_DOCUMENTATION);
+                    Some(arguments.last().copied().unwrap_or_default())
+                }
+                _ => None,
+            })
+            .collect();
+        let expected = ["--no-default-features", "--no-deps", "--all-features"];
+        assert_eq!(documented, expected);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Rules about manifests: crates depend on each other in one direction.
+//! Rules about manifests: crates depend on each other in one direction, and what features add is in the
+//! documentation that is published.
 
 use super::{Fault, File};
 
@@ -17,10 +18,26 @@ pub(super) fn check(file: &File<'_>) -> Vec<Fault> {
         return Vec::new();
     };
     let is_ours = |name: &str| ALLOWED.iter().any(|(ours, _)| *ours == name);
-    dependencies(file)
+    let mut faults: Vec<_> = dependencies(file)
         .filter(|(_, name)| is_ours(name) && !allowed.contains(name))
         .map(|(number, name)| file.fault(number, format!("{package} must not depend on {name}")))
-        .collect()
+        .collect();
+    let features = file.lines().find(|(_, line)| *line == "[features]");
+    if let (Some((number, _)), false) = (features, documents_all_features(file)) {
+        let message = "docs.rs documents default features only: add [package.metadata.docs.rs] with \
+                       all-features = true";
+        faults.push(file.fault(number, message.to_owned()));
+    }
+    faults
+}
+
+/// Whether docs.rs is told to document what features add.
+fn documents_all_features(file: &File<'_>) -> bool {
+    file.lines()
+        .skip_while(|(_, line)| *line != "[package.metadata.docs.rs]")
+        .skip(1)
+        .take_while(|(_, line)| !line.starts_with('['))
+        .any(|(_, line)| line == "all-features = true")
 }
 
 /// The dependencies that users of the crate get, with their lines.
@@ -39,6 +56,24 @@ fn dependencies<'a>(file: &'a File<'_>) -> impl Iterator<Item = (usize, &'a str)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn features_that_the_published_documentation_leaves_out_are_found() {
+        let check = |text: &str| {
+            let faults = check(&File {
+                path: "amqp-client/Cargo.toml",
+                text,
+            });
+            faults.first().map(|fault| fault.line)
+        };
+        let metadata = "[package.metadata.docs.rs]\nall-features = true\n";
+        let features = "\n[features]\ndefault = []\n";
+        assert_eq!(check(&format!("[package]\n{features}")), Some(3));
+        assert_eq!(check(&format!("{metadata}{features}")), None);
+        let elsewhere = "[package.metadata.docs.rs]\n\n[other]\nall-features = true\n";
+        assert_eq!(check(&format!("{elsewhere}{features}")), Some(6));
+        assert_eq!(check("[package]\n"), None);
+    }
 
     #[test]
     fn a_dependency_against_the_direction_is_found() {
