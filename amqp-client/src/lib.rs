@@ -67,6 +67,7 @@ mod declare;
 mod delivery;
 mod error;
 mod events;
+mod field_values;
 #[cfg(feature = "tokio")]
 pub mod guide;
 mod handler;

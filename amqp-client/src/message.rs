@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::declare::TEN_YEARS;
 use crate::error::{ArgumentError, ChannelError, NameTooLong, Subject};
+use crate::field_values::{Decimals, check_present, is_plain};
 use crate::rounding::whole_millis;
 use crate::unsendable::{Property, Unsendable};
 
@@ -44,8 +45,10 @@ impl Message {
     #[must_use]
     pub fn with_properties(mut self, properties: Properties) -> Self {
         self.properties = properties;
-        self.unsendable = None;
-        self
+        if let Some(unsendable) = &mut self.unsendable {
+            unsendable.forget_properties();
+        }
+        self.look_at_headers()
     }
 
     /// Kept on disk by durable queues: [`DeliveryMode::Persistent`]. Without it a message does not
@@ -159,10 +162,12 @@ impl Message {
     /// ```
     #[must_use]
     pub fn header<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
+        let value = value.into();
         let headers = self.properties.as_ref().headers();
         let mut headers = headers.map_or_else(FieldTable::new, TableRef::to_owned);
         match headers.try_insert(name, value) {
-            Ok(()) => self.set_headers(&headers),
+            Ok(()) if is_plain(value) && self.unsendable.is_none() => self.set_headers(&headers),
+            Ok(()) => self.set_headers(&headers).look_at_headers(),
             Err(_) => {
                 let error = NameTooLong::new("name of a header", name).into();
                 self.unsendable.get_or_insert_default().header(error);
@@ -177,7 +182,27 @@ impl Message {
         if let Some(unsendable) = &mut self.unsendable {
             unsendable.forget_headers();
         }
-        self.set_headers(headers)
+        self.set_headers(headers).look_at_headers()
+    }
+
+    /// Lets headers hold decimal numbers. RabbitMQ ends the connection (541) when such a message
+    /// reaches a stream, and all that uses the connection ends with it; classic and quorum queues take
+    /// it. Default: publishing is refused, with [`ChannelError::Invalid`](crate::ChannelError::Invalid),
+    /// as it is for NaN and infinity, which RabbitMQ takes nowhere.
+    #[must_use]
+    pub fn allow_decimals(mut self) -> Self {
+        self.unsendable.get_or_insert_default().allow_decimals();
+        self
+    }
+
+    /// Notes headers that cannot be sent as they are.
+    fn look_at_headers(mut self) -> Self {
+        let is_suspect = check_present(self.properties.as_ref(), Decimals::Refused).is_err();
+        if is_suspect || self.unsendable.is_some() {
+            let unsendable = self.unsendable.get_or_insert_default();
+            unsendable.set_suspect(is_suspect);
+        }
+        self
     }
 
     fn set_headers(self, headers: &FieldTable) -> Self {

@@ -14,6 +14,7 @@ use crate::channel::Channel;
 use crate::channel::succession::OnChannel;
 use crate::delivery::ReturnedMessage;
 use crate::error::{ChannelError, PublishError};
+use crate::field_values::check_headers;
 use crate::message::{Body, Message};
 use crate::proto::confirms::Outcome;
 use crate::proto::incoming::Fingerprint;
@@ -278,13 +279,14 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// A name is too long. Nothing is sent here.
+    /// A name is too long, or a header has a value that cannot be sent. Nothing is sent here.
     pub fn prepare(
         &self,
         exchange: &str,
         routing_key: &str,
         properties: PropertiesRef<'_>,
     ) -> Result<PreparedPublisher, ChannelError> {
+        check_headers(properties, exchange, routing_key)?;
         let head = PublishHead::new(exchange, routing_key, properties, self.mandatory)?;
         Ok(PreparedPublisher {
             publisher: self.clone(),

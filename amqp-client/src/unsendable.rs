@@ -8,6 +8,7 @@
 use amqp_spec::basic::{Properties, PropertiesRef};
 
 use crate::error::{ChannelError, Subject};
+use crate::field_values::{Decimals, check_present};
 
 /// A property that has limits.
 #[derive(Debug)]
@@ -62,6 +63,9 @@ pub(crate) struct Unsendable {
     properties: Vec<(&'static Property, ChannelError)>,
     /// The name of a header. Nothing replaces it but other headers.
     header: Option<ChannelError>,
+    /// The headers may hold a value that cannot be sent.
+    has_suspects: bool,
+    allows_decimals: bool,
 }
 
 impl Unsendable {
@@ -89,6 +93,21 @@ impl Unsendable {
         self.header = None;
     }
 
+    /// All properties are others.
+    pub(crate) fn forget_properties(&mut self) {
+        self.properties.clear();
+        self.forget_headers();
+    }
+
+    /// Whether the headers have to be looked through before they are sent.
+    pub(crate) fn set_suspect(&mut self, has_suspects: bool) {
+        self.has_suspects = has_suspects;
+    }
+
+    pub(crate) fn allow_decimals(&mut self) {
+        self.allows_decimals = true;
+    }
+
     /// What still stands in the way of sending a message with these properties.
     #[cold]
     pub(crate) fn judge<'p>(
@@ -99,9 +118,16 @@ impl Unsendable {
         let mut noted = self.properties.iter();
         let noted = noted.find(|(property, _)| !(property.is_set)(properties));
         let error = noted.map(|(_, error)| error).or(self.header.as_ref());
-        match error {
-            Some(error) => Err(error.clone().about(subject)),
-            None => Ok(properties),
+        if let Some(error) = error {
+            return Err(error.clone().about(subject));
         }
+        if self.has_suspects {
+            let decimals = match self.allows_decimals {
+                true => Decimals::Allowed,
+                false => Decimals::Refused,
+            };
+            check_present(properties, decimals).map_err(|error| error.about(subject))?;
+        }
+        Ok(properties)
     }
 }

@@ -8,6 +8,7 @@ use crate::call::{decode, start, start_about, start_by};
 use crate::consumer::{self, Consume};
 use crate::delivery::{Delivery, Got, Received};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
+use crate::field_values::check_headers;
 use crate::message::{Body, Message};
 use crate::proto::consumer::RawDelivery;
 use crate::proto::outbox::Head;
@@ -35,8 +36,12 @@ impl Channel {
         message: &Message,
     ) -> Result<(), ChannelError> {
         let (properties, body) = (message.check(exchange, routing_key)?, message.body());
-        self.basic_publish_body(exchange, routing_key, properties, body)
-            .await
+        if let Some(number) = self.publish_at_once(exchange, routing_key, properties, body) {
+            self.ask_nothing(number);
+            return Ok(());
+        }
+        let head = PublishHead::new(exchange, routing_key, properties, false)?;
+        self.publish_plainly(head, Body::from(body)).await
     }
 
     /// As [`basic_publish`](Self::basic_publish), with a body that need not be put into a
@@ -56,6 +61,7 @@ impl Channel {
         properties: PropertiesRef<'_>,
         body: impl Into<Body<'_>>,
     ) -> Result<(), ChannelError> {
+        check_headers(properties, exchange, routing_key)?;
         let body = body.into();
         let octets = body.as_slice();
         if let Some(number) = self.publish_at_once(exchange, routing_key, properties, octets) {
@@ -100,13 +106,14 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// A name is too long. Nothing is sent here.
+    /// A name is too long, or a header has a value that cannot be sent. Nothing is sent here.
     pub fn prepare(
         &self,
         exchange: &str,
         routing_key: &str,
         properties: PropertiesRef<'_>,
     ) -> Result<PreparedPublish, ChannelError> {
+        check_headers(properties, exchange, routing_key)?;
         let head = PublishHead::new(exchange, routing_key, properties, false)?;
         let head = PreparedHead::new(&head, self.id())?;
         Ok(PreparedPublish {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use amqp_spec::wire::{FieldTable, TableRef, Value};
 
 use crate::error::{ChannelError, NameTooLong, Subject};
+use crate::field_values::{self, Decimals};
 use crate::rounding;
 
 /// Arguments under construction: each name once, whatever was set before.
@@ -57,7 +58,12 @@ impl Arguments {
     pub(crate) fn checked(&self, subject: Subject<'_>) -> Result<TableRef<'_>, ChannelError> {
         match &self.too_long {
             Some(error) => Err(NameTooLong::clone(error).about(subject).into()),
-            None => Ok(self.table.as_ref()),
+            None => {
+                let table = self.table.as_ref();
+                let checked = field_values::check(table, Decimals::Allowed);
+                checked.map_err(|error| error.about(subject))?;
+                Ok(table)
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use amqp_spec::wire::ShortStr;
+
 use super::{Entity, Subject};
 
 /// A call that the broker would refuse, or would not take as it is meant. Nothing was sent; the
@@ -39,6 +41,17 @@ pub enum ArgumentError {
         /// The queue or exchange that the call was about.
         entity: Option<Box<Entity>>,
     },
+    /// A header or an argument with a value over which RabbitMQ ends the connection: NaN, infinity, a
+    /// decimal number in a message's headers, or what cannot be read.
+    #[non_exhaustive]
+    Field {
+        /// The name of the header or argument: the one in the outermost table.
+        name: Box<str>,
+        /// What is wrong with its value.
+        problem: &'static str,
+        /// The queue or exchange that the call was about.
+        entity: Option<Box<Entity>>,
+    },
     /// Delivery tag 0, which is no delivery's. With `multiple` it stands for all of them.
     DeliveryTagZero,
 }
@@ -67,12 +80,23 @@ impl ArgumentError {
         }
     }
 
+    pub(crate) fn field(name: ShortStr<'_>, problem: &'static str) -> Self {
+        /// Characters of a name that are enough to tell it by.
+        const SHOWN: usize = 64;
+        Self::Field {
+            name: name.to_string().chars().take(SHOWN).collect(),
+            problem,
+            entity: None,
+        }
+    }
+
     /// Says what the call was about.
     pub(crate) fn about(mut self, subject: Subject<'_>) -> Self {
         match &mut self {
             Self::Contradiction { entity, .. }
             | Self::Missing { entity, .. }
-            | Self::Value { entity, .. } => *entity = subject.entity().map(Box::new),
+            | Self::Value { entity, .. }
+            | Self::Field { entity, .. } => *entity = subject.entity().map(Box::new),
             Self::DeliveryTagZero => {}
         }
         self
@@ -84,7 +108,8 @@ impl ArgumentError {
         match self {
             Self::Contradiction { entity, .. }
             | Self::Missing { entity, .. }
-            | Self::Value { entity, .. } => entity.as_deref(),
+            | Self::Value { entity, .. }
+            | Self::Field { entity, .. } => entity.as_deref(),
             Self::DeliveryTagZero => None,
         }
     }
@@ -98,6 +123,7 @@ impl fmt::Display for ArgumentError {
             Self::Value {
                 argument, expected, ..
             } => write!(f, "{argument} must be {expected}"),
+            Self::Field { name, problem, .. } => write!(f, "{name:?} {problem}"),
             Self::DeliveryTagZero => f.write_str("delivery tag 0 is no delivery's"),
         }?;
         match self.entity() {

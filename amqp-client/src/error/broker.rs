@@ -196,6 +196,9 @@ impl fmt::Display for BrokerClose {
             f.write_str(if n == 0 { "" } else { " " })?;
             f.write_str(line)?;
         }
+        if self.reply_code == ReplyCode::INTERNAL_ERROR {
+            f.write_str(": the broker failed over something it was sent; its log says over what")?;
+        }
         match (self.operation(), &self.entity) {
             (Some(method), Some(entity)) => write!(f, " (answering {method} of {entity})"),
             (Some(method), None) => write!(f, " (answering {method})"),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{ConnectionOptions, Heartbeat};
+use crate::field_values::{self, Decimals};
 use crate::rounding::{whole_millis, whole_seconds};
 
 /// An option has a value that it cannot have.
@@ -86,6 +87,11 @@ impl ConnectionOptions {
             (is_short(&self.virtual_host), "virtual_host", SHORT),
             (is_short(&self.locale), "locale", SHORT),
             (
+                field_values::check(self.client_properties.as_ref(), Decimals::Allowed).is_ok(),
+                "client_properties",
+                "free of NaN, infinity and what cannot be read",
+            ),
+            (
                 heartbeat <= Duration::from_secs(65_535),
                 "heartbeat",
                 "at most 65535 s",
@@ -163,6 +169,8 @@ fn is_short(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use amqp_spec::field_table;
+
     use super::*;
     use crate::{AuthMechanism, TcpOptions};
 
@@ -195,6 +203,16 @@ mod tests {
             ("auth_mechanisms", good().auth_mechanisms([])),
             ("virtual_host", good().virtual_host("v".repeat(256))),
             ("locale", good().locale("l".repeat(256))),
+            (
+                "client_properties",
+                good().client_properties(&field_table! { "load" => f64::NAN }),
+            ),
+            (
+                "client_properties",
+                good().client_properties(&field_table! {
+                    "capabilities" => &field_table! { "more" => f32::INFINITY },
+                }),
+            ),
             ("heartbeat", good().heartbeat(Duration::from_secs(65_536))),
             ("frame_max", good().frame_max(1)),
             ("frame_max", good().frame_max(4095)),

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use amqp_client::amqp_spec::basic::Properties;
-use amqp_client::amqp_spec::short_str;
-use amqp_client::{Channel, Message, NextWithin, QueueDeclare, StreamOffset};
+use amqp_client::amqp_spec::wire::Decimal;
+use amqp_client::amqp_spec::{ReplyCode, field_table, short_str};
+use amqp_client::{
+    Binding, Channel, ChannelError, Connection, Match, Message, NextWithin, QueueDeclare,
+    StreamOffset,
+};
 
 use crate::support::{declare, run};
 
@@ -83,5 +87,73 @@ fn a_stream_is_as_old_as_time_goes() {
             "{refused}"
         );
         assert!(channel.is_open());
+    });
+}
+
+#[test]
+fn numbers_that_the_broker_cannot_represent_do_not_cost_the_connection() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let publisher = connection.open_publisher().await.unwrap();
+        let channel = publisher.channel();
+        declare(channel, "q").await;
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let odd = Message::new("").header("ratio", number);
+            let refused = publisher.publish("", "q", odd).await.unwrap_err();
+            assert!(refused.to_string().contains("(queue 'q')"), "{refused}");
+            let odd = QueueDeclare::new("odd")
+                .argument("ratio", number)
+                .unchecked();
+            let refused = channel.queue_declare(odd).await.unwrap_err();
+            assert!(matches!(refused, ChannelError::Invalid(_)), "{refused}");
+            let odd = Binding::headers(Match::All).argument("ratio", number);
+            channel
+                .queue_bind("q", "amq.headers", odd)
+                .await
+                .unwrap_err();
+        }
+        let fine = Message::new("").header("ratio", f64::MIN_POSITIVE);
+        publisher.publish("", "q", fine).await.unwrap();
+        let options = site.options();
+        let options = options.client_properties(&field_table! { "load" => f32::NAN });
+        let refused = Connection::open_with(&options).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("client_properties"),
+            "{refused}"
+        );
+    });
+}
+
+#[test]
+fn a_decimal_header_is_for_queues_and_costs_the_connection_at_a_stream() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let publisher = connection.open_publisher().await.unwrap();
+        let channel = publisher.channel();
+        declare(channel, "classic").await;
+        let quorum = QueueDeclare::new("quorum").quorum();
+        channel.queue_declare(quorum).await.unwrap();
+        let stream = QueueDeclare::new("stream").stream();
+        channel.queue_declare(stream).await.unwrap();
+        let price = Decimal {
+            scale: 2,
+            value: 995,
+        };
+        let message = Message::new("").header("price", price);
+        let refused = publisher.publish("", "stream", &message).await.unwrap_err();
+        assert!(refused.to_string().contains("allow_decimals"), "{refused}");
+        let allowed = message.allow_decimals();
+        for queue in ["classic", "quorum"] {
+            publisher.publish("", queue, &allowed).await.unwrap();
+            let got = channel.basic_get_no_ack(queue).await.unwrap().unwrap();
+            assert_eq!(got.delivery.header("price"), Some(price.into()), "{queue}");
+        }
+        let refused = publisher.publish("", "stream", &allowed).await.unwrap_err();
+        assert_eq!(refused.reply_code(), Some(ReplyCode::INTERNAL_ERROR));
+        assert!(
+            refused.to_string().contains("failed over something"),
+            "{refused}"
+        );
+        assert!(!connection.is_open());
     });
 }

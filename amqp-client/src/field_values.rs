@@ -1,0 +1,181 @@
+//! Values in headers and arguments over which RabbitMQ ends the connection.
+//!
+//! NaN and infinity it cannot represent (541 in a message's headers, a reset in a method), values
+//! whose type it does not know it cannot skip, and a decimal number it cannot store in a stream (541;
+//! queues take it). Whatever else is on the connection goes with it, so that such a value is refused
+//! here, on every path by which a table leaves.
+
+use amqp_spec::basic::PropertiesRef;
+use amqp_spec::wire::{ArrayRef, DecodeErrorKind, ShortStr, TableRef, Value};
+
+use crate::error::{ArgumentError, ChannelError, Subject};
+
+/// The flag of `headers` in the first octet of a list of properties.
+const HEADERS: u8 = 0x20;
+
+/// Whether decimal numbers may be sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Decimals {
+    Allowed,
+    Refused,
+}
+
+/// Refuses properties whose headers cannot be sent. Costs nothing where there are no headers.
+#[inline]
+pub(crate) fn check_headers(
+    properties: PropertiesRef<'_>,
+    exchange: &str,
+    routing_key: &str,
+) -> Result<(), ChannelError> {
+    if properties
+        .as_bytes()
+        .first()
+        .is_some_and(|flags| flags & HEADERS != 0)
+    {
+        return check_present(properties, Decimals::Refused).map_err(|error| {
+            error
+                .about(Subject::published(exchange, routing_key))
+                .into()
+        });
+    }
+    Ok(())
+}
+
+/// The same, where it is not yet known what they are for.
+pub(crate) fn check_present(
+    properties: PropertiesRef<'_>,
+    decimals: Decimals,
+) -> Result<(), ArgumentError> {
+    check(properties.headers().unwrap_or_default(), decimals)
+}
+
+/// Refuses a table that cannot be sent, naming the entry.
+pub(crate) fn check(table: TableRef<'_>, decimals: Decimals) -> Result<(), ArgumentError> {
+    let mut name = ShortStr::EMPTY;
+    for entry in table {
+        let problem = match entry {
+            Ok((next, value)) => {
+                name = next;
+                problem(value, decimals)
+            }
+            // Which entry it is cannot be told, but which one it is behind.
+            Err(error) => unreadable(error.kind()),
+        };
+        if let Some(problem) = problem {
+            return Err(ArgumentError::field(name, problem));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value is certainly all right.
+pub(crate) fn is_plain(value: Value<'_>) -> bool {
+    let nested = matches!(value, Value::Table(_) | Value::Array(_));
+    !nested && problem(value, Decimals::Refused).is_none()
+}
+
+/// What is wrong with a value, or with one in it. Readers of tables bound the nesting.
+fn problem(value: Value<'_>, decimals: Decimals) -> Option<&'static str> {
+    match value {
+        Value::F32(number) => not_finite(number.is_finite()),
+        Value::F64(number) => not_finite(number.is_finite()),
+        Value::Decimal(_) if decimals == Decimals::Refused => Some(
+            "is a decimal number: RabbitMQ ends the connection over one that reaches a stream \
+             (Message::allow_decimals sends it to queues)",
+        ),
+        Value::Table(table) => in_table(table, decimals),
+        Value::Array(array) => in_array(array, decimals),
+        _ => None,
+    }
+}
+
+fn in_table(table: TableRef<'_>, decimals: Decimals) -> Option<&'static str> {
+    table.into_iter().find_map(|entry| match entry {
+        Ok((_, value)) => problem(value, decimals),
+        Err(error) => unreadable(error.kind()),
+    })
+}
+
+fn in_array(array: ArrayRef<'_>, decimals: Decimals) -> Option<&'static str> {
+    array.into_iter().find_map(|value| match value {
+        Ok(value) => problem(value, decimals),
+        Err(error) => unreadable(error.kind()),
+    })
+}
+
+fn not_finite(is_finite: bool) -> Option<&'static str> {
+    let problem = "is not a finite number: RabbitMQ ends the connection over NaN and infinity";
+    (!is_finite).then_some(problem)
+}
+
+/// What is nested too deep for us is none of our business: brokers take it.
+fn unreadable(kind: DecodeErrorKind) -> Option<&'static str> {
+    let problem = "is malformed, or is followed by what is: RabbitMQ ends the connection over it";
+    (kind != DecodeErrorKind::TooDeep).then_some(problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use amqp_spec::wire::{Decimal, FieldArray, FieldTable};
+    use amqp_spec::{field_table, short_str};
+
+    use super::*;
+
+    #[track_caller]
+    fn refused(table: &FieldTable, name: &str, word: &str) {
+        let error = check(table.as_ref(), Decimals::Refused)
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with(&format!("{name:?} ")), "{error}");
+        assert!(error.contains(word), "{error}");
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_found_wherever_they_are() {
+        let odd = [
+            Value::F32(f32::NAN),
+            Value::F64(f64::NAN),
+            Value::F64(f64::INFINITY),
+        ];
+        for value in odd.into_iter().chain([Value::F32(f32::NEG_INFINITY)]) {
+            refused(
+                &field_table! { "a" => 1, "b" => value, "c" => 2 },
+                "b",
+                "finite",
+            );
+            let inner = field_table! { "deep" => value };
+            refused(
+                &field_table! { "a" => 1.5, "table" => &inner },
+                "table",
+                "finite",
+            );
+            let array = FieldArray::from_iter([Value::Void, (&inner).into()]);
+            refused(&field_table! { "array" => &array }, "array", "finite");
+            assert!(!is_plain(value));
+        }
+        let fine = field_table! { "a" => f64::MAX, "b" => f32::MIN_POSITIVE, "c" => -0.0 };
+        assert_eq!(check(fine.as_ref(), Decimals::Refused), Ok(()));
+    }
+
+    #[test]
+    fn decimals_are_refused_unless_allowed() {
+        let decimal = field_table! { "price" => Decimal { scale: 2, value: 995 } };
+        refused(&decimal, "price", "decimal");
+        assert_eq!(check(decimal.as_ref(), Decimals::Allowed), Ok(()));
+        let nested = field_table! { "order" => &decimal };
+        refused(&nested, "order", "decimal");
+        let both = field_table! { "price" => Decimal::default(), "ratio" => f64::NAN };
+        assert!(check(both.as_ref(), Decimals::Allowed).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_and_what_is_deep_is_not() {
+        let mut odd = field_table! { "before" => 1 };
+        odd.push(short_str!("odd"), TableRef::new(b"\x01a?"));
+        refused(&odd, "odd", "malformed");
+        let octets = [odd.as_bytes(), b"\x05after"].concat();
+        refused(&TableRef::new(&octets).to_owned(), "odd", "malformed");
+        let deep = (0..1000).fold(FieldTable::new(), |inner, _| field_table! { "" => &inner });
+        assert_eq!(check(deep.as_ref(), Decimals::Refused), Ok(()));
+    }
+}
