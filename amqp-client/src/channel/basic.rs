@@ -124,7 +124,8 @@ impl Channel {
 
     /// Fetches one message from a queue (`basic.get`), to be acknowledged. `None` if it is empty.
     ///
-    /// Asking over and over is far dearer than [consuming](Self::consume).
+    /// Asking over and over is far dearer than [consuming](Self::consume). To take a few messages and go,
+    /// it is the right way: nothing is prefetched that would have to go back.
     ///
     /// ```no_run
     /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {

@@ -94,7 +94,9 @@ impl Consume {
     /// limit of the consumer's own for the end of the channel's.
     ///
     /// The more, the better the network is used, and the more is delivered again when the consumer
-    /// goes; quorum queues do not go beyond 2000. In memory a consumer holds *count × size of a
+    /// goes, which quorum queues [count](crate::QueueDeclare::delivery_limit): with 1 for consumers that
+    /// take few messages and go, no message comes back often. Quorum queues do not go beyond 2000. In
+    /// memory a consumer holds *count × size of a
     /// message* at most.
     pub fn prefetch(mut self, count: u16) -> Self {
         self.prefetch = Some(count);

@@ -52,6 +52,13 @@ pub use self::offset::StreamOffset;
 /// Dropping it cancels it at the broker, in the background, and gives back what it has not yielded,
 /// unless it takes deliveries without acknowledging them: those are lost. Keeps its channel open.
 ///
+/// **Quorum queues count what is given back.** RabbitMQ counts each return of a message, unseen by the
+/// program or not, and drops or dead-letters it above the queue's
+/// [delivery limit](crate::QueueDeclare::delivery_limit): 20 by default since 4.0. (From 4.3 on what a
+/// dropped consumer gives back does not count; what a lost connection gives back does.) So a program
+/// that takes a few messages and drops the consumer, again and again, does it with a
+/// [prefetch](Consume::prefetch) of 1, with [`Channel::basic_get`], or keeps the consumer.
+///
 /// ```no_run
 /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
 /// let mut orders = channel.consume("orders").prefetch(100).await?;

@@ -186,6 +186,13 @@ impl QueueDeclare {
     /// How many times a message may come back unacknowledged before it is dropped or dead-lettered
     /// (`x-delivery-limit`). Default: 20 since RabbitMQ 4.0, none before; -1 as an
     /// [argument](Self::argument) is none since 4.0. Quorum queues only.
+    ///
+    /// Before RabbitMQ 4.3 every return counts, also that of a message which was only prefetched: a
+    /// consumer that is dropped, or whose connection is lost, gives back up to its
+    /// [prefetch](crate::Consume::prefetch). From 4.3 on
+    /// [`nack`](crate::Delivery::nack) does not count, nor what a dropped consumer gives back;
+    /// [`reject`](crate::Delivery::reject) and lost connections do. Have a
+    /// [dead-letter exchange](Self::dead_letter_exchange), or what is over the limit is gone.
     pub fn delivery_limit(mut self, n_deliveries: u32) -> Self {
         self.arguments
             .set_count("x-delivery-limit", u64::from(n_deliveries));

@@ -63,6 +63,13 @@
 //! take, at the price of a round trip for each. With handlers of a millisecond, 100 to 300 keep
 //! the connection busy. [`unlimited`](crate::Consume::unlimited) lets the whole queue come at once.
 //!
+//! What was prefetched and not looked at goes back when the consumer is dropped or its connection is
+//! lost. **Quorum queues count that** towards their
+//! [delivery limit](crate::QueueDeclare::delivery_limit), 20 by default since RabbitMQ 4.0, and drop or
+//! dead-letter what is above it: a program that starts a consumer for each job it takes loses jobs that
+//! it has never seen. (From 4.3 on only lost connections count here.) Keep the consumer, give it a
+//! prefetch of 1, or fetch with [`basic_get`](crate::Channel::basic_get).
+//!
 //! The limit is one of each consumer. One of a whole channel
 //! ([`QosScope::Channel`](crate::QosScope::Channel)) exists in RabbitMQ before 4.3 only.
 //!
