@@ -51,9 +51,12 @@ impl QueueDeclare {
         }
     }
 
-    /// A queue that the broker names, gone with the connection: for replies and subscriptions.
+    /// A queue that the broker names, [exclusive](Self::exclusive): for replies and subscriptions. It
+    /// goes with the connection, and not before: consumers may come and go, and what is published
+    /// while there is none waits. With [`auto_delete`](Self::auto_delete) it goes with its last
+    /// consumer.
     pub fn temporary() -> Self {
-        Self::default().exclusive().auto_delete()
+        Self::default().exclusive()
     }
 
     /// Only checks that the queue is there. Nothing else that is set matters then. Makes it the
@@ -77,7 +80,9 @@ impl QueueDeclare {
         self
     }
 
-    /// Deleted when its last consumer goes, not before it has had one.
+    /// Deleted **with all its messages** as soon as its last consumer goes: is cancelled or dropped, or
+    /// its channel ends. Not before it has had one. So a consumer is replaced by starting the next one
+    /// first. Default: it stays; see [`expires`](Self::expires) for one that goes some time after.
     pub fn auto_delete(mut self) -> Self {
         self.auto_delete = true;
         self

@@ -38,7 +38,7 @@
 //! |---|---|
 //! | work that must not be lost | [`QueueDeclare::quorum`]: replicated, on disk, with a limit of deliveries for messages that kill their consumers |
 //! | work on a single node | [`QueueDeclare::durable`]: a classic queue; publish messages as [persistent](crate::Message::persistent) |
-//! | replies, live updates | [`QueueDeclare::temporary`]: named by the broker, gone with the connection |
+//! | replies, live updates | [`QueueDeclare::temporary`]: named by the broker, exclusive, gone with the connection; with [`auto_delete`](crate::QueueDeclare::auto_delete) already with its last consumer, and all messages in it |
 //! | a log that many read | [`QueueDeclare::stream`]: messages stay, and each consumer starts where it likes |
 //!
 //! A queue is neither durable, exclusive nor auto-deleted unless you say so, as in the protocol.

@@ -4,7 +4,7 @@ use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{exchange, queue};
 use amqp_client::{ChannelError, ExchangeDeclare, Message, QueueDeclare};
 
-use crate::support::{check_close, declare, fill, ready, run, until, until_ready};
+use crate::support::{check_close, declare, expect, fill, ready, run, until, until_ready};
 
 #[test]
 fn a_declared_queue_tells_its_name_and_its_counts() {
@@ -39,6 +39,45 @@ fn the_broker_chooses_a_name_where_none_is_given() {
         assert!(first.starts_with("amq.gen-"), "{first}");
         assert_ne!(first, second);
         fill(&channel, &first, 1).await;
+    });
+}
+
+#[test]
+fn a_temporary_queue_goes_with_its_connection_and_not_with_its_last_consumer() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let channel = connection.open_channel().await.unwrap();
+        let queue = channel.queue_declare(QueueDeclare::temporary()).await;
+        let queue = queue.unwrap().name;
+        fill(&channel, &queue, 3).await;
+        let first = channel.consume(&queue).await.unwrap();
+        first.cancel().await.unwrap();
+        drop(first);
+        let mut second = channel.consume(&queue).await.unwrap();
+        expect(&mut second, "0").await;
+        drop(second);
+        // Said so, it goes with its consumer, and what is in it.
+        let brief = QueueDeclare::temporary().auto_delete();
+        let brief = channel.queue_declare(brief).await.unwrap().name;
+        fill(&channel, &brief, 1).await;
+        let only = channel.consume(&brief).await.unwrap();
+        only.cancel().await.unwrap();
+        drop(only);
+        let gone = channel.queue_declare(QueueDeclare::new(&brief).passive());
+        assert!(gone.await.unwrap_err().is_not_found());
+
+        let channel = connection.open_channel().await.unwrap();
+        ready(&channel, &queue).await;
+        connection.close().await.unwrap();
+        // For a moment it is still another connection's (405).
+        let asking = site.connect().await;
+        until("the queue is gone", true, async || {
+            let channel = asking.open_channel().await.unwrap();
+            let passive = QueueDeclare::new(&queue).passive();
+            let found = channel.queue_declare(passive).await;
+            found.is_err_and(|error| error.is_not_found())
+        })
+        .await;
     });
 }
 

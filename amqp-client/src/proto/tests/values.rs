@@ -98,6 +98,21 @@ fn of_a_setter_and_the_argument_it_stands_for_the_last_one_counts() {
     same(&arguments_of(consume, pair), &[("x-stream-offset", "7i64")]);
 }
 
+#[test]
+fn temporary_queue_is_exclusive_and_goes_with_its_consumers_only_if_that_is_said() {
+    let flags = |declare: QueueDeclare| {
+        let (mut pair, channel) = Pair::with_channel();
+        drop(Task::start(channel.queue_declare(declare)));
+        let octets = pair.sent_octets();
+        let (frames, _) = wire::frames(&octets);
+        let declare = queue::Declare::decode(frames[0].payload).unwrap();
+        (declare.exclusive, declare.auto_delete, declare.durable)
+    };
+    let temporary = QueueDeclare::temporary;
+    assert_eq!(flags(temporary()), (true, false, false));
+    assert_eq!(flags(temporary().auto_delete()), (true, true, false));
+}
+
 // ── Names and texts that do not fit ─────────────────────────────────────────────────────────────
 
 fn long() -> String {
