@@ -81,6 +81,7 @@ mod rounding;
 mod rpc;
 mod sasl;
 mod secret;
+mod shown;
 #[cfg(feature = "tokio")]
 mod tls;
 mod trace;

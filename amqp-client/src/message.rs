@@ -1,5 +1,6 @@
 //! A message to be published.
 
+use std::fmt;
 use std::time::Duration;
 
 use amqp_spec::basic::{Properties, PropertiesRef};
@@ -10,6 +11,7 @@ use crate::declare::TEN_YEARS;
 use crate::error::{ArgumentError, ChannelError, NameTooLong, Subject};
 use crate::field_values::{Decimals, check_present, is_plain};
 use crate::rounding::whole_millis;
+use crate::shown::{Length, Shown};
 use crate::unsendable::{Property, Unsendable};
 
 /// A message: properties and a body.
@@ -23,7 +25,7 @@ use crate::unsendable::{Property, Unsendable};
 ///
 /// let message = Message::new("{\"id\": 42}").persistent().content_type("application/json");
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Message {
     properties: Properties,
     body: Bytes,
@@ -262,6 +264,16 @@ impl Message {
     }
 }
 
+/// The properties, with the names of headers but not their values, and the length of the body.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("properties", &Shown(self.properties.as_ref()))
+            .field("body", &Length(self.body.len()))
+            .finish()
+    }
+}
+
 /// Whether a message outlives a restart of the broker (`delivery-mode`).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[repr(u8)]
@@ -286,14 +298,22 @@ pub enum DeliveryMode {
 /// channel.basic_publish_body("logs", "info", properties.as_ref(), vec![0x1f, 0x8b]).await?;
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Body<'a>(Kind<'a>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Kind<'a> {
     Borrowed(&'a [u8]),
     Lent(&'a Bytes),
     Owned(Bytes),
+}
+
+/// The length.
+impl fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = Length(self.as_slice().len());
+        f.debug_tuple("Body").field(&length).finish()
+    }
 }
 
 impl Body<'_> {

@@ -1,5 +1,6 @@
 //! Publishing: what is encoded under the outbox's lock, and the future that waits for room.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,12 +19,23 @@ use crate::proto::outbox::{Head, LARGE, Refused, Wake};
 use crate::proto::reading::{Demand, Patience};
 use crate::proto::timers::Timer;
 use crate::proto::wait::{self, Sleeper};
+use crate::shown::{Length, Name, Shown};
 
 /// Exchange, routing key and properties, checked and ready to be encoded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct PublishHead<'a> {
     method: basic::Publish<'a>,
     properties: PropertiesRef<'a>,
+}
+
+impl fmt::Debug for PublishHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishHead")
+            .field("exchange", &Name(self.method.exchange))
+            .field("routing_key", &Name(self.method.routing_key))
+            .field("properties", &Shown(self.properties))
+            .finish()
+    }
 }
 
 impl<'a> PublishHead<'a> {
@@ -104,7 +116,7 @@ impl Head for PublishHead<'_> {
 }
 
 /// A head that is encoded once and copied for every message.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct PreparedHead {
     /// Method frame, header frame, and what stands in front of the body if that takes one frame.
     octets: Vec<u8>,
@@ -113,6 +125,13 @@ pub(crate) struct PreparedHead {
     /// Where the head of the body's frame starts.
     body_at: usize,
     longest_frame: usize,
+}
+
+impl fmt::Debug for PreparedHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = Length(self.octets.len());
+        f.debug_tuple("PreparedHead").field(&length).finish()
+    }
 }
 
 impl PreparedHead {
@@ -137,11 +156,18 @@ impl PreparedHead {
 }
 
 /// What it takes to tell the returned messages of a prepared publisher.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Returnable {
     exchange: Box<[u8]>,
     routing_key: Box<[u8]>,
     properties: Properties,
+}
+
+impl fmt::Debug for Returnable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let properties = Shown(self.properties.as_ref());
+        f.debug_tuple("Returnable").field(&properties).finish()
+    }
 }
 
 impl Returnable {

@@ -10,6 +10,8 @@ use amqp_spec::basic::PropertiesRef;
 use amqp_spec::wire::{Reader, ShortStr};
 use bytes::{Buf, Bytes};
 
+use crate::shown::{Length, Name, Shown};
+
 /// Where things stand in the allocation.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Layout {
@@ -34,10 +36,10 @@ pub(crate) struct Incoming {
 impl std::fmt::Debug for Incoming {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Incoming")
-            .field("exchange", &self.exchange())
-            .field("routing_key", &self.routing_key())
-            .field("properties", &self.properties())
-            .field("body_len", &self.body().len())
+            .field("exchange", &Name(self.exchange()))
+            .field("routing_key", &Name(self.routing_key()))
+            .field("properties", &Shown(self.properties()))
+            .field("body", &Length(self.body().len()))
             .finish()
     }
 }
