@@ -1,6 +1,7 @@
 //! Whom to trust and who to be, with TLS. Plain data: no TLS library is needed to say it.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use crate::secret::Secret;
 
@@ -19,7 +20,7 @@ use crate::secret::Secret;
 /// let options = options.tls(TlsOptions::default().ca_file("/etc/orders/ca.pem"));
 /// # Ok::<(), amqp_client::UriError>(())
 /// ```
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Default, Eq, PartialEq)]
 pub struct TlsOptions {
     pub(crate) ca_files: Vec<PathBuf>,
     pub(crate) ca_pem: Vec<Vec<u8>>,
@@ -56,6 +57,44 @@ pub(crate) enum ServerName {
     Is(String),
     /// The host's, which is not told to the server.
     NotSent,
+}
+
+impl fmt::Debug for TlsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ca_files: Vec<_> = self.ca_files.iter().map(|path| Shown(path)).collect();
+        let ca_bytes: usize = self.ca_pem.iter().map(Vec::len).sum();
+        let mut debug = f.debug_struct("TlsOptions");
+        debug
+            .field("ca_files", &ca_files)
+            .field("ca_pem", &format_args!("<{ca_bytes} bytes>"))
+            .field("system_roots", &self.system_roots)
+            .field("bundled_roots", &self.bundled_roots)
+            .field(
+                "certificate_file",
+                &self.certificate_file.as_deref().map(Shown),
+            )
+            .field("key_file", &self.key_file.as_deref().map(Shown))
+            .field("identity_pem", &self.identity_pem)
+            .field("key_password", &self.key_password)
+            .field("verify", &self.verify)
+            .field("server_name", &self.server_name);
+        #[cfg(feature = "rustls-core")]
+        debug.field("brought", &self.brought);
+        debug.finish()
+    }
+}
+
+/// A path, unless it is the text of a key that was taken for one.
+struct Shown<'a>(&'a Path);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.to_string_lossy().contains("-----BEGIN ") {
+            f.write_str("<the text of a file>")
+        } else {
+            self.0.fmt(f)
+        }
+    }
 }
 
 impl TlsOptions {
@@ -166,5 +205,17 @@ mod tests {
             !shown.contains("hidden") && !shown.contains("104"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn texts_are_not_shown_even_if_they_were_taken_for_paths() {
+        let key = "-----BEGIN PRIVATE KEY-----\nhidden\n";
+        let tls = TlsOptions::default()
+            .ca_file(key)
+            .ca_pem("c".repeat(10_000))
+            .client_certificate("client.pem", key);
+        let shown = format!("{tls:#?}");
+        assert!(!shown.contains("hidden") && shown.len() < 1000, "{shown}");
+        assert!(shown.contains("<10000 bytes>") && shown.contains("\"client.pem\""));
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, ExtendedKeyPurpose};
 
 use crate::error::{CertificateFault, ConnectCause, ConnectionError, TlsError};
 
@@ -28,7 +28,7 @@ fn inner(error: &io::Error) -> Option<&Error> {
 }
 
 fn translate(error: &Error) -> TlsError {
-    let details = Arc::new(error.clone());
+    let details = Arc::new(bounded(error.clone()));
     match error {
         Error::InvalidCertificate(reason) => TlsError::Certificate {
             fault: fault(reason),
@@ -41,6 +41,40 @@ fn translate(error: &Error) -> TlsError {
         Error::AlertReceived(alert) => of_alert(*alert, details),
         _ => TlsError::Handshake(details),
     }
+}
+
+/// The error, of which no more is shown than a page: what a certificate holds is the peer's to choose.
+fn bounded(mut error: Error) -> Error {
+    const MOST: usize = 8;
+    match &mut error {
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+            presented, ..
+        }) => {
+            presented.truncate(MOST);
+            for name in presented {
+                *name = shown(name);
+            }
+        }
+        Error::InvalidCertificate(CertificateError::InvalidPurposeContext {
+            presented, ..
+        }) => {
+            presented.truncate(MOST);
+            for purpose in presented {
+                if let ExtendedKeyPurpose::Other(id) = purpose {
+                    id.truncate(MOST * 2);
+                }
+            }
+        }
+        _ => {}
+    }
+    error
+}
+
+/// A name in one line, cut at a length.
+fn shown(name: &str) -> String {
+    const MOST: usize = 256;
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    name.chars().take(MOST).map(plain).collect()
 }
 
 fn fault(reason: &CertificateError) -> CertificateFault {
@@ -95,5 +129,35 @@ fn of_alert(alert: AlertDescription, details: Arc<Error>) -> TlsError {
         | AlertDescription::InsufficientSecurity => TlsError::NothingInCommon(details),
         AlertDescription::UnrecognisedName => TlsError::UnknownServerName(details),
         _ => TlsError::Alert(details),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::ServerName;
+
+    use super::*;
+
+    #[test]
+    fn certificate_of_a_hostile_peer_fills_no_log() {
+        let expected = ServerName::try_from("broker.example").unwrap();
+        let names = vec!["x\u{1b}[2J\r\n".repeat(1000); 1000];
+        let purposes = vec![ExtendedKeyPurpose::Other(vec![1; 1000]); 1000];
+        for reason in [
+            CertificateError::NotValidForNameContext {
+                expected: expected.to_owned(),
+                presented: names,
+            },
+            CertificateError::InvalidPurposeContext {
+                required: ExtendedKeyPurpose::ServerAuth,
+                presented: purposes,
+            },
+        ] {
+            let error = translate(&Error::InvalidCertificate(reason));
+            let text = error.to_string();
+            assert!(text.len() < 4096, "{}", text.len());
+            assert!(!text.chars().any(char::is_control), "{text:?}");
+            assert!(format!("{error:?}").len() < 8192);
+        }
     }
 }

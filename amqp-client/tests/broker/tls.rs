@@ -2,6 +2,7 @@
 //! certificates and lets in whom they name.
 
 use std::env;
+use std::sync::Arc;
 
 use amqp_client::{
     AuthMechanism, Connection, ConnectionOptions, Diagnosis, Message, PublishError, QueueDeclare,
@@ -9,6 +10,8 @@ use amqp_client::{
 };
 use amqp_testing::{Broker, BrokerOptions, Proxy};
 use tokio::runtime::Builder;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, version};
 
 use crate::support::{Site, declare, endpoint, limited, ready, run, run_on_threads, until};
 
@@ -155,6 +158,50 @@ fn s18_ports_that_are_mixed_up_are_told() {
             .unwrap_err();
         assert_eq!(error.stage(), Stage::Tls, "{error}");
         assert_eq!(error.diagnosis(), Some(Diagnosis::TlsNotSpoken), "{error}");
+    });
+}
+
+/// A node whose certificate may sign others, as `openssl req -x509` makes them, and that speaks TLS 1.2
+/// only.
+#[test]
+fn s22_certificate_of_an_authority_and_versions_that_differ_are_told() {
+    if endpoint().is_none() {
+        return;
+    }
+    let self_signed = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/certificates/self-signed.pem"
+    );
+    let broker = BrokerOptions::new()
+        .tls()
+        .config(format!("ssl_options.certfile = {self_signed}"))
+        .config(format!("ssl_options.keyfile = {self_signed}"))
+        .config("ssl_options.versions.1 = tlsv1.2")
+        .start()
+        .unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    limited(&runtime, async {
+        let options: ConnectionOptions = broker.first().tls_url().unwrap().parse().unwrap();
+        let told = async |tls| {
+            let options = options.clone().tls(tls);
+            let error = Connection::open_with(&options).await.unwrap_err();
+            assert_eq!(error.stage(), Stage::Tls, "{error}");
+            error.diagnosis()
+        };
+        let trusted = TlsOptions::default().ca_file(self_signed);
+        assert_eq!(told(trusted).await, Some(Diagnosis::CertificateIsAuthority));
+        let new = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(&[&version::TLS13])
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let new = TlsOptions::default().rustls_config(new);
+        assert_eq!(told(new).await, Some(Diagnosis::NoCommonTls));
+
+        // Without any check it is a broker like others.
+        let any = TlsOptions::default().danger_accept_any_certificate();
+        let connection = Connection::open_with(&options.clone().tls(any)).await;
+        connection.unwrap().close().await.unwrap();
     });
 }
 
