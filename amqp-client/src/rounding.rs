@@ -18,11 +18,16 @@ pub(crate) fn whole_millis(time: Duration) -> u64 {
 }
 
 /// The time in whole seconds, rounded up.
+#[cfg(any(test, feature = "tokio"))]
 pub(crate) fn to_seconds(time: Duration) -> Duration {
     Duration::from_secs(whole_seconds(time))
 }
 
 /// The time in whole milliseconds, rounded up.
+#[cfg(any(
+    test,
+    all(feature = "tokio", any(target_os = "android", target_os = "linux"))
+))]
 pub(crate) fn to_millis(time: Duration) -> Duration {
     Duration::from_millis(whole_millis(time))
 }
