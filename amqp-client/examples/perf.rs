@@ -1,7 +1,7 @@
 //! Measures what a message costs: `perf <mode> --url amqp://… --messages N --size BYTES …`.
 //!
-//! Prints one line of JSON. The modes are `publish`, `publish-prepared`, `confirm` (a window of
-//! unconfirmed messages), `confirm1` (one at a time), `consume-noack`, `consume-ack`, `declare`
+//! Prints one line of JSON. The modes are `publish`, `publish-prepared`, `confirm` and
+//! `confirm-prepared` (a window of unconfirmed messages), `confirm1` (one at a time), `consume-noack`, `consume-ack`, `declare`
 //! (passive declares, one after the other), `channels`, `conns`, and `fairness` (small confirmed
 //! publishes, alone and beside large bodies of the size given). Against a broker that is not a
 //! null broker, `consume-*` needs a queue that holds messages.
@@ -98,7 +98,8 @@ async fn run(arguments: Arguments) -> Outcome {
     match arguments.mode.as_str() {
         "publish" => publish(&arguments, false).await,
         "publish-prepared" => publish(&arguments, true).await,
-        "confirm" => confirm(&arguments).await,
+        "confirm" => confirm(&arguments, false).await,
+        "confirm-prepared" => confirm(&arguments, true).await,
         "confirm1" => confirm_one_by_one(&arguments).await,
         "consume-noack" => consume(&arguments, false).await,
         "consume-ack" => consume(&arguments, true).await,
@@ -213,11 +214,17 @@ fn percentile(waits: &mut [Duration], part: f64) -> f64 {
     waits[((waits.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e6
 }
 
-async fn confirm(arguments: &Arguments) -> Outcome {
+async fn confirm(arguments: &Arguments, prepared: bool) -> Outcome {
     let connection = Connection::open(&arguments.url).await?;
     let publisher = connection.open_publisher().await?;
     let properties = Properties::new().delivery_mode(1);
     let message = amqp_client::Message::new(vec![b'x'; arguments.size]).with_properties(properties);
+    let properties = message.properties().as_ref();
+    let prepared = match prepared {
+        true => Some(publisher.prepare("", &arguments.queue, properties)?),
+        false => None,
+    };
+    let body = Bytes::copy_from_slice(message.body());
     let mut window: VecDeque<Confirmation> = VecDeque::with_capacity(arguments.in_flight);
     let measure = Measure::start();
     for _ in 0..arguments.messages {
@@ -226,7 +233,10 @@ async fn confirm(arguments: &Arguments) -> Outcome {
                 oldest.await?;
             }
         }
-        window.push_back(publisher.send("", &arguments.queue, &message).await?);
+        window.push_back(match &prepared {
+            Some(prepared) => prepared.send(&body).await?,
+            None => publisher.send("", &arguments.queue, &message).await?,
+        });
     }
     for confirmation in window {
         confirmation.await?;

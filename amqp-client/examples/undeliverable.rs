@@ -1,7 +1,7 @@
 //! What may become of a message that is not delivered, and how the publisher hears of it.
 //!
 //! ```text
-//! no queue is bound: returned with 312 NO_ROUTE, "order 1" is ours again
+//! there is no such queue: returned with 312 NO_ROUTE, "order 1" is ours again
 //! the queue is full: refused
 //! there is no such exchange: it ended the channel with 404
 //! the channel has ended: not sent
@@ -19,11 +19,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     channel
         .queue_declare(full.overflow(Overflow::RejectPublish))
         .await?;
-    // Without `mandatory` the broker confirms what no queue is bound for, and drops it.
-    let publisher = connection.open_publisher().await?.mandatory();
+    // With an exchange of a name, `mandatory()` is what has messages without a queue come back.
+    let publisher = connection.open_publisher().await?;
 
     for (number, exchange, key, case) in [
-        (1, "", "nobody", "no queue is bound"),
+        (1, "", "nobody", "there is no such queue"),
         (2, "", "full", "the queue is full"),
         (3, "nowhere", "key", "there is no such exchange"),
         (4, "", "full", "the channel has ended"),

@@ -195,13 +195,13 @@ pub struct Got<D = Delivery> {
     pub message_count: u32,
 }
 
-/// A mandatory message that no queue was bound for.
+/// A message that had to reach a queue and came back, since there was none for it.
 ///
 /// ```no_run
 /// use amqp_client::{Message, PublishError, Publisher};
 ///
 /// # async fn example(publisher: Publisher, order: Message) {
-/// if let Err(PublishError::Returned(back)) = publisher.mandatory().publish("", "orders", &order).await {
+/// if let Err(PublishError::Returned(back)) = publisher.publish("", "orders", &order).await {
 ///     eprintln!("{} {}: {} octets", back.reply_code.0, back.reply_text, back.body().len());
 /// }
 /// # }

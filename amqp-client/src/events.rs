@@ -46,9 +46,9 @@ pub enum Event {
         /// The limit.
         prefetch_count: u16,
     },
-    /// A mandatory message has come back that no [`Publisher`](crate::Publisher) waits for: it was
-    /// published with [`Channel::basic_publish_mandatory`], or its
-    /// [`Confirmation`](crate::Confirmation) was dropped.
+    /// A message has come back that no [`Publisher`](crate::Publisher) waits for: it was published
+    /// with [`Channel::basic_publish_mandatory`], or its [`Confirmation`](crate::Confirmation) was
+    /// dropped.
     Returned {
         /// The channel that it was published on.
         channel: u16,
@@ -264,7 +264,7 @@ impl Channel {
 
     /// As [`basic_publish`](Self::basic_publish), for a message that must reach at least one queue:
     /// one that does not comes back, to [`returns`](Self::returns) and as [`Event::Returned`].
-    /// [`Publisher::mandatory`](crate::Publisher::mandatory) tells each publish what became of it.
+    /// A [`Publisher`](crate::Publisher) tells each publish what became of it.
     ///
     /// # Errors
     ///
@@ -287,7 +287,7 @@ impl Channel {
         )?;
         let body = Body::from(message.body());
         // On a channel with confirms, so that no publisher takes it for his when it comes back.
-        let fingerprint = head.fingerprint(&body);
+        let fingerprint = head.fingerprint(message.body());
         let mut publish = Publish::new(self, head, body);
         publish.set_returnable(fingerprint);
         self.ask_nothing(publish.await?);

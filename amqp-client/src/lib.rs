@@ -78,6 +78,7 @@ pub mod proto;
 mod publish;
 mod publisher;
 mod rounding;
+mod routing;
 mod rpc;
 mod sasl;
 mod secret;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use amqp_spec::basic::{self, Properties, PropertiesRef};
+use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::constants;
 use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::{ShortStr, TypedMethod};
@@ -14,7 +14,7 @@ use amqp_spec::wire::{ShortStr, TypedMethod};
 use crate::channel::Channel;
 use crate::error::{ChannelError, Subject};
 use crate::message::Body;
-use crate::proto::incoming::Fingerprint;
+use crate::proto::fingerprint::{Common, Fingerprint};
 use crate::proto::outbox::{Head, LARGE, Refused, Wake};
 use crate::proto::reading::{Demand, Patience};
 use crate::proto::timers::Timer;
@@ -55,33 +55,37 @@ impl<'a> PublishHead<'a> {
         Ok(Self { method, properties })
     }
 
-    /// The same, for a message that need not reach a queue; nothing if a name does not fit.
+    /// The same; nothing if a name does not fit.
     #[inline]
     pub(crate) fn fitting(
         exchange: &'a str,
         routing_key: &'a str,
         properties: PropertiesRef<'a>,
+        mandatory: bool,
     ) -> Option<Self> {
         let method = basic::Publish {
             exchange: ShortStr::new(exchange.as_bytes()).ok()?,
             routing_key: ShortStr::new(routing_key.as_bytes()).ok()?,
-            mandatory: false,
+            mandatory,
             immediate: false,
         };
         Some(Self { method, properties })
     }
 
-    /// What will tell the message if it comes back.
-    pub(crate) fn fingerprint(&self, body: &Body<'_>) -> Option<Fingerprint> {
-        let Self { method, .. } = self;
-        method.mandatory.then(|| {
-            Fingerprint::new(
-                method.exchange.as_bytes(),
-                method.routing_key.as_bytes(),
-                self.properties,
-                body.as_slice(),
-            )
-        })
+    /// What will tell the message if it comes back; `None` unless it is mandatory.
+    #[inline]
+    pub(crate) fn fingerprint(&self, body: &[u8]) -> Option<Fingerprint> {
+        Some(self.returnable()?.with(body))
+    }
+
+    /// The same of all messages with this head.
+    #[inline]
+    pub(crate) fn returnable(&self) -> Option<Common> {
+        let Self { method, properties } = self;
+        let (exchange, routing_key) = (method.exchange.as_bytes(), method.routing_key.as_bytes());
+        method
+            .mandatory
+            .then(|| Common::new(exchange, routing_key, *properties))
     }
 }
 
@@ -152,41 +156,6 @@ impl PreparedHead {
             body_at,
             longest_frame: header_at.max(body_at - header_at),
         })
-    }
-}
-
-/// What it takes to tell the returned messages of a prepared publisher.
-#[derive(Clone)]
-pub(crate) struct Returnable {
-    exchange: Box<[u8]>,
-    routing_key: Box<[u8]>,
-    properties: Properties,
-}
-
-impl fmt::Debug for Returnable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let properties = Shown(self.properties.as_ref());
-        f.debug_tuple("Returnable").field(&properties).finish()
-    }
-}
-
-impl Returnable {
-    /// `None` unless the message is mandatory.
-    pub(crate) fn new(head: &PublishHead<'_>) -> Option<Self> {
-        head.method.mandatory.then(|| Self {
-            exchange: head.method.exchange.as_bytes().into(),
-            routing_key: head.method.routing_key.as_bytes().into(),
-            properties: head.properties.to_owned(),
-        })
-    }
-
-    pub(crate) fn fingerprint(&self, body: &Body<'_>) -> Fingerprint {
-        Fingerprint::new(
-            &self.exchange,
-            &self.routing_key,
-            self.properties.as_ref(),
-            body.as_slice(),
-        )
     }
 }
 
@@ -287,6 +256,23 @@ pub(crate) fn at_once(channel: &Channel, head: &impl Head, body: &[u8]) -> Optio
         .link
         .outbox()
         .publish_at_once(shared.at, head, body)?;
+    wake.now();
+    Some(number)
+}
+
+/// The same for a message that may come back, which its fingerprint tells then.
+#[inline]
+pub(crate) fn at_once_returnable(
+    channel: &Channel,
+    head: &impl Head,
+    body: &[u8],
+    fingerprint: Fingerprint,
+) -> Option<u64> {
+    let shared = channel.shared();
+    let mut outbox = shared.link.outbox();
+    let (number, wake) = outbox.publish_at_once(shared.at, head, body)?;
+    outbox.expect_return(shared.at, fingerprint);
+    drop(outbox);
     wake.now();
     Some(number)
 }
@@ -409,8 +395,8 @@ impl<H: Head> Publish<'_, H> {
     /// Queues the message, or gets in line.
     #[inline]
     fn try_queue(&mut self, sleeper: &mut Sleeper<'_>) -> Poll<Result<(u64, Wake), Refused>> {
-        if self.fingerprint.is_some() || self.limit.is_some() {
-            return self.try_queue_known(sleeper);
+        if self.limit.is_some() {
+            return self.try_queue_limited(sleeper);
         }
         let shared = self.channel.shared();
         let size = self.body.as_slice().len();
@@ -422,18 +408,22 @@ impl<H: Head> Publish<'_, H> {
         }
         let published = outbox.publish(shared.at, &self.head, &self.body);
         if published.is_ok() {
+            if let Some(fingerprint) = self.fingerprint {
+                outbox.expect_return(shared.at, fingerprint);
+            }
             outbox.enter(&mut self.ticket, sleeper);
         }
         Poll::Ready(published)
     }
 
-    /// The same, if the message may come back or counts against a limit: then what the channel has
-    /// published before matters.
-    fn try_queue_known(&mut self, sleeper: &mut Sleeper<'_>) -> Poll<Result<(u64, Wake), Refused>> {
+    /// The same, if the message counts against a limit: then what the channel has published before
+    /// matters.
+    fn try_queue_limited(
+        &mut self,
+        sleeper: &mut Sleeper<'_>,
+    ) -> Poll<Result<(u64, Wake), Refused>> {
         let shared = self.channel.shared();
-        let confirms = shared.confirms();
-        let resolved = confirms.resolved();
-        let mut confirms = self.limit.is_some().then_some(confirms);
+        let mut confirms = self.limit.is_some().then(|| shared.confirms());
         let mut outbox = shared.link.outbox();
         // The confirms stay locked until the message has its number, so that the limit holds.
         if let (Some(limit), Some(confirms)) = (self.limit, &mut confirms) {
@@ -453,7 +443,7 @@ impl<H: Head> Publish<'_, H> {
         }
         let published = outbox.publish(shared.at, &self.head, &self.body);
         if let (Ok(_), Some(fingerprint)) = (&published, self.fingerprint) {
-            outbox.expect_return(shared.at, fingerprint, resolved);
+            outbox.expect_return(shared.at, fingerprint);
         }
         if published.is_err() {
             // Others may have the room: leaving calls them.

@@ -17,13 +17,14 @@ use crate::error::{ChannelError, PublishError};
 use crate::field_values::check_headers;
 use crate::message::{Body, Message};
 use crate::proto::confirms::Outcome;
-use crate::proto::incoming::Fingerprint;
+use crate::proto::fingerprint::{Common, Fingerprint};
 use crate::proto::link::Link;
-use crate::proto::outbox::Head;
+use crate::proto::outbox::{Head, ZERO_COPY};
 use crate::proto::reading::Patience;
 use crate::proto::timers::Timer;
 use crate::proto::wait::{Sleeper, Watch};
-use crate::publish::{self, PreparedHead, Publish, PublishHead, Returnable};
+use crate::publish::{self, PreparedHead, Publish, PublishHead};
+use crate::routing::Routing;
 use crate::unconfirmed::Unconfirmed;
 
 /// Publishes messages and reports what became of each.
@@ -47,7 +48,7 @@ use crate::unconfirmed::Unconfirmed;
 #[derive(Clone, Debug)]
 pub struct Publisher {
     channel: Channel,
-    mandatory: bool,
+    routing: Routing,
     max_outstanding: Option<u64>,
     confirm_timeout: Option<Duration>,
 }
@@ -66,18 +67,32 @@ impl Publisher {
         channel.confirm_select().await?;
         Ok(Self {
             channel,
-            mandatory: false,
+            routing: Routing::default(),
             max_outstanding: None,
             confirm_timeout: None,
         })
     }
 
-    /// The same publisher, whose messages must reach at least one queue: one that does not is
-    /// [returned](PublishError::Returned).
+    /// The same publisher, whose messages must reach at least one queue whatever exchange they are
+    /// published to: one that does not is [returned](PublishError::Returned). Those for the default
+    /// exchange must anyway; see [`publish`](Self::publish).
+    ///
+    /// An exchange that keeps messages back, such as the delayed-message exchange, returns everything.
     #[must_use]
     pub fn mandatory(&self) -> Self {
         Self {
-            mandatory: true,
+            routing: Routing::Mandatory,
+            ..self.clone()
+        }
+    }
+
+    /// The same publisher, whose messages need not reach any queue, not even the one that they name:
+    /// if there is none they are confirmed and **gone**. The last of this and
+    /// [`mandatory`](Self::mandatory) counts.
+    #[must_use]
+    pub fn allow_unroutable(&self) -> Self {
+        Self {
+            routing: Routing::Optional,
             ..self.clone()
         }
     }
@@ -115,14 +130,6 @@ impl Publisher {
     pub(crate) async fn on(self, channel: Channel) -> Result<Self, ChannelError> {
         channel.confirm_select().await?;
         Ok(Self { channel, ..self })
-    }
-
-    /// The same publisher, whose messages need not reach any queue.
-    pub(crate) fn optional(self) -> Self {
-        Self {
-            mandatory: false,
-            ..self
-        }
     }
 
     /// The channel that messages go through.
@@ -204,6 +211,13 @@ impl Publisher {
     /// Publishes a message and waits until the broker has confirmed it: it has reached its queues,
     /// and their disks if that was asked for.
     ///
+    /// With the default exchange (`""`) the routing key is the name of a queue, and `Ok` means that this
+    /// queue has taken the message: it is always mandatory there. The exception are addresses of direct
+    /// replies (`amq.rabbitmq.reply-to.…`), of which no broker tells truly whether they were reached.
+    /// With any other exchange AMQP's rule holds: a message is confirmed even if no queue was bound for
+    /// it, and then it is gone. [`mandatory`](Self::mandatory) asks for more,
+    /// [`allow_unroutable`](Self::allow_unroutable) for less.
+    ///
     /// # Errors
     ///
     /// Whatever is not a confirmation; see [`PublishError`] for what may have happened to it.
@@ -249,23 +263,29 @@ impl Publisher {
         let properties = message
             .check(exchange, routing_key)
             .map_err(PublishError::NotSent)?;
-        if self.is_plain() {
-            let body = message.body();
+        let mandatory = self.routing.is_mandatory(exchange, routing_key);
+        let body = message.body();
+        if self.is_plain() && body.len() < ZERO_COPY {
             let channel = &self.channel;
-            if let Some(number) = channel.publish_at_once(exchange, routing_key, properties, body) {
+            let number = if mandatory {
+                channel.publish_at_once_returnable(exchange, routing_key, properties, body)
+            } else {
+                channel.publish_at_once(exchange, routing_key, properties, body)
+            };
+            if let Some(number) = number {
                 return Ok(self.confirmation(number));
             }
         }
-        let head = PublishHead::new(exchange, routing_key, properties, self.mandatory)
+        let head = PublishHead::new(exchange, routing_key, properties, mandatory)
             .map_err(PublishError::NotSent)?;
-        let body = Body::from(message.body());
-        let fingerprint = head.fingerprint(&body);
-        self.send_on_terms(head, body, fingerprint).await
+        let fingerprint = head.fingerprint(body);
+        self.send_on_terms(head, Body::from(body), fingerprint)
+            .await
     }
 
     /// Prepares publishing many messages that differ in their bodies only: exchange, routing key and
-    /// properties are encoded once. They are [mandatory](Self::mandatory) if the publisher is, and its
-    /// limits hold.
+    /// properties are encoded once. They are mandatory if [`publish`](Self::publish) would make them so,
+    /// and the limits of the publisher hold.
     ///
     /// ```no_run
     /// use amqp_client::amqp_spec::basic::Properties;
@@ -287,18 +307,19 @@ impl Publisher {
         properties: PropertiesRef<'_>,
     ) -> Result<PreparedPublisher, ChannelError> {
         check_headers(properties, exchange, routing_key)?;
-        let head = PublishHead::new(exchange, routing_key, properties, self.mandatory)?;
+        let mandatory = self.routing.is_mandatory(exchange, routing_key);
+        let head = PublishHead::new(exchange, routing_key, properties, mandatory)?;
         Ok(PreparedPublisher {
             publisher: self.clone(),
-            returnable: Returnable::new(&head),
+            returnable: head.returnable(),
             head: PreparedHead::new(&head, self.channel.id())?,
         })
     }
 
-    /// Whether a publish waits for nothing but room in the outbox, and nothing has to be kept of it.
+    /// Whether a publish waits for nothing but room in the outbox.
     #[inline]
     fn is_plain(&self) -> bool {
-        !self.mandatory && self.max_outstanding.is_none() && self.confirm_timeout.is_none()
+        self.max_outstanding.is_none() && self.confirm_timeout.is_none()
     }
 
     async fn send_on_terms(
@@ -343,7 +364,7 @@ impl OnChannel for Publisher {
 #[derive(Clone, Debug)]
 pub struct PreparedPublisher {
     publisher: Publisher,
-    returnable: Option<Returnable>,
+    returnable: Option<Common>,
     head: PreparedHead,
 }
 
@@ -372,20 +393,25 @@ impl PreparedPublisher {
     /// As [`Publisher::send`].
     pub async fn send(&self, body: impl Into<Body<'_>>) -> Result<Confirmation, PublishError> {
         let body = body.into();
-        if self.publisher.is_plain() {
-            if let Some(number) = self.at_once(body.as_slice()) {
+        let returnable = self.returnable.as_ref();
+        let fingerprint = returnable.map(|common| common.with(body.as_slice()));
+        if self.publisher.is_plain() && body.as_slice().len() < ZERO_COPY {
+            if let Some(number) = self.at_once(body.as_slice(), fingerprint) {
                 return Ok(self.publisher.confirmation(number));
             }
         }
-        let returnable = self.returnable.as_ref();
-        let fingerprint = returnable.map(|returnable| returnable.fingerprint(&body));
         self.publisher
             .send_on_terms(&self.head, body, fingerprint)
             .await
     }
 
-    fn at_once(&self, body: &[u8]) -> Option<u64> {
-        publish::at_once(&self.publisher.channel, &self.head, body)
+    #[inline]
+    fn at_once(&self, body: &[u8], fingerprint: Option<Fingerprint>) -> Option<u64> {
+        let (channel, head) = (&self.publisher.channel, &self.head);
+        match fingerprint {
+            None => publish::at_once(channel, head, body),
+            Some(it) => publish::at_once_returnable(channel, head, body, it),
+        }
     }
 }
 

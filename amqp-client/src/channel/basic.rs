@@ -11,6 +11,7 @@ use crate::error::{About, ArgumentError, ChannelError, Subject};
 use crate::field_values::check_headers;
 use crate::message::{Body, Message};
 use crate::proto::consumer::RawDelivery;
+use crate::proto::fingerprint::Common;
 use crate::proto::outbox::Head;
 use crate::proto::request::{Barrier, Effect};
 use crate::publish::{self, PreparedHead, Publish, PublishHead};
@@ -19,7 +20,11 @@ impl Channel {
     /// Hands a message over for sending (`basic.publish`), waiting while too much is queued.
     ///
     /// `Ok` means that it will be written, if the connection lives that long; it does **not** mean
-    /// that the broker has it. [`Publisher::publish`](crate::Publisher::publish) does.
+    /// that the broker has it. [`Publisher::publish`](crate::Publisher::publish) does. What reaches no
+    /// queue is dropped by the broker without a word, also if it names its queue by way of the default
+    /// exchange: here is nothing that would wait for an answer.
+    /// [`basic_publish_mandatory`](Self::basic_publish_mandatory) has such a message sent back, to
+    /// [`returns`](Self::returns).
     ///
     /// # Errors
     ///
@@ -80,8 +85,22 @@ impl Channel {
         properties: PropertiesRef<'_>,
         body: &[u8],
     ) -> Option<u64> {
-        let head = PublishHead::fitting(exchange, routing_key, properties)?;
+        let head = PublishHead::fitting(exchange, routing_key, properties, false)?;
         publish::at_once(self, &head, body)
+    }
+
+    /// The same for a message that may come back.
+    pub(crate) fn publish_at_once_returnable(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        properties: PropertiesRef<'_>,
+        body: &[u8],
+    ) -> Option<u64> {
+        let head = PublishHead::fitting(exchange, routing_key, properties, true)?;
+        let (exchange, routing_key) = (exchange.as_bytes(), routing_key.as_bytes());
+        let fingerprint = Common::new(exchange, routing_key, properties).with(body);
+        publish::at_once_returnable(self, &head, body, fingerprint)
     }
 
     async fn publish_plainly(

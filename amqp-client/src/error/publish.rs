@@ -27,7 +27,9 @@ pub enum PublishError {
     /// The broker refused it (`basic.nack`), for instance because a queue is full
     /// (`x-overflow: reject-publish`). It is in no queue, or not in all of them.
     Nacked,
-    /// The message was mandatory and no queue was bound for it; here it is again.
+    /// No queue took the message, which had to reach one; here it is again. Published to the default
+    /// exchange: there is no queue of that name. To another one by a
+    /// [mandatory](crate::Publisher::mandatory) publisher: no queue is bound for it.
     Returned(Box<ReturnedMessage>),
     /// The channel or the connection ended before the broker answered, or the answer did not come in
     /// time: the message may have been routed, or not.

@@ -4,7 +4,7 @@
 //! use amqp_client::{Connection, Message};
 //!
 //! # async fn example(connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
-//! let publisher = connection.open_publisher().await?.mandatory();
+//! let publisher = connection.open_publisher().await?;
 //! let order = Message::new("order 42").persistent().content_type("text/plain");
 //! publisher.publish("", "orders", &order).await?;
 //! # Ok(()) }
@@ -12,7 +12,8 @@
 //!
 //! When [`Publisher::publish`] returns `Ok`, the broker has confirmed the message: it is in every queue
 //! that it was routed to, on disk where that was asked for, and on most of the nodes of a quorum queue.
-//! There is no other `Ok`.
+//! There is no other `Ok`. Published to the default exchange, as here, it is in the queue that it names.
+//! With other exchanges it may have been routed to no queue at all, [see below](#which-messages-must-reach-a-queue).
 //!
 //! # What can become of a message
 //!
@@ -21,7 +22,7 @@
 //! | `Ok(())` | the broker has it | nothing |
 //! | [`PublishError::NotSent`] | it never left: the channel or the connection had ended, or a name is too long | publish it again, elsewhere |
 //! | [`PublishError::Nacked`] | the broker refused it: a queue is full (`x-overflow: reject-publish`) or failed | wait, publish it again |
-//! | [`PublishError::Returned`] | mandatory, and no queue is bound for it; the message is in the error | repair the topology |
+//! | [`PublishError::Returned`] | no queue took it: there is none of that name, or the publisher is mandatory and none is bound; the message is in the error | repair the topology |
 //! | [`PublishError::Uncertain`] | the channel or the connection ended before the answer | publish it again, and let consumers recognise duplicates, by [`message_id`](crate::Message::message_id) for instance |
 //!
 //! ```no_run
@@ -40,12 +41,24 @@
 //! To survive a restart of the broker a message takes a durable queue *and* to be
 //! [persistent](crate::Message::persistent); quorum queues and streams keep all messages on disk.
 //!
-//! # Mandatory
+//! # Which messages must reach a queue
 //!
-//! The broker confirms what no queue is bound for, and drops it: for the publisher of an event which
-//! perhaps nobody listens to that is right. If there must be a queue, publish through
-//! [`publisher.mandatory()`](crate::Publisher::mandatory): the message comes back in the error of its
-//! own publish.
+//! | published to | no queue takes it | with `mandatory()` | with `allow_unroutable()` |
+//! |---|---|---|---|
+//! | the default exchange, that is straight to a queue | comes back | comes back | confirmed, and gone |
+//! | any other exchange | confirmed, and gone | comes back | confirmed, and gone |
+//! | the address of a direct reply (`amq.rabbitmq.reply-to.…`) | confirmed, and gone | confirmed, and gone | confirmed, and gone |
+//!
+//! What comes back is [`PublishError::Returned`], the error of its own publish.
+//!
+//! A message for the default exchange names its queue: that there is none is a mistake. A message for
+//! another exchange may have no taker at the moment, as an event has that no service listens to; where
+//! one must, publish through [`publisher.mandatory()`](crate::Publisher::mandatory). Exchanges that keep
+//! messages for later, such as the delayed-message exchange, return every mandatory message, though they
+//! have it: do without there.
+//!
+//! Direct replies have no queue. RabbitMQ before 4.3 returns what it has delivered to the requester, and
+//! from 4.3 on confirms what it has not, so that these messages are never mandatory.
 //!
 //! # Many messages
 //!
@@ -115,10 +128,13 @@
 //! # Without confirms
 //!
 //! [`Channel::basic_publish`] is `basic.publish` and nothing else: `Ok` says that the message will be
-//! written if the connection lives that long. An exchange that does not exist closes the channel, later;
+//! written if the connection lives that long. A queue that does not exist goes unnoticed, unless
+//! [`Channel::basic_publish_mandatory`] sends and [`Channel::returns`] is listened to. An exchange that does not exist closes the channel, later;
 //! what was published meanwhile is gone. For metrics and the like that may be what you want.
 //!
 //! [`Channel::basic_publish`]: crate::Channel::basic_publish
+//! [`Channel::basic_publish_mandatory`]: crate::Channel::basic_publish_mandatory
+//! [`Channel::returns`]: crate::Channel::returns
 //! [`Confirmation`]: crate::Confirmation
 //! [`Publisher::publish`]: crate::Publisher::publish
 //! [`Publisher::send`]: crate::Publisher::send

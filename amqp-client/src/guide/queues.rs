@@ -30,7 +30,8 @@
 //!
 //! A message that no binding matches is dropped, and confirmed all the same, unless it is published as
 //! [mandatory](crate::Publisher::mandatory) or the exchange has an
-//! [alternate exchange](crate::ExchangeDeclare::alternate_exchange).
+//! [alternate exchange](crate::ExchangeDeclare::alternate_exchange). One for the default exchange whose
+//! queue is not there comes back to its [`Publisher`](crate::Publisher).
 //!
 //! # Which queue
 //!

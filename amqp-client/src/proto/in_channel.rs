@@ -34,6 +34,8 @@ pub(crate) struct InChannel {
     automatic: bool,
     /// The highest tag of any delivery handed over, or fetched.
     pub(super) highest: u64,
+    /// All publishes up to this one have been answered.
+    pub(super) answered: u64,
     /// What an earlier use of the id has left, if it may still be heard of.
     strays: Option<Box<Strays>>,
 }
@@ -85,6 +87,7 @@ impl InChannel {
             ended: None,
             automatic: false,
             highest: 0,
+            answered: 0,
             strays,
         }
     }

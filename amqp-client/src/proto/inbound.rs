@@ -24,6 +24,9 @@ use crate::error::{Stage, Violation};
 /// is less, however small they are.
 const MOST_WORK: usize = 32 * 1024;
 
+/// So many answers at once leave more behind than is kept until the next ones.
+const MANY: u64 = 4096;
+
 /// What a frame costs, in frames: a rare method wakes tasks, tells listeners and subscribers, and may
 /// have to be answered.
 fn cost(frame: &Frame<'_>) -> usize {
@@ -245,8 +248,10 @@ impl Core {
             return;
         }
         let id = self.acks.channel;
-        if let Some(Some(channel)) = self.channels.get(usize::from(id)) {
-            let published = self.link.outbox().published(id);
+        if let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) {
+            // What these answers concern cannot come back either, but to say so takes the lock once more:
+            // the next ones do.
+            let published = self.link.outbox().answered(id, channel.answered);
             let mut confirms = channel.shared.confirms();
             let (acked, nacked) = confirms.answered();
             for (number, multiple, nack) in self.acks.answers.drain(..) {
@@ -256,6 +261,11 @@ impl Core {
                 self.link.outbox().note_called();
             }
             let (acked_now, nacked_now) = confirms.answered();
+            let before = std::mem::replace(&mut channel.answered, confirms.resolved());
+            drop(confirms);
+            if channel.answered - before > MANY {
+                self.link.outbox().answered(id, channel.answered);
+            }
             self.link.tally.confirmed.add_u64(acked_now - acked);
             self.link.tally.nacked.add_u64(nacked_now - nacked);
         }

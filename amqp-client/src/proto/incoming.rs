@@ -4,12 +4,11 @@
 //! case, all frames at hand, the octets between method and body come along as they stand on the wire
 //! (end octets and frame headers in between): one copy is cheaper than three.
 
-use std::hash::{Hash, Hasher};
-
 use amqp_spec::basic::PropertiesRef;
 use amqp_spec::wire::{Reader, ShortStr};
 use bytes::{Buf, Bytes};
 
+use super::fingerprint::{Common, Fingerprint};
 use crate::shown::{Length, Name, Shown};
 
 /// Where things stand in the allocation.
@@ -92,49 +91,17 @@ impl Incoming {
 
     /// What tells this message from others that were published.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::new(
-            self.exchange().as_bytes(),
-            self.routing_key().as_bytes(),
+        let (exchange, routing_key) = (self.exchange(), self.routing_key());
+        Common::new(
+            exchange.as_bytes(),
+            routing_key.as_bytes(),
             self.properties(),
-            self.body(),
         )
+        .with(self.body())
     }
 
     /// What it occupies in memory, about.
     pub(crate) fn footprint(&self) -> usize {
         self.raw.len() + size_of::<Self>() + 32
-    }
-}
-
-/// Tells messages apart.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Fingerprint {
-    /// Of what the broker does not change: exchange, routing key, body.
-    message: u64,
-    /// Of the properties, whose headers RabbitMQ 4 sorts.
-    properties: u64,
-}
-
-impl Fingerprint {
-    pub(crate) fn new(
-        exchange: &[u8],
-        routing_key: &[u8],
-        properties: PropertiesRef<'_>,
-        body: &[u8],
-    ) -> Self {
-        fn hash(what: impl Hash) -> u64 {
-            let mut hasher = std::hash::DefaultHasher::new();
-            what.hash(&mut hasher);
-            hasher.finish()
-        }
-        Self {
-            message: hash((exchange, routing_key, body)),
-            properties: hash(properties.as_bytes()),
-        }
-    }
-
-    /// What tells messages whose properties may have been written anew, headers in another order.
-    pub(crate) fn unchanged(self) -> u64 {
-        self.message
     }
 }

@@ -456,7 +456,6 @@ impl Core {
         };
         self.link.tally.returned.add(1);
         let at = channel.shared.at;
-        // Of the whole body, so not under the locks.
         let fingerprint = message.fingerprint();
         let mut confirms = channel.shared.confirms();
         let claimed = self

@@ -10,6 +10,7 @@
 //! | `outbox` | the order of everything that is sent |
 //! | `request` | what waits for which reply |
 //! | `confirms`, `unconfirmed` | publisher confirms of one channel |
+//! | `fingerprint` | what tells a returned message from others |
 //! | `consumer`, `batches`, `tags` | where deliveries wait to be picked up, and the names made up for consumers |
 //! | `wait` | lists of tasks that wait, and how wakers are handled |
 //! | `timers` | what is to be called at which time |
@@ -36,6 +37,7 @@ pub(crate) mod consumer;
 mod content;
 mod core;
 pub(crate) mod events;
+pub(crate) mod fingerprint;
 mod handshake;
 mod heartbeat;
 mod in_channel;

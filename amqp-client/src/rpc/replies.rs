@@ -52,6 +52,7 @@ pub(super) struct Replies {
     run: u64,
     replied: AtomicU64,
     unaddressed: AtomicU64,
+    unroutable: AtomicU64,
     /// Why no more replies can be published.
     broken: Mutex<Option<ChannelError>>,
 }
@@ -86,6 +87,7 @@ impl Replies {
             run: memory::next_run(),
             replied: AtomicU64::new(0),
             unaddressed: AtomicU64::new(0),
+            unroutable: AtomicU64::new(0),
             broken: Mutex::default(),
         }
     }
@@ -105,6 +107,10 @@ impl Replies {
 
     pub(super) fn unaddressed(&self) -> u64 {
         self.unaddressed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn unroutable(&self) -> u64 {
+        self.unroutable.load(Ordering::Relaxed)
     }
 
     /// Handlers run in the task that asks, which asks again behind them: no waker has to be called.
@@ -208,6 +214,12 @@ impl Replies {
                 Ok(()) => {
                     under_way.arrived();
                     self.replied.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Settle::Ack);
+                }
+                // The requester has gone, and another try would find nothing else.
+                Err(PublishError::Returned(_)) => {
+                    under_way.arrived();
+                    self.unroutable.fetch_add(1, Ordering::Relaxed);
                     return Ok(Settle::Ack);
                 }
                 Err(error @ (PublishError::NotSent(_) | PublishError::Uncertain(_))) => error,

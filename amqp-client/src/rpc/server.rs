@@ -43,9 +43,10 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Answer for Result<Message, E> {
 ///
 /// A request may be handled twice: if the connection breaks before it is acknowledged, it is
 /// delivered again. Replies go to the queue that the request names, through the default exchange, as
-/// that is the custom: whoever may publish requests can have replies put into any queue. They are
-/// not mandatory, since RabbitMQ before 4.3 returns direct replies that it has delivered, too: a
-/// requester that has gone is not noticed. An address that begins like one of direct replies and is
+/// that is the custom: whoever may publish requests can have replies put into any queue. A reply
+/// whose queue is not there any more comes back: the request is acknowledged all the same, and counted
+/// in [`Served::unroutable`]. Direct replies have no queue, and a requester of those that has gone is
+/// not noticed, since no version of RabbitMQ tells. An address that begins like one of direct replies and is
 /// none is not published to, since RabbitMQ 3.10 and 4.0 would end the connection.
 ///
 /// # Replies that the broker does not take
@@ -105,7 +106,7 @@ impl RpcServer {
     pub fn new(requests: Consumer, replies: Publisher) -> Self {
         Self {
             requests,
-            replies: replies.optional(),
+            replies,
             stop: None,
             concurrency: 1,
             on_failure: Settle::Retry,
@@ -208,6 +209,7 @@ impl<S: Future> RpcServer<S> {
         Served {
             replied: replies.replied(),
             unaddressed: replies.unaddressed(),
+            unroutable: replies.unroutable(),
             handled,
         }
     }
@@ -231,6 +233,9 @@ pub struct Served {
     pub replied: u64,
     /// Requests that were handled and named no address that a reply may go to, so that it was dropped.
     pub unaddressed: u64,
+    /// Replies that came back, since the queue that the request names is not there (any more). Always
+    /// zero with a publisher that [allows unroutable messages](Publisher::allow_unroutable).
+    pub unroutable: u64,
     /// What became of the requests, and why nothing more was taken: an end of the replies' channel
     /// is told there, too.
     pub handled: Handled,

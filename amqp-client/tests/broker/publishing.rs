@@ -63,12 +63,39 @@ fn waiting_for_all_tells_what_was_refused_and_what_came_back() {
         let first = publisher.next_publish_seq_no().unwrap();
         drop(mandatory.send("", "nowhere", Message::new("a")).await);
         drop(publisher.send("", "full", Message::new("b")).await);
-        drop(publisher.send("", "nowhere", Message::new("c")).await);
+        let optional = publisher.allow_unroutable();
+        drop(optional.send("", "nowhere", Message::new("c")).await);
         let failed = publisher.wait_for_confirms().await.unwrap_err();
         let failures = failed.failures.iter();
         let told: Vec<_> = failures.map(|f| (f.number - first, f.returned)).collect();
         assert_eq!(told, [(0, true), (1, false)]);
         publisher.wait_for_confirms().await.unwrap();
+    });
+}
+
+#[test]
+fn message_for_a_queue_that_is_not_there_comes_back() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let publisher = connection.open_publisher().await.unwrap();
+        declare(publisher.channel(), "q").await;
+        for size in [0, 1000, 100_000, 1_000_000] {
+            let message = Message::new(vec![b'x'; size]).header("n", 1).header("a", 2);
+            publisher.publish("", "q", &message).await.unwrap();
+            match publisher.publish("", "nowhere", &message).await {
+                Err(PublishError::Returned(back)) => assert_eq!(back.body().len(), size),
+                other => panic!("{other:?}"),
+            }
+            let publisher = publisher.allow_unroutable();
+            publisher.publish("", "nowhere", &message).await.unwrap();
+            // By AMQP's rule: nothing is bound.
+            publisher.publish("amq.topic", "q", &message).await.unwrap();
+        }
+        publisher
+            .publish("amq.topic", "q", Message::new("x"))
+            .await
+            .unwrap();
+        assert_eq!(ready(publisher.channel(), "q").await, 4);
     });
 }
 

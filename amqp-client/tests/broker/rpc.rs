@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use amqp_client::amqp_spec::wire::MethodId;
 use amqp_client::{
-    Channel, ConsumeError, HandlingEnd, Message, PublishError, QueueDeclare, Received, RpcClient,
-    RpcError, RpcServer, Served,
+    Channel, ConsumeError, HandlingEnd, Message, QueueDeclare, Received, RpcClient, RpcError,
+    RpcServer, Served,
 };
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -443,25 +443,26 @@ fn a_mandatory_direct_reply_is_delivered_and_also_returned_before_4_3() {
         let address = address(&requester).await;
         assert!(address.starts_with("amq.rabbitmq.reply-to."), "{address}");
         let publisher = site.connect().await.open_publisher().await.unwrap();
-        let replied = publisher
-            .mandatory()
-            .publish("", &address, Message::new("!"))
-            .await;
-        if site.version() < (4, 3) {
-            let Err(PublishError::Returned(_)) = replied else {
-                panic!("{replied:?}");
-            };
-        } else {
-            replied.unwrap();
-        }
-        let reply = replies.next().await.unwrap().unwrap();
-        assert_eq!(reply.body(), b"!");
-        // The way of the server: confirmed, and delivered once.
-        publisher
-            .publish("", &address, Message::new("!!"))
+        let mut returns = publisher.channel().returns();
+        let channel = publisher.channel();
+        channel
+            .basic_publish_mandatory("", &address, &Message::new("!"))
             .await
             .unwrap();
+        publisher.wait_for_confirms().await.ok();
         let reply = replies.next().await.unwrap().unwrap();
-        assert_eq!(reply.body(), b"!!");
+        assert_eq!(reply.body(), b"!");
+        if site.version() < (4, 3) {
+            assert_eq!(returns.next().await.unwrap().body(), b"!");
+        }
+        // The way of publishers, whatever they are told: confirmed, and delivered once.
+        for publisher in [&publisher, &publisher.mandatory()] {
+            publisher
+                .publish("", &address, Message::new("!!"))
+                .await
+                .unwrap();
+            let reply = replies.next().await.unwrap().unwrap();
+            assert_eq!(reply.body(), b"!!");
+        }
     });
 }

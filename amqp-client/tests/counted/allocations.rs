@@ -16,11 +16,19 @@ const N: u64 = 10_000;
 /// How many confirmations are awaited behind the last publish.
 const WINDOW: usize = 1000;
 
+/// Where confirmed messages go: what is published straight to a queue may come back.
+const EXCHANGES: [&str; 2] = ["exchange", ""];
+
 /// Octets of the bodies.
 const SIZES: [usize; 2] = [16, 1024];
 
 /// What a run allocates once: the runtime's list of tasks that yield, a window of confirmations.
 const ONCE: u64 = 2;
+
+fn cases() -> impl Iterator<Item = (usize, &'static str)> {
+    let exchanges = |size| EXCHANGES.map(|exchange| (size, exchange));
+    SIZES.into_iter().flat_map(exchanges)
+}
 
 fn message(size: usize) -> Message {
     Message::new(vec![b'x'; size]).persistent()
@@ -74,7 +82,7 @@ fn prepared_publishing_allocates_nothing() {
 #[test]
 fn confirmed_publishing_allocates_nothing() {
     for confirming in [Confirming::Multiple, Confirming::Each] {
-        for size in SIZES {
+        for (size, exchange) in cases() {
             let (session, publisher) = Session::publisher(confirming);
             let message = message(size);
             let steady = session.steadily(async || {
@@ -86,14 +94,14 @@ fn confirmed_publishing_allocates_nothing() {
                             oldest.await.unwrap();
                         }
                     }
-                    let sent = publisher.send("exchange", "queue", &message);
+                    let sent = publisher.send(exchange, "queue", &message);
                     window.push_back(sent.await.unwrap());
                 }
                 for confirmation in window {
                     confirmation.await.unwrap();
                 }
             });
-            let what = format!("confirmed publish {size} B, {confirming:?}");
+            let what = format!("confirmed publish {size} B to {exchange:?}, {confirming:?}");
             allocates(&what, N, &steady, ONCE);
         }
     }
@@ -101,16 +109,21 @@ fn confirmed_publishing_allocates_nothing() {
 
 #[test]
 fn publishing_one_at_a_time_allocates_nothing() {
-    for size in SIZES {
+    for (size, exchange) in cases() {
         let (session, publisher) = Session::publisher(Confirming::Each);
         let message = message(size);
         let steady = session.steadily(async || {
             for _ in 0..N {
-                let published = publisher.publish("exchange", "queue", &message);
+                let published = publisher.publish(exchange, "queue", &message);
                 published.await.unwrap();
             }
         });
-        allocates(&format!("publish and await {size} B"), N, &steady, ONCE);
+        allocates(
+            &format!("publish and await {size} B to {exchange:?}"),
+            N,
+            &steady,
+            ONCE,
+        );
     }
 }
 

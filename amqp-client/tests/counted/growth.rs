@@ -38,7 +38,7 @@ fn octets(n: i64) -> u64 {
 #[test]
 fn a_million_confirmations_that_nobody_awaits_need_no_memory() {
     let mut client = ByHand::open();
-    let publisher = client.publisher();
+    let publisher = client.publisher().allow_unroutable();
     let mut unanswered = Vec::with_capacity(usize::try_from(MILLION).unwrap());
     let sending = measure(|| {
         send(&mut client, &publisher, MILLION, |sent| {
@@ -71,10 +71,28 @@ fn a_million_confirmations_that_nobody_awaits_need_no_memory() {
     );
 }
 
+/// Published straight to a queue: what tells each of them when it comes back is kept.
+#[test]
+fn a_million_messages_that_may_come_back_cost_little_and_leave_less() {
+    let mut client = ByHand::open();
+    let publisher = client.publisher();
+    let sending = measure(|| send(&mut client, &publisher, MILLION, drop));
+    // 24 octets, and what a list that grows has spare; a slot for what nobody asks about.
+    at_most(
+        "octets, a million messages that may come back",
+        sending.bytes_max,
+        128 * MILLION,
+    );
+    client.peer.say_confirmed(MILLION, true);
+    let answering = measure(|| client.turn());
+    let left = sending.bytes_current + answering.bytes_current;
+    at_most("octets, when all are confirmed", octets(left), MIB);
+}
+
 #[test]
 fn a_million_confirmations_that_are_awaited_cost_a_slot_each() {
     let mut client = ByHand::open();
-    let publisher = client.publisher();
+    let publisher = client.publisher().allow_unroutable();
     let mut unanswered = Vec::with_capacity(usize::try_from(MILLION).unwrap());
     send(&mut client, &publisher, MILLION, |sent| {
         unanswered.push(sent);

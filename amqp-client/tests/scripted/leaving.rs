@@ -140,7 +140,7 @@ async fn f8_message_that_has_left_all_but_its_last_octet_is_not_told_as_not_sent
         let message = Message::new("a body");
         let confirmation = publisher.send("", "key", &message).await.unwrap();
         if taken == ENOUGH {
-            for line in ["basic.publish key", "header 6", "body 6"] {
+            for line in ["basic.publish key mandatory", "header 6", "body 6"] {
                 peer.expect(&format!("1 {line}")).await;
             }
             len = ENOUGH - gate.left();

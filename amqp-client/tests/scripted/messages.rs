@@ -24,7 +24,7 @@ async fn publish_is_done_when_the_broker_confirms() {
     let publisher = publisher(&mut peer, &connection).await;
     let broker = async {
         for n in 1..=2 {
-            peer.expect("1 basic.publish orders").await;
+            peer.expect("1 basic.publish orders mandatory").await;
             peer.expect("1 header 8").await;
             peer.expect("1 body 8").await;
             let answer = if n == 1 { wire::ack } else { wire::nack };
@@ -47,7 +47,7 @@ async fn large_body_passes_a_narrow_stream() {
     let publisher = publisher(&mut peer, &connection).await;
     let body: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     let broker = async {
-        peer.expect("1 basic.publish key").await;
+        peer.expect("1 basic.publish key mandatory").await;
         peer.expect("1 header 1000000").await;
         let mut left = 1_000_000;
         while left > 0 {

@@ -113,7 +113,12 @@ async fn s8_what_came_while_suspended_is_read_before_anything_is_judged() {
         let channel = channel.clone();
         async move { channel.queue_purge("q").await }
     });
-    for line in ["basic.publish key", "header 1", "body 1", "queue.purge q"] {
+    for line in [
+        "basic.publish key mandatory",
+        "header 1",
+        "body 1",
+        "queue.purge q",
+    ] {
         peer.expect(&format!("1 {line}")).await;
     }
 

@@ -10,7 +10,7 @@ use amqp_spec::{channel, connection};
 
 use super::{At, OutChannel, OutState, Outbox, Parked, Refused, Wake};
 use crate::error::{Provoker, method_name};
-use crate::proto::incoming::Fingerprint;
+use crate::proto::fingerprint::Fingerprint;
 use crate::proto::request::Slot;
 use crate::proto::tally::Held;
 
@@ -246,16 +246,28 @@ impl Outbox {
         (channel.incarnation == at.incarnation).then_some(channel.published)
     }
 
-    /// Remembers that the last publish may come back. `resolved` says which ones cannot any more.
-    pub(crate) fn expect_return(&mut self, at: At, fingerprint: Fingerprint, resolved: u64) {
-        let Ok(channel) = self.channel(at) else {
+    /// Remembers that the last publish of a channel may come back.
+    #[inline]
+    pub(crate) fn expect_return(&mut self, at: At, fingerprint: Fingerprint) {
+        let Some(channel) = self.channels.get_mut(usize::from(at.channel)) else {
             return;
         };
-        let mandatory = channel.mandatory.get_or_insert_default();
-        mandatory.forget_up_to(resolved);
-        if channel.confirming {
+        if channel.confirming && channel.incarnation == at.incarnation {
+            let mandatory = channel.mandatory.get_or_insert_default();
             mandatory.expect(channel.published, fingerprint);
         }
+    }
+
+    /// The number of the last publish on the channel. All up to `resolved` have been answered, and do
+    /// not come back any more.
+    pub(crate) fn answered(&mut self, id: u16, resolved: u64) -> u64 {
+        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
+            return 0;
+        };
+        if let Some(mandatory) = &mut channel.mandatory {
+            mandatory.forget_up_to(resolved);
+        }
+        channel.published
     }
 
     /// Finds the publish that a returned message belongs to.
@@ -277,6 +289,15 @@ impl Outbox {
     pub(crate) fn n_looks(&self, id: u16) -> u64 {
         let mandatory = &self.channels[usize::from(id)].mandatory;
         mandatory.as_ref().map_or(0, |mandatory| mandatory.looks)
+    }
+
+    /// How many publishes may come back, and for how many there is memory.
+    #[cfg(test)]
+    pub(crate) fn n_expected(&self, id: u16) -> (usize, usize) {
+        let mandatory = &self.channels[usize::from(id)].mandatory;
+        mandatory
+            .as_ref()
+            .map_or((0, 0), |mandatory| mandatory.n_expected())
     }
 
     /// What has been counted, and what is held now.

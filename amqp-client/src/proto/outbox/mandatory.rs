@@ -10,15 +10,28 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash};
 
-use crate::proto::incoming::Fingerprint;
+use crate::proto::fingerprint::Fingerprint;
 
-/// A publish that may come back.
+/// Places whose memory is kept when none is needed.
+const KEEP: usize = 4096;
+
+/// A publish that may come back. There is one for each message under way: 24 octets.
 #[derive(Debug)]
 struct Expected {
     number: u64,
-    fingerprint: Fingerprint,
+    message: u64,
+    properties: u32,
     /// It has not come back.
     open: bool,
+}
+
+impl Expected {
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint {
+            message: self.message,
+            properties: self.properties,
+        }
+    }
 }
 
 /// The publishes, the oldest first.
@@ -41,6 +54,18 @@ pub(super) struct Mandatory {
 struct Index {
     same: Places<Fingerprint>,
     alike: Places<u64>,
+}
+
+impl Index {
+    fn push(&mut self, fingerprint: Fingerprint, place: u64) {
+        self.same.push(fingerprint, place);
+        self.alike.push(fingerprint.message, place);
+    }
+
+    fn forget(&mut self, fingerprint: Fingerprint, place: u64) {
+        self.same.forget(fingerprint, place);
+        self.alike.forget(fingerprint.message, place);
+    }
 }
 
 #[derive(Debug)]
@@ -78,17 +103,25 @@ impl<K: Copy + Eq + Hash> Places<K> {
 
 impl Mandatory {
     /// One more.
+    #[inline]
     pub(super) fn expect(&mut self, number: u64, fingerprint: Fingerprint) {
-        if let Some(index) = &mut self.index {
-            let place = self.first + self.expected.len() as u64;
-            index.same.push(fingerprint, place);
-            index.alike.push(fingerprint.unchanged(), place);
+        if self.index.is_some() {
+            self.expect_in_index(fingerprint);
         }
         self.expected.push_back(Expected {
             number,
-            fingerprint,
+            message: fingerprint.message,
+            properties: fingerprint.properties,
             open: true,
         });
+    }
+
+    #[cold]
+    fn expect_in_index(&mut self, fingerprint: Fingerprint) {
+        let place = self.first + self.expected.len() as u64;
+        if let Some(index) = &mut self.index {
+            index.push(fingerprint, place);
+        }
     }
 
     /// What has a number up to this one does not come back any more.
@@ -99,14 +132,16 @@ impl Mandatory {
                 return;
             };
             if let Some(index) = &mut self.index {
-                let fingerprint = expected.fingerprint;
-                index.same.forget(fingerprint, self.first);
-                index.alike.forget(fingerprint.unchanged(), self.first);
+                index.forget(expected.fingerprint(), self.first);
             }
             self.first += 1;
         }
         if self.expected.is_empty() {
             self.index = None;
+        }
+        // The last ones are forgotten with the next answers, so that it is seldom empty.
+        if self.expected.capacity() > KEEP && self.expected.len() < KEEP / 4 {
+            self.expected.shrink_to(KEEP);
         }
     }
 
@@ -146,7 +181,7 @@ impl Mandatory {
         let from = usize::try_from(self.next.saturating_sub(self.first)).ok()?;
         let mut behind = self.expected.iter().skip(from);
         let found = behind.position(|expected| {
-            expected.open && expected.fingerprint == fingerprint && is_unanswered(expected.number)
+            expected.open && expected.fingerprint() == fingerprint && is_unanswered(expected.number)
         });
         let passed = found.unwrap_or_else(|| self.expected.len().saturating_sub(from));
         self.look(passed as u64 + 1);
@@ -169,17 +204,21 @@ impl Mandatory {
         let place = index
             .same
             .first(fingerprint, &mut is_open)
-            .or_else(|| index.alike.first(fingerprint.unchanged(), &mut is_open));
+            .or_else(|| index.alike.first(fingerprint.message, &mut is_open));
         self.look(looks);
         self.index = Some(index);
         place
     }
 
+    #[cfg(test)]
+    pub(super) fn n_expected(&self) -> (usize, usize) {
+        (self.expected.len(), self.expected.capacity())
+    }
+
     fn make_index(&mut self) -> Box<Index> {
         let mut index = Box::<Index>::default();
         for (place, expected) in (self.first..).zip(&self.expected) {
-            index.same.push(expected.fingerprint, place);
-            index.alike.push(expected.fingerprint.unchanged(), place);
+            index.push(expected.fingerprint(), place);
         }
         self.look(self.expected.len() as u64);
         index

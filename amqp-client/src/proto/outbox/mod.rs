@@ -33,7 +33,7 @@ mod transaction;
 pub(crate) use self::consumers::{NotStarted, Prefetch};
 pub(crate) use self::leaving::Progress;
 pub(crate) use self::overdue::{GivenUp, Overdue};
-pub(crate) use self::sending::LARGE;
+pub(crate) use self::sending::{LARGE, ZERO_COPY};
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use crate::message::Body;
 use crate::proto::request::Slot;
 
 /// Bodies from this size on are not copied, if they were handed over.
-const ZERO_COPY: usize = 16 * 1024;
+pub(crate) const ZERO_COPY: usize = 16 * 1024;
 
 /// Bodies from this size on travel in the large lane, if they take more than one frame.
 pub(crate) const LARGE: usize = 64 * 1024;

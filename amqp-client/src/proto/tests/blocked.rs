@@ -39,6 +39,7 @@ fn keys(sent: &[String]) -> Vec<&str> {
     let publishes = sent.iter();
     publishes
         .filter_map(|line| Some(line.split_once("basic.publish ")?.1))
+        .map(|key| key.trim_end_matches(" mandatory"))
         .collect()
 }
 

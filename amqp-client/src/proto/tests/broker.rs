@@ -150,7 +150,7 @@ impl Broker {
             }
             Method::BasicPublish(publish) => {
                 at.content = Some(None);
-                if publish.mandatory {
+                if publish.mandatory && name(publish.routing_key) == "nowhere" {
                     at.returning = Some(wire::returned(id, &name(publish.routing_key), b"body"));
                 }
                 return;

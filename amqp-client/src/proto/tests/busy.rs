@@ -71,8 +71,7 @@ async fn work(name: usize, connection: Connection, publisher: Publisher, dice: D
 
 async fn publish(publisher: &Publisher, dice: &Dice) {
     if roll(dice, 4) == 0 {
-        let publisher = publisher.mandatory();
-        let returned = publisher.publish("", "key", Message::new("body")).await;
+        let returned = publisher.publish("", "nowhere", Message::new("body")).await;
         assert!(matches!(returned, Err(PublishError::Returned(_))));
         return;
     }

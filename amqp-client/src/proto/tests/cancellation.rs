@@ -169,7 +169,7 @@ fn publishes() {
     );
     operations!(Usable, on_publisher:
         async |p| p.publish("", "key", message()).await.unwrap(),
-        async |p| drop(p.mandatory().publish("", "key", message()).await.unwrap_err()),
+        async |p| drop(p.publish("", "nowhere", message()).await.unwrap_err()),
         async |p| p.publish("", "key", Message::new(vec![b'.'; 500_000])).await.unwrap(),
         async |p| {
             let first = p.send("", "key", message()).await.unwrap();

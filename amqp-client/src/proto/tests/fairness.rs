@@ -29,7 +29,8 @@ fn published(pair: &mut Pair) -> Vec<String> {
     let keys = sent
         .iter()
         .filter_map(|line| line.split_once("basic.publish "));
-    keys.map(|(_, key)| key.to_owned()).collect()
+    keys.map(|(_, key)| key.trim_end_matches(" mandatory").to_owned())
+        .collect()
 }
 
 #[test]

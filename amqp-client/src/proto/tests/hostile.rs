@@ -155,7 +155,7 @@ fn s23_what_does_not_fit_is_refused_before_a_word_of_it_is_sent() {
     assert_eq!(pair.sent(), [""; 0]);
     // The next one has the next number.
     let mut publishing = Task::start(publisher.publish("", "k", Message::new("")));
-    assert_eq!(pair.sent(), ["1 basic.publish k", "1 header 0"]);
+    assert_eq!(pair.sent(), ["1 basic.publish k mandatory", "1 header 0"]);
     pair.feed(&wire::ack(1, 1, false));
     publishing.ready().unwrap();
 }

@@ -64,6 +64,7 @@ mod requests;
 mod returns;
 mod robustness;
 mod room;
+mod routing;
 mod rpc;
 mod rpc_again;
 mod rpc_channels;

@@ -351,7 +351,7 @@ fn publishing() -> Vec<Operation> {
             told(prepared.unwrap().publish("body").await)
         }),
         on_channel("basic.publish, mandatory", async |c| {
-            told(c.basic_publish_mandatory("", "key", &small()).await)
+            told(c.basic_publish_mandatory("", "nowhere", &small()).await)
         }),
         on_publisher("publish", async |p| {
             told(p.publish("", "key", small()).await)
@@ -360,7 +360,7 @@ fn publishing() -> Vec<Operation> {
             told(p.publish("", "key", large()).await)
         }),
         on_publisher("publish, returned", async |p| {
-            let outcome = p.mandatory().publish("", "key", small()).await;
+            let outcome = p.publish("", "nowhere", small()).await;
             match outcome {
                 Err(crate::PublishError::Returned(_)) => Ok(()),
                 other => told(other),
@@ -521,7 +521,7 @@ fn ending() -> Vec<Operation> {
         }),
         on_connection("call nobody", async |c| {
             let client = told_of(RpcClient::open(&c).await)?;
-            match client.call("", "key", small()).await {
+            match client.call("", "nowhere", small()).await {
                 Err(RpcError::Unroutable(_)) => Ok(()),
                 other => told(other),
             }

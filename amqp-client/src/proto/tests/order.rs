@@ -262,7 +262,7 @@ fn s23_header_that_does_not_fit_is_refused_without_a_trace() {
     assert!(done(prepared.send(b"body")).is_err());
     // Numbers have no gap, so that confirms still fit.
     assert_eq!(done(publisher.send("", "key", &fits)).unwrap().number(), 2);
-    let message = ["1 basic.publish key", "1 header 4", "1 body 4"];
+    let message = ["1 basic.publish key mandatory", "1 header 4", "1 body 4"];
     assert_eq!(pair.sent(), [message, message].concat());
 }
 

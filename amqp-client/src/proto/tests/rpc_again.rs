@@ -141,7 +141,7 @@ fn on_one_channel(bodies: [&str; 2]) -> (Pair, Task<'static, Served>) {
 #[test]
 fn a_bad_request_costs_a_server_with_one_channel_two_starts() {
     let bodies = ["bad on one channel", "good on one channel"];
-    let publish = "1 basic.publish there";
+    let publish = "1 basic.publish there mandatory";
     for n_published in [2, 1] {
         let (mut pair, mut serving) = on_one_channel(bodies);
         let sent = pair.sent();

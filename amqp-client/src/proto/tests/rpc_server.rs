@@ -57,10 +57,10 @@ fn a_request_is_acknowledged_when_its_reply_is_confirmed() {
     pair.feed(&[request(1, "there", "one"), request(2, "here", "two")].concat());
     assert!(serving.run().is_pending());
     let sent = [
-        "2 basic.publish there",
+        "2 basic.publish there mandatory",
         "2 header 3",
         "2 body 3",
-        "2 basic.publish here",
+        "2 basic.publish here mandatory",
         "2 header 3",
         "2 body 3",
     ];
@@ -154,6 +154,26 @@ fn f30_direct_addresses_that_are_none_are_not_published_to() {
     assert_eq!(served.handled.acked, 4);
 }
 
+#[test]
+fn requester_whose_queue_is_gone_is_counted_and_costs_nothing() {
+    let mut pair = Pair::open();
+    let requests = pair.channel();
+    let requests = pair.consumer(&requests, "c");
+    let replies = pair.publisher();
+    let mut serving = Task::start(RpcServer::new(requests, replies).serve(echo));
+    pair.feed(&request(1, "gone", "x"));
+    assert!(serving.run().is_pending());
+    assert_eq!(pair.sent()[0], "2 basic.publish gone mandatory");
+    pair.feed(&wire::returned(2, "gone", b"x"));
+    pair.feed(&wire::ack(2, 1, false));
+    assert!(serving.run().is_pending());
+    assert_eq!(pair.sent(), ["1 basic.ack 1"]);
+    pair.feed(&wire::channel_close(1));
+    let served = serving.ready();
+    assert_eq!((served.replied, served.unroutable), (0, 1));
+    assert_eq!((served.handled.acked, served.handled.failed), (1, 0));
+}
+
 impl Serving {
     /// A server of `echo`, whose requests come on channel 1 and whose replies go out on channel 2.
     #[track_caller]
@@ -192,7 +212,8 @@ impl Serving {
         let sent = self.pair.sent();
         let published = sent
             .iter()
-            .filter_map(|sent| sent.strip_prefix("2 basic.publish "));
+            .filter_map(|sent| sent.strip_prefix("2 basic.publish "))
+            .map(|key| key.trim_end_matches(" mandatory"));
         published.map(str::to_owned).collect()
     }
 
@@ -247,7 +268,10 @@ fn f30_a_request_whose_reply_costs_the_channel_is_told_and_rejected_and_the_othe
     serving.pair.feed(&wire::ack(2, 1, false));
     serving.run();
     let sent = serving.pair.sent();
-    assert_eq!(sent[..2], ["1 basic.ack 1", "2 basic.publish bad"]);
+    assert_eq!(
+        sent[..2],
+        ["1 basic.ack 1", "2 basic.publish bad mandatory"]
+    );
     serving.pair.feed(&request(4, "four", "x"));
     assert_eq!(serving.published(), [""; 0], "beside one that is suspect");
     assert_eq!(serving.told(), [""; 0]);
