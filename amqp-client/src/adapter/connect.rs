@@ -4,7 +4,8 @@
 //! for each round, for each host:   resolve ▶ race of the addresses ▶ [TLS] ▶ AMQP handshake
 //! ```
 //!
-//! Names are resolved anew at each attempt, and files read anew at each round. Every attempt that fails is kept for the
+//! Names are resolved anew at each attempt, files read and credentials asked for anew until they can be
+//! had: while they cannot, no host is tried. Every attempt that fails is kept for the
 //! error. What was refused for good (a wrong password, say) is not tried again, nor elsewhere: the
 //! hosts are taken for one cluster.
 
@@ -191,7 +192,6 @@ pub(super) async fn open_on<N: Network>(
     let budget = Budget::new(options)
         .map_err(|(stage, cause)| ConnectError::new(stage, options.address(), cause))?;
     let mut failures = Failures::default();
-    let mut last: Option<Attempt> = None;
     for round in 0..options.connection_attempts.max(1) {
         if round > 0 {
             let again = after(Instant::now(), options.retry_delay);
@@ -200,26 +200,17 @@ pub(super) async fn open_on<N: Network>(
             }
             sleep_until(again).await;
         }
+        let is_over =
+            |attempt: &Attempt| !attempt.is_retryable() || budget.is_over_at(Instant::now());
         let tls = match prepare_tls(options, &budget).await {
             Ok(tls) => tls,
-            Err(attempt) if !attempt.is_retryable() || budget.is_over_at(Instant::now()) => {
-                return Err(failures.end_with(attempt));
-            }
+            Err(attempt) if is_over(&attempt) => return Err(failures.end_with(attempt)),
             Err(attempt) => {
-                let earlier = last.replace(attempt).zip(last.as_ref());
-                // What is still wrong here is told once.
-                if let Some((earlier, now)) = earlier {
-                    if earlier.to_string() != now.to_string() {
-                        failures.push(earlier);
-                    }
-                }
+                failures.push(attempt);
                 continue;
             }
         };
         for (host, port) in in_order(options, network.random()) {
-            if let Some(earlier) = last.take() {
-                failures.push(earlier);
-            }
             let target = Target {
                 host,
                 port,
@@ -229,18 +220,22 @@ pub(super) async fn open_on<N: Network>(
             };
             match target.attempt(network, &mut failures).await {
                 Ok(connection) => return Ok(connection),
-                Err(attempt) if !attempt.is_retryable() || budget.is_over_at(Instant::now()) => {
-                    return Err(failures.end_with(attempt));
+                Err(attempt) if is_over(&attempt) => return Err(failures.end_with(attempt)),
+                Err(attempt) => {
+                    let is_local = attempt.is_local();
+                    failures.push(attempt);
+                    if is_local {
+                        // Other hosts would not change it.
+                        break;
+                    }
                 }
-                Err(attempt) => last = Some(attempt),
             }
         }
     }
-    let last = last.unwrap_or_else(|| {
+    Err(failures.end().unwrap_or_else(|| {
         let error = OptionError::new("hosts", "at least one");
-        Attempt::new(Stage::Options, "no host", ConnectCause::Options(error))
-    });
-    Err(failures.end_with(last))
+        ConnectError::new(Stage::Options, "no host", ConnectCause::Options(error))
+    }))
 }
 
 /// The hosts in the order in which to try them.
@@ -289,7 +284,7 @@ impl Target<'_> {
         };
         let options = prepare(self.options, self.budget)
             .await
-            .map_err(|(stage, cause)| self.failed(stage, cause))?;
+            .map_err(|(stage, cause)| Attempt::new(stage, self.options.address(), cause))?;
         let (peer, stream) = self.reach(network, failures).await?;
         let opened = match client {
             None => {

@@ -188,6 +188,12 @@ impl Attempt {
         }
     }
 
+    /// Whether it came to no host: it failed over options, credentials, certificates or keys.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_local(&self) -> bool {
+        self.peer.is_none() && matches!(self.stage, Stage::Options | Stage::Tls)
+    }
+
     #[cfg(feature = "tokio")]
     pub(crate) fn over_tls(mut self, over_tls: OverTls) -> Self {
         self.over_tls = over_tls;
@@ -268,9 +274,11 @@ struct Attempts {
 }
 
 /// Who tries for days should not collect the reasons of days.
+#[cfg(feature = "tokio")]
 const KEPT: usize = 64;
 
 /// Attempts that failed, while others are still to come.
+#[cfg(feature = "tokio")]
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     latest: Vec<Attempt>,
@@ -278,8 +286,15 @@ pub(crate) struct Failures {
     furthest: Option<Attempt>,
 }
 
+#[cfg(feature = "tokio")]
 impl Failures {
+    /// One that is like the one before and came to no host is what is still wrong here: it is told
+    /// once.
     pub(crate) fn push(&mut self, attempt: Attempt) {
+        let is_known = |latest: &Attempt| latest.to_string() == attempt.to_string();
+        if attempt.is_local() && self.latest.last().is_some_and(is_known) {
+            return;
+        }
         let furthest = self.furthest.as_ref();
         if furthest.is_none_or(|furthest| furthest.stage <= attempt.stage) {
             self.furthest = Some(attempt.clone());
@@ -294,18 +309,32 @@ impl Failures {
     /// All of them, of which this is the last.
     pub(crate) fn end_with(mut self, last: Attempt) -> ConnectError {
         self.push(last.clone());
-        ConnectError(Arc::new(Attempts {
+        self.end().unwrap_or_else(|| ConnectError::of(last))
+    }
+
+    /// All of them, if there is one.
+    pub(crate) fn end(self) -> Option<ConnectError> {
+        let furthest = self.furthest?;
+        Some(ConnectError(Arc::new(Attempts {
             latest: self.latest,
             n_attempts: self.n_attempts,
-            furthest: self.furthest.unwrap_or(last),
-        }))
+            furthest,
+        })))
     }
 }
 
 impl ConnectError {
     /// For adapters: what [`Connection::opened`](crate::Connection::opened) said, with the address.
     pub fn new(stage: Stage, address: impl Into<String>, cause: ConnectCause) -> Self {
-        Failures::default().end_with(Attempt::new(stage, address, cause))
+        Self::of(Attempt::new(stage, address, cause))
+    }
+
+    fn of(attempt: Attempt) -> Self {
+        Self(Arc::new(Attempts {
+            latest: vec![attempt.clone()],
+            n_attempts: 1,
+            furthest: attempt,
+        }))
     }
 
     /// Every attempt, in the order in which they failed; at least one, at most the latest 64. A

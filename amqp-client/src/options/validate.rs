@@ -156,6 +156,13 @@ impl ConnectionOptions {
                 "1 ms to 2147483647 ms",
             ),
         ];
+        if let Some(tls) = &self.tls {
+            let has_certificate = tls.certificate_file.is_some() || tls.identity_pem.is_some();
+            if tls.key_file.is_some() && !has_certificate {
+                let expected = "named together with its certificate: the key alone is of no use";
+                return Err(OptionError::new("tls.client_certificate", expected));
+            }
+        }
         match checks.into_iter().find(|(holds, ..)| !holds) {
             Some((_, option, expected)) => Err(OptionError::new(option, expected)),
             None => Ok(()),
@@ -189,6 +196,16 @@ mod tests {
             .retry_delay(Duration::ZERO);
         options.validate().unwrap();
         options.frame_max(0).channel_max(0).validate().unwrap();
+    }
+
+    #[test]
+    fn key_without_its_certificate_is_told() {
+        let named: ConnectionOptions = "amqps://host?keyfile=key.pem".parse().unwrap();
+        let error = named.validate().unwrap_err();
+        assert_eq!(error.option, "tls.client_certificate");
+        let both = "amqps://host?keyfile=key.pem&certfile=cert.pem".parse();
+        let both: ConnectionOptions = both.unwrap();
+        both.validate().unwrap();
     }
 
     #[test]

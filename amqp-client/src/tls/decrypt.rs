@@ -21,7 +21,7 @@ macro_rules! by {
     };
 }
 
-const OTHER: &str = by!("something other than PBES2 and AES in its mode CBC");
+const OTHER: &str = by!("something other than PBES2 with AES in its mode CBC and PBKDF2 or scrypt");
 
 /// Ways of encryption that are not read here, by the identifiers of objects in DER that give them away.
 const NOT_READ: &[(&[u8], &str)] = &[

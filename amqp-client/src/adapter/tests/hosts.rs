@@ -1,10 +1,13 @@
 //! Several hosts, several rounds, and the time that all of it may take.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::network::{AT_ONCE, Fake, Fate, at, ms, options};
-use crate::HostOrder;
 use crate::adapter::connect::open_on;
 use crate::error::{ConnectCause, Diagnosis, Stage};
 use crate::options::ConnectionOptions;
+use crate::{Credentials, HostOrder};
 
 /// The time, without what the reactor has for one more look at the stream before a deadline counts.
 fn judged(network: &Fake) -> u64 {
@@ -61,6 +64,37 @@ async fn wrong_password_is_not_tried_again_nor_elsewhere() {
     assert!(error.is_authentication_failure() && !error.is_retryable());
     assert_eq!(error.attempts().len(), 2);
     assert!(!format!("{error} {error:#?}").contains("hunter2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_cannot_be_had_are_asked_for_once_in_a_round_and_told_once() {
+    let network = Fake::new()
+        .host("one", "10.0.0.1:5672", Fate::Broker(AT_ONCE))
+        .host("two", "10.0.0.2:5672", Fate::Broker(AT_ONCE));
+    let n_asked = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::clone(&n_asked);
+    // Until the fourth time.
+    let source = move || {
+        let n = asked.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(if n < 3 {
+            Err("the vault is sealed")
+        } else {
+            Ok(Credentials::new("guest", "hunter2"))
+        })
+    };
+    let options = options(&["one", "two"])
+        .credential_source(source)
+        .connection_attempts(3);
+    let error = open_on(&network, &options).await.unwrap_err();
+    assert_eq!(n_asked.load(Ordering::Relaxed), 3);
+    assert_eq!(network.resolved(), [""; 0]);
+    assert_eq!(error.attempts().len(), 1);
+    assert_eq!(
+        error.to_string(),
+        "cannot connect: no credentials: the vault is sealed"
+    );
+    assert!(error.is_retryable());
+    open_on(&network, &options).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
