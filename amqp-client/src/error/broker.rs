@@ -196,7 +196,8 @@ impl fmt::Display for BrokerClose {
             f.write_str(if n == 0 { "" } else { " " })?;
             f.write_str(line)?;
         }
-        if self.reply_code == ReplyCode::INTERNAL_ERROR {
+        // Where RabbitMQ fails over what it was sent, it says no more than the code's name.
+        if self.reply_code == ReplyCode::INTERNAL_ERROR && !self.reply_text.contains(' ') {
             f.write_str(": the broker failed over something it was sent; its log says over what")?;
         }
         match (self.operation(), &self.entity) {
