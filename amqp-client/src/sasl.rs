@@ -254,7 +254,7 @@ impl fmt::Display for SaslError {
 impl Error for SaslError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Other(error) => Some(&**error),
+            Self::Other(error) => error.source(),
             Self::Nul | Self::Challenge => None,
         }
     }

@@ -91,8 +91,6 @@ impl fmt::Display for Unconfirmed {
 
 impl std::error::Error for Unconfirmed {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause
-            .as_ref()
-            .map(|cause| cause as &(dyn std::error::Error + 'static))
+        self.cause.as_ref()?.source()
     }
 }

@@ -38,7 +38,7 @@ impl std::error::Error for ConsumeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::CancelledByBroker | Self::TooSlow => None,
-            Self::Channel(error) => Some(error),
+            Self::Channel(error) => error.source(),
         }
     }
 }

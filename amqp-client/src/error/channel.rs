@@ -170,11 +170,7 @@ impl fmt::Display for ChannelError {
 impl std::error::Error for ChannelError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Connection(error) => Some(error),
-            Self::ClosedByBroker(close) => Some(&**close),
-            Self::Invalid(error) => Some(error),
-            Self::TooLong(error) => Some(&**error),
-            Self::FrameTooLarge(error) => Some(error),
+            Self::Connection(error) => error.source(),
             _ => None,
         }
     }

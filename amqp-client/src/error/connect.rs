@@ -472,13 +472,13 @@ impl fmt::Debug for ConnectError {
 impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.cause() {
-            ConnectCause::Uri(error) => Some(error),
-            ConnectCause::Options(error) => Some(error),
-            ConnectCause::Credentials(error) => Some(&**error),
-            ConnectCause::Sasl(error) => Some(error),
-            ConnectCause::Io(error) => Some(&**error),
-            ConnectCause::Tls(error) => Some(error),
-            ConnectCause::Connection(error) => Some(error),
+            ConnectCause::Uri(error) => error.source(),
+            ConnectCause::Options(error) => error.source(),
+            ConnectCause::Credentials(error) => error.source(),
+            ConnectCause::Sasl(error) => error.source(),
+            ConnectCause::Io(error) => error.source(),
+            ConnectCause::Tls(error) => error.source(),
+            ConnectCause::Connection(error) => error.source(),
             ConnectCause::NoRuntime
             | ConnectCause::Mechanism { .. }
             | ConnectCause::LoginTooLarge { .. }

@@ -161,10 +161,9 @@ impl fmt::Display for Seconds {
 impl std::error::Error for ConnectionError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io(error) => Some(&**error),
-            Self::Tls(error) => Some(&**error),
-            Self::ClosedByBroker(close) => Some(&**close),
-            Self::Protocol(violation) => Some(&**violation),
+            Self::Io(error) => error.source(),
+            Self::Tls(error) => error.source(),
+            Self::Protocol(violation) => violation.source(),
             _ => None,
         }
     }

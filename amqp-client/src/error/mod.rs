@@ -4,7 +4,8 @@
 //! ended, [`ChannelError`] why an operation on a channel failed or the channel ended,
 //! [`PublishError`] what became of a message that was not confirmed. The ends of connections and
 //! channels are `Clone`: every handle reports the same cause. What the broker said is in a
-//! [`BrokerClose`]; all of them answer the same questions about it (`is_not_found` and so on).
+//! [`BrokerClose`]. Each tells all it knows in its text, and its [`source`](std::error::Error::source)
+//! begins behind what that shows, so that nothing is told twice; all of them answer the same questions about it (`is_not_found` and so on).
 
 mod about;
 mod argument;
@@ -16,6 +17,8 @@ mod diagnosis;
 mod names;
 mod predicates;
 mod publish;
+#[cfg(test)]
+mod sources;
 mod tls;
 mod violation;
 

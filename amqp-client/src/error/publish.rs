@@ -54,7 +54,7 @@ impl fmt::Display for PublishError {
 impl std::error::Error for PublishError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NotSent(error) | Self::Uncertain(error) => Some(error),
+            Self::NotSent(error) | Self::Uncertain(error) => error.source(),
             Self::Nacked | Self::Returned(_) => None,
         }
     }

@@ -241,7 +241,7 @@ fn only(f: &mut fmt::Formatter<'_>, found: &str) -> fmt::Result {
 impl Error for TlsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::File { error, .. } => Some(&**error),
+            Self::File { error, .. } => error.source(),
             Self::SystemAuthorities(error)
             | Self::ClientIdentity(error)
             | Self::Certificate { error, .. }
@@ -250,7 +250,7 @@ impl Error for TlsError {
             | Self::UnknownServerName(error)
             | Self::Alert(error)
             | Self::Damaged(error)
-            | Self::Handshake(error) => Some(&**error),
+            | Self::Handshake(error) => error.source(),
             _ => None,
         }
     }

@@ -141,8 +141,8 @@ impl fmt::Display for Violation {
 impl std::error::Error for Violation {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Frame(error) => Some(error),
-            Self::Decode(error) => Some(error),
+            Self::Frame(error) => error.source(),
+            Self::Decode(error) => error.source(),
             _ => None,
         }
     }

@@ -95,7 +95,11 @@ impl fmt::Display for Decided {
     }
 }
 
-impl Error for Decided {}
+impl Error for Decided {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
+    }
+}
 
 /// Why a message could not be handled, and what becomes of it, if that is said.
 #[derive(Debug)]
@@ -185,7 +189,7 @@ impl Error for HandlerFailure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
             FailureCause::Panic { .. } => None,
-            FailureCause::Error(error) => Some(&**error),
+            FailureCause::Error(error) => error.source(),
         }
     }
 }

@@ -78,8 +78,8 @@ impl fmt::Display for RpcError {
 impl std::error::Error for RpcError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NotSent(error) => Some(error),
-            Self::Uncertain(error) => Some(error),
+            Self::NotSent(error) => error.source(),
+            Self::Uncertain(error) => error.source(),
             Self::TooManyCalls { .. }
             | Self::Unroutable(_)
             | Self::Nacked

@@ -28,8 +28,7 @@ impl fmt::Display for EnvironmentError {
 
 impl std::error::Error for EnvironmentError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        let cause = self.cause.as_ref();
-        cause.map(|cause| cause as _)
+        self.cause.as_ref()?.source()
     }
 }
 

@@ -149,9 +149,9 @@ impl fmt::Display for BrokerError {
 impl std::error::Error for BrokerError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source),
+            Self::Io { source, .. } => source.source(),
             #[cfg(feature = "tls")]
-            Self::Certificate(error) => Some(error),
+            Self::Certificate(error) => error.source(),
             _ => None,
         }
     }
