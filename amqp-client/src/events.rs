@@ -279,12 +279,11 @@ impl Channel {
         routing_key: &str,
         message: &Message,
     ) -> Result<(), ChannelError> {
-        let head = PublishHead::new(
-            exchange,
-            routing_key,
-            message.check(exchange, routing_key)?,
-            true,
-        )?;
+        if let Some(refusal) = message.refusal(exchange, routing_key) {
+            return Err(refusal);
+        }
+        let properties = message.properties().as_ref();
+        let head = PublishHead::new(exchange, routing_key, properties, true)?;
         let body = Body::from(message.body());
         // On a channel with confirms, so that no publisher takes it for his when it comes back.
         let fingerprint = head.fingerprint(message.body());

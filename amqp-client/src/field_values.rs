@@ -20,28 +20,32 @@ pub(crate) enum Decimals {
     Refused,
 }
 
-/// Refuses properties whose headers cannot be sent. Costs nothing where there are no headers.
+/// Why properties cannot be sent, if one of their headers cannot. Looks no further where there are no
+/// headers.
 #[inline]
-pub(crate) fn check_headers(
+pub(crate) fn refusal(
     properties: PropertiesRef<'_>,
     exchange: &str,
     routing_key: &str,
-) -> Result<(), ChannelError> {
-    if properties
-        .as_bytes()
-        .first()
-        .is_some_and(|flags| flags & HEADERS != 0)
-    {
-        return check_present(properties, Decimals::Refused).map_err(|error| {
-            error
-                .about(Subject::published(exchange, routing_key))
-                .into()
-        });
+) -> Option<ChannelError> {
+    match properties.as_bytes().first() {
+        Some(flags) if flags & HEADERS != 0 => refusal_of(properties, exchange, routing_key),
+        _ => None,
     }
-    Ok(())
 }
 
-/// The same, where it is not yet known what they are for.
+#[inline(never)]
+fn refusal_of(
+    properties: PropertiesRef<'_>,
+    exchange: &str,
+    routing_key: &str,
+) -> Option<ChannelError> {
+    let error = check_present(properties, Decimals::Refused).err()?;
+    let subject = Subject::published(exchange, routing_key);
+    Some(error.about(subject).into())
+}
+
+/// Refuses properties whose headers cannot be sent, while it is not known what they are for.
 pub(crate) fn check_present(
     properties: PropertiesRef<'_>,
     decimals: Decimals,

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use amqp_spec::basic::{Properties, PropertiesRef};
+use amqp_spec::basic::Properties;
 use amqp_spec::wire::{FieldTable, ShortStr, TableRef, Timestamp, Value};
 use bytes::Bytes;
 
 use crate::declare::TEN_YEARS;
-use crate::error::{ArgumentError, ChannelError, NameTooLong, Subject};
+use crate::error::{ArgumentError, ChannelError, NameTooLong};
 use crate::field_values::{Decimals, check_present, is_plain};
 use crate::rounding::whole_millis;
 use crate::shown::{Length, Shown};
@@ -212,31 +212,24 @@ impl Message {
     }
 
     /// The body.
+    #[inline]
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
     /// The properties.
+    #[inline]
     #[must_use]
     pub fn properties(&self) -> &Properties {
         &self.properties
     }
 
-    /// The properties, unless the message cannot be sent to where it is to go.
+    /// Why the message cannot be sent to where it is to go, if it cannot.
     #[inline]
-    pub(crate) fn check(
-        &self,
-        exchange: &str,
-        routing_key: &str,
-    ) -> Result<PropertiesRef<'_>, ChannelError> {
-        let properties = self.properties.as_ref();
-        match &self.unsendable {
-            None => Ok(properties),
-            Some(unsendable) => {
-                unsendable.judge(properties, Subject::published(exchange, routing_key))
-            }
-        }
+    pub(crate) fn refusal(&self, exchange: &str, routing_key: &str) -> Option<ChannelError> {
+        let unsendable = self.unsendable.as_deref()?;
+        unsendable.judge(self.properties.as_ref(), exchange, routing_key)
     }
 
     fn map(mut self, set: impl FnOnce(Properties) -> Properties) -> Self {
@@ -317,6 +310,7 @@ impl fmt::Debug for Body<'_> {
 }
 
 impl Body<'_> {
+    #[inline]
     pub(crate) fn as_slice(&self) -> &[u8] {
         match &self.0 {
             Kind::Borrowed(octets) => octets,

@@ -14,7 +14,7 @@ use crate::channel::Channel;
 use crate::channel::succession::OnChannel;
 use crate::delivery::ReturnedMessage;
 use crate::error::{ChannelError, PublishError};
-use crate::field_values::check_headers;
+use crate::field_values;
 use crate::message::{Body, Message};
 use crate::proto::confirms::Outcome;
 use crate::proto::fingerprint::{Common, Fingerprint};
@@ -260,9 +260,10 @@ impl Publisher {
         message: impl Borrow<Message>,
     ) -> Result<Confirmation, PublishError> {
         let message = message.borrow();
-        let properties = message
-            .check(exchange, routing_key)
-            .map_err(PublishError::NotSent)?;
+        if let Some(refusal) = message.refusal(exchange, routing_key) {
+            return Err(PublishError::NotSent(refusal));
+        }
+        let properties = message.properties().as_ref();
         let mandatory = self.routing.is_mandatory(exchange, routing_key);
         let body = message.body();
         if self.is_plain() && body.len() < ZERO_COPY {
@@ -306,7 +307,9 @@ impl Publisher {
         routing_key: &str,
         properties: PropertiesRef<'_>,
     ) -> Result<PreparedPublisher, ChannelError> {
-        check_headers(properties, exchange, routing_key)?;
+        if let Some(refusal) = field_values::refusal(properties, exchange, routing_key) {
+            return Err(refusal);
+        }
         let mandatory = self.routing.is_mandatory(exchange, routing_key);
         let head = PublishHead::new(exchange, routing_key, properties, mandatory)?;
         Ok(PreparedPublisher {

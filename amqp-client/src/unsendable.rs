@@ -110,24 +110,27 @@ impl Unsendable {
 
     /// What still stands in the way of sending a message with these properties.
     #[cold]
-    pub(crate) fn judge<'p>(
+    #[inline(never)]
+    pub(crate) fn judge(
         &self,
-        properties: PropertiesRef<'p>,
-        subject: Subject<'_>,
-    ) -> Result<PropertiesRef<'p>, ChannelError> {
+        properties: PropertiesRef<'_>,
+        exchange: &str,
+        routing_key: &str,
+    ) -> Option<ChannelError> {
+        let subject = Subject::published(exchange, routing_key);
         let mut noted = self.properties.iter();
         let noted = noted.find(|(property, _)| !(property.is_set)(properties));
-        let error = noted.map(|(_, error)| error).or(self.header.as_ref());
-        if let Some(error) = error {
-            return Err(error.clone().about(subject));
+        if let Some(error) = noted.map(|(_, error)| error).or(self.header.as_ref()) {
+            return Some(error.clone().about(subject));
         }
-        if self.has_suspects {
-            let decimals = match self.allows_decimals {
-                true => Decimals::Allowed,
-                false => Decimals::Refused,
-            };
-            check_present(properties, decimals).map_err(|error| error.about(subject))?;
-        }
-        Ok(properties)
+        let decimals = match self.allows_decimals {
+            true => Decimals::Allowed,
+            false => Decimals::Refused,
+        };
+        let checked = match self.has_suspects {
+            true => check_present(properties, decimals),
+            false => Ok(()),
+        };
+        Some(checked.err()?.about(subject).into())
     }
 }

@@ -8,7 +8,7 @@ use crate::call::{decode, start, start_about, start_by};
 use crate::consumer::{self, Consume};
 use crate::delivery::{Delivery, Got, Received};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
-use crate::field_values::check_headers;
+use crate::field_values;
 use crate::message::{Body, Message};
 use crate::proto::consumer::RawDelivery;
 use crate::proto::fingerprint::Common;
@@ -40,7 +40,10 @@ impl Channel {
         routing_key: &str,
         message: &Message,
     ) -> Result<(), ChannelError> {
-        let (properties, body) = (message.check(exchange, routing_key)?, message.body());
+        if let Some(refusal) = message.refusal(exchange, routing_key) {
+            return Err(refusal);
+        }
+        let (properties, body) = (message.properties().as_ref(), message.body());
         if let Some(number) = self.publish_at_once(exchange, routing_key, properties, body) {
             self.ask_nothing(number);
             return Ok(());
@@ -66,7 +69,9 @@ impl Channel {
         properties: PropertiesRef<'_>,
         body: impl Into<Body<'_>>,
     ) -> Result<(), ChannelError> {
-        check_headers(properties, exchange, routing_key)?;
+        if let Some(refusal) = field_values::refusal(properties, exchange, routing_key) {
+            return Err(refusal);
+        }
         let body = body.into();
         let octets = body.as_slice();
         if let Some(number) = self.publish_at_once(exchange, routing_key, properties, octets) {
@@ -132,7 +137,9 @@ impl Channel {
         routing_key: &str,
         properties: PropertiesRef<'_>,
     ) -> Result<PreparedPublish, ChannelError> {
-        check_headers(properties, exchange, routing_key)?;
+        if let Some(refusal) = field_values::refusal(properties, exchange, routing_key) {
+            return Err(refusal);
+        }
         let head = PublishHead::new(exchange, routing_key, properties, false)?;
         let head = PreparedHead::new(&head, self.id())?;
         Ok(PreparedPublish {

@@ -39,6 +39,7 @@ impl MethodId {
     }
 
     /// The four octets at the start of a method frame's payload.
+    #[inline]
     pub const fn to_be_bytes(self) -> [u8; 4] {
         self.0.to_be_bytes()
     }
