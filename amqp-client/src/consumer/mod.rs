@@ -281,7 +281,7 @@ impl<A: Acknowledgement> Consumer<A> {
 
     /// How many deliveries have come and have not been yielded.
     #[must_use]
-    pub fn buffered(&self) -> usize {
+    pub fn buffered_count(&self) -> usize {
         let returned = self.queue.returned();
         let taken = self.taken.iter();
         let taken = taken.filter(|raw| raw.delivery_tag > returned);

@@ -284,7 +284,7 @@ fn batches_bring_everything_in_order() {
                 seen += 1;
             }
         }
-        assert_eq!(consumer.buffered(), 0);
+        assert_eq!(consumer.buffered_count(), 0);
     });
 }
 
@@ -319,7 +319,7 @@ fn the_consumer_of_higher_priority_comes_first() {
         for n in 0..20 {
             expect(&mut high, &n.to_string()).await.ack().unwrap();
         }
-        assert_eq!(low.buffered(), 0);
+        assert_eq!(low.buffered_count(), 0);
     });
 }
 

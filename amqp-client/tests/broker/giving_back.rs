@@ -40,7 +40,7 @@ fn a_dropped_consumer_is_cancelled_and_gives_back_what_it_has_not_yielded() {
 async fn take_one(channel: &Channel, prefetch: u16, n_coming: usize) {
     let mut consumer = channel.consume("q").prefetch(prefetch).await.unwrap();
     let n_prefetched = n_coming.min(prefetch.into());
-    while consumer.buffered() < n_prefetched {
+    while consumer.buffered_count() < n_prefetched {
         tokio::task::yield_now().await;
     }
     consumer.next().await.unwrap().unwrap().ack().unwrap();

@@ -5,6 +5,7 @@
 
 mod clocks;
 mod documents;
+mod hidden;
 mod manifests;
 mod rust;
 mod scenarios;
@@ -26,6 +27,8 @@ Checks the house rules that neither the compiler nor clippy know:
   * no spaces at the end of lines, and a newline at the end of files
   * crates depend on each other in one direction
   * no test measures a time of the machine
+  * no public method of a stream, future or iterator is hidden by one of an
+    extension trait
   * links in documents lead to files and headings that are there
   * tests that documents name are there, and those of scenarios are in docs/scenarios.md,
     whose rows have numbers of their own
@@ -104,6 +107,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     collect(&root, &root, &mut paths)?;
     let mut faults = Vec::new();
     let mut tests = scenarios::Tests::default();
+    let mut methods = hidden::Methods::default();
     for path in &paths {
         let text = fs::read_to_string(root.join(path)).map_err(Failure::file("read", path))?;
         let file = File {
@@ -112,8 +116,10 @@ pub(crate) fn check() -> Result<String, Failure> {
         };
         faults.extend(check_file(&file, &root));
         tests.look_at(&file);
+        methods.look_at(&file);
     }
     faults.extend(tests.faults());
+    faults.extend(methods.faults());
     if faults.is_empty() {
         return Ok(format!("{} files are tidy", paths.len()));
     }

@@ -26,17 +26,17 @@ fn batch_is_what_one_read_brought_and_no_more_than_asked_for() {
     let (mut pair, _channel, mut consumer) = consuming();
     let mut batch = Vec::new();
     pair.feed(&deliveries(1..=5));
-    assert_eq!(consumer.buffered(), 5);
+    assert_eq!(consumer.buffered_count(), 5);
     assert_eq!(done(consumer.recv_many(&mut batch, 3)).unwrap(), 3);
     assert_eq!(tags_of(&batch), [1, 2, 3]);
-    assert_eq!(consumer.buffered(), 2);
+    assert_eq!(consumer.buffered_count(), 2);
     pair.feed(&deliveries(6..=6));
     // What is left of the first; the next comes with the next call.
     assert_eq!(done(consumer.recv_many(&mut batch, 100)).unwrap(), 2);
     assert_eq!(done(consumer.recv_many(&mut batch, 100)).unwrap(), 1);
     assert_eq!(tags_of(&batch), [1, 2, 3, 4, 5, 6]);
     assert_eq!(done(consumer.recv_many(&mut batch, 0)).unwrap(), 0);
-    assert_eq!(consumer.buffered(), 0);
+    assert_eq!(consumer.buffered_count(), 0);
 }
 
 #[test]

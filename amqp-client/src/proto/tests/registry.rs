@@ -160,7 +160,7 @@ fn what_was_given_back_is_neither_yielded_nor_settled() {
     pair.feed(&deliveries(5..=5));
     pair.says(1, &basic::RecoverOk {});
     recovering.ready().unwrap();
-    assert_eq!(consumer.buffered(), 0);
+    assert_eq!(consumer.buffered_count(), 0);
 
     pair.feed(&deliveries(6..=7));
     let again = next(&mut consumer);

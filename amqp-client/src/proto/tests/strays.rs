@@ -86,7 +86,7 @@ fn consumer_of_the_same_tag_gets_no_deliveries_of_the_earlier_one() {
         delivery.ack().unwrap();
     }
     assert_eq!(pair.sent(), ["1 basic.ack 2 multiple"]);
-    assert_eq!(consumer.buffered(), 0);
+    assert_eq!(consumer.buffered_count(), 0);
 
     // Once nothing of the earlier use can come any more, it is a consumer like all others.
     pair.advance(Duration::from_secs(11));
@@ -256,6 +256,6 @@ fn suspected_consumer_ends_when_the_broker_closes_the_channel_once_more() {
         pair.feed(&wire::delivery(1, "tag", 7, b"stray"));
         pair.feed(&wire::delivery(1, "tag", 1, b"new"));
         assert_eq!(next(&mut consumer).body(), b"new");
-        assert_eq!(consumer.buffered(), 0);
+        assert_eq!(consumer.buffered_count(), 0);
     }
 }
