@@ -262,7 +262,7 @@ impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
             .field("properties", &Shown(self.properties.as_ref()))
-            .field("body", &Length(self.body.len()))
+            .field("body_len", &self.body.len())
             .finish()
     }
 }

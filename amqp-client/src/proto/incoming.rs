@@ -9,7 +9,7 @@ use amqp_spec::wire::{Reader, ShortStr};
 use bytes::{Buf, Bytes};
 
 use super::fingerprint::{Common, Fingerprint};
-use crate::shown::{Length, Name, Shown};
+use crate::shown::{Name, Shown};
 
 /// Where things stand in the allocation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Incoming {
             .field("exchange", &Name(self.exchange()))
             .field("routing_key", &Name(self.routing_key()))
             .field("properties", &Shown(self.properties()))
-            .field("body", &Length(self.body().len()))
+            .field("body_len", &self.body().len())
             .finish()
     }
 }
