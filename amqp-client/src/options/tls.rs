@@ -141,6 +141,7 @@ impl TlsOptions {
     ) -> Self {
         self.certificate_file = Some(certificate_file.into());
         self.key_file = Some(key_file.into());
+        self.identity_pem = None;
         self
     }
 
@@ -153,6 +154,8 @@ impl TlsOptions {
         key: impl Into<Secret>,
     ) -> Self {
         self.identity_pem = Some((certificate.into(), key.into()));
+        self.certificate_file = None;
+        self.key_file = None;
         self
     }
 

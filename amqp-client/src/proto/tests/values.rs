@@ -12,7 +12,7 @@ use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
 use crate::consumer::Consume;
-use crate::{ConnectionOptions, Message, QueueDeclare, StreamOffset};
+use crate::{ConnectionOptions, Message, QueueDeclare, StreamOffset, TlsOptions};
 
 /// The arguments that a consumer is started with.
 fn arguments_of(consume: Consume, mut pair: Pair) -> Vec<(String, String)> {
@@ -91,6 +91,14 @@ fn of_a_setter_and_the_argument_it_stands_for_the_last_one_counts() {
         .argument("x-stream-offset", "last")
         .offset(StreamOffset::Offset(7));
     same(&arguments_of(consume, pair), &[("x-stream-offset", "7i64")]);
+}
+
+#[test]
+fn of_the_files_of_a_certificate_and_the_certificate_itself_the_last_one_counts() {
+    let files = || TlsOptions::default().client_certificate("own.pem", "key.pem");
+    let itself = || TlsOptions::default().client_certificate_pem("own", "key");
+    assert_eq!(itself().client_certificate("own.pem", "key.pem"), files());
+    assert_eq!(files().client_certificate_pem("own", "key"), itself());
 }
 
 #[test]
