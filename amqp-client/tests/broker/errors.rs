@@ -85,8 +85,8 @@ fn s11_missing_exchange_is_named_for_every_holder() {
             );
             assert_eq!(close.entity, exchange_named("nosuch"));
             assert!(error.is_not_found() && !error.is_retryable());
-            let source = std::error::Error::source(&error).unwrap();
-            assert!(source.downcast_ref::<amqp_client::BrokerClose>().is_some());
+            // The text tells all of it, and nothing is behind it.
+            assert!(std::error::Error::source(&error).is_none());
         }
         // The others live on.
         assert!(other.is_open());
