@@ -55,14 +55,14 @@ fn recorded_conversation_ends_with_every_kind_of_operation_pending() {
         }
     }
     assert_eq!(log("opened"), ["opened: Ok(())"]);
-    let deliveries = |line: &&&str| line.contains("body: <");
+    let deliveries = |line: &&&str| line.contains("body_len");
     assert_eq!(log("consume").iter().filter(deliveries).count(), 3);
     let published = log("publish");
-    assert!(published[1].contains("Returned") && published[1].contains("body: <8 bytes>"));
+    assert!(published[1].contains("Returned") && published[1].contains("body_len: 8"));
     assert_eq!(published[2], "()");
     assert!(published[3].contains("Nacked"));
     assert!(published[4].contains("Uncertain"));
-    assert!(log("get")[1].contains("body: <7 bytes>") && log("get")[2] == "None");
+    assert!(log("get")[1].contains("body_len: 7") && log("get")[2] == "None");
     assert!(log("fail")[1].contains("NOT_FOUND"));
 }
 
