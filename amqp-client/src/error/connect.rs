@@ -441,30 +441,44 @@ impl ConnectError {
     }
 }
 
+/// How many attempts one line shows.
+const SHOWN: usize = 8;
+
+/// One line. Of more than eight attempts the latest; with `{:#}` all that are kept, below each other.
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.attempts() {
             [one] if one.stage == Stage::Options => write!(f, "cannot connect: {}", one.cause),
             [one] => write!(f, "cannot connect to {one}"),
-            latest => {
+            kept => {
                 write!(f, "cannot connect, {} attempts failed:", self.0.n_attempts)?;
-                if self.0.n_attempts > latest.len() {
-                    f.write_str("\n  …")?;
+                let (n_shown, between) = match f.alternate() {
+                    true => (kept.len(), "\n  "),
+                    false => (SHOWN.min(kept.len()), "; "),
+                };
+                let mut separator = if f.alternate() { between } else { " " };
+                if self.0.n_attempts > n_shown {
+                    write!(f, "{separator}…")?;
+                    separator = between;
                 }
-                latest.iter().try_for_each(|one| write!(f, "\n  {one}"))
+                for one in kept.iter().skip(kept.len() - n_shown) {
+                    write!(f, "{separator}{one}")?;
+                    separator = between;
+                }
+                Ok(())
             }
         }
     }
 }
 
-/// The text, for that is what `main` prints of an error that it returns, and `unwrap` of one that it
-/// meets; the parts with `{:#?}`.
+/// The text, each attempt on a line of its own, for that is what `main` prints of an error that it
+/// returns, and `unwrap` of one that it meets; the parts with `{:#?}`.
 impl fmt::Debug for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
             self.0.fmt(f)
         } else {
-            fmt::Display::fmt(self, f)
+            write!(f, "{self:#}")
         }
     }
 }

@@ -34,6 +34,14 @@ async fn all_hosts_are_named_if_all_are_dead() {
     let options = options(&["one", "two", "nosuch"]).handshake_timeout(ms(1500));
     let error = open_on(&network, &options).await.unwrap_err();
     let text = error.to_string();
+    assert!(
+        text.starts_with("cannot connect, 3 attempts failed: one:5672 (10.0.0.1:5672) while "),
+        "{text}"
+    );
+    assert!(text.contains("; two:5672 ") && text.contains("; nosuch:5672 "));
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let text = format!("{error:#}");
+    assert_eq!(format!("{error:?}"), text);
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 4, "{text}");
     assert_eq!(lines[0], "cannot connect, 3 attempts failed:");
@@ -136,11 +144,20 @@ async fn only_the_latest_attempts_are_kept() {
     let options = options(&["one"]).connection_attempts(1000);
     let error = open_on(&network, &options).await.unwrap_err();
     assert_eq!(error.attempts().len(), 64);
-    let text = error.to_string();
+    let text = format!("{error:#}");
     assert!(
         text.starts_with("cannot connect, 1000 attempts failed:\n  …\n"),
         "{text}"
     );
+    assert_eq!(text.lines().count(), 2 + 64);
+    // In one line there are few.
+    let text = error.to_string();
+    assert!(
+        text.starts_with("cannot connect, 1000 attempts failed: …; one:5672 "),
+        "{text}"
+    );
+    assert_eq!(text.matches("one:5672").count(), 8);
+    assert!(!text.contains('\n') && text.len() < 2000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,7 +58,7 @@ async fn families_are_tried_in_turn() {
     let order = ["[::1]:5672", "10.0.0.1:5672", "[::2]:5672", "10.0.0.2:5672"];
     assert_eq!(tried, order);
     assert_eq!(
-        error.to_string(),
+        format!("{error:#}"),
         "cannot connect, 4 attempts failed:\n  \
          broker:5672 ([::1]:5672) while connecting: connection refused (is the broker running, \
          and is this its port? A node in maintenance listens neither)\n  \
