@@ -225,14 +225,19 @@ impl Future for PendingReply {
 impl Drop for PendingReply {
     fn drop(&mut self) {
         let unseen = self.answer.abandon();
-        let (Some(channel), Some(Ok(reply))) = (&self.requeue, unseen) else {
+        let (Some(channel), Some(unseen)) = (&self.requeue, unseen) else {
             return;
         };
-        if let Ok(get_ok) = basic::GetOk::decode(&reply.payload) {
+        let delivery_tag = match unseen {
+            Ok(reply) => basic::GetOk::decode(&reply.payload).map(|get_ok| get_ok.delivery_tag),
+            Err(ChannelError::MessageTooLarge(message)) => Ok(message.delivery_tag),
+            Err(_) => return,
+        };
+        if let Ok(delivery_tag) = delivery_tag {
             let requeue = Settlement::Nack { requeue: true };
             let incarnation = channel.shared().at.incarnation;
             // If the channel has ended, the broker has it back already.
-            let _ = channel.settle(get_ok.delivery_tag, incarnation, requeue);
+            let _ = channel.settle(delivery_tag, incarnation, requeue);
         }
     }
 }

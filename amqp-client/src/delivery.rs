@@ -31,6 +31,11 @@ pub struct Received(RawDelivery);
 
 impl Received {
     #[inline]
+    /// How large the body was, if it was too large and is not here.
+    pub(crate) fn oversized_size(&self) -> Option<u64> {
+        self.0.oversized_size()
+    }
+
     pub(crate) fn new(raw: RawDelivery) -> Self {
         Self(raw)
     }

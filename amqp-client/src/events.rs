@@ -12,7 +12,7 @@ use futures_core::Stream;
 use crate::channel::Channel;
 use crate::connection::Connection;
 use crate::delivery::ReturnedMessage;
-use crate::error::{ChannelError, ConnectionError, Initiator};
+use crate::error::{ChannelError, ConnectionError, Initiator, OversizedMessage};
 use crate::message::{Body, Message};
 use crate::proto::events::{EventQueue, Scope};
 use crate::publish::{Publish, PublishHead};
@@ -55,6 +55,14 @@ pub enum Event {
         /// The message, and why it came back.
         message: Arc<ReturnedMessage>,
     },
+    /// A message came from a queue that is larger than
+    /// [`max_message_size`](crate::ConnectionOptions::max_message_size): its body was skipped.
+    MessageTooLarge {
+        /// The channel that it came on.
+        channel: u16,
+        /// Which message, and whether it is lost.
+        message: Arc<OversizedMessage>,
+    },
     /// A consumer has ended, and its channel has not.
     ConsumerCancelled {
         /// Its channel.
@@ -62,7 +70,7 @@ pub enum Event {
         /// Its tag.
         consumer_tag: ShortString,
         /// The program; the broker, since the queue was deleted or its node is gone; or this library,
-        /// since the consumer held too much.
+        /// since the consumer held too much, or a message was too large for it.
         by: Initiator,
     },
     /// Nothing is read any more, though something waits for what has to be read: consumers without
@@ -236,7 +244,7 @@ impl Connection {
 /// Listening, and publishing what may come back.
 impl Channel {
     /// What happens on the channel from now on: [`Event::ChannelFlow`], [`Event::LimitPerConsumer`],
-    /// [`Event::Returned`], [`Event::ConsumerCancelled`], [`Event::ReadingStopped`] for a consumer of
+    /// [`Event::Returned`], [`Event::MessageTooLarge`], [`Event::ConsumerCancelled`], [`Event::ReadingStopped`] for a consumer of
     /// this channel, and [`Event::ChannelClosed`] in the end, also if the connection has ended.
     pub fn events(&self) -> Events {
         Events {

@@ -100,7 +100,7 @@ pub use self::channel::{
 pub use self::connection::Connection;
 pub use self::consumer::{
     Acknowledgement, Automatic, Consume, ConsumeError, Consumer, DEFAULT_PREFETCH, Manual,
-    NextWithin, StreamOffset, WhenSlow,
+    NextWithin, Oversized, StreamOffset, WhenSlow,
 };
 pub use self::counters::Counters;
 pub use self::declare::{
@@ -111,7 +111,7 @@ pub use self::delivery::{Delivery, Got, Received, ReturnedMessage};
 pub use self::error::{
     ArgumentError, Attempt, BrokerClose, CertificateFault, ChannelError, ConnectCause,
     ConnectError, ConnectionError, Diagnosis, Entity, Initiator, NameTooLong, Outcome,
-    PublishError, SlowConsumer, Stage, TlsError, Violation,
+    OversizedMessage, PublishError, SlowConsumer, Stage, TlsError, Violation,
 };
 pub use self::events::{Event, Events, Returns};
 pub use self::handler::{

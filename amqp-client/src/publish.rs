@@ -271,7 +271,7 @@ pub(crate) fn at_once_returnable(
     let shared = channel.shared();
     let mut outbox = shared.link.outbox();
     let (number, wake) = outbox.publish_at_once(shared.at, head, body)?;
-    outbox.expect_return(shared.at, fingerprint);
+    outbox.expect_return(shared.at, fingerprint, body.len());
     drop(outbox);
     wake.now();
     Some(number)
@@ -409,7 +409,7 @@ impl<H: Head> Publish<'_, H> {
         let published = outbox.publish(shared.at, &self.head, &self.body);
         if published.is_ok() {
             if let Some(fingerprint) = self.fingerprint {
-                outbox.expect_return(shared.at, fingerprint);
+                outbox.expect_return(shared.at, fingerprint, size);
             }
             outbox.enter(&mut self.ticket, sleeper);
         }
@@ -443,7 +443,7 @@ impl<H: Head> Publish<'_, H> {
         }
         let published = outbox.publish(shared.at, &self.head, &self.body);
         if let (Ok(_), Some(fingerprint)) = (&published, self.fingerprint) {
-            outbox.expect_return(shared.at, fingerprint);
+            outbox.expect_return(shared.at, fingerprint, size);
         }
         if published.is_err() {
             // Others may have the room: leaving calls them.

@@ -11,7 +11,9 @@ use std::time::Duration;
 use amqp_spec::wire::ShortStr;
 
 use crate::delivery::ReturnedMessage;
-use crate::error::{ChannelError, ConnectionError, Initiator, SlowConsumer, Stage, Violation};
+use crate::error::{
+    ChannelError, ConnectionError, Initiator, OversizedMessage, SlowConsumer, Stage, Violation,
+};
 use crate::proto::Limits;
 
 /// Tells one event within the connection's span.
@@ -187,6 +189,21 @@ impl Trace {
             queue = by.queue,
             bytes = by.bytes,
             "reading stopped: a consumer without acknowledgements does not take its deliveries"
+        );
+    }
+
+    pub(crate) fn message_too_large(&self, channel: u16, message: &OversizedMessage) {
+        tell!(
+            self,
+            "consumer",
+            WARN,
+            channel,
+            delivery_tag = message.delivery_tag,
+            queue = message.queue,
+            size = message.size,
+            limit = message.limit,
+            lost = message.lost,
+            "message skipped: it is larger than max_message_size"
         );
     }
 

@@ -14,7 +14,7 @@ use crate::call::{PendingReply, slot, slot_about};
 use crate::channel::Channel;
 use crate::declare::{Arguments, stream_offset};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
-use crate::proto::consumer::ConsumerQueue;
+use crate::proto::consumer::{ConsumerQueue, OnOversized};
 use crate::proto::outbox::{NotStarted, Prefetch};
 use crate::proto::request::{Barrier, Effect};
 
@@ -52,6 +52,23 @@ pub enum WhenSlow {
     },
 }
 
+/// What a consumer does about a message that is larger than
+/// [`max_message_size`](crate::ConnectionOptions::max_message_size). Its body is skipped as it comes,
+/// and [`Event::MessageTooLarge`](crate::Event::MessageTooLarge) tells of each.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Oversized {
+    /// The consumer is cancelled, and ends with
+    /// [`ConsumeError::MessageTooLarge`](crate::ConsumeError::MessageTooLarge); what becomes of the
+    /// message is the program's decision. This is the default.
+    #[default]
+    Cancel,
+    /// The message is rejected (`basic.reject` without requeue), and the consumer goes on. **Without a
+    /// dead-letter exchange of the queue the message is gone**; so it is without acknowledgements,
+    /// where there is nothing to reject.
+    Reject,
+}
+
 /// A consumer about to be started: set options, then await it. See [`Channel::consume`].
 #[must_use = "nothing is consumed before this is awaited"]
 pub struct Consume<A = Manual> {
@@ -61,6 +78,7 @@ pub struct Consume<A = Manual> {
     exclusive: bool,
     prefetch: Option<u16>,
     when_slow: WhenSlow,
+    on_oversized: OnOversized,
     arguments: Arguments,
     acknowledgement: PhantomData<fn() -> A>,
 }
@@ -83,6 +101,7 @@ impl Consume {
             exclusive: false,
             prefetch: None,
             when_slow: WhenSlow::Wait,
+            on_oversized: OnOversized::Cancel,
             arguments: Arguments::default(),
             acknowledgement: PhantomData,
         }
@@ -124,6 +143,7 @@ impl Consume {
             exclusive: self.exclusive,
             prefetch: None,
             when_slow: self.when_slow,
+            on_oversized: self.on_oversized,
             arguments: self.arguments,
             acknowledgement: PhantomData,
         }
@@ -147,6 +167,23 @@ impl<A: Acknowledgement> Consume<A> {
     /// being cancelled may be used again at once.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tag = Some(tag.into());
+        self
+    }
+
+    /// What happens when a message comes that is larger than
+    /// [`max_message_size`](crate::ConnectionOptions::max_message_size). Default:
+    /// [`Oversized::Cancel`].
+    pub fn on_oversized(mut self, oversized: Oversized) -> Self {
+        self.on_oversized = match oversized {
+            Oversized::Cancel => OnOversized::Cancel,
+            Oversized::Reject => OnOversized::Reject,
+        };
+        self
+    }
+
+    /// Messages that are too large are yielded without their bodies.
+    pub(crate) fn mark_oversized(mut self) -> Self {
+        self.on_oversized = OnOversized::Mark;
         self
     }
 
@@ -240,7 +277,7 @@ impl<A: Acknowledgement> Consume<A> {
             WhenSlow::Cancel { .. } | WhenSlow::Wait => usize::MAX,
         };
         let link = Arc::clone(&self.channel.shared().link);
-        ConsumerQueue::new(tag, &self.queue, A::NO_ACK, limit, link)
+        ConsumerQueue::new(tag, &self.queue, A::NO_ACK, limit, link).on_oversized(self.on_oversized)
     }
 
     /// Queues the requests that start a consumer; here are their replies, in order.

@@ -1,8 +1,9 @@
 //! Why a consumer receives nothing more.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::error::ChannelError;
+use crate::error::{ChannelError, OversizedMessage};
 
 /// Why a consumer receives nothing more, if nobody here cancelled it.
 #[derive(Clone, Debug)]
@@ -19,6 +20,15 @@ pub enum ConsumeError {
     /// back to its queue. Without: [`WhenSlow::Cancel`](crate::WhenSlow::Cancel) was asked for, and
     /// what came beyond the limit is lost. The channel is still usable.
     TooSlow,
+    /// A message came that is larger than
+    /// [`max_message_size`](crate::ConnectionOptions::max_message_size), and the consumer has been
+    /// cancelled; see [`Oversized`](crate::Oversized) for the alternative. Nothing was decided about
+    /// the message, whose body was not kept: it is unacknowledged, and
+    /// [`Channel::basic_reject`](crate::Channel::basic_reject) with its number rejects it. As long as
+    /// it is not, it stays with this channel; given back, it comes again to the next consumer of the
+    /// queue. A consumer without acknowledgements has [lost](OversizedMessage::lost) it, and ends
+    /// behind everything else that came before the broker had heard of its end.
+    MessageTooLarge(Arc<OversizedMessage>),
     /// The channel or the connection ended. What was delivered and not acknowledged goes back to
     /// its queue.
     Channel(ChannelError),
@@ -29,6 +39,7 @@ impl fmt::Display for ConsumeError {
         match self {
             Self::CancelledByBroker => f.write_str("consumer cancelled by the broker"),
             Self::TooSlow => f.write_str("consumer cancelled, since it was too slow"),
+            Self::MessageTooLarge(message) => write!(f, "consumer cancelled: {message}"),
             Self::Channel(error) => write!(f, "{error}"),
         }
     }
@@ -37,7 +48,7 @@ impl fmt::Display for ConsumeError {
 impl std::error::Error for ConsumeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::CancelledByBroker | Self::TooSlow => None,
+            Self::CancelledByBroker | Self::TooSlow | Self::MessageTooLarge(_) => None,
             Self::Channel(error) => error.source(),
         }
     }

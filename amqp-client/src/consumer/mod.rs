@@ -39,7 +39,7 @@ use crate::proto::timers::Timer;
 use crate::proto::wait::Watch;
 
 pub use self::acknowledgement::{Acknowledgement, Automatic, Manual};
-pub use self::consume::{Consume, DEFAULT_PREFETCH, WhenSlow};
+pub use self::consume::{Consume, DEFAULT_PREFETCH, Oversized, WhenSlow};
 pub use self::error::ConsumeError;
 pub use self::offset::StreamOffset;
 
@@ -251,6 +251,7 @@ impl<A: Acknowledgement> Consumer<A> {
                     ) => None,
                     End::CancelledByBroker => Some(ConsumeError::CancelledByBroker),
                     End::TooSlow => Some(ConsumeError::TooSlow),
+                    End::TooLarge(message) => Some(ConsumeError::MessageTooLarge(message)),
                     End::Channel(error) => Some(ConsumeError::Channel(error)),
                 }))
             }
@@ -390,6 +391,8 @@ where
 impl<A: Acknowledgement> Drop for Consumer<A> {
     fn drop(&mut self) {
         let unseen = self.queue.abandon();
+        // One that the program has not heard of is for the next consumer to tell.
+        let untold = (!self.ended).then(|| self.queue.oversized_tag()).flatten();
         // Before the deliveries go back, lest they come here again.
         drop(request_cancel(self.channel.shared(), &self.queue));
         if !A::NO_ACK {
@@ -399,6 +402,11 @@ impl<A: Acknowledgement> Drop for Consumer<A> {
                 let _ = self
                     .channel
                     .settle(raw.delivery_tag, raw.incarnation, requeue);
+            }
+            if let Some(delivery_tag) = untold {
+                let incarnation = self.channel.shared().at.incarnation;
+                let requeue = Settlement::Nack { requeue: true };
+                let _ = self.channel.settle(delivery_tag, incarnation, requeue);
             }
         }
     }

@@ -67,6 +67,11 @@ impl About {
         Self::two(Kind::Exchanges, destination, source)
     }
 
+    /// The name that comes first.
+    pub(crate) fn first(&self) -> &str {
+        self.names.get(..self.split).unwrap_or_default()
+    }
+
     /// The things named, the most important first.
     fn entities(&self) -> Vec<Entity> {
         let name = |part: Option<&str>| part.unwrap_or_default().to_owned();

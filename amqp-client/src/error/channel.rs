@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amqp_spec::frame::FrameTooLarge;
 
-use super::{ArgumentError, BrokerClose, ConnectionError, NameTooLong, Subject};
+use super::{ArgumentError, BrokerClose, ConnectionError, NameTooLong, OversizedMessage, Subject};
 
 /// Why an operation on a channel failed. Cheap to clone.
 ///
@@ -90,6 +90,11 @@ pub enum ChannelError {
         /// Why, in the broker's words.
         reason: Arc<str>,
     },
+    /// The message that was fetched is larger than
+    /// [`max_message_size`](crate::ConnectionOptions::max_message_size): its body was not kept. Unless
+    /// it is [lost](OversizedMessage::lost) it is unacknowledged, to be settled by its number; the
+    /// channel is still usable.
+    MessageTooLarge(Arc<OversizedMessage>),
 }
 
 /// A consumer without acknowledgements that does not take its deliveries; see
@@ -163,6 +168,7 @@ impl fmt::Display for ChannelError {
             Self::Blocked { reason } => {
                 write!(f, "connection blocked by the broker: {reason}")
             }
+            Self::MessageTooLarge(message) => write!(f, "{message}"),
         }
     }
 }

@@ -15,6 +15,7 @@ mod connect;
 mod connection;
 mod diagnosis;
 mod names;
+mod oversized;
 mod predicates;
 mod publish;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use self::connection::ConnectionError;
 pub use self::diagnosis::Diagnosis;
 pub use self::names::NameTooLong;
 pub(crate) use self::names::Subject;
+pub use self::oversized::OversizedMessage;
 pub use self::predicates::Outcome;
 pub use self::publish::PublishError;
 pub use self::tls::{CertificateFault, TlsError};

@@ -108,6 +108,7 @@ impl ChannelError {
             | Self::FrameTooLarge(_)
             | Self::NumberOutOfRange { .. }
             | Self::Invalid(_)
+            | Self::MessageTooLarge(_)
             | Self::Stale => false,
         }
     }
@@ -124,7 +125,7 @@ impl ChannelError {
             | Self::Closed
             | Self::Timeout { .. }
             | Self::ReadingStopped { .. } => Outcome::Unknown,
-            Self::ClosedByBroker(_) => Outcome::Rejected,
+            Self::ClosedByBroker(_) | Self::MessageTooLarge(_) => Outcome::Rejected,
             Self::TooLong(_)
             | Self::FrameTooLarge(_)
             | Self::Blocked { .. }
@@ -176,7 +177,7 @@ impl ConsumeError {
     pub fn broker_close(&self) -> Option<&BrokerClose> {
         match self {
             Self::Channel(error) => error.broker_close(),
-            Self::CancelledByBroker | Self::TooSlow => None,
+            Self::CancelledByBroker | Self::TooSlow | Self::MessageTooLarge(_) => None,
         }
     }
 
@@ -187,6 +188,8 @@ impl ConsumeError {
         match self {
             Self::Channel(error) => error.is_retryable(),
             Self::CancelledByBroker | Self::TooSlow => true,
+            // As long as it heads its queue it comes again.
+            Self::MessageTooLarge(_) => false,
         }
     }
 }

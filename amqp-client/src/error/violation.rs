@@ -42,13 +42,6 @@ pub enum Violation {
         /// The channel.
         channel: u16,
     },
-    /// A message is larger than the connection accepts.
-    MessageTooLarge {
-        /// What its header announced, in octets.
-        size: u64,
-        /// The limit, in octets.
-        limit: u64,
-    },
     /// The broker asks for more answers (`flow-ok`, `cancel-ok`, deliveries given back) than can wait
     /// on a channel behind a transaction that it does not answer, or a message that it does not take.
     TooManyAnswers {
@@ -110,9 +103,6 @@ impl fmt::Display for Violation {
             }
             Self::UnknownChannel { channel } => {
                 write!(f, "frame on channel {channel}, which is not open")
-            }
-            Self::MessageTooLarge { size, limit } => {
-                write!(f, "message of {size} octets, the limit is {limit}")
             }
             Self::TooManyAnswers { channel } => {
                 write!(

@@ -90,8 +90,15 @@ impl ConnectionOptions {
         self
     }
 
-    /// The largest message that is accepted, in octets of body. A larger one ends the connection.
-    /// Default: 128 MiB.
+    /// The largest message that is accepted, in bytes of body; zero: any size. Default: 128 MiB.
+    ///
+    /// The body of a larger one is skipped as it comes, and nothing else is disturbed: its consumer is
+    /// cancelled and ends with
+    /// [`ConsumeError::MessageTooLarge`](crate::ConsumeError::MessageTooLarge), unless it was started
+    /// with [`on_oversized`](crate::Consume::on_oversized); `basic_get` fails with
+    /// [`ChannelError::MessageTooLarge`](crate::ChannelError::MessageTooLarge), a call whose reply it
+    /// is with [`RpcError::ReplyTooLarge`](crate::RpcError::ReplyTooLarge). Messages of one's own that
+    /// come back are not limited.
     #[must_use]
     pub fn max_message_size(mut self, octets: u64) -> Self {
         self.max_message_size = octets;

@@ -19,7 +19,7 @@ use super::incoming::Incoming;
 use super::link::Link;
 use super::sync::{lock, touch};
 use super::wait::{Latch, Sleeper};
-use crate::error::ChannelError;
+use crate::error::{ChannelError, OversizedMessage};
 
 /// One delivery, not yet in the hands of the application.
 #[derive(Debug)]
@@ -50,9 +50,45 @@ impl RawDelivery {
         }
     }
 
-    pub(crate) fn redelivered(&self) -> bool {
-        self.redelivered != 0
+    /// A message without its body, which was too large; see [`OnOversized::Mark`].
+    pub(crate) fn oversized(
+        message: Incoming,
+        delivery_tag: u64,
+        incarnation: u32,
+        size: u64,
+    ) -> Self {
+        Self {
+            message: message.with_body(&size.to_be_bytes()),
+            delivery_tag,
+            incarnation,
+            redelivered: OVERSIZED,
+        }
     }
+
+    /// How large the body was, if it was too large.
+    pub(crate) fn oversized_size(&self) -> Option<u64> {
+        let size = self.message.body().try_into().map(u64::from_be_bytes);
+        size.ok().filter(|_| self.redelivered == OVERSIZED)
+    }
+
+    pub(crate) fn redelivered(&self) -> bool {
+        self.redelivered == 1
+    }
+}
+
+/// In the place of `redelivered`.
+const OVERSIZED: u8 = 2;
+
+/// What becomes of messages that are too large.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum OnOversized {
+    /// The consumer ends.
+    #[default]
+    Cancel,
+    /// They are rejected.
+    Reject,
+    /// They are yielded without their bodies, which [`RawDelivery::oversized_size`] tells.
+    Mark,
 }
 
 /// Why a consumer receives nothing more.
@@ -65,6 +101,8 @@ pub(crate) enum End {
     /// It held more than it was allowed to, or most of what was too much for the connection; so it
     /// was cancelled.
     TooSlow,
+    /// A message was too large; so it was cancelled.
+    TooLarge(Arc<OversizedMessage>),
     /// The channel ended.
     Channel(ChannelError),
 }
@@ -78,6 +116,7 @@ pub(crate) struct ConsumerQueue {
     pub(crate) no_ack: bool,
     /// More octets than these end it.
     limit: usize,
+    pub(crate) on_oversized: OnOversized,
     /// How many deliveries the broker may have it hold; zero: any number.
     prefetch: AtomicU16,
     /// Deliveries up to this tag have gone back to the broker.
@@ -94,6 +133,8 @@ struct State {
     waker: Option<Waker>,
     /// Why nothing more comes; besides the consumer itself, others wait for it.
     end: Latch<End>,
+    /// Why, once the broker has heard of the end.
+    end_to_come: Option<End>,
     /// What it holds counts no more, and nothing is added: its channel is being closed, or it has
     /// ended.
     let_go: bool,
@@ -129,11 +170,17 @@ impl ConsumerQueue {
             source: source.to_owned(),
             no_ack,
             limit,
+            on_oversized: OnOversized::Cancel,
             prefetch: AtomicU16::new(0),
             returned: AtomicU64::new(0),
             link,
             state: Mutex::default(),
         }
+    }
+
+    pub(crate) fn on_oversized(mut self, then: OnOversized) -> Self {
+        self.on_oversized = then;
+        self
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -209,9 +256,35 @@ impl ConsumerQueue {
         state.deliveries.octets()
     }
 
-    /// Whether it has been ended for holding too much.
-    pub(crate) fn is_too_slow(&self) -> bool {
-        matches!(self.state().end.get(), Some(End::TooSlow))
+    /// Whether this library has ended it, or is about to.
+    pub(crate) fn is_ended_here(&self) -> bool {
+        let state = self.state();
+        let ended = matches!(state.end.get(), Some(End::TooSlow | End::TooLarge(_)));
+        ended || state.end_to_come.is_some()
+    }
+
+    /// Whether what is delivered is for nothing.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        let state = self.state();
+        state.handle_gone || state.let_go || state.end.is_set()
+    }
+
+    /// Ends a consumer over a message that is too large. One without acknowledgements ends when the
+    /// broker has heard of it, lest it loses what comes until then.
+    pub(crate) fn end_oversized(&self, end: End, wakers: &mut Vec<Waker>) {
+        if self.no_ack {
+            self.state().end_to_come.get_or_insert(end);
+        } else {
+            self.end(end, wakers);
+        }
+    }
+
+    /// The number of the message that it has ended over.
+    pub(crate) fn oversized_tag(&self) -> Option<u64> {
+        match self.state().end.get() {
+            Some(End::TooLarge(message)) => Some(message.delivery_tag),
+            _ => None,
+        }
     }
 
     /// Nothing more will come.
@@ -224,6 +297,7 @@ impl ConsumerQueue {
             Unseen::default()
         };
         state.n_returned += unseen.deliveries.len();
+        let end = state.end_to_come.take().unwrap_or(end);
         self.finish(&mut state, end, wakers);
         // Nothing is added any more, so that what is left needs no bound.
         let octets = unseen.octets + state.let_go();

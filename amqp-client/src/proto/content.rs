@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Idle ──deliver, get-ok, return──▶ Header ──header──▶ Body ──last body frame──▶ Idle
-//!                                      └──header of size 0──▶ Idle
+//!                                      ├──header of size 0──▶ Idle
+//!                                      └──header of too large a size──▶ Skip ──last body frame──▶ Idle
 //! ```
 //!
 //! Most messages never come here: when all their frames are at hand they are copied at once.
@@ -51,6 +52,8 @@ pub(crate) enum Content {
         at: Layout,
         remaining: u64,
     },
+    /// A body that is not kept.
+    Skip { remaining: u64 },
 }
 
 /// A message all of whose frames have come.
@@ -72,7 +75,7 @@ impl Content {
                 Target::Get { slot, .. } => Some(slot),
                 Target::Delivery { .. } | Target::Return => None,
             },
-            Self::Idle => None,
+            Self::Idle | Self::Skip { .. } => None,
         }
     }
 
@@ -82,8 +85,24 @@ impl Content {
                 Target::Get { slot, .. } => Some(slot),
                 Target::Delivery { .. } | Target::Return => None,
             },
-            Self::Idle => None,
+            Self::Idle | Self::Skip { .. } => None,
         }
+    }
+
+    /// Whether this is a message of ours that comes back.
+    pub(crate) fn is_return(&self) -> bool {
+        matches!(
+            self,
+            Self::Header {
+                target: Target::Return,
+                ..
+            }
+        )
+    }
+
+    /// Whether the body under way is not kept.
+    pub(crate) fn is_skipped(&self) -> bool {
+        matches!(self, Self::Skip { .. })
     }
 
     /// The method has come.
@@ -99,22 +118,9 @@ impl Content {
     pub(crate) fn header(
         &mut self,
         channel: u16,
-        payload: &[u8],
-        max_message_size: u64,
+        header: &ContentHeader<'_>,
     ) -> Result<Option<Complete>, Violation> {
-        let header = check_header(channel, payload, max_message_size)?;
-        // Out of place it leaves everything as it is: somebody may wait for what was under way.
-        if !matches!(self, Self::Header { .. }) {
-            return Err(Violation::UnexpectedContent { channel });
-        }
-        let Self::Header {
-            target,
-            mut raw,
-            mut at,
-        } = std::mem::take(self)
-        else {
-            return Ok(None);
-        };
+        let (target, mut raw, mut at) = self.take_announced(channel)?;
         let announced = usize::try_from(header.body_size).unwrap_or(usize::MAX);
         raw.reserve_exact(
             header
@@ -141,6 +147,34 @@ impl Content {
         Ok(None)
     }
 
+    /// The header has come, of a message whose body is not to be kept. Gives the rest of it.
+    pub(crate) fn skip(
+        &mut self,
+        channel: u16,
+        header: &ContentHeader<'_>,
+    ) -> Result<(Target, Incoming), Violation> {
+        let (target, mut raw, mut at) = self.take_announced(channel)?;
+        at.properties = offset(raw.len());
+        raw.extend_from_slice(header.properties);
+        at.properties_end = offset(raw.len());
+        at.body = at.properties_end;
+        *self = Self::Skip {
+            remaining: header.body_size,
+        };
+        Ok((target, Incoming::new(raw.into_boxed_slice(), at)))
+    }
+
+    /// Out of place a header leaves everything as it is: somebody may wait for what was under way.
+    fn take_announced(&mut self, channel: u16) -> Result<(Target, Vec<u8>, Layout), Violation> {
+        match std::mem::take(self) {
+            Self::Header { target, raw, at } => Ok((target, raw, at)),
+            other => {
+                *self = other;
+                Err(Violation::UnexpectedContent { channel })
+            }
+        }
+    }
+
     /// A body frame has come, whole.
     pub(crate) fn body(
         &mut self,
@@ -155,8 +189,12 @@ impl Content {
     /// A body frame of this size has begun: checks that it belongs here.
     pub(crate) fn expect(&self, channel: u16, size: usize) -> Result<(), Violation> {
         match self {
-            Self::Body { remaining, .. } if *remaining >= size as u64 => Ok(()),
-            Self::Body { .. } => Err(Violation::BodyTooLong { channel }),
+            Self::Body { remaining, .. } | Self::Skip { remaining }
+                if *remaining >= size as u64 =>
+            {
+                Ok(())
+            }
+            Self::Body { .. } | Self::Skip { .. } => Err(Violation::BodyTooLong { channel }),
             Self::Idle | Self::Header { .. } => Err(Violation::UnexpectedContent { channel }),
         }
     }
@@ -165,8 +203,8 @@ impl Content {
     pub(crate) fn append(&mut self, piece: &[u8]) {
         if let Some(raw) = self.space(piece.len()) {
             raw.extend_from_slice(piece);
-            self.appended(piece.len());
         }
+        self.appended(piece.len());
     }
 
     /// Where the next `n` octets of the body go; there is room for some of them at least.
@@ -184,14 +222,18 @@ impl Content {
 
     /// `n` octets have been appended.
     pub(crate) fn appended(&mut self, n: usize) {
-        if let Self::Body { remaining, .. } = self {
+        if let Self::Body { remaining, .. } | Self::Skip { remaining } = self {
             *remaining = remaining.saturating_sub(n as u64);
         }
     }
 
     /// The message, if a body frame was its last.
     pub(crate) fn finish(&mut self) -> Option<Complete> {
-        if !matches!(self, Self::Body { remaining: 0, .. }) {
+        let is_whole = matches!(
+            self,
+            Self::Body { remaining: 0, .. } | Self::Skip { remaining: 0 }
+        );
+        if !is_whole {
             return None;
         }
         match std::mem::take(self) {
@@ -201,7 +243,7 @@ impl Content {
                 target,
                 message: Incoming::new(raw.into_boxed_slice(), at),
             }),
-            Self::Idle | Self::Header { .. } => None,
+            Self::Idle | Self::Header { .. } | Self::Skip { .. } => None,
         }
     }
 }
@@ -211,17 +253,10 @@ impl Content {
 pub(crate) fn check_header<'a>(
     channel: u16,
     payload: &'a [u8],
-    max_message_size: u64,
 ) -> Result<ContentHeader<'a>, Violation> {
     let header = ContentHeader::decode(payload).map_err(Violation::Decode)?;
     if header.class_id != basic::CLASS_ID {
         return Err(Violation::UnexpectedContent { channel });
-    }
-    if header.body_size > max_message_size {
-        return Err(Violation::MessageTooLarge {
-            size: header.body_size,
-            limit: max_message_size,
-        });
     }
     basic::PropertiesRef::decode(header.properties).map_err(Violation::Decode)?;
     Ok(header)

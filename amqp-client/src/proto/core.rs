@@ -49,8 +49,8 @@ pub struct CoreOptions {
     pub handshake_timeout: Duration,
     /// How long a request may wait for its reply.
     pub request_timeout: Duration,
-    /// The largest message accepted, in octets of body. A larger one ends the connection, since
-    /// it cannot be refused any other way.
+    /// The largest message accepted, in octets of body; zero: any size. The body of a larger one is
+    /// skipped, and its consumer is told.
     pub max_message_size: u64,
     /// How many octets of deliveries with acknowledgements may be held for consumers; zero: any
     /// number. Above that, those that hold most are cancelled.
@@ -217,7 +217,10 @@ impl Core {
             work: 0,
             more: false,
             max_payload: MAX_INBOUND_PAYLOAD,
-            max_message_size: options.max_message_size,
+            max_message_size: match options.max_message_size {
+                0 => u64::MAX,
+                limit => limit,
+            },
             inbound_limit: options.inbound_limit,
             said_goodbye: false,
             strays: BTreeMap::new(),
@@ -512,7 +515,6 @@ impl Core {
             }
             Violation::BodyTooLong { .. } => Some(ReplyCode::FRAME_ERROR),
             Violation::UnknownChannel { .. } => Some(ReplyCode::CHANNEL_ERROR),
-            Violation::MessageTooLarge { .. } => Some(ReplyCode::CONTENT_TOO_LARGE),
             Violation::TooManyAnswers { .. } => Some(ReplyCode::RESOURCE_ERROR),
             Violation::Tuning { .. } => None,
         };

@@ -172,6 +172,23 @@ impl InChannel {
         strays.suspects.get_mut(at)
     }
 
+    /// The queue of the same.
+    pub(super) fn suspect_queue(
+        &mut self,
+        tag: &[u8],
+        delivery_tag: u64,
+    ) -> Option<Arc<ConsumerQueue>> {
+        let suspect = self.suspect(tag, delivery_tag)?;
+        Some(Arc::clone(&suspect.queue))
+    }
+
+    /// The queue of the consumer with this tag, unless it may be heard of from an earlier use.
+    pub(super) fn queue_of(&mut self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
+        let at = self.find(tag)?;
+        let consumer = self.consumers.get(at)?;
+        Some(Arc::clone(&consumer.queue))
+    }
+
     /// Whether this is the number of the next delivery of this use.
     pub(super) fn continues(&self, delivery_tag: u64) -> bool {
         self.highest.checked_add(1) == Some(delivery_tag)

@@ -166,13 +166,17 @@ impl Core {
     }
 
     fn header_frame(&mut self, frame: &Frame<'_>) -> Result<(), Violation> {
-        let max_message_size = self.max_message_size;
+        if self.in_channel(frame.channel)?.is_none() {
+            return Ok(());
+        }
+        let header = content::check_header(frame.channel, frame.payload)?;
+        if self.is_oversized(frame.channel, header.body_size)? {
+            return self.skip(frame.channel, &header);
+        }
         let Some(channel) = self.in_channel(frame.channel)? else {
             return Ok(());
         };
-        let complete = channel
-            .content
-            .header(frame.channel, frame.payload, max_message_size)?;
+        let complete = channel.content.header(frame.channel, &header)?;
         self.complete(frame.channel, complete)
     }
 

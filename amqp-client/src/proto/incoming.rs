@@ -89,6 +89,15 @@ impl Incoming {
         body
     }
 
+    /// The same with another body.
+    pub(crate) fn with_body(mut self, body: &[u8]) -> Self {
+        let mut raw = std::mem::take(&mut self.raw).into_vec();
+        raw.truncate(self.at.body as usize);
+        raw.extend_from_slice(body);
+        self.raw = raw.into_boxed_slice();
+        self
+    }
+
     /// What tells this message from others that were published.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let (exchange, routing_key) = (self.exchange(), self.routing_key());

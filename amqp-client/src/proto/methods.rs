@@ -236,7 +236,7 @@ impl Core {
                     let removed = channel.remove_consumer(queue.tag.as_bytes());
                     self.link.outbox().forget_consumer(at, &queue);
                     if removed.is_some() {
-                        let by = if queue.is_too_slow() {
+                        let by = if queue.is_ended_here() {
                             Initiator::Library
                         } else {
                             Initiator::Application
@@ -505,6 +505,24 @@ impl Core {
         if channel.is_suspect(tag, now) {
             return self.deliver_to_suspect(id, tag, message, delivery_tag, redelivered);
         }
+        if !self.find_late(id, tag, delivery_tag) {
+            return;
+        }
+        let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
+            return;
+        };
+        if let Some(at) = channel.gather_for(tag, message, delivery_tag, redelivered) {
+            self.dirty.push((id, at));
+        }
+    }
+
+    /// Whether a consumer whose `consume-ok` is still to come has this tag: from here on it is there.
+    /// If not, the delivery has been given back where that is safe.
+    pub(super) fn find_late(&mut self, id: u16, tag: &[u8], delivery_tag: u64) -> bool {
+        let now = self.now;
+        let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
+            return false;
+        };
         let is_stray = channel.may_be_stray(tag, now);
         let expected = self
             .link
@@ -522,7 +540,7 @@ impl Core {
             // when the channel closes.
             None if channel.find(tag).is_none() => {
                 if is_stray && !channel.continues(delivery_tag) {
-                    return;
+                    return false;
                 }
                 if channel.is_ours(tag) {
                     channel.highest = channel.highest.max(delivery_tag);
@@ -530,13 +548,11 @@ impl Core {
                         self.requeue(id, delivery_tag);
                     }
                 }
-                return;
+                return false;
             }
             None => {}
         }
-        if let Some(at) = channel.gather_for(tag, message, delivery_tag, redelivered) {
-            self.dirty.push((id, at));
-        }
+        true
     }
 
     /// Whether deliveries with this tag, which nobody knows, have to be acknowledged for certain.
@@ -588,7 +604,11 @@ impl Core {
     }
 
     /// Queues what the broker makes us say.
-    fn answer_broker(&mut self, id: u16, queue: impl FnOnce(&mut Outbox) -> Result<Wake, Refused>) {
+    pub(super) fn answer_broker(
+        &mut self,
+        id: u16,
+        queue: impl FnOnce(&mut Outbox) -> Result<Wake, Refused>,
+    ) {
         let (wake, too_many) = self.link.outbox().answer(id, queue);
         wake.not_amid_a_turn();
         if too_many {

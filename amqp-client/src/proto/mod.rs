@@ -23,6 +23,7 @@
 //! | `in_channel` | who the deliveries of a channel are for, and those of an earlier use of its id |
 //! | `inbound`, `incoming`, `methods`, `whole`, `content`, `piecewise` | what arrives |
 //! | `alarm`, `stall` | what stands still: alarms, messages that stall, a peer that takes nothing |
+//! | `oversized` | messages that are larger than accepted |
 //! | `tally` | what is counted |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
 //! | `progress` | how far the writing is, and what a close leaves behind |
@@ -47,6 +48,7 @@ pub(crate) mod link;
 mod methods;
 pub(crate) mod opening;
 pub(crate) mod outbox;
+mod oversized;
 mod piecewise;
 mod progress;
 mod read_buffer;

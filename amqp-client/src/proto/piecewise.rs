@@ -53,7 +53,8 @@ impl Core {
             channel,
             left: size,
         });
-        self.bulk = true;
+        // What is skipped is read as fast as it comes.
+        self.bulk = !self.skips(channel);
         Ok(HEAD + self.continue_piecewise(payload)?)
     }
 
@@ -76,10 +77,15 @@ impl Core {
         }
         self.piecewise = None;
         self.frames += 1;
-        self.bulk = true;
+        self.bulk = !self.skips(channel);
         let complete = self.content(channel).and_then(Content::finish);
         self.complete(channel, complete)?;
         Ok(piece.len() + 1)
+    }
+
+    fn skips(&mut self, channel: u16) -> bool {
+        self.content(channel)
+            .is_some_and(|content| content.is_skipped())
     }
 
     fn content(&mut self, channel: u16) -> Option<&mut Content> {

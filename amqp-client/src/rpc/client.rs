@@ -77,7 +77,9 @@ impl Line {
     async fn open(channel: Channel, ledger: Arc<Ledger>) -> Result<Self, ChannelError> {
         let publisher = Publisher::new(channel).await?.mandatory();
         // Before the first request, which the broker would refuse with 406 otherwise.
-        let replies = publisher.channel().consume(REPLY_TO).no_ack().await?;
+        let replies = publisher.channel().consume(REPLY_TO).no_ack();
+        // One that is too large is told to its call.
+        let replies = replies.mark_oversized().await?;
         Ok(Self {
             pending: Pending::new(replies, &ledger),
             publisher,

@@ -33,6 +33,13 @@ pub enum RpcError {
         /// be.
         sent: bool,
     },
+    /// The reply is larger than
+    /// [`max_message_size`](crate::ConnectionOptions::max_message_size), and its body was not kept: the
+    /// request was handled. The client is still usable.
+    ReplyTooLarge {
+        /// How large its body was, in bytes.
+        size: u64,
+    },
     /// The channel or the connection ended before the reply came, or nothing was read any more
     /// ([`ChannelError::ReadingStopped`]): the request may have been handled. If it was the broker
     /// that closed the channel, for this request or for another one's, the client is still usable: its
@@ -70,6 +77,9 @@ impl fmt::Display for RpcError {
             Self::Timeout { after, sent: false } => {
                 write!(f, "request not sent within {} s", after.as_secs_f32())
             }
+            Self::ReplyTooLarge { size } => {
+                write!(f, "reply of {size} bytes is above max_message_size")
+            }
             Self::Uncertain(error) => write!(f, "request may or may not be handled: {error}"),
         }
     }
@@ -83,6 +93,7 @@ impl std::error::Error for RpcError {
             Self::TooManyCalls { .. }
             | Self::Unroutable(_)
             | Self::Nacked
+            | Self::ReplyTooLarge { .. }
             | Self::Timeout { .. } => None,
         }
     }

@@ -275,7 +275,10 @@ impl Waiting {
             return Poll::Pending;
         }
         match state.calls.remove(&self.id) {
-            Some(Slot::Answered(reply)) => Poll::Ready(Ok(reply)),
+            Some(Slot::Answered(reply)) => Poll::Ready(match reply.oversized_size() {
+                Some(size) => Err(RpcError::ReplyTooLarge { size }),
+                None => Ok(reply),
+            }),
             Some(Slot::Waiting(_)) | None => Poll::Pending,
         }
     }

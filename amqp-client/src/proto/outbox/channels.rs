@@ -248,10 +248,11 @@ impl Outbox {
 
     /// Remembers that the last publish of a channel may come back.
     #[inline]
-    pub(crate) fn expect_return(&mut self, at: At, fingerprint: Fingerprint) {
+    pub(crate) fn expect_return(&mut self, at: At, fingerprint: Fingerprint, size: usize) {
         let Some(channel) = self.channels.get_mut(usize::from(at.channel)) else {
             return;
         };
+        channel.largest_mandatory = channel.largest_mandatory.max(size);
         if channel.confirming && channel.incarnation == at.incarnation {
             let mandatory = channel.mandatory.get_or_insert_default();
             mandatory.expect(channel.published, fingerprint);
@@ -268,6 +269,12 @@ impl Outbox {
             mandatory.forget_up_to(resolved);
         }
         channel.published
+    }
+
+    /// The size of the largest message of the channel that may come, or have come, back.
+    pub(crate) fn largest_mandatory(&self, id: u16) -> u64 {
+        let channel = self.channels.get(usize::from(id));
+        channel.map_or(0, |channel| channel.largest_mandatory as u64)
     }
 
     /// Finds the publish that a returned message belongs to.

@@ -185,6 +185,8 @@ struct OutChannel {
     published: u64,
     /// Mandatory publishes that may come back.
     mandatory: Option<Box<mandatory::Mandatory>>,
+    /// The size of the largest of them, and of those that nothing waits for.
+    largest_mandatory: usize,
     /// How many deliveries were settled, and the highest tag of them. Equal means that everything up
     /// to that tag is settled, since tags start at 1 and have no gaps.
     settled: u64,

@@ -55,6 +55,7 @@ mod login;
 mod names;
 mod numbers;
 mod order;
+mod oversized;
 mod paused;
 mod publishers;
 mod reading;
