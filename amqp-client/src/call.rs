@@ -76,6 +76,7 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
         overdue: false,
         since: now,
         end: None,
+        after: 0,
         effect: Effect::Nothing,
         answer: Arc::clone(&answer),
     };
@@ -86,7 +87,9 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
             wake.now();
             Ok(PendingReply::new(answer, link))
         }
-        Err((Refused::Connection(error), _)) => Err(ChannelError::Connection(error)),
+        Err((Refused::Connection(error), _)) => {
+            Err(ChannelError::Connection(error.for_bystander()))
+        }
         Err((Refused::TooLarge(error), _)) => Err(ChannelError::FrameTooLarge(error)),
         // Channel 0 is open as long as the connection is, and alarms are about messages.
         Err((Refused::NotOpen | Refused::Blocked(_) | Refused::Stale, _)) => {
@@ -120,6 +123,7 @@ pub(crate) fn slot_about<'m, M: TypedMethod<'m> + Request>(
         overdue: false,
         since: now,
         end: None,
+        after: 0,
         effect,
         answer: Arc::clone(&answer),
     };

@@ -153,7 +153,10 @@ impl Connection {
         Channel::open(&self.handle, Some(number)).await
     }
 
-    /// Opens a channel for publishing with confirms.
+    /// Opens a channel for publishing with confirms. The publisher owns it: when the broker closes the
+    /// channel, for a message to an exchange that does not exist for instance, it is opened anew in its
+    /// place for the next message. The [guide](crate::guide::publishing#one-bad-message) says what each
+    /// message is told.
     ///
     /// # Errors
     ///
@@ -163,7 +166,12 @@ impl Connection {
     ///
     /// As [`open_channel`](Self::open_channel).
     pub async fn open_publisher(&self) -> Result<Publisher, ChannelError> {
-        Publisher::new(self.open_channel().await?).await
+        let publisher = Publisher::new(self.open_channel().await?).await?;
+        let shared = publisher.channel().shared();
+        let link = &shared.link;
+        let (now, timeout) = ((link.clock)(), link.request_timeout);
+        link.outbox().renew_when_closed(shared.at, now, timeout);
+        Ok(publisher)
     }
 
     /// What both sides agreed on.
@@ -276,6 +284,7 @@ impl Handle {
             overdue: false,
             since: now,
             end: None,
+            after: 0,
             effect: Effect::Nothing,
             answer: Arc::new(Answer::default()),
         };

@@ -71,7 +71,7 @@ impl Connection {
         let link = self.link();
         let tally = &link.tally;
         let held = link.outbox().held_now();
-        let answered = tally.confirmed.get() + tally.nacked.get();
+        let answered = tally.confirmed.get() + tally.nacked.get() + tally.lost.get();
         let answered = answered.saturating_sub(tally.answered_before.get());
         Counters {
             octets_sent: tally.octets_sent.get(),

@@ -95,6 +95,14 @@ pub enum Event {
         /// Why it ended.
         cause: ChannelError,
     },
+    /// The broker has closed the channel of a publisher, which opens it anew, under the same number,
+    /// for its next message; see [`Connection::open_publisher`].
+    ChannelRenewed {
+        /// The channel.
+        channel: u16,
+        /// Why the broker has closed it.
+        cause: ChannelError,
+    },
     /// The connection has ended. Nothing follows.
     ConnectionClosed {
         /// Why it ended.

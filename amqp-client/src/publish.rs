@@ -91,6 +91,11 @@ impl<'a> PublishHead<'a> {
 
 impl Head for PublishHead<'_> {
     #[inline]
+    fn exchange(&self) -> &[u8] {
+        self.method.exchange.as_bytes()
+    }
+
+    #[inline]
     fn encode(
         &self,
         buf: &mut Vec<u8>,
@@ -124,6 +129,8 @@ impl Head for PublishHead<'_> {
 pub(crate) struct PreparedHead {
     /// Method frame, header frame, and what stands in front of the body if that takes one frame.
     octets: Vec<u8>,
+    /// Where the name of the exchange stands.
+    exchange_at: (usize, usize),
     /// Where the body's size goes.
     size_at: usize,
     /// Where the head of the body's frame starts.
@@ -142,6 +149,8 @@ impl PreparedHead {
     pub(crate) fn new(head: &PublishHead<'_>, channel: u16) -> Result<Self, ChannelError> {
         /// Type, channel, size; class, weight.
         const SIZE_IN_HEADER: usize = 7 + 2 + 2;
+        /// Type, channel, size; class, method; reserved; length.
+        const EXCHANGE: usize = 7 + 2 + 2 + 2 + 1;
         let mut octets = Vec::new();
         frame::encode_method(&mut octets, channel, &head.method, usize::MAX)?;
         let header_at = octets.len();
@@ -152,6 +161,7 @@ impl PreparedHead {
         octets.extend_from_slice(&frame::body_head(channel, 0));
         Ok(Self {
             octets,
+            exchange_at: (EXCHANGE, EXCHANGE + head.method.exchange.as_bytes().len()),
             size_at: header_at + SIZE_IN_HEADER,
             body_at,
             longest_frame: header_at.max(body_at - header_at),
@@ -183,6 +193,12 @@ impl PreparedHead {
 }
 
 impl Head for PreparedHead {
+    #[inline]
+    fn exchange(&self) -> &[u8] {
+        let (from, to) = self.exchange_at;
+        self.octets.get(from..to).unwrap_or_default()
+    }
+
     fn encode(
         &self,
         buf: &mut Vec<u8>,
@@ -221,6 +237,11 @@ impl Head for PreparedHead {
 }
 
 impl<H: Head> Head for &H {
+    #[inline]
+    fn exchange(&self) -> &[u8] {
+        (**self).exchange()
+    }
+
     #[inline]
     fn encode(
         &self,
@@ -339,7 +360,7 @@ impl<'a, H: Head> Publish<'a, H> {
         let method = basic::Publish::NAME;
         if let Some(timer) = &mut self.patience {
             if timer.poll(context).is_ready() {
-                return Poll::Ready(Err(link.reading.no_reply(method)));
+                return Poll::Ready(Err(link.no_answer(method)));
             }
         }
         self.standstill.poll(method, link, context).map(Err)

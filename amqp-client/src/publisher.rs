@@ -19,6 +19,7 @@ use crate::message::{Body, Message};
 use crate::proto::confirms::Outcome;
 use crate::proto::fingerprint::{Common, Fingerprint};
 use crate::proto::link::Link;
+use crate::proto::lost::Fate;
 use crate::proto::outbox::{Head, ZERO_COPY};
 use crate::proto::reading::Patience;
 use crate::proto::timers::Timer;
@@ -54,7 +55,9 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Turns a channel into a publisher (`confirm.select`). The channel can still be used directly.
+    /// Turns a channel into a publisher (`confirm.select`). The channel can still be used directly. It
+    /// remains the program's: when the broker closes it, the publisher ends, unlike one from
+    /// [`open_publisher`](crate::Connection::open_publisher).
     ///
     /// # Errors
     ///
@@ -166,7 +169,8 @@ impl Publisher {
     /// # Errors
     ///
     /// What was not confirmed, among all that was answered since this was last called on the
-    /// channel: each failure is told once, to one of those who wait.
+    /// channel. Each failure is told once, to one of those that wait: what a [`Confirmation`] or
+    /// [`publish`](Self::publish) has told is left out.
     ///
     /// # Cancel safety
     ///
@@ -200,7 +204,7 @@ impl Publisher {
             let method = basic::Publish::NAME;
             let timer = timer.as_mut().map(|timer| timer.poll(context));
             if timer.is_some_and(|timer| timer.is_ready()) {
-                return Poll::Ready(Some(shared.link.reading.no_reply(method)));
+                return Poll::Ready(Some(shared.link.no_answer(method)));
             }
             patience.poll(method, &shared.link, context).map(Some)
         })
@@ -274,7 +278,7 @@ impl Publisher {
                 channel.publish_at_once(exchange, routing_key, properties, body)
             };
             if let Some(number) = number {
-                return Ok(self.confirmation(number));
+                return Ok(self.confirmation(number, body.len()));
             }
         }
         let head = PublishHead::new(exchange, routing_key, properties, mandatory)
@@ -331,18 +335,20 @@ impl Publisher {
         body: Body<'_>,
         fingerprint: Option<Fingerprint>,
     ) -> Result<Confirmation, PublishError> {
+        let size = body.as_slice().len();
         let mut publish = Publish::new(&self.channel, head, body);
         publish.set_returnable(fingerprint);
         publish.set_limits(self.max_outstanding, self.confirm_timeout);
         let number = publish.await.map_err(PublishError::NotSent)?;
-        Ok(self.confirmation(number))
+        Ok(self.confirmation(number, size))
     }
 
     #[inline]
-    fn confirmation(&self, number: u64) -> Confirmation {
+    fn confirmation(&self, number: u64, size: usize) -> Confirmation {
         Confirmation {
             channel: self.channel.clone(),
             number,
+            size: u32::try_from(size).unwrap_or(u32::MAX),
             done: false,
             limits: self.confirm_timeout.map(|timeout| self.limits(timeout)),
         }
@@ -361,6 +367,16 @@ impl OnChannel for Publisher {
     fn channel(&self) -> &Channel {
         &self.channel
     }
+}
+
+/// Whether the broker has closed the channel for a message that was too large, and would not take one
+/// of this size either.
+fn is_larger(size: u32, error: &ChannelError) -> bool {
+    let ChannelError::ClosedByBroker(close) = error else {
+        return false;
+    };
+    let most = close.max_message_size();
+    most.is_some_and(|most| u64::from(size) > most)
 }
 
 /// Publishes messages that differ in their bodies only; see [`Publisher::prepare`].
@@ -400,7 +416,7 @@ impl PreparedPublisher {
         let fingerprint = returnable.map(|common| common.with(body.as_slice()));
         if self.publisher.is_plain() && body.as_slice().len() < ZERO_COPY {
             if let Some(number) = self.at_once(body.as_slice(), fingerprint) {
-                return Ok(self.publisher.confirmation(number));
+                return Ok(self.publisher.confirmation(number, body.as_slice().len()));
             }
         }
         self.publisher
@@ -436,6 +452,8 @@ impl PreparedPublisher {
 pub struct Confirmation {
     channel: Channel,
     number: u64,
+    /// How many octets the body has.
+    size: u32,
     done: bool,
     /// How long to wait. Few set a limit, and all keep confirmations.
     limits: Option<Box<WaitLimits>>,
@@ -454,7 +472,7 @@ impl WaitLimits {
         let timer = self.timer.as_mut().map(|timer| timer.poll(context));
         let method = basic::Publish::NAME;
         if timer.is_some_and(|timer| timer.is_ready()) {
-            return Poll::Ready(link.reading.no_reply(method));
+            return Poll::Ready(link.no_answer(method));
         }
         self.patience.poll(method, link, context)
     }
@@ -493,20 +511,24 @@ impl Future for Confirmation {
                     return Poll::Pending;
                 };
                 shared.abandon(this.number);
-                Err(error)
+                Outcome::Lost(Fate::Uncertain, error)
             }
             Poll::Ready(outcome) => outcome,
         };
         this.done = true;
         this.limits = None;
         Poll::Ready(match outcome {
-            Ok(Outcome::Acked) => Ok(()),
-            Ok(Outcome::Nacked) => Err(PublishError::Nacked),
-            Ok(Outcome::NotSent(error)) => Err(PublishError::NotSent(error)),
-            Ok(Outcome::Returned(message)) => Err(PublishError::Returned(Box::new(
+            Outcome::Acked => Ok(()),
+            Outcome::Nacked => Err(PublishError::Nacked),
+            Outcome::Returned(message) => Err(PublishError::Returned(Box::new(
                 ReturnedMessage::new(*message),
             ))),
-            Err(error) => Err(PublishError::Uncertain(error)),
+            Outcome::Lost(fate, error) => Err(match fate {
+                _ if is_larger(this.size, &error) => PublishError::Refused(error.for_provoker()),
+                Fate::NotSent => PublishError::NotSent(error),
+                Fate::Uncertain | Fate::Suspect => PublishError::Uncertain(error),
+                Fate::Refused => PublishError::Refused(error),
+            }),
         })
     }
 }

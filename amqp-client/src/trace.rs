@@ -135,6 +135,10 @@ impl Trace {
         }
     }
 
+    pub(crate) fn channel_renewed(&self, channel: u16, cause: &ChannelError) {
+        tell!(self, "channel", WARN, channel, %cause, "channel closed, to be opened anew");
+    }
+
     pub(crate) fn flow(&self, channel: u16, active: bool) {
         tell!(self, "channel", INFO, channel, active, "channel flow");
     }

@@ -14,7 +14,9 @@ pub struct Unconfirmed {
     pub nacked: u64,
     /// How many came back, since no queue was bound for them.
     pub returned: u64,
-    /// How many were certainly not sent, since the channel or the connection ended before.
+    /// How many the broker closed the channel for ([`PublishError::Refused`](crate::PublishError::Refused)).
+    pub refused: u64,
+    /// How many certainly did not reach a queue, since the channel or the connection ended before.
     pub not_sent: u64,
     /// How many may have been routed, or not: the channel or the connection ended before the broker
     /// answered, or the [confirm timeout](crate::Publisher::confirm_timeout) passed.
@@ -39,31 +41,41 @@ pub struct FailedPublish {
 }
 
 impl Unconfirmed {
-    /// Takes what has been noted of failures so far; `Ok` if there is nothing to report.
+    /// Takes what has been noted of failures and not been told; `Ok` if there is nothing to report.
     pub(crate) fn take(
         confirms: &mut Confirms,
         upto: u64,
         given_up: Option<ChannelError>,
     ) -> Result<(), Self> {
-        let noted = confirms.take_failures();
-        let (unanswered, not_sent, cause) = confirms.unanswered(upto);
-        if noted.nacked + noted.returned + unanswered == 0 {
-            return Ok(());
-        }
-        let failed = |&(number, failure)| FailedPublish {
+        let (noted, lost) = confirms.take_failures(upto);
+        let unanswered = confirms.unanswered(upto);
+        let failed = |(number, failure)| FailedPublish {
             number,
             returned: failure == Failure::Returned,
         };
-        let mut failures: Vec<_> = noted.first.iter().map(failed).collect();
-        failures.sort_unstable_by_key(|failed| failed.number);
-        Err(Self {
+        let unconfirmed = Self {
             nacked: noted.nacked,
             returned: noted.returned,
-            not_sent,
-            uncertain: unanswered - not_sent,
-            failures,
-            cause: cause.or(given_up).filter(|_| unanswered > 0),
-        })
+            refused: lost.refused,
+            not_sent: lost.not_sent,
+            uncertain: lost.uncertain + unanswered,
+            failures: noted.first.into_iter().map(failed).collect(),
+            cause: lost.cause.or_else(|| given_up.filter(|_| unanswered > 0)),
+        };
+        if unconfirmed.counts().iter().all(|&(n, _)| n == 0) {
+            return Ok(());
+        }
+        Err(unconfirmed)
+    }
+
+    fn counts(&self) -> [(u64, &'static str); 5] {
+        [
+            (self.nacked, "refused"),
+            (self.returned, "returned"),
+            (self.refused, "refused with the channel"),
+            (self.not_sent, "not sent"),
+            (self.uncertain, "uncertain"),
+        ]
     }
 }
 
@@ -71,12 +83,7 @@ impl fmt::Display for Unconfirmed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not all messages are confirmed:")?;
         let mut separator = " ";
-        for (n, what) in [
-            (self.nacked, "refused"),
-            (self.returned, "returned"),
-            (self.not_sent, "not sent"),
-            (self.uncertain, "uncertain"),
-        ] {
+        for (n, what) in self.counts() {
             if n > 0 {
                 write!(f, "{separator}{n} {what}")?;
                 separator = ", ";

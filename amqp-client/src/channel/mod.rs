@@ -111,6 +111,7 @@ impl Channel {
                 overdue: false,
                 since: now,
                 end: None,
+                after: 0,
                 effect: Effect::OpenChannel(shared),
                 answer: Arc::clone(&answer),
             }
@@ -131,7 +132,9 @@ impl Channel {
                 Ok(channel)
             }
             (Err(refused), Some(shared)) => Err(shared.explain(refused)),
-            (Err(crate::proto::outbox::Refused::Connection(error)), None) => Err(error.into()),
+            (Err(crate::proto::outbox::Refused::Connection(error)), None) => {
+                Err(error.for_bystander().into())
+            }
             (Ok(_) | Err(_), _) => Err(limit),
         }
     }
@@ -258,7 +261,7 @@ impl Channel {
                 Some(pending) => pending,
                 None => return Ok(()),
             },
-            Err(error) => return Err(error),
+            Err(error) => return Err(self.ended().unwrap_or(error)),
         };
         let shared = self.shared();
         let consumers = shared.link.outbox().consumers(shared.at);
@@ -271,7 +274,9 @@ impl Channel {
                 None | Some(ChannelError::Closed) => Ok(()),
                 Some(error) => Err(error),
             },
-            Err(error) => Err(error),
+            Err(error @ ChannelError::Timeout { .. }) => Err(error),
+            // It tells why the channel ended.
+            Err(error) => Err(self.ended().unwrap_or(error)),
         }
     }
 

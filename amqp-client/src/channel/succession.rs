@@ -21,24 +21,15 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Channel;
 use crate::error::ChannelError;
 use crate::proto::link::Link;
-use crate::proto::request::after;
+use crate::proto::pace::Pace;
 use crate::proto::sync::lock;
 use crate::proto::timers::Timer;
 use crate::proto::wait::{Sleeper, Waiters, Watch, wake_all};
-
-/// A channel that lived for less was opened in vain.
-const YOUNG: Duration = Duration::from_secs(10);
-
-/// How far apart channels are opened after the second in a row that died young; doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
-/// And no further apart than this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What stands on a channel.
 pub(crate) trait OnChannel: Clone + Send {
@@ -111,7 +102,10 @@ impl<T: OnChannel + 'static> Succession<T> {
     where
         F: Future<Output = Result<T, ChannelError>> + Send + 'static,
     {
-        let link = Arc::clone(&first.channel().shared().link);
+        let shared = first.channel().shared();
+        let link = Arc::clone(&shared.link);
+        // This opens the next.
+        link.outbox().end_when_closed(shared.at);
         Arc::new(Self {
             state: Mutex::new(State {
                 current: first,
@@ -320,72 +314,4 @@ async fn pause(link: &Arc<Link>, until: Instant) -> Result<(), ChannelError> {
         },
     })
     .await
-}
-
-/// How long to wait before the next channel is opened.
-#[derive(Debug)]
-struct Pace {
-    /// When the latest was opened, or was to be.
-    opened: Instant,
-    /// How many in a row died young.
-    died_young: u32,
-}
-
-impl Pace {
-    fn new(now: Instant) -> Self {
-        let (opened, died_young) = (now, 0);
-        Self { opened, died_young }
-    }
-
-    /// One was opened, or could not be.
-    fn opened(&mut self, now: Instant) {
-        self.opened = now;
-    }
-
-    /// One more is wanted: when it may be opened.
-    fn wanted(&mut self, now: Instant) -> Instant {
-        let lived = now.saturating_duration_since(self.opened);
-        if lived >= YOUNG {
-            self.died_young = 0;
-            return now;
-        }
-        let pause = match self.died_young {
-            0 => Duration::ZERO,
-            n => FIRST_PAUSE
-                .saturating_mul(1 << (n - 1).min(16))
-                .min(LONGEST_PAUSE),
-        };
-        self.died_young = self.died_young.saturating_add(1);
-        after(self.opened, pause)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn channels_that_die_young_are_opened_further_and_further_apart() {
-        let start = Instant::now();
-        let mut pace = Pace::new(start);
-        let pauses = [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000].map(Duration::from_millis);
-        let mut now = start;
-        for pause in pauses {
-            let at = pace.wanted(now);
-            assert_eq!(at, now + pause);
-            now = at;
-            pace.opened(now);
-        }
-        // What has passed since counts.
-        let wanted = now + Duration::from_secs(6);
-        assert!(pace.wanted(wanted) <= wanted);
-        pace.opened(wanted);
-        // One that has lived makes up for all before.
-        now = wanted + YOUNG;
-        assert_eq!(pace.wanted(now), now);
-        pace.opened(now);
-        assert_eq!(pace.wanted(now), now, "the first that dies young");
-        pace.opened(now);
-        assert_eq!(pace.wanted(now), now + FIRST_PAUSE);
-    }
 }

@@ -4,6 +4,7 @@
 //! `about.rs`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{ReplyCode, basic};
@@ -27,6 +28,12 @@ pub struct BrokerClose {
     /// What that method was about: the queue that is missing, the exchange that is refused. `None`
     /// if neither a request of ours nor the broker's text tells.
     pub entity: Option<Entity>,
+    /// Whether the operation that failed with this is not known to be the one that the broker objected
+    /// to: it only shared the channel or the connection with that one. Then the questions below answer
+    /// for this operation: it [may be tried again](Self::is_retryable), and nothing that it named
+    /// [is missing](Self::is_not_found) or refused. False in what tells the end of a channel or of a
+    /// connection itself ([`Channel::ended`](crate::Channel::ended), events).
+    pub bystander: bool,
 }
 
 /// A thing at the broker that an error is about.
@@ -80,22 +87,68 @@ impl fmt::Display for Entity {
 }
 
 impl BrokerClose {
-    /// Puts together what the broker said and what is known of the request that it answers.
+    /// Puts together what the broker said and what is known of the request that it answers; also says
+    /// which of those that it may answer it is.
     pub(crate) fn new(
         channel: u16,
         reply_code: u16,
         reply_text: &[u8],
         method: MethodId,
         about: &Provoker,
-    ) -> Self {
+    ) -> (Self, Option<usize>) {
         let reply_text = String::from_utf8_lossy(reply_text).into_owned();
-        Self {
+        let provoked = about.choose(method, &reply_text);
+        let close = Self {
             channel,
             reply_code: ReplyCode(reply_code),
             method: (method.to_u32() != 0).then_some(method),
-            entity: about.choose(&reply_text),
+            entity: provoked.entity,
             reply_text,
+            bystander: false,
+        };
+        (close, provoked.request)
+    }
+
+    /// The same, as it is told to an operation that is not known to have provoked it.
+    pub(crate) fn for_bystander(self: &Arc<Self>) -> Arc<Self> {
+        if self.bystander {
+            return Arc::clone(self);
         }
+        let mut close = Self::clone(self);
+        close.bystander = true;
+        Arc::new(close)
+    }
+
+    /// The same, as it is told to an operation that the broker refuses for the same reason.
+    pub(crate) fn for_provoker(&self) -> Arc<Self> {
+        let mut close = self.clone();
+        close.bystander = false;
+        Arc::new(close)
+    }
+
+    /// The size from which on the broker takes no message, if one was larger.
+    pub(crate) fn max_message_size(&self) -> Option<u64> {
+        const WORDS: &str = "larger than configured max size ";
+        if self.reply_code != ReplyCode::PRECONDITION_FAILED
+            || self.method != Some(basic::Publish::ID)
+        {
+            return None;
+        }
+        let (_, most) = self.reply_text.split_once(WORDS)?;
+        let end = most.find(|c: char| !c.is_ascii_digit());
+        most.get(..end.unwrap_or(most.len()))?.parse().ok()
+    }
+
+    /// Whether the operation provoked this, and with this code.
+    fn is(&self, reply_code: ReplyCode) -> bool {
+        !self.bystander && self.reply_code == reply_code
+    }
+
+    /// 404 for a queue that is there, on a node that is not, or is just stopping.
+    fn is_out_of_reach(&self) -> bool {
+        let texts = ["down or inaccessible", "stopped by supervisor"];
+        self.reply_code == ReplyCode::NOT_FOUND
+            && texts.iter().any(|text| self.reply_text.contains(text))
     }
 
     /// The name of the method that provoked it: `queue.declare`.
@@ -104,78 +157,100 @@ impl BrokerClose {
         self.method.and_then(method_name)
     }
 
-    /// 404: the queue or exchange is not there.
+    /// 404: the queue or exchange is not there. Not for a queue whose node is down, which RabbitMQ
+    /// tells by the same code (`home node … is down or inaccessible`, `stopped by supervisor`): every
+    /// operation on it succeeds when the node is back.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        self.reply_code == ReplyCode::NOT_FOUND
+        self.is(ReplyCode::NOT_FOUND) && !self.is_out_of_reach()
     }
 
     /// 403: the user may not do that, nobody may, or an exclusive consumer is in the way.
     #[must_use]
     pub fn is_access_refused(&self) -> bool {
-        self.reply_code == ReplyCode::ACCESS_REFUSED
+        self.is(ReplyCode::ACCESS_REFUSED)
     }
 
     /// 405: the queue is exclusive to another connection. It may be one that has just been lost: the
     /// broker takes a moment to notice.
     #[must_use]
     pub fn is_resource_locked(&self) -> bool {
-        self.reply_code == ReplyCode::RESOURCE_LOCKED
+        self.is(ReplyCode::RESOURCE_LOCKED)
     }
 
     /// 406: something is declared otherwise already, or a precondition does not hold. Three more
     /// predicates tell special cases of it.
     #[must_use]
     pub fn is_precondition_failed(&self) -> bool {
-        self.reply_code == ReplyCode::PRECONDITION_FAILED
+        self.is(ReplyCode::PRECONDITION_FAILED)
     }
 
     /// A delivery was not acknowledged within the broker's time (`consumer_timeout`, 30 minutes by
-    /// default). A 406 that answers no method, told by its text.
+    /// default). A 406 that answers no method, told by its text. It is told to every operation on the
+    /// channel alike, since it is about none of them.
     ///
     /// RabbitMQ from 4.3 on closes no channel over it: there classic queues wait for ever, and quorum
     /// queues [cancel the consumer](crate::ConsumeError::CancelledByBroker).
     #[must_use]
     pub fn is_delivery_ack_timeout(&self) -> bool {
-        self.is_precondition_failed()
+        self.reply_code == ReplyCode::PRECONDITION_FAILED
             && self.reply_text.contains("delivery acknowledgement")
             && self.reply_text.contains("timed out")
     }
 
     /// A delivery was settled twice, on another channel than its own, or without need (`no_ack`): a
-    /// 406 that answers `basic.ack`, `basic.nack` or `basic.reject`.
+    /// 406 that answers `basic.ack`, `basic.nack` or `basic.reject`. It is told to every operation on
+    /// the channel alike, since nothing waits for what becomes of a settlement.
     #[must_use]
     pub fn is_unknown_delivery_tag(&self) -> bool {
+        self.reply_code == ReplyCode::PRECONDITION_FAILED && self.is_about_a_settlement()
+    }
+
+    /// Whether it answers a settlement.
+    pub(crate) fn is_about_a_settlement(&self) -> bool {
         let settling = [basic::Ack::ID, basic::Nack::ID, basic::Reject::ID];
-        self.is_precondition_failed() && self.method.is_some_and(|id| settling.contains(&id))
+        self.method.is_some_and(|id| settling.contains(&id))
     }
 
     /// A message is larger than the broker takes (`max_message_size`): 311, or from RabbitMQ a 406
     /// that answers `basic.publish`, told by its text.
     #[must_use]
     pub fn is_message_too_large(&self) -> bool {
-        self.reply_code == ReplyCode::CONTENT_TOO_LARGE
+        self.is(ReplyCode::CONTENT_TOO_LARGE)
             || self.is_precondition_failed()
                 && self.method == Some(basic::Publish::ID)
                 && self.reply_text.contains("larger than configured max size")
     }
 
-    /// Whether the same operation may succeed later, on a new channel or connection, without
-    /// anybody changing the program: what was locked is released, the node is back.
+    /// Whether the same operation may succeed later, on a new channel or connection, without a change
+    /// of the program: what was locked is released, the node is back.
     ///
-    /// True for 313, 320, 405, 506, 541, an exclusive consumer in the way (403), and an
-    /// acknowledgement timeout (406). The rest is for people to mend.
+    /// True for 313, 320, 405, 506, an exclusive consumer in the way (403), a queue whose node is down
+    /// (404), an acknowledgement timeout (406), and 541 unless it answers a publish: RabbitMQ says so
+    /// where a quorum queue has no majority, and of a message that it cannot read, which will not do
+    /// better. And true for every [bystander](Self::bystander), whatever the broker objected to. The
+    /// rest is for people to mend.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
+        if self.bystander {
+            return true;
+        }
         match self.reply_code {
             ReplyCode::NO_CONSUMERS
             | ReplyCode::CONNECTION_FORCED
             | ReplyCode::RESOURCE_LOCKED
-            | ReplyCode::RESOURCE_ERROR
-            | ReplyCode::INTERNAL_ERROR => true,
+            | ReplyCode::RESOURCE_ERROR => true,
+            ReplyCode::INTERNAL_ERROR => !self.is_unreadable_message(),
             ReplyCode::ACCESS_REFUSED => self.reply_text.contains("in exclusive use"),
+            ReplyCode::NOT_FOUND => self.is_out_of_reach(),
             _ => self.is_delivery_ack_timeout(),
         }
+    }
+
+    /// A message that the broker could not read: it ends the connection, over which message it does
+    /// not say.
+    pub(super) fn is_unreadable_message(&self) -> bool {
+        self.reply_code == ReplyCode::INTERNAL_ERROR && self.method == Some(basic::Publish::ID)
     }
 }
 
@@ -228,7 +303,7 @@ mod tests {
     use super::BrokerClose;
 
     fn close(code: u16, text: &str, method: MethodId, about: &About) -> BrokerClose {
-        BrokerClose::new(3, code, text.as_bytes(), method, &Provoker::of(about))
+        BrokerClose::new(3, code, text.as_bytes(), method, &Provoker::of(about)).0
     }
 
     #[test]

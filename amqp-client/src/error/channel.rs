@@ -25,9 +25,11 @@ use super::{ArgumentError, BrokerClose, ConnectionError, NameTooLong, OversizedM
 pub enum ChannelError {
     /// The connection ended. The operation may have taken effect.
     Connection(ConnectionError),
-    /// The broker closed the channel, and said why; the channel cannot be used any more. Everybody on
-    /// the channel gets the same: the operation that provoked it, which it
-    /// [names](BrokerClose::operation), and whatever else was waiting or comes later.
+    /// The broker closed the channel, and said why; the channel cannot be used any more. All operations
+    /// on the channel get the same text: the one that provoked it, which it
+    /// [names](BrokerClose::operation), and whatever else was waiting or comes later. Those are
+    /// [bystanders](BrokerClose::bystander), which
+    /// [may be tried again](Self::is_retryable) on a new channel.
     ClosedByBroker(Arc<BrokerClose>),
     /// The program closed the channel.
     Closed,
@@ -37,6 +39,15 @@ pub enum ChannelError {
     Timeout {
         /// What was waited for: `queue.declare`.
         method: &'static str,
+    },
+    /// The time for a publish or its confirm is up
+    /// ([`confirm_timeout`](crate::Publisher::confirm_timeout)), and the broker has blocked the
+    /// connection: it takes no messages for now. The channel is still usable.
+    BlockedTimeout {
+        /// What was waited for: `basic.publish`.
+        method: &'static str,
+        /// Why, in the broker's words.
+        reason: Arc<str>,
     },
     /// No reply came in time, since nothing is read: a consumer of the connection that consumes without
     /// acknowledgements does not take its deliveries ([`WhenSlow::Wait`](crate::WhenSlow::Wait)). The
@@ -133,6 +144,23 @@ impl ChannelError {
             other => other,
         }
     }
+
+    /// The same, as it is told to an operation that is not known to have provoked it.
+    pub(crate) fn for_bystander(&self) -> Self {
+        match self {
+            Self::ClosedByBroker(close) => Self::ClosedByBroker(close.for_bystander()),
+            Self::Connection(error) => Self::Connection(error.for_bystander()),
+            error => error.clone(),
+        }
+    }
+
+    /// The same, as it is told to an operation that the broker refuses for the same reason.
+    pub(crate) fn for_provoker(&self) -> Self {
+        match self {
+            Self::ClosedByBroker(close) => Self::ClosedByBroker(close.for_provoker()),
+            error => error.clone(),
+        }
+    }
 }
 
 impl fmt::Display for ChannelError {
@@ -144,6 +172,10 @@ impl fmt::Display for ChannelError {
             }
             Self::Closed => f.write_str("channel closed by the application"),
             Self::Timeout { method } => write!(f, "no reply to {method} in time"),
+            Self::BlockedTimeout { method, reason } => write!(
+                f,
+                "no reply to {method} in time: waited for the end of the alarm ({reason})"
+            ),
             Self::ReadingStopped { method, by } => write!(
                 f,
                 "no reply to {method} in time: nothing is read, since consumer {:?} of queue {:?} on \

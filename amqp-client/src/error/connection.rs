@@ -103,6 +103,16 @@ impl ConnectionError {
     }
 }
 
+impl ConnectionError {
+    /// The same, as it is told to an operation that is not known to have provoked it.
+    pub(crate) fn for_bystander(&self) -> Self {
+        match self {
+            Self::ClosedByBroker(close) => Self::ClosedByBroker(close.for_bystander()),
+            error => error.clone(),
+        }
+    }
+}
+
 impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

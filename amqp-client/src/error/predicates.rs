@@ -7,9 +7,10 @@ use crate::consumer::ConsumeError;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Nothing was sent.
+    /// Nothing was sent, or what was sent came behind the end of its channel, where the broker ignores
+    /// it.
     NotSent,
-    /// The broker did not do it.
+    /// The broker refused to do it.
     Rejected,
     /// It may have taken effect, or not.
     Unknown,
@@ -89,15 +90,17 @@ impl ConnectionError {
 }
 
 impl ChannelError {
-    /// Whether the same operation may succeed later without anybody changing the program: on the
+    /// Whether the same operation may succeed later without a change of the program: on the
     /// same channel if that is still usable, otherwise on a new one. See
-    /// [`BrokerClose::is_retryable`] for what the broker has refused.
+    /// [`BrokerClose::is_retryable`] for what the broker has refused. One that only shared the channel
+    /// with what was refused may.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connection(error) => error.is_retryable(),
             Self::ClosedByBroker(close) => close.is_retryable(),
             Self::Timeout { .. }
+            | Self::BlockedTimeout { .. }
             | Self::ReadingStopped { .. }
             | Self::Blocked { .. }
             | Self::ChannelLimit { .. }
@@ -115,16 +118,23 @@ impl ChannelError {
 
     /// What became of the operation that failed with this error.
     ///
-    /// With the end of the channel: once the broker has closed it, it does nothing more that was
-    /// sent on it, whichever operation provoked it ([`Outcome::Rejected`]). What was sent without
-    /// waiting for an answer (`basic_publish`, `no_wait`, acknowledgements) is not told by this.
+    /// When the broker has closed the channel it does nothing more that was sent on it. So of what
+    /// waited for an answer, or came later, the operation that provoked the close was
+    /// [rejected](Outcome::Rejected), and each [bystander](BrokerClose::bystander) stood behind it: it
+    /// was [not sent](Outcome::NotSent), or not looked at. What was sent without waiting for an answer
+    /// (`basic_publish`, `no_wait`, acknowledgements) is not told by this.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Connection(_)
-            | Self::Closed
+            Self::Connection(error) => match error.broker_close() {
+                Some(close) if close.method.is_some() && !close.bystander => Outcome::Rejected,
+                _ => Outcome::Unknown,
+            },
+            Self::Closed
             | Self::Timeout { .. }
+            | Self::BlockedTimeout { .. }
             | Self::ReadingStopped { .. } => Outcome::Unknown,
+            Self::ClosedByBroker(close) if close.bystander => Outcome::NotSent,
             Self::ClosedByBroker(_) | Self::MessageTooLarge(_) => Outcome::Rejected,
             Self::TooLong(_)
             | Self::FrameTooLarge(_)
@@ -144,7 +154,9 @@ impl PublishError {
     #[must_use]
     pub fn broker_close(&self) -> Option<&BrokerClose> {
         match self {
-            Self::NotSent(error) | Self::Uncertain(error) => error.broker_close(),
+            Self::NotSent(error) | Self::Refused(error) | Self::Uncertain(error) => {
+                error.broker_close()
+            }
             Self::Nacked | Self::Returned(_) => None,
         }
     }
@@ -154,7 +166,12 @@ impl PublishError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::NotSent(error) | Self::Uncertain(error) => error.is_retryable(),
+            Self::NotSent(error) | Self::Refused(error) => error.is_retryable(),
+            // It may be this message that ended the connection.
+            Self::Uncertain(error) => {
+                let close = error.broker_close();
+                error.is_retryable() && !close.is_some_and(BrokerClose::is_unreadable_message)
+            }
             Self::Nacked => true,
             Self::Returned(_) => false,
         }
@@ -165,7 +182,7 @@ impl PublishError {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::NotSent(_) => Outcome::NotSent,
-            Self::Nacked | Self::Returned(_) => Outcome::Rejected,
+            Self::Nacked | Self::Returned(_) | Self::Refused(_) => Outcome::Rejected,
             Self::Uncertain(_) => Outcome::Unknown,
         }
     }
@@ -208,7 +225,7 @@ mod tests {
     use super::{ChannelError, ConnectionError, ConsumeError, Outcome, PublishError};
 
     fn close(code: u16, method: MethodId) -> Arc<BrokerClose> {
-        let said = BrokerClose::new(1, code, b"", method, &Provoker::default());
+        let (said, _) = BrokerClose::new(1, code, b"", method, &Provoker::default());
         Arc::new(said)
     }
 

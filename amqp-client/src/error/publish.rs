@@ -31,8 +31,13 @@ pub enum PublishError {
     /// exchange: there is no queue of that name. To another one by a
     /// [mandatory](crate::Publisher::mandatory) publisher: no queue is bound for it.
     Returned(Box<ReturnedMessage>),
+    /// The broker closed the channel for this message: there is no such exchange, or it may not be
+    /// published to, or the message is larger than the broker takes. It is in no queue.
+    Refused(ChannelError),
     /// The channel or the connection ended before the broker answered, or the answer did not come in
-    /// time: the message may have been routed, or not.
+    /// time: the message may have been routed, or not. With
+    /// [`ChannelError::ClosedByBroker`] the broker objected to another operation, unless this is one of
+    /// several that may be meant; its [predicates](Self::is_not_found) tell.
     Uncertain(ChannelError),
 }
 
@@ -46,6 +51,7 @@ impl fmt::Display for PublishError {
                 "message returned by the broker: {} {}",
                 returned.reply_code.0, returned.reply_text
             ),
+            Self::Refused(error) => write!(f, "message refused by the broker: {error}"),
             Self::Uncertain(error) => write!(f, "message may or may not be routed: {error}"),
         }
     }
@@ -54,7 +60,7 @@ impl fmt::Display for PublishError {
 impl std::error::Error for PublishError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NotSent(error) | Self::Uncertain(error) => error.source(),
+            Self::NotSent(error) | Self::Refused(error) | Self::Uncertain(error) => error.source(),
             Self::Nacked | Self::Returned(_) => None,
         }
     }

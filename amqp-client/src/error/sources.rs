@@ -72,7 +72,7 @@ fn told_once(error: &(dyn Error + 'static), own: &[&str], behind: &[&str]) {
 fn ends() -> Vec<(ConnectionError, &'static str, &'static [&'static str])> {
     let text = b"NOT_FOUND - no queue 'q'";
     let about = Provoker::of(&About::queue("q"));
-    let close = BrokerClose::new(0, 404, text, queue::Bind::ID, &about);
+    let (close, _) = BrokerClose::new(0, 404, text, queue::Bind::ID, &about);
     let malformed = queue::Declare::decode(&[]).unwrap_err();
     let frame = frame::decode(&[9; 8], 4096).unwrap_err();
     let root: &[&str] = &["the cable is cut"];
@@ -102,11 +102,14 @@ fn ends_of_connections_are_told_once_whatever_carries_them() {
         told_once(&consuming, &[own], behind);
         told_once(&PublishError::Uncertain(channel.clone()), &[own], behind);
         told_once(&PublishError::NotSent(channel.clone()), &[own], behind);
-        told_once(&RpcError::NotSent(channel.clone()), &[own], behind);
+        told_once(&PublishError::Refused(channel.clone()), &[own], behind);
+        told_once(&RpcError::Refused(channel.clone()), &[own], behind);
+        told_once(&RpcError::NotSent(consuming.clone()), &[own], behind);
         told_once(&RpcError::Uncertain(consuming), &[own], behind);
         let unconfirmed = crate::Unconfirmed {
             nacked: 0,
             returned: 0,
+            refused: 0,
             not_sent: 0,
             uncertain: 1,
             failures: Vec::new(),

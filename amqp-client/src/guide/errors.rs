@@ -16,8 +16,10 @@
 //!
 //! AMQP has no failed replies. If a broker refuses something it closes the channel, or the connection if
 //! it takes the fault for a graver one, and says why. The operation that provoked it gets
-//! [`ChannelError::ClosedByBroker`](crate::ChannelError::ClosedByBroker), and so does everybody else on
-//! that channel. Other channels do not notice. To go on, open another channel: a round trip.
+//! [`ChannelError::ClosedByBroker`](crate::ChannelError::ClosedByBroker), and so does everything else on
+//! that channel, as a [bystander](crate::BrokerClose::bystander): with the same text, but retryable, and
+//! with no `is_not_found` of its own. Other channels do not notice. To go on, open another channel: a
+//! round trip. A publisher that owns its channel [does that itself](super::publishing#one-bad-message).
 //!
 //! ```no_run
 //! use amqp_client::{Channel, ChannelError, QueueDeclare};
@@ -53,7 +55,8 @@
 //! # May it have happened? Does it help to try again?
 //!
 //! [`outcome`](crate::ChannelError::outcome) tells the first, [`is_retryable`](crate::ChannelError::is_retryable)
-//! the second: whether the same may succeed later, without anybody changing the program.
+//! the second: whether the same may succeed later, without a change of the program. Both answer for
+//! the operation that failed, not for what cost it the channel.
 //!
 //! ```
 //! use amqp_client::{Outcome, PublishError};

@@ -20,9 +20,10 @@
 //! | outcome | what happened | what to do |
 //! |---|---|---|
 //! | `Ok(())` | the broker has it | nothing |
-//! | [`PublishError::NotSent`] | it never left: the channel or the connection had ended, or a name is too long | publish it again, elsewhere |
+//! | [`PublishError::NotSent`] | it never left, or the broker had closed the channel by then: or a name is too long | publish it again |
 //! | [`PublishError::Nacked`] | the broker refused it: a queue is full (`x-overflow: reject-publish`) or failed | wait, publish it again |
 //! | [`PublishError::Returned`] | no queue took it: there is none of that name, or the publisher is mandatory and none is bound; the message is in the error | repair the topology |
+//! | [`PublishError::Refused`] | the broker closed the channel for it: there is no such exchange, it may not be published to, or the message is too large | repair the program |
 //! | [`PublishError::Uncertain`] | the channel or the connection ended before the answer | publish it again, and let consumers recognise duplicates, by [`message_id`](crate::Message::message_id) for instance |
 //!
 //! ```no_run
@@ -37,6 +38,31 @@
 //! }
 //! # }
 //! ```
+//!
+//! [`is_retryable`](crate::PublishError::is_retryable) tells whether the same message may do better; a loop
+//! that publishes again needs nothing else. It is true of every message that another one has cost its
+//! channel.
+//!
+//! # One bad message
+//!
+//! A broker answers a publish to an exchange that does not exist by closing the channel, for all that
+//! publish on it. A publisher from [`open_publisher`](crate::Connection::open_publisher) owns its channel,
+//! and opens it anew, under the same number, when there is something to publish:
+//!
+//! | message | is told |
+//! |---|---|
+//! | that the broker objects to | [`PublishError::Refused`] |
+//! | in front of it, not confirmed | [`PublishError::Uncertain`], retryable |
+//! | behind it, written | [`PublishError::NotSent`], retryable: the broker ignores it |
+//! | not written yet | nothing: it goes out on the new channel, in its turn |
+//!
+//! The broker names an exchange, not a message. Where several unanswered messages went there, none of
+//! them is accused: all are uncertain, and are not retryable. Numbers, limits,
+//! [`returns`](crate::Channel::returns) and [`events`](crate::Channel::events) go on; an
+//! [event](crate::Event::ChannelRenewed) tells why the broker has closed it. When channels die young the
+//! next ones are opened 0.1, 0.2, 0.4 … 5 s apart. A publisher made of a channel of yours
+//! ([`Publisher::new`](crate::Publisher::new)) ends with it, and so does one whose channel is used to
+//! consume or to fetch messages.
 //!
 //! To survive a restart of the broker a message takes a durable queue *and* to be
 //! [persistent](crate::Message::persistent); quorum queues and streams keep all messages on disk.
@@ -140,5 +166,6 @@
 //! [`Publisher::send`]: crate::Publisher::send
 //! [`PublishError::Nacked`]: crate::PublishError::Nacked
 //! [`PublishError::NotSent`]: crate::PublishError::NotSent
+//! [`PublishError::Refused`]: crate::PublishError::Refused
 //! [`PublishError::Returned`]: crate::PublishError::Returned
 //! [`PublishError::Uncertain`]: crate::PublishError::Uncertain

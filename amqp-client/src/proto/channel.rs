@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::confirms::Confirms;
 use super::link::Link;
+use super::lost::Loss;
 use super::outbox::{At, Refused};
 use super::sync::lock;
 use super::wait::{self, Latch, Sleeper};
@@ -73,11 +74,25 @@ impl ChannelShared {
         lock(&self.end).set_quietly(cause.clone());
     }
 
-    /// The same, and whoever waits for the end or for a confirm learns why: `sent` is the number of
-    /// the last publish that was sent.
-    pub(crate) fn end(&self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
-        lock(&self.end).set(cause.clone(), wakers);
-        self.confirms().end(cause, sent, wakers);
+    /// The same, and all that wait for the end, or for a confirm of one of the `published`, learn why.
+    pub(crate) fn end(&self, loss: Loss, published: u64, wakers: &mut Vec<Waker>) {
+        lock(&self.end).set(loss.cause.clone(), wakers);
+        let mut confirms = self.confirms();
+        let (acked, nacked) = confirms.answered();
+        let concluded = acked + nacked + confirms.n_lost();
+        confirms.end(loss, published, wakers);
+        drop(confirms);
+        self.link.tally.answered_before.add_u64(concluded);
+    }
+
+    /// What was sent will not be answered, and the channel goes on.
+    pub(crate) fn renew(&self, loss: Loss, wakers: &mut Vec<Waker>) {
+        let mut confirms = self.confirms();
+        let before = confirms.n_lost();
+        confirms.renew(loss, wakers);
+        let lost = confirms.n_lost() - before;
+        drop(confirms);
+        self.link.tally.lost.add_u64(lost);
     }
 
     /// Why the channel ended, if it has.
@@ -113,9 +128,13 @@ impl ChannelShared {
 
     /// Puts the outbox's refusal into the caller's words.
     pub(crate) fn explain(&self, refused: Refused) -> ChannelError {
+        // What has ended the channel was another operation.
+        let ended = || self.ended().map(|error| error.for_bystander());
         match refused {
-            Refused::Connection(error) => self.ended().unwrap_or(ChannelError::Connection(error)),
-            Refused::NotOpen => self.ended().unwrap_or(ChannelError::Closed),
+            Refused::Connection(error) => {
+                ended().unwrap_or_else(|| ChannelError::Connection(error.for_bystander()))
+            }
+            Refused::NotOpen => ended().unwrap_or(ChannelError::Closed),
             Refused::TooLarge(error) => ChannelError::FrameTooLarge(error),
             Refused::Blocked(reason) => ChannelError::Blocked { reason },
             Refused::Stale => ChannelError::Stale,

@@ -12,10 +12,13 @@
 //! A `multiple` acknowledgement costs the slots it resolves: amortised, constant work per message.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use super::incoming::Incoming;
-pub(crate) use super::unconfirmed::{Failure, Failures};
+use super::lost::{Fate, Loss, Lost, LostCounts};
+use super::unconfirmed::Failures;
+pub(crate) use super::unconfirmed::{Failure, Noted};
 use super::wait::{Sleeper, Waiters};
 use crate::error::ChannelError;
 
@@ -31,8 +34,8 @@ pub(crate) enum Outcome {
     Nacked,
     /// `basic.return`, then `basic.ack`.
     Returned(Box<Incoming>),
-    /// It was not written, and will not be.
-    NotSent(ChannelError),
+    /// Nothing, and it will say nothing more.
+    Lost(Fate, ChannelError),
 }
 
 /// The state of one number from `base` on.
@@ -59,22 +62,29 @@ pub(crate) struct Confirms {
     ahead: u64,
     /// How many slots are `Waiting`.
     waiting: usize,
+    /// What the broker's numbers count from: it begins anew with each life of the channel.
+    base: u64,
     /// How many numbers were refused.
     nacked: u64,
+    /// How many numbers were never answered, of those that are resolved.
+    n_lost: u64,
     /// What most channels never need.
     extra: Option<Box<Extra>>,
-    /// Why nothing more will be answered, and the last number that was sent.
-    ended: Option<Box<(ChannelError, u64)>>,
+    /// Why nothing more will be answered.
+    ended: Option<Arc<Loss>>,
 }
 
 /// What is needed once something fails, or somebody waits for more than one answer.
 #[derive(Debug, Default)]
 struct Extra {
-    /// Outcomes that are not plain acks, until they are asked for.
-    notable: BTreeMap<u64, Outcome>,
+    /// Outcomes that are not plain acks, until they are asked for; and in which round of failures they
+    /// were noted.
+    notable: BTreeMap<u64, (Outcome, u64)>,
     /// Numbers that came back and have not been answered.
     returned: BTreeSet<u64>,
-    /// What failed since somebody waited for all.
+    /// What has no answer and never gets one.
+    lost: Lost,
+    /// What failed and has not been told, for those who wait for all.
     failures: Failures,
     /// Who waits for all up to a number.
     all: Waiters<u64>,
@@ -113,7 +123,7 @@ impl Confirms {
         let number = if multiple && number == 0 {
             published
         } else {
-            number
+            number.saturating_add(self.base)
         };
         if number > published || number <= self.resolved {
             return;
@@ -150,7 +160,23 @@ impl Confirms {
     }
 
     fn take_notable(&mut self, number: u64) -> Option<Outcome> {
-        self.extra.as_mut()?.notable.remove(&number)
+        let (outcome, _) = self.extra.as_mut()?.notable.remove(&number)?;
+        Some(outcome)
+    }
+
+    /// Tells what is notable of a number; those who wait for all are not told once more.
+    fn tell_notable(&mut self, number: u64) -> Option<Outcome> {
+        let extra = self.extra.as_mut()?;
+        if let Some((fate, error)) = extra.lost.tell(number) {
+            return Some(Outcome::Lost(fate, error));
+        }
+        let (outcome, round) = extra.notable.remove(&number)?;
+        match &outcome {
+            Outcome::Nacked => extra.failures.told(number, Failure::Nacked, round),
+            Outcome::Returned(_) => extra.failures.told(number, Failure::Returned, round),
+            Outcome::Acked | Outcome::Lost(..) => {}
+        }
+        Some(outcome)
     }
 
     fn extra(&mut self) -> &mut Extra {
@@ -193,7 +219,9 @@ impl Confirms {
             Slot::Unknown | Slot::Resolved => {}
         }
         if nack {
-            self.extra().notable.insert(number, Outcome::Nacked);
+            let extra = self.extra();
+            let round = extra.failures.round();
+            extra.notable.insert(number, (Outcome::Nacked, round));
         }
     }
 
@@ -221,20 +249,56 @@ impl Confirms {
             .and_then(|offset| usize::try_from(offset).ok())
             .is_some_and(|index| matches!(self.slots.get(index), Some(Slot::Abandoned)));
         if number > self.resolved && !abandoned {
-            self.extra()
-                .notable
-                .insert(number, Outcome::Returned(message));
+            let extra = self.extra();
+            let round = extra.failures.round();
+            let returned = Outcome::Returned(message);
+            extra.notable.insert(number, (returned, round));
             return None;
         }
         Some(message)
     }
 
-    /// Nothing more will be answered; what has a number above `sent` was not even sent.
-    pub(crate) fn end(&mut self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
-        if self.ended.is_none() {
-            self.ended = Some(Box::new((cause.clone(), sent)));
+    /// Nothing more will be answered, of `published` numbers.
+    pub(crate) fn end(&mut self, loss: Loss, published: u64, wakers: &mut Vec<Waker>) {
+        if self.ended.is_some() {
+            return;
         }
+        let loss = Arc::new(loss);
+        self.ended = Some(Arc::clone(&loss));
+        self.lose(&loss, published, wakers);
         self.call_waiting(wakers);
+    }
+
+    /// The numbers up to the last that was sent will not be answered; those above it go on.
+    pub(crate) fn renew(&mut self, loss: Loss, wakers: &mut Vec<Waker>) {
+        let loss = Arc::new(loss);
+        self.base = loss.sent;
+        self.lose(&loss, loss.sent, wakers);
+        self.call_waiting(wakers);
+    }
+
+    /// What is not answered up to this number is lost.
+    fn lose(&mut self, loss: &Arc<Loss>, upto: u64, wakers: &mut Vec<Waker>) {
+        while self.resolved < upto {
+            let slot = self.slots.pop_front();
+            self.resolved += 1;
+            let number = self.resolved;
+            if let Some(Slot::Resolved) = slot {
+                self.ahead -= 1;
+                continue;
+            }
+            let is_asked = !matches!(slot, Some(Slot::Abandoned));
+            if let Some(Slot::Waiting(waker)) = slot {
+                self.waiting -= 1;
+                wakers.push(waker);
+            }
+            self.n_lost += 1;
+            let extra = self.extra();
+            // What has come back is in no queue, whatever followed.
+            if !extra.returned.remove(&number) {
+                extra.lost.push(number, is_asked, loss);
+            }
+        }
     }
 
     /// Calls everything that waits for an answer, to look at something else and wait again.
@@ -258,26 +322,18 @@ impl Confirms {
     #[inline]
     pub(crate) fn is_plainly_acked(&self, number: u64) -> bool {
         let extra = self.extra.as_ref();
-        number <= self.resolved && extra.is_none_or(|extra| extra.notable.is_empty())
+        number <= self.resolved
+            && extra.is_none_or(|extra| extra.notable.is_empty() && extra.lost.is_empty())
     }
 
     /// Asks about one number.
-    pub(crate) fn poll(
-        &mut self,
-        number: u64,
-        sleeper: &mut Sleeper<'_>,
-    ) -> Poll<Result<Outcome, ChannelError>> {
+    pub(crate) fn poll(&mut self, number: u64, sleeper: &mut Sleeper<'_>) -> Poll<Outcome> {
         if self.is_resolved(number) {
-            return Poll::Ready(Ok(self.take_notable(number).unwrap_or(Outcome::Acked)));
+            return Poll::Ready(self.tell_notable(number).unwrap_or(Outcome::Acked));
         }
-        if let Some((cause, sent)) = self.ended.as_deref() {
-            let (cause, unsent) = (cause.clone(), number > *sent);
-            // What has come back is in no queue, whatever followed.
-            return Poll::Ready(match self.take_notable(number) {
-                Some(outcome) => Ok(outcome),
-                None if unsent => Ok(Outcome::NotSent(cause)),
-                None => Err(cause),
-            });
+        if let Some(loss) = &self.ended {
+            let fate = Fate::Uncertain;
+            return Poll::Ready(Outcome::Lost(fate, loss.error(fate)));
         }
         let offset = number - self.resolved - 1;
         let Some(slot) = self.slot(offset) else {
@@ -301,8 +357,11 @@ impl Confirms {
     pub(crate) fn abandon(&mut self, number: u64) -> (Option<Box<Incoming>>, Option<Waker>) {
         let returned = match self.take_notable(number) {
             Some(Outcome::Returned(message)) => Some(message),
-            Some(Outcome::Acked | Outcome::Nacked | Outcome::NotSent(_)) | None => None,
+            Some(Outcome::Acked | Outcome::Nacked | Outcome::Lost(..)) | None => None,
         };
+        if let Some(extra) = &mut self.extra {
+            extra.lost.abandon(number);
+        }
         let offset = number.checked_sub(self.resolved + 1);
         let slot = offset.and_then(|offset| self.slot(offset));
         let Some(slot @ (Slot::Unknown | Slot::Waiting(_))) = slot else {
@@ -346,36 +405,25 @@ impl Confirms {
 
     /// The highest number that is known of here.
     pub(crate) fn highest(&self) -> u64 {
-        let sent = self.ended.as_deref().map_or(0, |&(_, sent)| sent);
-        sent.max(self.resolved + self.slots.len() as u64)
+        self.resolved + self.slots.len() as u64
     }
 
-    /// What failed since the last look.
-    pub(crate) fn take_failures(&mut self) -> Failures {
+    /// What failed and has not been told; of what will not be answered, that up to this number.
+    pub(crate) fn take_failures(&mut self, upto: u64) -> (Noted, LostCounts) {
         let extra = self.extra.as_mut();
-        extra.map_or_else(Failures::default, |extra| {
-            std::mem::take(&mut extra.failures)
+        extra.map_or_else(Default::default, |extra| {
+            (extra.failures.take(), extra.lost.tell_up_to(upto))
         })
     }
 
-    /// How many numbers up to this one have neither an answer nor come back, how many of those were not sent, and why
-    /// there will be none, if so.
-    pub(crate) fn unanswered(&self, upto: u64) -> (u64, u64, Option<ChannelError>) {
+    /// How many numbers up to this one have neither an answer nor come back, and may still get one.
+    pub(crate) fn unanswered(&self, upto: u64) -> u64 {
         let returned = self.extra.as_ref().map(|extra| &extra.returned);
         // What has come back is told as that.
         let came_back = |number: &u64| returned.is_some_and(|returned| returned.contains(number));
         let open = (self.resolved + 1..=upto)
             .filter(|number| !self.is_resolved(*number) && !came_back(number));
-        let (cause, sent) = match self.ended.as_deref() {
-            Some((cause, sent)) => (Some(cause.clone()), *sent),
-            None => (None, u64::MAX),
-        };
-        let (mut unanswered, mut unsent) = (0, 0);
-        for number in open {
-            unanswered += 1;
-            unsent += u64::from(number > sent);
-        }
-        (unanswered, unsent, cause)
+        open.count() as u64
     }
 
     // ── Not too many ────────────────────────────────────────────────────────────────────────
@@ -505,8 +553,13 @@ impl Confirms {
 
     /// How many numbers were acknowledged, and how many refused.
     pub(crate) fn answered(&self) -> (u64, u64) {
-        let answered = self.resolved + self.ahead;
+        let answered = self.resolved + self.ahead - self.n_lost;
         (answered - self.nacked, self.nacked)
+    }
+
+    /// How many will never be answered.
+    pub(crate) fn n_lost(&self) -> u64 {
+        self.n_lost
     }
 
     /// Every number up to this one is resolved.

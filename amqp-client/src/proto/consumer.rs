@@ -107,6 +107,21 @@ pub(crate) enum End {
     Channel(ChannelError),
 }
 
+impl End {
+    /// The channel ended, or its connection. What a consumer settles is its own doing, and so is what
+    /// the broker says unasked; all else was another operation.
+    pub(crate) fn of_channel(cause: &ChannelError) -> Self {
+        let is_its_own = cause
+            .broker_close()
+            .is_some_and(|close| close.method.is_none() || close.is_about_a_settlement());
+        Self::Channel(if is_its_own {
+            cause.clone()
+        } else {
+            cause.for_bystander()
+        })
+    }
+}
+
 /// What core and consumer share.
 #[derive(Debug)]
 pub(crate) struct ConsumerQueue {

@@ -19,11 +19,13 @@ use std::time::{Duration, Instant};
 use amqp_spec::frame::FrameError;
 use amqp_spec::{ReplyCode, connection, constants, frame};
 
+use super::channel::ChannelShared;
 use super::events::Source;
 use super::handshake::{Login, Step};
 use super::heartbeat::{Due, Heartbeat};
 use super::in_channel::{InChannel, Strays};
 use super::link::Link;
+use super::lost::Loss;
 use super::opening::Opening;
 use super::outbox::Outbox;
 use super::read_buffer::ReadBuffer;
@@ -143,6 +145,8 @@ pub struct Core {
     pub(super) said_goodbye: bool,
     /// What uses of channel ids have left to the next, by id.
     pub(super) strays: BTreeMap<u16, Box<Strays>>,
+    /// Channels that the broker has closed and that are opened anew.
+    pub(super) resting: BTreeMap<u16, Arc<ChannelShared>>,
     /// By channel id.
     pub(super) channels: Vec<Option<Box<InChannel>>>,
     /// Consumers that have deliveries to be handed over: channel id and position.
@@ -224,6 +228,7 @@ impl Core {
             inbound_limit: options.inbound_limit,
             said_goodbye: false,
             strays: BTreeMap::new(),
+            resting: BTreeMap::new(),
             channels: Vec::new(),
             dirty: Vec::new(),
             acks: super::inbound::AckRun::default(),
@@ -555,11 +560,21 @@ impl Core {
         self.link.end(&cause, &mut self.wakers);
         let error = ChannelError::Connection(cause.clone());
         self.fail_requests(slots, &error);
+        for (id, shared) in std::mem::take(&mut self.resting) {
+            let published = self.link.outbox().published(id);
+            let sent = published.saturating_sub(unsent.of(id));
+            shared.end(Loss::plain(&error, sent), published, &mut self.wakers);
+            let event = Event::ChannelClosed {
+                channel: id,
+                cause: error.clone(),
+            };
+            self.emit(Source::ChannelWithConnection(shared.at), &event);
+        }
         for mut channel in std::mem::take(&mut self.channels).into_iter().flatten() {
             let id = channel.shared.at.channel;
             let published = self.link.outbox().published(id);
             let sent = published.saturating_sub(unsent.of(id));
-            channel.end(&error, sent, &mut self.wakers);
+            channel.end(Loss::plain(&error, sent), published, &mut self.wakers);
             let event = Event::ChannelClosed {
                 channel: id,
                 cause: error.clone(),
@@ -583,7 +598,9 @@ impl Core {
         self.link.emit(from, event, &mut self.wakers);
     }
 
+    /// Nothing answers these any more. What provoked that has been told.
     pub(super) fn fail_requests(&mut self, slots: Vec<Slot>, error: &ChannelError) {
+        let error = error.for_bystander();
         for slot in slots {
             // A caller that has gone does not care.
             let _ = slot.answer.settle(Err(error.clone()), &mut self.wakers);

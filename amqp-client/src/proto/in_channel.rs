@@ -14,6 +14,7 @@ use super::channel::ChannelShared;
 use super::consumer::{ConsumerQueue, Delivered, End, RawDelivery};
 use super::content::{Content, Target};
 use super::incoming::Incoming;
+use super::lost::Loss;
 use super::outbox::At;
 use super::tags;
 use crate::error::ChannelError;
@@ -316,20 +317,29 @@ impl InChannel {
         tags::number(tag).is_some_and(|number| number >= self.shared.consumer_tags_from)
     }
 
-    /// The channel is over, for everybody who has to do with it; `sent` is the number of the last
-    /// publish that was sent.
-    pub(crate) fn end(&mut self, cause: &ChannelError, sent: u64, wakers: &mut Vec<Waker>) {
-        self.shared.end(cause, sent, wakers);
-        let (acked, nacked) = self.shared.confirms().answered();
+    /// The channel is over, for all that have to do with it.
+    pub(crate) fn end(&mut self, loss: Loss, published: u64, wakers: &mut Vec<Waker>) {
+        let cause = &loss.cause.clone();
+        self.shared.end(loss, published, wakers);
+        self.end_deliveries(cause, wakers);
+    }
+
+    /// The channel is opened anew: nothing that was sent on it has an answer any more.
+    pub(crate) fn rest(&mut self, loss: Loss, wakers: &mut Vec<Waker>) {
+        let cause = &loss.cause.clone();
+        self.shared.renew(loss, wakers);
+        self.end_deliveries(cause, wakers);
+    }
+
+    fn end_deliveries(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
         let tally = &self.shared.link.tally;
-        tally.answered_before.add_u64(acked + nacked);
         let suspects = self
             .strays
             .iter_mut()
             .flat_map(|all| all.suspects.drain(..));
         for consumer in self.consumers.drain(..).chain(suspects) {
             tally.consumers.fetch_sub(1, Ordering::Relaxed);
-            consumer.queue.end(End::Channel(cause.clone()), wakers);
+            consumer.queue.end(End::of_channel(cause), wakers);
         }
         if let Content::Header {
             target: Target::Get { slot, .. },
@@ -340,7 +350,7 @@ impl InChannel {
             ..
         } = std::mem::take(&mut self.content)
         {
-            let _ = slot.answer.settle(Err(cause.clone()), wakers);
+            let _ = slot.answer.settle(Err(cause.for_bystander()), wakers);
         }
     }
 }

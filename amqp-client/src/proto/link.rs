@@ -15,7 +15,7 @@ use super::tally::Tally;
 use super::timers::Timers;
 use super::wait::{Latch, Sleeper};
 use crate::delivery::ReturnedMessage;
-use crate::error::ConnectionError;
+use crate::error::{ChannelError, ConnectionError};
 use crate::events::Event;
 use crate::trace::Trace;
 
@@ -94,6 +94,14 @@ impl Link {
         *lock(&self.limits) = limits;
         self.outbox()
             .set_frame_max(usize::try_from(limits.frame_max).unwrap_or(usize::MAX));
+    }
+
+    /// What is said when time is up for an answer that an alarm may have kept back.
+    pub(crate) fn no_answer(&self, method: &'static str) -> ChannelError {
+        match self.outbox().blocked() {
+            Some(reason) => ChannelError::BlockedTimeout { method, reason },
+            None => self.reading.no_reply(method),
+        }
     }
 
     /// The connection is over.

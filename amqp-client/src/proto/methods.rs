@@ -7,6 +7,7 @@ use amqp_spec::frame::{self, Frame};
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{Method, basic, channel, connection};
 
+use super::channel::ChannelShared;
 use super::consumer::{ConsumerQueue, End};
 use super::content::{self, Target};
 use super::core::{Core, Phase};
@@ -15,8 +16,9 @@ use super::handshake::Step;
 use super::in_channel::InChannel;
 use super::incoming::Incoming;
 use super::link::Link;
+use super::lost::{Loss, Suspects};
 use super::outbox::{At, GivenUp, Outbox, Overdue, Refused, Settlement, Wake};
-use super::request::{Barrier, Effect, Reply, Slot, after};
+use super::request::{Answer, Barrier, Effect, Reply, Slot, after};
 use crate::error::{
     About, BrokerClose, ChannelError, ConnectionError, Initiator, Provoker, Violation,
 };
@@ -90,14 +92,16 @@ impl Core {
 
     fn closed_by_broker(&mut self, close: &connection::Close<'_>) {
         let method = MethodId::new(close.class_id, close.method_id);
-        let about = if method == connection::Open::ID {
-            Provoker::of(&About::virtual_host(&self.login.virtual_host))
+        let (about, answers) = if method == connection::Open::ID {
+            let about = About::virtual_host(&self.login.virtual_host);
+            (Provoker::of(&about), Vec::new())
         } else {
             self.link.outbox().provoker(0, method)
         };
         let text = close.reply_text.as_bytes();
-        let close = BrokerClose::new(0, close.reply_code, text, method, &about);
+        let (close, provoked) = BrokerClose::new(0, close.reply_code, text, method, &about);
         let cause = ConnectionError::ClosedByBroker(Arc::new(close));
+        self.accuse(provoked, &answers, &ChannelError::Connection(cause.clone()));
         self.end(cause);
         let close_ok = connection::CloseOk {}.to_frame(0);
         self.link.outbox().push_raw(&close_ok);
@@ -206,18 +210,12 @@ impl Core {
                 }
                 return Ok(());
             }
-            (Effect::OpenChannel(shared), _) => {
-                self.link.outbox().channel_opened(id);
-                let index = usize::from(id);
-                if self.channels.len() <= index {
-                    self.channels.resize_with(index + 1, || None);
+            (Effect::RenewChannel, _) => {
+                if let Some(shared) = self.resting.remove(&id) {
+                    self.open_channel(id, shared);
                 }
-                let strays = self.strays.remove(&id);
-                if let Some(channel) = self.channels.get_mut(index) {
-                    *channel = Some(Box::new(InChannel::new(shared, strays)));
-                }
-                self.link.trace.channel_opened(id);
             }
+            (Effect::OpenChannel(shared), _) => self.open_channel(id, shared),
             (Effect::Consume(queue), Method::BasicConsumeOk(ok)) => {
                 self.link.trace.consumer_started(id, ok.consumer_tag);
                 let now = self.now;
@@ -265,6 +263,20 @@ impl Core {
         }
         self.answer(&slot, payload);
         Ok(())
+    }
+
+    /// `channel.open-ok` has come.
+    fn open_channel(&mut self, id: u16, shared: Arc<ChannelShared>) {
+        self.link.outbox().channel_opened(id);
+        let index = usize::from(id);
+        if self.channels.len() <= index {
+            self.channels.resize_with(index + 1, || None);
+        }
+        let strays = self.strays.remove(&id);
+        if let Some(channel) = self.channels.get_mut(index) {
+            *channel = Some(Box::new(InChannel::new(shared, strays)));
+        }
+        self.link.trace.channel_opened(id);
     }
 
     /// A reply that names another consumer than was asked for leaves ours waiting for ever.
@@ -334,22 +346,68 @@ impl Core {
         // What was accepted stood before our close.
         let sent = outbox.published(id);
         drop(outbox);
-        self.forget_channel(id, slots, &ChannelError::Closed, sent);
+        self.forget_channel(id, slots, Loss::plain(&ChannelError::Closed, sent));
     }
 
     fn channel_closed_by_broker(&mut self, id: u16, close: &channel::Close<'_>) {
         let method = MethodId::new(close.class_id, close.method_id);
-        let about = self.link.outbox().provoker(id, method);
+        let (about, answers) = self.link.outbox().provoker(id, method);
         let text = close.reply_text.as_bytes();
-        let close = BrokerClose::new(id, close.reply_code, text, method, &about);
-        let error = ChannelError::ClosedByBroker(Arc::new(close));
+        let (close, provoked) = BrokerClose::new(id, close.reply_code, text, method, &about);
+        let close = Arc::new(close);
+        let error = ChannelError::ClosedByBroker(Arc::clone(&close));
+        self.accuse(provoked, &answers, &error);
+        let provoked = provoked.and_then(|provoked| answers.get(provoked));
+        let rests = self.link.outbox().channel_rests(id);
+        if let Some((slots, sent, wake)) = rests {
+            wake.not_amid_a_turn();
+            let suspects = self.suspects(id, sent, &close, &slots, provoked);
+            self.rest_channel(id, slots, Loss::new(&error, sent, suspects));
+            return;
+        }
         // Whoever the outbox refuses from here on is to be told why.
         if let Some(Some(channel)) = self.channels.get(usize::from(id)) {
             channel.shared.set_ended(&error);
         }
         let (slots, sent, wake) = self.link.outbox().channel_closed_by_broker(id);
         wake.not_amid_a_turn();
-        self.forget_channel(id, slots, &error, sent);
+        let suspects = self.suspects(id, sent, &close, &slots, provoked);
+        self.forget_channel(id, slots, Loss::new(&error, sent, suspects));
+    }
+
+    /// Which publishes may have provoked the close, or stand behind what has.
+    fn suspects(
+        &self,
+        id: u16,
+        sent: u64,
+        close: &BrokerClose,
+        slots: &[Slot],
+        provoked: Option<&Arc<Answer>>,
+    ) -> Suspects {
+        if let Some(provoked) = provoked {
+            let is_it = |slot: &&Slot| Arc::ptr_eq(&slot.answer, provoked);
+            let slot = slots.iter().find(is_it);
+            return slot.map_or(Suspects::Unknown, |slot| Suspects::Behind(slot.after));
+        }
+        let is_about_a_publish = close.method == Some(basic::Publish::ID);
+        let Some(Some(channel)) = self
+            .channels
+            .get(usize::from(id))
+            .filter(|_| is_about_a_publish)
+        else {
+            return Suspects::Unknown;
+        };
+        let confirms = channel.shared.confirms();
+        let unanswered = (confirms.resolved() + 1..=sent).filter(|n| !confirms.is_resolved(*n));
+        let outbox = self.link.outbox();
+        outbox.suspects(id, close.entity.as_ref(), unanswered)
+    }
+
+    /// Tells the one request that the broker objects to; all others are bystanders.
+    fn accuse(&mut self, provoked: Option<usize>, answers: &[Arc<Answer>], error: &ChannelError) {
+        if let Some(answer) = provoked.and_then(|provoked| answers.get(provoked)) {
+            let _ = answer.settle(Err(error.clone()), &mut self.wakers);
+        }
     }
 
     /// Undoes what was reserved for requests that are never sent, and ends the channels that are given
@@ -360,8 +418,14 @@ impl Core {
                 queue.end(End::Cancelled, &mut self.wakers);
             }
         }
-        for GivenUp { id, slots, sent } in overdue.given_up {
-            self.forget_channel(id, slots, &ChannelError::Closed, sent);
+        for given_up in overdue.given_up {
+            let GivenUp {
+                id,
+                slots,
+                sent,
+                cause,
+            } = given_up;
+            self.forget_channel(id, slots, Loss::plain(&cause, sent));
         }
     }
 
@@ -384,13 +448,10 @@ impl Core {
         }
     }
 
-    pub(super) fn forget_channel(
-        &mut self,
-        id: u16,
-        slots: Vec<Slot>,
-        error: &ChannelError,
-        sent: u64,
-    ) {
+    /// The channel is over. What the broker objected to, if anything, has been told.
+    pub(super) fn forget_channel(&mut self, id: u16, slots: Vec<Slot>, loss: Loss) {
+        let error = &loss.cause.clone();
+        let published = self.link.outbox().published(id);
         if let Some(mut channel) = self
             .channels
             .get_mut(usize::from(id))
@@ -401,7 +462,7 @@ impl Core {
                 self.strays
                     .extend(channel.leave(self.now).map(|left| (id, left)));
             }
-            channel.end(error, sent, &mut self.wakers);
+            channel.end(loss, published, &mut self.wakers);
             let event = Event::ChannelClosed {
                 channel: id,
                 cause: error.clone(),
@@ -409,14 +470,54 @@ impl Core {
             self.emit(Source::Channel(channel.shared.at), &event);
             self.link.trace.channel_closed(id, error);
         }
+        if let Some(shared) = self.resting.remove(&id) {
+            let at = shared.at;
+            shared.end(Loss::plain(error, published), published, &mut self.wakers);
+            let event = Event::ChannelClosed {
+                channel: id,
+                cause: error.clone(),
+            };
+            self.emit(Source::Channel(at), &event);
+            self.link.trace.channel_closed(id, error);
+        }
+        self.give_up_requests(id, slots, error);
+    }
+
+    /// The broker has closed the channel of a publisher, which is opened anew: what it has sent has no
+    /// answer any more, and what it has not goes on.
+    fn rest_channel(&mut self, id: u16, slots: Vec<Slot>, loss: Loss) {
+        let error = &loss.cause.clone();
+        let channel = self.channels.get_mut(usize::from(id));
+        if let Some(mut channel) = channel.and_then(Option::take) {
+            let left = channel.leave(self.now).map(|left| (id, left));
+            self.strays.extend(left);
+            let shared = Arc::clone(&channel.shared);
+            channel.rest(loss, &mut self.wakers);
+            let event = Event::ChannelRenewed {
+                channel: id,
+                cause: error.clone(),
+            };
+            self.emit(Source::Channel(shared.at), &event);
+            self.link.trace.channel_renewed(id, error);
+            self.resting.insert(id, shared);
+        }
+        self.give_up_requests(id, slots, error);
+    }
+
+    /// Those who wait to publish on the channel look again, and its requests have no reply.
+    fn give_up_requests(&mut self, id: u16, slots: Vec<Slot>, error: &ChannelError) {
+        let published = self.link.outbox().published(id);
         self.link.outbox().take_waiters(id, &mut self.wakers);
         for slot in &slots {
             match &slot.effect {
-                Effect::OpenChannel(shared) => shared.end(error, sent, &mut self.wakers),
+                Effect::OpenChannel(shared) => {
+                    shared.end(Loss::plain(error, 0), published, &mut self.wakers);
+                }
                 Effect::Consume(queue) | Effect::Cancel(queue) => {
-                    queue.end(End::Channel(error.clone()), &mut self.wakers);
+                    queue.end(End::of_channel(error), &mut self.wakers);
                 }
                 Effect::Nothing
+                | Effect::RenewChannel
                 | Effect::Recover { .. }
                 | Effect::Get { .. }
                 | Effect::EndTransaction(_) => {}
@@ -594,6 +695,7 @@ impl Core {
             overdue: false,
             since: self.now,
             end: None,
+            after: 0,
             effect: Effect::Cancel(Arc::clone(queue)),
             answer: Arc::default(),
         };

@@ -9,13 +9,14 @@
 //! |---|---|
 //! | `outbox` | the order of everything that is sent |
 //! | `request` | what waits for which reply |
-//! | `confirms`, `unconfirmed` | publisher confirms of one channel |
+//! | `confirms`, `unconfirmed`, `lost` | publisher confirms of one channel |
 //! | `fingerprint` | what tells a returned message from others |
 //! | `consumer`, `batches`, `tags` | where deliveries wait to be picked up, and the names made up for consumers |
 //! | `wait` | lists of tasks that wait, and how wakers are handled |
 //! | `timers` | what is to be called at which time |
 //! | `events` | what happened, for those that listen |
 //! | `reading` | whether the stream is read, and what waits for something that has to be read |
+//! | `pace` | how often a channel is opened in the place of one that the broker has closed |
 //! | `link`, `channel` | what handles and core share, of a connection and of a channel |
 //! | `sync` | locks and atomics, which the tests of wake-ups take in every order |
 //! | `core` | the connection's state, its octets and its deadlines |
@@ -45,10 +46,12 @@ mod in_channel;
 mod inbound;
 pub(crate) mod incoming;
 pub(crate) mod link;
+pub(crate) mod lost;
 mod methods;
 pub(crate) mod opening;
 pub(crate) mod outbox;
 mod oversized;
+pub(crate) mod pace;
 mod piecewise;
 mod progress;
 mod read_buffer;

@@ -62,6 +62,8 @@ pub(crate) struct Slot {
     /// The position behind it among all octets that leave, until it is known to be written; `None`
     /// before it has one.
     pub(crate) end: Option<u64>,
+    /// The number of the last publish in front of it.
+    pub(crate) after: u64,
     pub(crate) effect: Effect,
     pub(crate) answer: Arc<Answer>,
 }
@@ -92,6 +94,7 @@ impl Slot {
             overdue: self.overdue,
             since: self.since,
             end: self.end,
+            after: self.after,
             effect: Effect::Nothing,
             answer: Arc::default(),
         }
@@ -105,6 +108,8 @@ pub(crate) enum Effect {
     Nothing,
     /// The channel exists from now on.
     OpenChannel(Arc<ChannelShared>),
+    /// The channel, which its publisher owns, exists once more.
+    RenewChannel,
     /// The consumer receives from now on.
     Consume(Arc<ConsumerQueue>),
     /// The consumer receives nothing more.

@@ -42,6 +42,13 @@ pub(crate) struct QueuedFrame {
     inserted: bool,
 }
 
+impl QueuedFrame {
+    /// Whether it belongs to a message of this channel.
+    pub(crate) fn is_of_message(&self, channel: u16) -> bool {
+        self.channel == channel && self.kind != Kind::Other
+    }
+}
+
 /// How much it is; the octets may hold credentials.
 impl fmt::Debug for Rope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -199,6 +206,29 @@ impl Rope {
                 inserted,
             })
         })
+    }
+
+    /// Copies the frames that are wanted, on the same terms.
+    pub(crate) fn copy(&self, mut wanted: impl FnMut(&QueuedFrame) -> bool) -> Vec<u8> {
+        let mut copied = Vec::new();
+        let mut inserts = self.inserts.iter();
+        for frame in self.frames() {
+            let (start, end) = frame.buf;
+            let octets = self.buf.get(start..end).unwrap_or_default();
+            let payload = if frame.inserted { inserts.next() } else { None };
+            if !wanted(&frame) {
+                continue;
+            }
+            match (payload, octets.split_at_checked(HEAD)) {
+                (Some((_, payload)), Some((head, tail))) => {
+                    copied.extend_from_slice(head);
+                    copied.extend_from_slice(payload);
+                    copied.extend_from_slice(tail);
+                }
+                _ => copied.extend_from_slice(octets),
+            }
+        }
+        copied
     }
 
     /// Takes out the frames that are not to be kept, on the same terms.

@@ -35,11 +35,13 @@ pub(crate) struct Tally {
     pub(crate) frames_received: Total,
     pub(crate) confirmed: Total,
     pub(crate) nacked: Total,
+    /// Publishes that will not be answered, of channels that were opened anew.
+    pub(crate) lost: Total,
     pub(crate) returned: Total,
     pub(crate) delivered: Total,
     pub(crate) got: Total,
     pub(crate) events_missed: Total,
-    /// What `confirmed` and `nacked` include of channels that have ended.
+    /// What `confirmed`, `nacked` and `lost` include of channels that have ended.
     pub(crate) answered_before: Total,
     /// Consumers that receive at present.
     pub(crate) consumers: AtomicUsize,

@@ -1,5 +1,7 @@
 //! What failed among the publishes of one channel, for those who ask about all of them at once.
 
+use std::collections::BTreeMap;
+
 /// How many failures are kept one by one; of more, only the number is known.
 const KEPT: usize = 1024;
 
@@ -10,23 +12,57 @@ pub(crate) enum Failure {
     Returned,
 }
 
-/// The failures since somebody last asked.
+/// The failures that have not been told.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
+    noted: Noted,
+    /// How many times they have been told all at once.
+    round: u64,
+}
+
+/// Failures that are told.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
     pub(crate) nacked: u64,
     pub(crate) returned: u64,
-    /// The first of them, in the order of their answers; at most `KEPT`.
-    pub(crate) first: Vec<(u64, Failure)>,
+    /// The first of them whose answers came, by number; at most `KEPT`.
+    pub(crate) first: BTreeMap<u64, Failure>,
+}
+
+impl Noted {
+    fn count(&mut self, failure: Failure) -> &mut u64 {
+        match failure {
+            Failure::Nacked => &mut self.nacked,
+            Failure::Returned => &mut self.returned,
+        }
+    }
 }
 
 impl Failures {
     pub(super) fn push(&mut self, number: u64, failure: Failure) {
-        match failure {
-            Failure::Nacked => self.nacked += 1,
-            Failure::Returned => self.returned += 1,
+        *self.noted.count(failure) += 1;
+        if self.noted.first.len() < KEPT {
+            self.noted.first.insert(number, failure);
         }
-        if self.first.len() < KEPT {
-            self.first.push((number, failure));
+    }
+
+    /// What tells this round of failures from others.
+    pub(super) fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// One that was noted in this round has been told on its own.
+    pub(super) fn told(&mut self, number: u64, failure: Failure, round: u64) {
+        if round == self.round {
+            let count = self.noted.count(failure);
+            *count = count.saturating_sub(1);
+            self.noted.first.remove(&number);
         }
+    }
+
+    /// All that have not been told.
+    pub(super) fn take(&mut self) -> Noted {
+        self.round += 1;
+        std::mem::take(&mut self.noted)
     }
 }

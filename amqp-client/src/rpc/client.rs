@@ -242,7 +242,7 @@ impl Call<'_> {
             let Some(line) = in_time(live, &mut timer).await else {
                 break Outcome::TimeOut { sent: false };
             };
-            let line = line.map_err(RpcError::NotSent)?;
+            let line = line.map_err(|error| RpcError::NotSent(ConsumeError::Channel(error)))?;
             let outcome = match line.pending.begin(&mut place) {
                 Ok(waiting) => {
                     message = message.correlation_id(&waiting.id().to_string());
@@ -258,8 +258,7 @@ impl Call<'_> {
         match outcome {
             Outcome::Replied(reply) => Ok(reply),
             Outcome::Failed(error) => Err(error),
-            Outcome::NotSent(ConsumeError::Channel(cause)) => Err(RpcError::NotSent(cause)),
-            Outcome::NotSent(end) => Err(RpcError::Uncertain(end)),
+            Outcome::NotSent(cause) => Err(RpcError::NotSent(cause)),
             Outcome::TimeOut { sent } => {
                 client.ledger.count_timeout();
                 let after = timeout;
@@ -296,7 +295,7 @@ impl Outcome {
 impl From<RpcError> for Outcome {
     fn from(error: RpcError) -> Self {
         match error {
-            RpcError::NotSent(cause) => Self::NotSent(ConsumeError::Channel(cause)),
+            RpcError::NotSent(cause) => Self::NotSent(cause),
             error => Self::Failed(error),
         }
     }

@@ -13,7 +13,7 @@ use crate::error::{ChannelError, PublishError};
 pub enum RpcError {
     /// Nothing was sent: the request certainly did not reach the broker. Whether the client is still
     /// usable depends on the cause: one whose channel the broker has closed is.
-    NotSent(ChannelError),
+    NotSent(ConsumeError),
     /// Nothing was sent: so many calls wait for their replies already. The client is still usable.
     TooManyCalls {
         /// The limit: [`OpenRpcClient::max_calls`](crate::OpenRpcClient::max_calls).
@@ -25,6 +25,9 @@ pub enum RpcError {
     /// The broker refused the request (`basic.nack`), for instance because a queue is full. It is in
     /// no queue, or not in all of them. The client is still usable.
     Nacked,
+    /// The broker closed the channel for the request: there is no such exchange, or it may not be
+    /// published to. Nothing has it. The client is still usable: its next call opens another channel.
+    Refused(ChannelError),
     /// No reply came in time; one that comes later is discarded. The client is still usable.
     Timeout {
         /// The limit.
@@ -50,10 +53,11 @@ pub enum RpcError {
 impl From<PublishError> for RpcError {
     fn from(error: PublishError) -> Self {
         match error {
-            PublishError::NotSent(error) => Self::NotSent(error),
+            PublishError::NotSent(error) => Self::NotSent(ConsumeError::Channel(error)),
             PublishError::Nacked => Self::Nacked,
             PublishError::Returned(returned) => Self::Unroutable(returned),
             PublishError::Uncertain(error) => Self::Uncertain(ConsumeError::Channel(error)),
+            PublishError::Refused(error) => Self::Refused(error),
         }
     }
 }
@@ -71,6 +75,7 @@ impl fmt::Display for RpcError {
                 returned.reply_code.0, returned.reply_text
             ),
             Self::Nacked => f.write_str("request refused by the broker (basic.nack)"),
+            Self::Refused(error) => write!(f, "request refused by the broker: {error}"),
             Self::Timeout { after, sent: true } => {
                 write!(f, "no reply within {} s", after.as_secs_f32())
             }
@@ -88,8 +93,8 @@ impl fmt::Display for RpcError {
 impl std::error::Error for RpcError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NotSent(error) => error.source(),
-            Self::Uncertain(error) => error.source(),
+            Self::Refused(error) => error.source(),
+            Self::NotSent(error) | Self::Uncertain(error) => error.source(),
             Self::TooManyCalls { .. }
             | Self::Unroutable(_)
             | Self::Nacked

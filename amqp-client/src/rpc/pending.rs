@@ -192,8 +192,16 @@ impl Pending {
                     self.answer(reply);
                 }
                 Poll::Ready(end) => {
-                    let closed = ConsumeError::Channel(ChannelError::Closed);
-                    let cause = end.and_then(Result::err).unwrap_or(closed);
+                    // The program has ended it: by closing the channel, or the connection.
+                    let closed = || {
+                        consumer
+                            .channel()
+                            .shared()
+                            .ended()
+                            .unwrap_or(ChannelError::Closed)
+                    };
+                    let cause = end.and_then(Result::err);
+                    let cause = cause.unwrap_or_else(|| ConsumeError::Channel(closed()));
                     let wakers = state.end(cause);
                     drop(state);
                     wakers.into_iter().for_each(wait::wake);

@@ -222,7 +222,11 @@ impl Replies {
                     self.unroutable.fetch_add(1, Ordering::Relaxed);
                     return Ok(Settle::Ack);
                 }
-                Err(error @ (PublishError::NotSent(_) | PublishError::Uncertain(_))) => error,
+                Err(
+                    error @ (PublishError::NotSent(_)
+                    | PublishError::Uncertain(_)
+                    | PublishError::Refused(_)),
+                ) => error,
                 Err(refused) => {
                     under_way.arrived();
                     return Err(refused.into());
@@ -233,14 +237,15 @@ impl Replies {
                 under_way.arrived();
                 return Err(error.into());
             };
-            let was_sent = matches!(error, PublishError::Uncertain(_));
+            let is_certain = matches!(error, PublishError::Refused(_));
+            let was_sent = is_certain || matches!(error, PublishError::Uncertain(_));
             if was_sent {
                 under_way.ended();
             }
             match cause {
                 ChannelError::ClosedByBroker(close) if !self.requests_ended() => {
                     if was_sent && is_about_a_message(&close) {
-                        if suspect {
+                        if suspect || is_certain {
                             under_way.arrived();
                             return Err(self.blame(error.into()));
                         }

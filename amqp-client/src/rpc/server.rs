@@ -125,7 +125,7 @@ impl<S: Future> RpcServer<S> {
 
     /// What becomes of a request whose handler panics or returns an error, or whose reply the broker
     /// refuses (`basic.nack`). Default: [`Settle::Retry`], one more attempt. One whose reply costs the
-    /// channel twice does not go back to its queue, whatever is said here.
+    /// channel, alone or twice, does not go back to its queue, whatever is said here.
     pub fn on_failure(mut self, settle: Settle) -> Self {
         self.on_failure = settle;
         self

@@ -46,14 +46,14 @@ fn s11_missing_exchange_is_named_for_every_holder() {
             site.name()
         );
         assert_eq!(pending.to_string(), said);
-        let uncertain = confirmation.await.unwrap_err();
-        assert!(uncertain.is_not_found());
-        assert_eq!(uncertain.outcome(), Outcome::Unknown);
-        let PublishError::Uncertain(uncertain) = uncertain else {
-            panic!("{uncertain:?}");
+        let refused = confirmation.await.unwrap_err();
+        assert!(refused.is_not_found() && !refused.is_retryable());
+        assert_eq!(refused.outcome(), Outcome::Rejected);
+        let PublishError::Refused(refused) = refused else {
+            panic!("{refused:?}");
         };
         let consumed = consumer.next().await.unwrap().unwrap_err();
-        assert!(consumed.is_not_found());
+        assert!(consumed.is_retryable());
         let ConsumeError::Channel(consumed) = consumed else {
             panic!("{consumed:?}");
         };
@@ -63,20 +63,25 @@ fn s11_missing_exchange_is_named_for_every_holder() {
         let PublishError::NotSent(later) = later else {
             panic!("{later:?}");
         };
-        let holders = [
+        // What provoked it, and what tells why the channel ended.
+        let told = [
+            refused,
+            channel.closed().await,
+            channel.ended().unwrap(),
+            channel.close().await.unwrap_err(),
+        ];
+        // All others asked for nothing that is missing.
+        let bystanders = [
             pending,
-            uncertain,
             consumed,
             later,
             delivery.ack().unwrap_err(),
             channel.basic_ack(0, Multiple::Yes).unwrap_err(),
             channel.no_wait().queue_purge("q").await.unwrap_err(),
-            channel.closed().await,
-            channel.ended().unwrap(),
-            channel.close().await.unwrap_err(),
             Publisher::new(channel.clone()).await.unwrap_err(),
         ];
-        for error in holders {
+        let all = told.map(|error| (error, false)).into_iter();
+        for (error, bystander) in all.chain(bystanders.map(|error| (error, true))) {
             assert_eq!(error.to_string(), said);
             let close = error.broker_close().unwrap();
             assert_eq!(
@@ -84,7 +89,11 @@ fn s11_missing_exchange_is_named_for_every_holder() {
                 (2, Some("basic.publish"))
             );
             assert_eq!(close.entity, exchange_named("nosuch"));
-            assert!(error.is_not_found() && !error.is_retryable());
+            assert_eq!(close.bystander, bystander);
+            assert_eq!(
+                (error.is_not_found(), error.is_retryable()),
+                (!bystander, bystander)
+            );
             // The text tells all of it, and nothing is behind it.
             assert!(std::error::Error::source(&error).is_none());
         }

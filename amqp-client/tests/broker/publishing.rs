@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amqp_client::amqp_spec::basic::PropertiesRef;
-use amqp_client::{Message, Overflow, PublishError, QueueDeclare};
+use amqp_client::{Message, Overflow, PublishError, Publisher, QueueDeclare};
 
 use crate::support::{declare, ready, run, run_on_threads};
 
@@ -130,12 +130,13 @@ fn prepared_messages_without_a_queue_come_back() {
 fn s4_a_publish_behind_the_end_of_its_channel_says_why_and_costs_nothing() {
     run(async |site| {
         let connection = site.connect().await;
-        let publisher = connection.open_publisher().await.unwrap();
+        let channel = connection.open_channel().await.unwrap();
+        let publisher = Publisher::new(channel).await.unwrap();
         let outcome = publisher.publish("nosuch", "", Message::new("x")).await;
-        assert!(matches!(outcome, Err(PublishError::Uncertain(_))));
+        assert!(matches!(outcome, Err(PublishError::Refused(_))));
         for _ in 0..100 {
             match publisher.publish("", "q", Message::new("x")).await {
-                Err(PublishError::NotSent(error)) => assert!(error.is_not_found(), "{error}"),
+                Err(PublishError::NotSent(error)) => assert!(error.is_retryable(), "{error}"),
                 other => panic!("{other:?}"),
             }
         }

@@ -114,7 +114,7 @@ fn f30_a_call_to_a_missing_exchange_costs_a_client_of_many_tasks_one_channel() {
         let client = RpcClient::open(&site.connect().await).await.unwrap();
         for _ in 0..3 {
             let called = client.call("nosuch", "nobody", Message::new("?")).await;
-            let Err(RpcError::Uncertain(ConsumeError::Channel(error))) = called else {
+            let Err(RpcError::Refused(error)) = called else {
                 panic!("{called:?}");
             };
             let publish = MethodId::new(60, 40);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use amqp_spec::{channel, connection};
 use super::{At, OutChannel, OutState, Outbox, Parked, Refused, Wake};
 use crate::error::{Provoker, method_name};
 use crate::proto::fingerprint::Fingerprint;
-use crate::proto::request::Slot;
+use crate::proto::request::{Answer, Slot};
 use crate::proto::tally::Held;
 
 impl Outbox {
@@ -63,7 +64,8 @@ impl Outbox {
                 .channels
                 .get(usize::from(at.channel))
                 .is_some_and(|channel| {
-                    channel.incarnation == at.incarnation && channel.state == OutState::Closing
+                    channel.incarnation == at.incarnation
+                        && (channel.state == OutState::Closing || channel.is_closing_for_renewal())
                 });
         if !closing {
             return Err(slot);
@@ -94,6 +96,9 @@ impl Outbox {
     /// if one is under way. After that the id is free. Returns the requests that will have no reply,
     /// and the number of the last publish that is sent.
     pub(crate) fn channel_closed_by_broker(&mut self, id: u16) -> (Vec<Slot>, u64, Wake) {
+        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
+            channel.renewal = None;
+        }
         let close_sent = self
             .channels
             .get(usize::from(id))
@@ -110,7 +115,7 @@ impl Outbox {
                 // Who asked for it knows enough with the broker's.
                 channel.in_flight.push_back(close.for_nobody());
                 channel.state = OutState::Crossed;
-            } else if !channel.in_large {
+            } else if !channel.held {
                 self.finish(id);
             }
         }
@@ -120,10 +125,12 @@ impl Outbox {
     /// Queues the `channel.close-ok` that has been owed until now: the id is free.
     fn finish(&mut self, id: u16) {
         self.answer_close(id);
-        self.free_id(id);
+        if !self.rest_for_renewal(id) {
+            self.free_id(id);
+        }
     }
 
-    fn answer_close(&mut self, id: u16) {
+    pub(super) fn answer_close(&mut self, id: u16) {
         self.tail_ack = None;
         self.counts.frames += 1;
         let close_ok = channel::CloseOk {}.to_frame(id);
@@ -135,7 +142,7 @@ impl Outbox {
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
             return;
         };
-        channel.in_large = false;
+        channel.held = false;
         channel.parked_stood_still_until(self.now);
         if channel.state == OutState::Finishing {
             self.finish(id);
@@ -228,7 +235,7 @@ impl Outbox {
         let channel = self.channels.get(usize::from(id));
         channel.is_some_and(|channel| match channel.state {
             OutState::Opening | OutState::Open | OutState::Closing | OutState::GivenUp => true,
-            OutState::Free | OutState::Crossed | OutState::Finishing => false,
+            OutState::Free | OutState::Crossed | OutState::Finishing | OutState::Resting => false,
         })
     }
 
@@ -326,7 +333,8 @@ impl Outbox {
             held.requests += channel.in_flight.len() + parked(channel);
             let open = matches!(channel.state, OutState::Open | OutState::Opening);
             held.channels += usize::from(open && id > 0 && self.closed.is_none());
-            let answers = matches!(channel.state, OutState::Open | OutState::Closing);
+            let answers = matches!(channel.state, OutState::Open | OutState::Closing)
+                || channel.renewal.is_some();
             if answers && self.closed.is_none() {
                 held.numbered += channel.published;
             }
@@ -344,10 +352,12 @@ impl Outbox {
 
     /// What the request was about that the broker closes this channel for (0: the connection, of
     /// which it does not say on which channel). It is of this method and one of the oldest, since
-    /// everything before it has been answered; of several the broker's text must tell which.
-    pub(crate) fn provoker(&self, id: u16, method: MethodId) -> Provoker {
+    /// everything before it has been answered; of several the broker's text must tell which. Also gives
+    /// where those wait that have asked for them.
+    pub(crate) fn provoker(&self, id: u16, method: MethodId) -> (Provoker, Vec<Arc<Answer>>) {
         let name = method_name(method);
         let mut provoker = Provoker::default();
+        let mut answers = Vec::new();
         for id in self
             .ids()
             .filter(|&other| other != 0 && (id == 0 || other == id))
@@ -355,12 +365,13 @@ impl Outbox {
             for slot in self.requests(id) {
                 if Some(slot.name) == name {
                     provoker.add(&slot.answer.about);
+                    answers.push(Arc::clone(&slot.answer));
                 }
                 if slot.has_reply() {
                     break;
                 }
             }
         }
-        provoker
+        (provoker, answers)
     }
 }

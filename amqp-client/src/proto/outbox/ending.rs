@@ -1,6 +1,7 @@
 //! What is still queued when a channel or the connection ends.
 
 use super::{Outbox, Parked};
+use crate::proto::request::Slot;
 use crate::proto::rope::{Kind, Rope};
 use crate::proto::unsent::Unsent;
 
@@ -31,20 +32,7 @@ impl Outbox {
     /// out may be published again without fear of a second copy.
     pub(super) fn drop_publishes(&mut self, id: u16) -> u64 {
         let mut unsent = Unsent::default();
-        let mut found = false;
-        let frames = self.small.frames();
-        for frame in frames.filter(|frame| frame.channel == id && frame.kind != Kind::Other) {
-            unsent.frame(&frame);
-            found = true;
-        }
-        if found {
-            // Not the last of the small lane any more, or not there.
-            self.tail_ack = None;
-            self.small.retain(&mut self.bodies, |frame| {
-                frame.channel != id || frame.kind == Kind::Other
-            });
-            self.move_up();
-        }
+        self.drop_small(id, &mut unsent);
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
             return 0;
         };
@@ -59,10 +47,95 @@ impl Outbox {
             // Its method and header were in the small lane.
             self.aside -= large.body.len();
             self.bodies.push(large.body);
-            channel.in_large = false;
+            channel.held = false;
         }
         channel.published.saturating_sub(unsent.of(id))
     }
+
+    /// Takes the messages of a channel out of the small lane.
+    fn drop_small(&mut self, id: u16, unsent: &mut Unsent) {
+        let mut found = false;
+        for frame in self.small.frames().filter(|frame| frame.is_of_message(id)) {
+            unsent.frame(&frame);
+            found = true;
+        }
+        if found {
+            // Not the last of the small lane any more, or not there.
+            self.tail_ack = None;
+            self.small
+                .retain(&mut self.bodies, |frame| !frame.is_of_message(id));
+            self.move_up();
+        }
+    }
+
+    /// The same as [`drop_publishes`](Self::drop_publishes), for a channel that is opened anew: what is
+    /// taken out is parked there, in order and in front of what is parked already. What does not belong
+    /// to messages is dropped; the requests are returned.
+    pub(super) fn keep_publishes(&mut self, id: u16) -> (u64, Vec<Slot>) {
+        let mut unsent = Unsent::default();
+        let frames = self.small.copy(|frame| frame.is_of_message(id));
+        self.drop_small(id, &mut unsent);
+        let large = self
+            .large
+            .iter()
+            .position(|large| large.channel == id && !large.headed);
+        let large = large.and_then(|large| self.large.remove(large));
+        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
+            return (0, Vec::new());
+        };
+        for parked in &channel.parked {
+            count_parked(parked, &mut unsent);
+        }
+        let sent = channel.published.saturating_sub(unsent.of(id));
+        let mut requests = Vec::new();
+        let mut kept = std::collections::VecDeque::new();
+        let mut frames = frames;
+        if let Some(large) = large {
+            // Its method and header are the last of them.
+            channel.held = false;
+            let head = frames.split_off(last_publish(&frames));
+            self.aside += head.len();
+            let body = large.body;
+            kept.push_back(Parked::Large { head, body });
+        }
+        if !frames.is_empty() {
+            self.aside += frames.len();
+            kept.push_front(Parked::Frames(frames));
+        }
+        for parked in std::mem::take(&mut channel.parked) {
+            match parked {
+                Parked::Request(frames, slot) => {
+                    self.aside -= frames.len();
+                    requests.push(slot);
+                }
+                Parked::Frames(frames) => {
+                    self.aside -= frames.len();
+                    let messages = Rope::from(frames).copy(|frame| frame.is_of_message(id));
+                    self.aside += messages.len();
+                    if !messages.is_empty() {
+                        kept.push_back(Parked::Frames(messages));
+                    }
+                }
+                large @ Parked::Large { .. } => kept.push_back(large),
+            }
+        }
+        channel.parked = kept;
+        (sent, requests)
+    }
+}
+
+/// Where the last message begins.
+fn last_publish(frames: &[u8]) -> usize {
+    let rope = Rope::from(frames.to_vec());
+    let mut start = 0;
+    let mut last = 0;
+    for frame in rope.frames() {
+        if frame.kind == Kind::Publish {
+            last = start;
+        }
+        start = frame.end;
+    }
+    last
 }
 
 fn count_parked(parked: &Parked, unsent: &mut Unsent) {

@@ -82,7 +82,11 @@ impl Outbox {
         let latest = super::after(now, request_timeout);
         self.deadline = None;
         let farewell = self.farewell.as_ref().map(|(_, slot)| slot.deadline);
-        let mut soonest = farewell.into_iter().chain(self.close_by).min();
+        let mut soonest = farewell
+            .into_iter()
+            .chain(self.close_by)
+            .chain(self.renewals())
+            .min();
         for slot in self.channels.iter_mut().flat_map(super::OutChannel::slots) {
             if !slot.is_farewell() {
                 let stood_still = match slot.end {

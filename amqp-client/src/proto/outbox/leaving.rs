@@ -136,7 +136,7 @@ impl OutChannel {
     /// Whether those that are parked are behind octets that are leaving.
     pub(super) fn is_leaving(&self, progress: Progress) -> bool {
         let last = self.in_flight.back();
-        self.in_large || last.is_some_and(|slot| slot.is_leaving(progress))
+        self.held || last.is_some_and(|slot| slot.is_leaving(progress))
     }
 }
 

@@ -28,6 +28,7 @@ impl Outbox {
         } else {
             channel.parked.push_back(parked);
         }
+        self.want(id);
     }
 
     /// Moves what need not wait any longer from the channel's line into the lanes.
@@ -56,7 +57,7 @@ impl Outbox {
                     self.aside -= head.len();
                     self.heads += head.len();
                     self.small.buf().extend_from_slice(&head);
-                    channel.in_large = true;
+                    channel.held = true;
                     channel.parked_ran_until(self.now);
                     self.large.push_back(LargeBody {
                         channel: id,
@@ -108,7 +109,7 @@ impl OutChannel {
     /// Takes out what need not wait any longer.
     fn next_released(&mut self, said_farewell: bool) -> Option<Parked> {
         let first = self.parked.front()?;
-        if self.in_large || said_farewell {
+        if self.held || said_farewell {
             return None;
         }
         if self.is_close_sent() {
@@ -142,7 +143,7 @@ impl OutChannel {
     /// stand before it.
     pub(super) fn lets_a_close_pass(&self, n: usize) -> bool {
         let mut before = self.parked.iter().take(n);
-        self.waits_for_consume() && !self.in_large && before.all(Parked::may_be_passed)
+        self.waits_for_consume() && !self.held && before.all(Parked::may_be_passed)
     }
 
     /// The last request that was sent is a `basic.consume` that is not answered.
@@ -189,6 +190,11 @@ impl OutChannel {
 }
 
 impl Parked {
+    /// Whether it belongs to messages, or to what else was accepted and has no reply.
+    pub(super) fn is_message(&self) -> bool {
+        !matches!(self, Self::Request(..))
+    }
+
     fn is_close(&self) -> bool {
         matches!(self, Self::Request(_, slot) if slot.is_close())
     }

@@ -19,6 +19,7 @@ mod answers;
 mod channels;
 mod consumers;
 mod ending;
+mod exchanges;
 mod gate;
 mod ids;
 mod lanes;
@@ -26,6 +27,7 @@ mod leaving;
 mod line;
 mod mandatory;
 mod overdue;
+mod renewal;
 mod room;
 mod sending;
 mod transaction;
@@ -187,6 +189,8 @@ struct OutChannel {
     mandatory: Option<Box<mandatory::Mandatory>>,
     /// The size of the largest of them, and of those that nothing waits for.
     largest_mandatory: usize,
+    /// Where they went; `None` while all of them went to the default exchange.
+    exchanges: Option<Box<exchanges::Exchanges>>,
     /// How many deliveries were settled, and the highest tag of them. Equal means that everything up
     /// to that tag is settled, since tags start at 1 and have no gaps.
     settled: u64,
@@ -195,8 +199,9 @@ struct OutChannel {
     transaction: Option<Vec<u64>>,
     /// Requests on the wire, the oldest first.
     in_flight: VecDeque<Slot>,
-    /// Whether a body of this channel is in the large lane.
-    in_large: bool,
+    /// Nothing of this channel may enter the lanes: a body of it is in the large lane, or it is being
+    /// opened anew.
+    held: bool,
     /// What must wait, in order. Not empty ⇒ everything new of this channel goes behind it.
     parked: VecDeque<Parked>,
     /// Octets of what is parked that are answers to the broker; at most all of them.
@@ -205,6 +210,8 @@ struct OutChannel {
     consumers: Option<Box<consumers::Consumers>>,
     /// Deliveries up to this number have gone back to the broker (`basic.recover`).
     recovered: u64,
+    /// For a channel that a publisher owns.
+    renewal: Option<Box<renewal::Renewal>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -220,6 +227,8 @@ enum OutState {
     /// The broker has closed it, in the middle of a large body of ours. RabbitMQ discards the rest,
     /// but counts it: with `channel.close-ok` amid content it closes the connection with 505.
     Finishing,
+    /// The broker has closed it, and it is opened anew in its place for the next publish.
+    Resting,
     /// Closed by us without a word: the request that our close must not pass was not answered. The
     /// broker may still have it open, so that the id is not used again, unless it closes it too.
     GivenUp,
@@ -265,7 +274,7 @@ impl OutChannel {
     /// Whether a frame may go straight to the small lane.
     #[inline]
     fn is_direct(&self) -> bool {
-        !self.in_large
+        !self.held
             && self.parked.is_empty()
             && self
                 .in_flight
@@ -275,7 +284,7 @@ impl OutChannel {
 
     /// Whether a request may go straight to the small lane.
     fn takes_request(&self) -> bool {
-        !self.in_large && self.parked.is_empty() && self.barrier() == Barrier::Nothing
+        !self.held && self.parked.is_empty() && self.barrier() == Barrier::Nothing
     }
 
     /// What the last request that was sent keeps back until it is answered.
@@ -316,11 +325,21 @@ impl OutChannel {
     }
 
     #[inline]
-    fn number_publish(&mut self) -> u64 {
+    fn number_publish(&mut self, exchange: &[u8]) -> u64 {
         if self.confirming {
             self.published += 1;
+            if exchanges::Exchanges::differs(self.exchanges.as_deref(), exchange) {
+                self.change_exchange(exchange);
+            }
         }
         self.published
+    }
+
+    #[cold]
+    fn change_exchange(&mut self, exchange: &[u8]) {
+        let number = self.published;
+        let exchanges = self.exchanges.get_or_insert_default();
+        exchanges.change(number, exchange);
     }
 }
 
@@ -333,6 +352,9 @@ pub(crate) struct At {
 
 /// What a publish puts in front of its body, ready to be encoded under the lock.
 pub(crate) trait Head {
+    /// The exchange that it goes to.
+    fn exchange(&self) -> &[u8];
+
     /// Appends the method frame and the header frame for a body of this size, or nothing.
     fn encode(
         &self,
@@ -519,7 +541,7 @@ impl Outbox {
     fn channel(&mut self, at: At) -> Result<&mut OutChannel, Refused> {
         self.check_open()?;
         match self.channels.get_mut(usize::from(at.channel)) {
-            Some(channel) if channel.accepts(at) => Ok(channel),
+            Some(channel) if channel.accepts(at) || channel.is_renewed(at) => Ok(channel),
             _ => Err(Refused::NotOpen),
         }
     }

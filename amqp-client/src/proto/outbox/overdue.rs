@@ -15,6 +15,7 @@ use amqp_spec::wire::TypedMethod as _;
 use amqp_spec::{basic, channel, confirm, tx};
 
 use super::{OutState, Outbox, Parked, Progress};
+use crate::error::ChannelError;
 use crate::proto::request::{Barrier, Effect, Slot};
 use crate::proto::unsent::Unsent;
 
@@ -34,6 +35,7 @@ pub(crate) struct GivenUp {
     pub(crate) slots: Vec<Slot>,
     /// The number of the last publish that is sent.
     pub(crate) sent: u64,
+    pub(crate) cause: ChannelError,
 }
 
 /// The earliest of several times.
@@ -60,6 +62,7 @@ impl Outbox {
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return overdue;
         }
+        self.deadline = None;
         let mut next = Earliest::default();
         self.expire_farewell(now, progress, &mut next, &mut expired);
         if self.gate.blocked.is_none() {
@@ -70,6 +73,14 @@ impl Outbox {
                 let parked = self.expire_parked(id, now, progress, &mut next, &mut expired);
                 overdue.dropped.extend(parked);
                 self.forget_crossed(id);
+                let (due, given_up) = self.renew_in_time(id, now);
+                due.into_iter().for_each(|due| next.note(due));
+                overdue.given_up.extend(given_up);
+                // Opening a channel has set a deadline of its own.
+                self.deadline
+                    .take()
+                    .into_iter()
+                    .for_each(|due| next.note(due));
             }
         }
         self.deadline = next.0;
@@ -202,7 +213,7 @@ impl Outbox {
             && !channel.in_flight.iter().any(Slot::is_close)
             && !channel.parked.is_empty();
         // What is behind a large body is looked at when that has left.
-        if !close_is_parked || !channel.is_stuck() || channel.in_large {
+        if !close_is_parked || !channel.is_stuck() || channel.held {
             return None;
         }
         // The others will never be sent. Messages between them may be, unless it is behind a commit.
@@ -213,7 +224,7 @@ impl Outbox {
         for slot in requests {
             channel.parked.push_back(Parked::Request(Vec::new(), slot));
         }
-        let sends_more = channel.in_large || channel.waits_for_consume();
+        let sends_more = channel.held || channel.waits_for_consume();
         if sends_more || channel.in_flight.iter().any(Slot::is_close) {
             return None;
         }
@@ -223,7 +234,13 @@ impl Outbox {
         let channel = self.channels.get_mut(usize::from(id))?;
         channel.state = OutState::GivenUp;
         let sent = channel.published.saturating_sub(unsent.of(id));
-        Some(GivenUp { id, slots, sent })
+        let cause = ChannelError::Closed;
+        Some(GivenUp {
+            id,
+            slots,
+            sent,
+            cause,
+        })
     }
 
     /// The broker does not answer a close that its own has crossed: it is not waited for any longer.

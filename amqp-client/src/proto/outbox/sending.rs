@@ -10,7 +10,7 @@ use amqp_spec::{basic, channel, confirm, connection, tx};
 use zeroize::Zeroizing;
 
 use super::lanes::append_body_frame;
-use super::{At, Head, OutChannel, OutState, Outbox, Parked, Refused, Settlement, TailAck, Wake};
+use super::{At, Head, OutState, Outbox, Parked, Refused, Settlement, TailAck, Wake};
 use crate::message::Body;
 use crate::proto::request::Slot;
 
@@ -63,7 +63,7 @@ impl Outbox {
         } else {
             self.publish_aside(at, head, body)?;
         }
-        Ok(self.number(at))
+        Ok(self.number(at, head.exchange()))
     }
 
     /// Appends a message to the small lane. Its channel must be open, with nothing in front of it.
@@ -79,15 +79,15 @@ impl Outbox {
         head.encode_with_body(self.small.buf(), at.channel, body, self.frame_max)?;
         self.tail_ack = None;
         self.counts.frames += self.n_frames(body.len());
-        Ok(self.number(at))
+        Ok(self.number(at, head.exchange()))
     }
 
     /// Counts a message that has been queued.
     #[inline]
-    fn number(&mut self, at: At) -> (u64, Wake) {
+    fn number(&mut self, at: At, exchange: &[u8]) -> (u64, Wake) {
         self.counts.published += 1;
         let channel = self.channels.get_mut(usize::from(at.channel));
-        let number = channel.map_or(0, OutChannel::number_publish);
+        let number = channel.map_or(0, |channel| channel.number_publish(exchange));
         (number, self.wake())
     }
 
@@ -239,8 +239,13 @@ impl Outbox {
             return;
         };
         channel.end_transaction(slot);
+        slot.after = channel.published;
+        channel.note_use(id);
         if id == channel::Close::ID {
-            channel.state = OutState::Closing;
+            // One that is opened anew first still has to say what it has accepted.
+            if !matches!(channel.state, OutState::Resting | OutState::Finishing) {
+                channel.state = OutState::Closing;
+            }
         } else if id == confirm::Select::ID {
             // Publishes behind it on the wire are numbered, whenever the reply comes.
             channel.confirming = true;

@@ -45,7 +45,22 @@ fn oldest_request_of_the_method_is_the_one_that_failed() {
         "channel 1 closed by the broker: 404 NOT_FOUND: gone (answering queue.purge of queue \
          'second')"
     );
-    assert_eq!(bystander.outcome(), Outcome::Rejected);
+    assert_eq!(
+        (
+            failed.outcome(),
+            failed.is_retryable(),
+            failed.is_not_found()
+        ),
+        (Outcome::Rejected, false, true)
+    );
+    assert_eq!(
+        (
+            bystander.outcome(),
+            bystander.is_retryable(),
+            bystander.is_not_found()
+        ),
+        (Outcome::NotSent, true, false)
+    );
 }
 
 #[test]

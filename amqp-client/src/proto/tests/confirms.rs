@@ -35,6 +35,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Err(PublishError::Returned(_)) => "returned",
         Err(PublishError::Uncertain(_)) => "uncertain",
         Err(PublishError::NotSent(_)) => "not sent",
+        Err(PublishError::Refused(_)) => "refused",
     }
 }
 

@@ -10,7 +10,7 @@ use super::pair::Pair;
 use super::rpc::Calling;
 use super::task::done;
 use crate::error::{ChannelError, Outcome, PublishError};
-use crate::{Binding, ExchangeDeclare, Message, QueueDeclare, RpcError};
+use crate::{Binding, ConsumeError, ExchangeDeclare, Message, QueueDeclare, RpcError};
 
 const NUMBER: &str = "is not a finite number: RabbitMQ ends the connection over NaN and infinity";
 
@@ -67,7 +67,7 @@ fn call_with_a_number_that_is_none_is_not_sent() {
     let mut calling = Calling::new();
     let call = calling.client.call("", "fib", nan()).into_future();
     match done(call) {
-        Err(RpcError::NotSent(ChannelError::Invalid(error))) => {
+        Err(RpcError::NotSent(ConsumeError::Channel(ChannelError::Invalid(error)))) => {
             assert_eq!(
                 error.to_string(),
                 format!("\"ratio\" {NUMBER} (queue 'fib')")

@@ -8,7 +8,7 @@ use super::pair::Pair;
 use super::task::{Task, done};
 use super::wire;
 use crate::error::ChannelError;
-use crate::{Confirmation, Message, PublishError, Publisher};
+use crate::{Confirmation, Message, Outcome, PublishError, Publisher};
 
 fn message() -> Message {
     Message::new("x")
@@ -135,15 +135,22 @@ fn s4_publishing_on_a_channel_that_has_ended_says_why_and_writes_nothing() {
     let plain = channel.prepare("", "key", PropertiesRef::EMPTY).unwrap();
     pair.feed(&wire::channel_close(1));
     assert_eq!(pair.sent(), ["1 channel.close-ok"]);
+    assert!(channel.ended().unwrap().is_not_found());
+    // None of these asked for what is missing.
+    let check = |error: &ChannelError| {
+        assert!(matches!(error, ChannelError::ClosedByBroker(_)), "{error}");
+        let told = (error.is_not_found(), error.is_retryable(), error.outcome());
+        assert_eq!(told, (false, true, Outcome::NotSent), "{error}");
+    };
     let limited = publisher.mandatory().max_outstanding(1);
     for publisher in [&publisher, &limited] {
         match done(publisher.publish("", "key", message())) {
-            Err(PublishError::NotSent(error)) => assert!(error.is_not_found(), "{error}"),
+            Err(PublishError::NotSent(error)) => check(&error),
             other => panic!("{other:?}"),
         }
     }
     match done(prepared.publish("x")) {
-        Err(PublishError::NotSent(error)) => assert!(error.is_not_found(), "{error}"),
+        Err(PublishError::NotSent(error)) => check(&error),
         other => panic!("{other:?}"),
     }
     for refused in [
@@ -151,7 +158,7 @@ fn s4_publishing_on_a_channel_that_has_ended_says_why_and_writes_nothing() {
         done(channel.basic_publish_mandatory("", "key", &message())),
         done(plain.publish("x")),
     ] {
-        assert!(refused.unwrap_err().is_not_found());
+        check(&refused.unwrap_err());
     }
     assert_eq!(pair.sent(), [""; 0]);
 }
@@ -246,11 +253,46 @@ fn waiting_for_all_tells_what_the_end_left_uncertain_and_what_was_not_sent() {
     let failed = waiting.ready().unwrap_err();
     assert_eq!((failed.uncertain, failed.not_sent), (2, 0));
     let failed = later.ready().unwrap_err();
-    assert_eq!((failed.uncertain, failed.not_sent), (2, 2));
+    assert_eq!((failed.uncertain, failed.not_sent), (0, 2));
     assert!(matches!(failed.cause, Some(ChannelError::Connection(_))));
-    // And so for whoever asks later.
+    // All has been told.
+    done(publisher.wait_for_confirms()).unwrap();
+}
+
+#[test]
+fn waiting_for_all_does_not_tell_again_what_each_publish_was_told() {
+    let (mut pair, publisher) = Pair::with_publisher();
+    let publisher = publisher.mandatory();
+    let mut told: Vec<_> = (0..2)
+        .map(|_| Task::start(publisher.publish("", "key", message())))
+        .collect();
+    let dropped = (send(&publisher), send(&publisher));
+    drop(pair.sent());
+    for number in [1, 3] {
+        pair.feed(&wire::nack(1, number, false));
+    }
+    for number in [2, 4] {
+        pair.feed(&wire::returned(1, "key", b"x"));
+        pair.feed(&wire::ack(1, number, false));
+    }
+    for told in &mut told {
+        told.ready().unwrap_err();
+    }
+    drop(dropped);
     let failed = done(publisher.wait_for_confirms()).unwrap_err();
-    assert_eq!((failed.uncertain, failed.not_sent), (2, 2));
+    assert_eq!((failed.nacked, failed.returned), (1, 1));
+    let numbers: Vec<_> = failed.failures.iter().map(|failed| failed.number).collect();
+    assert_eq!(numbers, [3, 4]);
+    done(publisher.wait_for_confirms()).unwrap();
+
+    let mut told = Task::start(publisher.publish("", "key", message()));
+    drop(send(&publisher));
+    drop(pair.sent());
+    pair.eof();
+    told.ready().unwrap_err();
+    let failed = done(publisher.wait_for_confirms()).unwrap_err();
+    assert_eq!((failed.uncertain, failed.not_sent), (1, 0));
+    done(publisher.wait_for_confirms()).unwrap();
 }
 
 /// Puts octets where the core reads, without anything being written meanwhile.
@@ -409,4 +451,30 @@ fn prepared_messages_are_the_same_octets_as_plain_ones() {
             .collect();
         assert_eq!(carried, body, "{size}");
     }
+}
+
+#[test]
+fn time_that_is_up_during_an_alarm_is_put_down_to_the_alarm() {
+    let (mut pair, publisher) = Pair::with_publisher();
+    let publisher = publisher.confirm_timeout(Duration::from_secs(10));
+    let mut sent = Task::start(publisher.publish("", "key", message()));
+    pair.sent();
+    let blocked = amqp_spec::connection::Blocked {
+        reason: wire::short("low on memory"),
+    };
+    pair.says(0, &blocked);
+    let mut waiting = Task::start(publisher.publish("", "key", message()));
+    let mut all = Task::start(publisher.wait_for_confirms());
+    pair.advance(Duration::from_secs(10));
+    let text = "no reply to basic.publish in time: waited for the end of the alarm (low on memory)";
+    for (publish, outcome) in [
+        (&mut sent, Outcome::Unknown),
+        (&mut waiting, Outcome::NotSent),
+    ] {
+        let error = publish.ready().unwrap_err();
+        assert_eq!((error.outcome(), error.is_retryable()), (outcome, true));
+        assert!(error.to_string().ends_with(text), "{error}");
+    }
+    let unconfirmed = all.ready().unwrap_err();
+    assert!(unconfirmed.to_string().ends_with(text), "{unconfirmed}");
 }

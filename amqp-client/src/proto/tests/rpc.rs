@@ -293,6 +293,25 @@ fn s3_calls_end_with_the_connection_and_its_cause() {
 }
 
 #[test]
+fn calls_that_wait_while_the_program_closes_the_connection_are_told_so() {
+    let mut calling = Calling::new();
+    let mut call = calling.call();
+    calling.pair.feed(&wire::ack(1, 1, false));
+    call.pending();
+    let connection = calling.pair.connection.clone();
+    let mut closing = Task::start(async move { connection.close().await });
+    calling.pair.sent();
+    calling.pair.says(0, &amqp_spec::connection::CloseOk {});
+    closing.ready().unwrap();
+    let Err(RpcError::Uncertain(ConsumeError::Channel(ChannelError::Connection(
+        ConnectionError::Closed,
+    )))) = call.ready()
+    else {
+        panic!("it was the connection that was closed");
+    };
+}
+
+#[test]
 fn s3_calls_end_with_the_channel_and_its_cause() {
     let mut calling = Calling::new();
     let mut call = calling.call();

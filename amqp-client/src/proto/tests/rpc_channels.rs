@@ -200,7 +200,9 @@ fn a_channel_that_cannot_be_set_up_is_told_to_all_who_wait_and_tried_again() {
     assert_eq!(calling.pair.sent(), ["1 channel.open"]);
     calling.lose_channel();
     for call in [&mut first, &mut second] {
-        let Err(RpcError::NotSent(ChannelError::ClosedByBroker(_))) = call.ready() else {
+        let Err(RpcError::NotSent(ConsumeError::Channel(ChannelError::ClosedByBroker(_)))) =
+            call.ready()
+        else {
             panic!("the broker has closed the channel");
         };
     }
@@ -223,12 +225,16 @@ fn the_end_of_the_connection_ends_those_who_wait_for_a_channel() {
     assert_uncertain(&call.ready());
     let mut waiting = calling.begin();
     calling.pair.eof();
-    let Err(RpcError::NotSent(ChannelError::Connection(_))) = waiting.ready() else {
+    let Err(RpcError::NotSent(ConsumeError::Channel(ChannelError::Connection(_)))) =
+        waiting.ready()
+    else {
         panic!("the connection has ended");
     };
     let client = calling.client.clone();
     let later = done(client.call("", "server", Message::new("?")).into_future());
-    let Err(RpcError::NotSent(ChannelError::Connection(ConnectionError::EndOfStream))) = later
+    let Err(RpcError::NotSent(ConsumeError::Channel(ChannelError::Connection(
+        ConnectionError::EndOfStream,
+    )))) = later
     else {
         panic!("{later:?}");
     };
@@ -245,7 +251,12 @@ fn a_client_that_the_program_closed_stays_closed() {
     let client = calling.client.clone();
     let call = done(client.call("", "server", Message::new("?")).into_future());
     assert!(
-        matches!(call, Err(RpcError::NotSent(ChannelError::Closed))),
+        matches!(
+            call,
+            Err(RpcError::NotSent(ConsumeError::Channel(
+                ChannelError::Closed
+            )))
+        ),
         "{call:?}"
     );
     assert_eq!(calling.pair.sent(), [""; 0]);

@@ -1,0 +1,305 @@
+//! Publishes that the broker answers no more: their channel has ended, or was opened anew.
+//!
+//! ```text
+//! wire order:  … in front of what the broker objects to │ it │ behind it │ not written
+//! told:          may be routed, or not                  │ refused │ not sent  │ not sent
+//! ```
+//!
+//! The broker handles what comes on a channel in order, and ignores what stands behind the operation
+//! that it closes the channel for (the rules of `channel.close`). Which one that is it tells by method and name
+//! only. One publish is told to be at fault where no other can be; of several that may be, each is told
+//! what the broker objects to, and that it may be routed.
+
+use std::sync::Arc;
+
+use crate::error::ChannelError;
+
+/// What the broker may have closed a channel for, among its unanswered publishes.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) enum Suspects {
+    /// Nothing is known.
+    #[default]
+    Unknown,
+    /// This publish.
+    Publish(u64),
+    /// One of those from the first to the last number of these, in order; and whether all of them are
+    /// known.
+    Among(Vec<(u64, u64)>, bool),
+    /// Another operation, which was sent behind this publish.
+    Behind(u64),
+}
+
+/// Why publishes have no answer.
+#[derive(Debug)]
+pub(crate) struct Loss {
+    /// As what provoked it is told, and the end of the channel itself.
+    pub(crate) cause: ChannelError,
+    /// As all others are told.
+    bystander: ChannelError,
+    /// The number of the last publish that was sent.
+    pub(crate) sent: u64,
+    suspects: Suspects,
+}
+
+/// What is known of one publish.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fate {
+    /// No broker has it.
+    NotSent,
+    /// It may have been routed.
+    Uncertain,
+    /// The same, and it may be at fault.
+    Suspect,
+    /// It is at fault.
+    Refused,
+}
+
+impl Loss {
+    pub(crate) fn new(cause: &ChannelError, sent: u64, suspects: Suspects) -> Self {
+        Self {
+            cause: cause.clone(),
+            bystander: cause.for_bystander(),
+            sent,
+            suspects,
+        }
+    }
+
+    /// Nothing is known but that these were sent.
+    pub(crate) fn plain(cause: &ChannelError, sent: u64) -> Self {
+        Self::new(cause, sent, Suspects::Unknown)
+    }
+
+    fn fate(&self, number: u64) -> Fate {
+        if number > self.sent {
+            return Fate::NotSent;
+        }
+        match &self.suspects {
+            Suspects::Unknown => Fate::Uncertain,
+            Suspects::Publish(guilty) if number == *guilty => Fate::Refused,
+            Suspects::Publish(last) | Suspects::Behind(last) if number > *last => Fate::NotSent,
+            Suspects::Publish(_) | Suspects::Behind(_) => Fate::Uncertain,
+            Suspects::Among(ranges, all_known) => {
+                let at = ranges.partition_point(|&(_, to)| to < number);
+                match ranges.get(at) {
+                    Some(&(from, _)) if from <= number => Fate::Suspect,
+                    None if *all_known => Fate::NotSent,
+                    Some(_) | None => Fate::Uncertain,
+                }
+            }
+        }
+    }
+
+    /// What a publish of this fate is told.
+    pub(crate) fn error(&self, fate: Fate) -> ChannelError {
+        match fate {
+            Fate::NotSent | Fate::Uncertain => self.bystander.clone(),
+            Fate::Suspect | Fate::Refused => self.cause.clone(),
+        }
+    }
+}
+
+/// Publishes with numbers in a row, of the same fate.
+#[derive(Debug)]
+struct Run {
+    from: u64,
+    to: u64,
+    fate: Fate,
+    loss: Arc<Loss>,
+    /// How many of them may still be asked about.
+    askers: u64,
+    /// How many of them nothing has been told of.
+    untold: u64,
+}
+
+/// How many runs are kept apart. Each end of a channel makes few, and they go when all is told: so
+/// there are that many only if a program never asks.
+const MOST: usize = 1024;
+
+/// All publishes of a channel that are answered no more and have not been told.
+#[derive(Debug, Default)]
+pub(crate) struct Lost {
+    /// In the order of their numbers.
+    runs: Vec<Run>,
+}
+
+/// How many of each fate there were, and why.
+#[derive(Debug, Default)]
+pub(crate) struct LostCounts {
+    pub(crate) not_sent: u64,
+    pub(crate) uncertain: u64,
+    pub(crate) refused: u64,
+    pub(crate) cause: Option<ChannelError>,
+}
+
+impl Lost {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// One more, with a higher number than all before. `asked` says whether its outcome may be asked
+    /// for.
+    pub(crate) fn push(&mut self, number: u64, asked: bool, loss: &Arc<Loss>) {
+        let fate = loss.fate(number);
+        let askers = u64::from(asked);
+        if let Some(last) = self.runs.last_mut() {
+            if last.to + 1 == number && last.fate == fate && Arc::ptr_eq(&last.loss, loss) {
+                last.to = number;
+                last.askers += askers;
+                last.untold += 1;
+                return;
+            }
+        }
+        if self.runs.len() == MOST {
+            self.merge_first();
+        }
+        self.runs.push(Run {
+            from: number,
+            to: number,
+            fate,
+            loss: Arc::clone(loss),
+            askers,
+            untold: 1,
+        });
+    }
+
+    /// Makes one run of the first two. Of what lies between them, and of both, it is only known from
+    /// here on that it may have been routed.
+    fn merge_first(&mut self) {
+        let second = self.runs.remove(1);
+        if let Some(first) = self.runs.first_mut() {
+            first.to = second.to;
+            first.fate = Fate::Uncertain;
+            first.loss = second.loss;
+            first.askers += second.askers;
+            first.untold += second.untold;
+        }
+    }
+
+    fn find(&self, number: u64) -> Option<usize> {
+        let at = self.runs.partition_point(|run| run.to < number);
+        let run = self.runs.get(at)?;
+        (run.from <= number).then_some(at)
+    }
+
+    /// Tells what has become of one.
+    pub(crate) fn tell(&mut self, number: u64) -> Option<(Fate, ChannelError)> {
+        let at = self.find(number)?;
+        let run = self.runs.get_mut(at)?;
+        let told = (run.fate, run.loss.error(run.fate));
+        run.untold = run.untold.saturating_sub(1);
+        self.leave(at);
+        Some(told)
+    }
+
+    /// One will not be asked for.
+    pub(crate) fn abandon(&mut self, number: u64) {
+        if let Some(at) = self.find(number) {
+            self.leave(at);
+        }
+    }
+
+    fn leave(&mut self, at: usize) {
+        if let Some(run) = self.runs.get_mut(at) {
+            run.askers = run.askers.saturating_sub(1);
+        }
+        self.forget(at);
+    }
+
+    fn forget(&mut self, at: usize) {
+        let is_over = |run: &Run| run.askers == 0 && run.untold == 0;
+        if self.runs.get(at).is_some_and(is_over) {
+            self.runs.remove(at);
+        }
+    }
+
+    /// Tells of those up to this number that have not been told.
+    pub(crate) fn tell_up_to(&mut self, number: u64) -> LostCounts {
+        let mut counts = LostCounts::default();
+        for run in self.runs.iter_mut().take_while(|run| run.from <= number) {
+            let n = std::mem::take(&mut run.untold);
+            if n == 0 {
+                continue;
+            }
+            match run.fate {
+                Fate::NotSent => counts.not_sent += n,
+                Fate::Uncertain | Fate::Suspect => counts.uncertain += n,
+                Fate::Refused => counts.refused += n,
+            }
+            counts.cause = Some(run.loss.cause.clone());
+        }
+        self.runs.retain(|run| run.askers > 0 || run.untold > 0);
+        counts
+    }
+
+    /// How many runs there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.runs.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fates(suspects: Suspects, numbers: std::ops::RangeInclusive<u64>) -> Vec<Fate> {
+        let loss = Loss::new(&ChannelError::Closed, 6, suspects);
+        numbers.map(|number| loss.fate(number)).collect()
+    }
+
+    #[test]
+    fn order_on_the_wire_tells_what_the_broker_has_looked_at() {
+        use Fate::{NotSent, Refused, Suspect, Uncertain};
+        assert_eq!(
+            fates(Suspects::Publish(3), 2..=7),
+            [Uncertain, Refused, NotSent, NotSent, NotSent, NotSent]
+        );
+        assert_eq!(
+            fates(Suspects::Behind(4), 3..=7),
+            [Uncertain, Uncertain, NotSent, NotSent, NotSent]
+        );
+        let among = vec![(2, 2), (4, 5)];
+        assert_eq!(
+            fates(Suspects::Among(among.clone(), true), 1..=7),
+            [
+                Uncertain, Suspect, Uncertain, Suspect, Suspect, NotSent, NotSent
+            ]
+        );
+        assert_eq!(
+            fates(Suspects::Among(among, false), 5..=7),
+            [Suspect, Uncertain, NotSent]
+        );
+        assert_eq!(fates(Suspects::Unknown, 6..=7), [Uncertain, NotSent]);
+    }
+
+    #[test]
+    fn what_was_told_is_forgotten_and_the_rest_is_bounded() {
+        let mut lost = Lost::default();
+        let loss = Arc::new(Loss::new(&ChannelError::Closed, 9, Suspects::Publish(2)));
+        for number in 1..=4 {
+            lost.push(number, number != 4, &loss);
+        }
+        assert_eq!(lost.len(), 3);
+        assert!(matches!(lost.tell(2), Some((Fate::Refused, _))));
+        assert!(lost.tell(2).is_none() && lost.tell(5).is_none());
+        let counts = lost.tell_up_to(u64::MAX);
+        assert_eq!(
+            (counts.uncertain, counts.not_sent, counts.refused),
+            (1, 2, 0)
+        );
+        assert_eq!(lost.tell_up_to(u64::MAX).cause.map(drop), None);
+        lost.abandon(1);
+        assert!(matches!(lost.tell(3), Some((Fate::NotSent, _))));
+        assert!(lost.is_empty());
+
+        for number in 0..3 * MOST as u64 {
+            let loss = Arc::new(Loss::plain(&ChannelError::Closed, 0));
+            lost.push(2 * number + 1, true, &loss);
+        }
+        assert_eq!(lost.len(), MOST);
+        assert_eq!(
+            lost.tell_up_to(u64::MAX).uncertain + lost.len() as u64 - 1,
+            3 * MOST as u64
+        );
+    }
+}
