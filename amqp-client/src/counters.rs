@@ -39,10 +39,11 @@ pub struct Counters {
     pub delivered: u64,
     /// Messages fetched with `basic.get`.
     pub got: u64,
-    /// Acknowledgements of deliveries and fetched messages. One by number counts once, whatever it
-    /// covers.
+    /// Deliveries and fetched messages that were acknowledged, each once, however many one
+    /// `basic.ack` covers. When all are settled, `delivered` and `got` make `acked` and `refused`,
+    /// unless some needed no acknowledgement.
     pub acked: u64,
-    /// Refusals of deliveries and fetched messages (`basic.nack`, `basic.reject`), likewise.
+    /// Deliveries and fetched messages that were refused (`basic.nack`, `basic.reject`), likewise.
     pub refused: u64,
     /// Messages published on open channels with confirms that the broker has not answered.
     pub confirms_outstanding: u64,

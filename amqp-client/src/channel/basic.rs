@@ -327,7 +327,7 @@ impl Channel {
     ) -> Result<(), ChannelError> {
         let shared = self.shared();
         let mut outbox = shared.link.outbox();
-        let sent = outbox.settle_by_number(shared.at, tag, method, single);
+        let sent = outbox.settle_by_number(shared.at, tag, method, single, shared.delivered());
         drop(outbox);
         sent.map_err(|refused| shared.explain(refused))?.now();
         Ok(())

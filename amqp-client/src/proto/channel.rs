@@ -1,7 +1,7 @@
 //! What the core and the handles of one channel share.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
@@ -23,6 +23,8 @@ pub(crate) struct ChannelShared {
     end: Mutex<Latch<ChannelError>>,
     /// A limit of the whole channel was asked for, and became one of each consumer.
     limit_per_consumer: AtomicBool,
+    /// The highest tag of what was delivered.
+    delivered: AtomicU64,
     /// Tags that are made up for consumers of this use of the channel have at least this number.
     pub(super) consumer_tags_from: u64,
 }
@@ -36,6 +38,7 @@ impl ChannelShared {
             confirms: Mutex::default(),
             end: Mutex::default(),
             limit_per_consumer: AtomicBool::new(false),
+            delivered: AtomicU64::new(0),
         }
     }
 
@@ -119,6 +122,16 @@ impl ChannelShared {
     #[cfg(test)]
     pub(crate) fn n_watchers(&self) -> usize {
         lock(&self.end).n_waiting()
+    }
+
+    /// The highest tag of what was delivered.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
+    /// Something was delivered; only the core says so.
+    pub(super) fn set_delivered(&self, delivery_tag: u64) {
+        self.delivered.store(delivery_tag, Ordering::Relaxed);
     }
 
     /// Whether a limit of the channel becomes one of each consumer for the first time.

@@ -167,7 +167,7 @@ impl InChannel {
         if !self.continues(delivery_tag) {
             return None;
         }
-        self.highest = delivery_tag;
+        self.note_delivered(delivery_tag);
         let strays = self.strays.as_mut()?;
         let at = strays.find(tag).ok()?;
         strays.suspects.get_mut(at)
@@ -188,6 +188,12 @@ impl InChannel {
         let at = self.find(tag)?;
         let consumer = self.consumers.get(at)?;
         Some(Arc::clone(&consumer.queue))
+    }
+
+    /// A delivery with this tag has come.
+    pub(super) fn note_delivered(&mut self, delivery_tag: u64) {
+        self.highest = self.highest.max(delivery_tag);
+        self.shared.set_delivered(self.highest);
     }
 
     /// Whether this is the number of the next delivery of this use.

@@ -285,12 +285,13 @@ impl Core {
             let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) else {
                 continue;
             };
+            let last = channel.consumers.get(at).and_then(|one| one.batch.last());
+            if let Some(last) = last.map(|last| last.delivery_tag) {
+                channel.note_delivered(last);
+            }
             let Some(consumer) = channel.consumers.get_mut(at) else {
                 continue;
             };
-            if let Some(last) = consumer.batch.last() {
-                channel.highest = channel.highest.max(last.delivery_tag);
-            }
             if self.said_goodbye {
                 // What is not settled goes back when the connection closes.
                 consumer.discard();

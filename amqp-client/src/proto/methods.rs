@@ -328,7 +328,7 @@ impl Core {
             basic::GetOk::decode(&reply.payload),
             self.channels.get_mut(usize::from(id)),
         ) {
-            channel.highest = channel.highest.max(get_ok.delivery_tag);
+            channel.note_delivered(get_ok.delivery_tag);
         }
         let unseen = slot.answer.settle(Ok(reply), &mut self.wakers);
         let (Err(Ok(reply)), false) = (unseen, no_ack) else {
@@ -644,7 +644,7 @@ impl Core {
                     return false;
                 }
                 if channel.is_ours(tag) {
-                    channel.highest = channel.highest.max(delivery_tag);
+                    channel.note_delivered(delivery_tag);
                     if self.is_manual(id, tag) {
                         self.requeue(id, delivery_tag);
                     }

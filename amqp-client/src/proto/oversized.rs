@@ -82,7 +82,7 @@ impl Core {
             }
         }
         let channel = self.channels.get_mut(usize::from(id))?.as_mut()?;
-        channel.highest = channel.highest.max(delivery_tag);
+        channel.note_delivered(delivery_tag);
         channel.queue_of(tag)
     }
 
@@ -150,7 +150,7 @@ impl Core {
         self.link.tally.got.add(1);
         let delivery_tag = basic::GetOk::decode(payload).map_or(0, |get_ok| get_ok.delivery_tag);
         if let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) {
-            channel.highest = channel.highest.max(delivery_tag);
+            channel.note_delivered(delivery_tag);
         }
         let routing_key = message.routing_key();
         let oversized = Arc::new(OversizedMessage {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use amqp_spec::basic;
 use amqp_spec::wire::ShortStr;
 
+use super::settled::Settled;
 use super::{At, OutChannel, Outbox, Refused, Wake};
 use crate::proto::consumer::ConsumerQueue;
 use crate::proto::request::{Effect, Slot};
@@ -28,6 +29,8 @@ use crate::proto::request::{Effect, Slot};
 pub(super) struct Consumers {
     by_tag: BTreeMap<Vec<u8>, (Arc<ConsumerQueue>, Phase)>,
     limits: Limits,
+    /// Where deliveries are settled by number.
+    pub(super) settled: Option<Settled>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -244,6 +247,10 @@ impl Outbox {
             }
             if !another {
                 channel.recovered = delivery_tag;
+            }
+            let consumers = channel.consumers.as_mut();
+            if let Some(settled) = consumers.and_then(|consumers| consumers.settled.as_mut()) {
+                settled.skip_to(delivery_tag);
             }
         }
     }

@@ -30,6 +30,7 @@ mod overdue;
 mod renewal;
 mod room;
 mod sending;
+mod settled;
 mod transaction;
 
 pub(crate) use self::consumers::{NotStarted, Prefetch};
@@ -321,7 +322,23 @@ impl OutChannel {
     /// What is settled is not known to stay settled from here on, so no two acks may become one: a
     /// count above any tag never equals one.
     fn never_merge(&mut self) {
-        self.settled = u64::MAX / 2;
+        let before = std::mem::replace(&mut self.settled, u64::MAX / 2);
+        let consumers = self.consumers.get_or_insert_default();
+        consumers.settled.get_or_insert_with(|| {
+            let mut settled = settled::Settled::default();
+            settled.skip_to(before);
+            settled
+        });
+    }
+
+    /// One delivery is settled, or all up to it; how many that are.
+    fn count_settled(&mut self, tag: u64, multiple: bool) -> u64 {
+        let consumers = self.consumers.as_mut();
+        match consumers.and_then(|consumers| consumers.settled.as_mut()) {
+            Some(settled) if multiple => settled.all_up_to(tag),
+            Some(settled) => settled.one(tag),
+            None => 1,
+        }
     }
 
     #[inline]

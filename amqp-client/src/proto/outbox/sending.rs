@@ -159,11 +159,6 @@ impl Outbox {
             self.park(at.channel, Parked::Frames(frames));
         }
         self.counts.frames += 1;
-        match M::ID {
-            basic::Ack::ID => self.counts.acked += 1,
-            basic::Nack::ID | basic::Reject::ID => self.counts.refused += 1,
-            _ => {}
-        }
         Ok(self.wake())
     }
 
@@ -317,10 +312,13 @@ impl Outbox {
         delivery_tag: u64,
         settlement: Settlement,
     ) -> Result<Wake, Refused> {
-        self.channel(at)?.note_settled(delivery_tag);
+        let channel = self.channel(at)?;
+        channel.note_settled(delivery_tag);
+        let n = channel.count_settled(delivery_tag, false);
         match settlement {
             Settlement::Ack => self.send_settlement(
                 at,
+                n,
                 &basic::Ack {
                     delivery_tag,
                     multiple: false,
@@ -328,6 +326,7 @@ impl Outbox {
             ),
             Settlement::Nack { requeue } => self.send_settlement(
                 at,
+                n,
                 &basic::Nack {
                     delivery_tag,
                     multiple: false,
@@ -336,6 +335,7 @@ impl Outbox {
             ),
             Settlement::Reject { requeue } => self.send_settlement(
                 at,
+                n,
                 &basic::Reject {
                     delivery_tag,
                     requeue,
@@ -345,13 +345,14 @@ impl Outbox {
     }
 
     /// Settles by number, which may settle many or none, and at most this `single` one: the count of
-    /// settled ones means nothing from here on.
+    /// settled ones means nothing from here on. Tag 0 is all up to the `highest` that was delivered.
     pub(crate) fn settle_by_number<'m, M: TypedMethod<'m>>(
         &mut self,
         at: At,
         tag: u64,
         method: &M,
         single: Option<u64>,
+        highest: u64,
     ) -> Result<Wake, Refused> {
         let channel = self.channel(at)?;
         // Tag 0 is all there are, which is known once `basic.recover` has been answered.
@@ -362,16 +363,25 @@ impl Outbox {
         if let Some(tag) = single {
             channel.note_settled(tag);
         }
-        self.send_settlement(at, method)
+        let upto = if tag == 0 { highest } else { tag };
+        let n = channel.count_settled(upto, single.is_none());
+        self.send_settlement(at, n, method)
     }
 
+    /// Queues a settlement of so many deliveries.
     fn send_settlement<'m, M: TypedMethod<'m>>(
         &mut self,
         at: At,
+        n: u64,
         method: &M,
     ) -> Result<Wake, Refused> {
         let before = self.small.len();
         let wake = self.send(at, method)?;
+        if M::ID == basic::Ack::ID {
+            self.counts.acked += n;
+        } else {
+            self.counts.refused += n;
+        }
         self.answers
             .settled(self.small.len().saturating_sub(before));
         Ok(wake)

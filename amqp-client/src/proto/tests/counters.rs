@@ -6,7 +6,7 @@ use super::order::publish;
 use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
-use crate::{Channel, Message, Publisher, Requeue};
+use crate::{Channel, Message, Multiple, Publisher, Requeue};
 
 fn send(publisher: &Publisher) {
     let message = Message::new("body");
@@ -172,4 +172,34 @@ fn what_is_fetched_refused_and_returned_is_counted() {
     assert_eq!((counters.got, counters.acked, counters.refused), (4, 2, 2));
     assert_eq!(counters.returned, 1);
     assert_eq!(counters.events_missed, 0);
+}
+
+#[test]
+fn settlements_count_messages_and_not_frames() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut consumer = pair.consumer(&channel, "tag");
+    let mut deliveries = pair.deliver(&mut consumer, 1..=1050).into_iter();
+    let settled = |pair: &Pair| {
+        let counters = pair.connection.counters();
+        (counters.acked, counters.refused)
+    };
+    // One by one, in order and not.
+    deliveries.next().unwrap().ack().unwrap();
+    deliveries.nth(1).unwrap().ack().unwrap();
+    assert_eq!(settled(&pair), (2, 0));
+    for tag in (100..=1000).step_by(100) {
+        channel.basic_ack(tag, Multiple::Yes).unwrap();
+    }
+    assert_eq!(settled(&pair), (1000, 0));
+    channel.basic_ack(1010, Multiple::No).unwrap();
+    channel
+        .basic_nack(1005, Multiple::Yes, Requeue::Yes)
+        .unwrap();
+    channel.basic_reject(1020, Requeue::No).unwrap();
+    assert_eq!(settled(&pair), (1001, 6));
+    // The rest: all that there are.
+    channel.basic_ack(0, Multiple::Yes).unwrap();
+    let counters = pair.connection.counters();
+    assert_eq!(counters.acked + counters.refused, counters.delivered);
+    assert_eq!(counters.refused, 6);
 }

@@ -1,0 +1,108 @@
+//! How many deliveries a settlement by number settles, on channels where that is done.
+//!
+//! `multiple` covers all up to a tag, of which some may be settled already. Kept is up to which tag all
+//! are, and the runs above it: as many as there are gaps, which are deliveries that are not settled.
+
+use std::collections::BTreeMap;
+
+/// What is settled.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Everything up to this tag.
+    upto: u64,
+    /// And these above it: the first and the last of each run.
+    above: BTreeMap<u64, u64>,
+}
+
+impl Settled {
+    /// Everything up to this tag is settled or gone, whatever is known of it.
+    pub(super) fn skip_to(&mut self, tag: u64) {
+        self.all_up_to(tag);
+    }
+
+    /// One is settled; how many that are more.
+    pub(super) fn one(&mut self, tag: u64) -> u64 {
+        let before = self.above.range(..=tag).next_back();
+        let before = before.map(|(&from, &to)| (from, to));
+        if tag <= self.upto || before.is_some_and(|(_, to)| tag <= to) {
+            return 0;
+        }
+        let from = match before {
+            Some((from, to)) if to + 1 == tag => from,
+            _ => tag,
+        };
+        let to = match tag.checked_add(1) {
+            Some(next) => self.above.remove(&next).unwrap_or(tag),
+            None => tag,
+        };
+        self.above.insert(from, to);
+        self.close_gap();
+        1
+    }
+
+    /// All up to this one are settled; how many that are more.
+    pub(super) fn all_up_to(&mut self, tag: u64) -> u64 {
+        let mut n = tag.saturating_sub(self.upto);
+        while let Some(run) = self.above.first_entry() {
+            let (&from, &to) = (run.key(), run.get());
+            if from > tag {
+                break;
+            }
+            n -= to.min(tag) - from + 1;
+            run.remove();
+            self.upto = self.upto.max(to);
+        }
+        self.upto = self.upto.max(tag);
+        self.close_gap();
+        n
+    }
+
+    fn close_gap(&mut self) {
+        while let Some(run) = self.above.first_entry() {
+            if Some(*run.key()) != self.upto.checked_add(1) {
+                return;
+            }
+            self.upto = run.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_delivery_is_counted_once_however_it_is_settled() {
+        let mut settled = Settled::default();
+        let counts = [
+            settled.one(3),
+            settled.one(3),
+            settled.one(5),
+            settled.one(4),
+            settled.one(9),
+            // 1, 2 and 6.
+            settled.all_up_to(6),
+            settled.all_up_to(6),
+            settled.one(2),
+            settled.one(8),
+            settled.one(7),
+            settled.all_up_to(10),
+            settled.one(u64::MAX),
+        ];
+        assert_eq!(counts, [1, 0, 1, 1, 1, 3, 0, 0, 1, 1, 1, 1]);
+        assert_eq!((settled.upto, settled.above.len()), (10, 1));
+        settled.skip_to(20);
+        assert_eq!(settled.one(15) + settled.one(21), 1);
+    }
+
+    #[test]
+    fn memory_follows_the_gaps() {
+        let mut settled = Settled::default();
+        for tag in 2..10_000 {
+            settled.one(tag);
+        }
+        assert_eq!(settled.above.len(), 1);
+        assert_eq!(settled.all_up_to(9_999), 1);
+        assert!(settled.above.is_empty());
+    }
+}
