@@ -16,7 +16,8 @@
 //! optional: `amqp://localhost` means user and password `guest`, port 5672 and the virtual host `/`.
 //!
 //! * Characters that mean something in a URI are percent-encoded: a password `p@ss` is `p%40ss`, a
-//!   virtual host `a/b` is `a%2fb`. `amqp://host` and `amqp://host/%2f` are the virtual host `/`;
+//!   virtual host `a/b` is `a%2fb`. A password with a `/`, `?`, `#`, `%` or space that is not encoded
+//!   is an error that says how to write it, and shows nothing of it. `amqp://host` and `amqp://host/%2f` are the virtual host `/`;
 //!   `amqp://host/` with nothing behind the slash is the virtual host whose name is empty, which
 //!   hardly any broker has.
 //! * An unknown parameter is an error, so that a typing mistake does not pass for a setting.

@@ -30,12 +30,18 @@ pub(crate) struct Address<'a>(pub(crate) &'a str, pub(crate) u16);
 impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(host, port) = self;
+        let host = without_credentials(host);
         if host.contains(':') {
             write!(f, "[{host}]:{port}")
         } else {
             write!(f, "{host}:{port}")
         }
     }
+}
+
+/// What can be shown of a host's name: one that was given `user:password@host` may have them in it.
+pub(crate) fn without_credentials(host: &str) -> &str {
+    host.rsplit_once('@').map_or(host, |(_, host)| host)
 }
 
 impl ConnectionOptions {

@@ -28,8 +28,8 @@ use crate::uri::{self, UriError};
 pub use self::heartbeat::{Heartbeat, HeartbeatRule};
 #[cfg(feature = "tokio")]
 pub(crate) use self::hosts::Address;
-pub(crate) use self::hosts::Host;
 pub use self::hosts::HostOrder;
+pub(crate) use self::hosts::{Host, without_credentials};
 pub use self::tcp::TcpOptions;
 pub use self::tls::TlsOptions;
 pub(crate) use self::tls::{ServerName, Verify};
@@ -53,7 +53,8 @@ pub use self::validate::OptionError;
 /// `amqp://user:password@host:port/virtual-host?parameter=value`, or `amqps://` for TLS, as RabbitMQ
 /// specifies it. Everything behind the scheme may be missing; `amqp://host` is the virtual host `/`,
 /// `amqp://host/` the one whose name is empty. Whatever has a meaning in URIs is percent-encoded:
-/// `/` in a virtual host is `%2f`. Several hosts stand side by side: `amqp://a,b:5673,[::1]/orders`.
+/// `/` in a virtual host is `%2f`, and so is one in a password; an `@` that follows it is an error, for
+/// the password might end there. Several hosts stand side by side: `amqp://a,b:5673,[::1]/orders`.
 ///
 /// | parameter | setter or meaning |
 /// |---|---|

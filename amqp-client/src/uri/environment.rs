@@ -3,7 +3,7 @@
 use std::env::{self, VarError};
 use std::fmt;
 
-use super::{UriError, parse};
+use super::{UriError, ends_with_newline, parse};
 use crate::options::ConnectionOptions;
 
 /// What is wrong with an environment variable. Never contains its value.
@@ -12,7 +12,8 @@ use crate::options::ConnectionOptions;
 pub struct EnvironmentError {
     /// The variable.
     pub variable: &'static str,
-    /// What is wrong with its URI; `None`: it is not UTF-8.
+    /// What is wrong with its URI, or with any of them ([`UriError::TrailingNewline`]); `None`: it is
+    /// not UTF-8.
     pub cause: Option<UriError>,
 }
 
@@ -55,7 +56,8 @@ impl ConnectionOptions {
     ///
     /// # Errors
     ///
-    /// A variable is not UTF-8, or the URI is not valid.
+    /// A variable is not UTF-8 or ends with a newline, as secrets that come from files do; or the URI is
+    /// not valid.
     pub fn from_env() -> Result<Self, EnvironmentError> {
         from_variables(env::var)
     }
@@ -65,6 +67,10 @@ fn from_variables(
     look_up: impl Fn(&'static str) -> Result<String, VarError>,
 ) -> Result<ConnectionOptions, EnvironmentError> {
     let read = |variable| match look_up(variable) {
+        Ok(value) if ends_with_newline(&value) => Err(EnvironmentError {
+            variable,
+            cause: Some(UriError::TrailingNewline),
+        }),
         Ok(value) => Ok(Some(value)),
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => Err(EnvironmentError {
@@ -152,6 +158,33 @@ mod tests {
             .client_certificate("c.pem", "k.pem")
             .key_password("sw0rdfish");
         assert_eq!(options, Ok(ConnectionOptions::default().host("h").tls(tls)));
+    }
+
+    #[test]
+    fn newline_at_the_end_of_any_variable_is_told() {
+        for variable in [
+            "AMQP_URL",
+            "AMQP_USER",
+            "AMQP_PASSWORD",
+            "AMQP_CONNECTION_NAME",
+            "AMQP_CACERTFILE",
+            "AMQP_CERTFILE",
+            "AMQP_KEYFILE",
+            "AMQP_KEY_PASSWORD",
+        ] {
+            for end in ["\n", "\r\n"] {
+                let value = format!("amqp://hunter2{end}");
+                let error = from(&[(variable, &value)]).unwrap_err();
+                assert_eq!(error.variable, variable);
+                assert_eq!(error.cause, Some(UriError::TrailingNewline));
+                let text = error.to_string();
+                assert!(
+                    text.contains(variable) && text.contains("newline"),
+                    "{text}"
+                );
+                assert!(!text.contains("hunter2"), "{text}");
+            }
+        }
     }
 
     #[test]

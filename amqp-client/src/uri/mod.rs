@@ -26,8 +26,11 @@ pub use self::environment::EnvironmentError;
 pub enum UriError {
     /// It does not start with `amqp://` or `amqps://`.
     Scheme,
+    /// A newline at the end, as in secrets that were read from files: to be trimmed.
+    TrailingNewline,
     /// A character that has no place in a URI, or means something else there (`#`): it must be
-    /// written as the percent-encoding of its octets.
+    /// written as the percent-encoding of its octets. `/` and `?`: the user name or the password has one,
+    /// for an `@` follows it.
     Character(char),
     /// The part named has a `%` that two hexadecimal digits do not follow, or is not UTF-8.
     Encoding(&'static str),
@@ -69,15 +72,29 @@ impl fmt::Display for UriError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Scheme => f.write_str("an AMQP URI starts with amqp:// or amqps://"),
-            Self::Character(found) => {
-                let mut octets = [0; 4];
-                write!(f, "{found:?} must be written as ")?;
-                let octets = found.encode_utf8(&mut octets).bytes();
-                octets
-                    .into_iter()
-                    .try_for_each(|octet| write!(f, "%{octet:02x}"))
+            Self::TrailingNewline => {
+                f.write_str("a newline at the end, as texts from files have one: trim it")
             }
-            Self::Encoding(part) => write!(f, "the {part} is not valid percent-encoded UTF-8"),
+            Self::Character(found) => {
+                let ends_the_hosts = matches!(found, '/' | '?');
+                write!(f, "{found:?} ")?;
+                if ends_the_hosts {
+                    f.write_str("in a user name or password ")?;
+                }
+                f.write_str("must be written as ")?;
+                let mut octets = [0; 4];
+                for octet in found.encode_utf8(&mut octets).bytes() {
+                    write!(f, "%{octet:02x}")?;
+                }
+                match ends_the_hosts {
+                    true => f.write_str(", and '@' behind the hosts as %40"),
+                    false => Ok(()),
+                }
+            }
+            Self::Encoding(part) => write!(
+                f,
+                "the {part} is not valid percent-encoded UTF-8; '%' itself is written as %25"
+            ),
             Self::Port => f.write_str("the port is not a number from 1 to 65535"),
             Self::Host => f.write_str("the host is not a name or an address in brackets"),
             Self::VirtualHost => {
@@ -104,6 +121,9 @@ impl std::error::Error for UriError {}
 
 /// Reads a URI into options; what it does not mention stays at its default.
 pub(crate) fn parse(uri: &str) -> Result<ConnectionOptions, UriError> {
+    if ends_with_newline(uri) {
+        return Err(UriError::TrailingNewline);
+    }
     let (scheme, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "amqp" => None,
@@ -116,6 +136,41 @@ pub(crate) fn parse(uri: &str) -> Result<ConnectionOptions, UriError> {
     }
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = split(rest, '/');
+    if path.is_some_and(|path| path.contains('@')) {
+        return Err(UriError::Character('/'));
+    }
+    read(tls, authority, path, query).map_err(|error| {
+        if query.contains('@') && may_be_of_a_password(authority, &error) {
+            UriError::Character(if path.is_some() { '/' } else { '?' })
+        } else {
+            error
+        }
+    })
+}
+
+/// A password with a question mark ends there: what stands before it looks like a port, what follows
+/// like a parameter. Names of parameters are not shown then.
+fn may_be_of_a_password(authority: &str, error: &UriError) -> bool {
+    match error {
+        _ if !authority.contains('@') => true,
+        UriError::UnknownParameter { nearest, .. } => nearest.is_none(),
+        UriError::RepeatedParameter(_) => true,
+        _ => false,
+    }
+}
+
+/// As the last octets of most files are.
+fn ends_with_newline(text: &str) -> bool {
+    text.ends_with(['\n', '\r'])
+}
+
+/// Reads the parts of a URI.
+fn read(
+    tls: Option<TlsOptions>,
+    authority: &str,
+    path: Option<&str>,
+    query: &str,
+) -> Result<ConnectionOptions, UriError> {
     let mut options = ConnectionOptions {
         tls,
         ..ConnectionOptions::default()
@@ -139,15 +194,7 @@ pub(crate) fn parse(uri: &str) -> Result<ConnectionOptions, UriError> {
         }
         options.virtual_host = decode(path, "virtual host")?;
     }
-    parameters::read_all(pairs(query), &mut options).map_err(|error| match error {
-        // A password with a question mark ends there, and its rest looks like a parameter.
-        UriError::UnknownParameter { .. } | UriError::RepeatedParameter(_)
-            if query.contains('@') && !authority.contains('@') =>
-        {
-            UriError::Character('?')
-        }
-        error => error,
-    })?;
+    parameters::read_all(pairs(query), &mut options)?;
     Ok(options)
 }
 

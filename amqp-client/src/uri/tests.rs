@@ -171,7 +171,7 @@ fn spaces_and_other_strays_are_refused_by_name() {
         ("amqp://host ", ' '),
         ("amqp://u:p w@host", ' '),
         ("amqp://host/v h", ' '),
-        ("amqp://host\n", '\n'),
+        ("amqp://ho\nst", '\n'),
         ("amqp://host?connection_name=a b", ' '),
         ("amqp://u:p#w@host", '#'),
         ("amqp://host#part", '#'),
@@ -516,14 +516,95 @@ fn value_that_a_parameter_cannot_have_is_told_with_what_it_can() {
 }
 
 #[test]
-fn rest_of_a_password_behind_a_question_mark_is_not_shown() {
-    for uri in [
-        "amqp://user:12?secret@host",
-        "amqp://user:12?secret=word@host/vhost",
-        "amqp://user?secret@host",
+fn unescaped_character_of_a_password_is_told_and_nothing_of_the_password_shown() {
+    for (uri, found) in [
+        ("amqp://guest:123/secret@localhost", '/'),
+        ("amqps://user:secret/word@localhost", '/'),
+        ("amqp://user:secret/@localhost", '/'),
+        ("amqp://user:12/secret/word@host/v", '/'),
+        ("amqp://user:p@ss/secret@host", '/'),
+        ("amqp://us/secret:word@host", '/'),
+        ("amqp://user:12/3?secret@host", '/'),
+        ("amqp://user:12?secret@host", '?'),
+        ("amqp://user:12?secret=word@host/vhost", '?'),
+        ("amqp://user:secret?word@host", '?'),
+        ("amqp://user:12?heartbeat=secret@host", '?'),
+        ("amqp://user:12?secret=1&secret=2@host", '?'),
+        ("amqp://user:p@ss?secret@host", '?'),
+        ("amqp://user:12?3/secret@host", '?'),
+        ("amqp://user:[12?secret@host", '?'),
+        ("amqp://user?secret@host", '?'),
+        ("amqp://user:12#secret@host", '#'),
+        ("amqp://user:12 secret@host", ' '),
+        ("amqp://user:12\tsecret@host", '\t'),
+        ("amqp://user:12\nsecret@host", '\n'),
     ] {
-        let error = uri.parse::<ConnectionOptions>().unwrap_err();
-        assert_eq!(error, UriError::Character('?'), "{uri}");
-        assert_eq!(error.to_string(), "'?' must be written as %3f");
+        let error = bad(uri);
+        assert_eq!(error, UriError::Character(found), "{uri}");
+        let (text, octet) = (error.to_string(), u32::from(found));
+        assert!(text.contains(&format!(" as %{octet:02x}")), "{text}");
+        let shown = format!("{text} {error:?}");
+        assert!(
+            !shown.contains("secret") && !shown.contains("12"),
+            "{shown}"
+        );
+    }
+    let text = UriError::Character('/').to_string();
+    assert_eq!(
+        text,
+        "'/' in a user name or password must be written as %2f, and '@' behind the hosts as %40"
+    );
+    let percent = bad("amqp://user:12%secret@host");
+    assert_eq!(percent, UriError::Encoding("password"));
+    assert!(percent.to_string().ends_with("as %25"), "{percent}");
+}
+
+#[test]
+fn at_sign_in_a_parameter_is_no_password() {
+    for uri in [
+        "amqp://h?connection_name=worker@h",
+        "amqp://h:5672/v?connection_name=worker@h",
+        "amqp://u:p@h/v?connection_name=worker@h",
+    ] {
+        let name = good(uri).connection_name;
+        assert_eq!(name.as_deref(), Some("worker@h"), "{uri}");
+    }
+    // The user's name and password are before the hosts: this is a typing mistake.
+    let nearest = Some("connection_name");
+    let name = "conection_name".to_owned();
+    assert_eq!(
+        bad("amqp://u:p@h?conection_name=worker@h"),
+        UriError::UnknownParameter { name, nearest }
+    );
+    assert_eq!(
+        bad("amqp://u:p@h:x?connection_name=worker@h"),
+        UriError::Port
+    );
+}
+
+#[test]
+fn newline_at_the_end_is_told_as_such() {
+    for uri in [
+        "amqp://u:secret@host\n",
+        "amqp://host/v\r\n",
+        "host\n",
+        "\n",
+    ] {
+        let error = bad(uri);
+        assert_eq!(error, UriError::TrailingNewline, "{uri:?}");
+        assert!(error.to_string().contains("newline"), "{error}");
+    }
+}
+
+#[test]
+fn host_that_has_credentials_in_it_is_shown_without_them() {
+    for host in ["app:hunter2@broker", "amqp://app:hunter2@broker"] {
+        let options = ConnectionOptions::default().host(host);
+        let shown = format!("{options:?} {options:#?} {options} {}", options.address());
+        assert!(
+            shown.contains("broker") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+        assert_eq!(good(&options.to_uri_with_secrets()), options);
     }
 }

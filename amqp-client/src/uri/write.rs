@@ -1,9 +1,10 @@
 //! Options as a URI.
 
 use std::fmt::{self, Write as _};
+use std::net::Ipv6Addr;
 
 use super::parameters;
-use crate::options::{ConnectionOptions, Host};
+use crate::options::{ConnectionOptions, Host, without_credentials};
 use crate::sasl::Credentials;
 
 impl ConnectionOptions {
@@ -54,7 +55,7 @@ fn write(
         if n > 0 {
             uri.write_char(',')?;
         }
-        write_host(host, uri)?;
+        write_host(host, uri, with_secrets)?;
     }
     if options.virtual_host != "/" {
         write!(uri, "/{}", Encoded(options.virtual_host.as_bytes()))?;
@@ -90,13 +91,17 @@ fn write_credentials(
     uri.write_char('@')
 }
 
-fn write_host(host: &Host, uri: &mut impl fmt::Write) -> fmt::Result {
-    if host.name.contains(':') {
-        let (address, zone) = host.name.split_once('%').unwrap_or((&host.name, ""));
+fn write_host(host: &Host, uri: &mut impl fmt::Write, with_secrets: bool) -> fmt::Result {
+    let name = match with_secrets {
+        true => &host.name,
+        false => without_credentials(&host.name),
+    };
+    let (address, zone) = name.split_once('%').unwrap_or((name, ""));
+    if address.parse::<Ipv6Addr>().is_ok() {
         let mark = if zone.is_empty() { "" } else { "%25" };
         write!(uri, "[{address}{mark}{}]", Encoded(zone.as_bytes()))?;
     } else {
-        write!(uri, "{}", Encoded(host.name.as_bytes()))?;
+        write!(uri, "{}", Encoded(name.as_bytes()))?;
     }
     match host.port {
         Some(port) => write!(uri, ":{port}"),

@@ -100,6 +100,15 @@ async fn uri_that_is_wrong_is_told_before_anything_is_sent() {
     );
     assert!(DOCUMENT.contains("`cannot connect: unknown parameter \"heartbeats\""));
     assert!(!format!("{error:#?}").contains("hunter2"));
+    for uri in [
+        "amqp://app:hunter2/1@broker.example/orders",
+        "amqp://app:hunter2@broker.example\n",
+    ] {
+        let error = Connection::open(uri).await.unwrap_err();
+        let code = format!("`{error}`");
+        assert!(DOCUMENT.contains(&code), "not in the document: {code}");
+        assert!(!format!("{error:#?}").contains("hunter2"));
+    }
 }
 
 #[tokio::test]
