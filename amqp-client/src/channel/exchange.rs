@@ -19,7 +19,7 @@ impl Channel {
     ///
     /// If the future is dropped, the exchange may have been declared or not.
     pub async fn exchange_declare(&self, declare: ExchangeDeclare) -> Result<(), ChannelError> {
-        let about = About::exchange(&declare.name);
+        let about = declare.about();
         self.call(&declare.as_method()?, about).await.map(drop)
     }
 

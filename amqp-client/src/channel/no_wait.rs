@@ -64,7 +64,7 @@ impl NoWait<'_> {
             no_wait: true,
             ..declare.as_method()?
         };
-        self.send(&method, About::exchange(&declare.name)).await
+        self.send(&method, declare.about()).await
     }
 
     /// As [`Channel::exchange_delete`], without a reply.
@@ -149,7 +149,7 @@ impl NoWait<'_> {
     /// If the future is dropped before it is ready, nothing was sent.
     pub async fn queue_declare(self, declare: QueueDeclare) -> Result<(), ChannelError> {
         let method = declare.as_method_no_wait()?;
-        self.send(&method, About::queue(&declare.name)).await
+        self.send(&method, declare.about()).await
     }
 
     /// As [`Channel::queue_bind`], without a reply.

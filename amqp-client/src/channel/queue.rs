@@ -27,7 +27,7 @@ impl Channel {
         &self,
         declare: QueueDeclare,
     ) -> Result<DeclaredQueue, ChannelError> {
-        let about = About::queue(&declare.name);
+        let about = declare.about();
         let reply = self.call(&declare.as_method()?, about).await?;
         let ok = decode::<queue::DeclareOk<'_>>(&reply.payload)?;
         Ok(DeclaredQueue::new(ok, declare.name))

@@ -4,7 +4,7 @@ use amqp_spec::exchange;
 use amqp_spec::wire::Value;
 
 use super::arguments::Arguments;
-use crate::error::{ChannelError, Subject};
+use crate::error::{About, ChannelError, Subject};
 
 /// An exchange to be declared.
 ///
@@ -98,6 +98,14 @@ impl ExchangeDeclare {
     pub fn argument<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
         self.arguments.set(name, value);
         self
+    }
+
+    /// What a declaration is about: where it sends what it cannot route may be refused as well.
+    pub(crate) fn about(&self) -> About {
+        match self.arguments.text("alternate-exchange") {
+            Some(exchange) => About::exchanges(&self.name, exchange),
+            None => About::exchange(&self.name),
+        }
     }
 
     pub(crate) fn as_method(&self) -> Result<exchange::Declare<'_>, ChannelError> {

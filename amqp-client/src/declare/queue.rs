@@ -7,7 +7,7 @@ use amqp_spec::wire::Value;
 
 use super::arguments::Arguments;
 use super::check;
-use crate::error::{ArgumentError, ChannelError, Subject};
+use crate::error::{About, ArgumentError, ChannelError, Subject};
 
 /// A queue to be declared. Neither durable, exclusive nor auto-deleted unless said so; RabbitMQ 4.3
 /// deprecates such queues unless they are exclusive.
@@ -279,6 +279,14 @@ impl QueueDeclare {
     pub fn unchecked(mut self) -> Self {
         self.unchecked = true;
         self
+    }
+
+    /// What a declaration is about: where its dead letters go may be refused as well.
+    pub(crate) fn about(&self) -> About {
+        match self.arguments.text("x-dead-letter-exchange") {
+            Some(exchange) => About::binding(&self.name, exchange),
+            None => About::queue(&self.name),
+        }
     }
 
     pub(crate) fn as_method(&self) -> Result<queue::Declare<'_>, ChannelError> {
