@@ -294,6 +294,17 @@ pub(crate) fn method_name(id: MethodId) -> Option<&'static str> {
         .map(|method| method.name)
 }
 
+/// The method whose name is the last word of this.
+pub(super) fn method_id(text: &str) -> Option<MethodId> {
+    let name = text.rsplit(' ').next()?;
+    let mut methods = amqp_spec::metadata::CLASSES
+        .iter()
+        .flat_map(|class| class.methods);
+    methods
+        .find(|method| method.name == name)
+        .map(|method| method.id)
+}
+
 #[cfg(test)]
 mod tests {
     use amqp_spec::wire::{MethodId, TypedMethod};

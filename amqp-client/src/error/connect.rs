@@ -401,7 +401,7 @@ impl ConnectError {
     /// Whether the server probably does not speak AMQP 0-9-1 at that port, or only behind TLS.
     #[must_use]
     pub fn is_incompatible_protocol(&self) -> bool {
-        use Diagnosis::{Amqp10, AnotherVersion, HungUpAtStart, NotAmqp, SpeaksHttp};
+        use Diagnosis::{Amqp10, AnotherVersion, HungUpAtStart, NotAmqp, SameVersion, SpeaksHttp};
         use Diagnosis::{TlsExpected, TlsNotSpoken};
         matches!(
             self.diagnosis(),
@@ -410,6 +410,7 @@ impl ConnectError {
                     | SpeaksHttp
                     | Amqp10
                     | AnotherVersion
+                    | SameVersion
                     | TlsExpected
                     | TlsNotSpoken
                     | HungUpAtStart

@@ -39,6 +39,9 @@ pub enum Diagnosis {
     Amqp10,
     /// The broker speaks another version of AMQP, one before 0-9-1.
     AnotherVersion,
+    /// What was sent came back, or the server named the very version that it was asked for: an echo,
+    /// or something between the two that changes what is sent.
+    SameVersion,
     /// The server expects TLS on this port.
     TlsExpected,
     /// The server does not speak TLS on this port: what it said is none, or it said nothing.
@@ -210,7 +213,12 @@ impl Diagnosis {
         match violation {
             _ if stage != Stage::Start => None,
             Violation::ProtocolHeader { octets } if octets.starts_with(b"AMQP") => {
-                Some(Self::Amqp10)
+                Some(match octets.get(4..) {
+                    Some([_, 1, 0, 0]) => Self::Amqp10,
+                    Some([0, 0, 9, 1]) => Self::SameVersion,
+                    Some([_, _, _, _]) => Self::AnotherVersion,
+                    _ => Self::NotAmqp,
+                })
             }
             Violation::ProtocolVersion { .. } => Some(Self::AnotherVersion),
             // The first octet of an HTTP answer, and of a TLS alert.
@@ -268,6 +276,10 @@ impl Diagnosis {
             }
             Self::Amqp10 => "this server speaks another version of AMQP, probably only AMQP 1.0",
             Self::AnotherVersion => "a broker as old as that needs another client",
+            Self::SameVersion => {
+                "the server named the version that it was asked for and did not go on: is this the \
+                 AMQP port, and does a proxy change what is sent?"
+            }
             Self::TlsExpected => "this port expects TLS: use amqps://, or port 5672",
             Self::TlsNotSpoken => {
                 "this port does not speak TLS: use amqp://, or port 5671 if the broker has TLS"

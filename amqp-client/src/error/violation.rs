@@ -1,9 +1,12 @@
 //! How a peer may break the protocol.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use amqp_spec::frame::FrameError;
-use amqp_spec::wire::DecodeError;
+use amqp_spec::wire::{DecodeError, MethodId};
+
+use super::broker::method_id;
 
 /// How the peer broke the protocol.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,11 +22,18 @@ pub enum Violation {
         method: &'static str,
         /// The channel it came on.
         channel: u16,
+        /// What was expected: `a reply to queue.declare`.
+        expected: Cow<'static, str>,
     },
-    /// Content came without a method that announces it, or out of order.
+    /// Content came without a method that announces it, or out of order, or something else came
+    /// within it.
     UnexpectedContent {
         /// The channel it came on.
         channel: u16,
+        /// What came: `content body`.
+        found: Cow<'static, str>,
+        /// What was expected: `the content header of basic.deliver`.
+        expected: Cow<'static, str>,
     },
     /// A reply names another consumer than the request did.
     ConsumerTag {
@@ -70,6 +80,41 @@ pub enum Violation {
 }
 
 impl Violation {
+    /// Something other than the next part of a content came.
+    pub(crate) fn content(
+        channel: u16,
+        found: impl Into<Cow<'static, str>>,
+        expected: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::UnexpectedContent {
+            channel,
+            found: found.into(),
+            expected: expected.into(),
+        }
+    }
+
+    /// The method that it is about, as `connection.close` has it; 0.0 if none is known.
+    pub(crate) fn method(&self) -> MethodId {
+        let method = match self {
+            Self::UnexpectedMethod { method, .. } | Self::ConsumerTag { method, .. } => {
+                method_id(method)
+            }
+            Self::UnexpectedContent {
+                found, expected, ..
+            } => method_id(found).or_else(|| method_id(expected)),
+            _ => None,
+        };
+        method.unwrap_or(MethodId::new(0, 0))
+    }
+
+    /// What the broker is told: the same words, as far as they fit.
+    pub(crate) fn reply_text(&self) -> String {
+        let mut text = self.to_string();
+        let fits = (0..=255).rev().find(|&at| text.is_char_boundary(at));
+        text.truncate(fits.unwrap_or(0));
+        text
+    }
+
     /// Octets came where a frame should.
     pub(crate) fn protocol_header(octets: &[u8]) -> Self {
         Self::ProtocolHeader {
@@ -83,11 +128,25 @@ impl fmt::Display for Violation {
         match self {
             Self::Frame(error) => write!(f, "{error}"),
             Self::Decode(error) => write!(f, "{error}"),
-            Self::UnexpectedMethod { method, channel } => {
-                write!(f, "unexpected {method} on channel {channel}")
+            Self::UnexpectedMethod {
+                method,
+                channel,
+                expected,
+            } => {
+                write!(
+                    f,
+                    "unexpected {method} on channel {channel}, where {expected} was expected"
+                )
             }
-            Self::UnexpectedContent { channel } => {
-                write!(f, "unexpected content frame on channel {channel}")
+            Self::UnexpectedContent {
+                channel,
+                found,
+                expected,
+            } => {
+                write!(
+                    f,
+                    "unexpected {found} on channel {channel}, where {expected} was expected"
+                )
             }
             Self::ConsumerTag { method, channel } => {
                 write!(

@@ -11,7 +11,7 @@
 
 use amqp_spec::basic;
 use amqp_spec::frame::ContentHeader;
-use amqp_spec::wire::ShortStr;
+use amqp_spec::wire::{ShortStr, TypedMethod};
 
 use super::incoming::{Incoming, Layout};
 use super::request::Slot;
@@ -86,6 +86,21 @@ impl Content {
                 Target::Delivery { .. } | Target::Return => None,
             },
             Self::Idle | Self::Skip { .. } => None,
+        }
+    }
+
+    /// What has to come next.
+    pub(crate) fn expected(&self) -> String {
+        let of = |target: &Target| match target {
+            Target::Delivery { .. } => basic::Deliver::NAME,
+            Target::Get { .. } => basic::GetOk::NAME,
+            Target::Return => basic::Return::NAME,
+        };
+        match self {
+            Self::Idle => "a method".to_owned(),
+            Self::Header { target, .. } => format!("the content header of {}", of(target)),
+            Self::Body { target, .. } => format!("the content body of {}", of(target)),
+            Self::Skip { .. } => "the rest of a content body".to_owned(),
         }
     }
 
@@ -170,7 +185,11 @@ impl Content {
             Self::Header { target, raw, at } => Ok((target, raw, at)),
             other => {
                 *self = other;
-                Err(Violation::UnexpectedContent { channel })
+                Err(Violation::content(
+                    channel,
+                    "content header",
+                    self.expected(),
+                ))
             }
         }
     }
@@ -195,7 +214,9 @@ impl Content {
                 Ok(())
             }
             Self::Body { .. } | Self::Skip { .. } => Err(Violation::BodyTooLong { channel }),
-            Self::Idle | Self::Header { .. } => Err(Violation::UnexpectedContent { channel }),
+            Self::Idle | Self::Header { .. } => {
+                Err(Violation::content(channel, "content body", self.expected()))
+            }
         }
     }
 
@@ -256,7 +277,9 @@ pub(crate) fn check_header<'a>(
 ) -> Result<ContentHeader<'a>, Violation> {
     let header = ContentHeader::decode(payload).map_err(Violation::Decode)?;
     if header.class_id != basic::CLASS_ID {
-        return Err(Violation::UnexpectedContent { channel });
+        let found = format!("content header of class {}", header.class_id);
+        let expected = format!("one of class {}", basic::CLASS_ID);
+        return Err(Violation::content(channel, found, expected));
     }
     basic::PropertiesRef::decode(header.properties).map_err(Violation::Decode)?;
     Ok(header)

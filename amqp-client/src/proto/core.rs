@@ -17,6 +17,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use amqp_spec::frame::FrameError;
+use amqp_spec::wire::ShortStr;
 use amqp_spec::{ReplyCode, connection, constants, frame};
 
 use super::channel::ChannelShared;
@@ -383,6 +384,10 @@ impl Core {
                 return;
             }
             Phase::Opening { deadline, .. } if now >= deadline => {
+                if let Some(violation) = self.cut_short() {
+                    self.lost(violation.into());
+                    return;
+                }
                 self.opening
                     .fail(self.stage(), ConnectCause::Timeout(self.handshake_timeout));
                 self.lost(ConnectionError::EndOfStream);
@@ -487,6 +492,11 @@ impl Core {
             self.drop_bodies();
             return;
         }
+        let cut_short = match cause {
+            ConnectionError::EndOfStream | ConnectionError::Io(_) => self.cut_short(),
+            _ => None,
+        };
+        let cause = cut_short.map_or(cause, ConnectionError::from);
         let mut unsent = Unsent::default();
         self.transmit.unwritten(&mut unsent);
         self.transmit.clear();
@@ -524,11 +534,14 @@ impl Core {
             Violation::Tuning { .. } => None,
         };
         self.link.trace.violation(&violation);
+        let (method, reply_text) = (violation.method(), violation.reply_text());
         self.end(violation.into());
         if let Some(reply_code) = goodbye.filter(|_| open) {
             let close = connection::Close {
                 reply_code: reply_code.0,
-                ..Default::default()
+                reply_text: ShortStr::new(reply_text.as_bytes()).unwrap_or_default(),
+                class_id: method.class_id(),
+                method_id: method.method_id(),
             };
             let mut frame = Vec::new();
             if frame::encode_method(&mut frame, 0, &close, usize::MAX).is_ok() {

@@ -31,6 +31,17 @@ pub(crate) enum Step {
     OpenOk,
 }
 
+impl Step {
+    /// What the broker has to say.
+    pub(crate) fn expected(self) -> &'static str {
+        match self {
+            Self::Start => connection::Start::NAME,
+            Self::Tune => connection::Tune::NAME,
+            Self::OpenOk => connection::OpenOk::NAME,
+        }
+    }
+}
+
 /// What is asked for when a connection is opened.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -115,6 +126,7 @@ impl Core {
                 return Err(Violation::UnexpectedMethod {
                     method: connection::Secure::NAME,
                     channel: 0,
+                    expected: "nothing before the last answer is read".into(),
                 });
             }
         };

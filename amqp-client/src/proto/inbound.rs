@@ -41,9 +41,22 @@ fn cost(frame: &Frame<'_>) -> usize {
 /// Confirms of one channel that came one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct AckRun {
-    channel: u16,
+    /// One that is open, and not amid a content.
+    channel: Option<u16>,
     /// Number, multiple, nack.
     answers: Vec<(u64, bool, bool)>,
+}
+
+/// Whether so many octets tell another protocol: a protocol header, or an alert of TLS, which is
+/// shorter.
+fn is_enough(octets: &[u8]) -> bool {
+    const ALERT: u8 = 0x15;
+    const ALERT_LEN: usize = 7;
+    let enough = match octets.first() {
+        Some(&ALERT) => ALERT_LEN,
+        _ => frame::PROTOCOL_HEADER.len(),
+    };
+    octets.len() >= enough
 }
 
 impl Core {
@@ -69,6 +82,8 @@ impl Core {
                         Err(violation) => (at, Err(violation)),
                     };
                 }
+                // Another protocol is told by its first octets, however they are split.
+                Err(_) if self.is_first() && !is_enough(rest) => return (at, Ok(())),
                 Err(error) => return (at, Err(self.no_frame(rest, error))),
             };
             self.work += cost(&frame);
@@ -96,12 +111,35 @@ impl Core {
     /// What is no frame is another protocol, if nothing came before it.
     #[cold]
     fn no_frame(&self, octets: &[u8], error: FrameError) -> Violation {
-        let first = matches!(self.stage(), Stage::Start);
         match error {
-            FrameError::ProtocolHeader => Violation::protocol_header(octets),
-            FrameError::UnknownKind(_) if first => Violation::protocol_header(octets),
+            FrameError::ProtocolHeader | FrameError::UnknownKind(_) if self.is_first() => {
+                Violation::protocol_header(octets)
+            }
+            // Amid a conversation it is an octet like any other that begins no frame.
+            FrameError::ProtocolHeader => Violation::Frame(FrameError::UnknownKind(b'A')),
             error => Violation::Frame(error),
         }
+    }
+
+    /// Whether nothing has come but what is looked at.
+    fn is_first(&self) -> bool {
+        matches!(self.stage(), Stage::Start)
+    }
+
+    /// The beginning of another protocol, of which nothing more will come.
+    #[cold]
+    pub(super) fn cut_short(&mut self) -> Option<Violation> {
+        if !self.is_first() || self.input.is_empty() {
+            return None;
+        }
+        let (memory, range) = self.input.take();
+        let octets = memory.get(range).unwrap_or_default();
+        let violation = match frame::decode(octets, self.max_payload) {
+            Ok(_) => None,
+            Err(error) => Some(self.no_frame(octets, error)),
+        };
+        self.input.put_back(memory, 0);
+        violation
     }
 
     #[inline]
@@ -110,13 +148,11 @@ impl Core {
             Some(basic::Deliver::ID) => self.deliver(frame),
             Some(basic::Ack::ID) => {
                 let ack = basic::Ack::decode(frame.payload).map_err(Violation::Decode)?;
-                self.confirmed(frame.channel, ack.delivery_tag, ack.multiple, false);
-                Ok(())
+                self.confirmed(frame.channel, ack.delivery_tag, ack.multiple, false)
             }
             Some(basic::Nack::ID) => {
                 let nack = basic::Nack::decode(frame.payload).map_err(Violation::Decode)?;
-                self.confirmed(frame.channel, nack.delivery_tag, nack.multiple, true);
-                Ok(())
+                self.confirmed(frame.channel, nack.delivery_tag, nack.multiple, true)
             }
             _ => self.method(frame, now),
         }
@@ -151,9 +187,9 @@ impl Core {
             return Ok(());
         };
         if !channel.content.is_idle() {
-            return Err(Violation::UnexpectedContent {
-                channel: frame.channel,
-            });
+            let expected = channel.content.expected();
+            let found = basic::Deliver::NAME;
+            return Err(Violation::content(frame.channel, found, expected));
         }
         let target = Target::Delivery {
             consumer_tag: deliver.consumer_tag.as_bytes().into(),
@@ -162,6 +198,8 @@ impl Core {
         };
         let at = content::layout_of_deliver(&deliver);
         channel.content.announce(target, arguments, at);
+        // Confirms that follow are looked at anew: they may not stand within the content.
+        self.hand_over_confirms();
         Ok(())
     }
 
@@ -228,17 +266,31 @@ impl Core {
         match self.channels.get_mut(usize::from(id)) {
             Some(Some(channel)) => Ok(Some(channel)),
             // Frames for a channel that has just been closed may still be under way.
-            Some(None) if id != 0 => Ok(None),
+            Some(None) if id != 0 && self.link.outbox().was_used(id) => Ok(None),
             _ => Err(Violation::UnknownChannel { channel: id }),
         }
     }
 
-    fn confirmed(&mut self, channel: u16, number: u64, multiple: bool, nack: bool) {
-        if self.acks.channel != channel {
+    fn confirmed(
+        &mut self,
+        channel: u16,
+        number: u64,
+        multiple: bool,
+        nack: bool,
+    ) -> Result<(), Violation> {
+        if self.acks.channel != Some(channel) {
             self.hand_over_confirms();
-            self.acks.channel = channel;
+            let method = if nack {
+                basic::Nack::NAME
+            } else {
+                basic::Ack::NAME
+            };
+            self.in_channel(channel)?;
+            self.check_not_amid_content(channel, method)?;
+            self.acks.channel = Some(channel);
         }
         self.acks.answers.push((number, multiple, nack));
+        Ok(())
     }
 
     /// Hands over what has been gathered. Wakers are left to be called.
@@ -248,10 +300,9 @@ impl Core {
     }
 
     pub(super) fn hand_over_confirms(&mut self) {
-        if self.acks.answers.is_empty() {
+        let Some(id) = self.acks.channel.take() else {
             return;
-        }
-        let id = self.acks.channel;
+        };
         if let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) {
             // What these answers concern cannot come back either, but to say so takes the lock once more:
             // the next ones do.
@@ -267,7 +318,7 @@ impl Core {
             let (acked_now, nacked_now) = confirms.answered();
             let before = std::mem::replace(&mut channel.answered, confirms.resolved());
             drop(confirms);
-            if channel.answered - before > MANY {
+            if channel.answered.saturating_sub(before) > MANY {
                 self.link.outbox().answered(id, channel.answered);
             }
             self.link.tally.confirmed.add_u64(acked_now - acked);

@@ -75,17 +75,15 @@ impl Core {
             }
             (None, _) => {
                 let slot = self.link.outbox().take_request(0, method.id(), self.now);
-                let slot = slot.ok_or_else(|| Violation::UnexpectedMethod {
-                    method: method.name(),
-                    channel: 0,
-                })?;
+                let slot = slot.ok_or_else(|| self.unexpected(0, method.name()))?;
                 self.link.trace.reply(0, method.name());
                 self.answer(&slot, payload);
                 Ok(())
             }
-            (Some(_), _) => Err(Violation::UnexpectedMethod {
+            (Some(step), _) => Err(Violation::UnexpectedMethod {
                 method: method.name(),
                 channel: 0,
+                expected: step.expected().into(),
             }),
         }
     }
@@ -113,10 +111,7 @@ impl Core {
             .outbox()
             .take_request(0, connection::CloseOk::ID, self.now)
         else {
-            return Err(Violation::UnexpectedMethod {
-                method: connection::CloseOk::NAME,
-                channel: 0,
-            });
+            return Err(self.unexpected(0, connection::CloseOk::NAME));
         };
         let reply = Reply {
             payload: Vec::new(),
@@ -137,6 +132,9 @@ impl Core {
     ) -> Result<(), Violation> {
         // What came before it must be there when it takes effect.
         self.hand_over();
+        if !matches!(method, Method::ChannelClose(_)) {
+            self.check_not_amid_content(id, method.name())?;
+        }
         match method {
             // Frames may be late, but an answer on a channel that is not open would be fatal.
             Method::ChannelFlow(_) if !self.link.outbox().is_in_use(id) => {
@@ -159,9 +157,6 @@ impl Core {
                 let Some(channel) = self.in_channel(id)? else {
                     return Ok(());
                 };
-                if !channel.content.is_idle() {
-                    return Err(Violation::UnexpectedContent { channel: id });
-                }
                 channel
                     .content
                     .announce(Target::Return, payload.get(4..).unwrap_or_default(), at);
@@ -172,13 +167,6 @@ impl Core {
     }
 
     fn reply(&mut self, id: u16, method: &Method<'_>, payload: &[u8]) -> Result<(), Violation> {
-        if matches!(method, Method::BasicGetOk(_))
-            && self
-                .in_channel(id)?
-                .is_some_and(|channel| !channel.content.is_idle())
-        {
-            return Err(Violation::UnexpectedContent { channel: id });
-        }
         self.check_tag(id, method)?;
         let Some(mut slot) = self.link.outbox().take_request(id, method.id(), self.now) else {
             let is_late =
@@ -187,10 +175,7 @@ impl Core {
                 // The channel has been closed; late replies go nowhere.
                 None => Ok(()),
                 Some(_) if is_late => Ok(()),
-                Some(_) => Err(Violation::UnexpectedMethod {
-                    method: method.name(),
-                    channel: id,
-                }),
+                Some(_) => Err(self.unexpected(id, method.name())),
             };
         };
         self.link.trace.reply(id, method.name());
@@ -277,6 +262,36 @@ impl Core {
             *channel = Some(Box::new(InChannel::new(shared, strays)));
         }
         self.link.trace.channel_opened(id);
+    }
+
+    /// Nothing was asked that this method answers.
+    fn unexpected(&self, channel: u16, method: &'static str) -> Violation {
+        let outbox = self.link.outbox();
+        let asked = outbox.requests(channel).find(|slot| slot.has_reply());
+        let expected = match asked {
+            Some(slot) => format!("a reply to {}", slot.name).into(),
+            None => "no reply".into(),
+        };
+        Violation::UnexpectedMethod {
+            method,
+            channel,
+            expected,
+        }
+    }
+
+    /// The frames of a content follow each other on their channel (AMQP 0-9-1 §4.2.6).
+    pub(super) fn check_not_amid_content(
+        &self,
+        id: u16,
+        method: &'static str,
+    ) -> Result<(), Violation> {
+        match self.channels.get(usize::from(id)) {
+            Some(Some(channel)) if !channel.content.is_idle() => {
+                let expected = channel.content.expected();
+                Err(Violation::content(id, method, expected))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A reply that names another consumer than was asked for leaves ours waiting for ever.

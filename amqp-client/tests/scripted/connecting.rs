@@ -158,6 +158,23 @@ async fn http_server() {
 }
 
 #[tokio::test]
+async fn server_that_sends_back_what_it_was_sent() {
+    for cut in 0..8 {
+        let error = fails(async |peer| {
+            peer.expect_header().await;
+            let (first, rest) = b"AMQP\x00\x00\x09\x01".split_at(cut);
+            peer.send(first).await;
+            tokio::task::yield_now().await;
+            peer.send(rest).await;
+            peer.expect_end().await;
+        })
+        .await;
+        check(&error, Stage::Start, Diagnosis::SameVersion);
+        assert!(error.is_incompatible_protocol());
+    }
+}
+
+#[tokio::test]
 async fn tls_server_without_tls() {
     // A fatal alert, "unexpected message", as TLS libraries answer octets that are no TLS.
     let error = fails(async |peer| {

@@ -266,6 +266,12 @@ impl Outbox {
         }
     }
 
+    /// Whether there has been a channel with this id.
+    pub(crate) fn was_used(&self, id: u16) -> bool {
+        let channel = self.channels.get(usize::from(id));
+        channel.is_some_and(|channel| channel.incarnation > 0)
+    }
+
     /// The number of the last publish on the channel. All up to `resolved` have been answered, and do
     /// not come back any more.
     pub(crate) fn answered(&mut self, id: u16, resolved: u64) -> u64 {

@@ -177,27 +177,6 @@ pub(super) fn frame_by_frame(octets: &[u8]) -> Vec<Vec<u8>> {
     frames
 }
 
-#[test]
-fn confirms_between_the_frames_of_a_content_are_fine() {
-    let (mut pair, publisher) = Pair::with_publisher();
-    let mut consumer = pair.consumer(publisher.channel(), "tag");
-    let message = crate::Message::new("x");
-    let mut confirmed = Task::start(publisher.publish("", "key", &message));
-    pair.sent();
-    let frames = frame_by_frame(&wire::delivery(1, "tag", 1, b"one"));
-    pair.feed(
-        &[
-            &frames[0][..],
-            &wire::ack(1, 1, false),
-            &frames[1],
-            &frames[2],
-        ]
-        .concat(),
-    );
-    confirmed.ready().unwrap();
-    assert_eq!(next(&mut consumer).body(), b"one");
-}
-
 // ── Out of place ────────────────────────────────────────────────────────────────────────────────
 
 #[test]
@@ -216,7 +195,6 @@ fn body_longer_than_announced_is_a_violation() {
 
 #[test]
 fn content_out_of_place_is_a_violation() {
-    let unexpected = Violation::UnexpectedContent { channel: 1 };
     let deliver = || wire::method(1, &wire::deliver("tag", 1));
     let header = || wire::header(1, 4);
     let body = || wire::body(1, b"ab", wire::FRAME_MAX);
@@ -226,20 +204,67 @@ fn content_out_of_place_is_a_violation() {
         header[8] = 50;
         header
     };
+    let ack = || wire::ack(1, 1, false);
+    let nack = || wire::nack(1, 1, true);
+    let header_of = "the content header of basic.deliver";
+    let body_of = "the content body of basic.deliver";
+    let class_50 = "content header of class 50";
     let cases = [
-        vec![header()],
-        vec![body()],
-        vec![deliver(), body()],
-        vec![deliver(), deliver()],
-        vec![deliver(), header(), header()],
-        vec![deliver(), header(), body(), header()],
-        vec![deliver(), header(), deliver()],
-        vec![deliver(), header(), returned()],
-        vec![deliver(), wrong_class()],
-        vec![deliver(), wire::header(1, 0), body()],
-        vec![returned(), deliver()],
+        (vec![header()], "content header", "a method"),
+        (vec![body()], "content body", "a method"),
+        (vec![deliver(), body()], "content body", header_of),
+        (vec![deliver(), deliver()], "basic.deliver", header_of),
+        (
+            vec![deliver(), header(), header()],
+            "content header",
+            body_of,
+        ),
+        (
+            vec![deliver(), header(), body(), header()],
+            "content header",
+            body_of,
+        ),
+        (
+            vec![deliver(), header(), deliver()],
+            "basic.deliver",
+            body_of,
+        ),
+        (
+            vec![deliver(), header(), returned()],
+            "basic.return",
+            body_of,
+        ),
+        (vec![deliver(), header(), ack()], "basic.ack", body_of),
+        (vec![ack(), deliver(), ack()], "basic.ack", header_of),
+        (vec![deliver(), nack()], "basic.nack", header_of),
+        (
+            vec![deliver(), header(), wire::declare_ok(1, "q")],
+            "queue.declare-ok",
+            body_of,
+        ),
+        (vec![deliver(), wrong_class()], class_50, "one of class 60"),
+        (
+            vec![deliver(), wire::header(1, 0), body()],
+            "content body",
+            "a method",
+        ),
+        (
+            vec![returned(), deliver()],
+            "basic.deliver",
+            "the content header of basic.return",
+        ),
+        (
+            vec![returned(), ack()],
+            "basic.ack",
+            "the content header of basic.return",
+        ),
     ];
-    for case in cases {
+    for (case, found, expected) in cases {
+        let unexpected = Violation::UnexpectedContent {
+            channel: 1,
+            found: found.into(),
+            expected: expected.into(),
+        };
         // At once and frame by frame: two ways through the code.
         for at_once in [true, false] {
             let (mut pair, _channel, _consumer) = consuming();
@@ -251,6 +276,65 @@ fn content_out_of_place_is_a_violation() {
                 }
             }
             assert_violation(&mut pair, &unexpected, Some(505));
+        }
+    }
+}
+
+/// What our `connection.close` says: code, text, class and method.
+fn goodbye(pair: &mut Pair) -> (u16, String, u16, u16) {
+    let octets = pair.sent_octets();
+    let (frames, _) = wire::frames(&octets);
+    match amqp_spec::Method::decode(frames.last().unwrap().payload).unwrap() {
+        amqp_spec::Method::ConnectionClose(close) => {
+            let text = String::from_utf8(close.reply_text.as_bytes().to_vec()).unwrap();
+            (close.reply_code, text, close.class_id, close.method_id)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn broker_is_told_what_it_broke() {
+    let (mut pair, _channel, _consumer) = consuming();
+    let octets = [
+        wire::method(1, &wire::deliver("tag", 1)),
+        wire::header(1, 4),
+        wire::ack(1, 1, false),
+    ];
+    pair.feed(&octets.concat());
+    let text = "unexpected basic.ack on channel 1, where the content body of basic.deliver was \
+                expected";
+    assert_eq!(pair.end().to_string().matches(text).count(), 1);
+    assert_eq!(goodbye(&mut pair), (505, text.to_owned(), 60, 80));
+
+    let (mut pair, _channel, _consumer) = consuming();
+    pair.feed(&wire::declare_ok(1, "q"));
+    let text = "unexpected queue.declare-ok on channel 1, where no reply was expected";
+    assert_eq!(goodbye(&mut pair), (505, text.to_owned(), 50, 11));
+
+    let (mut pair, channel, _consumer) = consuming();
+    let _getting = Task::start(channel.basic_get("q"));
+    pair.sent();
+    pair.feed(&wire::declare_ok(1, "q"));
+    let text = "unexpected queue.declare-ok on channel 1, where a reply to basic.get was expected";
+    assert_eq!(goodbye(&mut pair).1, text);
+
+    let (mut pair, _channel, _consumer) = consuming();
+    pair.feed(&wire::body(1, b"x", wire::FRAME_MAX));
+    let text = "unexpected content body on channel 1, where a method was expected";
+    assert_eq!(goodbye(&mut pair), (505, text.to_owned(), 0, 0));
+}
+
+#[test]
+fn confirms_on_a_channel_that_was_never_open_are_a_violation() {
+    for id in [0, 3, 77] {
+        for confirm in [wire::ack(id, 1, false), wire::nack(id, 1, true)] {
+            let mut pair = Pair::open();
+            let channels = (pair.channel_numbered(1), pair.channel_numbered(5));
+            pair.feed(&[wire::ack(1, 1, false), confirm].concat());
+            let unknown = Violation::UnknownChannel { channel: id };
+            assert_violation(&mut pair, &unknown, Some(504));
+            drop(channels);
         }
     }
 }

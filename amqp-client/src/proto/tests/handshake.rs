@@ -109,6 +109,62 @@ fn another_protocol_is_told_with_what_it_said() {
 }
 
 #[test]
+fn another_protocol_is_told_in_the_same_words_however_it_is_split() {
+    let answers: [&[u8]; 5] = [
+        b"AMQP\x00\x00\x09\x01",
+        b"AMQP\x03\x01\x00\x00",
+        b"\x15\x03\x01\x00\x02\x02\x46",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"A",
+    ];
+    for answer in answers {
+        let octets: Vec<u8> = answer.iter().copied().take(8).collect();
+        for cut in 0..octets.len() {
+            for ending in ["eof", "reset", "timeout"] {
+                let mut pair = Pair::new(&quiet());
+                let mut opened = opening(&pair);
+                for piece in [&answer[..cut], &answer[cut..]] {
+                    pair.feed(piece);
+                }
+                // Too few to be judged before the rest, if there is any, has had its time.
+                if octets.len() < 7 {
+                    opened.pending();
+                    match ending {
+                        "eof" => pair.eof(),
+                        "reset" => {
+                            let reset = std::io::ErrorKind::ConnectionReset.into();
+                            pair.core
+                                .lost(ConnectionError::Io(std::sync::Arc::new(reset)));
+                        }
+                        _ => pair.advance(Duration::from_secs(3600)),
+                    }
+                }
+                match opened.ready() {
+                    Err((
+                        Stage::Start,
+                        ConnectCause::Connection(ConnectionError::Protocol(violation)),
+                    )) => {
+                        let octets = octets.clone();
+                        assert_eq!(*violation, Violation::ProtocolHeader { octets });
+                    }
+                    other => panic!("{answer:?} cut at {cut}, {ending}: {other:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn protocol_header_amid_a_conversation_is_no_frame_and_no_version() {
+    let (mut pair, _channel) = Pair::with_channel();
+    pair.feed(b"AMQP\x00\x00\x09\x01");
+    let ConnectionError::Protocol(violation) = pair.end() else {
+        panic!("{:?}", pair.end());
+    };
+    assert_eq!(violation.to_string(), "unknown frame type 65");
+}
+
+#[test]
 fn another_protocol_is_told_in_words() {
     let said = |octets: &[u8]| Violation::protocol_header(octets).to_string();
     assert!(said(b"AMQP\x03\x01\x00\x00").ends_with(r#"it answered "AMQP\x03\x01\x00\x00""#));

@@ -249,7 +249,8 @@ fn reply_to_nothing_is_a_violation() {
             *violation,
             Violation::UnexpectedMethod {
                 method: "queue.declare-ok",
-                channel: 1
+                channel: 1,
+                expected: "no reply".into(),
             }
         ),
         other => panic!("{other:?}"),
