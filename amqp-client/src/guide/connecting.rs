@@ -27,7 +27,8 @@
 //! Every option can be said in a URI, under the names that RabbitMQ's clients and pika use:
 //! `heartbeat`, `connection_timeout` (in milliseconds), `channel_max`, `frame_max`, `auth_mechanism`,
 //! `cacertfile`, `certfile`, `keyfile`, `verify`, `server_name_indication`, `blocked_connection_timeout`,
-//! `connection_attempts`, `retry_delay` and more. [`ConnectionOptions::from_env`] takes the URI from
+//! `connection_attempts`, `retry_delay` and more. Times are in seconds, but for `connection_timeout`, or
+//! have their unit with them: `request_timeout=500ms`, `connection_timeout=15s`. [`ConnectionOptions::from_env`] takes the URI from
 //! `AMQP_URL`, and passwords and files from other variables.
 //!
 //! What a URI says can be said with [`ConnectionOptions`] as well, and refined:

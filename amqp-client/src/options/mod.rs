@@ -59,18 +59,22 @@ pub use self::validate::OptionError;
 /// | parameter | setter or meaning |
 /// |---|---|
 /// | `heartbeat` | [`heartbeat`](Self::heartbeat): seconds, `0` for none, `server`, `at_most:60` |
-/// | `connection_timeout`, `handshake_timeout`, `bring_up_timeout`, `request_timeout`, `close_timeout` | [`connect_timeout`](Self::connect_timeout) and those of the same names, in milliseconds |
+/// | `connection_timeout` | [`connect_timeout`](Self::connect_timeout) in milliseconds, as RabbitMQ's clients have it |
+/// | `handshake_timeout`, `bring_up_timeout`, `request_timeout`, `close_timeout` | the setters of the same names, in seconds |
 /// | `blocked_connection_timeout`, `when_blocked` | [the one](Self::blocked_connection_timeout) in seconds, [the other](Self::when_blocked) `wait` or `fail` |
 /// | `write_timeout` | [`write_timeout`](Self::write_timeout) in seconds, `0` for none |
 /// | `connection_attempts`, `retry_delay`, `host_order` | [a number](Self::connection_attempts), [seconds](Self::retry_delay), [`random` or `given`](Self::host_order) |
 /// | `channel_max`, `frame_max`, `max_message_size`, `inbound_limit`, `high_water` | the setters of the same names |
 /// | `auth_mechanism` | [`auth_mechanisms`](Self::auth_mechanisms): `plain`, `amqplain`, `external`, `anonymous`, `rabbit-cr-demo`; repeated for more, in order of preference |
 /// | `connection_name`, `locale`, `client_properties.NAME` | [a name](Self::connection_name), [a language](Self::locale), [a text to be shown](Self::client_properties) |
-/// | `tcp_nodelay`, `tcp_keepalive_idle`, `tcp_keepalive_interval`, `tcp_keepalive_count`, `tcp_user_timeout` | [`TcpOptions`]: `true` or `false`, seconds, seconds, a number, milliseconds |
+/// | `tcp_nodelay`, `tcp_keepalive_idle`, `tcp_keepalive_interval`, `tcp_keepalive_count`, `tcp_user_timeout` | [`TcpOptions`]: `true` or `false`, seconds, seconds, a number, seconds |
 /// | `cacertfile`, `certfile`, `keyfile`, `password` | [`TlsOptions`]: files (the first may be repeated), and what the key is encrypted with |
 /// | `verify`, `server_name_indication` | [`TlsOptions`]: `verify_peer` or `verify_none`, a name or `disable` |
 /// | `system_roots`, `bundled_roots` | [`TlsOptions`]: `true` or `false` |
 /// | `fail_if_no_peer_cert` | nothing: it is about servers, and read only because many URIs have it |
+///
+/// Seconds may have a fraction (`0.25`), but for those of the heartbeat and of keepalive. Every time may
+/// be written with its unit in place of the parameter's: `15s`, `500ms`.
 ///
 /// An unknown or repeated parameter is an error, and so is one about TLS in `amqp://`: ignored, a
 /// typing mistake would pass for safety. `depth` and `customize_hostname_check`, which the Erlang

@@ -7,6 +7,8 @@
 
 mod environment;
 mod nearest;
+#[cfg(test)]
+mod parameter_tests;
 mod parameters;
 #[cfg(test)]
 mod tests;
@@ -102,9 +104,12 @@ impl fmt::Display for UriError {
             }
             Self::UnknownParameter { name, nearest } => {
                 write!(f, "unknown parameter {name:?}")?;
-                match nearest {
-                    Some(nearest) => write!(f, "; is it {nearest}?"),
-                    None => Ok(()),
+                let Some(nearest) = nearest else {
+                    return Ok(());
+                };
+                match parameters::unit(nearest) {
+                    Some(unit) => write!(f, "; is it {nearest}, in {unit}?"),
+                    None => write!(f, "; is it {nearest}?"),
                 }
             }
             Self::UnsupportedParameter { name, reason } => {

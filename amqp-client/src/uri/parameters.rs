@@ -1,7 +1,8 @@
 //! The parameters of URIs: how each is read and written, and what it may be.
 //!
 //! One table says all of it, so that what can be read can be written. The names are those of
-//! RabbitMQ's clients where these have one, else those of pika, else those of our setters.
+//! RabbitMQ's clients where these have one, else those of pika, else those of our setters. So are the
+//! units of times: ours are seconds. All of them may be written with a unit.
 
 use std::time::Duration;
 
@@ -10,8 +11,7 @@ use zeroize::Zeroizing;
 use super::UriError;
 use super::nearest::nearest;
 use super::values::{
-    any_seconds, boolean, in_seconds, maybe, milliseconds, number, one, path, positive, seconds,
-    set, tls, whole,
+    Unit, boolean, in_seconds, maybe, number, one, path, positive, set, some_whole, tls, whole,
 };
 use crate::blocked::WhenBlocked;
 use crate::options::{
@@ -25,6 +25,8 @@ struct Parameter {
     name: &'static str,
     /// What it can be, for errors.
     expected: &'static str,
+    /// Of a time, what a number without a unit means.
+    unit: Option<Unit>,
     /// May stand there several times.
     repeatable: bool,
     needs: Needs,
@@ -48,8 +50,10 @@ enum Needs {
 const PROPERTY: &str = "client_properties.";
 
 const BOOLEAN: &str = "true or false";
-const MILLISECONDS: &str = "a whole number of milliseconds, at least 1";
-const SECONDS: &str = "a number of seconds, at least 0.001";
+const MILLISECONDS: &str =
+    "a whole number of milliseconds, at least 1, or with its unit: 15s, 500ms";
+const SECONDS: &str = "a number of seconds, at least 0.001, or with its unit: 15s, 500ms";
+const ANY_SECONDS: &str = "a number of seconds, or with its unit: 15s, 500ms";
 const WHOLE_SECONDS: &str = "a whole number of seconds, at least 1";
 const NUMBER: &str = "a number, at least 1";
 const TEXT: &str = "text";
@@ -77,6 +81,7 @@ macro_rules! parameter {
         Parameter {
             name: $name,
             expected: $expected,
+            unit: None,
             repeatable: false,
             needs: Needs::Nothing,
             read: $read,
@@ -93,7 +98,8 @@ const PARAMETERS: &[Parameter] = &[
         "heartbeat",
         "a whole number of seconds from 0 to 65535, server, or at_most: and seconds",
         |options, value| {
-            let seconds = |text| number::<u16>(text).map(|n| Duration::from_secs(u64::from(n)));
+            let most = Duration::from_secs(u64::from(u16::MAX));
+            let seconds = |text| whole(text).filter(|time| *time <= most);
             options.heartbeat = match value.strip_prefix("at_most:") {
                 Some(most) => Heartbeat::AtMost(seconds(most)?),
                 None if value == "server" => Heartbeat::Server,
@@ -107,58 +113,63 @@ const PARAMETERS: &[Parameter] = &[
             Heartbeat::Fixed(time) => one(whole_seconds(*time)),
             Heartbeat::AtMost(time) => one(format!("at_most:{}", whole_seconds(*time))),
             Heartbeat::Negotiate(_) => Vec::new(),
-        }
+        },
+        unit: Some(Unit::Seconds)
     ),
     parameter!(
         "connection_timeout",
         MILLISECONDS,
-        |options, value| set(&mut options.connect_timeout, milliseconds(value)),
-        |options| one(whole_millis(options.connect_timeout))
+        |options, value| set(&mut options.connect_timeout, Unit::Milliseconds.some(value)),
+        |options| one(whole_millis(options.connect_timeout)),
+        unit: Some(Unit::Milliseconds)
     ),
     parameter!(
         "handshake_timeout",
-        MILLISECONDS,
-        |options, value| set(&mut options.handshake_timeout, milliseconds(value)),
-        |options| one(whole_millis(options.handshake_timeout))
+        SECONDS,
+        |options, value| set(&mut options.handshake_timeout, Unit::Seconds.some(value)),
+        |options| one(in_seconds(options.handshake_timeout)),
+        unit: Some(Unit::Seconds)
     ),
     parameter!(
         "bring_up_timeout",
-        MILLISECONDS,
-        |options, value| set(&mut options.bring_up_timeout, milliseconds(value).map(Some)),
-        |options| maybe(options.bring_up_timeout.map(whole_millis))
+        SECONDS,
+        |options, value| set(&mut options.bring_up_timeout, Unit::Seconds.some(value).map(Some)),
+        |options| maybe(options.bring_up_timeout.map(in_seconds)),
+        unit: Some(Unit::Seconds)
     ),
     parameter!(
         "request_timeout",
-        MILLISECONDS,
-        |options, value| set(&mut options.request_timeout, milliseconds(value)),
-        |options| one(whole_millis(options.request_timeout))
+        SECONDS,
+        |options, value| set(&mut options.request_timeout, Unit::Seconds.some(value)),
+        |options| one(in_seconds(options.request_timeout)),
+        unit: Some(Unit::Seconds)
     ),
     parameter!(
         "close_timeout",
-        "a whole number of milliseconds",
-        |options, value| set(
-            &mut options.close_timeout,
-            number(value).map(Duration::from_millis)
-        ),
-        |options| one(whole_millis(options.close_timeout))
+        ANY_SECONDS,
+        |options, value| set(&mut options.close_timeout, Unit::Seconds.any(value)),
+        |options| one(in_seconds(options.close_timeout)),
+        unit: Some(Unit::Seconds)
     ),
     parameter!(
         "blocked_connection_timeout",
         SECONDS,
         |options, value| set(
             &mut options.blocked_connection_timeout,
-            seconds(value).map(Some)
+            Unit::Seconds.some(value).map(Some)
         ),
-        |options| maybe(options.blocked_connection_timeout.map(in_seconds))
+        |options| maybe(options.blocked_connection_timeout.map(in_seconds)),
+        unit: Some(Unit::Seconds)
     ),
     parameter!(
         "write_timeout",
-        "a number of seconds",
+        ANY_SECONDS,
         |options, value| set(
             &mut options.write_timeout,
-            any_seconds(value).map(|limit| Some(limit).filter(|limit| !limit.is_zero()))
+            Unit::Seconds.any(value).map(|limit| Some(limit).filter(|limit| !limit.is_zero()))
         ),
-        |options| one(in_seconds(options.write_timeout.unwrap_or_default()))
+        |options| one(in_seconds(options.write_timeout.unwrap_or_default())),
+        unit: Some(Unit::Seconds)
     ),
     parameter!(
         "when_blocked",
@@ -184,9 +195,10 @@ const PARAMETERS: &[Parameter] = &[
     ),
     parameter!(
         "retry_delay",
-        "a number of seconds",
-        |options, value| set(&mut options.retry_delay, any_seconds(value)),
-        |options| one(in_seconds(options.retry_delay))
+        ANY_SECONDS,
+        |options, value| set(&mut options.retry_delay, Unit::Seconds.any(value)),
+        |options| one(in_seconds(options.retry_delay)),
+        unit: Some(Unit::Seconds)
     ),
     parameter!(
         "host_order",
@@ -276,14 +288,16 @@ const PARAMETERS: &[Parameter] = &[
     parameter!(
         "tcp_keepalive_idle",
         WHOLE_SECONDS,
-        |options, value| set(&mut options.tcp.keepalive_idle, whole(value).map(Some)),
-        |options| maybe(options.tcp.keepalive_idle.map(whole_seconds))
+        |options, value| set(&mut options.tcp.keepalive_idle, some_whole(value).map(Some)),
+        |options| maybe(options.tcp.keepalive_idle.map(whole_seconds)),
+        unit: Some(Unit::Seconds)
     ),
     parameter!(
         "tcp_keepalive_interval",
         WHOLE_SECONDS,
-        |options, value| set(&mut options.tcp.keepalive_interval, whole(value).map(Some)),
-        |options| maybe(options.tcp.keepalive_interval.map(whole_seconds))
+        |options, value| set(&mut options.tcp.keepalive_interval, some_whole(value).map(Some)),
+        |options| maybe(options.tcp.keepalive_interval.map(whole_seconds)),
+        unit: Some(Unit::Seconds)
     ),
     parameter!(
         "tcp_keepalive_count",
@@ -293,9 +307,10 @@ const PARAMETERS: &[Parameter] = &[
     ),
     parameter!(
         "tcp_user_timeout",
-        MILLISECONDS,
-        |options, value| set(&mut options.tcp.user_timeout, milliseconds(value).map(Some)),
-        |options| maybe(options.tcp.user_timeout.map(whole_millis))
+        SECONDS,
+        |options, value| set(&mut options.tcp.user_timeout, Unit::Seconds.some(value).map(Some)),
+        |options| maybe(options.tcp.user_timeout.map(in_seconds)),
+        unit: Some(Unit::Seconds)
     ),
     parameter!(
         "cacertfile",
@@ -463,6 +478,12 @@ fn find(name: &str) -> Result<&'static Parameter, UriError> {
         name: name.to_owned(),
         nearest: nearest(name, names()),
     })
+}
+
+/// What a number means for the parameter of this name, if it is a time.
+pub(super) fn unit(name: &str) -> Option<Unit> {
+    let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name)?;
+    parameter.unit
 }
 
 fn names() -> impl Iterator<Item = &'static str> {

@@ -1,5 +1,6 @@
 //! The values of parameters, read and written.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,20 +30,61 @@ pub(super) fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| text.into())
 }
 
-pub(super) fn milliseconds(text: &str) -> Option<Duration> {
-    positive(text).map(Duration::from_millis)
+/// What a number means that stands there without a unit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Unit {
+    Seconds,
+    Milliseconds,
 }
 
+impl Unit {
+    /// A time, which may be zero: `15`, `15s`, `1.5s`, `500ms`.
+    pub(super) fn any(self, text: &str) -> Option<Duration> {
+        if let Some(number) = text.strip_suffix("ms") {
+            Self::Milliseconds.bare(number)
+        } else if let Some(number) = text.strip_suffix('s') {
+            Self::Seconds.bare(number)
+        } else {
+            self.bare(text)
+        }
+    }
+
+    /// A time that is not zero.
+    pub(super) fn some(self, text: &str) -> Option<Duration> {
+        self.any(text).filter(|time| !time.is_zero())
+    }
+
+    fn bare(self, text: &str) -> Option<Duration> {
+        match self {
+            Self::Seconds => any_seconds(text),
+            Self::Milliseconds => number(text).map(Duration::from_millis),
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
+        })
+    }
+}
+
+/// A time of whole seconds, which may be zero.
 pub(super) fn whole(text: &str) -> Option<Duration> {
-    positive(text).map(Duration::from_secs)
+    Unit::Seconds
+        .any(text)
+        .filter(|time| time.subsec_nanos() == 0)
 }
 
-pub(super) fn seconds(text: &str) -> Option<Duration> {
-    any_seconds(text).filter(|time| !time.is_zero())
+/// A time of whole seconds, at least one.
+pub(super) fn some_whole(text: &str) -> Option<Duration> {
+    whole(text).filter(|time| !time.is_zero())
 }
 
 /// `2` or `0.25`, to the millisecond.
-pub(super) fn any_seconds(text: &str) -> Option<Duration> {
+fn any_seconds(text: &str) -> Option<Duration> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     if part.len() > 3 {
         return None;
@@ -96,5 +138,34 @@ mod tests {
         for text in ["", ".5", "-1", "1.0001", "1e3", "+1", "x", "1.x"] {
             assert_eq!(any_seconds(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn number_without_a_unit_is_in_the_unit_of_its_parameter() {
+        let ms = Duration::from_millis;
+        for unit in [Unit::Seconds, Unit::Milliseconds] {
+            for (text, millis) in [("15s", 15_000), ("500ms", 500), ("1.5s", 1500), ("0s", 0)] {
+                assert_eq!(unit.any(text), Some(ms(millis)), "{text}");
+            }
+            for text in [
+                "", "s", "ms", "1.5ms", "1m", "1 s", "-1s", "1S", "15sms", "1e3s",
+            ] {
+                assert_eq!(unit.any(text), None, "{text}");
+            }
+            assert_eq!((unit.some("0"), unit.some("0ms")), (None, None));
+        }
+        assert_eq!(Unit::Seconds.some("15"), Some(ms(15_000)));
+        assert_eq!(Unit::Milliseconds.some("15"), Some(ms(15)));
+        assert_eq!(Unit::Milliseconds.some("1.5"), None);
+        let longest = format!("{}s", u64::MAX);
+        assert_eq!(
+            Unit::Milliseconds.any(&longest),
+            Some(Duration::from_secs(u64::MAX))
+        );
+        assert_eq!(
+            Unit::Seconds.any(&format!("{}.999", u64::MAX)),
+            Some(Duration::from_secs(u64::MAX) + ms(999))
+        );
+        assert_eq!(Unit::Seconds.any("18446744073709551616"), None);
     }
 }
