@@ -33,6 +33,7 @@ mod login;
 mod memory;
 mod messages;
 mod methods;
+mod oversized;
 mod publishing;
 mod reaching;
 mod rpc;
