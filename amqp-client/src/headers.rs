@@ -3,15 +3,17 @@
 //! Everything here looks into the message as it was received and finds nothing where another type
 //! or damage is: headers are whatever the publisher or a broker put there.
 
+use std::fmt;
 use std::time::Duration;
 
 use amqp_spec::wire::{ArrayRef, ShortStr, TableRef, Timestamp, Value};
 
 use crate::delivery::Received;
 use crate::message::DeliveryMode;
+use crate::text::{Quoted, fitting};
 
 /// One entry of `x-death`: all times that a message was dead-lettered from one queue for one reason.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Death {
     /// The queue that it was in.
@@ -31,7 +33,7 @@ pub struct Death {
 }
 
 /// Why a message was dead-lettered.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum DeathReason {
     /// It was refused without requeueing (`basic.reject`, `basic.nack`).
@@ -59,7 +61,7 @@ impl DeathReason {
 }
 
 /// The first or last death of a message, as its own headers tell it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct DeathNote {
     /// The queue that it was in.
@@ -68,6 +70,65 @@ pub struct DeathNote {
     pub reason: DeathReason,
     /// The exchange that it had been published to.
     pub exchange: String,
+}
+
+/// Of long texts the beginning, and of the routing keys the first 16: who publishes chooses them.
+impl fmt::Debug for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Death")
+            .field("queue", &Quoted(&self.queue))
+            .field("reason", &self.reason)
+            .field("count", &self.count)
+            .field("exchange", &Quoted(&self.exchange))
+            .field("routing_keys", &Keys(&self.routing_keys))
+            .field("time", &self.time)
+            .field("original_expiration", &self.original_expiration)
+            .finish()
+    }
+}
+
+struct Keys<'a>(&'a [String]);
+
+impl fmt::Debug for Keys<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// How many are shown, and how many characters of each.
+        const SHOWN: (usize, usize) = (16, 64);
+        let mut list = f.debug_list();
+        for (n, key) in self.0.iter().enumerate() {
+            let shown = fitting(key, SHOWN.1);
+            match n < SHOWN.0 {
+                true if shown.len() == key.len() => list.entry(key),
+                true => list.entry(&format_args!("{shown:?}…")),
+                false => {
+                    list.entry(&format_args!("…"));
+                    break;
+                }
+            };
+        }
+        list.finish()
+    }
+}
+
+impl fmt::Debug for DeathNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeathNote")
+            .field("queue", &Quoted(&self.queue))
+            .field("reason", &self.reason)
+            .field("exchange", &Quoted(&self.exchange))
+            .finish()
+    }
+}
+
+impl fmt::Debug for DeathReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected => f.write_str("Rejected"),
+            Self::Expired => f.write_str("Expired"),
+            Self::MaxLength => f.write_str("MaxLength"),
+            Self::DeliveryLimit => f.write_str("DeliveryLimit"),
+            Self::Other(word) => f.debug_tuple("Other").field(&Quoted(word)).finish(),
+        }
+    }
 }
 
 fn text(value: Value<'_>) -> Option<String> {

@@ -83,6 +83,7 @@ mod rpc;
 mod sasl;
 mod secret;
 mod shown;
+mod text;
 #[cfg(feature = "tokio")]
 mod tls;
 mod trace;

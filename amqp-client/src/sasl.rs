@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::secret::Secret;
+use crate::text::{Quoted, line};
 
 /// A user and what proves it: a password or a token.
 ///
@@ -169,7 +170,8 @@ pub struct UnknownMechanism(pub String);
 
 impl fmt::Display for UnknownMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no authentication mechanism {:?} is built in", self.0)
+        let name = Quoted(&self.0);
+        write!(f, "no authentication mechanism {name:?} is built in")
     }
 }
 
@@ -246,7 +248,7 @@ impl fmt::Display for SaslError {
         match self {
             Self::Nul => f.write_str("PLAIN cannot send a NUL in user name or password"),
             Self::Challenge => f.write_str("the broker's challenge is not one that is expected"),
-            Self::Other(error) => write!(f, "{error}"),
+            Self::Other(error) => f.write_str(&line(&error.to_string())),
         }
     }
 }

@@ -8,6 +8,8 @@ use std::fmt;
 use amqp_spec::basic::PropertiesRef;
 use amqp_spec::wire::{ShortStr, TableRef, Value};
 
+use crate::text::fitting;
+
 /// How many characters of a name or a property are shown.
 const SHOWN: usize = 64;
 
@@ -29,10 +31,9 @@ pub(crate) struct Name<'a>(pub(crate) ShortStr<'a>);
 impl fmt::Debug for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.to_string();
-        match text.char_indices().nth(SHOWN) {
-            None => write!(f, "{text:?}"),
-            Some((end, _)) => write!(f, "{:?}…", text.get(..end).unwrap_or_default()),
-        }
+        let shown = fitting(&text, SHOWN);
+        let cut = if shown.len() < text.len() { "…" } else { "" };
+        write!(f, "{shown:?}{cut}")
     }
 }
 

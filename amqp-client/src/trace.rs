@@ -2,7 +2,7 @@
 //! compiled. `docs/observability.md` describes the scheme, which is part of what users rely on.
 //!
 //! Nothing is told per message, unless one comes back to nobody or cannot be handled. Bodies, header values and
-//! credentials are never told. A subscriber is the user's code: nothing here may be called while a
+//! credentials are never told; texts of the broker in one line, escaped, and cut at a length. A subscriber is the user's code: nothing here may be called while a
 //! lock is held.
 
 use std::fmt::Display;
@@ -15,6 +15,8 @@ use crate::error::{
     ChannelError, ConnectionError, Initiator, OversizedMessage, SlowConsumer, Stage, Violation,
 };
 use crate::proto::Limits;
+#[cfg(feature = "tracing")]
+use crate::text::{line, name, octets};
 
 /// Tells one event within the connection's span.
 macro_rules! tell {
@@ -57,8 +59,8 @@ impl Trace {
             parent: None,
             "amqp.connection",
             id = NEXT.fetch_add(1, Ordering::Relaxed),
-            address,
-            virtual_host,
+            address = &*name(address),
+            virtual_host = &*name(virtual_host),
         );
         Self { span }
     }
@@ -106,7 +108,13 @@ impl Trace {
     }
 
     pub(crate) fn blocked(&self, reason: &str) {
-        tell!(self, "connection", WARN, reason, "connection blocked");
+        tell!(
+            self,
+            "connection",
+            WARN,
+            reason = &*line(reason),
+            "connection blocked"
+        );
     }
 
     pub(crate) fn unblocked(&self) {
@@ -160,7 +168,7 @@ impl Trace {
             "consumer",
             DEBUG,
             channel,
-            consumer_tag = %text(tag),
+            consumer_tag = %octets(tag),
             "consumer started"
         );
     }
@@ -177,7 +185,7 @@ impl Trace {
             "consumer",
             WARN,
             channel,
-            consumer_tag = %text(consumer_tag),
+            consumer_tag = %octets(consumer_tag),
             prefetch,
             "more deliveries than the prefetch allows"
         );
@@ -189,8 +197,8 @@ impl Trace {
             "connection",
             WARN,
             channel = by.channel,
-            consumer_tag = by.consumer_tag,
-            queue = by.queue,
+            consumer_tag = &*name(&by.consumer_tag),
+            queue = &*name(&by.queue),
             bytes = by.bytes,
             "reading stopped: a consumer without acknowledgements does not take its deliveries"
         );
@@ -203,7 +211,7 @@ impl Trace {
             WARN,
             channel,
             delivery_tag = message.delivery_tag,
-            queue = message.queue,
+            queue = &*name(&message.queue),
             size = message.size,
             limit = message.limit,
             lost = message.lost,
@@ -217,7 +225,7 @@ impl Trace {
             "consumer",
             WARN,
             channel,
-            consumer_tag = %text(consumer_tag),
+            consumer_tag = %octets(consumer_tag),
             limit,
             "consumer cancelled: it holds most of what is above inbound_limit"
         );
@@ -231,7 +239,7 @@ impl Trace {
                     "consumer",
                     WARN,
                     channel,
-                    consumer_tag = %text(tag),
+                    consumer_tag = %octets(tag),
                     "consumer cancelled by the broker"
                 );
             }
@@ -241,7 +249,7 @@ impl Trace {
                     "consumer",
                     DEBUG,
                     channel,
-                    consumer_tag = %text(tag),
+                    consumer_tag = %octets(tag),
                     "consumer cancelled"
                 );
             }
@@ -269,9 +277,9 @@ impl Trace {
             WARN,
             channel,
             reply_code = message.reply_code.0,
-            reply_text = message.reply_text,
-            exchange = %text(message.exchange()),
-            routing_key = %text(message.routing_key()),
+            reply_text = &*line(&message.reply_text),
+            exchange = %octets(message.exchange()),
+            routing_key = %octets(message.routing_key()),
             "message returned, and nobody waits for it"
         );
     }
@@ -289,10 +297,4 @@ impl Trace {
     pub(crate) fn timed_out(&self, channel: u16, method: &'static str) {
         tell!(self, "request", DEBUG, channel, method, "no reply in time");
     }
-}
-
-/// Names are octets; what is not UTF-8 is replaced.
-#[cfg(feature = "tracing")]
-fn text(name: ShortStr<'_>) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(name.as_bytes())
 }

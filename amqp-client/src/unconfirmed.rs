@@ -7,7 +7,7 @@ use crate::proto::confirms::{Confirms, Failure};
 
 /// What was not confirmed of the messages that
 /// [`Publisher::wait_for_confirms`](crate::Publisher::wait_for_confirms) waited for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Unconfirmed {
     /// How many the broker refused (`basic.nack`).
@@ -76,6 +76,32 @@ impl Unconfirmed {
             (self.not_sent, "not sent"),
             (self.uncertain, "uncertain"),
         ]
+    }
+}
+
+/// Of the failures the first 16.
+impl fmt::Debug for Unconfirmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// How many failures are shown.
+        const SHOWN: usize = 16;
+        let n_shown = self.failures.len().min(SHOWN);
+        let mut debug = f.debug_struct("Unconfirmed");
+        debug
+            .field("nacked", &self.nacked)
+            .field("returned", &self.returned)
+            .field("refused", &self.refused)
+            .field("not_sent", &self.not_sent)
+            .field("uncertain", &self.uncertain)
+            .field(
+                "failures",
+                &self.failures.get(..n_shown).unwrap_or_default(),
+            )
+            .field("cause", &self.cause);
+        if n_shown < self.failures.len() {
+            debug.finish_non_exhaustive()
+        } else {
+            debug.finish()
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{ReplyCode, basic};
 
 use super::about::Provoker;
+use crate::text::{line, name};
 
 /// What the broker said when it closed a connection or a channel.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,14 +74,16 @@ impl Entity {
     }
 }
 
+/// In one line: what a terminal would obey is escaped, and a long name is cut. [`name`](Entity::name) is
+/// the name as it is.
 impl fmt::Display for Entity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queue(name) if name.is_empty() => f.write_str("the queue declared last"),
             Self::Exchange(name) if name.is_empty() => f.write_str("the default exchange"),
-            Self::VirtualHost(name) => write!(f, "virtual host '{name}'"),
-            Self::Queue(name) | Self::Exchange(name) | Self::User(name) => {
-                write!(f, "{} '{name}'", self.kind())
+            Self::VirtualHost(host) => write!(f, "virtual host '{}'", name(host)),
+            Self::Queue(one) | Self::Exchange(one) | Self::User(one) => {
+                write!(f, "{} '{}'", self.kind(), name(one))
             }
         }
     }
@@ -254,6 +257,8 @@ impl BrokerClose {
     }
 }
 
+/// One line, whatever the broker sends: what a terminal would obey in its text is escaped, and a long text
+/// is cut. The fields hold what came.
 impl fmt::Display for BrokerClose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // RabbitMQ's text starts with the code's name, other brokers' may not.
@@ -266,11 +271,7 @@ impl fmt::Display for BrokerClose {
         } else {
             write!(f, "{}: ", self.reply_code)?;
         }
-        // One line, whatever the broker sends.
-        for (n, line) in self.reply_text.lines().enumerate() {
-            f.write_str(if n == 0 { "" } else { " " })?;
-            f.write_str(line)?;
-        }
+        f.write_str(&line(&self.reply_text))?;
         // Where RabbitMQ fails over what it was sent, it says no more than the code's name.
         if self.reply_code == ReplyCode::INTERNAL_ERROR && !self.reply_text.contains(' ') {
             f.write_str(": the broker failed over something it was sent; its log says over what")?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use amqp_spec::frame::FrameTooLarge;
 
 use super::{ArgumentError, BrokerClose, ConnectionError, NameTooLong, OversizedMessage, Subject};
+use crate::text::{Quoted, line};
 
 /// Why an operation on a channel failed. Cheap to clone.
 ///
@@ -174,13 +175,17 @@ impl fmt::Display for ChannelError {
             Self::Timeout { method } => write!(f, "no reply to {method} in time"),
             Self::BlockedTimeout { method, reason } => write!(
                 f,
-                "no reply to {method} in time: waited for the end of the alarm ({reason})"
+                "no reply to {method} in time: waited for the end of the alarm ({})",
+                line(reason)
             ),
             Self::ReadingStopped { method, by } => write!(
                 f,
                 "no reply to {method} in time: nothing is read, since consumer {:?} of queue {:?} on \
                  channel {}, which needs no acknowledgements, has not taken {} bytes of deliveries",
-                by.consumer_tag, by.queue, by.channel, by.bytes
+                Quoted(&by.consumer_tag),
+                Quoted(&by.queue),
+                by.channel,
+                by.bytes
             ),
             Self::TooLong(error) => write!(f, "{error}"),
             Self::FrameTooLarge(error) => write!(f, "{error}"),
@@ -195,10 +200,11 @@ impl fmt::Display for ChannelError {
             Self::Invalid(error) => write!(f, "{error}"),
             Self::Stale => f.write_str("delivery of an earlier life of the channel"),
             Self::ConsumerTagInUse { consumer_tag } => {
-                write!(f, "consumer tag {consumer_tag:?} is in use on the channel")
+                let tag = Quoted(consumer_tag);
+                write!(f, "consumer tag {tag:?} is in use on the channel")
             }
             Self::Blocked { reason } => {
-                write!(f, "connection blocked by the broker: {reason}")
+                write!(f, "connection blocked by the broker: {}", line(reason))
             }
             Self::MessageTooLarge(message) => write!(f, "{message}"),
         }

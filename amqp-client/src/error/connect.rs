@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::{ConnectionError, Diagnosis, TlsError};
 use crate::options::OptionError;
 use crate::sasl::SaslError;
+use crate::text::{PAGE, Quoted, line, name, page};
 use crate::uri::UriError;
 
 /// How far the opening of a connection had come. Later stages compare greater.
@@ -47,7 +48,7 @@ impl fmt::Display for Stage {
 }
 
 /// What happened when a connection could not be opened.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ConnectCause {
     /// The URI is not valid. Nothing was tried.
@@ -98,6 +99,39 @@ impl ConnectCause {
     }
 }
 
+/// Of what the broker says the beginning.
+impl fmt::Debug for ConnectCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, shown): (_, &dyn fmt::Debug) = match self {
+            Self::NoRuntime => return f.write_str("NoRuntime"),
+            Self::Mechanism { offered, wanted } => {
+                return f
+                    .debug_struct("Mechanism")
+                    .field("offered", &Quoted(offered))
+                    .field("wanted", &Quoted(wanted))
+                    .finish();
+            }
+            Self::LoginTooLarge { size, limit } => {
+                return f
+                    .debug_struct("LoginTooLarge")
+                    .field("size", size)
+                    .field("limit", limit)
+                    .finish();
+            }
+            Self::Uri(error) => ("Uri", error),
+            Self::Options(error) => ("Options", error),
+            Self::Credentials(error) => ("Credentials", error),
+            Self::Io(error) => ("Io", error),
+            Self::Tls(error) => ("Tls", error),
+            Self::Connection(error) => ("Connection", error),
+            Self::Sasl(error) => ("Sasl", error),
+            Self::Timeout(after) => ("Timeout", after),
+            Self::NotTried(limit) => ("NotTried", limit),
+        };
+        f.debug_tuple(name).field(shown).finish()
+    }
+}
+
 impl fmt::Display for ConnectCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -106,14 +140,17 @@ impl fmt::Display for ConnectCause {
             Self::NoRuntime => f.write_str(
                 "there is no tokio runtime here: use #[tokio::main], or Runtime::block_on or ::enter",
             ),
-            Self::Credentials(error) => write!(f, "no credentials: {error}"),
-            Self::Io(error) => write!(f, "{error}"),
+            Self::Credentials(error) => {
+                write!(f, "no credentials: {}", line(&error.to_string()))
+            }
+            Self::Io(error) => f.write_str(&line(&error.to_string())),
             Self::Tls(error) => write!(f, "{error}"),
             Self::Connection(error) => write!(f, "{error}"),
             Self::Mechanism { offered, wanted } => write!(
                 f,
-                "no authentication mechanism in common; the broker offers {offered:?}, the client \
-                 has {wanted:?}"
+                "no authentication mechanism in common; the broker offers {:?}, the client has {:?}",
+                Quoted(offered),
+                Quoted(wanted)
             ),
             Self::Sasl(error) => write!(f, "{error}"),
             Self::LoginTooLarge { size, limit } => write!(
@@ -231,7 +268,7 @@ impl Attempt {
 
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.address)?;
+        f.write_str(&name(&self.address))?;
         match self.peer {
             // An address in place of a name needs no second mention.
             Some(peer) if peer.to_string() != self.address => write!(f, " ({peer})")?,
@@ -445,7 +482,8 @@ impl ConnectError {
 /// How many attempts one line shows.
 const SHOWN: usize = 8;
 
-/// One line. Of more than eight attempts the latest; with `{:#}` all that are kept, below each other.
+/// One line. Of more than eight attempts the latest; with `{:#}` all that are kept, below each other. Where
+/// they are long, fewer: a line takes 4096 bytes, the list three times as much.
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.attempts() {
@@ -453,16 +491,25 @@ impl fmt::Display for ConnectError {
             [one] => write!(f, "cannot connect to {one}"),
             kept => {
                 write!(f, "cannot connect, {} attempts failed:", self.0.n_attempts)?;
-                let (n_shown, between) = match f.alternate() {
-                    true => (kept.len(), "\n  "),
-                    false => (SHOWN.min(kept.len()), "; "),
+                let (most, room, between) = match f.alternate() {
+                    true => (kept.len(), 3 * PAGE, "\n  "),
+                    false => (SHOWN, PAGE, "; "),
                 };
+                let mut shown: Vec<String> = Vec::new();
+                let mut len = 0;
+                for text in kept.iter().rev().take(most).map(ToString::to_string) {
+                    len += text.len() + between.len();
+                    if len > room && !shown.is_empty() {
+                        break;
+                    }
+                    shown.push(text);
+                }
                 let mut separator = if f.alternate() { between } else { " " };
-                if self.0.n_attempts > n_shown {
+                if self.0.n_attempts > shown.len() {
                     write!(f, "{separator}…")?;
                     separator = between;
                 }
-                for one in kept.iter().skip(kept.len() - n_shown) {
+                for one in shown.iter().rev() {
                     write!(f, "{separator}{one}")?;
                     separator = between;
                 }
@@ -477,7 +524,7 @@ impl fmt::Display for ConnectError {
 impl fmt::Debug for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
-            self.0.fmt(f)
+            page(f, &self.0)
         } else {
             write!(f, "{self:#}")
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{BrokerClose, Initiator, TlsError, Violation};
+use crate::text::line;
 
 /// Why a connection ended. Cheap to clone; every handle of the connection reports the same.
 ///
@@ -126,7 +127,7 @@ impl fmt::Display for ConnectionError {
                     Seconds(*silence)
                 )
             }
-            Self::Io(error) => write!(f, "connection lost: {error}"),
+            Self::Io(error) => write!(f, "connection lost: {}", line(&error.to_string())),
             Self::Tls(error) => write!(f, "connection lost: {error}"),
             Self::EndOfStream => f.write_str("connection lost: the broker ended the stream"),
             Self::CloseTimeout {
@@ -142,8 +143,9 @@ impl fmt::Display for ConnectionError {
             ),
             Self::BlockedTimeout { reason, after } => write!(
                 f,
-                "connection given up: blocked by the broker for {} s: {reason}",
-                after.as_secs_f32()
+                "connection given up: blocked by the broker for {} s: {}",
+                after.as_secs_f32(),
+                line(reason)
             ),
             Self::WriteTimeout(after) => write!(
                 f,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::Quoted;
+
 /// A message from a queue that is larger than
 /// [`max_message_size`](crate::ConnectionOptions::max_message_size). Its body was not kept; channel and
 /// connection go on.
@@ -39,8 +41,10 @@ impl fmt::Display for OversizedMessage {
         } = self;
         write!(
             f,
-            "message of {size} bytes from queue {queue:?} (routing key {routing_key:?}, delivery tag \
-             {delivery_tag}) is above max_message_size, which is {limit} bytes: "
+            "message of {size} bytes from queue {:?} (routing key {:?}, delivery tag \
+             {delivery_tag}) is above max_message_size, which is {limit} bytes: ",
+            Quoted(queue),
+            Quoted(routing_key)
         )?;
         f.write_str(if *lost {
             "it is lost, for it needed no acknowledgement"

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::ChannelError;
 use crate::delivery::ReturnedMessage;
+use crate::text::line;
 
 /// What became of a message that the broker did not confirm.
 ///
@@ -49,7 +50,8 @@ impl fmt::Display for PublishError {
             Self::Returned(returned) => write!(
                 f,
                 "message returned by the broker: {} {}",
-                returned.reply_code.0, returned.reply_text
+                returned.reply_code.0,
+                line(&returned.reply_text)
             ),
             Self::Refused(error) => write!(f, "message refused by the broker: {error}"),
             Self::Uncertain(error) => write!(f, "message may or may not be routed: {error}"),

@@ -85,7 +85,8 @@
 //!
 //! # What they look like
 //!
-//! Each is one line, in the words of the specification, with the broker's text as it came:
+//! Each is one line, in the words of the specification, with the broker's text, escaped where a terminal would
+//! obey it, and cut where it is long (its field holds it as it came):
 //!
 //! ```text
 //! channel closed by the broker: 404 NOT_FOUND - no queue 'orders' in vhost '/' (answering queue.declare)

@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::jobs::Panic;
 use crate::proto::outbox::Settlement;
+use crate::text::line;
 
 /// What becomes of a message that was handled.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -168,7 +169,7 @@ impl FailureCause {
 impl fmt::Display for FailureCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Panic { message } => write!(f, "handler panicked: {message}"),
+            Self::Panic { message } => write!(f, "handler panicked: {}", line(message)),
             Self::Error(error) => write!(f, "{error}"),
         }
     }

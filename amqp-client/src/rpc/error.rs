@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::consumer::ConsumeError;
 use crate::delivery::ReturnedMessage;
 use crate::error::{ChannelError, PublishError};
+use crate::text::line;
 
 /// Why a call has no reply; see [`RpcClient::call`](crate::RpcClient::call).
 #[derive(Debug)]
@@ -72,7 +73,8 @@ impl fmt::Display for RpcError {
             Self::Unroutable(returned) => write!(
                 f,
                 "request returned by the broker: {} {}",
-                returned.reply_code.0, returned.reply_text
+                returned.reply_code.0,
+                line(&returned.reply_text)
             ),
             Self::Nacked => f.write_str("request refused by the broker (basic.nack)"),
             Self::Refused(error) => write!(f, "request refused by the broker: {error}"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::{AlertDescription, CertificateError, Error, ExtendedKeyPurpose};
 
 use crate::error::{CertificateFault, ConnectCause, ConnectionError, TlsError};
+use crate::text;
 
 /// Why a handshake failed.
 pub(super) fn of_handshake(error: io::Error) -> ConnectCause {
@@ -52,7 +53,7 @@ fn bounded(mut error: Error) -> Error {
         }) => {
             presented.truncate(MOST);
             for name in presented {
-                *name = shown(name);
+                *name = text::name(name).into_owned();
             }
         }
         Error::InvalidCertificate(CertificateError::InvalidPurposeContext {
@@ -68,13 +69,6 @@ fn bounded(mut error: Error) -> Error {
         _ => {}
     }
     error
-}
-
-/// A name in one line, cut at a length.
-fn shown(name: &str) -> String {
-    const MOST: usize = 256;
-    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    name.chars().take(MOST).map(plain).collect()
 }
 
 fn fault(reason: &CertificateError) -> CertificateFault {
