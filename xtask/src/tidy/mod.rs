@@ -9,6 +9,7 @@ mod hidden;
 mod manifests;
 mod rust;
 mod scenarios;
+mod tables;
 
 use std::{
     fmt, fs,
@@ -32,6 +33,8 @@ Checks the house rules that neither the compiler nor clippy know:
   * links in documents lead to files and headings that are there
   * tests that documents name are there, and those of scenarios are in docs/scenarios.md,
     whose rows have numbers of their own
+  * what the tables of docs/from-*.md name is there, and they name every public
+    method of a handle
 
 usage: cargo xtask tidy
 ";
@@ -40,7 +43,7 @@ usage: cargo xtask tidy
 const FOREIGN: &[&str] = &["target", "corpus", "artifacts", "coverage", "node_modules"];
 
 /// A broken rule, where it is broken.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 struct Fault {
     path: String,
     /// Counted from 1; 0 for the whole file.
@@ -108,6 +111,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     let mut faults = Vec::new();
     let mut tests = scenarios::Tests::default();
     let mut methods = hidden::Methods::default();
+    let mut tables = tables::Tables::default();
     for path in &paths {
         let text = fs::read_to_string(root.join(path)).map_err(Failure::file("read", path))?;
         let file = File {
@@ -117,9 +121,11 @@ pub(crate) fn check() -> Result<String, Failure> {
         faults.extend(check_file(&file, &root));
         tests.look_at(&file);
         methods.look_at(&file);
+        tables.look_at(&file);
     }
     faults.extend(tests.faults());
     faults.extend(methods.faults());
+    faults.extend(tables.faults());
     if faults.is_empty() {
         return Ok(format!("{} files are tidy", paths.len()));
     }
