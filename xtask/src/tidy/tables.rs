@@ -32,6 +32,9 @@ const HANDLES: &[(&str, &str)] = &[
     ("RpcServer", "server"),
 ];
 
+/// Where the names stand that a URI may have for options.
+const PARAMETERS: &str = "amqp-client/src/uri/parameters.rs";
+
 /// Crates whose names the tables use.
 const CRATES: &[&str] = &["amqp-client/src/", "amqp-spec/src/", "amqp-testing/src/"];
 
@@ -83,6 +86,9 @@ impl Tables {
                 .into_iter()
                 .find(|kind| line.starts_with(kind))
                 .or(within);
+            if file.path == PARAMETERS {
+                self.known.extend(listed(line).map(str::to_owned));
+            }
             let Some(name) = declared(line, within) else {
                 continue;
             };
@@ -213,6 +219,11 @@ fn declared<'a>(line: &'a str, within: Option<&str>) -> Option<&'a str> {
     };
     let end = name.find(|c| !is_part(c)).unwrap_or(name.len());
     name.get(..end).filter(|name| !name.is_empty())
+}
+
+/// A text that is alone in its line.
+fn listed(line: &str) -> Option<&str> {
+    line.trim_start().strip_prefix('"')?.strip_suffix("\",")
 }
 
 /// The cells of a row; `\|` is part of one.
