@@ -1,6 +1,7 @@
 //! Where to connect to.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::ConnectionOptions;
 
@@ -24,6 +25,66 @@ pub enum HostOrder {
     Given,
 }
 
+impl Host {
+    /// What a host can be, if this is none: found before a resolver is asked, which would say no more
+    /// than that it does not know the name.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        let name = self.name.as_str();
+        let is_port = |text: &str| !text.is_empty() && text.bytes().all(|o| o.is_ascii_digit());
+        let ends_with_port = name.rsplit_once(':').is_some_and(|(_, port)| is_port(port));
+        if name.is_empty() {
+            Some("a name or an address")
+        } else if is_address(name) {
+            None
+        } else if name.contains("://") {
+            Some("a name or an address alone; a URI is for Connection::open, or for parse")
+        } else if name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            Some("a name or an address, without spaces or newlines")
+        } else if name.contains('@') {
+            Some("a name or an address alone; user and password are set with credentials")
+        } else if name.contains('/') {
+            Some("a name or an address alone; a virtual host is set with virtual_host")
+        } else if name.contains(',') {
+            Some("one name or address; several are set with hosts")
+        } else if name.contains(['[', ']']) {
+            Some("an address without brackets, such as ::1; its port is set with port")
+        } else if name.matches(':').count() == 1 && ends_with_port {
+            Some("a name or an address alone; its port is set with port")
+        } else if name.contains(':') {
+            Some("a name or an address, and of those with colons this is none")
+        } else if !name
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-_.".contains(c))
+        {
+            Some("a name of letters, digits, '-', '_' and '.', or an address")
+        } else if !has_labels(name) {
+            Some("a name of at most 253 octets, with 1 to 63 between its dots")
+        } else {
+            None
+        }
+    }
+}
+
+/// An address of IP; one of version 6 may name the interface that it belongs to, `fe80::1%eth0`.
+fn is_address(name: &str) -> bool {
+    match name.split_once('%') {
+        Some((address, zone)) => {
+            let is_in_zone = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+            let is_zone = !zone.is_empty() && zone.chars().all(is_in_zone);
+            is_zone && address.parse::<Ipv6Addr>().is_ok()
+        }
+        None => name.parse::<IpAddr>().is_ok(),
+    }
+}
+
+/// Whether all labels of a name have a length that they can have in DNS. The last may be empty: the
+/// name is complete then.
+fn has_labels(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_label = |label: &str| (1..=63).contains(&label.len());
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
 /// A host and a port, as people and URIs write them: `[::1]:5672`.
 pub(crate) struct Address<'a>(pub(crate) &'a str, pub(crate) u16);
 
@@ -45,11 +106,13 @@ pub(crate) fn without_credentials(host: &str) -> &str {
 }
 
 impl ConnectionOptions {
-    /// The host's name or address; it takes the place of all hosts given before. Default:
-    /// `localhost`.
+    /// The host's name or address, without brackets or port; it takes the place of all hosts given
+    /// before, and keeps their port, if that is the same for all. Default: `localhost`.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
-        let port = self.hosts.first().and_then(|host| host.port);
+        let mut ports = self.hosts.iter().map(|host| host.port);
+        let port = ports.next().flatten();
+        let port = port.filter(|port| ports.all(|other| other == Some(*port)));
         self.hosts = vec![Host {
             name: host.into(),
             port,
@@ -117,5 +180,112 @@ impl ConnectionOptions {
             .map(|(host, port)| Address(host, port).to_string())
             .collect();
         hosts.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(host: &str) -> String {
+        let error = ConnectionOptions::default().host(host).validate();
+        let error = error.expect_err(host);
+        assert_eq!(error.option, "host");
+        error.to_string()
+    }
+
+    #[test]
+    fn names_and_addresses_are_hosts() {
+        for host in [
+            "localhost",
+            "LOCALHOST",
+            "rabbit-1.example.",
+            "rabbit_1",
+            "h\u{f6}st",
+            "127.0.0.1",
+            "::1",
+            "2001:db8::1",
+            "::ffff:127.0.0.1",
+            "fe80::1%eth0",
+            "fe80::1%br-1.20",
+        ] {
+            let options = ConnectionOptions::default().host(host);
+            assert_eq!(options.validate(), Ok(()), "{host}");
+        }
+        let longest = [
+            "a".repeat(63),
+            "b".repeat(63),
+            "c".repeat(63),
+            "d".repeat(61),
+        ]
+        .join(".");
+        assert_eq!(longest.len(), 253);
+        let options = ConnectionOptions::default();
+        assert_eq!(options.clone().host(&longest).validate(), Ok(()));
+        assert_eq!(options.host(longest + ".").validate(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused_with_what_to_write() {
+        for (host, advice) in [
+            ("127.0.0.1:5672", "set with port"),
+            ("localhost:5672", "set with port"),
+            ("[::1]", "without brackets"),
+            ("[::1]:5672", "without brackets"),
+            ("[127.0.0.1]", "without brackets"),
+            ("amqp://localhost", "Connection::open"),
+            ("amqps://app:hunter2@localhost/v", "Connection::open"),
+            ("app:hunter2@localhost", "credentials"),
+            ("localhost/orders", "virtual_host"),
+            ("a,b", "hosts"),
+            (" localhost", "spaces"),
+            ("localhost\n", "newlines"),
+            ("two words", "spaces"),
+            ("local\u{0}host", "spaces"),
+            ("::g", "colons"),
+            ("localhost:", "colons"),
+            ("localhost:amqp", "colons"),
+            ("127.0.0.1%eth0", "letters"),
+            ("fe80::1%", "colons"),
+            ("\"localhost\"", "letters"),
+            ("host?heartbeat=5", "letters"),
+            ("a..b", "dots"),
+            (".", "dots"),
+            ("", "a name or an address"),
+        ] {
+            let text = refused(host);
+            assert!(text.contains(advice), "{host}: {text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        assert!(refused(&"a".repeat(64)).contains("63"));
+        let (most, more) = (["a"; 127].join("."), ["a"; 128].join("."));
+        assert_eq!(ConnectionOptions::default().host(most).validate(), Ok(()));
+        assert!(refused(&more).contains("253"));
+    }
+
+    #[test]
+    fn each_of_several_hosts_is_looked_at() {
+        let options = ConnectionOptions::default().hosts([("a", 5672), ("b:5673", 5672)]);
+        assert_eq!(options.validate().unwrap_err().option, "host");
+        let read: ConnectionOptions = "amqp://a,b%20c".parse().unwrap();
+        assert_eq!(read.validate().unwrap_err().option, "host");
+    }
+
+    #[test]
+    fn host_keeps_a_port_that_all_hosts_before_it_had() {
+        let address = |options: ConnectionOptions| options.host("new").address();
+        let default = ConnectionOptions::default;
+        assert_eq!(address(default()), "new:5672");
+        assert_eq!(address(default().port(5673)), "new:5673");
+        assert_eq!(
+            address(default().hosts([("a", 5673), ("b", 5673)])),
+            "new:5673"
+        );
+        assert_eq!(
+            address(default().hosts([("a", 5673), ("b", 5674)])),
+            "new:5672"
+        );
+        assert_eq!(address("amqps://a:5673,b".parse().unwrap()), "new:5671");
     }
 }

@@ -11,7 +11,10 @@ impl ConnectionOptions {
     /// less if the broker proposes less.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: impl Into<Heartbeat>) -> Self {
-        self.heartbeat = heartbeat.into();
+        self.heartbeat = match heartbeat.into() {
+            Heartbeat::Fixed(time) => time.into(),
+            other => other,
+        };
         self
     }
 

@@ -90,12 +90,21 @@ impl ConnectionOptions {
     /// and the number of its process, `orders (4711)`.
     #[must_use]
     pub fn connection_name(mut self, name: impl Into<String>) -> Self {
-        self.connection_name = Some(name.into());
+        self.set_connection_name(name.into());
         self
     }
 
+    /// Takes the place of a name that is among the properties, too.
+    pub(crate) fn set_connection_name(&mut self, name: String) {
+        self.connection_name = Some(name);
+        let properties = self.client_properties.iter().flatten();
+        let others = properties.filter(|(name, _)| name.as_bytes() != NAME);
+        self.client_properties = others.collect();
+    }
+
     /// More properties for the broker's management to show, or others in place of `product`,
-    /// `version`, `platform`, `information` and `capabilities`. May be called again for more; an
+    /// `version`, `platform`, `information` and `capabilities`. `connection_name` is what
+    /// [`connection_name`](Self::connection_name) sets: of the two, the last one counts. May be called again for more; an
     /// entry takes the place of one of the same name, and those of `capabilities` each by itself.
     ///
     /// ```
@@ -107,8 +116,19 @@ impl ConnectionOptions {
     /// ```
     #[must_use]
     pub fn client_properties(mut self, properties: &FieldTable) -> Self {
-        self.client_properties = merge(self.client_properties.as_ref(), properties.as_ref());
+        self.add_client_properties(properties);
         self
+    }
+
+    pub(crate) fn add_client_properties(&mut self, properties: &FieldTable) {
+        self.client_properties = merge(self.client_properties.as_ref(), properties.as_ref());
+        if let Ok(Some(name)) = properties.get(NAME) {
+            self.connection_name = None;
+            // One that is no text stays what it is.
+            if let Some(name) = name.as_str() {
+                self.set_connection_name(name.to_owned());
+            }
+        }
     }
 
     /// What RabbitMQ shows of a client, and what it must know that we can do.
@@ -139,6 +159,9 @@ impl ConnectionOptions {
         merge(properties.as_ref(), self.client_properties.as_ref())
     }
 }
+
+/// The property that is an option of its own.
+const NAME: &[u8] = b"connection_name";
 
 /// Which program this is: `orders (4711)`.
 fn program() -> String {
@@ -202,6 +225,40 @@ mod tests {
         assert!(!name.contains('/'), "{name}");
         let named = options.connection_name("ledger");
         assert_eq!(text(&told(&named), "connection_name"), "ledger");
+    }
+
+    #[test]
+    fn name_that_was_set_last_counts_wherever_it_was_set() {
+        let name = |options: &ConnectionOptions| text(&told(options), "connection_name");
+        let property = field_table! { "connection_name" => "property", "team" => "ledger" };
+        let options = ConnectionOptions::default().client_properties(&property);
+        assert_eq!(name(&options), "property");
+        let options = options.connection_name("setter");
+        assert_eq!(name(&options), "setter");
+        assert_eq!(text(&told(&options), "team"), "ledger");
+        let options = options.client_properties(&property);
+        assert_eq!(name(&options), "property");
+        let number = field_table! { "connection_name" => 7 };
+        let options = options.client_properties(&number);
+        let number = told(&options)
+            .get("connection_name")
+            .unwrap()
+            .map(|n| n.as_i64());
+        assert_eq!(number, Some(Some(7)));
+        assert_eq!(name(&options.connection_name("setter")), "setter");
+    }
+
+    #[test]
+    fn name_that_stands_last_in_a_uri_counts() {
+        for (query, expected) in [
+            ("connection_name=a&client_properties.connection_name=b", "b"),
+            ("client_properties.connection_name=b&connection_name=a", "a"),
+        ] {
+            let options: ConnectionOptions = format!("amqp://h?{query}").parse().unwrap();
+            assert_eq!(text(&told(&options), "connection_name"), expected);
+            let written = options.to_string();
+            assert_eq!(written, format!("amqp://h?connection_name={expected}"));
+        }
     }
 
     #[test]

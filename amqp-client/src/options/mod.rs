@@ -4,6 +4,7 @@
 //! a connection calls first, tells the first one that cannot be. A URI says the same things
 //! (`uri`), and so do environment variables.
 
+mod equality;
 mod heartbeat;
 mod hosts;
 mod limits;
@@ -82,7 +83,9 @@ pub use self::validate::OptionError;
 ///
 /// [`to_uri_with_secrets`](Self::to_uri_with_secrets) writes such a URI, `Display` writes it without
 /// passwords. [`from_env`](Self::from_env) reads environment variables.
-#[derive(Clone, Eq, PartialEq)]
+///
+/// Two are equal if they connect alike: `amqp://host` equals `amqp://HOST:5672`.
+#[derive(Clone)]
 pub struct ConnectionOptions {
     /// Not empty, unless the program made it so.
     pub(crate) hosts: Vec<Host>,

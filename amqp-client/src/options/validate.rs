@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{ConnectionOptions, Heartbeat};
+use super::{ConnectionOptions, Heartbeat, Host};
 use crate::field_values::{self, Decimals};
 use crate::rounding::{whole_millis, whole_seconds};
 
@@ -64,11 +64,6 @@ impl ConnectionOptions {
         let names = self.mechanisms.iter().map(|mechanism| mechanism.name());
         let checks = [
             (!self.hosts.is_empty(), "hosts", "at least one"),
-            (
-                self.hosts.iter().all(|host| !host.name.is_empty()),
-                "host",
-                "a name or an address",
-            ),
             (
                 self.hosts.iter().all(|host| host.port != Some(0)),
                 "port",
@@ -156,6 +151,9 @@ impl ConnectionOptions {
                 "1 ms to 2147483647 ms",
             ),
         ];
+        if let Some(expected) = self.hosts.iter().find_map(Host::fault) {
+            return Err(OptionError::new("host", expected));
+        }
         if let Some(tls) = &self.tls {
             let has_certificate = tls.certificate_file.is_some() || tls.identity_pem.is_some();
             if tls.key_file.is_some() && !has_certificate {

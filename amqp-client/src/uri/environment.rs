@@ -43,7 +43,7 @@ impl ConnectionOptions {
     /// | `AMQP_USER` | the user's name |
     /// | `AMQP_PASSWORD` | the user's password, not percent-encoded |
     /// | `AMQP_CONNECTION_NAME` | the [connection's name](Self::connection_name) |
-    /// | `AMQP_CACERTFILE` | a [file of authorities](crate::TlsOptions::ca_file); turns TLS on |
+    /// | `AMQP_CACERTFILE` | a [file of authorities](crate::TlsOptions::ca_file), in place of the URI's; turns TLS on |
     /// | `AMQP_CERTFILE`, `AMQP_KEYFILE` | our [certificate and key](crate::TlsOptions::client_certificate); turn TLS on |
     /// | `AMQP_KEY_PASSWORD` | what the key's file [is encrypted with](crate::TlsOptions::key_password); turns TLS on |
     ///
@@ -97,7 +97,7 @@ fn from_variables(
     }
     let mut tls = options.tls.take();
     if let Some(file) = read("AMQP_CACERTFILE")? {
-        tls.get_or_insert_default().ca_files.push(file.into());
+        tls.get_or_insert_default().ca_files = vec![file.into()];
     }
     if let Some(file) = read("AMQP_CERTFILE")? {
         tls.get_or_insert_default().certificate_file = Some(file.into());
@@ -158,6 +158,18 @@ mod tests {
             .client_certificate("c.pem", "k.pem")
             .key_password("sw0rdfish");
         assert_eq!(options, Ok(ConnectionOptions::default().host("h").tls(tls)));
+    }
+
+    #[test]
+    fn file_of_authorities_takes_the_place_of_the_uri_s() {
+        let options = from(&[
+            (
+                "AMQP_URL",
+                "amqps://h?cacertfile=old.pem&verify=verify_peer",
+            ),
+            ("AMQP_CACERTFILE", "new.pem"),
+        ]);
+        assert_eq!(options, Ok("amqps://h?cacertfile=new.pem".parse().unwrap()));
     }
 
     #[test]

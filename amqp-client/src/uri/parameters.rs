@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use amqp_spec::wire::FieldTable;
 use zeroize::Zeroizing;
 
 use super::UriError;
@@ -276,7 +277,10 @@ const PARAMETERS: &[Parameter] = &[
     parameter!(
         "connection_name",
         TEXT,
-        |options, value| set(&mut options.connection_name, Some(Some(value.to_owned()))),
+        |options, value| {
+            options.set_connection_name(value.to_owned());
+            Some(())
+        },
         |options| maybe(options.connection_name.as_ref())
     ),
     parameter!(
@@ -460,11 +464,14 @@ fn read_property(
     if again {
         return Err(UriError::RepeatedParameter(format!("{PROPERTY}{name}")));
     }
-    let added = options.client_properties.try_insert(name, value);
+    let mut property = FieldTable::new();
+    let added = property.try_insert(name, value);
     added.map_err(|_| UriError::Parameter {
         name: "client_properties",
         expected: "text, with a name of at most 255 octets",
-    })
+    })?;
+    options.add_client_properties(&property);
+    Ok(())
 }
 
 fn find(name: &str) -> Result<&'static Parameter, UriError> {

@@ -112,6 +112,16 @@ async fn uri_that_is_wrong_is_told_before_anything_is_sent() {
 }
 
 #[tokio::test]
+async fn host_that_is_none_is_told_before_a_resolver_is_asked() {
+    let options = options().host("127.0.0.1:5672").connection_attempts(3);
+    let error = soon(Connection::open_with(&options)).await.unwrap_err();
+    assert_eq!((error.stage(), error.attempts().len()), (Stage::Options, 1));
+    assert!(!error.is_retryable());
+    let code = format!("`{error}`");
+    assert!(DOCUMENT.contains(&code), "not in the document: {code}");
+}
+
+#[tokio::test]
 async fn name_that_nobody_knows() {
     // RFC 6761 §6.4: never in use.
     let options = options().host("broker.invalid");
