@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::secret::Secret;
-use crate::text::{Quoted, line};
+use crate::text::{Quoted, line, name};
 
 /// A user and what proves it: a password or a token.
 ///
@@ -147,7 +147,7 @@ impl FromStr for AuthMechanism {
 
 impl fmt::Debug for AuthMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(&name(self.name()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What makes publishing safe: confirms and transactions (AMQP 0-9-1 §1.9).
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use amqp_spec::{confirm, tx};
@@ -96,10 +97,20 @@ impl Channel {
 }
 
 /// What [`Channel::tx_rollback`] has left unsettled.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RolledBack {
     channel: Channel,
     delivery_tags: Vec<u64>,
+}
+
+/// Of the numbers how many there are.
+impl fmt::Debug for RolledBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RolledBack")
+            .field("channel", &self.channel.id())
+            .field("delivery_tags", &self.delivery_tags.len())
+            .finish()
+    }
 }
 
 impl RolledBack {
