@@ -374,6 +374,18 @@ impl ConnectError {
         }))
     }
 
+    /// As many attempts as there are here.
+    #[cfg(test)]
+    pub(crate) fn of_all(latest: Vec<Attempt>) -> Self {
+        let (n_attempts, furthest) = (latest.len(), latest.first().cloned());
+        let furthest = furthest.unwrap_or_else(|| unreachable!("none"));
+        Self(Arc::new(Attempts {
+            latest,
+            n_attempts,
+            furthest,
+        }))
+    }
+
     /// Every attempt, in the order in which they failed; at least one, at most the latest 64. A
     /// host whose name has several addresses counts once for each that could not be connected to.
     #[must_use]

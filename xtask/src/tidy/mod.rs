@@ -10,6 +10,7 @@ mod manifests;
 mod rust;
 mod scenarios;
 mod tables;
+mod walk;
 
 use std::{
     fmt, fs,
@@ -35,6 +36,7 @@ Checks the house rules that neither the compiler nor clippy know:
     whose rows have numbers of their own
   * what the tables of docs/from-*.md name is there, and they name every public
     method of a handle
+  * every public type of the client is in the test that looks at what is shown
 
 usage: cargo xtask tidy
 ";
@@ -112,6 +114,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     let mut tests = scenarios::Tests::default();
     let mut methods = hidden::Methods::default();
     let mut tables = tables::Tables::default();
+    let mut shown = walk::Shown::default();
     for path in &paths {
         let text = fs::read_to_string(root.join(path)).map_err(Failure::file("read", path))?;
         let file = File {
@@ -122,10 +125,12 @@ pub(crate) fn check() -> Result<String, Failure> {
         tests.look_at(&file);
         methods.look_at(&file);
         tables.look_at(&file);
+        shown.look_at(&file);
     }
     faults.extend(tests.faults());
     faults.extend(methods.faults());
     faults.extend(tables.faults());
+    faults.extend(shown.faults());
     if faults.is_empty() {
         return Ok(format!("{} files are tidy", paths.len()));
     }

@@ -87,4 +87,6 @@ mod wakers;
 mod wakeups;
 mod wakeups_limits;
 mod wakeups_successors;
+#[cfg(feature = "tracing")]
+mod walk;
 mod whole;

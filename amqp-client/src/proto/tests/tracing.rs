@@ -22,6 +22,8 @@ use crate::{ConnectionOptions, Credentials, Message, QosScope, QueueDeclare};
 thread_local! {
     /// What this thread is told, if it listens.
     static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    /// The texts among it, as they came.
+    static TEXTS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
 /// Writes down everything that a thread which listens is told. There is one for all tests, for as
@@ -44,6 +46,15 @@ fn listens() -> bool {
 struct Line(String);
 
 impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        TEXTS.with_borrow_mut(|texts| {
+            if let Some(texts) = texts {
+                texts.push(value.to_owned());
+            }
+        });
+        self.record_debug(field, &value);
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
             write!(self.0, " {value:?}").unwrap();
@@ -90,6 +101,15 @@ impl Subscriber for Capture {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// What is told while this runs: a line for each span and event, and each text in it as a subscriber gets
+/// it.
+pub(super) fn told_with_texts(test: impl FnOnce()) -> Vec<String> {
+    TEXTS.set(Some(Vec::new()));
+    let mut lines = told(test);
+    lines.extend(TEXTS.take().unwrap());
+    lines
 }
 
 /// What is told while this runs.
