@@ -504,3 +504,26 @@ fn alarm_keeps_the_new_channel_waiting() {
     pair.feed(&wire::ack(1, 1, false));
     done(confirmation).unwrap();
 }
+
+#[test]
+fn message_that_goes_on_by_itself_comes_back_to_its_own_publish() {
+    let (mut pair, publisher) = owner();
+    let mandatory = publisher.mandatory();
+    let bad = send(&publisher, "missing", "key");
+    pair.sent();
+    let kept = ["a", "b"].map(|key| send(&mandatory, "", key));
+    read(&mut pair, &refusal());
+    drop(bad);
+    pair.advance(Duration::ZERO);
+    pair.sent();
+    answer(&mut pair);
+    pair.feed(&wire::returned(1, "b", b"x"));
+    pair.feed(&wire::ack(1, 2, true));
+    let [a, b] = kept.map(done);
+    a.unwrap();
+    let Err(PublishError::Returned(returned)) = b else {
+        panic!("{b:?}");
+    };
+    assert_eq!(returned.routing_key(), "b");
+    pair.assert_idle();
+}
