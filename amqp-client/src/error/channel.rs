@@ -45,8 +45,6 @@ pub enum ChannelError {
     /// ([`confirm_timeout`](crate::Publisher::confirm_timeout)), and the broker has blocked the
     /// connection: it takes no messages for now. The channel is still usable.
     BlockedTimeout {
-        /// What was waited for: `basic.publish`.
-        method: &'static str,
         /// Why, in the broker's words.
         reason: Arc<str>,
     },
@@ -173,9 +171,9 @@ impl fmt::Display for ChannelError {
             }
             Self::Closed => f.write_str("channel closed by the application"),
             Self::Timeout { method } => write!(f, "no reply to {method} in time"),
-            Self::BlockedTimeout { method, reason } => write!(
+            Self::BlockedTimeout { reason } => write!(
                 f,
-                "no reply to {method} in time: waited for the end of the alarm ({})",
+                "no reply to basic.publish in time: waited for the end of the alarm ({})",
                 line(reason)
             ),
             Self::ReadingStopped { method, by } => write!(

@@ -99,7 +99,7 @@ impl Link {
     /// What is said when time is up for an answer that an alarm may have kept back.
     pub(crate) fn no_answer(&self, method: &'static str) -> ChannelError {
         match self.outbox().blocked() {
-            Some(reason) => ChannelError::BlockedTimeout { method, reason },
+            Some(reason) => ChannelError::BlockedTimeout { reason },
             None => self.reading.no_reply(method),
         }
     }

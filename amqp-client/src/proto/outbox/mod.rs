@@ -342,9 +342,10 @@ impl OutChannel {
     }
 
     #[inline]
-    fn number_publish(&mut self, exchange: &[u8]) -> u64 {
+    fn number_publish(&mut self, head: &impl Head) -> u64 {
         if self.confirming {
             self.published += 1;
+            let exchange = head.exchange();
             if exchanges::Exchanges::differs(self.exchanges.as_deref(), exchange) {
                 self.change_exchange(exchange);
             }

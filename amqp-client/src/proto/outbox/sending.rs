@@ -63,7 +63,7 @@ impl Outbox {
         } else {
             self.publish_aside(at, head, body)?;
         }
-        Ok(self.number(at, head.exchange()))
+        Ok(self.number(at, head))
     }
 
     /// Appends a message to the small lane. Its channel must be open, with nothing in front of it.
@@ -79,15 +79,15 @@ impl Outbox {
         head.encode_with_body(self.small.buf(), at.channel, body, self.frame_max)?;
         self.tail_ack = None;
         self.counts.frames += self.n_frames(body.len());
-        Ok(self.number(at, head.exchange()))
+        Ok(self.number(at, head))
     }
 
     /// Counts a message that has been queued.
     #[inline]
-    fn number(&mut self, at: At, exchange: &[u8]) -> (u64, Wake) {
+    fn number(&mut self, at: At, head: &impl Head) -> (u64, Wake) {
         self.counts.published += 1;
         let channel = self.channels.get_mut(usize::from(at.channel));
-        let number = channel.map_or(0, |channel| channel.number_publish(exchange));
+        let number = channel.map_or(0, |channel| channel.number_publish(head));
         (number, self.wake())
     }
 
