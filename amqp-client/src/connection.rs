@@ -1,6 +1,7 @@
 //! The connection handle.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use amqp_spec::wire::{FieldTable, ShortStr};
@@ -47,11 +48,22 @@ pub(crate) struct Handle {
     close_timeout: std::time::Duration,
     /// All that is left must be written by then.
     write_timeout: Option<std::time::Duration>,
+    place: Place,
+}
+
+/// Where a connection leads.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Of several hosts the one that answered.
+    pub(crate) address: String,
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
+            .field("address", &self.address())
+            .field("peer_addr", &self.peer_addr())
             .field("limits", &self.limits())
             .finish_non_exhaustive()
     }
@@ -74,8 +86,21 @@ impl Connection {
         options: &ConnectionOptions,
         clock: fn() -> std::time::Instant,
     ) -> (Core, Self) {
+        let place = Place {
+            address: options.address(),
+            peer: None,
+        };
+        Self::with_core_at(options, clock, place)
+    }
+
+    /// The same, where it is known which host the stream leads to.
+    pub(crate) fn with_core_at(
+        options: &ConnectionOptions,
+        clock: fn() -> std::time::Instant,
+        place: Place,
+    ) -> (Core, Self) {
         let core_options = options.to_core(clock);
-        let trace = Trace::new(&options.address(), &core_options.login.virtual_host);
+        let trace = Trace::new(&place, &core_options.login.virtual_host);
         let (core, link, opening) = Core::new(core_options, trace, clock());
         let close_timeout = options.close_timeout;
         let handle = Handle {
@@ -83,6 +108,7 @@ impl Connection {
             opening,
             close_timeout,
             write_timeout: options.write_timeout,
+            place,
         };
         (
             core,
@@ -172,6 +198,29 @@ impl Connection {
         let (now, timeout) = ((link.clock)(), link.request_timeout);
         link.outbox().renew_when_closed(shared.at, now, timeout);
         Ok(publisher)
+    }
+
+    /// The host and port that answered, as they were configured: of several hosts the one that this
+    /// connection leads to. For a Unix socket its path; for a stream that the program brought along, all
+    /// hosts of the options.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), amqp_client::ConnectError> {
+    /// let connection = amqp_client::Connection::open("amqp://rabbit-1,rabbit-2").await?;
+    /// println!("connected to {}", connection.address()); // rabbit-2:5672
+    /// let cause = connection.closed().await;
+    /// eprintln!("{}: {cause}", connection.address());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.handle.place.address
+    }
+
+    /// The address that the host's name was resolved to; `None` unless the library connected over TCP.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.handle.place.peer
     }
 
     /// What both sides agreed on.

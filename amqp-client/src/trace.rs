@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use amqp_spec::wire::ShortStr;
 
+use crate::connection::Place;
 use crate::delivery::ReturnedMessage;
 use crate::error::{
     ChannelError, ConnectionError, Initiator, OversizedMessage, SlowConsumer, Stage, Violation,
@@ -49,7 +50,7 @@ pub(crate) struct Trace {
 )]
 impl Trace {
     #[cfg(feature = "tracing")]
-    pub(crate) fn new(address: &str, virtual_host: &str) -> Self {
+    pub(crate) fn new(place: &Place, virtual_host: &str) -> Self {
         use std::sync::atomic::{AtomicU64, Ordering};
         /// Tells the connections of a process apart.
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -59,14 +60,15 @@ impl Trace {
             parent: None,
             "amqp.connection",
             id = NEXT.fetch_add(1, Ordering::Relaxed),
-            address = &*name(address),
+            address = &*name(&place.address),
+            peer = place.peer.map(tracing::field::display),
             virtual_host = &*name(virtual_host),
         );
         Self { span }
     }
 
     #[cfg(not(feature = "tracing"))]
-    pub(crate) fn new(_address: &str, _virtual_host: &str) -> Self {
+    pub(crate) fn new(_place: &Place, _virtual_host: &str) -> Self {
         Self {}
     }
 

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use super::network::{Network, System};
 use super::race::race;
 use super::tokio::{Driver, REACTOR_LOOKS, Writes, now};
-use crate::connection::Connection;
+use crate::connection::{Connection, Place};
 use crate::error::{
     Attempt, ConnectCause, ConnectError, ConnectionError, Failures, OverTls, Stage, TlsError,
 };
@@ -113,7 +113,7 @@ impl Connection {
         let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
         let budget = Budget::new(options).map_err(failed)?;
         let options = &prepare(options, &budget).await.map_err(failed)?;
-        let opened = shake_hands(stream, Writes::Layered, options, &budget);
+        let opened = shake_hands(stream, Writes::Layered, options, &budget, brought(options));
         opened.await.map_err(failed)
     }
 
@@ -142,7 +142,7 @@ impl Connection {
         let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
         let budget = Budget::new(options).map_err(failed)?;
         let options = &prepare(options, &budget).await.map_err(failed)?;
-        let opened = shake_hands(stream, Writes::Exact, options, &budget);
+        let opened = shake_hands(stream, Writes::Exact, options, &budget, brought(options));
         opened.await.map_err(failed)
     }
 
@@ -175,8 +175,20 @@ impl Connection {
             Ok(Err(error)) => return Err(failed((Stage::Tcp, error.into()))),
             Err(_) => return Err(failed((Stage::Tcp, ConnectCause::Timeout(step.limit)))),
         };
-        let opened = shake_hands(stream, Writes::Exact, options, &budget);
+        let place = Place {
+            address: path.display().to_string(),
+            peer: None,
+        };
+        let opened = shake_hands(stream, Writes::Exact, options, &budget, place);
         opened.await.map_err(failed)
+    }
+}
+
+/// Where a stream leads that the program brought along, as far as the options say it.
+fn brought(options: &ConnectionOptions) -> Place {
+    Place {
+        address: options.address(),
+        peer: None,
     }
 }
 
@@ -288,10 +300,17 @@ impl Target<'_> {
         let (peer, stream) = self.reach(network, failures).await?;
         let opened = match client {
             None => {
-                let opened = shake_hands(stream, Writes::Exact, &options, self.budget).await;
-                opened.map_err(|(stage, cause)| self.failed(stage, cause))
+                let place = self.place(peer);
+                let opened = shake_hands(stream, Writes::Exact, &options, self.budget, place);
+                opened
+                    .await
+                    .map_err(|(stage, cause)| self.failed(stage, cause))
             }
-            Some(client) => self.shake_hands_over_tls(client, stream, &options).await,
+            Some(client) => {
+                let place = self.place(peer);
+                self.shake_hands_over_tls(client, stream, &options, place)
+                    .await
+            }
         };
         opened.map_err(|attempt| Attempt {
             peer: Some(peer),
@@ -300,7 +319,18 @@ impl Target<'_> {
     }
 
     fn failed(&self, stage: Stage, cause: ConnectCause) -> Attempt {
-        Attempt::new(stage, Address(self.host, self.port).to_string(), cause)
+        Attempt::new(stage, self.address(), cause)
+    }
+
+    fn address(&self) -> String {
+        Address(self.host, self.port).to_string()
+    }
+
+    fn place(&self, peer: SocketAddr) -> Place {
+        Place {
+            address: self.address(),
+            peer: Some(peer),
+        }
     }
 
     /// Resolves the name and connects to one of its addresses.
@@ -337,6 +367,7 @@ impl Target<'_> {
         client: tls::Client,
         stream: S,
         options: &ConnectionOptions,
+        place: Place,
     ) -> Result<Connection, Attempt>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -348,7 +379,7 @@ impl Target<'_> {
             Ok(Err(cause)) => return Err(self.failed_at_tls(cause, &record)),
             Err(_) => return Err(self.failed_at_tls(ConnectCause::Timeout(step.limit), &record)),
         };
-        let opened = shake_hands(stream, Writes::Layered, options, self.budget).await;
+        let opened = shake_hands(stream, Writes::Layered, options, self.budget, place).await;
         opened.map_err(|failure| {
             let (stage, cause) = explain(failure);
             self.failed(stage, cause).over_tls(OverTls::Agreed)
@@ -423,6 +454,7 @@ async fn shake_hands<S>(
     writes: Writes,
     options: &ConnectionOptions,
     budget: &Budget,
+    place: Place,
 ) -> Result<Connection, (Stage, ConnectCause)>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -437,7 +469,7 @@ where
     } else {
         options
     };
-    let (core, connection) = Connection::with_core(options, now);
+    let (core, connection) = Connection::with_core_at(options, now, place);
     tokio::spawn(Driver::new(stream, writes, core));
     match connection.opened().await {
         Ok(()) => {

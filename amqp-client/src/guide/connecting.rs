@@ -142,6 +142,10 @@
 //!     .retry_delay(Duration::from_secs(3));
 //! ```
 //!
+//! [`Connection::address`](crate::Connection::address) is the host that answered, and
+//! [`peer_addr`](crate::Connection::peer_addr) the address that its name was resolved to. What is said
+//! of the end of a connection names no host: log it with one of these, or have `tracing` do so.
+//!
 //! # Alarms
 //!
 //! A broker that is short of memory or disk stops reading from connections that publish. Publishing

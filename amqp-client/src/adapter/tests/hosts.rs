@@ -27,6 +27,22 @@ async fn second_host_is_tried_if_the_first_is_dead() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn host_that_answered_is_told() {
+    let network = Fake::new()
+        .host("one", "10.0.0.1:5672", Fate::Refused(AT_ONCE))
+        .host("two", "10.0.0.2:5672", Fate::Broker(AT_ONCE));
+    let connection = open_on(&network, &options(&["one", "two"])).await.unwrap();
+    assert_eq!(connection.address(), "two:5672");
+    assert_eq!(connection.peer_addr(), Some(at("10.0.0.2:5672")));
+    let shown = format!("{connection:?}");
+    let begin = "Connection { address: \"two:5672\", peer_addr: Some(10.0.0.2:5672), limits: ";
+    assert!(shown.starts_with(begin), "{shown}");
+    let (_core, by_hand) =
+        crate::Connection::with_core(&options(&["one"]), std::time::Instant::now);
+    assert_eq!((by_hand.address(), by_hand.peer_addr()), ("one:5672", None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn all_hosts_are_named_if_all_are_dead() {
     let network = Fake::new()
         .host("one", "10.0.0.1:5672", Fate::Mute(AT_ONCE))

@@ -179,6 +179,20 @@ fn life_of_a_connection_is_told() {
 }
 
 #[test]
+fn host_that_answered_is_told_with_its_address() {
+    let lines = told_above_trace(|| {
+        let place = crate::connection::Place {
+            address: "rabbit-2:5672".to_owned(),
+            peer: Some(([10, 0, 0, 2], 5672).into()),
+        };
+        let now = crate::proto::tests::pair::now;
+        drop(crate::Connection::with_core_at(&quiet(), now, place));
+    });
+    let told = " address=\"rabbit-2:5672\" peer=10.0.0.2:5672 virtual_host=\"/\"";
+    assert!(lines[0].ends_with(told), "{}", lines[0]);
+}
+
+#[test]
 fn what_the_broker_ends_is_told_as_a_warning() {
     let lines = told_above_trace(|| {
         let mut pair = open(&quiet());
