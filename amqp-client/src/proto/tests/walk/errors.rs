@@ -103,7 +103,6 @@ fn failures() -> Vec<ChannelError> {
             method: "basic.get",
         },
         ChannelError::BlockedTimeout {
-            method: "basic.get",
             reason: text.clone().into(),
         },
         ChannelError::ReadingStopped {
