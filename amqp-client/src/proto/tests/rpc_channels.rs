@@ -286,3 +286,48 @@ fn a_client_whose_replies_the_broker_cancelled_has_another_channel_opened() {
     assert!(sent.contains(&"1 channel.close 200".to_owned()), "{sent:?}");
     assert!(sent.contains(&"2 body 1".to_owned()), "{sent:?}");
 }
+
+#[test]
+fn a_call_whose_replies_the_broker_cancels_again_and_again_was_not_sent() {
+    let mut calling = Calling::new();
+    let cancel = |tag: &str, channel: u16| {
+        let cancel = basic::Cancel {
+            consumer_tag: wire::short(tag),
+            no_wait: true,
+        };
+        wire::method(channel, &cancel)
+    };
+    let first = cancel(&calling.tag, 1);
+    calling.pair.feed(&first);
+    let mut call = calling.begin();
+    let mut sent = Vec::new();
+    let error = loop {
+        calling.pair.advance(std::time::Duration::from_secs(1));
+        if let std::task::Poll::Ready(outcome) = call.run() {
+            break outcome.unwrap_err();
+        }
+        let now = calling.pair.sent();
+        for frame in &now {
+            let (channel, what) = frame.split_once(' ').unwrap();
+            let id: u16 = channel.parse().unwrap();
+            match what.split_once(' ') {
+                None if what == "channel.open" => calling.pair.says(id, &channel::OpenOk {}),
+                None if what == "confirm.select" => calling.pair.says(id, &confirm::SelectOk {}),
+                Some(("channel.close", _)) => calling.pair.says(id, &channel::CloseOk {}),
+                Some(("basic.consume", tag)) => {
+                    let answer = [wire::consume_ok(id, tag), cancel(tag, id)].concat();
+                    calling.pair.feed(&answer);
+                }
+                _ => {}
+            }
+        }
+        sent.extend(now);
+    };
+    let RpcError::NotSent(ConsumeError::CancelledByBroker) = error else {
+        panic!("{error:?}");
+    };
+    assert!(
+        !sent.iter().any(|frame| frame.contains("basic.publish")),
+        "{sent:?}"
+    );
+}
