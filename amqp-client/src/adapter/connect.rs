@@ -114,7 +114,9 @@ impl Connection {
         let budget = Budget::new(options).map_err(failed)?;
         let options = &prepare(options, &budget).await.map_err(failed)?;
         let opened = shake_hands(stream, Writes::Layered, options, &budget, brought(options));
-        opened.await.map_err(failed)
+        opened
+            .await
+            .map_err(|failure| refused(options, options.address(), failure))
     }
 
     /// As [`open_over`](Self::open_over), for a stream that writes as a socket does: a write that fails
@@ -143,7 +145,9 @@ impl Connection {
         let budget = Budget::new(options).map_err(failed)?;
         let options = &prepare(options, &budget).await.map_err(failed)?;
         let opened = shake_hands(stream, Writes::Exact, options, &budget, brought(options));
-        opened.await.map_err(failed)
+        opened
+            .await
+            .map_err(|failure| refused(options, options.address(), failure))
     }
 
     /// Opens a connection over a Unix socket, to a broker or to a proxy that stands in front of one.
@@ -180,8 +184,22 @@ impl Connection {
             peer: None,
         };
         let opened = shake_hands(stream, Writes::Exact, options, &budget, place);
-        opened.await.map_err(failed)
+        opened
+            .await
+            .map_err(|failure| refused(options, path.display().to_string(), failure))
     }
+}
+
+/// Why a stream did not become a connection.
+fn refused(
+    options: &ConnectionOptions,
+    address: String,
+    (stage, cause): (Stage, ConnectCause),
+) -> ConnectError {
+    ConnectError::of(Attempt {
+        newline_in_password: options.has_newline_in_password(),
+        ..Attempt::new(stage, address, cause)
+    })
 }
 
 /// Where a stream leads that the program brought along, as far as the options say it.
@@ -314,6 +332,7 @@ impl Target<'_> {
         };
         opened.map_err(|attempt| Attempt {
             peer: Some(peer),
+            newline_in_password: options.has_newline_in_password(),
             ..attempt
         })
     }

@@ -189,6 +189,8 @@ pub struct Attempt {
     pub(crate) over_tls: OverTls,
     /// Trying again is no use, whatever the cause: what is wrong is with this program.
     pub(crate) is_final: bool,
+    /// The password ends with a newline, which is probably not part of it.
+    pub(crate) newline_in_password: bool,
 }
 
 /// How far TLS had come with a server. From its first record on, nothing that goes wrong is a reason
@@ -222,6 +224,7 @@ impl Attempt {
             cause,
             over_tls: OverTls::No,
             is_final: false,
+            newline_in_password: false,
         }
     }
 
@@ -240,7 +243,12 @@ impl Attempt {
     /// What is probably wrong, where that can be told.
     #[must_use]
     pub fn diagnosis(&self) -> Option<Diagnosis> {
-        Diagnosis::of(self.stage, &self.cause, self.over_tls)
+        match Diagnosis::of(self.stage, &self.cause, self.over_tls) {
+            Some(Diagnosis::WrongCredentials) if self.newline_in_password => {
+                Some(Diagnosis::NewlineInPassword)
+            }
+            diagnosis => diagnosis,
+        }
     }
 
     /// Whether the same attempt may succeed later, or another host may accept it. Not so where the
@@ -366,7 +374,7 @@ impl ConnectError {
         Self::of(Attempt::new(stage, address, cause))
     }
 
-    fn of(attempt: Attempt) -> Self {
+    pub(crate) fn of(attempt: Attempt) -> Self {
         Self(Arc::new(Attempts {
             latest: vec![attempt.clone()],
             n_attempts: 1,
@@ -427,12 +435,17 @@ impl ConnectError {
     /// shares no authentication mechanism with us.
     #[must_use]
     pub fn is_authentication_failure(&self) -> bool {
-        use Diagnosis::{
-            LoginTooLarge, NoCommonMechanism, ProbablyWrongCredentials, WrongCredentials,
-        };
+        use Diagnosis::{LoginTooLarge, NewlineInPassword, NoCommonMechanism};
+        use Diagnosis::{ProbablyWrongCredentials, WrongCredentials};
         matches!(
             self.diagnosis(),
-            Some(WrongCredentials | ProbablyWrongCredentials | LoginTooLarge | NoCommonMechanism)
+            Some(
+                WrongCredentials
+                    | NewlineInPassword
+                    | ProbablyWrongCredentials
+                    | LoginTooLarge
+                    | NoCommonMechanism
+            )
         )
     }
 

@@ -85,6 +85,8 @@ pub enum Diagnosis {
     NoCommonMechanism,
     /// The broker refused user or password.
     WrongCredentials,
+    /// The broker refused user or password, and the password ends with a newline.
+    NewlineInPassword,
     /// The broker hung up at the login.
     ProbablyWrongCredentials,
     /// What we have to say at the login is too large.
@@ -253,6 +255,7 @@ impl Diagnosis {
             self,
             Self::NoCommonMechanism
                 | Self::WrongCredentials
+                | Self::NewlineInPassword
                 | Self::LoginTooLarge
                 | Self::VirtualHostNotFound
                 | Self::VirtualHostRefused
@@ -346,6 +349,9 @@ impl Diagnosis {
             Self::NoCommonMechanism => "the broker must allow one of the mechanisms that we have",
             Self::WrongCredentials => {
                 "are user name and password right? The user guest may only connect from the broker's host"
+            }
+            Self::NewlineInPassword => {
+                "the password ends with a newline, as texts from files have one: trim it"
             }
             Self::ProbablyWrongCredentials => {
                 "a broker that hangs up here has probably refused user name or password"

@@ -131,6 +131,13 @@ impl ConnectionOptions {
         }
     }
 
+    /// Whether the password ends as a file does, which one that a broker accepts hardly does.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_newline_in_password(&self) -> bool {
+        let password = self.credentials.password().expose();
+        password.ends_with(b"\n") || password.ends_with(b"\r")
+    }
+
     /// What RabbitMQ shows of a client, and what it must know that we can do.
     pub(super) fn all_client_properties(&self) -> FieldTable {
         let capabilities = field_table! {

@@ -318,6 +318,23 @@ async fn wrong_password() {
 }
 
 #[tokio::test]
+async fn newline_at_the_end_of_a_refused_password_is_told() {
+    let text = "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For \
+                details see the broker logfile.";
+    for end in ["\n", "\r\n"] {
+        let options = options().credentials("app", format!("hunter2{end}"));
+        let error = fails_with(&options, async |peer| {
+            until_login(peer).await;
+            refuse(peer, 403, text).await;
+        })
+        .await;
+        check(&error, Stage::Login, Diagnosis::NewlineInPassword);
+        assert!(error.is_authentication_failure() && !error.is_retryable());
+        assert!(!format!("{error} {error:#?}").contains("hunter2"));
+    }
+}
+
+#[tokio::test]
 async fn no_mechanism_in_common() {
     let error = fails(async |peer| {
         peer.expect_header().await;
