@@ -302,7 +302,7 @@ fn a_call_whose_replies_the_broker_cancels_again_and_again_was_not_sent() {
     let mut call = calling.begin();
     let mut sent = Vec::new();
     let error = loop {
-        calling.pair.advance(std::time::Duration::from_secs(1));
+        calling.pair.advance(Duration::from_secs(1));
         if let std::task::Poll::Ready(outcome) = call.run() {
             break outcome.unwrap_err();
         }
@@ -323,7 +323,7 @@ fn a_call_whose_replies_the_broker_cancels_again_and_again_was_not_sent() {
         }
         sent.extend(now);
     };
-    let RpcError::NotSent(ConsumeError::CancelledByBroker) = error else {
+    let RpcError::Timeout { sent: false, .. } = error else {
         panic!("{error:?}");
     };
     assert!(
