@@ -181,7 +181,7 @@ impl Connection {
 
     /// Opens a channel for publishing with confirms. The publisher owns it: when the broker closes the
     /// channel, for a message to an exchange that does not exist for instance, it is opened anew in its
-    /// place for the next message. The [guide](crate::guide::publishing#one-bad-message) says what each
+    /// place for the next message. The guide ("One bad message", in its chapter on publishing) says what each
     /// message is told.
     ///
     /// # Errors
