@@ -73,7 +73,10 @@ pub(crate) fn fitting(text: &str, most: usize) -> &str {
 /// Shows what may be long, cut at a page.
 pub(crate) fn page(f: &mut fmt::Formatter<'_>, shown: &dyn fmt::Debug) -> fmt::Result {
     let alternate = f.alternate();
-    let mut page = Page { f, left: PAGE };
+    let mut page = Page {
+        f,
+        left: PAGE - '…'.len_utf8(),
+    };
     let result = match alternate {
         true => write!(page, "{shown:#?}"),
         false => write!(page, "{shown:?}"),
@@ -220,7 +223,7 @@ mod tests {
             }
         }
         for shown in [format!("{Long:?}"), format!("{Long:#?}")] {
-            assert!(shown.len() <= PAGE + '…'.len_utf8(), "{}", shown.len());
+            assert!(shown.len() <= PAGE, "{}", shown.len());
             assert!(shown.ends_with('…'));
         }
     }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use super::page::page;
 use super::strings::encode_counted;
 use super::value::{MAX_SHOWN_DEPTH, MAX_SHOWN_ENTRIES};
 use super::{DEFAULT_MAX_DEPTH, DecodeError, Reader, TableIter, Value};
@@ -169,10 +170,10 @@ impl Hash for ArrayRef<'_> {
     }
 }
 
-/// A list of the values, bounded in depth and number.
+/// A list of the values, bounded in depth and number, and cut at a page of 4096 octets.
 impl fmt::Debug for ArrayRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_nested(MAX_SHOWN_DEPTH, f)
+        page(f, &Value::Array(*self).shown(MAX_SHOWN_DEPTH))
     }
 }
 

@@ -19,6 +19,7 @@
 mod error;
 mod lossy;
 mod method;
+mod page;
 mod reader;
 mod strings;
 

@@ -9,6 +9,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
+use super::page::page;
 use super::strings::encode_counted;
 use super::value::{MAX_SHOWN_DEPTH, MAX_SHOWN_ENTRIES};
 use super::{DEFAULT_MAX_DEPTH, DecodeError, Reader, ShortStr, TooLong, Value};
@@ -151,10 +152,10 @@ impl Hash for TableRef<'_> {
     }
 }
 
-/// A map of the entries, bounded in depth and number.
+/// A map of the entries, bounded in depth and number, and cut at a page of 4096 octets.
 impl fmt::Debug for TableRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_nested(MAX_SHOWN_DEPTH, f)
+        page(f, &Value::Table(*self).shown(MAX_SHOWN_DEPTH))
     }
 }
 

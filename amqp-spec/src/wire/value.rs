@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::lossy::Lossy;
+use super::page::page;
 use super::strings::encode_counted;
 use super::{
     ArrayRef, DecodeError, DecodeErrorKind, FieldArray, FieldTable, LongStr, Reader, ShortStr,
@@ -265,10 +266,10 @@ fn unknown_tag(tag: u8, offset: usize, what: &'static str) -> DecodeError {
 }
 
 /// Shows the type only where the value does not show it. Nested tables and arrays are shown four
-/// levels deep.
+/// levels deep, and cut at a page of 4096 octets.
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_nested(MAX_SHOWN_DEPTH, f)
+        page(f, &self.shown(MAX_SHOWN_DEPTH))
     }
 }
 

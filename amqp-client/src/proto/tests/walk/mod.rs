@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::{Debug, Display};
 
-use amqp_spec::wire::{MethodId, ShortString};
+use amqp_spec::wire::{FieldTable, MethodId, ShortString};
 use amqp_spec::{Method, ReplyCode};
 
 use self::errors::errors;
@@ -152,6 +152,12 @@ fn codec() {
     debug(&wire::frames(&start).0[0]);
     let close = closing(1, &peers());
     debug(&Method::decode(&close[7..close.len() - 1]).unwrap());
+    let mut table = FieldTable::new();
+    for n in 0..100_u8 {
+        table.insert(wire::short(&n.to_string()), text.as_str());
+    }
+    debug(&table);
+    debug(&table.as_ref());
     let name = ShortString::new(peers().into_bytes()).unwrap();
     debug(&name);
     display(&ReplyCode::NOT_FOUND);
