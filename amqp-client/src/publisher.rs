@@ -170,7 +170,8 @@ impl Publisher {
     ///
     /// What was not confirmed, among all that was answered since this was last called on the
     /// channel. Each failure is told once, to one of those that wait: what a [`Confirmation`] or
-    /// [`publish`](Self::publish) has told is left out.
+    /// [`publish`](Self::publish) has told is left out. What is uncertain because the
+    /// [time](Self::confirm_timeout) was up may be told once more when it is known.
     ///
     /// # Cancel safety
     ///

@@ -98,6 +98,8 @@ pub(crate) struct Provoker {
     /// What the requests that it may be are about. More than one only if all but the last have no
     /// reply, or they are on several channels.
     requests: Vec<Vec<Entity>>,
+    /// It may be one of which nothing is known any more.
+    or_another: bool,
 }
 
 /// Which of the requests it is, and what the broker objects to.
@@ -121,6 +123,11 @@ impl Provoker {
         self.requests.push(about.entities());
     }
 
+    /// It may be another one, of which nothing is known any more.
+    pub(crate) fn add_unknown(&mut self) {
+        self.or_another = true;
+    }
+
     /// Of the requests, and of what they are about, those that the broker's text speaks of.
     pub(crate) fn choose(&self, method: MethodId, text: &str) -> Provoked {
         let said = Said::new(text);
@@ -129,7 +136,7 @@ impl Provoker {
                 request: None,
                 entity: said.what(kinds_of(method)),
             },
-            [only] => Provoked {
+            [only] if !self.or_another => Provoked {
                 request: Some(0),
                 entity: said.which(only).or_else(|| {
                     let first = only.first()?;

@@ -94,6 +94,11 @@ impl ChannelShared {
         let before = confirms.n_lost();
         confirms.renew(loss, wakers);
         let lost = confirms.n_lost() - before;
+        // Those at a limit keep their places.
+        let published = self.link.outbox().published(self.at.channel);
+        if confirms.call_room(published, wakers) {
+            self.link.outbox().note_called();
+        }
         drop(confirms);
         self.link.tally.lost.add_u64(lost);
     }

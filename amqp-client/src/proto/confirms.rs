@@ -274,11 +274,19 @@ impl Confirms {
         let loss = Arc::new(loss);
         self.base = loss.sent;
         self.lose(&loss, loss.sent, wakers);
-        self.call_waiting(wakers);
+        let resolved = self.resolved;
+        if let Some(extra) = &mut self.extra {
+            extra.lost.forget_oldest();
+            extra.resolved(resolved, wakers);
+        }
     }
 
     /// What is not answered up to this number is lost.
     fn lose(&mut self, loss: &Arc<Loss>, upto: u64, wakers: &mut Vec<Waker>) {
+        // Those that wait for all up to some number are not to be told of others.
+        let extra = self.extra.as_ref();
+        let ends: BTreeSet<u64> =
+            extra.map_or_else(BTreeSet::new, |extra| extra.all.keys().collect());
         while self.resolved < upto {
             let slot = self.slots.pop_front();
             self.resolved += 1;
@@ -296,7 +304,8 @@ impl Confirms {
             let extra = self.extra();
             // What has come back is in no queue, whatever followed.
             if !extra.returned.remove(&number) {
-                extra.lost.push(number, is_asked, loss);
+                let apart = ends.contains(&(number - 1));
+                extra.lost.push(number, is_asked, apart, loss);
             }
         }
     }
@@ -323,7 +332,7 @@ impl Confirms {
     pub(crate) fn is_plainly_acked(&self, number: u64) -> bool {
         let extra = self.extra.as_ref();
         number <= self.resolved
-            && extra.is_none_or(|extra| extra.notable.is_empty() && extra.lost.is_empty())
+            && extra.is_none_or(|extra| extra.notable.is_empty() && number > extra.lost.last())
     }
 
     /// Asks about one number.

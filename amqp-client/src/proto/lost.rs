@@ -111,15 +111,19 @@ struct Run {
     untold: u64,
 }
 
-/// How many runs are kept apart. Each end of a channel makes few, and they go when all is told: so
-/// there are that many only if a program never asks.
-const MOST: usize = 1024;
+/// How many ends of a channel are kept that something may still be asked about. A channel that is opened
+/// anew comes back from many only if a program publishes on it and never asks.
+const MOST: usize = 64;
 
 /// All publishes of a channel that are answered no more and have not been told.
 #[derive(Debug, Default)]
 pub(crate) struct Lost {
     /// In the order of their numbers.
     runs: Vec<Run>,
+    /// Of numbers up to this one nothing more is known, and why.
+    forgotten: Option<(u64, Arc<Loss>)>,
+    /// What of them nothing was told of.
+    untold: u64,
 }
 
 /// How many of each fate there were, and why.
@@ -132,25 +136,28 @@ pub(crate) struct LostCounts {
 }
 
 impl Lost {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+    /// The last number that there is anything to be told of; zero if there is none.
+    #[inline]
+    pub(crate) fn last(&self) -> u64 {
+        match (self.runs.last(), &self.forgotten) {
+            (Some(run), _) => run.to,
+            (None, Some((number, _))) => *number,
+            (None, None) => 0,
+        }
     }
 
     /// One more, with a higher number than all before. `asked` says whether its outcome may be asked
-    /// for.
-    pub(crate) fn push(&mut self, number: u64, asked: bool, loss: &Arc<Loss>) {
+    /// for; `apart` that it is not to be told together with the one before.
+    pub(crate) fn push(&mut self, number: u64, asked: bool, apart: bool, loss: &Arc<Loss>) {
         let fate = loss.fate(number);
         let askers = u64::from(asked);
-        if let Some(last) = self.runs.last_mut() {
+        if let Some(last) = self.runs.last_mut().filter(|_| !apart) {
             if last.to + 1 == number && last.fate == fate && Arc::ptr_eq(&last.loss, loss) {
                 last.to = number;
                 last.askers += askers;
                 last.untold += 1;
                 return;
             }
-        }
-        if self.runs.len() == MOST {
-            self.merge_first();
         }
         self.runs.push(Run {
             from: number,
@@ -162,16 +169,27 @@ impl Lost {
         });
     }
 
-    /// Makes one run of the first two. Of what lies between them, and of both, it is only known from
-    /// here on that it may have been routed.
-    fn merge_first(&mut self) {
-        let second = self.runs.remove(1);
-        if let Some(first) = self.runs.first_mut() {
-            first.to = second.to;
-            first.fate = Fate::Uncertain;
-            first.loss = second.loss;
-            first.askers += second.askers;
-            first.untold += second.untold;
+    /// Forgets what is oldest, if there are many ends: whoever asks about a number up to there is told
+    /// that it may have been routed.
+    pub(crate) fn forget_oldest(&mut self) {
+        let mut ends = 0;
+        let mut before: Option<&Arc<Loss>> = None;
+        for run in &self.runs {
+            ends += usize::from(!before.is_some_and(|before| Arc::ptr_eq(before, &run.loss)));
+            before = Some(&run.loss);
+        }
+        let Some(oldest) = self.runs.first().map(|run| Arc::clone(&run.loss)) else {
+            return;
+        };
+        if ends <= MOST {
+            return;
+        }
+        let n = self
+            .runs
+            .partition_point(|run| Arc::ptr_eq(&run.loss, &oldest));
+        for run in self.runs.drain(..n) {
+            self.untold += run.untold;
+            self.forgotten = Some((run.to, Arc::clone(&oldest)));
         }
     }
 
@@ -183,7 +201,11 @@ impl Lost {
 
     /// Tells what has become of one.
     pub(crate) fn tell(&mut self, number: u64) -> Option<(Fate, ChannelError)> {
-        let at = self.find(number)?;
+        let Some(at) = self.find(number) else {
+            let (forgotten, loss) = self.forgotten.as_ref()?;
+            let fate = Fate::Uncertain;
+            return (number <= *forgotten).then(|| (fate, loss.error(fate)));
+        };
         let run = self.runs.get_mut(at)?;
         let told = (run.fate, run.loss.error(run.fate));
         run.untold = run.untold.saturating_sub(1);
@@ -214,8 +236,14 @@ impl Lost {
 
     /// Tells of those up to this number that have not been told.
     pub(crate) fn tell_up_to(&mut self, number: u64) -> LostCounts {
-        let mut counts = LostCounts::default();
-        for run in self.runs.iter_mut().take_while(|run| run.from <= number) {
+        let mut counts = LostCounts {
+            uncertain: std::mem::take(&mut self.untold),
+            ..LostCounts::default()
+        };
+        if let (1.., Some((_, loss))) = (counts.uncertain, &self.forgotten) {
+            counts.cause = Some(loss.error(Fate::Uncertain));
+        }
+        for run in self.runs.iter_mut().take_while(|run| run.to <= number) {
             let n = std::mem::take(&mut run.untold);
             if n == 0 {
                 continue;
@@ -225,7 +253,11 @@ impl Lost {
                 Fate::Uncertain | Fate::Suspect => counts.uncertain += n,
                 Fate::Refused => counts.refused += n,
             }
-            counts.cause = Some(run.loss.cause.clone());
+            // What is at fault says more than what stands beside it.
+            let is_at_fault = matches!(run.fate, Fate::Suspect | Fate::Refused);
+            if is_at_fault || counts.cause.is_none() {
+                counts.cause = Some(run.loss.error(run.fate));
+            }
         }
         self.runs.retain(|run| run.askers > 0 || run.untold > 0);
         counts
@@ -273,13 +305,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_is_forgotten_and_the_rest_is_bounded() {
+    fn what_was_told_is_forgotten() {
         let mut lost = Lost::default();
         let loss = Arc::new(Loss::new(&ChannelError::Closed, 9, Suspects::Publish(2)));
         for number in 1..=4 {
-            lost.push(number, number != 4, &loss);
+            lost.push(number, number != 4, false, &loss);
         }
-        assert_eq!(lost.len(), 3);
+        assert_eq!((lost.len(), lost.last()), (3, 4));
         assert!(matches!(lost.tell(2), Some((Fate::Refused, _))));
         assert!(lost.tell(2).is_none() && lost.tell(5).is_none());
         let counts = lost.tell_up_to(u64::MAX);
@@ -290,16 +322,33 @@ mod tests {
         assert_eq!(lost.tell_up_to(u64::MAX).cause.map(drop), None);
         lost.abandon(1);
         assert!(matches!(lost.tell(3), Some((Fate::NotSent, _))));
-        assert!(lost.is_empty());
+        assert_eq!((lost.len(), lost.last()), (0, 0));
+    }
 
-        for number in 0..3 * MOST as u64 {
-            let loss = Arc::new(Loss::plain(&ChannelError::Closed, 0));
-            lost.push(2 * number + 1, true, &loss);
+    #[test]
+    fn those_that_wait_for_some_are_not_told_of_others() {
+        let mut lost = Lost::default();
+        let loss = Arc::new(Loss::plain(&ChannelError::Closed, 9));
+        for number in 1..=4 {
+            lost.push(number, false, number == 3, &loss);
+        }
+        assert_eq!(lost.tell_up_to(2).uncertain, 2);
+        assert_eq!(lost.tell_up_to(4).uncertain, 2);
+        assert_eq!(lost.len(), 0);
+    }
+
+    #[test]
+    fn many_ends_that_nothing_is_asked_about_take_bounded_memory() {
+        let mut lost = Lost::default();
+        let n = 3 * MOST as u64;
+        for number in 1..=n {
+            let loss = Arc::new(Loss::plain(&ChannelError::Closed, number));
+            lost.push(number, true, false, &loss);
+            lost.forget_oldest();
         }
         assert_eq!(lost.len(), MOST);
-        assert_eq!(
-            lost.tell_up_to(u64::MAX).uncertain + lost.len() as u64 - 1,
-            3 * MOST as u64
-        );
+        assert!(matches!(lost.tell(1), Some((Fate::Uncertain, _))));
+        assert!(matches!(lost.tell(n), Some((Fate::Uncertain, _))));
+        assert_eq!(lost.tell_up_to(u64::MAX).uncertain, n - 1);
     }
 }

@@ -384,6 +384,9 @@ impl Core {
         if let Some(Some(channel)) = self.channels.get(usize::from(id)) {
             channel.shared.set_ended(&error);
         }
+        if let Some(shared) = self.resting.get(&id) {
+            shared.set_ended(&error);
+        }
         let (slots, sent, wake) = self.link.outbox().channel_closed_by_broker(id);
         wake.not_amid_a_turn();
         let suspects = self.suspects(id, sent, &close, &slots, provoked);
@@ -484,10 +487,9 @@ impl Core {
             };
             self.emit(Source::Channel(channel.shared.at), &event);
             self.link.trace.channel_closed(id, error);
-        }
-        if let Some(shared) = self.resting.remove(&id) {
+        } else if let Some(shared) = self.resting.remove(&id) {
             let at = shared.at;
-            shared.end(Loss::plain(error, published), published, &mut self.wakers);
+            shared.end(loss, published, &mut self.wakers);
             let event = Event::ChannelClosed {
                 channel: id,
                 cause: error.clone(),
@@ -495,6 +497,7 @@ impl Core {
             self.emit(Source::Channel(at), &event);
             self.link.trace.channel_closed(id, error);
         }
+        self.link.outbox().take_waiters(id, &mut self.wakers);
         self.give_up_requests(id, slots, error);
     }
 
@@ -519,10 +522,9 @@ impl Core {
         self.give_up_requests(id, slots, error);
     }
 
-    /// Those who wait to publish on the channel look again, and its requests have no reply.
+    /// The requests of a channel have no reply any more.
     fn give_up_requests(&mut self, id: u16, slots: Vec<Slot>, error: &ChannelError) {
         let published = self.link.outbox().published(id);
-        self.link.outbox().take_waiters(id, &mut self.wakers);
         for slot in &slots {
             match &slot.effect {
                 Effect::OpenChannel(shared) => {

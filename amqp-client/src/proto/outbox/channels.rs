@@ -172,6 +172,7 @@ impl Outbox {
         let stopped = mem::take(&mut channel.stopped);
         // The core, or a request, holds each of them as well.
         channel.consumers = None;
+        channel.renewal = None;
         self.answers.dropped(channel);
         for parked in mem::take(&mut channel.parked) {
             self.aside -= parked.len();
@@ -209,6 +210,7 @@ impl Outbox {
             channel.in_flight.pop_front();
         }
         let slot = channel.in_flight.pop_front();
+        channel.forgot = false;
         self.release(id);
         slot
     }
@@ -368,6 +370,13 @@ impl Outbox {
             .ids()
             .filter(|&other| other != 0 && (id == 0 || other == id))
         {
+            if self
+                .channels
+                .get(usize::from(id))
+                .is_some_and(|channel| channel.forgot)
+            {
+                provoker.add_unknown();
+            }
             for slot in self.requests(id) {
                 if Some(slot.name) == name {
                     provoker.add(&slot.answer.about);

@@ -132,7 +132,7 @@ impl Outbox {
     }
     /// Those whom the gate does not hold back any more wait for room like everybody else; the
     /// adapter calls as many as there is room for.
-    fn open_gate(&mut self) {
+    pub(super) fn open_gate(&mut self) {
         let mut gated = mem::take(&mut self.line(Room::Gate).waiting);
         while let Some(waiting) = gated.take_first() {
             let InLine { channel, size } = *waiting.about();

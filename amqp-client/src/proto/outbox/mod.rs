@@ -198,6 +198,8 @@ struct OutChannel {
     max_settled: u64,
     /// The deliveries that were settled in the present transaction, if the channel has transactions.
     transaction: Option<Vec<u64>>,
+    /// Some without a reply are not among them any more.
+    forgot: bool,
     /// Requests on the wire, the oldest first.
     in_flight: VecDeque<Slot>,
     /// Nothing of this channel may enter the lanes: a body of it is in the large lane, or it is being
@@ -316,6 +318,7 @@ impl OutChannel {
         let n_unanswered = unanswered.count();
         if n_unanswered > MOST_UNANSWERED {
             self.in_flight.remove(self.in_flight.len() - n_unanswered);
+            self.forgot = true;
         }
     }
 
@@ -324,11 +327,9 @@ impl OutChannel {
     fn never_merge(&mut self) {
         let before = std::mem::replace(&mut self.settled, u64::MAX / 2);
         let consumers = self.consumers.get_or_insert_default();
-        consumers.settled.get_or_insert_with(|| {
-            let mut settled = settled::Settled::default();
-            settled.skip_to(before);
-            settled
-        });
+        let highest = self.max_settled;
+        let settled = &mut consumers.settled;
+        settled.get_or_insert_with(|| settled::Settled::after(before, highest));
     }
 
     /// One delivery is settled, or all up to it; how many that are.

@@ -65,6 +65,9 @@ impl Outbox {
         self.deadline = None;
         let mut next = Earliest::default();
         self.expire_farewell(now, progress, &mut next, &mut expired);
+        for id in self.ids() {
+            overdue.given_up.extend(self.close_at_rest(id));
+        }
         if self.gate.blocked.is_none() {
             for id in self.ids() {
                 self.expire_sent(id, now, progress, &mut next, &mut expired);

@@ -77,10 +77,16 @@ impl OutChannel {
         self.parked.iter().any(Parked::is_message)
     }
 
-    /// Our `channel.open` of a renewal has not been answered in time.
-    fn is_open_overdue(&self) -> bool {
-        let mut sent = self.in_flight.iter();
-        sent.any(|slot| slot.overdue && matches!(slot.effect, Effect::RenewChannel))
+    /// What opens it anew has not been answered in time; which of it.
+    fn overdue_opening(&self) -> Option<&'static str> {
+        let is_opening = self.state == OutState::Opening && self.renewal.is_some();
+        let mut sent = self.in_flight.iter().filter(|_| is_opening);
+        let opens = |slot: &&Slot| {
+            slot.expects.contains(&channel::OpenOk::ID)
+                || matches!(slot.effect, Effect::RenewChannel)
+        };
+        sent.find(|slot| slot.overdue && opens(slot))
+            .map(|slot| slot.name)
     }
 }
 
@@ -116,11 +122,7 @@ impl Outbox {
         let can_be_renewed = self.closed.is_none();
         let channel = self.channels.get_mut(usize::from(id))?;
         let renewal = channel.renewal.as_deref()?;
-        let mut sent = channel.in_flight.iter();
-        let is_in_use = channel.state == OutState::Open
-            && !sent.any(|slot| slot.expects.contains(&confirm::SelectOk::ID))
-            && !renewal.over
-            && !renewal.closing;
+        let is_in_use = channel.state == OutState::Open && !renewal.over && !renewal.closing;
         if !can_be_renewed || !is_in_use {
             return None;
         }
@@ -128,14 +130,14 @@ impl Outbox {
         let channel = self.channels.get_mut(usize::from(id))?;
         let mut slots: Vec<Slot> = std::mem::take(&mut channel.in_flight).into();
         slots.extend(parked);
-        channel.consumers = None;
+        (channel.consumers, channel.transaction) = (None, None);
         (channel.settled, channel.max_settled, channel.recovered) = (0, 0, 0);
         channel.state = OutState::Finishing;
         let stopped = std::mem::take(&mut channel.stopped);
         let is_held = channel.held;
         self.answers.dropped(channel);
         if stopped {
-            self.set_gate();
+            self.open_gate();
         }
         if !is_held {
             self.come_to_rest(id);
@@ -176,7 +178,9 @@ impl Outbox {
             let due = match renewal.due {
                 Some(due) => due,
                 // There is nothing to open it for.
-                None if renewal.closing && !channel.parked.iter().any(Parked::is_message) => now,
+                None if renewal.closing && !channel.parked.iter().any(Parked::is_message) => {
+                    *renewal.due.insert(now)
+                }
                 None => *renewal.due.insert(renewal.pace.wanted(now)),
             };
             self.deadline = Some(self.deadline.map_or(due, |soonest| soonest.min(due)));
@@ -200,15 +204,11 @@ impl Outbox {
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
             return (None, None);
         };
-        if channel.is_closing_at_rest() && !channel.has_messages() {
-            return (None, self.give_up(id, OutState::Free, ChannelError::Closed));
-        }
-        if channel.is_open_overdue() {
-            let method = channel::Open::NAME;
+        if let Some(method) = channel.overdue_opening() {
             let cause = ChannelError::Timeout { method };
             return (None, self.give_up(id, OutState::GivenUp, cause));
         }
-        if channel.state != OutState::Resting {
+        if channel.state != OutState::Resting || self.said_farewell {
             return (None, None);
         }
         match channel.renewal.as_deref().and_then(|renewal| renewal.due) {
@@ -218,6 +218,16 @@ impl Outbox {
             }
             due => (due, None),
         }
+    }
+
+    /// The program closes a channel that rests, with nothing to be sent before: there is nothing that
+    /// the broker has to hear.
+    pub(super) fn close_at_rest(&mut self, id: u16) -> Option<GivenUp> {
+        let channel = self.channels.get(usize::from(id))?;
+        if !channel.is_closing_at_rest() || channel.has_messages() {
+            return None;
+        }
+        self.give_up(id, OutState::Free, ChannelError::Closed)
     }
 
     fn give_up(&mut self, id: u16, state: OutState, cause: ChannelError) -> Option<GivenUp> {
@@ -253,8 +263,9 @@ impl Outbox {
         let deadline = after(now, renewal.request_timeout);
         channel.state = OutState::Opening;
         channel.held = false;
-        let open = slot_of::<channel::Open>(now, deadline, Effect::RenewChannel);
-        let select = slot_of::<confirm::Select>(now, deadline, Effect::Nothing);
+        // What comes before `select-ok` is of the channel before.
+        let open = slot_of::<channel::Open>(now, deadline, Effect::Nothing);
+        let select = slot_of::<confirm::Select>(now, deadline, Effect::RenewChannel);
         self.tail_ack = None;
         self.counts.frames += 2;
         for (method, slot) in [

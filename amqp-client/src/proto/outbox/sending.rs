@@ -363,7 +363,12 @@ impl Outbox {
         if let Some(tag) = single {
             channel.note_settled(tag);
         }
-        let upto = if tag == 0 { highest } else { tag };
+        let upto = match (tag, highest) {
+            (0, highest) => highest,
+            (tag, 0) => tag,
+            (tag, highest) if single.is_none() => tag.min(highest),
+            (tag, _) => tag,
+        };
         let n = channel.count_settled(upto, single.is_none());
         self.send_settlement(at, n, method)
     }

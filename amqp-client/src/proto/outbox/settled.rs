@@ -12,9 +12,22 @@ pub(super) struct Settled {
     upto: u64,
     /// And these above it: the first and the last of each run.
     above: BTreeMap<u64, u64>,
+    /// How many were settled before this was kept, of which it is not known which, and the highest.
+    unknown: (u64, u64),
 }
 
 impl Settled {
+    /// So many are settled already, the highest of them this one.
+    pub(super) fn after(settled: u64, highest: u64) -> Self {
+        let mut this = Self::default();
+        if settled == highest {
+            this.upto = highest;
+        } else {
+            this.unknown = (settled, highest);
+        }
+        this
+    }
+
     /// Everything up to this tag is settled or gone, whatever is known of it.
     pub(super) fn skip_to(&mut self, tag: u64) {
         self.all_up_to(tag);
@@ -54,7 +67,12 @@ impl Settled {
         }
         self.upto = self.upto.max(tag);
         self.close_gap();
-        n
+        let (unknown, highest) = self.unknown;
+        if tag < highest {
+            return n;
+        }
+        self.unknown = (0, 0);
+        n.saturating_sub(unknown)
     }
 
     fn close_gap(&mut self) {
@@ -104,5 +122,16 @@ mod tests {
         assert_eq!(settled.above.len(), 1);
         assert_eq!(settled.all_up_to(9_999), 1);
         assert!(settled.above.is_empty());
+    }
+
+    #[test]
+    fn what_was_settled_before_is_not_counted_again() {
+        // 1, 3 and 5.
+        let mut settled = Settled::after(3, 5);
+        assert_eq!((settled.one(2), settled.one(4)), (1, 1));
+        let mut settled = Settled::after(3, 5);
+        assert_eq!(settled.all_up_to(7), 4);
+        let mut settled = Settled::after(5, 5);
+        assert_eq!((settled.one(5), settled.all_up_to(7)), (0, 2));
     }
 }

@@ -179,3 +179,19 @@ fn connection_closed_for_a_request_tells_which_if_there_is_one() {
         panic!("{error:?}");
     };
 }
+
+#[test]
+fn request_is_not_accused_for_one_that_is_forgotten() {
+    let (mut pair, channel) = Pair::with_channel();
+    done(channel.no_wait().queue_purge("a")).unwrap();
+    for _ in 0..16 {
+        done(channel.no_wait().queue_bind("q", "x", "k")).unwrap();
+    }
+    let mut purging = Task::start(channel.queue_purge("b"));
+    pair.sent();
+    let text = "NOT_FOUND - no queue 'a' in vhost '/'";
+    pair.feed(&close_for(queue::Purge::ID, text));
+    let error = purging.ready().unwrap_err();
+    assert!(error.is_retryable() && !error.is_not_found());
+    assert_eq!(entity(&error), None);
+}

@@ -203,3 +203,20 @@ fn settlements_count_messages_and_not_frames() {
     assert_eq!(counters.acked + counters.refused, counters.delivered);
     assert_eq!(counters.refused, 6);
 }
+
+#[test]
+fn what_was_settled_out_of_order_is_counted_once() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut consumer = pair.consumer(&channel, "tag");
+    for (at, delivery) in pair.deliver(&mut consumer, 1..=7).into_iter().enumerate() {
+        match at {
+            0 | 2 | 4 => delivery.ack().unwrap(),
+            _ => std::mem::forget(delivery),
+        }
+    }
+    channel.basic_ack(2, Multiple::No).unwrap();
+    channel.basic_ack(4, Multiple::No).unwrap();
+    assert_eq!(pair.connection.counters().acked, 5);
+    channel.basic_ack(100, Multiple::Yes).unwrap();
+    assert_eq!(pair.connection.counters().acked, 7);
+}

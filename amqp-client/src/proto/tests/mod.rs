@@ -64,6 +64,7 @@ mod reading;
 mod registry;
 mod renewal;
 mod renewed;
+mod renewed_edges;
 mod requests;
 mod returns;
 mod robustness;

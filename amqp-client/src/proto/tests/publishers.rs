@@ -478,3 +478,31 @@ fn time_that_is_up_during_an_alarm_is_put_down_to_the_alarm() {
     let unconfirmed = all.ready().unwrap_err();
     assert!(unconfirmed.to_string().ends_with(text), "{unconfirmed}");
 }
+
+#[test]
+fn lost_and_confirmed_messages_are_told_apart_however_they_alternate() {
+    let (mut pair, publisher) = Pair::with_publisher();
+    let all: Vec<_> = (0..2400).map(|_| send(&publisher)).collect();
+    drop(pair.sent());
+    for number in (2..=2400).step_by(2) {
+        pair.feed(&wire::ack(1, number, false));
+    }
+    pair.eof();
+    for (n, confirmation) in all.into_iter().enumerate() {
+        assert_eq!(done(confirmation).is_ok(), n % 2 == 1, "{}", n + 1);
+    }
+    done(publisher.wait_for_confirms()).unwrap();
+}
+
+#[test]
+fn those_that_wait_for_all_are_told_of_their_own() {
+    let (mut pair, publisher) = Pair::with_publisher();
+    drop(send(&publisher));
+    let mut first = Task::start(publisher.wait_for_confirms());
+    drop(send(&publisher));
+    let mut second = Task::start(publisher.wait_for_confirms());
+    drop(pair.sent());
+    pair.eof();
+    assert_eq!(first.ready().unwrap_err().uncertain, 1);
+    assert_eq!(second.ready().unwrap_err().uncertain, 1);
+}

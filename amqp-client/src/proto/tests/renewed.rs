@@ -13,13 +13,13 @@ use crate::{
 };
 
 /// With channel 1, which it owns.
-fn owner() -> (Pair, Publisher) {
+pub(super) fn owner() -> (Pair, Publisher) {
     let mut pair = Pair::open();
     let publisher = own(&mut pair);
     (pair, publisher)
 }
 
-fn own(pair: &mut Pair) -> Publisher {
+pub(super) fn own(pair: &mut Pair) -> Publisher {
     let connection: Connection = pair.connection.clone();
     let mut opening = Task::start(async move { connection.open_publisher().await });
     pair.sent();
@@ -31,7 +31,7 @@ fn own(pair: &mut Pair) -> Publisher {
 }
 
 /// The broker closes the channel for a publish to `missing`.
-fn refusal() -> Vec<u8> {
+pub(super) fn refusal() -> Vec<u8> {
     let close = channel::Close {
         reply_code: 404,
         reply_text: wire::short("NOT_FOUND - no exchange 'missing' in vhost '/'"),
@@ -41,23 +41,23 @@ fn refusal() -> Vec<u8> {
     wire::method(1, &close)
 }
 
-fn send(publisher: &Publisher, exchange: &str, key: &str) -> Confirmation {
+pub(super) fn send(publisher: &Publisher, exchange: &str, key: &str) -> Confirmation {
     done(publisher.send(exchange, key, Message::new("x"))).unwrap()
 }
 
 /// Gives the core octets without anything being written meanwhile.
-fn read(pair: &mut Pair, octets: &[u8]) {
+pub(super) fn read(pair: &mut Pair, octets: &[u8]) {
     pair.core.read_space()[..octets.len()].copy_from_slice(octets);
     pair.core.read_done(octets.len(), now());
 }
 
 /// The new channel is open.
-fn answer(pair: &mut Pair) {
+pub(super) fn answer(pair: &mut Pair) {
     pair.says(1, &channel::OpenOk {});
     pair.says(1, &confirm::SelectOk {});
 }
 
-const OPENING: [&str; 2] = ["1 channel.open", "1 confirm.select"];
+pub(super) const OPENING: [&str; 2] = ["1 channel.open", "1 confirm.select"];
 
 fn message(key: &str) -> [String; 3] {
     [

@@ -96,6 +96,11 @@ impl<K: Copy + Ord, T> Waiters<K, T> {
         Some((key, ticket, &waiter.about))
     }
 
+    /// Where they wait, each, in order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = K> {
+        self.waiting.keys().map(|&(key, _)| key)
+    }
+
     /// Whether a task waits in this place.
     pub(crate) fn contains(&self, key: K, ticket: u64) -> bool {
         self.waiting.contains_key(&(key, ticket))
