@@ -3,8 +3,8 @@
 //! ```text
 //! there is no such queue: returned with 312 NO_ROUTE, "order 1" is ours again
 //! the queue is full: refused
-//! there is no such exchange: it ended the channel with 404
-//! the channel has ended: not sent
+//! there is no such exchange: refused with 404
+//! no queue is bound, and none has to be: confirmed
 //! ```
 
 use std::error::Error;
@@ -26,7 +26,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         (1, "", "nobody", "there is no such queue"),
         (2, "", "full", "the queue is full"),
         (3, "nowhere", "key", "there is no such exchange"),
-        (4, "", "full", "the channel has ended"),
+        // The publisher goes on, on another channel.
+        (4, "amq.fanout", "", "no queue is bound, and none has to be"),
     ] {
         let order = Message::new(format!("order {number}"));
         let outcome = match publisher.publish(exchange, key, order).await {
@@ -36,12 +37,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 format!("returned with {code} {reason}, {text:?} is ours again")
             }
             Err(PublishError::Nacked) => "refused".to_owned(),
-            Err(PublishError::NotSent(_)) => "not sent".to_owned(),
-            // It may be in a queue, or not.
-            Err(PublishError::Uncertain(error)) => {
-                let code = error.reply_code().ok_or("the connection was lost")?;
-                format!("it ended the channel with {}", code.0)
+            Err(PublishError::NotSent(error)) => format!("not sent: {error}"),
+            Err(PublishError::Refused(error)) => {
+                let code = error.reply_code().map_or(0, |code| code.0);
+                format!("refused with {code}")
             }
+            // It may be in a queue, or not.
+            Err(PublishError::Uncertain(error)) => format!("uncertain: {error}"),
             Err(other) => return Err(other.into()),
         };
         println!("{case}: {outcome}");

@@ -14,7 +14,7 @@ use crate::text::line;
 /// /// Whether the broker certainly does not have it, so that publishing it again makes no duplicate.
 /// fn may_be_repeated(error: &PublishError) -> bool {
 ///     match error {
-///         PublishError::NotSent(_) | PublishError::Returned(_) => true,
+///         PublishError::NotSent(_) | PublishError::Returned(_) | PublishError::Refused(_) => true,
 ///         PublishError::Nacked => false, // it may be in some of its queues
 ///         PublishError::Uncertain(_) | _ => false,
 ///     }

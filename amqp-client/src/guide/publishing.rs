@@ -20,7 +20,7 @@
 //! | outcome | what happened | what to do |
 //! |---|---|---|
 //! | `Ok(())` | the broker has it | nothing |
-//! | [`PublishError::NotSent`] | it never left, or the broker had closed the channel by then: or a name is too long | publish it again |
+//! | [`PublishError::NotSent`] | it never left, or came when the broker had closed the channel; or it cannot be sent, as a name is too long | publish it again |
 //! | [`PublishError::Nacked`] | the broker refused it: a queue is full (`x-overflow: reject-publish`) or failed | wait, publish it again |
 //! | [`PublishError::Returned`] | no queue took it: there is none of that name, or the publisher is mandatory and none is bound; the message is in the error | repair the topology |
 //! | [`PublishError::Refused`] | the broker closed the channel for it: there is no such exchange, it may not be published to, or the message is too large | repair the program |
@@ -33,6 +33,7 @@
 //! match publisher.publish("orders", "new", &order).await {
 //!     Ok(()) => {}
 //!     Err(PublishError::Returned(returned)) => eprintln!("no queue: {}", returned.reply_text),
+//!     Err(PublishError::Refused(error)) => eprintln!("never: {error}"),
 //!     Err(error @ (PublishError::Nacked | PublishError::NotSent(_))) => eprintln!("again: {error}"),
 //!     Err(error) => eprintln!("perhaps twice: {error}"),
 //! }
