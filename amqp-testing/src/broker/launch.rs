@@ -82,7 +82,7 @@ impl Broker {
         let site = Arc::new(Site::create(options, port()?)?);
         #[cfg(feature = "tls")]
         let certificates = if options.tls {
-            let created = Certificates::create_in(&site.directory);
+            let created = Certificates::create_in(&site.directory, options.server.as_ref());
             Some(created.inspect_err(|_| site.delete())?)
         } else {
             None

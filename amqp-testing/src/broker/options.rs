@@ -21,6 +21,9 @@ use super::{Broker, BrokerError, Installation};
 pub struct BrokerOptions {
     pub(crate) n_nodes: usize,
     pub(crate) tls: bool,
+    /// The certificate of the nodes and its key, in place of those that are made.
+    #[cfg(feature = "tls")]
+    pub(crate) server: Option<(String, String)>,
     pub(crate) plugins: Vec<String>,
     pub(crate) config: Vec<String>,
     pub(crate) directory: PathBuf,
@@ -41,6 +44,8 @@ impl BrokerOptions {
         Self {
             n_nodes: 1,
             tls: false,
+            #[cfg(feature = "tls")]
+            server: None,
             plugins: vec!["rabbitmq_management".to_owned()],
             config: Vec::new(),
             directory,
@@ -67,6 +72,14 @@ impl BrokerOptions {
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
+    }
+
+    /// The same, with this certificate and its private key for every node, as text (PEM).
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls_with(mut self, certificate: &str, key: &str) -> Self {
+        self.server = Some((certificate.to_owned(), key.to_owned()));
+        self.tls()
     }
 
     /// Enables one more plugin. `rabbitmq_management` is always enabled: virtual hosts are made

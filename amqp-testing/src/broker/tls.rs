@@ -128,7 +128,10 @@ pub struct Certificates {
 impl Certificates {
     /// Makes an authority, a server certificate for `localhost` and 127.0.0.1, and a client
     /// certificate for `guest`.
-    pub(crate) fn create_in(directory: &Path) -> Result<Self, BrokerError> {
+    pub(crate) fn create_in(
+        directory: &Path,
+        server: Option<&(String, String)>,
+    ) -> Result<Self, BrokerError> {
         let folder = directory.join("tls");
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
@@ -137,11 +140,15 @@ impl Certificates {
         fs::create_dir_all(&folder)
             .map_err(BrokerError::io(format!("create {}", folder.display())))?;
         let authority = Authority::new("amqp-testing authority")?;
-        let server = authority.server(&["localhost", "127.0.0.1"])?;
+        let made = authority.server(&["localhost", "127.0.0.1"])?;
+        let (certificate, key) = match server {
+            Some((certificate, key)) => (certificate, key),
+            None => (&made.certificate, &made.key),
+        };
         let client = authority.client("guest")?;
         write("ca.pem", &authority.certificate())?;
-        write("server.pem", &server.certificate)?;
-        write("server-key.pem", &server.key)?;
+        write("server.pem", certificate)?;
+        write("server-key.pem", key)?;
         write("client.pem", &client.certificate)?;
         write("client-key.pem", &client.key)?;
         Ok(Self { folder })
