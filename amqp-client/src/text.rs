@@ -19,7 +19,7 @@ const NAME: usize = 256;
 /// How many bytes a text takes that was put together of several.
 pub(crate) const PAGE: usize = 4096;
 
-/// A sentence of somebody else. Line breaks become spaces.
+/// A sentence of the peer. Line breaks become spaces.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     let text = text.trim_end_matches(['\r', '\n']);
     if is_short_and_plain(text, LINE) {

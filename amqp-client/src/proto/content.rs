@@ -179,7 +179,7 @@ impl Content {
         Ok((target, Incoming::new(raw.into_boxed_slice(), at)))
     }
 
-    /// Out of place a header leaves everything as it is: somebody may wait for what was under way.
+    /// Out of place a header leaves everything as it is: a caller may wait for what was under way.
     fn take_announced(&mut self, channel: u16) -> Result<(Target, Vec<u8>, Layout), Violation> {
         match std::mem::take(self) {
             Self::Header { target, raw, at } => Ok((target, raw, at)),

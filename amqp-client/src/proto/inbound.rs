@@ -24,7 +24,8 @@ use crate::error::{Stage, Violation};
 /// is less, however small they are.
 const MOST_WORK: usize = 32 * 1024;
 
-/// So many answers at once leave more behind than is kept until the next ones.
+/// More answers at once than this have the outbox forget their messages; of fewer it does so at the next
+/// publish.
 const MANY: u64 = 4096;
 
 /// What a frame costs, in frames: a rare method wakes tasks, tells listeners and subscribers, and may
@@ -47,7 +48,7 @@ pub(crate) struct AckRun {
     answers: Vec<(u64, bool, bool)>,
 }
 
-/// Whether so many octets tell another protocol: a protocol header, or an alert of TLS, which is
+/// Whether these octets tell another protocol: a protocol header, or an alert of TLS, which is
 /// shorter.
 fn is_enough(octets: &[u8]) -> bool {
     const ALERT: u8 = 0x15;

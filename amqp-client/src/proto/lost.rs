@@ -169,8 +169,8 @@ impl Lost {
         });
     }
 
-    /// Forgets what is oldest, if there are many ends: whoever asks about a number up to there is told
-    /// that it may have been routed.
+    /// Forgets what is oldest, if there are many ends: of a number up to there it is only told that
+    /// it may have been routed.
     pub(crate) fn forget_oldest(&mut self) {
         let mut ends = 0;
         let mut before: Option<&Arc<Loss>> = None;

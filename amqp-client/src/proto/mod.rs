@@ -23,6 +23,7 @@
 //! | `turn` | what its driver waits for, and whether it reads |
 //! | `in_channel` | who the deliveries of a channel are for, and those of an earlier use of its id |
 //! | `inbound`, `incoming`, `methods`, `whole`, `content`, `piecewise` | what arrives |
+//! | `closes` | the ends of channels, and what each operation is told |
 //! | `alarm`, `stall` | what stands still: alarms, messages that stall, a peer that takes nothing |
 //! | `oversized` | messages that are larger than accepted |
 //! | `tally` | what is counted |
@@ -34,6 +35,7 @@
 mod alarm;
 pub(crate) mod batches;
 pub(crate) mod channel;
+mod closes;
 pub(crate) mod confirms;
 pub(crate) mod consumer;
 mod content;

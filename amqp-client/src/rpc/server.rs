@@ -43,7 +43,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Answer for Result<Message, E> {
 ///
 /// A request may be handled twice: if the connection breaks before it is acknowledged, it is
 /// delivered again. Replies go to the queue that the request names, through the default exchange, as
-/// that is the custom: whoever may publish requests can have replies put into any queue. A reply
+/// that is the custom: a program that may publish requests can have replies put into any queue. A reply
 /// whose queue is not there any more comes back: the request is acknowledged all the same, and counted
 /// in [`Served::unroutable`]. Direct replies have no queue, and a requester of those that has gone is
 /// not noticed, since no version of RabbitMQ tells. An address that begins like one of direct replies and is

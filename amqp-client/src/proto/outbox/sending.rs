@@ -373,7 +373,7 @@ impl Outbox {
         self.send_settlement(at, n, method)
     }
 
-    /// Queues a settlement of so many deliveries.
+    /// Queues a settlement of `n` deliveries.
     fn send_settlement<'m, M: TypedMethod<'m>>(
         &mut self,
         at: At,

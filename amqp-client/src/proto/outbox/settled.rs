@@ -17,7 +17,7 @@ pub(super) struct Settled {
 }
 
 impl Settled {
-    /// So many are settled already, the highest of them this one.
+    /// `settled` of them are settled already, of which `highest` is the highest.
     pub(super) fn after(settled: u64, highest: u64) -> Self {
         let mut this = Self::default();
         if settled == highest {

@@ -1,4 +1,4 @@
-//! Messages above `max_message_size`: told, skipped, and settled by nobody but the program.
+//! Messages above `max_message_size`: told, skipped, and settled by the program alone.
 
 use std::future::IntoFuture;
 

@@ -28,7 +28,7 @@ use super::wire;
 const SECRET: &str = "correct-horse-battery-staple";
 
 /// What is in messages.
-const BODY: &str = "the body of somebody's message";
+const BODY: &str = "the body of a message";
 
 /// What a terminal obeys, or what breaks or turns a line.
 const POISON: &str =
