@@ -37,6 +37,9 @@ pub(crate) fn is_valid(spec: &str) -> bool {
 }
 
 /// All spellings of a name.
+///
+/// A name made up of several, such as that of a variant, is joined by dashes before it is spelt: a
+/// keyword is one only as a whole, so `self` and `test` become `SelfTest`.
 pub(crate) fn name(spec: &str) -> Name {
     let snake = escape(spec.replace('-', "_"));
     let camel = escape(spec.split('-').map(capitalise).collect());
@@ -84,6 +87,15 @@ mod tests {
         assert_eq!(
             (name.snake.as_str(), name.camel.as_str()),
             ("type_", "Type")
+        );
+    }
+
+    #[test]
+    fn a_keyword_within_a_longer_name_is_none() {
+        let name = name("self-type");
+        assert_eq!(
+            (name.snake.as_str(), name.camel.as_str()),
+            ("self_type", "SelfType")
         );
     }
 

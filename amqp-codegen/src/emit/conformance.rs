@@ -6,9 +6,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::dispatch::variant;
 use super::format::{decimal, ident, import, path};
 use super::layout::{self, FieldView};
-use super::scope::{ClassTypes, property};
+use super::scope::{ClassTypes, fresh, property};
 use super::{Options, docs, format};
 use crate::model::{Class, Method, Specification, WireType};
 
@@ -19,11 +20,11 @@ pub(super) fn file(specification: &Specification, options: &Options) -> String {
         quote!(
             use crate::support::Fields;
         ),
-        encode(specification),
-        to_frame(specification),
+        encode(specification, options),
+        to_frame(specification, options),
         decode(specification),
-        encode_properties(specification),
-        decode_properties(specification),
+        encode_properties(specification, options),
+        decode_properties(specification, options),
     ];
     let summary = "From the arguments of a test vector to typed methods, and back.";
     format::file(specification, options, &[summary.to_owned()], items)
@@ -40,8 +41,16 @@ fn imports(specification: &Specification, options: &Options) -> TokenStream {
         .classes
         .iter()
         .filter(|class| !class.methods.is_empty() || !class.properties.is_empty())
-        .map(|class| &*class.name.snake);
-    let classes = import(modules, classes);
+        .map(|class| {
+            let (name, local) = (&class.name.snake, module(class, options));
+            if *name == local {
+                local
+            } else {
+                format!("{name} as {local}")
+            }
+        });
+    let classes: Vec<_> = classes.collect();
+    let classes = import(modules, classes.iter().map(|class| &**class));
     let mut wire = vec!["DecodeError"];
     if each_method(specification).next().is_some() {
         wire.push("TypedMethod as _");
@@ -52,6 +61,13 @@ fn imports(specification: &Specification, options: &Options) -> TokenStream {
         #classes
         #wire
     }
+}
+
+/// The module of a class as this file calls it: not as a crate that the file's paths begin with.
+fn module(class: &Class, options: &Options) -> String {
+    let paths = [&options.modules, &options.method];
+    let roots = paths.iter().filter_map(|path| path.split("::").next());
+    fresh(&class.name.snake, &roots.map(str::to_owned).collect())
 }
 
 /// The functions of `Fields` for a wire type: one reads, one pushes.
@@ -79,7 +95,7 @@ fn read(field: &FieldView<'_>) -> TokenStream {
     quote!(fields.#read(#name) #borrow)
 }
 
-fn encode(specification: &Specification) -> TokenStream {
+fn encode(specification: &Specification, options: &Options) -> TokenStream {
     let docs = docs::comment(
         &[
             "Encodes a method by its name; `None` if there is none of that name.",
@@ -88,7 +104,7 @@ fn encode(specification: &Specification) -> TokenStream {
         0,
     );
     let arms = each_method(specification).map(|(class, method)| {
-        let (name, value) = (full_name(class, method), literal(class, method));
+        let (name, value) = (full_name(class, method), literal(class, method, options));
         quote!(#name => #value.encode(&mut buf),)
     });
     let arms: Vec<_> = arms.collect();
@@ -116,8 +132,8 @@ fn encode(specification: &Specification) -> TokenStream {
 }
 
 /// The expression that builds the struct of a method.
-fn literal(class: &Class, method: &Method) -> TokenStream {
-    let (module, type_name) = (ident(&class.name.snake), ident(&method.name.camel));
+fn literal(class: &Class, method: &Method, options: &Options) -> TokenStream {
+    let (module, type_name) = (ident(&module(class, options)), ident(&method.name.camel));
     let fields = layout::fields(method);
     let live: Vec<_> = fields.iter().filter(|field| !field.reserved).collect();
     let names = live.iter().map(|field| ident(&field.name.snake));
@@ -134,7 +150,7 @@ fn full_name(class: &Class, method: &Method) -> String {
     format!("{}.{}", class.name, method.name)
 }
 
-fn to_frame(specification: &Specification) -> TokenStream {
+fn to_frame(specification: &Specification, options: &Options) -> TokenStream {
     let docs = docs::comment(
         &["Makes the frame of a method of fixed size; `None` if it is not of fixed size."],
         0,
@@ -145,7 +161,7 @@ fn to_frame(specification: &Specification) -> TokenStream {
     let arms: Vec<_> = fixed
         .iter()
         .map(|(class, method)| {
-            let (name, value) = (full_name(class, method), literal(class, method));
+            let (name, value) = (full_name(class, method), literal(class, method, options));
             quote!(#name => Some(#value.to_frame(channel).to_vec()),)
         })
         .collect();
@@ -173,7 +189,7 @@ fn decode(specification: &Specification) -> TokenStream {
     let mut arms = Vec::new();
     let mut any_field = false;
     for (class, method) in each_method(specification) {
-        let variant = ident(&format!("{}{}", class.name.camel, method.name.camel));
+        let variant = variant(class, method);
         let fields = layout::fields(method);
         let pushes = fields.iter().filter(|field| !field.reserved).map(|field| {
             let (name, member) = (&field.name.spec, ident(&field.name.snake));
@@ -224,7 +240,7 @@ fn unless(used: bool, name: &str) -> TokenStream {
     })
 }
 
-fn encode_properties(specification: &Specification) -> TokenStream {
+fn encode_properties(specification: &Specification, options: &Options) -> TokenStream {
     let docs = docs::comment(
         &["Encodes the properties of a class by its id; `None` if that class has none."],
         0,
@@ -233,7 +249,7 @@ fn encode_properties(specification: &Specification) -> TokenStream {
     let mut arms = Vec::new();
     for class in with_properties(specification) {
         let types = ClassTypes::new(class);
-        let (module, owned) = (ident(&class.name.snake), ident(&types.properties));
+        let (module, owned) = (ident(&module(class, options)), ident(&types.properties));
         let id = decimal(class.id);
         let live = super::properties::accessors(class);
         let sets: Vec<_> = live
@@ -269,7 +285,7 @@ fn encode_properties(specification: &Specification) -> TokenStream {
     }
 }
 
-fn decode_properties(specification: &Specification) -> TokenStream {
+fn decode_properties(specification: &Specification, options: &Options) -> TokenStream {
     let docs = docs::comment(
         &["Decodes the properties of a class by its id; `None` if that class has none."],
         0,
@@ -277,7 +293,7 @@ fn decode_properties(specification: &Specification) -> TokenStream {
     let mut arms = Vec::new();
     for class in with_properties(specification) {
         let types = ClassTypes::new(class);
-        let (module, borrowed) = (ident(&class.name.snake), ident(&types.properties_ref));
+        let (module, borrowed) = (ident(&module(class, options)), ident(&types.properties_ref));
         let id = decimal(class.id);
         let live = super::properties::accessors(class);
         let pushes = live.iter().map(|accessor| {

@@ -8,6 +8,7 @@ use super::method::method_number;
 use super::scope::Scope;
 use super::{Options, docs, format, layout};
 use crate::model::{Class, Method, Specification};
+use crate::naming;
 
 /// One method with the variant that stands for it.
 struct Variant<'m> {
@@ -72,6 +73,11 @@ pub(super) fn file(specification: &Specification, options: &Options) -> String {
     format::file(specification, options, &[summary.to_owned()], file)
 }
 
+/// The variant of a method.
+pub(super) fn variant(class: &Class, method: &Method) -> Ident {
+    ident(&naming::name(&format!("{}-{}", class.name, method.name)).camel)
+}
+
 fn variants(specification: &Specification) -> Vec<Variant<'_>> {
     let mut variants = Vec::new();
     for class in &specification.classes {
@@ -79,7 +85,7 @@ fn variants(specification: &Specification) -> Vec<Variant<'_>> {
             variants.push(Variant {
                 class,
                 method,
-                name: ident(&format!("{}{}", class.name.camel, method.name.camel)),
+                name: variant(class, method),
                 module: ident(&class.name.snake),
                 type_name: ident(&method.name.camel),
             });

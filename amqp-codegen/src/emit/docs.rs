@@ -125,7 +125,7 @@ pub(super) fn errors(specification: &Specification, docs: &Docs) -> Vec<String> 
 
 /// `queue.declare` (50, 10), who sends it, what answers it.
 fn facts(class: &Class, method: &Method) -> String {
-    let link = |id: u16| layout::find(class, id).map(|method| format!("[`{}`]", method.name.camel));
+    let link = |id: u16| layout::find(class, id).map(|method| link(&method.name.camel));
     let mut facts = format!(
         "`{}.{}` ({}, {}), sent by {}",
         class.name,
@@ -154,6 +154,33 @@ fn facts(class: &Class, method: &Method) -> String {
     }
     facts.push('.');
     facts
+}
+
+/// Names that the prelude gives to something that is no type, so that a link to the struct has to
+/// say which it means.
+const AMBIGUOUS: &[&str] = &[
+    "Clone",
+    "Copy",
+    "Debug",
+    "Default",
+    "Eq",
+    "Err",
+    "Hash",
+    "None",
+    "Ok",
+    "Ord",
+    "PartialEq",
+    "PartialOrd",
+    "Some",
+];
+
+/// A link to the struct of a method.
+pub(super) fn link(name: &str) -> String {
+    if AMBIGUOUS.contains(&name) {
+        format!("[`{name}`](struct@{name})")
+    } else {
+        format!("[`{name}`]")
+    }
 }
 
 /// The peer that sends a method.

@@ -9,10 +9,23 @@ use super::docs;
 use super::format::{decimal, ident};
 use super::scope::{ClassTypes, Scope, fresh, property};
 use crate::model::{Class, Property, Specification, WireType};
+use crate::naming;
 
-/// The functions of the two types that are not named after a property.
+/// The functions of the two types that are not named after a property, those of their traits
+/// included: a property called `clone` must not stand in the way of `.clone()`.
 const FUNCTIONS: &[&str] = &[
-    "as_bytes", "as_ref", "decode", "default", "fmt", "new", "to_owned",
+    "as_bytes",
+    "as_ref",
+    "clone",
+    "clone_from",
+    "decode",
+    "default",
+    "eq",
+    "fmt",
+    "hash",
+    "ne",
+    "new",
+    "to_owned",
 ];
 
 /// One property with the names of its functions.
@@ -51,10 +64,8 @@ pub(super) fn accessors(class: &Class) -> Vec<Accessor<'_>> {
         }
         let name = fresh(&property.name.snake, &taken);
         taken.insert(name.clone());
-        let clear = fresh(
-            &format!("clear_{}", property.name.snake.trim_end_matches('_')),
-            &taken,
-        );
+        let clear = naming::name(&format!("clear-{}", property.name)).snake;
+        let clear = fresh(&clear, &taken);
         taken.insert(clear.clone());
         let index = decimal(index as u64);
         accessors.push(Accessor {
@@ -267,6 +278,9 @@ fn owned_type(
 }
 
 /// Shows the properties that are present, by name.
+///
+/// Accessors are called by their path. As methods of a reference, those that are named like one of
+/// a trait (`into`) would give way to the trait's.
 fn debug(
     accessors: &[Accessor<'_>],
     borrowed: &Ident,
@@ -280,13 +294,13 @@ fn debug(
         let text = &accessor.property.name.snake;
         if accessor.property.wire == WireType::Bit {
             quote! {
-                if self.#name() {
+                if Self::#name(*self) {
                     debug.field(#text, &true);
                 }
             }
         } else {
             quote! {
-                if let Some(value) = self.#name() {
+                if let Some(value) = Self::#name(*self) {
                     debug.field(#text, &value);
                 }
             }

@@ -11,6 +11,7 @@ use quote::quote;
 use super::format::{ident, import, path};
 use super::{Options, layout};
 use crate::model::{Class, FieldType, Method, WireType};
+use crate::naming;
 
 /// The types of one file and the imports gathered while it is written.
 pub(super) struct Scope<'o> {
@@ -217,7 +218,8 @@ impl ClassTypes {
         let mut replies = BTreeMap::new();
         for method in &class.methods {
             if layout::replies(method).len() > 1 {
-                let name = fresh(&format!("{}Reply", method.name.camel), &types);
+                let name = naming::name(&format!("{}-reply", method.name)).camel;
+                let name = fresh(&name, &types);
                 types.insert(name.clone());
                 replies.insert(method.id, name);
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::draft::{Draft, Field};
-use crate::emit::RESERVED_MODULES;
+use crate::emit::{self, RESERVED_MODULES};
 use crate::model::Name;
 use crate::naming;
 use crate::report::Faults;
@@ -73,8 +73,8 @@ fn check_variants(draft: &Draft, faults: &mut Faults) {
     let mut seen: HashMap<String, (&str, Span)> = HashMap::new();
     for class in &draft.classes {
         for method in &class.methods {
-            let camel = |name: &str| naming::name(name).camel;
-            let variant = camel(&class.name.value) + &camel(&method.name.value);
+            let joined = format!("{}-{}", class.name.value, method.name.value);
+            let variant = naming::name(&joined).camel;
             match seen.get(&variant) {
                 Some((other, place)) if *other != class.name.value => {
                     let path = format!("{}.{}", class.name.value, method.name.value);
@@ -102,6 +102,12 @@ fn check_taken(draft: &Draft, faults: &mut Faults) {
         let module = naming::name(&class.name.value).snake;
         if RESERVED_MODULES.contains(&module.as_str()) {
             taken("class", &class.name, &module, faults);
+        } else if emit::is_device(&module) {
+            faults.push(
+                class.name.span,
+                format!("class `{}`, whose file Windows cannot hold", class.name.value),
+                "a name that is not a device there, as `aux`, `con`, `nul`, `prn`, `com1` and `lpt1` are",
+            );
         }
     }
     for constant in &draft.constants {

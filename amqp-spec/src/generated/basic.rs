@@ -1331,43 +1331,43 @@ impl<'a> PropertiesRef<'a> {
 impl fmt::Debug for PropertiesRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("PropertiesRef");
-        if let Some(value) = self.content_type() {
+        if let Some(value) = Self::content_type(*self) {
             debug.field("content_type", &value);
         }
-        if let Some(value) = self.content_encoding() {
+        if let Some(value) = Self::content_encoding(*self) {
             debug.field("content_encoding", &value);
         }
-        if let Some(value) = self.headers() {
+        if let Some(value) = Self::headers(*self) {
             debug.field("headers", &value);
         }
-        if let Some(value) = self.delivery_mode() {
+        if let Some(value) = Self::delivery_mode(*self) {
             debug.field("delivery_mode", &value);
         }
-        if let Some(value) = self.priority() {
+        if let Some(value) = Self::priority(*self) {
             debug.field("priority", &value);
         }
-        if let Some(value) = self.correlation_id() {
+        if let Some(value) = Self::correlation_id(*self) {
             debug.field("correlation_id", &value);
         }
-        if let Some(value) = self.reply_to() {
+        if let Some(value) = Self::reply_to(*self) {
             debug.field("reply_to", &value);
         }
-        if let Some(value) = self.expiration() {
+        if let Some(value) = Self::expiration(*self) {
             debug.field("expiration", &value);
         }
-        if let Some(value) = self.message_id() {
+        if let Some(value) = Self::message_id(*self) {
             debug.field("message_id", &value);
         }
-        if let Some(value) = self.timestamp() {
+        if let Some(value) = Self::timestamp(*self) {
             debug.field("timestamp", &value);
         }
-        if let Some(value) = self.type_() {
+        if let Some(value) = Self::type_(*self) {
             debug.field("type_", &value);
         }
-        if let Some(value) = self.user_id() {
+        if let Some(value) = Self::user_id(*self) {
             debug.field("user_id", &value);
         }
-        if let Some(value) = self.app_id() {
+        if let Some(value) = Self::app_id(*self) {
             debug.field("app_id", &value);
         }
         debug.finish()

@@ -63,7 +63,7 @@ pub(super) fn several(
     } else {
         (quote!(), quote!())
     };
-    let text = format!("The replies to [`{}`].", method.name.camel);
+    let text = format!("The replies to {}.", docs::link(&method.name.camel));
     let docs = docs::comment(&[text], 0);
 
     let mut variants = Vec::new();

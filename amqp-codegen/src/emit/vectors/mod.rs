@@ -7,17 +7,22 @@
 mod encoder;
 mod samples;
 
+use std::collections::BTreeSet;
+
 use encoder::Item;
 use samples::Case;
 use serde_json::{Map, Value, json};
 
 use super::layout::{self, FieldView};
+use super::scope::fresh;
 use crate::model::{Class, Method, Specification, WireType};
 
 /// The files with their names: one per class, one more per class with properties, and what is in
 /// them.
 pub(super) fn files(specification: &Specification) -> Vec<(String, String)> {
     let mut files = vec![("README.md".to_owned(), include_str!("README.md").to_owned())];
+    let classes = specification.classes.iter();
+    let taken: BTreeSet<_> = classes.map(|class| class.name.spec.clone()).collect();
     for class in &specification.classes {
         let methods: Vec<_> = class
             .methods
@@ -26,10 +31,8 @@ pub(super) fn files(specification: &Specification) -> Vec<(String, String)> {
             .collect();
         files.push((format!("{}.json", class.name), lines(&methods)));
         if !class.properties.is_empty() {
-            files.push((
-                format!("{}-properties.json", class.name),
-                lines(&properties(class)),
-            ));
+            let name = fresh(&format!("{}-properties", class.name), &taken);
+            files.push((format!("{name}.json"), lines(&properties(class))));
         }
     }
     files

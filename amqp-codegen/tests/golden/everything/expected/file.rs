@@ -226,58 +226,58 @@ impl<'a> PropertiesRef<'a> {
 impl fmt::Debug for PropertiesRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("PropertiesRef");
-        if let Some(value) = self.type_() {
+        if let Some(value) = Self::type_(*self) {
             debug.field("type_", &value);
         }
-        if self.urgent() {
+        if Self::urgent(*self) {
             debug.field("urgent", &true);
         }
-        if let Some(value) = self.modified() {
+        if let Some(value) = Self::modified(*self) {
             debug.field("modified", &value);
         }
-        if let Some(value) = self.decode_() {
+        if let Some(value) = Self::decode_(*self) {
             debug.field("decode", &value);
         }
-        if let Some(value) = self.p_5() {
+        if let Some(value) = Self::p_5(*self) {
             debug.field("p_5", &value);
         }
-        if let Some(value) = self.p_6() {
+        if let Some(value) = Self::p_6(*self) {
             debug.field("p_6", &value);
         }
-        if let Some(value) = self.p_7() {
+        if let Some(value) = Self::p_7(*self) {
             debug.field("p_7", &value);
         }
-        if let Some(value) = self.p_8() {
+        if let Some(value) = Self::p_8(*self) {
             debug.field("p_8", &value);
         }
-        if let Some(value) = self.p_9() {
+        if let Some(value) = Self::p_9(*self) {
             debug.field("p_9", &value);
         }
-        if self.p_10() {
+        if Self::p_10(*self) {
             debug.field("p_10", &true);
         }
-        if self.p_11() {
+        if Self::p_11(*self) {
             debug.field("p_11", &true);
         }
-        if self.p_12() {
+        if Self::p_12(*self) {
             debug.field("p_12", &true);
         }
-        if let Some(value) = self.p_13() {
+        if let Some(value) = Self::p_13(*self) {
             debug.field("p_13", &value);
         }
-        if let Some(value) = self.p_14() {
+        if let Some(value) = Self::p_14(*self) {
             debug.field("p_14", &value);
         }
-        if let Some(value) = self.p_15() {
+        if let Some(value) = Self::p_15(*self) {
             debug.field("p_15", &value);
         }
-        if let Some(value) = self.p_16() {
+        if let Some(value) = Self::p_16(*self) {
             debug.field("p_16", &value);
         }
-        if self.p_17() {
+        if Self::p_17(*self) {
             debug.field("p_17", &true);
         }
-        if let Some(value) = self.p_18() {
+        if let Some(value) = Self::p_18(*self) {
             debug.field("p_18", &value);
         }
         debug.finish()

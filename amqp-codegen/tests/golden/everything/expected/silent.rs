@@ -63,10 +63,10 @@ impl<'a> PropertiesRef<'a> {
 impl fmt::Debug for PropertiesRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("PropertiesRef");
-        if self.loud() {
+        if Self::loud(*self) {
             debug.field("loud", &true);
         }
-        if let Some(value) = self.since() {
+        if let Some(value) = Self::since(*self) {
             debug.field("since", &value);
         }
         debug.finish()

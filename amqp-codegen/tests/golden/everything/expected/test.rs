@@ -409,7 +409,7 @@ impl<'r> crate::wire::Reply<'r> for Result {
     }
 }
 
-/// `test.ping` (10, 40), sent by either peer, answered by [`Pong`] or [`Default`].
+/// `test.ping` (10, 40), sent by either peer, answered by [`Pong`] or [`Default`](struct@Default).
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Ping {
     /// A `timestamp`.
