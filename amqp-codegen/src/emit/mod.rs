@@ -23,6 +23,7 @@ mod reference;
 mod scope;
 mod vectors;
 
+pub use format::is_generated;
 pub use guide::{MissingSnippet, refresh_snippets};
 
 use crate::model::Specification;
@@ -157,7 +158,7 @@ pub fn emit(specification: &Specification, options: &Options) -> Vec<File> {
         files.push(File::new(folder, "conformance.rs", text));
     }
     if let Some(folder) = &outputs.vectors {
-        let vectors = vectors::files(specification);
+        let vectors = vectors::files(specification, options);
         files.extend(
             vectors
                 .into_iter()

@@ -13,14 +13,19 @@ use encoder::Item;
 use samples::Case;
 use serde_json::{Map, Value, json};
 
+use super::Options;
+use super::format::generated_by;
 use super::layout::{self, FieldView};
 use super::scope::fresh;
 use crate::model::{Class, Method, Specification, WireType};
 
 /// The files with their names: one per class, one more per class with properties, and what is in
 /// them.
-pub(super) fn files(specification: &Specification) -> Vec<(String, String)> {
-    let mut files = vec![("README.md".to_owned(), include_str!("README.md").to_owned())];
+pub(super) fn files(specification: &Specification, options: &Options) -> Vec<(String, String)> {
+    let header = generated_by(specification, options);
+    let readme =
+        include_str!("README.md").replacen("\n\n", &format!("\n\n<!-- {header} -->\n\n"), 1);
+    let mut files = vec![("README.md".to_owned(), readme)];
     let classes = specification.classes.iter();
     let taken: BTreeSet<_> = classes.map(|class| class.name.spec.clone()).collect();
     for class in &specification.classes {
@@ -29,19 +34,23 @@ pub(super) fn files(specification: &Specification) -> Vec<(String, String)> {
             .iter()
             .flat_map(|method| methods(class, method))
             .collect();
-        files.push((format!("{}.json", class.name), lines(&methods)));
+        files.push((format!("{}.json", class.name), file(&header, &methods)));
         if !class.properties.is_empty() {
             let name = fresh(&format!("{}-properties", class.name), &taken);
-            files.push((format!("{name}.json"), lines(&properties(class))));
+            files.push((format!("{name}.json"), file(&header, &properties(class))));
         }
     }
     files
 }
 
-/// An array with one vector per line.
-fn lines(vectors: &[Value]) -> String {
+/// The header and an array with one vector per line.
+fn file(header: &str, vectors: &[Value]) -> String {
     let vectors: Vec<_> = vectors.iter().map(|vector| format!("\n{vector}")).collect();
-    format!("[{}\n]\n", vectors.join(","))
+    format!(
+        "{{\"generated\":{},\n\"vectors\":[{}\n]}}\n",
+        json!(header),
+        vectors.join(",")
+    )
 }
 
 fn methods(class: &Class, method: &Method) -> Vec<Value> {
