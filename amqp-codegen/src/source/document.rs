@@ -69,6 +69,10 @@ pub(crate) struct Method {
     /// `None`: the file does not say.
     pub(crate) direction: Option<Direction>,
     pub(crate) responses: Responses,
+    /// Whether it is marked as synchronous, with the place of the mark; `None`: the file does not
+    /// say. JSON marks requests; XML marks most requests and most replies.
+    #[expect(dead_code, reason = "the comparison of two views is what reads it")]
+    pub(crate) synchronous: Option<Spanned<bool>>,
     pub(crate) content: bool,
     /// `None`: the format has no such notion.
     pub(crate) deprecated: Option<bool>,

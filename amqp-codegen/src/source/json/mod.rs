@@ -126,8 +126,10 @@ fn method(node: Node<'_>, faults: &mut Faults) -> Option<Method> {
     object.required("id", faults);
     object.required("arguments", faults);
     let id = object.integer("id", u16::MAX, faults);
-    let content = object.flag("content", faults).is_some();
-    let responses = Responses::Unnamed(object.flag("synchronous", faults));
+    let content = object.flag("content", faults);
+    let synchronous = object.mark("synchronous", faults);
+    let asks = synchronous.as_ref().filter(|mark| mark.value);
+    let responses = Responses::Unnamed(asks.map(|mark| Spanned::new((), mark.span)));
     let fields = object.each("arguments", faults, argument);
     let name = object.name(faults)?;
     Some(Method {
@@ -135,6 +137,7 @@ fn method(node: Node<'_>, faults: &mut Faults) -> Option<Method> {
         id,
         direction: None,
         responses,
+        synchronous,
         content,
         deprecated: None,
         fields,

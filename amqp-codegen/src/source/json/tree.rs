@@ -248,8 +248,13 @@ impl<'a> Object<'a> {
         value::integer(node.raw, node.span(), &what, max, faults)
     }
 
-    /// A mark that is `true` or absent; `false` is taken for absent. The place is that of the mark.
-    pub(super) fn flag(&self, key: &str, faults: &mut Faults) -> Option<Spanned<()>> {
+    /// A mark that is `true` or absent; `false` is taken for absent.
+    pub(super) fn flag(&self, key: &str, faults: &mut Faults) -> bool {
+        self.mark(key, faults).is_some_and(|mark| mark.value)
+    }
+
+    /// A mark that is `true` or `false`, with the place of its value, if there is one.
+    pub(super) fn mark(&self, key: &str, faults: &mut Faults) -> Option<Spanned<bool>> {
         let node = self.get(key)?;
         if !matches!(node.raw, "true" | "false") {
             faults.push(
@@ -258,7 +263,7 @@ impl<'a> Object<'a> {
                 "`true` or `false`",
             );
         }
-        (node.raw == "true").then(|| Spanned::new((), node.span()))
+        Some(Spanned::new(node.raw == "true", node.span()))
     }
 
     /// Reads every item of the array under that key; none if there is no such key.

@@ -117,7 +117,7 @@ fn method(element: &Element, faults: &mut Faults) -> Option<Method> {
     reader.children(&["chassis", "response", "field"], &[]);
     let id = reader.required_integer("index", u16::MAX);
     // Marks requests and replies alike, and is missing on some of either: the responses tell more.
-    reader.flag("synchronous");
+    let synchronous = reader.mark("synchronous");
     let content = reader.flag("content");
     let deprecated = Some(reader.flag("deprecated"));
     let direction = direction(&reader.each("chassis", chassis));
@@ -128,6 +128,7 @@ fn method(element: &Element, faults: &mut Faults) -> Option<Method> {
         id,
         direction,
         responses,
+        synchronous,
         content,
         deprecated,
         fields,

@@ -125,9 +125,12 @@ impl<'e, 'f> Reader<'e, 'f> {
 
     /// A mark that is 1 or absent; 0 is taken for absent.
     pub(super) fn flag(&mut self, name: &str) -> bool {
-        let Some(word) = self.word(name) else {
-            return false;
-        };
+        self.mark(name).is_some_and(|mark| mark.value)
+    }
+
+    /// A mark that is 1 or 0, with the place of its value, if there is one.
+    pub(super) fn mark(&mut self, name: &str) -> Option<Spanned<bool>> {
+        let word = self.word(name)?;
         if !matches!(word.value.as_str(), "0" | "1") {
             self.faults.push(
                 word.span,
@@ -135,7 +138,7 @@ impl<'e, 'f> Reader<'e, 'f> {
                 "`0` or `1`",
             );
         }
-        word.value == "1"
+        Some(Spanned::new(word.value == "1", word.span))
     }
 
     /// One of a few words, which must be there.
