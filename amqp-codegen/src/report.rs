@@ -8,6 +8,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::source::hidden::escaped;
 use crate::source::{Source, Span};
 
 mod excerpt;
@@ -164,7 +165,7 @@ impl Faults {
         found: impl Into<String>,
         expected: impl Into<String>,
     ) {
-        self.add(span, found.into(), expected.into(), None);
+        self.add(span, &found.into(), &expected.into(), None);
     }
 
     /// Notes a fault that another place explains: `label` introduces that place.
@@ -175,16 +176,10 @@ impl Faults {
         expected: impl Into<String>,
         note: (&'static str, Span),
     ) {
-        self.add(span, found.into(), expected.into(), Some(note));
+        self.add(span, &found.into(), &expected.into(), Some(note));
     }
 
-    fn add(
-        &mut self,
-        span: Span,
-        found: String,
-        expected: String,
-        note: Option<(&'static str, Span)>,
-    ) {
+    fn add(&mut self, span: Span, found: &str, expected: &str, note: Option<(&'static str, Span)>) {
         if self.findings.len() < MAX_FAULTS {
             self.findings.push(Finding {
                 span,
@@ -223,8 +218,9 @@ impl Faults {
     }
 }
 
-/// The text, without its middle if it is long.
-fn brief(text: String) -> String {
+/// The text in one line that shows all its characters, without its middle if it is long.
+fn brief(text: &str) -> String {
+    let text = escaped(text);
     if text.len() <= MAX_TEXT {
         return text;
     }
@@ -271,10 +267,10 @@ mod tests {
     #[test]
     fn long_texts_lose_their_middle_between_characters() {
         let short = "ä".repeat(MAX_TEXT / 2);
-        assert_eq!(brief(short.clone()), short);
+        assert_eq!(brief(&short), short);
         for shift in 0..4 {
             let text = "x".repeat(shift) + &"€".repeat(1000);
-            let brief = brief(text);
+            let brief = brief(&text);
             assert!(brief.len() <= MAX_TEXT + 30);
             assert!(
                 brief.contains("€ … 2") && brief.contains("octets … €"),

@@ -5,6 +5,7 @@ use quote::quote;
 
 use super::layout::{self, FieldView};
 use crate::model::{Class, Direction, Docs, Method, Role, Specification, WireType};
+use crate::source::hidden::is_hidden;
 
 /// The column at which comments end.
 pub(super) const COLUMNS: usize = 100;
@@ -53,9 +54,38 @@ fn words(paragraph: &str) -> Vec<String> {
     words
 }
 
+/// A text between backquotes. One that would not come out of Markdown as it is, or not be seen, stands
+/// there as a Rust literal.
+pub(super) fn code(text: &str) -> String {
+    let is_edge = text.is_empty() || text.starts_with(' ') || text.ends_with(' ');
+    let is_odd = |character: char| {
+        let is_other_space = character.is_whitespace() && character != ' ';
+        character == '`' || character.is_control() || is_hidden(character) || is_other_space
+    };
+    // In the cell of a table, the backslash would be taken for one that is not shown.
+    let has_escaped_bar = text.contains("\\|");
+    if !is_edge && !text.contains(is_odd) && !text.contains("  ") && !has_escaped_bar {
+        return format!("`{text}`");
+    }
+    let mut literal = String::with_capacity(text.len());
+    let mut after_space = true;
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => literal.extend(['\\', character]),
+            // Several spaces would become one, and the last might end a line.
+            ' ' if after_space => literal.push_str("\\u{20}"),
+            '|' if has_escaped_bar => literal.push_str("\\u{7c}"),
+            odd if is_odd(odd) => literal.extend(odd.escape_unicode()),
+            other => literal.push(other),
+        }
+        after_space = character == ' ';
+    }
+    format!("`\"{literal}\"`")
+}
+
 fn starts_markup(word: &str) -> bool {
     let number = word.trim_end_matches(['.', ')']);
-    word.starts_with(['#', '>', '-', '+', '*', '|'])
+    word.starts_with(['#', '>', '-', '+', '*', '|', '=', '_', ':'])
         || (number.len() < word.len() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -215,7 +245,7 @@ pub(super) fn field(
         field
             .default
             .as_ref()
-            .map(|default| format!("Defaults to `{default}`.")),
+            .map(|default| format!("Defaults to {}.", code(default))),
     );
     if field.secret {
         paragraphs.push(format!("Secret: `Debug` shows `{SECRET}` in its place."));
@@ -229,5 +259,34 @@ pub(super) fn wire_fact(wire: WireType, domain: Option<&str>) -> String {
     match domain {
         Some(domain) => format!("{article} `{}` of domain `{domain}`.", wire.as_str()),
         None => format!("{article} `{}`.", wire.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{code, wrap};
+
+    #[test]
+    fn code_is_one_span_that_shows_everything() {
+        for (text, span) in [
+            ("PLAIN", "`PLAIN`"),
+            ("a\\b \"c\" | <d> [e] */", "`a\\b \"c\" | <d> [e] */`"),
+            ("", "`\"\"`"),
+            ("\0guest\0", "`\"\\u{0}guest\\u{0}\"`"),
+            ("a`b\"", "`\"a\\u{60}b\\\"\"`"),
+            ("a  b ", "`\"a \\u{20}b \"`"),
+            (" a\nb", "`\"\\u{20}a\\u{a}b\"`"),
+            ("a\\|b", "`\"a\\\\\\u{7c}b\"`"),
+            ("\u{202E}", "`\"\\u{202e}\"`"),
+        ] {
+            assert_eq!(code(text), span);
+        }
+    }
+
+    #[test]
+    fn no_line_begins_with_markup() {
+        for word in ["#", "-", "*", "1.", "===", ":--|--", "___", "|"] {
+            assert_eq!(wrap(&format!("aaaa {word}"), 6), [format!("aaaa {word}")]);
+        }
     }
 }

@@ -61,8 +61,7 @@ impl Text {
     fn table<const N: usize>(&mut self, head: &[&str; N], rows: impl Iterator<Item = [String; N]>) {
         let mut table = format!("| {} |\n|{}", head.join(" | "), "---|".repeat(N));
         for row in rows {
-            // A bar would end the cell, a line break the row.
-            let cells = row.map(|cell| cell.replace('|', "\\|").replace('\n', " "));
+            let cells = row.map(|text| in_cell(&text));
             table.push_str(&format!("\n| {} |", cells.join(" | ")));
         }
         self.paragraph(&table);
@@ -77,6 +76,21 @@ impl Text {
             self.paragraph(&docs::errors(specification, docs).join("\n"));
         }
     }
+}
+
+/// A text in one cell: a bar that is not escaped would end it, a line break the row.
+fn in_cell(text: &str) -> String {
+    let mut cell = String::with_capacity(text.len());
+    let mut is_escaped = false;
+    for character in text.chars() {
+        match character {
+            '|' if !is_escaped => cell.push_str("\\|"),
+            '\n' | '\r' => cell.push(' '),
+            other => cell.push(other),
+        }
+        is_escaped = character == '\\' && !is_escaped;
+    }
+    cell
 }
 
 /// The paragraphs in one cell of a table, or what is known without them.
@@ -172,14 +186,14 @@ fn field_row(field: &FieldView<'_>) -> [String; 4] {
         let asserts: Vec<_> = field
             .asserts
             .iter()
-            .map(|check| format!("`{check}`"))
+            .map(|check| docs::code(check))
             .collect();
         meaning.push_str(&format!(" Asserted: {}.", asserts.join(", ")));
     }
     if field.secret {
         meaning.push_str(" Secret: not to be shown or logged.");
     }
-    let default = field.default.as_ref().map(|default| format!("`{default}`"));
+    let default = field.default.as_deref().map(docs::code);
     [
         format!("`{}`", field.name),
         wire(field),
@@ -216,7 +230,7 @@ fn domain_row(specification: &Specification, domain: &Domain) -> [String; 3] {
         let asserts: Vec<_> = domain
             .asserts
             .iter()
-            .map(|check| format!("`{check}`"))
+            .map(|check| docs::code(check))
             .collect();
         meaning.push_str(&format!(" Asserted: {}.", asserts.join(", ")));
     }

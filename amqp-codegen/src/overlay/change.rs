@@ -127,7 +127,7 @@ fn replies(value: &Value<'_>, faults: &mut Faults) -> Option<Vec<Spanned<String>
 fn literal(value: &Value<'_>, faults: &mut Faults) -> Option<Literal> {
     match value.get() {
         DeValue::Boolean(boolean) => Some(Literal::Bool(*boolean)),
-        DeValue::String(text) => Some(Literal::Text(text.clone().into_owned())),
+        DeValue::String(_) => Some(Literal::Text(value.wire_string(faults)?.value)),
         DeValue::Integer(integer) => {
             let number = i128::from_str_radix(integer.as_str(), integer.radix());
             Some(Literal::Number(

@@ -1,6 +1,7 @@
 //! The documentation in an overlay.
 
 use super::Target;
+use super::plain::{self, Flaw};
 use super::toml::{Table, Value};
 use crate::report::Faults;
 use crate::source::{Span, Spanned};
@@ -114,9 +115,18 @@ fn dotted(name: &Spanned<String>, faults: &mut Faults) -> Option<(String, String
     parts.map(|(class, method)| (class.to_owned(), method.to_owned()))
 }
 
-/// Blank lines separate paragraphs; the lines of one are joined.
+/// Blank lines separate paragraphs; the lines of one are joined. All of it is plain text.
 fn paragraphs(value: &Value<'_>, faults: &mut Faults) -> Option<Vec<String>> {
     let text = value.string(faults)?;
+    if let Some(Flaw {
+        place,
+        found,
+        expected,
+    }) = plain::flaw(&text.value)
+    {
+        faults.push(value.place_in(&text.value, place), found, expected);
+        return None;
+    }
     let mut paragraphs = vec![String::new()];
     for line in text.value.lines() {
         let words = line.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -39,6 +39,7 @@
 
 mod change;
 mod docs;
+mod plain;
 mod target;
 mod toml;
 

@@ -1,10 +1,12 @@
 //! Checked access to TOML that keeps the places.
 
+use std::ops::Range;
+
 use ::toml::Spanned as TomlSpanned;
 use ::toml::de::{DeTable, DeValue};
 
 use crate::report::Faults;
-use crate::source::{Span, Spanned, Text, list};
+use crate::source::{Span, Spanned, Text, hidden, list};
 
 /// A table of an overlay.
 #[derive(Clone, Debug)]
@@ -171,11 +173,40 @@ impl<'a> Value<'a> {
 
     /// Takes it for a string.
     pub(super) fn string(&self, faults: &mut Faults) -> Option<Spanned<String>> {
-        if let DeValue::String(string) = &self.value {
-            return Some(Spanned::new(string.clone().into_owned(), self.span));
+        let string = self.any_string();
+        match &string {
+            Some(string) => hidden::check(string, self.text, faults),
+            None => self.unexpected("a string", faults),
         }
-        self.unexpected("a string", faults);
-        None
+        string
+    }
+
+    /// Takes it for a string that goes over the wire, if it is one.
+    pub(super) fn wire_string(&self, faults: &mut Faults) -> Option<Spanned<String>> {
+        let string = self.any_string();
+        if let Some(string) = &string {
+            hidden::check_value(string, self.text, faults);
+        }
+        string
+    }
+
+    fn any_string(&self) -> Option<Spanned<String>> {
+        match &self.value {
+            DeValue::String(string) => Some(Spanned::new(string.clone().into_owned(), self.span)),
+            _ => None,
+        }
+    }
+
+    /// The place of a part of the string that it is. Where escapes hide the part, its first octets
+    /// are looked for, and in the end the string stands for it.
+    pub(super) fn place_in(&self, string: &str, part: Range<usize>) -> Span {
+        let (first, len) = (part.start, part.len());
+        if let Some(whole) = self.text.find(self.span, &string.to_ascii_lowercase()) {
+            let start = whole.start() + first;
+            return self.text.span(start, start + len);
+        }
+        let word = string.get(part).unwrap_or_default().to_ascii_lowercase();
+        self.text.find(self.span, &word).unwrap_or(self.span)
     }
 
     /// Takes it for a boolean.

@@ -1,9 +1,10 @@
 //! From a byte range to a line, a column and a few words of context.
 //!
-//! Works on any bytes: text that is not UTF-8 is shown lossily, control characters are replaced, a
-//! line of megabytes is cut to a window around the place.
+//! Works on any bytes: text that is not UTF-8 is shown lossily, control characters and those that are
+//! not seen are replaced, a line of megabytes is cut to a window around the place.
 
 use crate::source::Span;
+use crate::source::hidden::is_hidden;
 
 /// How many characters of a line are shown before the marked text.
 const MAX_BEFORE: usize = 72;
@@ -99,7 +100,7 @@ fn first(bytes: &[u8], is_cut: bool) -> String {
 fn visible(character: char) -> char {
     match character {
         '\t' => ' ',
-        control if control.is_control() => char::REPLACEMENT_CHARACTER,
+        control if control.is_control() || is_hidden(control) => char::REPLACEMENT_CHARACTER,
         other => other,
     }
 }

@@ -6,6 +6,7 @@
 //! They do not look anything up: references, duplicates and agreement are [`crate::resolve`]'s.
 
 pub(crate) mod document;
+pub(crate) mod hidden;
 mod json;
 mod span;
 mod text;

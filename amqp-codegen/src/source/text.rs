@@ -92,6 +92,17 @@ impl<'a> Text<'a> {
         Span::new(self.file, start, end)
     }
 
+    /// The first place of a word within another place, whatever its case.
+    pub(crate) fn find(&self, within: Span, word: &str) -> Option<Span> {
+        let start = within.start().checked_sub(self.start)?;
+        let written = self
+            .text
+            .get(start..within.end().checked_sub(self.start)?)?;
+        let at = written.to_ascii_lowercase().find(word)?;
+        let start = within.start() + at;
+        Some(self.span(start, start + word.len()))
+    }
+
     /// The place of a slice of this text. A slice of anything else has no place: the answer is
     /// then the beginning of the file.
     pub(crate) fn span_of(&self, slice: &[u8]) -> Span {

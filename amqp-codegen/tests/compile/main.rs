@@ -1,5 +1,5 @@
-//! Generated code compiles in a stranger's crate without a warning, and its octets are those of the
-//! vectors.
+//! Generated code compiles and documents in a stranger's crate without a warning, and its octets are
+//! those of the vectors.
 //!
 //! Every specification that the generator accepts becomes a module of one crate, which is built in
 //! cargo's folder for tests with `amqp-spec` as its only dependency besides the reader of the
@@ -28,29 +28,32 @@ fn generated_code_compiles_and_round_trips() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile");
     write_crate(&folder, &cases);
 
+    let stdout = cargo(&folder, &["test", "--quiet"]);
+    let passed = format!("test result: ok. {} passed", cases.len());
+    assert!(stdout.contains(&passed), "not `{passed}`, but\n{stdout}");
+    cargo(&folder, &["doc", "--quiet", "--no-deps", "--lib"]);
+}
+
+/// Runs cargo on the crate, which has to succeed without a warning. Returns its standard output.
+fn cargo(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
-        .args(["test", "--offline", "--quiet", "--color", "never"])
-        .current_dir(&folder)
+        .args(arguments)
+        .args(["--offline", "--color", "never"])
+        .current_dir(folder)
         .env("CARGO_TARGET_DIR", folder.join("target"))
         // Those of the caller, say for coverage, do not concern this crate.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .env_remove("CARGO_ENCODED_RUSTDOCFLAGS")
         .output()
         .unwrap();
     let [stdout, stderr] =
         [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    assert!(
-        output.status.success(),
-        "in {}\n{stdout}\n{stderr}",
-        folder.display()
-    );
-    assert!(
-        !stderr.contains("warning"),
-        "in {}\n{stderr}",
-        folder.display()
-    );
-    let passed = format!("test result: ok. {} passed", cases.len());
-    assert!(stdout.contains(&passed), "not `{passed}`, but\n{stdout}");
+    let place = folder.display();
+    assert!(output.status.success(), "in {place}\n{stdout}\n{stderr}");
+    assert!(!stderr.contains("warning"), "in {place}\n{stderr}");
+    stdout
 }
 
 /// The crate: a library with one module per case, and one test that has all of them.

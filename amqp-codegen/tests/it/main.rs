@@ -19,3 +19,4 @@ mod mutations;
 mod names;
 mod rejects;
 mod support;
+mod texts;

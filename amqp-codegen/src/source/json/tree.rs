@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::report::Faults;
-use crate::source::{MAX_DEPTH, Span, Spanned, Text, value};
+use crate::source::{MAX_DEPTH, Span, Spanned, Text, hidden, value};
 
 /// More members than any object has. Finding duplicates takes quadratic time, so there is an end to
 /// it.
@@ -164,10 +164,9 @@ impl<'a> Node<'a> {
     pub(super) fn string(&self, what: &str, faults: &mut Faults) -> Option<Spanned<String>> {
         let string = self.parse::<String>(what, "a string", faults)?;
         let between_quotes = self.raw.get(1..self.raw.len() - 1).unwrap_or(self.raw);
-        Some(Spanned::new(
-            string,
-            self.text.span_of(between_quotes.as_bytes()),
-        ))
+        let string = Spanned::new(string, self.text.span_of(between_quotes.as_bytes()));
+        hidden::check_value(&string, self.text, faults);
+        Some(string)
     }
 
     fn parse<T: Deserialize<'a>>(

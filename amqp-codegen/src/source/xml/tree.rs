@@ -13,7 +13,7 @@ use quick_xml::events::attributes::AttrError;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 
 use crate::report::Faults;
-use crate::source::{MAX_DEPTH, Span, Spanned, Text};
+use crate::source::{MAX_DEPTH, Span, Spanned, Text, hidden};
 
 /// More attributes than any element has. Finding duplicates takes quadratic time, so there is an
 /// end to it.
@@ -165,7 +165,11 @@ impl<'a> Builder<'a, '_> {
         let span = self.text.span_of(raw);
         let written = self.utf8(raw);
         match unescape(&written) {
-            Ok(value) => Some(Spanned::new(value.into_owned(), span)),
+            Ok(value) => {
+                let value = Spanned::new(value.into_owned(), span);
+                hidden::check(&value, self.text, self.faults);
+                Some(value)
+            }
             Err(_) => {
                 self.refuse(
                     span,
