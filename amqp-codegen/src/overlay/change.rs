@@ -18,25 +18,26 @@ pub(crate) struct Correction {
     pub(crate) changes: Vec<Spanned<Change>>,
 }
 
-/// A correction of one aspect.
+/// A correction of one aspect. The places are those of the values: a fault that a value leads to is
+/// reported there.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     /// Of a method: who sends it.
-    Direction(Direction),
-    /// Of a method: what answers it.
-    Replies(Vec<Spanned<String>>),
+    Direction(Spanned<Direction>),
+    /// Of a method: what answers it; nothing, if empty.
+    Replies(Spanned<Vec<Spanned<String>>>),
     /// Of a field or property: its name.
-    Rename(String),
+    Rename(Spanned<String>),
     /// Of a field or property: its type.
     Domain(Spanned<String>),
     /// Of a field or property: whether it means anything.
-    Reserved(bool),
+    Reserved(Spanned<bool>),
     /// Of a field: its default.
     Default(Spanned<Literal>),
-    /// Of a field: whether its value is a credential. The place is that of the mark.
+    /// Of a field: whether its value is a credential.
     Secret(Spanned<bool>),
     /// Of a constant: what it stands for.
-    Kind(ConstantKind),
+    Kind(Spanned<ConstantKind>),
 }
 
 /// Reads an entry.
@@ -85,10 +86,10 @@ pub(super) fn read(entry: &Table<'_>, faults: &mut Faults) -> Option<Correction>
 fn change(key: &str, value: &Value<'_>, faults: &mut Faults) -> Option<Change> {
     Some(match key {
         "direction" => Change::Direction(choose(value, &DIRECTIONS, faults)?),
-        "replies" => Change::Replies(replies(value, faults)?),
-        "rename" => Change::Rename(value.string(faults)?.value),
+        "replies" => Change::Replies(Spanned::new(replies(value, faults)?, value.span())),
+        "rename" => Change::Rename(value.string(faults)?),
         "domain" => Change::Domain(value.string(faults)?),
-        "reserved" => Change::Reserved(value.boolean(faults)?),
+        "reserved" => Change::Reserved(Spanned::new(value.boolean(faults)?, value.span())),
         "default" => Change::Default(Spanned::new(literal(value, faults)?, value.span())),
         "secret" => Change::Secret(Spanned::new(value.boolean(faults)?, value.span())),
         "kind" => Change::Kind(choose(value, &KINDS, faults)?),
@@ -109,19 +110,36 @@ const KINDS: [(&str, ConstantKind); 4] = [
     ("hard-error", ConstantKind::HardError),
 ];
 
-fn choose<T: Copy>(value: &Value<'_>, words: &[(&str, T)], faults: &mut Faults) -> Option<T> {
+fn choose<T: Copy>(
+    value: &Value<'_>,
+    words: &[(&str, T)],
+    faults: &mut Faults,
+) -> Option<Spanned<T>> {
     let word = value.string(faults)?;
     let chosen = words.iter().find(|(name, _)| *name == word.value);
     if chosen.is_none() {
         let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
         faults.push(word.span, format!("`{}`", word.value), list(&names));
     }
-    chosen.map(|(_, meaning)| *meaning)
+    chosen.map(|(_, meaning)| Spanned::new(*meaning, word.span))
 }
 
 fn replies(value: &Value<'_>, faults: &mut Faults) -> Option<Vec<Spanned<String>>> {
     let items = value.array(faults)?;
-    items.iter().map(|item| item.string(faults)).collect()
+    let mut replies: Vec<Spanned<String>> = Vec::new();
+    for item in items {
+        let reply = item.string(faults)?;
+        match replies.iter().find(|other| other.value == reply.value) {
+            None => replies.push(reply),
+            Some(first) => faults.push_beside(
+                reply.span,
+                format!("reply `{}` named twice", reply.value),
+                "each reply once",
+                ("the earlier one is", first.span),
+            ),
+        }
+    }
+    Some(replies)
 }
 
 fn literal(value: &Value<'_>, faults: &mut Faults) -> Option<Literal> {

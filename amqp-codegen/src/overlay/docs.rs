@@ -153,8 +153,13 @@ fn errors(table: &Table<'_>, faults: &mut Faults) -> Vec<(Spanned<u16>, String)>
         .get("errors")
         .and_then(|(_, value)| value.table(faults));
     let mut errors = Vec::new();
+    // Spelled in one way only: "404" and "0404" are two keys to TOML and one code to us.
+    let code = |key: &str| {
+        let code = key.parse::<u16>().ok();
+        code.filter(|code| code.to_string() == key)
+    };
     for (key, value) in table.iter().flat_map(Table::members) {
-        let Ok(code) = key.value.parse::<u16>() else {
+        let Some(code) = code(&key.value) else {
             faults.push(
                 key.span,
                 format!("`{}`", key.value),

@@ -7,7 +7,7 @@ use crate::report::Faults;
 use crate::source::Spanned;
 
 /// A part of the specification, by its names.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Target {
     /// `class queue`
     Class(String),

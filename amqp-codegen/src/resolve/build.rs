@@ -43,14 +43,22 @@ fn all<T, U>(items: &[T], build: impl FnMut(&T) -> Option<U>) -> Option<Vec<U>> 
 
 fn build_constant(constant: &draft::Constant, faults: &mut Faults) -> Option<Constant> {
     let value = constant.value.as_ref()?;
-    if constant.kind != ConstantKind::Plain && value.value > u16::MAX.into() {
-        let found = format!("reply code out of range: {}", value.value);
-        faults.push(value.span, found, format!("at most {}", u16::MAX));
+    if constant.kind.value != ConstantKind::Plain && value.value > u16::MAX.into() {
+        let (culprit, note) = super::culprit(
+            (value.span, "its value is"),
+            (constant.kind.span, "it is declared"),
+        );
+        let found = format!(
+            "reply code out of range: `{}` is {}",
+            constant.name.value, value.value
+        );
+        let expected = format!("at most {}", u16::MAX);
+        faults.push_beside(culprit, found, expected, note);
     }
     Some(Constant {
         name: naming::name(&constant.name.value),
         value: value.value,
-        kind: constant.kind,
+        kind: constant.kind.value,
         docs: constant.docs.clone(),
     })
 }
@@ -98,7 +106,7 @@ fn build_method(
     Some(Method {
         name: naming::name(&method.name.value),
         id: method.id.as_ref()?.value,
-        direction: method.direction?,
+        direction: method.direction.as_ref()?.value,
         role: role?,
         content: method.content,
         deprecated: method.deprecated == Some(true),
@@ -113,7 +121,7 @@ fn build_property(property: &draft::Field, faults: &mut Faults) -> Option<Proper
         name: naming::name(&property.name.value),
         wire,
         domain,
-        reserved: property.reserved == Some(true),
+        reserved: property.is_reserved(),
         docs: property.docs.clone(),
     })
 }

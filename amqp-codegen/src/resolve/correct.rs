@@ -1,7 +1,14 @@
 //! The overlay's corrections.
 //!
 //! A correction that matches nothing or changes nothing is a fault: it was written for another
-//! version of the sources, or the sources have learned better.
+//! version of the sources, or the sources have learned better. So is a second correction of the same
+//! thing, which would win without a word.
+//!
+//! What a correction changes takes the place of the correction's value, so that a fault found later is
+//! reported where its cause is.
+
+use std::collections::HashMap;
+use std::mem::{self, Discriminant};
 
 use super::draft::{Draft, Field, Wire};
 use super::types;
@@ -12,12 +19,54 @@ use crate::source::{Span, Spanned};
 
 /// Applies corrections in their order.
 pub(super) fn apply(draft: &mut Draft, corrections: &[Correction], faults: &mut Faults) {
+    let mut made = Made::new();
     for correction in corrections {
+        let target = &correction.target;
+        // Looked up before its name changes.
+        let declared = declared(draft, &target.value);
         for change in &correction.changes {
-            let outcome = apply_change(draft, &correction.target.value, change);
-            report(outcome, &correction.target, change.span, faults);
+            if declared.is_some_and(|place| is_repeated(place, change, &mut made, faults)) {
+                continue;
+            }
+            let outcome = apply_change(draft, &target.value, change);
+            report(outcome, target, change.span, faults);
         }
     }
+}
+
+/// The corrections made: what they corrected, by its place in the sources, which aspect of it, and
+/// where they are.
+type Made = HashMap<(Span, Discriminant<Change>), Span>;
+
+fn is_repeated(
+    declared: Span,
+    change: &Spanned<Change>,
+    made: &mut Made,
+    faults: &mut Faults,
+) -> bool {
+    let aspect = (declared, mem::discriminant(&change.value));
+    let Some(first) = made.get(&aspect) else {
+        made.insert(aspect, change.span);
+        return false;
+    };
+    faults.push_beside(
+        change.span,
+        "a second correction of the same thing",
+        "each aspect corrected once",
+        ("the earlier one is", *first),
+    );
+    true
+}
+
+/// Where the sources have the target.
+fn declared(draft: &mut Draft, target: &Target) -> Option<Span> {
+    Some(match target {
+        Target::Method(class, method) => draft.method_mut(class, method)?.name.span,
+        Target::Field(class, method, field) => draft.field_mut(class, method, field)?.declared,
+        Target::Property(class, property) => draft.property_mut(class, property)?.declared,
+        Target::Constant(name) => draft.constant_mut(name)?.name.span,
+        Target::Class(_) | Target::Domain(_) => return None,
+    })
 }
 
 /// What became of one change.
@@ -83,7 +132,8 @@ fn apply_to(
             let method = draft.method_mut(class, method)?;
             match change {
                 Change::Direction(direction) => {
-                    Some(method.direction.replace(*direction) != Some(*direction))
+                    let old = method.direction.replace(direction.clone());
+                    Some(old.map(|old| old.value) != Some(direction.value))
                 }
                 Change::Replies(replies) => {
                     let names = |list: &[Spanned<String>]| {
@@ -91,8 +141,8 @@ fn apply_to(
                             .map(|name| name.value.clone())
                             .collect::<Vec<_>>()
                     };
-                    let changed = names(&method.replies) != names(replies);
-                    method.replies.clone_from(replies);
+                    let changed = names(&method.replies) != names(&replies.value);
+                    method.replies.clone_from(&replies.value);
                     Some(changed)
                 }
                 _ => None,
@@ -113,7 +163,8 @@ fn apply_to(
             let Change::Kind(kind) = change else {
                 return None;
             };
-            Some(std::mem::replace(&mut constant.kind, *kind) != *kind)
+            let old = mem::replace(&mut constant.kind, kind.clone());
+            Some(old.value != kind.value)
         }
         Target::Class(_) | Target::Domain(_) => None,
     }
@@ -121,10 +172,14 @@ fn apply_to(
 
 fn correct_field(field: &mut Field, change: &Change, wire: Option<Wire>) -> bool {
     match change {
-        Change::Rename(name) => std::mem::replace(&mut field.name.value, name.clone()) != *name,
-        Change::Domain(_) => wire.is_some_and(|wire| retype(field, wire)),
+        Change::Rename(name) => mem::replace(&mut field.name, name.clone()).value != name.value,
+        Change::Domain(word) => {
+            field.typed = word.span;
+            wire.is_some_and(|wire| retype(field, wire))
+        }
         Change::Reserved(reserved) => {
-            field.reserved.replace(*reserved).unwrap_or(false) != *reserved
+            let old = field.reserved.replace(reserved.clone());
+            old.is_some_and(|old| old.value) != reserved.value
         }
         Change::Default(default) => {
             let old = field.default.replace(default.clone());
@@ -134,7 +189,7 @@ fn correct_field(field: &mut Field, change: &Change, wire: Option<Wire>) -> bool
         }
         Change::Secret(mark) => {
             let secret = mark.value.then_some(mark.span);
-            std::mem::replace(&mut field.secret, secret).is_some() != mark.value
+            mem::replace(&mut field.secret, secret).is_some() != mark.value
         }
         _ => false,
     }

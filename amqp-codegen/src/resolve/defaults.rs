@@ -1,5 +1,6 @@
 //! Default values that fit their types.
 
+use super::culprit;
 use super::draft::Field;
 use crate::model::{Default, WireType};
 use crate::report::Faults;
@@ -44,8 +45,19 @@ pub(super) fn other(field: &Field, wire: WireType, faults: &mut Faults) -> Optio
 }
 
 fn report(default: &Spanned<Literal>, field: &Field, expected: &str, faults: &mut Faults) {
-    let found = format!("a default that does not fit `{}`", field.name.value);
-    faults.push(default.span, found, expected);
+    let name = &field.name.value;
+    let (place, note) = culprit(
+        (default.span, "the default is"),
+        (field.typed, "its type is told"),
+    );
+    if place == default.span {
+        let found = format!("a default that does not fit `{name}`");
+        faults.push_beside(place, found, expected, note);
+    } else {
+        let found = format!("a type that the default of `{name}` does not fit");
+        let expected = format!("another type, or as its default {expected}");
+        faults.push_beside(place, found, expected, note);
+    }
 }
 
 fn integer(default: &Spanned<Literal>, max: u64) -> Option<Option<Default>> {

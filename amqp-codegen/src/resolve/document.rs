@@ -1,14 +1,17 @@
 //! The overlay's words.
 
+use std::collections::HashMap;
+
 use super::draft::Draft;
 use crate::model::{ConstantKind, Docs};
 use crate::overlay::{Doc, Target};
 use crate::report::Faults;
-use crate::source::Spanned;
+use crate::source::Span;
 
 /// Gives every documented part its documentation. With `required`, reports each class, method,
 /// field, property and constant that has none.
 pub(super) fn attach(draft: &mut Draft, docs: &[Doc], required: bool, faults: &mut Faults) {
+    let mut given: HashMap<Target, Span> = HashMap::new();
     for doc in docs {
         check_codes(draft, doc, faults);
         let Some(place) = find(draft, &doc.target) else {
@@ -19,9 +22,10 @@ pub(super) fn attach(draft: &mut Draft, docs: &[Doc], required: bool, faults: &m
             );
             continue;
         };
-        if !place.paragraphs.is_empty() {
+        if let Some(first) = given.insert(doc.target.clone(), doc.span) {
             let found = format!("documentation of {} given twice", doc.target);
-            faults.push(doc.span, found, "each part documented once");
+            let expected = "each part documented once";
+            faults.push_beside(doc.span, found, expected, ("the earlier one is", first));
         }
         place.paragraphs.clone_from(&doc.paragraphs);
         place.errors = doc
@@ -52,7 +56,7 @@ fn check_codes(draft: &Draft, doc: &Doc, faults: &mut Faults) {
         let wanted = u32::from(code.value);
         let is_code = draft.constants.iter().any(|constant| {
             let value = constant.value.as_ref().map(|value| value.value);
-            constant.kind != ConstantKind::Plain && value == Some(wanted)
+            constant.kind.value != ConstantKind::Plain && value == Some(wanted)
         });
         if !is_code {
             let found = format!("no reply code {}", code.value);
@@ -66,31 +70,35 @@ fn check_codes(draft: &Draft, doc: &Doc, faults: &mut Faults) {
 }
 
 fn report_missing(draft: &Draft, faults: &mut Faults) {
-    let mut require = |docs: &Docs, name: &Spanned<String>, target: Target| {
+    let mut require = |docs: &Docs, place: Span, target: Target| {
         if docs.paragraphs.is_empty() {
             let found = format!("{target} is not documented");
-            faults.push(name.span, found, "words about it in an overlay");
+            faults.push(place, found, "words about it in an overlay");
         }
     };
     for constant in &draft.constants {
         let target = Target::Constant(constant.name.value.clone());
-        require(&constant.docs, &constant.name, target);
+        require(&constant.docs, constant.name.span, target);
     }
     for class in &draft.classes {
         let class_name = &class.name.value;
-        require(&class.docs, &class.name, Target::Class(class_name.clone()));
+        require(
+            &class.docs,
+            class.name.span,
+            Target::Class(class_name.clone()),
+        );
         for property in &class.properties {
             let target = Target::Property(class_name.clone(), property.name.value.clone());
-            require(&property.docs, &property.name, target);
+            require(&property.docs, property.declared, target);
         }
         for method in &class.methods {
             let method_name = &method.name.value;
             let target = Target::Method(class_name.clone(), method_name.clone());
-            require(&method.docs, &method.name, target);
+            require(&method.docs, method.name.span, target);
             for field in &method.fields {
                 let field_name = field.name.value.clone();
                 let target = Target::Field(class_name.clone(), method_name.clone(), field_name);
-                require(&field.docs, &field.name, target);
+                require(&field.docs, field.declared, target);
             }
         }
     }

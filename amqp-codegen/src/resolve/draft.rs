@@ -27,7 +27,8 @@ pub(super) struct Draft {
 pub(super) struct Constant {
     pub(super) name: Spanned<String>,
     pub(super) value: Option<Spanned<u32>>,
-    pub(super) kind: ConstantKind,
+    /// In a source, the place is that of the name.
+    pub(super) kind: Spanned<ConstantKind>,
     pub(super) docs: Docs,
 }
 
@@ -57,7 +58,8 @@ pub(super) struct Class {
 pub(super) struct Method {
     pub(super) name: Spanned<String>,
     pub(super) id: Option<Spanned<u16>>,
-    pub(super) direction: Option<Direction>,
+    /// In a source, the place is that of the name.
+    pub(super) direction: Option<Spanned<Direction>>,
     pub(super) replies: Vec<Spanned<String>>,
     /// Whether a file named the replies, so that a convention need not.
     pub(super) replies_named: bool,
@@ -70,9 +72,15 @@ pub(super) struct Method {
 /// A field or property.
 #[derive(Debug)]
 pub(super) struct Field {
+    /// A correction gives it another name and another place.
     pub(super) name: Spanned<String>,
+    /// Where the source has it.
+    pub(super) declared: Span,
     pub(super) wire: Wire,
-    pub(super) reserved: Option<bool>,
+    /// Where its type is told.
+    pub(super) typed: Span,
+    /// `None`: no source has such a notion. In a source, the place is that of the name.
+    pub(super) reserved: Option<Spanned<bool>>,
     pub(super) default: Option<Spanned<Literal>>,
     /// The place of the correction that marks it as a credential, if one does.
     pub(super) secret: Option<Span>,
@@ -119,7 +127,9 @@ impl Draft {
             let method = |method: &document::Method| Method {
                 name: name(&method.name),
                 id: method.id.clone(),
-                direction: method.direction,
+                direction: method
+                    .direction
+                    .map(|direction| Spanned::new(direction, method.name.span)),
                 replies: convention::replies(method, class, faults),
                 replies_named: matches!(method.responses, document::Responses::Named(_)),
                 content: method.content,
@@ -218,7 +228,7 @@ impl Constant {
         Self {
             name: name(&constant.name),
             value: constant.value.clone(),
-            kind: constant.kind,
+            kind: Spanned::new(constant.kind, constant.name.span),
             docs: Docs::default(),
         }
     }
@@ -226,10 +236,15 @@ impl Constant {
 
 impl Field {
     fn new(field: &document::Field, lookup: impl Fn(&Spanned<String>) -> Wire) -> Self {
+        let type_span = field.type_word.as_ref().map(|word| word.span);
         Self {
             name: name(&field.name),
+            declared: field.name.span,
+            typed: type_span.unwrap_or(field.name.span),
             wire: field.type_word.as_ref().map_or(Wire::Missing, lookup),
-            reserved: field.reserved,
+            reserved: field
+                .reserved
+                .map(|reserved| Spanned::new(reserved, field.name.span)),
             default: field.default.clone(),
             secret: None,
             asserts: field.asserts.clone(),
@@ -237,9 +252,11 @@ impl Field {
         }
     }
 
-    /// Its place.
-    pub(super) fn span(&self) -> Span {
-        self.name.span
+    /// Whether it means nothing.
+    pub(super) fn is_reserved(&self) -> bool {
+        self.reserved
+            .as_ref()
+            .is_some_and(|reserved| reserved.value)
     }
 }
 

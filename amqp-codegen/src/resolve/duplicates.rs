@@ -1,4 +1,4 @@
-//! Within one file, names and ids are unique.
+//! Within one file, names and ids are unique, and so are the responses of one method.
 //!
 //! Names are compared in the spelling of the model, where `No_Wait` and `no wait` are the same as
 //! `no-wait`. Names that differ even there may still meet in Rust: that is [`super::names`]'s
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::naming::normalise;
 use crate::report::Faults;
-use crate::source::document::{Class, Document, Field};
+use crate::source::document::{Class, Document, Field, Responses};
 use crate::source::{Span, Spanned};
 
 /// Reports everything that a document defines twice.
@@ -72,6 +72,9 @@ fn check_class(class: &Class, faults: &mut Faults) {
     for method in methods {
         let scope = format!("in method `{}.{}`", class.name.value, method.name.value);
         check_fields("field", &scope, &method.fields, faults);
+        if let Responses::Named(replies) = &method.responses {
+            check_names("response", &scope, replies.iter(), faults);
+        }
     }
 }
 
@@ -91,7 +94,12 @@ fn check_names<'d>(
             continue;
         };
         let found = if first.value == name.value {
-            format!("{what} `{}` defined twice", name.value)
+            let verb = if what == "response" {
+                "named"
+            } else {
+                "defined"
+            };
+            format!("{what} `{}` {verb} twice", name.value)
         } else {
             format!(
                 "{what} `{}`, the same name as `{}`",

@@ -73,7 +73,7 @@ fn add_property(properties: &mut Vec<Field>, property: Field, faults: &mut Fault
         .find(|other| other.name.value == property.name.value)
     {
         None => properties.push(property),
-        Some(other) => conflict("property", &property.name, other.span(), faults),
+        Some(other) => conflict("property", &property.name, other.declared, faults),
     }
 }
 

@@ -37,7 +37,7 @@ fn one(field: &Field, faults: &mut Faults) -> Option<Resolved> {
     let (wire, domain) = wire_type(field, faults)?;
     check_secret(field, wire, faults);
     let name = naming::name(&field.name.value);
-    let reserved = field.reserved == Some(true);
+    let reserved = field.is_reserved();
     let (asserts, docs) = (field.asserts.clone(), field.docs.clone());
     Some(match field_type(wire) {
         None => {
@@ -75,7 +75,7 @@ fn check_secret(field: &Field, wire: WireType, faults: &mut Faults) {
     };
     let name = &field.name.value;
     let found = match wire {
-        _ if field.reserved == Some(true) => format!("a secret that is reserved: `{name}`"),
+        _ if field.is_reserved() => format!("a secret that is reserved: `{name}`"),
         WireType::ShortStr | WireType::LongStr => return,
         _ => format!(
             "a secret that is no string: `{name}` is `{}`",

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::culprit;
 use super::draft::{Draft, Field};
 use crate::emit::{self, RESERVED_MODULES};
 use crate::model::Name;
@@ -142,27 +143,29 @@ fn collide<'d>(
     span: Span,
     faults: &mut Faults,
 ) {
-    match seen.get(&rust) {
-        None => {
-            seen.insert(rust, (spec, span));
-        }
+    let Some((other, place)) = seen.get(&rust).copied() else {
+        seen.insert(rust, (spec, span));
+        return;
+    };
+    let (span, (note, place)) = culprit((span, OTHER), (place, OTHER));
+    if faults.is_reported(span) {
         // Two of the same name within one file; corrections and views can make them as well.
-        Some(_) if faults.is_reported(span) => {}
-        Some((first, place)) if *first == spec => faults.push_beside(
-            span,
-            format!("`{spec}` for a second time"),
-            "names that stay apart",
-            ("the other one is", *place),
-        ),
-        Some((first, place)) => report(spec, &format!("`{first}`"), &rust, span, *place, faults),
+    } else if other == spec {
+        let found = format!("`{spec}` for a second time");
+        faults.push_beside(span, found, "names that stay apart", (note, place));
+    } else {
+        report(spec, &format!("`{other}`"), &rust, span, place, faults);
     }
 }
+
+/// Introduces the other of two places.
+const OTHER: &str = "the other one is";
 
 fn report(spec: &str, other: &str, rust: &str, span: Span, place: Span, faults: &mut Faults) {
     faults.push_beside(
         span,
         format!("`{spec}` and {other} both become `{rust}` in Rust"),
         "names that stay apart",
-        ("the other one is", place),
+        (OTHER, place),
     );
 }

@@ -6,6 +6,8 @@
 //! ids, the number, order and wire types of fields, content. So must the names, apart from those of
 //! reserved fields and from dashes (`no-wait`, `nowait`).
 
+use std::collections::HashMap;
+
 use super::draft::{Class, Constant, Domain, Draft, Field, Method};
 use crate::overlay::Target;
 use crate::report::Faults;
@@ -18,10 +20,7 @@ pub(super) fn join(
     allowances: &[Spanned<Target>],
     faults: &mut Faults,
 ) {
-    let mut allowances = Allowances {
-        list: allowances,
-        used: vec![false; allowances.len()],
-    };
+    let mut allowances = Allowances::new(allowances, faults);
     for view in views {
         for ((what, first), (_, second)) in first.protocol().into_iter().zip(view.protocol()) {
             agree(what, first.as_ref(), second.as_ref(), faults);
@@ -45,7 +44,21 @@ struct Allowances<'o> {
     used: Vec<bool>,
 }
 
-impl Allowances<'_> {
+impl<'o> Allowances<'o> {
+    fn new(list: &'o [Spanned<Target>], faults: &mut Faults) -> Self {
+        let mut used = vec![false; list.len()];
+        let mut first = HashMap::new();
+        for (allowance, used) in list.iter().zip(&mut used) {
+            if let Some(earlier) = first.insert(&allowance.value, allowance.span) {
+                *used = true;
+                let found = format!("a second allowance for {}", allowance.value);
+                let note = ("the earlier one is", earlier);
+                faults.push_beside(allowance.span, found, "one for each thing", note);
+            }
+        }
+        Self { list, used }
+    }
+
     fn permits(&mut self, target: &Target) -> bool {
         let mut permitted = false;
         for (allowance, used) in self.list.iter().zip(&mut self.used) {
@@ -115,7 +128,7 @@ fn join_constant(
             faults,
         );
     }
-    if known.kind != constant.kind {
+    if known.kind.value != constant.kind.value {
         disagree(
             format!("constant `{name}` is of another class"),
             constant.name.span,
@@ -224,7 +237,7 @@ fn join_method(class: &mut Class, method: Method, faults: &mut Faults) {
             faults,
         );
     }
-    known.direction = known.direction.or(method.direction);
+    known.direction = known.direction.take().or(method.direction);
     known.deprecated = known.deprecated.or(method.deprecated);
     if !known.replies_named && method.replies_named {
         known.replies = method.replies;
@@ -270,7 +283,7 @@ fn join_fields(first: &mut [Field], first_span: Span, second: Fields, faults: &m
 }
 
 fn join_field(what: &str, known: &mut Field, field: Field, faults: &mut Faults) {
-    let (place, first) = (field.span(), known.span());
+    let (place, first) = (field.declared, known.declared);
     if let (Some(wire), Some(other)) = (known.wire.known(), field.wire.known()) {
         if wire != other {
             disagree(
@@ -282,17 +295,18 @@ fn join_field(what: &str, known: &mut Field, field: Field, faults: &mut Faults) 
             );
         }
     }
-    match (known.reserved, field.reserved) {
+    let told = |field: &Field| field.reserved.as_ref().map(|reserved| reserved.value);
+    match (told(known), told(&field)) {
         // Two reserved fields: neither name says anything.
         (Some(true), Some(true)) => {}
         // The later file has no notion of reserved, and tells what the field once was.
         (Some(true), _) => known.name.clone_from(&field.name),
         // The other way round.
-        (None, Some(true)) => known.reserved = Some(true),
+        (None, Some(true)) => known.reserved = field.reserved,
         // Reserved in an older version of the protocol.
         (Some(false), Some(true)) => {}
         _ if same_but_dashes(&known.name.value, &field.name.value) => {
-            known.reserved = known.reserved.or(field.reserved);
+            known.reserved = known.reserved.take().or(field.reserved);
         }
         _ => disagree(
             format!("`{}` of {what}", field.name.value),

@@ -3,7 +3,7 @@
 /// A range of bytes in one of the inputs.
 ///
 /// Orders by file, then by place.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Span {
     file: u32,
     start: u32,
