@@ -96,7 +96,7 @@ pub struct Constant {
 pub enum ConstantKind {
     /// A frame type, the end octet, a size.
     Plain,
-    /// A reply code that is no error (200). Fits 16 bits.
+    /// A reply code that closes nothing: of success, or of a returned message. Fits 16 bits.
     ReplyCode,
     /// A reply code that closes a channel. Fits 16 bits.
     SoftError,

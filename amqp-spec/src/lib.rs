@@ -2,7 +2,16 @@
 //! the codec that turns them into octets and back.
 //!
 //! Clients, brokers, proxies and test tools use the same types, because each type serves both
-//! directions: what was decoded is encoded again to the same octets.
+//! directions. What was decoded is encoded again to the same octets, except for octets that carry no
+//! meaning:
+//!
+//! * A method's reserved fields and unused bits are skipped, and written as zero or empty. So is the
+//!   weight in a content header.
+//! * A single [`wire::Value`] has one spelling: `true` is written as 1 whatever other than 0 it was
+//!   read from, and a value tagged `U` or `L` is written with RabbitMQ's tags for the type, `s` or
+//!   `l`.
+//!
+//! Tables, arrays and lists of properties are kept as they came, including what they contain.
 //!
 //! * [`frame`] cuts a stream of octets into frames and puts frames together.
 //! * One module per class of the specification holds its methods as structs: [`queue::Declare`],

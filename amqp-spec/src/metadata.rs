@@ -14,7 +14,7 @@ pub struct ClassInfo {
     pub name: &'static str,
     /// Its number on the wire.
     pub id: u16,
-    /// Its methods, in the order of the specification.
+    /// Its methods, by id.
     pub methods: &'static [MethodInfo],
     /// The properties of its contents, in the order of their flags. Empty if it carries none.
     pub properties: &'static [FieldInfo],
@@ -29,7 +29,7 @@ pub struct MethodInfo {
     pub id: MethodId,
     /// Who sends it.
     pub direction: Direction,
-    /// Whether its sender waits for a reply.
+    /// Whether replies to it are specified. One with its `no-wait` set is not answered all the same.
     pub synchronous: bool,
     /// The methods that can answer it.
     pub replies: &'static [MethodId],
@@ -50,9 +50,11 @@ pub struct FieldInfo {
     pub kind: PropertyKind,
     /// The domain of the specification that it was declared with, if that is not a plain type.
     pub domain: Option<&'static str>,
-    /// Whether it has no meaning any more. It is sent as zero or empty and ignored when received.
+    /// Whether it has no meaning any more. As an argument it is sent as zero or empty and ignored
+    /// when received; as a property it is not sent, and kept in a list that was received.
     pub reserved: bool,
-    /// The value that the specification takes for the usual one, as text.
+    /// The value that the specification takes for the usual one, as text. `None` also for zero,
+    /// `false` and the empty string.
     pub default: Option<&'static str>,
     /// Whether its value is a credential, which a tool should not show or log.
     pub secret: bool,

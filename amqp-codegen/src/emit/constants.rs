@@ -106,7 +106,7 @@ fn reply_code(specification: &Specification, codes: &[&Constant]) -> Vec<TokenSt
     );
     let [name_docs, severity_docs] = [
         "The name in the specification, if it has one.",
-        "What the code means for the channel or the connection, if the specification names it.",
+        "What the code closes, if the specification names it.",
     ]
     .map(|text| docs::comment(&[text], 4));
     let constants = codes.iter().map(|code| {
@@ -212,9 +212,12 @@ fn debug(fmt: &TokenStream) -> Vec<TokenStream> {
 }
 
 fn severity() -> TokenStream {
-    let type_docs = docs::comment(&["What a reply code closes."], 0);
+    let type_docs = docs::comment(
+        &["What a reply code closes, as the specification has it."],
+        0,
+    );
     let [none, channel, connection] = [
-        "Nothing: the code reports success.",
+        "Nothing: the code reports success, or why a message was returned.",
         "The channel on which it happened.",
         "The connection with all its channels.",
     ]

@@ -4,7 +4,8 @@
 //! specification was found before, so nothing here fails, guesses or looks at a source again.
 //! Knowledge about a particular method is data in the model, never a branch in an emitter.
 //!
-//! The same specification gives the same bytes, in the specification's order. Rust files come out
+//! The same specification gives the same bytes: classes and methods by id, everything else in the
+//! specification's order. Rust files come out
 //! formatted item by item; a pass of rustfmt settles what is left of line breaking.
 
 mod class;

@@ -70,8 +70,8 @@ impl ReplyCode {
 
     /// The message was published as `immediate` and no consumer was ready for it.
     ///
-    /// It appears in `basic.return` only; RabbitMQ refuses `immediate` altogether, LavinMQ still
-    /// answers with this code.
+    /// It appears in `basic.return` only and closes nothing; RabbitMQ refuses `immediate`
+    /// altogether, LavinMQ still answers with this code.
     pub const NO_CONSUMERS: Self = Self(313);
 
     /// An operator or a shutdown ended the connection: a node is stopping, a user or virtual host
@@ -176,12 +176,12 @@ impl ReplyCode {
         }
     }
 
-    /// What the code means for the channel or the connection, if the specification names it.
+    /// What the code closes, if the specification names it.
     #[must_use]
     pub const fn severity(self) -> Option<Severity> {
         match self.0 {
-            200 => Some(Severity::None),
-            311 | 312 | 313 | 403 | 404 | 405 | 406 => Some(Severity::Channel),
+            200 | 312 | 313 => Some(Severity::None),
+            311 | 403 | 404 | 405 | 406 => Some(Severity::Channel),
             320 | 402 | 501 | 502 | 503 | 504 | 505 | 506 | 530 | 540 | 541 => {
                 Some(Severity::Connection)
             }
@@ -211,10 +211,10 @@ impl fmt::Debug for ReplyCode {
     }
 }
 
-/// What a reply code closes.
+/// What a reply code closes, as the specification has it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Severity {
-    /// Nothing: the code reports success.
+    /// Nothing: the code reports success, or why a message was returned.
     None,
     /// The channel on which it happened.
     Channel,

@@ -1,7 +1,9 @@
 //! The types of AMQP values and the codec for them (AMQP 0-9-1 §4.2.5).
 //!
-//! Everything here has one representation that serves both directions: a value that was decoded is
-//! encoded again to the same octets. Borrowed types ([`ShortStr`], [`LongStr`], [`TableRef`],
+//! Everything here has one representation that serves both directions. What was decoded is encoded
+//! again to the same octets, except for a single [`Value`] that has several spellings: a boolean
+//! other than 0 and 1, and the tags `U` and `L`. In a table or an array it keeps its spelling until
+//! it is taken out. Borrowed types ([`ShortStr`], [`LongStr`], [`TableRef`],
 //! [`ArrayRef`], [`PropertyList`]) point into the buffer they were decoded from and are `Copy`;
 //! owned types ([`ShortString`], [`FieldTable`], [`FieldArray`], [`PropertyBuf`]) hold the encoded
 //! octets, so that encoding them again is one copy.

@@ -17,7 +17,9 @@ fn reply_codes_have_names_and_unknown_ones_survive() {
     assert_eq!(ReplyCode(404).to_string(), "404 NOT_FOUND");
     assert_eq!(ReplyCode(404).severity(), Some(Severity::Channel));
     assert_eq!(ReplyCode(320).severity(), Some(Severity::Connection));
-    assert_eq!(ReplyCode(200).severity(), Some(Severity::None));
+    for harmless in [ReplyCode(200), ReplyCode::NO_ROUTE, ReplyCode::NO_CONSUMERS] {
+        assert_eq!(harmless.severity(), Some(Severity::None), "{harmless}");
+    }
     for unknown in [0, 1, 299, 65_535] {
         let code = ReplyCode(unknown);
         assert_eq!((code.name(), code.severity()), (None, None));

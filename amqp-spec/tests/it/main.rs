@@ -25,6 +25,7 @@ mod limits;
 mod methods;
 mod properties;
 mod recorded;
+mod reencoding;
 mod secrets;
 mod session;
 mod tables;

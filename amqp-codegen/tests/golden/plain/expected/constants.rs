@@ -29,7 +29,7 @@ impl ReplyCode {
         None
     }
 
-    /// What the code means for the channel or the connection, if the specification names it.
+    /// What the code closes, if the specification names it.
     #[must_use]
     pub const fn severity(self) -> Option<Severity> {
         None
@@ -57,10 +57,10 @@ impl fmt::Debug for ReplyCode {
     }
 }
 
-/// What a reply code closes.
+/// What a reply code closes, as the specification has it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Severity {
-    /// Nothing: the code reports success.
+    /// Nothing: the code reports success, or why a message was returned.
     None,
     /// The channel on which it happened.
     Channel,
