@@ -16,7 +16,7 @@ mod xml;
 pub(crate) use document::Document;
 pub(crate) use span::{Span, Spanned};
 pub(crate) use text::Text;
-pub(crate) use value::list;
+pub(crate) use value::{list, straight};
 
 use crate::report::Faults;
 
@@ -65,9 +65,8 @@ pub(crate) fn read(file: usize, source: &Source<'_>, faults: &mut Faults) -> Opt
         Some(b'{') => json::read(text, faults),
         _ => {
             let at = text.len() - text.as_str().trim_start().len();
-            let start = text.start() + at;
             faults.push(
-                text.span(start, start + 1),
+                text.character(at),
                 "neither XML nor JSON",
                 "a specification, which begins with `<` (XML) or `{` (JSON)",
             );

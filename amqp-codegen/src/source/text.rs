@@ -103,6 +103,16 @@ impl<'a> Text<'a> {
         Some(self.span(start, start + word.len()))
     }
 
+    /// The place of the character that the byte at `at`, counted in the text, belongs to.
+    pub(crate) fn character(&self, at: usize) -> Span {
+        let is_boundary = |at: &usize| self.text.is_char_boundary(*at);
+        let start = (0..=at.min(self.text.len())).rev().find(is_boundary);
+        let start = start.unwrap_or_default();
+        let character = self.text.get(start..).and_then(|rest| rest.chars().next());
+        let len = character.map_or(0, char::len_utf8);
+        self.span(self.start + start, self.start + start + len)
+    }
+
     /// The place of a slice of this text. A slice of anything else has no place: the answer is
     /// then the beginning of the file.
     pub(crate) fn span_of(&self, slice: &[u8]) -> Span {

@@ -89,3 +89,14 @@ pub(crate) fn list(words: &[&str]) -> String {
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
+
+/// What to type in place of a character that only looks like part of the syntax: word processors
+/// and web pages turn quotes, dashes and spaces into others.
+pub(crate) fn straight(character: char) -> Option<&'static str> {
+    match character {
+        '\u{201C}'..='\u{201F}' | '\u{AB}' | '\u{BB}' | '\u{2033}' | '\u{FF02}' => Some("\""),
+        '\u{2018}'..='\u{201B}' | '\u{B4}' | '\u{2032}' | '\u{FF07}' => Some("'"),
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => Some("-"),
+        _ => None,
+    }
+}

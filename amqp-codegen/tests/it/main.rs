@@ -18,5 +18,6 @@ mod hostile;
 mod mutations;
 mod names;
 mod rejects;
+mod slips;
 mod support;
 mod texts;

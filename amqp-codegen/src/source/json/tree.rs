@@ -46,9 +46,8 @@ pub(super) fn parse<'a>(text: Text<'a>, faults: &mut Faults) -> Option<Node<'a>>
             let at = offset(text.as_str(), error.line(), error.column());
             let message = error.to_string();
             let message = message.split(" at line ").next().unwrap_or_default();
-            let at = text.start() + at;
             faults.push(
-                text.span(at, at + 1),
+                text.character(at),
                 format!("malformed JSON: {message}"),
                 "JSON",
             );

@@ -1,7 +1,8 @@
 //! The XML front end: AMQP's own format, in the dialects of 0-8, 0-9 and 0-9-1.
 //!
-//! [`tree`] checks that the file is XML and keeps the places; [`reader`] gives checked access to one
-//! element; this module knows the elements.
+//! [`scan`], [`attributes`] and [`characters`] are the grammar of XML, all of it but document type
+//! definitions; [`tree`] builds elements that know their places; [`reader`] gives checked access to
+//! one of them; this module knows the elements.
 //!
 //! Documentation is not read, but must be known as such. Anywhere: `doc` and `rule` elements, with
 //! whatever they contain, `label` attributes, stray text. Where they occur in the known files:
@@ -13,7 +14,10 @@
 //! fourteenth of class basic) carries no `reserved` attribute, unlike the reserved fields of methods:
 //! its name is the mark.
 
+mod attributes;
+mod characters;
 mod reader;
+mod scan;
 mod tree;
 
 use self::reader::Reader;

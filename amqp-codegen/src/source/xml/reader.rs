@@ -1,11 +1,17 @@
 //! Checked access to one element: what it may contain, what it must, and what that says.
 
-use super::tree::{Attribute, Element};
+use super::attributes::Attribute;
+use super::tree::Element;
 use crate::report::Faults;
 use crate::source::{Spanned, value};
 
 /// Elements that are documentation wherever they stand.
 const DOCUMENTATION: [&str; 2] = ["doc", "rule"];
+
+/// Whether what is in an element of this name is documentation: text about anything.
+pub(super) fn is_documentation(name: &str) -> bool {
+    DOCUMENTATION.contains(&name) || matches!(name, "see" | "test")
+}
 
 /// One element and the place to report what is wrong with it.
 pub(super) struct Reader<'e, 'f> {

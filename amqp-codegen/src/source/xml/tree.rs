@@ -1,23 +1,17 @@
-//! From text to a tree of elements that know their places.
+//! From pieces to a tree of elements that know their places.
 //!
 //! A document type definition is refused, and with it every entity but the five of XML itself: no
-//! specification uses one, and no expansion can explode. Depth and the number of attributes are
-//! limited. Text is not kept: what the specifications say between elements is documentation.
+//! specification uses one, and no expansion can explode. Depth and the number of elements are
+//! limited. Text is not kept: what the specifications say between elements is documentation. But
+//! outside of the elements that are made for it, text with `<` or `>` in it is refused, unless a
+//! CDATA section says that it is meant: it was a tag, which has lost its beginning.
 
-use std::borrow::Cow;
-
-use quick_xml::Reader;
-use quick_xml::errors::Error;
-use quick_xml::escape::unescape;
-use quick_xml::events::attributes::AttrError;
-use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
-
+use super::attributes::Attribute;
+use super::characters;
+use super::reader::is_documentation;
+use super::scan::{Piece, Refused, Scanner, is_space, refuse};
 use crate::report::Faults;
-use crate::source::{MAX_DEPTH, Span, Spanned, Text, hidden};
-
-/// More attributes than any element has. Finding duplicates takes quadratic time, so there is an
-/// end to it.
-const MAX_ATTRIBUTES: usize = 32;
+use crate::source::{MAX_DEPTH, Span, Spanned, Text};
 
 /// More elements than any specification has (the largest known has 962), and few enough that
 /// comparing all with all takes no time.
@@ -36,19 +30,8 @@ pub(super) struct Element {
     pub(super) span: Span,
 }
 
-/// An attribute.
-#[derive(Debug)]
-pub(super) struct Attribute {
-    /// Its name.
-    pub(super) name: Spanned<String>,
-    /// Its value, references replaced.
-    pub(super) value: Spanned<String>,
-}
-
 /// Parses a whole document; `None` if it is not well-formed.
 pub(super) fn parse(text: Text<'_>, faults: &mut Faults) -> Option<Element> {
-    let mut reader = Reader::from_str(text.as_str());
-    reader.config_mut().expand_empty_elements = true;
     let mut builder = Builder {
         text,
         open: Vec::new(),
@@ -56,21 +39,8 @@ pub(super) fn parse(text: Text<'_>, faults: &mut Faults) -> Option<Element> {
         n_elements: 0,
         faults,
     };
-    loop {
-        let start = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
-        let event = match reader.read_event() {
-            Ok(event) => event,
-            Err(error) => {
-                let at = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
-                builder.not_well_formed(at, &error);
-                return None;
-            }
-        };
-        match event {
-            Event::Eof => return builder.finish(),
-            event => builder.event(event, start)?,
-        }
-    }
+    builder.parse().ok()?;
+    builder.finish()
 }
 
 struct Builder<'a, 'f> {
@@ -84,144 +54,129 @@ struct Builder<'a, 'f> {
 }
 
 impl<'a> Builder<'a, '_> {
-    /// Takes one event, which begins `start` bytes into the text; `None` stops the parser.
-    fn event(&mut self, event: Event<'a>, start: usize) -> Option<()> {
-        match event {
-            Event::Start(tag) | Event::Empty(tag) => self.start(&tag),
-            Event::End(_) => self.end(),
-            Event::Text(content) => self.stray(&content),
-            Event::CData(content) => self.stray(&content),
-            Event::GeneralRef(reference) => self.reference(&reference),
-            Event::Decl(declaration) => self.declaration(&declaration, start),
-            Event::DocType(_) => self.refuse(
-                self.place(start, "<!DOCTYPE".len()),
-                "a document type definition",
-                "none: entities are not expanded",
-            ),
-            Event::Comment(_) | Event::PI(_) | Event::Eof => Some(()),
+    fn parse(&mut self) -> Result<(), Refused> {
+        let mut scanner = Scanner::new(self.text);
+        characters::check(self.text, self.faults)?;
+        while let Some(piece) = scanner.piece(self.faults)? {
+            match piece {
+                Piece::Start {
+                    name,
+                    attributes,
+                    is_closed,
+                } => {
+                    self.start(&name, attributes)?;
+                    if is_closed {
+                        self.close();
+                    }
+                }
+                Piece::End(name) => self.end(&name)?,
+                Piece::Text { written, is_cdata } => self.stray(&written, is_cdata)?,
+                Piece::Declaration(attributes) => self.declaration(&attributes)?,
+            }
         }
+        Ok(())
     }
 
-    fn start(&mut self, tag: &BytesStart<'a>) -> Option<()> {
-        let span = self.text.span_of(tag.name().as_ref());
+    fn start(&mut self, name: &Spanned<&str>, attributes: Vec<Attribute>) -> Result<(), Refused> {
         if self.open.is_empty() && self.root.is_some() {
-            return self.refuse(span, "a second root element", "one root element");
+            return self.refuse(name.span, "a second root element", "one root element");
         }
         if self.open.len() == MAX_DEPTH {
             let expected = format!("at most {MAX_DEPTH} levels");
-            return self.refuse(span, "elements nested too deeply", expected);
+            return self.refuse(name.span, "elements nested too deeply", expected);
         }
         if self.n_elements == MAX_ELEMENTS {
             let expected = format!("at most {MAX_ELEMENTS}");
-            return self.refuse(span, "too many elements", expected);
+            return self.refuse(name.span, "too many elements", expected);
         }
         self.n_elements += 1;
-        let name = self.utf8(tag.name().as_ref());
-        let attributes = self.attributes(tag)?;
         self.open.push(Element {
-            name,
+            name: name.value.to_owned(),
             attributes,
             children: Vec::new(),
-            span,
+            span: name.span,
         });
-        Some(())
+        Ok(())
     }
 
-    fn end(&mut self) -> Option<()> {
-        let element = self.open.pop()?;
+    fn end(&mut self, name: &Spanned<&str>) -> Result<(), Refused> {
+        let Some(open) = self.open.last() else {
+            let found = format!("`</{}>`, which closes nothing", name.value);
+            return self.refuse(
+                name.span,
+                found,
+                "no end tag, or a start tag in front of it",
+            );
+        };
+        if open.name != name.value {
+            let found = format!("`</{}>` while `{}` is open", name.value, open.name);
+            let expected = format!("`</{}>`", open.name);
+            let note = (OPENED, open.span);
+            self.faults.push_beside(name.span, found, expected, note);
+            return Err(Refused);
+        }
+        self.close();
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        let Some(element) = self.open.pop() else {
+            return;
+        };
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),
             None => self.root = Some(element),
         }
-        Some(())
     }
 
-    fn attributes(&mut self, tag: &BytesStart<'a>) -> Option<Vec<Attribute>> {
-        let mut attributes = Vec::new();
-        for attribute in tag.attributes() {
-            let attribute = match attribute {
-                Ok(attribute) => attribute,
-                Err(error) => {
-                    let tag = self.text.span_of(tag);
-                    self.bad_attribute(tag, &error);
-                    return None;
-                }
+    /// Text is dropped, once it was seen to be nothing else.
+    fn stray(&mut self, written: &Spanned<&'a str>, is_cdata: bool) -> Result<(), Refused> {
+        let text = if is_cdata {
+            written.value.to_owned()
+        } else {
+            characters::unescape(self.text, written, self.faults)?
+        };
+        let is_blank = !is_cdata && written.value.trim_matches(is_space).is_empty();
+        if self.open.is_empty() && !is_blank {
+            let expected = "one root element and nothing else";
+            return self.refuse(visible(self.text, written), OUTSIDE, expected);
+        }
+        let is_documented = self.open.iter().any(|open| is_documentation(&open.name));
+        if !is_cdata && !is_documented && text.contains(['<', '>']) {
+            let found = "a tag that has become text";
+            let expected = "`<` in front of it; text about tags belongs into `doc`";
+            return self.refuse(visible(self.text, written), found, expected);
+        }
+        Ok(())
+    }
+
+    fn declaration(&mut self, attributes: &[Attribute]) -> Result<(), Refused> {
+        let mut order = ["version", "encoding", "standalone"].iter();
+        for Attribute { name, value } in attributes {
+            if !order.any(|word| *word == name.value) {
+                let found = format!("`{}` in the XML declaration", name.value);
+                let expected = "`version`, then perhaps `encoding` and `standalone`";
+                return self.refuse(name.span, found, expected);
+            }
+            let (fits, expected) = match name.value.as_str() {
+                "version" => (value.value == "1.0", "`1.0`"),
+                "encoding" => (is_read(&value.value), "encoding `UTF-8`"),
+                _ => (matches!(&*value.value, "yes" | "no"), "`yes` or `no`"),
             };
-            let name = Spanned::new(
-                self.utf8(attribute.key.as_ref()),
-                self.text.span_of(attribute.key.as_ref()),
-            );
-            if attributes.len() == MAX_ATTRIBUTES {
-                let expected = format!("at most {MAX_ATTRIBUTES}");
-                self.refuse(name.span, "too many attributes", expected)?;
-            }
-            let value = self.attribute_value(&attribute.value)?;
-            attributes.push(Attribute { name, value });
-        }
-        Some(attributes)
-    }
-
-    fn attribute_value(&mut self, raw: &[u8]) -> Option<Spanned<String>> {
-        let span = self.text.span_of(raw);
-        let written = self.utf8(raw);
-        match unescape(&written) {
-            Ok(value) => {
-                let value = Spanned::new(value.into_owned(), span);
-                hidden::check(&value, self.text, self.faults);
-                Some(value)
-            }
-            Err(_) => {
-                self.refuse(
-                    span,
-                    format!("an unknown entity in `{written}`"),
-                    KNOWN_ENTITIES,
-                )?;
-                None
+            if !fits {
+                let found = format!("{} `{}`", name.value, value.value);
+                return self.refuse(value.span, found, expected);
             }
         }
-    }
-
-    /// A reference in text. Text is dropped, but an entity that nobody declared is an error in XML.
-    fn reference(&mut self, reference: &BytesRef<'a>) -> Option<()> {
-        let known = reference.is_char_ref()
-            || matches!(&**reference, b"lt" | b"gt" | b"amp" | b"quot" | b"apos");
-        if known {
-            return self.stray(reference);
+        if attributes
+            .first()
+            .is_none_or(|first| first.name.value != "version")
+        {
+            let place = self.text.span(self.text.start(), self.text.start() + 5);
+            let found = "an XML declaration without a version";
+            return self.refuse(place, found, "`version=\"1.0\"`");
         }
-        let name = self.utf8(reference);
-        let span = self.text.span_of(reference);
-        self.refuse(span, format!("unknown entity `{name}`"), KNOWN_ENTITIES)
-    }
-
-    fn stray(&mut self, content: &[u8]) -> Option<()> {
-        if !self.open.is_empty() || content.trim_ascii().is_empty() {
-            return Some(());
-        }
-        let lead = content.len() - content.trim_ascii_start().len();
-        let span = self.text.span_of(content.get(lead..)?);
-        self.refuse(
-            span,
-            "text outside of the root element",
-            "one root element and nothing else",
-        )
-    }
-
-    fn declaration(&mut self, declaration: &BytesDecl<'a>, start: usize) -> Option<()> {
-        let Some(Ok(encoding)) = declaration.encoding() else {
-            return Some(());
-        };
-        if matches!(
-            encoding.to_ascii_lowercase().as_slice(),
-            b"utf-8" | b"us-ascii" | b"ascii"
-        ) {
-            return Some(());
-        }
-        let span = match encoding {
-            Cow::Borrowed(word) => self.text.span_of(word),
-            Cow::Owned(_) => self.place(start, "<?xml".len()),
-        };
-        let word = self.utf8(&encoding);
-        self.refuse(span, format!("encoding `{word}`"), "encoding `UTF-8`")
+        Ok(())
     }
 
     fn finish(self) -> Option<Element> {
@@ -245,55 +200,31 @@ impl<'a> Builder<'a, '_> {
         self.root
     }
 
-    fn not_well_formed(&mut self, at: usize, error: &Error) {
-        let at = at.min(self.text.len());
-        // The library's own introductions say no more than ours.
-        let error = match error {
-            Error::Syntax(error) => error.to_string(),
-            Error::IllFormed(error) => error.to_string(),
-            error => error.to_string(),
-        };
-        self.faults.push(
-            self.place(at, 1),
-            format!("malformed XML: {error}"),
-            "well-formed XML",
-        );
-    }
-
-    /// Attribute errors carry offsets from the beginning of the tag's name.
-    fn bad_attribute(&mut self, tag: Span, error: &AttrError) {
-        let (at, found, expected) = match error {
-            AttrError::ExpectedEq(at) => (*at, "an attribute without `=`", "`=` and a value"),
-            AttrError::ExpectedValue(at) => (*at, "an attribute without a value", "a value"),
-            AttrError::UnquotedValue(at) => (*at, "an unquoted value", "a value in quotes"),
-            AttrError::ExpectedQuote(at, _) => (*at, "an unclosed value", "a closing quote"),
-            AttrError::Duplicated(at, _) => (*at, "an attribute given twice", "each one once"),
-        };
-        let start = (tag.start() + at).min(tag.end());
-        self.faults
-            .push(self.text.span(start, start + 1), found, expected);
-    }
-
-    fn refuse(
+    fn refuse<T>(
         &mut self,
         span: Span,
         found: impl Into<String>,
         expected: impl Into<String>,
-    ) -> Option<()> {
-        self.faults.push(span, found, expected);
-        None
-    }
-
-    /// The place of `len` bytes from `start` on, counted in the text.
-    fn place(&self, start: usize, len: usize) -> Span {
-        let start = self.text.start() + start;
-        self.text.span(start, start + len)
-    }
-
-    /// The text was checked to be UTF-8, so that nothing is lost here.
-    fn utf8(&self, bytes: &[u8]) -> String {
-        String::from_utf8_lossy(bytes).into_owned()
+    ) -> Result<T, Refused> {
+        refuse(self.faults, span, found, expected)
     }
 }
 
-const KNOWN_ENTITIES: &str = "`&lt;`, `&gt;`, `&amp;`, `&quot;`, `&apos;` or a character reference";
+const OUTSIDE: &str = "text outside of the root element";
+
+/// Introduces the start tag.
+const OPENED: &str = "it was opened";
+
+/// Encodings that are UTF-8, or part of it.
+fn is_read(encoding: &str) -> bool {
+    ["utf-8", "us-ascii", "ascii"].contains(&encoding.to_ascii_lowercase().as_str())
+}
+
+/// The place of a text without the space around it.
+fn visible(text: Text<'_>, written: &Spanned<&str>) -> Span {
+    let trimmed = written.value.trim_matches(is_space);
+    if trimmed.is_empty() {
+        return written.span;
+    }
+    text.span_of(trimmed.as_bytes())
+}
