@@ -28,6 +28,7 @@
 //! Whatever the input, nothing panics: what is wrong with it comes back as a [`Report`] of all faults
 //! at once, each with file, line, column, excerpt, what was found and what was expected.
 
+pub mod base;
 pub mod emit;
 pub mod model;
 mod naming;

@@ -49,6 +49,9 @@ const SPECIFICATIONS: &[&str] = &[
 ];
 const OVERLAYS: &[&str] = &["spec/overlay.toml"];
 
+/// What the headers of generated files name.
+const COMMAND: &str = "cargo xtask regenerate";
+
 /// What is to be generated, from what, and to where.
 #[derive(Debug)]
 struct Job {
@@ -192,8 +195,19 @@ impl Job {
             specifications: files(SPECIFICATIONS),
             overlays: files(OVERLAYS),
             require_docs: true,
-            options: Options::default(),
-            command: "cargo xtask regenerate".to_owned(),
+            options: Options {
+                runtime: "crate".to_owned(),
+                command: COMMAND.to_owned(),
+                outputs: Outputs {
+                    rust: Some("amqp-spec/src/generated".to_owned()),
+                    conformance: Some("amqp-spec/tests/it/generated".to_owned()),
+                    vectors: Some("spec/vectors".to_owned()),
+                    reference: Some("docs/protocol.md".to_owned()),
+                    dictionary: Some("fuzz/amqp.dict".to_owned()),
+                },
+                ..Options::default()
+            },
+            command: COMMAND.to_owned(),
             documents: documents(&root),
             base: root,
         }
@@ -208,7 +222,7 @@ impl Job {
             job.require_docs = false;
         }
         job.overlays.extend(overlays);
-        job.options.runtime = "::amqp_spec".to_owned();
+        job.options.runtime = Options::default().runtime;
         job.options.outputs = Outputs {
             rust: Some(String::new()),
             conformance: None,

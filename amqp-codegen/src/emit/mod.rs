@@ -70,12 +70,13 @@ pub(crate) fn is_device(name: &str) -> bool {
 
 /// What to generate, and for whom.
 ///
-/// The default is what this repository checks in: code that refers to its own crate as `crate`,
-/// and every output at its place below the repository's root.
+/// The default is for a build script: Rust alone, in the folder that the caller writes to, for a
+/// crate that depends on `amqp-spec`. Its `mod.rs` can be included:
+/// `include!(concat!(env!("OUT_DIR"), "/mod.rs"));`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Options {
-    /// The path by which generated code names the hand-written runtime: `crate` inside `amqp-spec`
-    /// itself, `::amqp_spec` everywhere else.
+    /// The path by which generated code names the hand-written runtime: `::amqp_spec`, or `crate`
+    /// inside `amqp-spec` itself.
     pub runtime: String,
     /// The path by which the test support names the module that has the classes' modules.
     pub modules: String,
@@ -90,16 +91,17 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            runtime: "crate".to_owned(),
+            runtime: "::amqp_spec".to_owned(),
             modules: "amqp_spec".to_owned(),
             method: "amqp_spec::Method".to_owned(),
-            command: "cargo xtask regenerate".to_owned(),
+            command: "cargo build".to_owned(),
             outputs: Outputs::default(),
         }
     }
 }
 
-/// The place of each output, relative to wherever the caller writes; `None` leaves it out.
+/// The place of each output, relative to wherever the caller writes; `None` leaves it out, an empty
+/// string is that folder itself. The default is Rust alone.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Outputs {
     /// Folder of the Rust modules: one per class, the method enum, constants, metadata.
@@ -117,11 +119,11 @@ pub struct Outputs {
 impl Default for Outputs {
     fn default() -> Self {
         Self {
-            rust: Some("amqp-spec/src/generated".to_owned()),
-            conformance: Some("amqp-spec/tests/it/generated".to_owned()),
-            vectors: Some("spec/vectors".to_owned()),
-            reference: Some("docs/protocol.md".to_owned()),
-            dictionary: Some("fuzz/amqp.dict".to_owned()),
+            rust: Some(String::new()),
+            conformance: None,
+            vectors: None,
+            reference: None,
+            dictionary: None,
         }
     }
 }

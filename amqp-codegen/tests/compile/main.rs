@@ -78,7 +78,7 @@ fn write_crate(folder: &Path, cases: &[Case]) {
     );
     for case in cases {
         let name = &case.name;
-        library.push_str(&format!("pub mod {name};\n"));
+        library.push_str(&format!("/// A specification.\npub mod {name};\n"));
         let files = emit(&case.specification, &options(name));
         // One vector per line.
         let vectors = files

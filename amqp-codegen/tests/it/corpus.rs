@@ -8,7 +8,7 @@ use std::fmt;
 use amqp_codegen::model::{Argument, ConstantKind, Direction, Role, Specification};
 use amqp_codegen::{ParseOptions, emit};
 
-use crate::support::{Input, parse_inputs, path};
+use crate::support::{Input, every_output, parse_inputs, path};
 
 /// What is counted in a model.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,7 +80,7 @@ fn accepted(files: &[&str], expected: Counts) -> Specification {
     match parse_inputs(&inputs(files), &ParseOptions::new()) {
         Ok(specification) => {
             assert_eq!(Counts::of(&specification), expected);
-            assert!(!emit::emit(&specification, &emit::Options::default()).is_empty());
+            assert!(!emit::emit(&specification, &every_output()).is_empty());
             specification
         }
         Err(report) => panic!("{report}"),

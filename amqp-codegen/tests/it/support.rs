@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use amqp_codegen::emit::{Options, Outputs};
 use amqp_codegen::model::{Argument, Class, Direction, Method, Role, Specification, WireType};
 use amqp_codegen::{ParseOptions, Report, Source, parse};
 
@@ -56,6 +57,20 @@ pub(crate) fn parse_inputs(
 /// Parses one text without overlay.
 pub(crate) fn parse_text(name: &str, text: impl Into<Vec<u8>>) -> Result<Specification, Report> {
     parse_inputs(&[Input::new(name, text)], &ParseOptions::new())
+}
+
+/// Every output, for a crate of its own.
+pub(crate) fn every_output() -> Options {
+    Options {
+        outputs: Outputs {
+            rust: Some("src".to_owned()),
+            conformance: Some("tests".to_owned()),
+            vectors: Some("vectors".to_owned()),
+            reference: Some("protocol.md".to_owned()),
+            dictionary: Some("amqp.dict".to_owned()),
+        },
+        ..Options::default()
+    }
 }
 
 /// The inputs of a fixture: every file of the folder but the expectation, by name.

@@ -3,7 +3,7 @@
 use amqp_codegen::emit::{File, Options, is_generated};
 use amqp_codegen::{ParseOptions, Source, generate};
 
-use crate::support::{inputs_of, path};
+use crate::support::{every_output, inputs_of, path};
 
 /// Would end a comment of Rust, HTML or a dictionary, a code span, a link, and turns text around.
 const ODD: &str = "a\n<b> --> [c](d) `e` \u{202E}*/ \r\n= \"x\".xml";
@@ -17,7 +17,7 @@ fn generated(name: &str, command: &str) -> Vec<File> {
     let overlays = [Source::new(&overlay.name, &overlay.text)];
     let options = Options {
         command: command.to_owned(),
-        ..Options::default()
+        ..every_output()
     };
     generate(&sources, &overlays, &ParseOptions::new(), &options).unwrap()
 }
@@ -65,7 +65,7 @@ fn names_of_files_and_commands_stay_within_the_header() {
     for (plain, odd) in plain.iter().zip(&odd) {
         let items = |file: &File| {
             let lines = file.text.lines();
-            let items = lines.skip_while(|line| line.starts_with("//! ") && *line != "//!");
+            let items = lines.skip_while(|line| !matches!(*line, "//!" | "//"));
             items.collect::<Vec<_>>().join("\n")
         };
         if plain.path.ends_with(".rs") {
