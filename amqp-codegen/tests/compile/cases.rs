@@ -1,11 +1,13 @@
 //! The specifications: those this project is made from, those of the corpus, those of the golden
-//! tests.
+//! tests, those that are made up.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use amqp_codegen::model::Specification;
 use amqp_codegen::{ParseOptions, Source, parse};
+
+use crate::random;
 
 /// A specification that the generator accepts.
 pub(crate) struct Case {
@@ -106,7 +108,22 @@ pub(crate) fn all() -> Vec<Case> {
             of_kind(&["toml"]),
         ));
     }
+    cases.extend(random::seeds().map(made_up));
     cases
+}
+
+fn made_up(seed: u64) -> Case {
+    let (xml, overlay) = random::texts(seed);
+    let name = format!("random_{seed}");
+    let sources = [Source::new("spec.xml", xml.as_bytes())];
+    let overlays = [Source::new("overlay.toml", overlay.as_bytes())];
+    match parse(&sources, &overlays, &ParseOptions::new()) {
+        Ok(specification) => Case {
+            name,
+            specification,
+        },
+        Err(report) => panic!("{name}: {report}\n{xml}\n{overlay}"),
+    }
 }
 
 fn chosen_path(name: &str) -> PathBuf {

@@ -1,7 +1,8 @@
 //! Generated code compiles and documents in a stranger's crate without a warning, and its octets are
 //! those of the vectors.
 //!
-//! Every specification that the generator accepts becomes a module of one crate, which is built in
+//! Every specification of the tests that the generator accepts, and some made up for this one, become
+//! a module of one crate, which is built in
 //! cargo's folder for tests with `amqp-spec` as its only dependency besides the reader of the
 //! vectors. Its tests (`crate/round_trip.rs`) run every vector through the typed methods, forth and
 //! back.
@@ -10,10 +11,14 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "tests"
 )]
 
 mod cases;
+mod random;
+mod words;
 
 use std::path::Path;
 use std::process::Command;
