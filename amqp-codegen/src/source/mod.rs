@@ -34,13 +34,36 @@ pub struct Source<'a> {
     name: &'a str,
     /// Its bytes.
     text: &'a [u8],
+    /// Whether the caller says that it adds to the other sources.
+    is_extension: bool,
 }
 
 impl<'a> Source<'a> {
     /// A text and the name that reports and generated files call it by, usually its file name.
     #[must_use]
     pub const fn new(name: &'a str, text: &'a [u8]) -> Self {
-        Self { name, text }
+        Self {
+            name,
+            text,
+            is_extension: false,
+        }
+    }
+
+    /// A specification that adds to the other sources instead of standing alone.
+    ///
+    /// Its types may be domains of theirs, its classes gain methods and properties if they are known
+    /// already, and version and port may be absent. What it defines anew although it is defined
+    /// already is a conflict. A file may say itself that it is an extension: JSON by the key
+    /// `extension`, XML by the attribute `extension` of its root, either with the name of the
+    /// extension. Then [`Source::new`] does as well. The order of the sources is that in which
+    /// extensions are added, and what they extend may stand anywhere among them.
+    #[must_use]
+    pub const fn extension(name: &'a str, text: &'a [u8]) -> Self {
+        Self {
+            name,
+            text,
+            is_extension: true,
+        }
     }
 
     /// Its name.
@@ -60,13 +83,13 @@ impl<'a> Source<'a> {
 /// read at all. The format is told by the first character.
 pub(crate) fn read(file: usize, source: &Source<'_>, faults: &mut Faults) -> Option<Document> {
     let text = Text::new(file, source, faults)?;
-    match text.as_str().trim_start().as_bytes().first() {
-        Some(b'<') => xml::read(text, faults),
-        Some(b'{') => json::read(text, faults),
+    let behind = json::behind_comments(text, faults)?;
+    match behind.as_str().as_bytes().first() {
+        Some(b'<') => xml::read(text, source.is_extension, faults),
+        Some(b'{') => json::read(behind, source.is_extension, faults),
         _ => {
-            let at = text.len() - text.as_str().trim_start().len();
             faults.push(
-                text.character(at),
+                behind.character(0),
                 "neither XML nor JSON",
                 "a specification, which begins with `<` (XML) or `{` (JSON)",
             );

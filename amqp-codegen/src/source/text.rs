@@ -103,6 +103,16 @@ impl<'a> Text<'a> {
         Some(self.span(start, start + word.len()))
     }
 
+    /// What is behind that many bytes of it.
+    pub(crate) fn behind(&self, len: usize) -> Self {
+        let len = len.min(self.text.len());
+        Self {
+            start: self.start + len,
+            text: self.text.get(len..).unwrap_or_default(),
+            ..*self
+        }
+    }
+
     /// The place of the character that the byte at `at`, counted in the text, belongs to.
     pub(crate) fn character(&self, at: usize) -> Span {
         let is_boundary = |at: &usize| self.text.is_char_boundary(*at);

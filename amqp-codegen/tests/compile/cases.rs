@@ -162,9 +162,16 @@ fn read(name: &str, sources: Vec<PathBuf>, overlays: Vec<PathBuf>) -> Case {
             .collect()
     };
     let (sources, overlays) = (load(sources), load(overlays));
+    let source = |(name, text)| {
+        if str::ends_with(name, ".extension.xml") {
+            Source::extension(name, text)
+        } else {
+            Source::new(name, text)
+        }
+    };
     let sources: Vec<_> = sources
         .iter()
-        .map(|(path, text)| Source::new(path, text))
+        .map(|(name, text)| source((name, text)))
         .collect();
     let overlays: Vec<_> = overlays
         .iter()

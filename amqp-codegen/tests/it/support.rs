@@ -35,6 +35,15 @@ impl Input {
         }
     }
 
+    /// For `parse`; an XML file that is named as an extension is passed as one.
+    pub(crate) fn source(&self) -> Source<'_> {
+        if self.name.ends_with(".extension.xml") {
+            Source::extension(&self.name, &self.text)
+        } else {
+            Source::new(&self.name, &self.text)
+        }
+    }
+
     fn is_overlay(&self) -> bool {
         self.name.ends_with(".toml")
     }
@@ -47,9 +56,7 @@ pub(crate) fn parse_inputs(
 ) -> Result<Specification, Report> {
     let pick = |overlays: bool| -> Vec<Source<'_>> {
         let picked = inputs.iter().filter(|input| input.is_overlay() == overlays);
-        picked
-            .map(|input| Source::new(&input.name, &input.text))
-            .collect()
+        picked.map(Input::source).collect()
     };
     parse(&pick(false), &pick(true), options)
 }

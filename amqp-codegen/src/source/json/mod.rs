@@ -3,20 +3,25 @@
 //! [`tree`] checks that the file is JSON and keeps the places; this module knows the keys. A
 //! document with the key `extension` adds to other sources, and then every other key is optional.
 //! The keys `copyright` and `name` of the root are not read; unknown keys are faults. The format has
-//! no way to say who sends a method, which method answers it, and which fields are reserved.
+//! no way to say which method answers another one, and which fields are reserved. Who sends a method
+//! is told by files of RabbitMQ's that have the key `accepted-by`, with whoever receives it.
+//!
+//! Comments are no JSON, but RabbitMQ's first files have one in front, with their licence.
 
+mod comments;
 mod tree;
 
+pub(super) use self::comments::behind_comments;
 use self::tree::{Node, Object};
 use super::document::{
     Class, Constant, Document, Domain, Field, Literal, Method, Protocol, Responses,
 };
 use super::{Spanned, Text, value};
-use crate::model::ConstantKind;
+use crate::model::{ConstantKind, Direction};
 use crate::report::Faults;
 
 /// Reads a specification or an extension in JSON; `None` if it is not JSON.
-pub(super) fn read(text: Text<'_>, faults: &mut Faults) -> Option<Document> {
+pub(super) fn read(text: Text<'_>, is_extension: bool, faults: &mut Faults) -> Option<Document> {
     let root = tree::parse(text, faults)?;
     let root = root.object("a specification", faults)?;
     root.keys(
@@ -32,7 +37,7 @@ pub(super) fn read(text: Text<'_>, faults: &mut Faults) -> Option<Document> {
         &["name", "copyright", "extension"],
         faults,
     );
-    let is_extension = root.get("extension").is_some();
+    let is_extension = is_extension || root.get("extension").is_some();
     if !is_extension {
         for key in [
             "major-version",
@@ -119,7 +124,14 @@ fn class(node: Node<'_>, faults: &mut Faults) -> Option<Class> {
 fn method(node: Node<'_>, faults: &mut Faults) -> Option<Method> {
     let object = node.object("a method", faults)?;
     object.keys(
-        &["id", "name", "arguments", "synchronous", "content"],
+        &[
+            "id",
+            "name",
+            "arguments",
+            "synchronous",
+            "content",
+            "accepted-by",
+        ],
         &[],
         faults,
     );
@@ -130,18 +142,48 @@ fn method(node: Node<'_>, faults: &mut Faults) -> Option<Method> {
     let synchronous = object.mark("synchronous", faults);
     let asks = synchronous.as_ref().filter(|mark| mark.value);
     let responses = Responses::Unnamed(asks.map(|mark| Spanned::new((), mark.span)));
+    let direction = direction(&object, faults);
     let fields = object.each("arguments", faults, argument);
     let name = object.name(faults)?;
     Some(Method {
         name,
         id,
-        direction: None,
+        direction,
         responses,
         synchronous,
         content,
         deprecated: None,
         fields,
     })
+}
+
+/// Who accepts a method is who receives it.
+fn direction(object: &Object<'_>, faults: &mut Faults) -> Option<Direction> {
+    let node = object.get("accepted-by")?;
+    let items = node.array("`accepted-by` of a method", faults)?;
+    let (mut server, mut client) = (0, 0);
+    for item in &items {
+        let word = item.string("who accepts a method", faults)?;
+        match word.value.as_str() {
+            "server" => server += 1,
+            "client" => client += 1,
+            other => {
+                let found = format!("`{other}`, who accepts a method");
+                faults.push(word.span, found, "`server` or `client`");
+                return None;
+            }
+        }
+    }
+    if server > 1 || client > 1 || server + client == 0 {
+        let found = format!("`accepted-by` = {}", node.raw());
+        faults.push(node.span(), found, "`server`, `client` or both, each once");
+    }
+    match (server > 0, client > 0) {
+        (true, false) => Some(Direction::ClientToServer),
+        (false, true) => Some(Direction::ServerToClient),
+        (true, true) => Some(Direction::Both),
+        (false, false) => None,
+    }
 }
 
 fn argument(node: Node<'_>, faults: &mut Faults) -> Option<Field> {

@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::report::Faults;
-use crate::source::{MAX_DEPTH, Span, Spanned, Text, hidden, value};
+use crate::source::{MAX_DEPTH, Span, Spanned, Text, hidden, straight, value};
 
 /// More members than any object has. Finding duplicates takes quadratic time, so there is an end to
 /// it.
@@ -46,11 +46,20 @@ pub(super) fn parse<'a>(text: Text<'a>, faults: &mut Faults) -> Option<Node<'a>>
             let at = offset(text.as_str(), error.line(), error.column());
             let message = error.to_string();
             let message = message.split(" at line ").next().unwrap_or_default();
-            faults.push(
-                text.character(at),
-                format!("malformed JSON: {message}"),
-                "JSON",
-            );
+            let place = text.character(at);
+            let next = text.as_str().get(place.start() - text.start()..);
+            let (found, expected) = match next.and_then(|next| next.chars().next()) {
+                Some('/') => (
+                    "a comment within JSON".to_owned(),
+                    "no comment, or one in front of the whole file".to_owned(),
+                ),
+                Some(c) => straight(c).map_or_else(
+                    || (format!("malformed JSON: {message}"), "JSON".to_owned()),
+                    |straight| (format!("a typographic `{c}`"), format!("`{straight}`")),
+                ),
+                None => (format!("malformed JSON: {message}"), "JSON".to_owned()),
+            };
+            faults.push(place, found, expected);
             None
         }
     }

@@ -10,12 +10,17 @@
 //! on a field. Anything else is a fault, because a misspelt `synchronous` would otherwise change the
 //! protocol in silence.
 //!
+//! A root with the attribute `extension`, which names the extension, adds to other sources; so does a
+//! file that the caller passes as one, whose root may be called `rabbitmq` as well. Then version and
+//! port may be absent.
+//!
 //! The class-level `field` elements are the content properties. One that is called `reserved` (the
 //! fourteenth of class basic) carries no `reserved` attribute, unlike the reserved fields of methods:
 //! its name is the mark.
 
 mod attributes;
 mod characters;
+mod other;
 mod reader;
 mod scan;
 mod tree;
@@ -28,36 +33,39 @@ use crate::model::{ConstantKind, Direction};
 use crate::report::Faults;
 
 /// Reads a specification in XML; `None` if it is not XML or has the wrong root.
-pub(super) fn read(text: Text<'_>, faults: &mut Faults) -> Option<Document> {
-    let root = tree::parse(text, faults)?;
-    if root.name != "amqp" {
-        faults.push(
-            root.span,
-            format!("root element `{}`", root.name),
-            "root element `amqp`",
-        );
+pub(super) fn read(text: Text<'_>, is_extension: bool, faults: &mut Faults) -> Option<Document> {
+    let (root, document_type) = tree::parse(text, faults)?;
+    other::check(&root, is_extension, faults)?;
+    if let Some(place) = document_type {
+        faults.push(place, scan::DEFINITION, scan::NO_DEFINITION);
         return None;
     }
-    Some(document(text, &root, faults))
+    Some(document(text, &root, is_extension, faults))
 }
 
-fn document(text: Text<'_>, root: &Element, faults: &mut Faults) -> Document {
+fn document(text: Text<'_>, root: &Element, is_extension: bool, faults: &mut Faults) -> Document {
     let mut reader = Reader::new(root, faults);
     reader.attributes(
-        &["major", "minor", "revision", "port"],
+        &["major", "minor", "revision", "port", "extension"],
         &["comment", "label"],
     );
     reader.children(&["constant", "domain", "class"], &[]);
+    let is_extension = is_extension || reader.extension();
+    if !is_extension {
+        for part in ["major", "minor", "port"] {
+            reader.required_word(part);
+        }
+    }
     let protocol = Protocol {
-        major: reader.required_integer("major", u8::MAX),
-        minor: reader.required_integer("minor", u8::MAX),
+        major: reader.integer("major", u8::MAX),
+        minor: reader.integer("minor", u8::MAX),
         revision: reader.integer("revision", u8::MAX),
-        port: reader.required_integer("port", u16::MAX),
+        port: reader.integer("port", u16::MAX),
     };
     Document {
         name: text.name().to_owned(),
         file: text.file(),
-        is_extension: false,
+        is_extension,
         protocol,
         constants: reader.each("constant", constant),
         domains: reader.each("domain", domain),

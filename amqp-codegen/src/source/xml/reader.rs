@@ -78,6 +78,19 @@ impl<'e, 'f> Reader<'e, 'f> {
             .collect()
     }
 
+    /// Whether the attribute `extension` names an extension.
+    pub(super) fn extension(&mut self) -> bool {
+        let Some(name) = self.word("extension") else {
+            return false;
+        };
+        if name.value.trim().is_empty() {
+            let found = "an extension without a name";
+            let expected = "the name of the extension, or no `extension`";
+            self.faults.push(name.span, found, expected);
+        }
+        true
+    }
+
     /// An attribute's value.
     pub(super) fn word(&self, name: &str) -> Option<Spanned<String>> {
         let mut attributes = self.element.attributes.iter();

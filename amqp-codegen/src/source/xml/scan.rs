@@ -27,6 +27,8 @@ pub(super) enum Piece<'a> {
     },
     /// `<?xml …?>`
     Declaration(Vec<Attribute>),
+    /// `<!DOCTYPE …>`
+    DocumentType(Span),
 }
 
 /// Where in the text the parser is.
@@ -56,7 +58,7 @@ impl<'a> Scanner<'a> {
             } else if rest.starts_with("<![CDATA[") {
                 return self.cdata(faults).map(Some);
             } else if rest.starts_with("<!") {
-                return Err(self.bang(faults));
+                return self.bang(faults).map(Some);
             } else if rest.starts_with("<?") {
                 if let Some(declaration) = self.instruction(faults)? {
                     return Ok(Some(declaration));
@@ -134,21 +136,23 @@ impl<'a> Scanner<'a> {
         Err(Refused)
     }
 
-    fn bang(&mut self, faults: &mut Faults) -> Refused {
+    /// A document type without definitions is handed on: the root tells what it is the type of.
+    fn bang(&mut self, faults: &mut Faults) -> Result<Piece<'a>, Refused> {
         const DOCTYPE: &str = "<!DOCTYPE";
-        let is_doctype = self
-            .rest()
-            .get(..DOCTYPE.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(DOCTYPE));
-        if is_doctype {
-            let place = self.place(self.at, DOCTYPE.len());
-            let expected = "none: entities are not expanded";
-            faults.push(place, "a document type definition", expected);
-        } else {
+        let rest = self.rest();
+        if !rest.starts_with(DOCTYPE) {
             let place = self.place(self.at, "<!".len());
-            faults.push(place, "`<!` that begins no comment", "`<!--`");
+            return refuse(faults, place, "`<!` that begins no comment", "`<!--`");
         }
-        Refused
+        let place = self.place(self.at, DOCTYPE.len());
+        let end = rest
+            .find(['[', '>'])
+            .filter(|end| rest.get(*end..).is_some_and(|end| end.starts_with('>')));
+        let Some(end) = end else {
+            return refuse(faults, place, DEFINITION, NO_DEFINITION);
+        };
+        self.take(end + 1);
+        Ok(Piece::DocumentType(place))
     }
 
     /// A processing instruction, or the declaration, which looks like one.
@@ -277,6 +281,9 @@ impl<'a> Scanner<'a> {
         Spanned::new(raw, self.place(start, raw.len()))
     }
 }
+
+pub(super) const DEFINITION: &str = "a document type definition";
+pub(super) const NO_DEFINITION: &str = "none: entities are not expanded";
 
 /// A fault was reported, and nothing behind it can be trusted.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! From pieces to a tree of elements that know their places.
 //!
-//! A document type definition is refused, and with it every entity but the five of XML itself: no
+//! A document type is refused, and with it every entity but the five of XML itself: no
 //! specification uses one, and no expansion can explode. Depth and the number of elements are
 //! limited. Text is not kept: what the specifications say between elements is documentation. But
 //! outside of the elements that are made for it, text with `<` or `>` in it is refused, unless a
@@ -30,17 +30,20 @@ pub(super) struct Element {
     pub(super) span: Span,
 }
 
-/// Parses a whole document; `None` if it is not well-formed.
-pub(super) fn parse(text: Text<'_>, faults: &mut Faults) -> Option<Element> {
+/// Parses a whole document, and gives the place of its document type, if it has one; `None` if it is
+/// not well-formed.
+pub(super) fn parse(text: Text<'_>, faults: &mut Faults) -> Option<(Element, Option<Span>)> {
     let mut builder = Builder {
         text,
         open: Vec::new(),
         root: None,
+        document_type: None,
         n_elements: 0,
         faults,
     };
     builder.parse().ok()?;
-    builder.finish()
+    let document_type = builder.document_type;
+    Some((builder.finish()?, document_type))
 }
 
 struct Builder<'a, 'f> {
@@ -48,6 +51,7 @@ struct Builder<'a, 'f> {
     /// The elements that are not closed yet, outermost first. At most [`MAX_DEPTH`].
     open: Vec<Element>,
     root: Option<Element>,
+    document_type: Option<Span>,
     /// At most [`MAX_ELEMENTS`].
     n_elements: usize,
     faults: &'f mut Faults,
@@ -71,6 +75,7 @@ impl<'a> Builder<'a, '_> {
                 }
                 Piece::End(name) => self.end(&name)?,
                 Piece::Text { written, is_cdata } => self.stray(&written, is_cdata)?,
+                Piece::DocumentType(place) => self.document_type = Some(place),
                 Piece::Declaration(attributes) => self.declaration(&attributes)?,
             }
         }
