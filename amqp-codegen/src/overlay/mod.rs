@@ -33,8 +33,8 @@
 //! A correction changes one or more of: `direction` and `replies` of a method; `rename`, `domain`,
 //! `reserved` and, of a field alone, `default` and `secret` of a field or property; `kind` of a
 //! constant. A secret is a credential: generated code keeps it out of `Debug`. Only a string that is
-//! not reserved can be one. An allowance lets the sources disagree about the value of a constant or
-//! the type of a domain; the first source wins. Here only the file is read; [`crate::resolve`]
+//! not reserved can be one. An allowance lets the sources disagree about the value of a constant,
+//! the type of a domain or who sends a method; the first source wins. Here only the file is read; [`crate::resolve`]
 //! applies it, and complains of entries that match nothing or change nothing.
 
 mod change;
@@ -91,11 +91,14 @@ fn allowance(entry: &Table<'_>, faults: &mut Faults) -> Option<Spanned<Target>> 
     entry.keys(&["target", "reason"], faults);
     entry.reason(faults);
     let target = target::read(entry, faults)?;
-    if !matches!(target.value, Target::Constant(_) | Target::Domain(_)) {
+    if !matches!(
+        target.value,
+        Target::Constant(_) | Target::Domain(_) | Target::Method(..)
+    ) {
         faults.push(
             target.span,
             format!("an allowance for {}", target.value),
-            "a constant or a domain: sources may disagree about nothing else",
+            "a constant, a domain or a method: sources may disagree about nothing else",
         );
         return None;
     }

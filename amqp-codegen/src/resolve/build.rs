@@ -5,17 +5,14 @@
 
 use super::draft::{self, Draft};
 use super::{layout, replies};
-use crate::model::{
-    Class, Constant, ConstantKind, Domain, Method, Property, Protocol, Specification,
-};
+use crate::model::{Class, Constant, Domain, Method, Property, Protocol, Specification};
 use crate::naming;
 use crate::report::Faults;
+use crate::source::Spanned;
 
 /// Builds the model; `None` if there is a fault. The caller fills in the names of the sources.
 pub(super) fn build(draft: &Draft, faults: &mut Faults) -> Option<Specification> {
-    let constants = all(&draft.constants, |constant| {
-        build_constant(constant, faults)
-    });
+    let constants = all(&draft.constants, build_constant);
     let domains = all(&draft.domains, build_domain);
     let mut classes = all(&draft.classes, |class| build_class(class, faults))?;
     classes.sort_by_key(|class| class.id);
@@ -41,20 +38,8 @@ fn all<T, U>(items: &[T], build: impl FnMut(&T) -> Option<U>) -> Option<Vec<U>> 
     built.into_iter().collect()
 }
 
-fn build_constant(constant: &draft::Constant, faults: &mut Faults) -> Option<Constant> {
+fn build_constant(constant: &draft::Constant) -> Option<Constant> {
     let value = constant.value.as_ref()?;
-    if constant.kind.value != ConstantKind::Plain && value.value > u16::MAX.into() {
-        let (culprit, note) = super::culprit(
-            (value.span, "its value is"),
-            (constant.kind.span, "it is declared"),
-        );
-        let found = format!(
-            "reply code out of range: `{}` is {}",
-            constant.name.value, value.value
-        );
-        let expected = format!("at most {}", u16::MAX);
-        faults.push_beside(culprit, found, expected, note);
-    }
     Some(Constant {
         name: naming::name(&constant.name.value),
         value: value.value,
@@ -77,6 +62,8 @@ fn build_class(class: &draft::Class, faults: &mut Faults) -> Option<Class> {
     let properties = all(&class.properties, |property| {
         build_property(property, faults)
     });
+    let name = format!("class `{}`", class.name.value);
+    check_id(&name, class.id.as_ref(), faults);
     let (mut methods, properties) = (methods?, properties?);
     methods.sort_by_key(|method| method.id);
     Some(Class {
@@ -88,11 +75,25 @@ fn build_class(class: &draft::Class, faults: &mut Faults) -> Option<Class> {
     })
 }
 
+/// An id of 0 is what a close tells that no method caused.
+fn check_id(what: &str, id: Option<&Spanned<u16>>, faults: &mut Faults) {
+    if let Some(Spanned { value: 0, span }) = id {
+        let found = format!("{what} with the id 0");
+        faults.push(
+            *span,
+            found,
+            "at least 1: a close tells 0 if no method caused it",
+        );
+    }
+}
+
 fn build_method(
     method: &draft::Method,
     class: &draft::Class,
     faults: &mut Faults,
 ) -> Option<Method> {
+    let path = format!("method `{}.{}`", class.name.value, method.name.value);
+    check_id(&path, method.id.as_ref(), faults);
     let role = replies::role(method, class, faults);
     let arguments = layout::arguments(&method.fields, faults);
     if method.direction.is_none() {

@@ -1,30 +1,46 @@
 //! The reply that a format leaves unsaid.
 //!
 //! JSON marks a request as synchronous and leaves its reply to a convention of names: `x-ok` of the
-//! same class answers `x`. Whatever else answers a request is for an overlay to say.
+//! same class answers `x`. Whatever else answers a request is for an overlay to say. Whether the mark
+//! agrees with the replies in the end is [`super::replies`]'s question.
 
 use super::draft::name;
 use crate::naming::normalise;
-use crate::report::Faults;
 use crate::source::Spanned;
 use crate::source::document::{Class, Method, Responses};
 
 /// The names of the replies to a method of this class.
-pub(super) fn replies(method: &Method, class: &Class, faults: &mut Faults) -> Vec<Spanned<String>> {
+pub(super) fn replies(method: &Method, class: &Class) -> Vec<Spanned<String>> {
     match &method.responses {
         Responses::Named(replies) => replies.iter().map(name).collect(),
         Responses::Unnamed(None) => Vec::new(),
-        Responses::Unnamed(Some(mark)) => {
-            let reply = format!("{}-ok", method.name.value);
-            if class.methods.iter().any(|other| other.name.value == reply) {
-                return vec![Spanned::new(normalise(&reply), method.name.span)];
-            }
-            faults.push(
-                mark.span,
-                format!("synchronous method `{}` without a reply", method.name.value),
-                format!("a method `{reply}` in class `{}`", class.name.value),
-            );
-            Vec::new()
+        Responses::Unnamed(Some(_)) => {
+            let reply = conventional(&normalise(&method.name.value));
+            let mut names = class
+                .methods
+                .iter()
+                .map(|other| normalise(&other.name.value));
+            let exists = names.any(|name| name == reply);
+            let reply = Spanned::new(reply, method.name.span);
+            exists.then_some(reply).into_iter().collect()
         }
     }
+}
+
+/// What the file says of whether a method has a reply, if it names none. No mark means no.
+pub(super) fn synchronous(method: &Method) -> Option<Spanned<bool>> {
+    match method.responses {
+        Responses::Named(_) => None,
+        Responses::Unnamed(_) => Some(
+            method
+                .synchronous
+                .clone()
+                .unwrap_or_else(|| Spanned::new(false, method.name.span)),
+        ),
+    }
+}
+
+/// What the reply to a request is called.
+pub(super) fn conventional(request: &str) -> String {
+    format!("{request}-ok")
 }

@@ -143,6 +143,7 @@ fn apply_to(
                     };
                     let changed = names(&method.replies) != names(&replies.value);
                     method.replies.clone_from(&replies.value);
+                    method.replies_corrected = true;
                     Some(changed)
                 }
                 _ => None,

@@ -63,6 +63,10 @@ pub(super) struct Method {
     pub(super) replies: Vec<Spanned<String>>,
     /// Whether a file named the replies, so that a convention need not.
     pub(super) replies_named: bool,
+    /// Whether a correction named the replies: then what the files say of them is settled.
+    pub(super) replies_corrected: bool,
+    /// What files that name no replies say of whether there is one.
+    pub(super) synchronous: Vec<Spanned<bool>>,
     pub(super) content: bool,
     pub(super) deprecated: Option<bool>,
     pub(super) fields: Vec<Field>,
@@ -130,8 +134,10 @@ impl Draft {
                 direction: method
                     .direction
                     .map(|direction| Spanned::new(direction, method.name.span)),
-                replies: convention::replies(method, class, faults),
+                replies: convention::replies(method, class),
                 replies_named: matches!(method.responses, document::Responses::Named(_)),
+                replies_corrected: false,
+                synchronous: convention::synchronous(method).into_iter().collect(),
                 content: method.content,
                 deprecated: method.deprecated,
                 fields: method.fields.iter().map(field).collect(),

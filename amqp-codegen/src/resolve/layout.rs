@@ -1,7 +1,7 @@
 //! The wire layout of a method: fields, and runs of bits packed into octets.
 
 use super::draft::{Field, Wire};
-use super::{defaults, types};
+use super::{culprit, defaults, types};
 use crate::model::{self, Argument, Bit, BitGroup, FieldType, WireType};
 use crate::naming;
 use crate::report::Faults;
@@ -36,6 +36,7 @@ fn push_bit(arguments: &mut Vec<Argument>, bit: Bit) {
 fn one(field: &Field, faults: &mut Faults) -> Option<Resolved> {
     let (wire, domain) = wire_type(field, faults)?;
     check_secret(field, wire, faults);
+    check_reserved(field, faults);
     let name = naming::name(&field.name.value);
     let reserved = field.is_reserved();
     let (asserts, docs) = (field.asserts.clone(), field.docs.clone());
@@ -84,6 +85,21 @@ fn check_secret(field: &Field, wire: WireType, faults: &mut Faults) {
     };
     let expected = "a field of type `shortstr` or `longstr` that is not reserved";
     faults.push(mark, found, expected);
+}
+
+/// What is reserved is written as zero, whatever its default.
+fn check_reserved(field: &Field, faults: &mut Faults) {
+    if let (Some(reserved), Some(default)) = (&field.reserved, &field.default) {
+        if reserved.value && !default.value.is_zero() {
+            let (place, note) = culprit(
+                (default.span, "the default is"),
+                (reserved.span, "it is reserved"),
+            );
+            let found = format!("reserved field `{}` with a default", field.name.value);
+            let expected = "no default, zero or nothing: a reserved field is written as that";
+            faults.push_beside(place, found, expected, note);
+        }
+    }
 }
 
 /// The wire type of a field and the domain that led to it.

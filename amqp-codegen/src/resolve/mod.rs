@@ -11,11 +11,14 @@
 //! 6. [`correct`]: the overlay's corrections;
 //! 7. [`document`]: the overlay's words;
 //! 8. [`names`]: every name converts to Rust, and no two to the same;
-//! 9. [`build`]: the model, with [`replies`], [`defaults`] and [`layout`] of each method.
+//! 9. [`codes`]: no two reply codes have the same value;
+//! 10. [`replies`]: requests and replies fit together;
+//! 11. [`build`]: the model, with [`defaults`] and [`layout`] of each method.
 //!
 //! Knowledge of a particular class or method does not belong here, but in an overlay.
 
 mod build;
+mod codes;
 mod convention;
 mod correct;
 mod defaults;
@@ -50,6 +53,8 @@ pub(crate) fn resolve(
     correct::apply(&mut draft, &overlay.corrections, faults);
     document::attach(&mut draft, &overlay.docs, options.require_docs, faults);
     names::check(&draft, faults);
+    codes::check(&draft, faults);
+    replies::check(&draft, faults);
     build::build(&draft, faults)
 }
 

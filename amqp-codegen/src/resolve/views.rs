@@ -3,15 +3,17 @@
 //! The first file is believed in everything but what it cannot say. Later ones supply that (defaults,
 //! the old names of reserved fields, directions if the first is JSON) and whatever they have in
 //! addition: classes, methods, constants, domains. What goes over the wire must be the same in all:
-//! ids, the number, order and wire types of fields, content. So must the names, apart from those of
+//! ids, the number, order and wire types of fields, content, senders and replies. So must the names, apart from those of
 //! reserved fields and from dashes (`no-wait`, `nowait`).
 
 use std::collections::HashMap;
 
 use super::draft::{Class, Constant, Domain, Draft, Field, Method};
+use super::replies;
+use crate::model::Direction;
 use crate::overlay::Target;
 use crate::report::Faults;
-use crate::source::{Span, Spanned};
+use crate::source::{Span, Spanned, list};
 
 /// Joins views to the first one.
 pub(super) fn join(
@@ -32,7 +34,7 @@ pub(super) fn join(
             join_domain(first, domain, &mut allowances, faults);
         }
         for class in view.classes {
-            join_class(first, class, faults);
+            join_class(first, class, &mut allowances, faults);
         }
     }
     allowances.report_unused(faults);
@@ -164,7 +166,12 @@ fn join_domain(
     }
 }
 
-fn join_class(first: &mut Draft, class: Class, faults: &mut Faults) {
+fn join_class(
+    first: &mut Draft,
+    class: Class,
+    allowances: &mut Allowances<'_>,
+    faults: &mut Faults,
+) {
     let other_name = |known: &&Class| known.name.value != class.name.value;
     let same_id = |known: &&Class| same(&known.id, &class.id);
     if let Some(known) = first.classes.iter().filter(other_name).find(same_id) {
@@ -188,7 +195,7 @@ fn join_class(first: &mut Draft, class: Class, faults: &mut Faults) {
         faults,
     );
     for method in class.methods {
-        join_method(known, method, faults);
+        join_method(known, method, allowances, faults);
     }
     let (what, span) = (format!("class `{name}`"), class.name.span);
     let properties = Fields {
@@ -200,7 +207,12 @@ fn join_class(first: &mut Draft, class: Class, faults: &mut Faults) {
     join_fields(&mut known.properties, known.name.span, properties, faults);
 }
 
-fn join_method(class: &mut Class, method: Method, faults: &mut Faults) {
+fn join_method(
+    class: &mut Class,
+    method: Method,
+    allowances: &mut Allowances<'_>,
+    faults: &mut Faults,
+) {
     let what = format!("method `{}.{}`", class.name.value, method.name.value);
     let other_name = |known: &&Method| known.name.value != method.name.value;
     let same_id = |known: &&Method| same(&known.id, &method.id);
@@ -237,9 +249,29 @@ fn join_method(class: &mut Class, method: Method, faults: &mut Faults) {
             faults,
         );
     }
-    known.direction = known.direction.take().or(method.direction);
+    let target = Target::Method(class.name.value.clone(), method.name.value.clone());
+    if same_direction(known, &method) || !allowances.permits(&target) {
+        join_sender(&what, known, method.direction, faults);
+    }
+    if let (Some(deprecated), Some(other)) = (known.deprecated, method.deprecated) {
+        let word = |deprecated| {
+            if deprecated {
+                "deprecated"
+            } else {
+                "not deprecated"
+            }
+        };
+        if deprecated != other {
+            let (place, first) = (method.name.span, known.name.span);
+            let found = format!("{what} is {}", word(other));
+            disagree(found, place, word(deprecated), first, faults);
+        }
+    }
     known.deprecated = known.deprecated.or(method.deprecated);
-    if !known.replies_named && method.replies_named {
+    known.synchronous.extend(method.synchronous);
+    if known.replies_named && method.replies_named {
+        agree_on_replies(&what, known, &method.replies, method.name.span, faults);
+    } else if method.replies_named {
         known.replies = method.replies;
         known.replies_named = true;
     }
@@ -250,6 +282,54 @@ fn join_method(class: &mut Class, method: Method, faults: &mut Faults) {
         fields: method.fields,
     };
     join_fields(&mut known.fields, known.name.span, fields, faults);
+}
+
+fn same_direction(first: &Method, second: &Method) -> bool {
+    match (&first.direction, &second.direction) {
+        (Some(first), Some(second)) => first.value == second.value,
+        _ => true,
+    }
+}
+
+/// Joins what a second file says of the sender.
+fn join_sender(
+    what: &str,
+    known: &mut Method,
+    direction: Option<Spanned<Direction>>,
+    faults: &mut Faults,
+) {
+    if let (Some(first), Some(second)) = (&known.direction, &direction) {
+        if first.value != second.value {
+            let found = format!("{what} is sent by {}", replies::senders(second.value));
+            let expected = replies::senders(first.value);
+            disagree(found, second.span, expected, first.span, faults);
+        }
+    }
+    known.direction = known.direction.take().or(direction);
+}
+
+/// Checks that two files name the same replies, in any order.
+fn agree_on_replies(
+    what: &str,
+    known: &Method,
+    replies: &[Spanned<String>],
+    place: Span,
+    faults: &mut Faults,
+) {
+    let sorted = |replies: &[Spanned<String>]| {
+        let mut names: Vec<String> = replies.iter().map(|name| name.value.clone()).collect();
+        names.sort_unstable();
+        names
+    };
+    let (first, second) = (sorted(&known.replies), sorted(replies));
+    if first != second {
+        let words = |names: &[String]| {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            list(&names)
+        };
+        let found = format!("{what} is answered by {}", words(&second));
+        disagree(found, place, &words(&first), known.name.span, faults);
+    }
 }
 
 /// The fields or properties of the later view.

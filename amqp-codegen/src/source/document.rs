@@ -71,7 +71,6 @@ pub(crate) struct Method {
     pub(crate) responses: Responses,
     /// Whether it is marked as synchronous, with the place of the mark; `None`: the file does not
     /// say. JSON marks requests; XML marks most requests and most replies.
-    #[expect(dead_code, reason = "the comparison of two views is what reads it")]
     pub(crate) synchronous: Option<Spanned<bool>>,
     pub(crate) content: bool,
     /// `None`: the format has no such notion.

@@ -105,13 +105,13 @@ impl Random {
         (0..length).map(|_| letter()).collect()
     }
 
-    /// Distinct numbers below `end`, sorted or not.
+    /// Distinct numbers from 1 and below `end`, sorted or not.
     fn ids(&mut self, n: usize, end: usize) -> Vec<usize> {
         let mut ids = Vec::new();
         while ids.len() < n {
             let id = match self.below(4) {
-                0 => self.choose(&[0, end - 1]),
-                _ => self.below(end),
+                0 => self.choose(&[1, end - 1]),
+                _ => 1 + self.below(end - 1),
             };
             if !ids.contains(&id) {
                 ids.push(id);

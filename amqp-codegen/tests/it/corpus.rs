@@ -127,6 +127,7 @@ const J: &str = "../spec/amqp-rabbitmq-0.9.1.json";
 const J3: &str = "tests/corpus/debian-rabbitmq-server/amqp-rabbitmq-0.9.1.json";
 const J8: &str = "tests/corpus/debian-rabbitmq-server/amqp-rabbitmq-0.8.json";
 const JC: &str = "tests/corpus/debian-rabbitmq-server/credit_extension.json";
+const GENERATIONS: &str = "tests/corpus/overlays/generations.toml";
 const OVERLAY: &str = "../spec/overlay.toml";
 const DIRECTIONS: &str = "../spec/json-directions.toml";
 
@@ -200,10 +201,10 @@ fn specification_with_rabbitmq_extensions_of_today() {
 
 #[test]
 fn three_generations_of_xml_are_views_of_one_protocol() {
-    accepted(&[XG, XR, X], EXTENDED);
+    accepted(&[XG, XR, X, GENERATIONS], EXTENDED);
     // With the pure file first, `auto-delete` and `internal` stay reserved, as they are there.
     let specification = accepted(
-        &[X, XR, XG],
+        &[X, XR, XG, GENERATIONS],
         Counts {
             reserved: 18 + 2,
             ..EXTENDED
@@ -363,16 +364,18 @@ fn amqp_0_8_in_xml_and_json_disagree_about_recover() {
 }
 
 #[test]
-fn amqp_0_9_has_a_type_of_its_own() {
-    refused(
-        &[X9],
-        &[Refusal(
-            "amqp0-9.stripped.xml",
-            752,
-            34,
-            "unknown type `content`",
-        )],
-    );
+fn amqp_0_9_has_a_type_of_its_own_and_a_reply_that_the_client_may_send_to_itself() {
+    let file = "amqp0-9.stripped.xml";
+    let expected = [
+        Refusal(file, 752, 34, "unknown type `content`"),
+        Refusal(
+            file,
+            828,
+            19,
+            "reply `message.empty` is sent by either side",
+        ),
+    ];
+    refused(&[X9], &expected);
 }
 
 #[test]

@@ -236,7 +236,10 @@ fn names_that_would_be_repeated_for_all_that_is_in_a_class_are_short() {
         let methods: String = (0..n_methods)
             .map(|n| {
                 let chassis = "<chassis name=\"server\" implement=\"MUST\"/>";
-                format!("<method name=\"m{n}\" index=\"{n}\">{chassis}</method>")
+                format!(
+                    "<method name=\"m{n}\" index=\"{}\">{chassis}</method>",
+                    n + 1
+                )
             })
             .collect();
         format!("{HEAD}<class name=\"{name}\" index=\"1\">{methods}</class></amqp>")
