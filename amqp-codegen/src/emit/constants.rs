@@ -213,7 +213,7 @@ fn debug(fmt: &TokenStream) -> Vec<TokenStream> {
 
 fn severity() -> TokenStream {
     let type_docs = docs::comment(
-        &["What a reply code closes, as the specification has it."],
+        &["What a reply code closes, unless a broker chooses otherwise."],
         0,
     );
     let [none, channel, connection] = [

@@ -1,7 +1,7 @@
 //! `protocol.md`: the reference for humans.
 //!
-//! The same documentation as that of the Rust types, in the order and the words of the
-//! specification, for readers of any language.
+//! The same documentation as that of the Rust types, with the names of the specification, for readers
+//! of any language.
 
 use super::layout::FieldView;
 use super::{Options, docs, format, layout};
@@ -269,10 +269,7 @@ fn constants(text: &mut Text, specification: &Specification) {
             let [value, name, meaning] = row(constant);
             [value, name, closes.to_owned(), meaning]
         });
-        text.table(
-            &["Code", "Name", "Closes, says the specification", "Meaning"],
-            rows,
-        );
+        text.table(&["Code", "Name", "Closes", "Meaning"], rows);
     }
 }
 

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use crate::words::{TEXTS, WORDS};
 
 /// How many are tried if nothing else is asked for.
-const N_MODELS: u64 = 10;
+const N_MODELS: u64 = 20;
 
 /// The seeds to try.
 pub(crate) fn seeds() -> impl Iterator<Item = u64> {

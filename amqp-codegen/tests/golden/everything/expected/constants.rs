@@ -85,7 +85,7 @@ impl fmt::Debug for ReplyCode {
     }
 }
 
-/// What a reply code closes, as the specification has it.
+/// What a reply code closes, unless a broker chooses otherwise.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Severity {
     /// Nothing: the code reports success, or why a message was returned.
