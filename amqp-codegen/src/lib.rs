@@ -1,7 +1,7 @@
 //! Reads the AMQP 0-9-1 specification, checks it, and emits Rust.
 //!
 //! A pure library: text in, text out. It opens no files, no sockets and no clocks, so that it serves
-//! a command, a test or somebody's build script alike.
+//! a command, a test or a build script alike.
 //!
 //! [`parse`] takes any number of [`Source`]s, in XML or JSON, and any number of overlays in TOML, and
 //! gives the [`model::Specification`] that they describe together. The first source is believed; the

@@ -67,7 +67,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Documentation, in the words of the overlay. Empty where nobody wrote any.
+/// Documentation, in the words of the overlay. Empty if the overlay has none.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Docs {

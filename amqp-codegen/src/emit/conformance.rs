@@ -231,7 +231,7 @@ fn with_properties(specification: &Specification) -> impl Iterator<Item = &Class
         .filter(|class| !class.properties.is_empty())
 }
 
-/// What to call the argument of a function that nobody may look at.
+/// The name of an argument, with an underscore in front if the function does not use it.
 fn unless(used: bool, name: &str) -> TokenStream {
     path(&if used {
         name.to_owned()

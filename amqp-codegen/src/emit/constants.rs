@@ -94,7 +94,7 @@ fn constant_docs(specification: &Specification, constant: &Constant, indent: usi
     docs::comment(&paragraphs, indent)
 }
 
-/// The newtype with its named values: codes that nobody knows survive.
+/// The newtype with its named values: codes without a name survive.
 fn reply_code(specification: &Specification, codes: &[&Constant]) -> Vec<TokenStream> {
     let type_docs = docs::comment(
         &[

@@ -231,7 +231,7 @@ pub(super) fn either(names: &[String]) -> String {
     }
 }
 
-/// A field's documentation, or its type where nobody wrote any; its default; whether it is a secret.
+/// A field's documentation, or its type if there is none; its default; whether it is a secret.
 pub(super) fn field(
     specification: &Specification,
     field: &FieldView<'_>,

@@ -63,8 +63,8 @@ fn cargo(folder: &Path, arguments: &[&str]) -> String {
 
 /// The crate: a library with one module per case, and one test that has all of them.
 fn write_crate(folder: &Path, cases: &[Case]) {
-    // A file that is no longer generated would be read all the same. Of modules only those are
-    // compiled that somebody names.
+    // The test reads every file of vectors, also one that is no longer generated. Of modules, only
+    // those named in the library are compiled.
     let _ = fs::remove_dir_all(folder.join("vectors"));
     let root = cases::root();
     write(&folder.join("Cargo.toml"), &manifest(&root));
