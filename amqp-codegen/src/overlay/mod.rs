@@ -34,7 +34,8 @@
 //! `reserved` and, of a field alone, `default` and `secret` of a field or property; `kind` of a
 //! constant. A secret is a credential: generated code keeps it out of `Debug`. Only a string that is
 //! not reserved can be one. An allowance lets the sources disagree about the value of a constant,
-//! the type of a domain or who sends a method; the first source wins. Here only the file is read; [`crate::resolve`]
+//! the type of a domain or who sends a method; the first source wins. With `missing = true` it lets a
+//! source lack a constant, a domain, a class or a method. Here only the file is read; [`crate::resolve`]
 //! applies it, and complains of entries that match nothing or change nothing.
 
 mod change;
@@ -59,7 +60,16 @@ pub(crate) struct Overlay {
     /// Corrections in the order in which they apply.
     pub(crate) corrections: Vec<Correction>,
     /// What the sources may disagree about.
-    pub(crate) allowances: Vec<Spanned<Target>>,
+    pub(crate) allowances: Vec<Allowance>,
+}
+
+/// What the sources may disagree about.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    /// The thing.
+    pub(crate) target: Spanned<Target>,
+    /// Whether a source may lack it, instead of having it otherwise.
+    pub(crate) missing: bool,
 }
 
 /// Adds what input number `file` says.
@@ -87,20 +97,26 @@ pub(crate) fn read(
     Some(())
 }
 
-fn allowance(entry: &Table<'_>, faults: &mut Faults) -> Option<Spanned<Target>> {
-    entry.keys(&["target", "reason"], faults);
+fn allowance(entry: &Table<'_>, faults: &mut Faults) -> Option<Allowance> {
+    entry.keys(&["target", "missing", "reason"], faults);
     entry.reason(faults);
+    let missing = match entry.get("missing") {
+        None => false,
+        Some((_, value)) => value.boolean(faults)?,
+    };
     let target = target::read(entry, faults)?;
-    if !matches!(
-        target.value,
-        Target::Constant(_) | Target::Domain(_) | Target::Method(..)
-    ) {
-        faults.push(
-            target.span,
-            format!("an allowance for {}", target.value),
-            "a constant, a domain or a method: sources may disagree about nothing else",
-        );
+    let expected = match &target.value {
+        Target::Constant(_) | Target::Domain(_) | Target::Method(..) => None,
+        Target::Class(_) if missing => None,
+        Target::Class(_) => Some("`missing = true`: a class can only be missing from a source"),
+        Target::Field(..) | Target::Property(..) => Some(
+            "a constant, a domain, a method or a class: sources may disagree about nothing else",
+        ),
+    };
+    if let Some(expected) = expected {
+        let found = format!("an allowance for {}", target.value);
+        faults.push(target.span, found, expected);
         return None;
     }
-    Some(target)
+    Some(Allowance { target, missing })
 }

@@ -13,6 +13,8 @@ use crate::source::{Span, Spanned};
 /// A whole specification.
 #[derive(Debug)]
 pub(super) struct Draft {
+    /// The number of the input; of several that were joined, the first.
+    pub(super) file: usize,
     pub(super) major: Option<Spanned<u8>>,
     pub(super) minor: Option<Spanned<u8>>,
     pub(super) revision: Option<Spanned<u8>>,
@@ -154,6 +156,7 @@ impl Draft {
         let constants = document.constants.iter().map(Constant::new).collect();
         let protocol = &document.protocol;
         Self {
+            file: document.file,
             major: protocol.major.clone(),
             minor: protocol.minor.clone(),
             revision: protocol.revision.clone(),

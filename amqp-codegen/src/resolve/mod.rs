@@ -6,7 +6,8 @@
 //! 1. [`duplicates`]: within one file, names and ids are unique;
 //! 2. [`types`]: every type word, through domains, to a wire type;
 //! 3. [`convention`]: the replies that a format leaves unsaid;
-//! 4. [`views`]: several files that tell the same protocol become one, and must agree;
+//! 4. [`views`]: several files that tell the same protocol become one, and must agree, in what is
+//!    [`missing`] too but for [`allowances`];
 //! 5. [`extend`]: extensions add to it;
 //! 6. [`correct`]: the overlay's corrections;
 //! 7. [`document`]: the overlay's words;
@@ -17,6 +18,7 @@
 //!
 //! Knowledge of a particular class or method does not belong here, but in an overlay.
 
+mod allowances;
 mod build;
 mod codes;
 mod convention;
@@ -27,6 +29,7 @@ mod draft;
 mod duplicates;
 mod extend;
 mod layout;
+mod missing;
 mod names;
 mod replies;
 mod types;

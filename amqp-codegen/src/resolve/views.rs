@@ -1,17 +1,16 @@
 //! Several files that tell the same protocol become one, and must agree.
 //!
 //! The first file is believed in everything but what it cannot say. Later ones supply that (defaults,
-//! the old names of reserved fields, directions if the first is JSON) and whatever they have in
-//! addition: classes, methods, constants, domains. What goes over the wire must be the same in all:
+//! the old names of reserved fields, directions if the first is JSON) and whatever the first one lacks
+//! with an overlay's permission, which is [`super::missing`]'s question. What goes over the wire must be the same in all:
 //! ids, the number, order and wire types of fields, content, senders and replies. So must the names, apart from those of
 //! reserved fields and from dashes (`no-wait`, `nowait`).
 
-use std::collections::HashMap;
-
+use super::allowances::Allowances;
 use super::draft::{Class, Constant, Domain, Draft, Field, Method};
-use super::replies;
+use super::{missing, replies};
 use crate::model::Direction;
-use crate::overlay::Target;
+use crate::overlay::{Allowance, Target};
 use crate::report::Faults;
 use crate::source::{Span, Spanned, list};
 
@@ -19,11 +18,15 @@ use crate::source::{Span, Spanned, list};
 pub(super) fn join(
     first: &mut Draft,
     views: impl Iterator<Item = Draft>,
-    allowances: &[Spanned<Target>],
+    allowances: &[Allowance],
     faults: &mut Faults,
 ) {
     let mut allowances = Allowances::new(allowances, faults);
     for view in views {
+        // Two versions of the protocol differ in most of what they have: the version says it all.
+        if is_same_version(first, &view) {
+            missing::check(first, &view, &mut allowances, faults);
+        }
         for ((what, first), (_, second)) in first.protocol().into_iter().zip(view.protocol()) {
             agree(what, first.as_ref(), second.as_ref(), faults);
         }
@@ -40,46 +43,8 @@ pub(super) fn join(
     allowances.report_unused(faults);
 }
 
-/// What the sources may disagree about, and whether they do.
-struct Allowances<'o> {
-    list: &'o [Spanned<Target>],
-    used: Vec<bool>,
-}
-
-impl<'o> Allowances<'o> {
-    fn new(list: &'o [Spanned<Target>], faults: &mut Faults) -> Self {
-        let mut used = vec![false; list.len()];
-        let mut first = HashMap::new();
-        for (allowance, used) in list.iter().zip(&mut used) {
-            if let Some(earlier) = first.insert(&allowance.value, allowance.span) {
-                *used = true;
-                let found = format!("a second allowance for {}", allowance.value);
-                let note = ("the earlier one is", earlier);
-                faults.push_beside(allowance.span, found, "one for each thing", note);
-            }
-        }
-        Self { list, used }
-    }
-
-    fn permits(&mut self, target: &Target) -> bool {
-        let mut permitted = false;
-        for (allowance, used) in self.list.iter().zip(&mut self.used) {
-            let matches = allowance.value == *target;
-            *used |= matches;
-            permitted |= matches;
-        }
-        permitted
-    }
-
-    fn report_unused(&self, faults: &mut Faults) {
-        for (allowance, _) in self.list.iter().zip(&self.used).filter(|(_, used)| !**used) {
-            faults.push(
-                allowance.span,
-                format!("an allowance that nothing needs: {}", allowance.value),
-                "something that the sources disagree about",
-            );
-        }
-    }
+fn is_same_version(first: &Draft, second: &Draft) -> bool {
+    same(&first.major, &second.major) && same(&first.minor, &second.minor)
 }
 
 fn agree<T: Eq + std::fmt::Display>(
