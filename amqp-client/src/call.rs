@@ -11,9 +11,10 @@ use amqp_spec::wire::{Request, TypedMethod};
 
 use crate::channel::Channel;
 use crate::error::{About, ChannelError};
+use crate::message::Settlement;
 use crate::proto::channel::ChannelShared;
 use crate::proto::link::Link;
-use crate::proto::outbox::{Outbox, Refused, Settlement, Wake};
+use crate::proto::outbox::{Outbox, Refused, Wake};
 use crate::proto::reading::{Demand, Patience};
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
 use crate::proto::wait::Sleeper;

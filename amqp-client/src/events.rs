@@ -11,9 +11,8 @@ use futures_core::Stream;
 
 use crate::channel::Channel;
 use crate::connection::Connection;
-use crate::delivery::ReturnedMessage;
 use crate::error::{ChannelError, ConnectionError, Initiator, OversizedMessage};
-use crate::message::{Body, Message};
+use crate::message::{Body, Message, ReturnedMessage};
 use crate::proto::events::{EventQueue, Scope};
 use crate::publish::{Publish, PublishHead};
 

@@ -67,11 +67,9 @@ mod declare;
 mod delivery;
 mod error;
 mod events;
-mod field_values;
 #[cfg(feature = "tokio")]
 pub mod guide;
 mod handler;
-mod headers;
 mod message;
 mod options;
 pub mod proto;
@@ -82,22 +80,18 @@ mod routing;
 mod rpc;
 mod sasl;
 mod secret;
-mod shown;
 mod text;
 #[cfg(feature = "tokio")]
 mod tls;
 mod trace;
 mod unconfirmed;
-mod unsendable;
 mod uri;
 
 pub use amqp_spec;
 
 pub use self::blocked::WhenBlocked;
 pub use self::capabilities::ServerCapabilities;
-pub use self::channel::{
-    Channel, Flow, Multiple, NoWait, PreparedPublish, QosScope, Requeue, RolledBack,
-};
+pub use self::channel::{Channel, Flow, NoWait, PreparedPublish, QosScope, RolledBack};
 pub use self::connection::Connection;
 pub use self::consumer::{
     Acknowledgement, Automatic, Consume, ConsumeError, Consumer, DEFAULT_PREFETCH, Manual,
@@ -108,7 +102,7 @@ pub use self::declare::{
     Binding, DeadLetterStrategy, DeclaredQueue, ExchangeDeclare, ExchangeDelete, LeaderLocator,
     Match, Overflow, QueueDeclare, QueueDelete,
 };
-pub use self::delivery::{Delivery, Got, Received, ReturnedMessage};
+pub use self::delivery::{Delivery, Got};
 pub use self::error::{
     ArgumentError, Attempt, BrokerClose, CertificateFault, ChannelError, ConnectCause,
     ConnectError, ConnectionError, Diagnosis, Entity, Initiator, NameTooLong, Outcome,
@@ -118,8 +112,10 @@ pub use self::events::{Event, Events, Returns};
 pub use self::handler::{
     FailureCause, Handled, HandlerFailure, Handling, HandlingEnd, Settle, Verdict,
 };
-pub use self::headers::{Death, DeathNote, DeathReason};
-pub use self::message::{Body, DeliveryMode, Message};
+pub use self::message::{
+    Body, Death, DeathNote, DeathReason, DeliveryMode, Message, Multiple, Received, Requeue,
+    ReturnedMessage,
+};
 pub use self::options::{
     ConnectionOptions, Heartbeat, HeartbeatRule, HostOrder, OptionError, TcpOptions, TlsOptions,
 };

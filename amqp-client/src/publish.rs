@@ -14,12 +14,12 @@ use amqp_spec::wire::{ShortStr, TypedMethod};
 use crate::channel::Channel;
 use crate::error::{ChannelError, Subject};
 use crate::message::Body;
-use crate::proto::fingerprint::{Common, Fingerprint};
+use crate::message::fingerprint::{Common, Fingerprint};
+use crate::message::shown::{Length, Name, Shown};
 use crate::proto::outbox::{Head, LARGE, Refused, Wake};
 use crate::proto::reading::{Demand, Patience};
 use crate::proto::timers::Timer;
 use crate::proto::wait::{self, Sleeper};
-use crate::shown::{Length, Name, Shown};
 
 /// Exchange, routing key and properties, checked and ready to be encoded.
 #[derive(Clone, Copy)]

@@ -12,12 +12,10 @@ use amqp_spec::wire::TypedMethod;
 
 use crate::channel::Channel;
 use crate::channel::succession::OnChannel;
-use crate::delivery::ReturnedMessage;
 use crate::error::{ChannelError, PublishError};
-use crate::field_values;
-use crate::message::{Body, Message};
+use crate::message::fingerprint::{Common, Fingerprint};
+use crate::message::{Body, Message, ReturnedMessage, field_values};
 use crate::proto::confirms::Outcome;
-use crate::proto::fingerprint::{Common, Fingerprint};
 use crate::proto::link::Link;
 use crate::proto::lost::Fate;
 use crate::proto::outbox::{Head, ZERO_COPY};

@@ -11,10 +11,10 @@ use std::time::Duration;
 use amqp_spec::wire::ShortStr;
 
 use crate::connection::Place;
-use crate::delivery::ReturnedMessage;
 use crate::error::{
     ChannelError, ConnectionError, Initiator, OversizedMessage, SlowConsumer, Stage, Violation,
 };
+use crate::message::ReturnedMessage;
 use crate::proto::Limits;
 #[cfg(feature = "tracing")]
 use crate::text::{line, name, octets};

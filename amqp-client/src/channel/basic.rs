@@ -6,12 +6,10 @@ use amqp_spec::wire::TypedMethod;
 use super::Channel;
 use crate::call::{decode, start, start_about, start_by};
 use crate::consumer::{self, Consume};
-use crate::delivery::{Delivery, Got, Received};
+use crate::delivery::{Delivery, Got};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
-use crate::field_values;
-use crate::message::{Body, Message};
-use crate::proto::consumer::RawDelivery;
-use crate::proto::fingerprint::Common;
+use crate::message::fingerprint::Common;
+use crate::message::{Body, Message, Multiple, RawDelivery, Received, Requeue, field_values};
 use crate::proto::outbox::Head;
 use crate::proto::request::{Barrier, Effect};
 use crate::publish::{self, PreparedHead, Publish, PublishHead};
@@ -439,24 +437,6 @@ impl PreparedPublish {
     fn at_once(&self, body: &[u8]) -> Option<u64> {
         publish::at_once(&self.channel, &self.head, body)
     }
-}
-
-/// What happens to a delivery that is refused.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Requeue {
-    /// It goes back to the queue.
-    Yes,
-    /// It is dead-lettered, or dropped.
-    No,
-}
-
-/// Whether settling by number concerns one delivery or all up to it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Multiple {
-    /// Only the one of this number.
-    No,
-    /// It and all before it on the channel that are not settled.
-    Yes,
 }
 
 /// What a limit of [`Channel::basic_qos`] is for.

@@ -19,13 +19,13 @@ use crate::call::{PendingReply, decode, slot, start, start_about};
 use crate::connection::{Connection, Handle};
 use crate::error::{About, ChannelError, Subject};
 use crate::events::Event;
+use crate::message::Settlement;
 use crate::proto::channel::ChannelShared;
 use crate::proto::events::Source;
-use crate::proto::outbox::Settlement;
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
 use crate::proto::wait::{self, Watch};
 
-pub use self::basic::{Multiple, PreparedPublish, QosScope, Requeue};
+pub use self::basic::{PreparedPublish, QosScope};
 pub use self::no_wait::NoWait;
 pub use self::tx::RolledBack;
 

@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use amqp_spec::{confirm, tx};
 
-use super::{Channel, Multiple, Requeue};
+use super::Channel;
 use crate::call::start;
 use crate::error::{About, ChannelError};
+use crate::message::{Multiple, Requeue};
 use crate::proto::request::{Barrier, Effect, Transaction};
 
 impl Channel {

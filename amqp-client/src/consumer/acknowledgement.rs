@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::channel::Channel;
-use crate::delivery::{Delivery, Received};
+use crate::delivery::Delivery;
+use crate::message::Received;
 
 /// Deliveries are acknowledged one by one; the broker keeps each until then.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use amqp_spec::wire::{FieldTable, TableRef, Value};
 
 use crate::error::{ChannelError, NameTooLong, Subject};
-use crate::field_values::{self, Decimals};
+use crate::message::field_values::{self, Decimals};
 use crate::rounding;
 
 /// Arguments under construction: each name once, whatever was set before.

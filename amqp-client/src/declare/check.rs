@@ -9,9 +9,7 @@ use amqp_spec::wire::Value;
 
 use super::queue::QueueDeclare;
 use crate::error::ArgumentError;
-
-/// Ten years in milliseconds: more is refused by RabbitMQ as too large.
-pub(crate) const TEN_YEARS: i64 = 315_360_000_000;
+use crate::message::TEN_YEARS;
 
 /// Numbers: their names, their ranges, and those in words.
 const RANGES: [(&str, i64, i64, &str); 9] = [

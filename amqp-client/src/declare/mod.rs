@@ -12,7 +12,7 @@ mod queue;
 
 pub(crate) use self::arguments::Arguments;
 pub use self::binding::{Binding, Match};
-pub(crate) use self::check::{TEN_YEARS, stream_offset};
+pub(crate) use self::check::stream_offset;
 pub use self::exchange::{ExchangeDeclare, ExchangeDelete};
 pub use self::queue::{
     DeadLetterStrategy, DeclaredQueue, LeaderLocator, Overflow, QueueDeclare, QueueDelete,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::ChannelError;
-use crate::delivery::ReturnedMessage;
+use crate::message::ReturnedMessage;
 use crate::text::line;
 
 /// What became of a message that the broker did not confirm.

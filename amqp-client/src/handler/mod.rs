@@ -33,8 +33,8 @@ use self::ending::Ending;
 use self::jobs::{Jobs, Panic};
 use crate::channel::Channel;
 use crate::consumer::{ConsumeError, Consumer};
-use crate::delivery::{Delivery, Received};
-use crate::proto::outbox::Settlement;
+use crate::delivery::Delivery;
+use crate::message::{Received, Settlement};
 use crate::proto::timers::Timer;
 
 use self::verdict::Failure;

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::jobs::Panic;
-use crate::proto::outbox::Settlement;
+use crate::message::Settlement;
 use crate::text::line;
 
 /// What becomes of a message that was handled.

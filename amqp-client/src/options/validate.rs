@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{ConnectionOptions, Heartbeat, Host};
-use crate::field_values::{self, Decimals};
+use crate::message::field_values::{self, Decimals};
 use crate::rounding::{whole_millis, whole_seconds};
 
 /// An option has a value that it cannot have.

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::consumer::RawDelivery;
+use crate::message::RawDelivery;
 
 /// Places for deliveries that are kept when nothing is in them: more than a few reads bring.
 const KEEP: usize = 16 * 1024;
@@ -113,7 +113,7 @@ impl IntoIterator for Batches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::incoming::{Incoming, Layout};
+    use crate::message::{Incoming, Layout};
 
     fn batch(tags: std::ops::RangeInclusive<u64>) -> Vec<RawDelivery> {
         let delivery = |tag| {

@@ -15,12 +15,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use super::incoming::Incoming;
 use super::lost::{Fate, Loss, Lost, LostCounts};
 use super::unconfirmed::Failures;
 pub(crate) use super::unconfirmed::{Failure, Noted};
 use super::wait::{Sleeper, Waiters};
 use crate::error::ChannelError;
+use crate::message::Incoming;
 
 /// Slots whose memory is kept when none is needed.
 const KEEP: usize = 4096;

@@ -15,69 +15,11 @@ use std::task::{Context, Poll, Waker};
 use amqp_spec::wire::ShortString;
 
 use super::batches::Batches;
-use super::incoming::Incoming;
 use super::link::Link;
 use super::sync::{lock, touch};
 use super::wait::{Latch, Sleeper};
 use crate::error::{ChannelError, OversizedMessage};
-
-/// One delivery, not yet in the hands of the application.
-#[derive(Debug)]
-pub(crate) struct RawDelivery {
-    pub(crate) message: Incoming,
-    pub(crate) delivery_tag: u64,
-    /// Which use of the channel id the tag belongs to.
-    pub(crate) incarnation: u32,
-    /// A number, not a `bool`: in the values that a `bool` does not have, the compiler would tell
-    /// `None` and errors from deliveries. It would then move deliveries in pieces that overlap, and the
-    /// processor would wait for each.
-    redelivered: u8,
-}
-
-impl RawDelivery {
-    #[inline]
-    pub(crate) fn new(
-        message: Incoming,
-        delivery_tag: u64,
-        redelivered: bool,
-        incarnation: u32,
-    ) -> Self {
-        Self {
-            message,
-            delivery_tag,
-            incarnation,
-            redelivered: u8::from(redelivered),
-        }
-    }
-
-    /// A message without its body, which was too large; see [`OnOversized::Mark`].
-    pub(crate) fn oversized(
-        message: Incoming,
-        delivery_tag: u64,
-        incarnation: u32,
-        size: u64,
-    ) -> Self {
-        Self {
-            message: message.with_body(&size.to_be_bytes()),
-            delivery_tag,
-            incarnation,
-            redelivered: OVERSIZED,
-        }
-    }
-
-    /// How large the body was, if it was too large.
-    pub(crate) fn oversized_size(&self) -> Option<u64> {
-        let size = self.message.body().try_into().map(u64::from_be_bytes);
-        size.ok().filter(|_| self.redelivered == OVERSIZED)
-    }
-
-    pub(crate) fn redelivered(&self) -> bool {
-        self.redelivered == 1
-    }
-}
-
-/// In the place of `redelivered`.
-const OVERSIZED: u8 = 2;
+use crate::message::RawDelivery;
 
 /// What becomes of messages that are too large.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -13,9 +13,9 @@ use amqp_spec::basic;
 use amqp_spec::frame::ContentHeader;
 use amqp_spec::wire::{ShortStr, TypedMethod};
 
-use super::incoming::{Incoming, Layout};
 use super::request::Slot;
 use crate::error::Violation;
+use crate::message::{Incoming, Layout};
 
 /// What is reserved at once for an announced body, at most.
 const TRUSTED: usize = 1024 * 1024;

@@ -11,13 +11,13 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::channel::ChannelShared;
-use super::consumer::{ConsumerQueue, Delivered, End, RawDelivery};
+use super::consumer::{ConsumerQueue, Delivered, End};
 use super::content::{Content, Target};
-use super::incoming::Incoming;
 use super::lost::Loss;
 use super::outbox::At;
 use super::tags;
 use crate::error::ChannelError;
+use crate::message::{Incoming, RawDelivery};
 
 /// The receiving side of one channel.
 #[derive(Debug)]

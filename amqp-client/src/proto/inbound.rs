@@ -11,14 +11,12 @@ use amqp_spec::basic;
 use amqp_spec::frame::{self, Frame, FrameError, FrameKind};
 use amqp_spec::wire::{MethodId, Reader, TypedMethod};
 
-use super::consumer::RawDelivery;
 use super::content::{self, Complete, Target};
 use super::core::Core;
 use super::in_channel::{InChannel, Left};
-use super::incoming::Incoming;
-use super::outbox::Settlement;
 use super::whole::Whole;
 use crate::error::{Stage, Violation};
+use crate::message::{Incoming, RawDelivery, Settlement};
 
 /// What is parsed in one turn of the driver, in frames. What one read brings of deliveries and confirms
 /// is less, however small they are.

@@ -6,7 +6,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::events::{Listeners, Source};
-use super::incoming::Incoming;
 use super::outbox::{At, Outbox};
 use super::reading::Reading;
 use super::sync::lock;
@@ -14,9 +13,9 @@ use super::tags;
 use super::tally::Tally;
 use super::timers::Timers;
 use super::wait::{Latch, Sleeper};
-use crate::delivery::ReturnedMessage;
 use crate::error::{ChannelError, ConnectionError};
 use crate::events::Event;
+use crate::message::{Incoming, ReturnedMessage};
 use crate::trace::Trace;
 
 /// The shared state of one connection.

@@ -14,14 +14,14 @@ use super::core::{Core, Phase};
 use super::events::Source;
 use super::handshake::Step;
 use super::in_channel::InChannel;
-use super::incoming::Incoming;
 use super::link::Link;
-use super::outbox::{At, Outbox, Refused, Settlement, Wake};
+use super::outbox::{At, Outbox, Refused, Wake};
 use super::request::{Barrier, Effect, Reply, Slot, after};
 use crate::error::{
     About, BrokerClose, ChannelError, ConnectionError, Initiator, Provoker, Violation,
 };
 use crate::events::Event;
+use crate::message::{Incoming, Settlement};
 
 impl Core {
     #[cold]

@@ -10,7 +10,6 @@
 //! | `outbox` | the order of everything that is sent |
 //! | `request` | what waits for which reply |
 //! | `confirms`, `unconfirmed`, `lost` | publisher confirms of one channel |
-//! | `fingerprint` | what tells a returned message from others |
 //! | `consumer`, `batches`, `tags` | where deliveries wait to be picked up, and the names made up for consumers |
 //! | `wait` | lists of tasks that wait, and how wakers are handled |
 //! | `timers` | what is to be called at which time |
@@ -22,7 +21,7 @@
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `turn` | what its driver waits for, and whether it reads |
 //! | `in_channel` | who the deliveries of a channel are for, and those of an earlier use of its id |
-//! | `inbound`, `incoming`, `methods`, `whole`, `content`, `piecewise` | what arrives |
+//! | `inbound`, `methods`, `whole`, `content`, `piecewise` | what arrives |
 //! | `closes` | the ends of channels, and what each operation is told |
 //! | `alarm`, `stall` | what stands still: alarms, messages that stall, a peer that takes nothing |
 //! | `oversized` | messages that are larger than accepted |
@@ -41,12 +40,10 @@ pub(crate) mod consumer;
 mod content;
 mod core;
 pub(crate) mod events;
-pub(crate) mod fingerprint;
 mod handshake;
 mod heartbeat;
 mod in_channel;
 mod inbound;
-pub(crate) mod incoming;
 pub(crate) mod link;
 pub(crate) mod lost;
 mod methods;

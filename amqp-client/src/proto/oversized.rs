@@ -14,15 +14,14 @@ use amqp_spec::basic;
 use amqp_spec::frame::ContentHeader;
 use amqp_spec::wire::TypedMethod;
 
-use super::consumer::{ConsumerQueue, End, OnOversized, RawDelivery};
+use super::consumer::{ConsumerQueue, End, OnOversized};
 use super::content::Target;
 use super::core::Core;
 use super::events::Source;
-use super::incoming::Incoming;
-use super::outbox::Settlement;
 use super::request::Slot;
 use crate::error::{ChannelError, OversizedMessage, Violation};
 use crate::events::Event;
+use crate::message::{Incoming, RawDelivery, Settlement};
 
 impl Core {
     /// Whether the content that this header belongs to is not to be kept. A message of our own that

@@ -19,10 +19,10 @@ use amqp_spec::{channel, connection};
 
 use super::channel::ChannelShared;
 use super::consumer::ConsumerQueue;
-use super::incoming::Incoming;
 use super::sync::lock;
 use super::wait::Sleeper;
 use crate::error::{About, ChannelError};
+use crate::message::Incoming;
 
 /// A time that no connection lives to see.
 const NEVER: Duration = Duration::from_secs(86_400 * 365 * 30);

@@ -13,7 +13,7 @@ use amqp_spec::wire::{ShortString, Value};
 
 use super::REPLY_TO;
 use crate::connection::Connection;
-use crate::delivery::Received;
+use crate::message::Received;
 
 /// The pseudo-queue of direct replies by its name at LavinMQ.
 const LAVINMQ: &str = "amq.direct.reply-to";

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::consumer::ConsumeError;
-use crate::delivery::ReturnedMessage;
 use crate::error::{ChannelError, PublishError};
+use crate::message::ReturnedMessage;
 use crate::text::line;
 
 /// Why a call has no reply; see [`RpcClient::call`](crate::RpcClient::call).

@@ -15,7 +15,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use crate::delivery::Received;
+use crate::message::Received;
 use crate::proto::sync::lock;
 
 /// How many requests are remembered; of more, the latest.

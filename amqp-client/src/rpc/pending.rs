@@ -22,8 +22,8 @@ use futures_core::Stream;
 
 use super::error::RpcError;
 use crate::consumer::{Automatic, ConsumeError, Consumer};
-use crate::delivery::Received;
 use crate::error::ChannelError;
+use crate::message::Received;
 use crate::proto::sync::lock;
 use crate::proto::wait::{self, Sleeper};
 

@@ -27,10 +27,9 @@ use super::memory::{self, Identity};
 use super::turns::Turns;
 use crate::channel::Channel;
 use crate::channel::succession::Succession;
-use crate::delivery::Received;
 use crate::error::{BrokerClose, ChannelError, PublishError};
 use crate::handler::{Decided, Settle};
-use crate::message::Message;
+use crate::message::{Message, Received};
 use crate::proto::sync::lock;
 use crate::publisher::Publisher;
 

@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use super::replies::Replies;
 use crate::consumer::{ConsumeError, Consumer};
-use crate::delivery::Received;
 use crate::error::{ChannelError, ConnectionError};
 use crate::handler::{Handled, HandlerFailure, HandlingEnd, Report, Settle};
-use crate::message::Message;
+use crate::message::{Message, Received};
 use crate::publisher::Publisher;
 
 /// What the handler of a request may end with: a [`Message`], which is the reply, or a `Result` with

@@ -11,7 +11,7 @@ use amqp_spec::{channel, connection};
 
 use super::{At, OutChannel, OutState, Outbox, Parked, Refused, Wake};
 use crate::error::{Provoker, method_name};
-use crate::proto::fingerprint::Fingerprint;
+use crate::message::fingerprint::Fingerprint;
 use crate::proto::request::{Answer, Slot};
 use crate::proto::tally::Held;
 

@@ -10,7 +10,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash};
 
-use crate::proto::fingerprint::Fingerprint;
+use crate::message::fingerprint::Fingerprint;
 
 /// Places whose memory is kept when none is needed.
 const KEEP: usize = 4096;

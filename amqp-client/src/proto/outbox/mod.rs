@@ -398,14 +398,6 @@ pub(crate) trait Head {
     }
 }
 
-/// How a delivery is settled.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Settlement {
-    Ack,
-    Nack { requeue: bool },
-    Reject { requeue: bool },
-}
-
 /// What the adapter is to write next.
 #[derive(Debug)]
 pub(crate) enum Lane {

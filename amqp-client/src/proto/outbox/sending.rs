@@ -10,8 +10,8 @@ use amqp_spec::{basic, channel, confirm, connection, tx};
 use zeroize::Zeroizing;
 
 use super::lanes::append_body_frame;
-use super::{At, Head, OutState, Outbox, Parked, Refused, Settlement, TailAck, Wake};
-use crate::message::Body;
+use super::{At, Head, OutState, Outbox, Parked, Refused, TailAck, Wake};
+use crate::message::{Body, Settlement};
 use crate::proto::request::Slot;
 
 /// Bodies from this size on are not copied, if they were handed over.

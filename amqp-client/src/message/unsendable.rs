@@ -7,8 +7,8 @@
 
 use amqp_spec::basic::{Properties, PropertiesRef};
 
+use super::field_values::{Decimals, check_present};
 use crate::error::{ChannelError, Subject};
-use crate::field_values::{Decimals, check_present};
 
 /// A property that has limits.
 #[derive(Debug)]

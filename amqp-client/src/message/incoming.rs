@@ -9,7 +9,7 @@ use amqp_spec::wire::{Reader, ShortStr};
 use bytes::{Buf, Bytes};
 
 use super::fingerprint::{Common, Fingerprint};
-use crate::shown::{Name, Shown};
+use super::shown::{Name, Shown};
 
 /// Where things stand in the allocation.
 #[derive(Clone, Copy, Debug, Default)]

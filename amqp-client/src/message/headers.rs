@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use amqp_spec::wire::{ArrayRef, ShortStr, TableRef, Timestamp, Value};
 
-use crate::delivery::Received;
-use crate::message::DeliveryMode;
+use super::{DeliveryMode, Received};
 use crate::text::{Quoted, fitting};
 
 /// One entry of `x-death`: all times that a message was dead-lettered from one queue for one reason.

@@ -7,12 +7,14 @@ use amqp_spec::basic::Properties;
 use amqp_spec::wire::{FieldTable, ShortStr, TableRef, Timestamp, Value};
 use bytes::Bytes;
 
-use crate::declare::TEN_YEARS;
+use super::field_values::{Decimals, check_present, is_plain};
+use super::shown::Shown;
+use super::unsendable::{Property, Unsendable};
 use crate::error::{ArgumentError, ChannelError, NameTooLong};
-use crate::field_values::{Decimals, check_present, is_plain};
 use crate::rounding::whole_millis;
-use crate::shown::{Length, Shown};
-use crate::unsendable::{Property, Unsendable};
+
+/// Ten years in milliseconds: more is refused by RabbitMQ as too large.
+pub(crate) const TEN_YEARS: i64 = 315_360_000_000;
 
 /// A message: properties and a body.
 ///
@@ -275,128 +277,4 @@ pub enum DeliveryMode {
     Transient = 1,
     /// Durable queues write it to disk, and a confirm waits for that.
     Persistent = 2,
-}
-
-/// The body of a message: borrowed, or handed over.
-///
-/// A small one is copied into the connection's buffer either way. One of 16 KiB and more is sent from
-/// where it is if it is `Bytes` or was handed over, and copied once if it was borrowed.
-///
-/// ```no_run
-/// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
-/// use amqp_client::amqp_spec::basic::Properties;
-///
-/// let properties = Properties::new();
-/// channel.basic_publish_body("logs", "info", properties.as_ref(), "text").await?;
-/// channel.basic_publish_body("logs", "info", properties.as_ref(), vec![0x1f, 0x8b]).await?;
-/// # Ok(()) }
-/// ```
-#[derive(Clone)]
-pub struct Body<'a>(Kind<'a>);
-
-#[derive(Clone)]
-enum Kind<'a> {
-    Borrowed(&'a [u8]),
-    Lent(&'a Bytes),
-    Owned(Bytes),
-}
-
-/// The length.
-impl fmt::Debug for Body<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let length = Length(self.as_slice().len());
-        f.debug_tuple("Body").field(&length).finish()
-    }
-}
-
-impl Body<'_> {
-    #[inline]
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        match &self.0 {
-            Kind::Borrowed(octets) => octets,
-            Kind::Lent(octets) => octets,
-            Kind::Owned(octets) => octets,
-        }
-    }
-
-    /// The body to be sent without a copy, unless it was only borrowed.
-    pub(crate) fn shared(&self) -> Option<Bytes> {
-        match &self.0 {
-            Kind::Borrowed(_) => None,
-            Kind::Lent(octets) => Some(Bytes::clone(octets)),
-            Kind::Owned(octets) => Some(octets.clone()),
-        }
-    }
-
-    /// Copies the body, unless it is small or need not be copied.
-    #[inline]
-    pub(crate) fn detach(self, large: usize) -> Self {
-        match self.0 {
-            Kind::Borrowed(octets) if octets.len() >= large => {
-                Self(Kind::Owned(Bytes::copy_from_slice(octets)))
-            }
-            kind => Self(kind),
-        }
-    }
-
-    /// The body to be sent later.
-    pub(crate) fn to_shared(&self) -> Bytes {
-        self.shared()
-            .unwrap_or_else(|| Bytes::copy_from_slice(self.as_slice()))
-    }
-}
-
-impl<'a> From<&'a [u8]> for Body<'a> {
-    fn from(octets: &'a [u8]) -> Self {
-        Self(Kind::Borrowed(octets))
-    }
-}
-
-impl<'a, const N: usize> From<&'a [u8; N]> for Body<'a> {
-    fn from(octets: &'a [u8; N]) -> Self {
-        Self(Kind::Borrowed(octets))
-    }
-}
-
-impl<'a> From<&'a Vec<u8>> for Body<'a> {
-    fn from(octets: &'a Vec<u8>) -> Self {
-        Self(Kind::Borrowed(octets))
-    }
-}
-
-impl<'a> From<&'a str> for Body<'a> {
-    fn from(text: &'a str) -> Self {
-        Self(Kind::Borrowed(text.as_bytes()))
-    }
-}
-
-impl<'a> From<&'a String> for Body<'a> {
-    fn from(text: &'a String) -> Self {
-        Self(Kind::Borrowed(text.as_bytes()))
-    }
-}
-
-impl From<Vec<u8>> for Body<'_> {
-    fn from(octets: Vec<u8>) -> Self {
-        Self(Kind::Owned(octets.into()))
-    }
-}
-
-impl From<String> for Body<'_> {
-    fn from(text: String) -> Self {
-        Self(Kind::Owned(text.into()))
-    }
-}
-
-impl From<Bytes> for Body<'_> {
-    fn from(octets: Bytes) -> Self {
-        Self(Kind::Owned(octets))
-    }
-}
-
-impl<'a> From<&'a Bytes> for Body<'a> {
-    #[inline]
-    fn from(octets: &'a Bytes) -> Self {
-        Self(Kind::Lent(octets))
-    }
 }

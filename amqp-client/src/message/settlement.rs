@@ -1,0 +1,27 @@
+//! What becomes of a delivery: acknowledged, or refused.
+
+/// What happens to a delivery that is refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Requeue {
+    /// It goes back to the queue.
+    Yes,
+    /// It is dead-lettered, or dropped.
+    No,
+}
+
+/// Whether settling by number concerns one delivery or all up to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Multiple {
+    /// Only the one of this number.
+    No,
+    /// It and all before it on the channel that are not settled.
+    Yes,
+}
+
+/// How a delivery is settled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Settlement {
+    Ack,
+    Nack { requeue: bool },
+    Reject { requeue: bool },
+}
