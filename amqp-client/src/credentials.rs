@@ -1,7 +1,5 @@
-//! Credentials that do not last: asking for them, and telling the broker new ones in time.
+//! Credentials that do not last: telling the broker new ones in time.
 
-use std::error::Error;
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
@@ -16,77 +14,7 @@ use crate::error::{ChannelError, ConnectCause, NameTooLong, Subject};
 use crate::options::ConnectionOptions;
 use crate::proto::link::Link;
 use crate::proto::wait::Watch;
-use crate::sasl::Credentials;
-use crate::secret::Secret;
-
-/// Why there are no credentials.
-type Failure = Arc<dyn Error + Send + Sync>;
-
-type Asking = Pin<Box<dyn Future<Output = Result<Credentials, Failure>> + Send>>;
-
-/// A function that is asked for credentials. Two are equal if one is a clone of the other.
-#[derive(Clone)]
-pub(crate) struct CredentialSource(Arc<dyn Fn() -> Asking + Send + Sync>);
-
-impl CredentialSource {
-    pub(crate) fn new<S, F, E>(source: S) -> Self
-    where
-        S: Fn() -> F + Send + Sync + 'static,
-        F: Future<Output = Result<Credentials, E>> + Send + 'static,
-        E: Into<Box<dyn Error + Send + Sync>>,
-    {
-        Self(Arc::new(move || {
-            let asking = source();
-            Box::pin(async move { asking.await.map_err(|error| Failure::from(error.into())) })
-        }))
-    }
-
-    async fn ask(&self) -> Result<Credentials, Failure> {
-        (self.0)().await
-    }
-}
-
-impl fmt::Debug for CredentialSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CredentialSource")
-    }
-}
-
-impl Eq for CredentialSource {}
-
-impl PartialEq for CredentialSource {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl ConnectionOptions {
-    /// The same options with the credentials that their
-    /// [source](ConnectionOptions::credential_source) gives now, which it is asked for; without a
-    /// source, the same options. `Connection::open` and the like do this at each attempt.
-    ///
-    /// # Errors
-    ///
-    /// [`ConnectCause::Credentials`] if the source had none.
-    ///
-    /// # Cancel safety
-    ///
-    /// As the source's future; nothing else has happened.
-    pub async fn with_current_credentials(&self) -> Result<Self, ConnectCause> {
-        let mut options = self.clone();
-        if let Some(source) = &self.credential_source {
-            let asked = source.ask().await;
-            options.credentials = asked.map_err(ConnectCause::Credentials)?;
-        }
-        Ok(options)
-    }
-
-    /// Whether there is anything to renew.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn has_expiring_credentials(&self) -> bool {
-        self.credential_source.is_some() && self.credentials.validity().is_some()
-    }
-}
+use crate::sasl::{CredentialSource, Credentials, Failure, Secret};
 
 impl Connection {
     /// Tells the broker a new password or token for this connection (`connection.update-secret`),

@@ -79,7 +79,6 @@ mod rounding;
 mod routing;
 mod rpc;
 mod sasl;
-mod secret;
 mod text;
 #[cfg(feature = "tokio")]
 mod tls;
@@ -124,9 +123,8 @@ pub use self::rpc::{
     Answer, Call, OpenRpcClient, RpcClient, RpcCounters, RpcError, RpcServer, Served,
 };
 pub use self::sasl::{
-    AuthMechanism, Credentials, SaslError, SaslExchange, SaslMechanism, UnknownMechanism,
+    AuthMechanism, Credentials, SaslError, SaslExchange, SaslMechanism, Secret, UnknownMechanism,
 };
-pub use self::secret::Secret;
 pub use self::unconfirmed::{FailedPublish, Unconfirmed};
 pub use self::uri::{EnvironmentError, UriError};
 

@@ -7,9 +7,8 @@ use amqp_spec::field_table;
 use amqp_spec::wire::{FieldTable, LongStr, TableRef, Value};
 
 use super::ConnectionOptions;
-use crate::credentials::CredentialSource;
-use crate::sasl::{AuthMechanism, Credentials};
-use crate::secret::Secret;
+use crate::error::ConnectCause;
+use crate::sasl::{AuthMechanism, CredentialSource, Credentials, Secret};
 
 impl ConnectionOptions {
     /// User name and password. Default: `guest` and `guest`, which RabbitMQ accepts from localhost
@@ -56,6 +55,32 @@ impl ConnectionOptions {
     {
         self.credential_source = Some(CredentialSource::new(source));
         self
+    }
+
+    /// The same options with the credentials that their
+    /// [source](Self::credential_source) gives now, which it is asked for; without a
+    /// source, the same options. `Connection::open` and the like do this at each attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectCause::Credentials`] if the source had none.
+    ///
+    /// # Cancel safety
+    ///
+    /// As the source's future; nothing else has happened.
+    pub async fn with_current_credentials(&self) -> Result<Self, ConnectCause> {
+        let mut options = self.clone();
+        if let Some(source) = &self.credential_source {
+            let asked = source.ask().await;
+            options.credentials = asked.map_err(ConnectCause::Credentials)?;
+        }
+        Ok(options)
+    }
+
+    /// Whether there is anything to renew.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_expiring_credentials(&self) -> bool {
+        self.credential_source.is_some() && self.credentials.validity().is_some()
     }
 
     /// The ways of logging in that may be used, in order of preference: the first that the broker

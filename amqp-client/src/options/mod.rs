@@ -21,9 +21,8 @@ use std::time::{Duration, Instant};
 use amqp_spec::wire::FieldTable;
 
 use crate::blocked::WhenBlocked;
-use crate::credentials::CredentialSource;
 use crate::proto::{CoreOptions, Login};
-use crate::sasl::{AuthMechanism, Credentials};
+use crate::sasl::{AuthMechanism, CredentialSource, Credentials};
 use crate::uri::{self, UriError};
 
 pub use self::heartbeat::{Heartbeat, HeartbeatRule};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::secret::Secret;
+use crate::sasl::Secret;
 
 /// What TLS is to check and to show. Files are read at each attempt to connect, so that renewed ones
 /// count from the next on.

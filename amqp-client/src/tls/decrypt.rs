@@ -5,7 +5,7 @@ use pkcs8::{EncryptedPrivateKeyInfo, Error};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::pem::position;
-use crate::secret::Secret;
+use crate::sasl::Secret;
 
 const WRONG: &str = "its password is another one, or the key is damaged";
 const MALFORMED: &str = "and malformed";

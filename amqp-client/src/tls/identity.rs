@@ -9,7 +9,7 @@ use super::decrypt::decrypt;
 use super::{Fault, Source, pem, trust};
 use crate::error::TlsError;
 use crate::options::TlsOptions;
-use crate::secret::Secret;
+use crate::sasl::Secret;
 
 /// Our certificate with those that vouch for it, and its key.
 pub(super) struct Identity {
