@@ -93,8 +93,8 @@ pub use self::capabilities::ServerCapabilities;
 pub use self::channel::{Channel, Flow, NoWait, PreparedPublish, QosScope, RolledBack};
 pub use self::connection::Connection;
 pub use self::consumer::{
-    Acknowledgement, Automatic, Consume, ConsumeError, Consumer, DEFAULT_PREFETCH, Manual,
-    NextWithin, Oversized, StreamOffset, WhenSlow,
+    Acknowledgement, Automatic, Consume, Consumer, DEFAULT_PREFETCH, Manual, NextWithin, Oversized,
+    StreamOffset, WhenSlow,
 };
 pub use self::counters::Counters;
 pub use self::declare::{
@@ -104,8 +104,9 @@ pub use self::declare::{
 pub use self::delivery::{Delivery, Got};
 pub use self::error::{
     ArgumentError, Attempt, BrokerClose, CertificateFault, ChannelError, ConnectCause,
-    ConnectError, ConnectionError, Diagnosis, Entity, Initiator, NameTooLong, Outcome,
-    OversizedMessage, PublishError, SlowConsumer, Stage, TlsError, Violation,
+    ConnectError, ConnectionError, ConsumeError, Diagnosis, Entity, Initiator, NameTooLong,
+    OptionError, Outcome, OversizedMessage, PublishError, SlowConsumer, Stage, TlsError, UriError,
+    Violation,
 };
 pub use self::events::{Event, Events, Returns};
 pub use self::handler::{
@@ -116,7 +117,7 @@ pub use self::message::{
     ReturnedMessage,
 };
 pub use self::options::{
-    ConnectionOptions, Heartbeat, HeartbeatRule, HostOrder, OptionError, TcpOptions, TlsOptions,
+    ConnectionOptions, Heartbeat, HeartbeatRule, HostOrder, TcpOptions, TlsOptions,
 };
 pub use self::publisher::{Confirmation, PreparedPublisher, Publisher};
 pub use self::rpc::{
@@ -126,7 +127,7 @@ pub use self::sasl::{
     AuthMechanism, Credentials, SaslError, SaslExchange, SaslMechanism, Secret, UnknownMechanism,
 };
 pub use self::unconfirmed::{FailedPublish, Unconfirmed};
-pub use self::uri::{EnvironmentError, UriError};
+pub use self::uri::EnvironmentError;
 
 /// Compiles the examples of the repository's README.
 #[cfg(doctest)]

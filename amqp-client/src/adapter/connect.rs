@@ -25,9 +25,10 @@ use super::race::race;
 use super::tokio::{Driver, REACTOR_LOOKS, Writes, now};
 use crate::connection::{Connection, Place};
 use crate::error::{
-    Attempt, ConnectCause, ConnectError, ConnectionError, Failures, OverTls, Stage, TlsError,
+    Attempt, ConnectCause, ConnectError, ConnectionError, Failures, OptionError, OverTls, Stage,
+    TlsError,
 };
-use crate::options::{Address, ConnectionOptions, HostOrder, OptionError};
+use crate::options::{Address, ConnectionOptions, HostOrder};
 use crate::tls;
 
 impl Connection {

@@ -5,11 +5,9 @@
 //! | `consume` | options, and how a consumer starts |
 //! | `acknowledgement` | deliveries that are acknowledged, and those that are not, as types |
 //! | `offset` | where reading a stream begins |
-//! | `error` | why a consumer ends |
 
 mod acknowledgement;
 mod consume;
-mod error;
 mod offset;
 
 use std::collections::VecDeque;
@@ -28,7 +26,7 @@ use futures_core::Stream;
 use self::acknowledgement::sealed;
 use crate::call::{PendingReply, slot};
 use crate::channel::Channel;
-use crate::error::{ChannelError, ConnectionError};
+use crate::error::{ChannelError, ConnectionError, ConsumeError};
 use crate::message::{RawDelivery, Received, Settlement};
 use crate::proto::channel::ChannelShared;
 use crate::proto::consumer::{ConsumerQueue, End};
@@ -39,7 +37,6 @@ use crate::proto::wait::Watch;
 
 pub use self::acknowledgement::{Acknowledgement, Automatic, Manual};
 pub use self::consume::{Consume, DEFAULT_PREFETCH, Oversized, WhenSlow};
-pub use self::error::ConsumeError;
 pub use self::offset::StreamOffset;
 
 /// A stream of deliveries.

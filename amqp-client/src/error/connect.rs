@@ -6,11 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConnectionError, Diagnosis, TlsError};
-use crate::options::OptionError;
+use super::{ConnectionError, Diagnosis, OptionError, TlsError, UriError};
 use crate::sasl::SaslError;
 use crate::text::{PAGE, Quoted, line, name, page};
-use crate::uri::UriError;
 
 /// How far the opening of a connection had come. Later stages compare greater.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

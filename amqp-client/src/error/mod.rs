@@ -13,14 +13,17 @@ mod broker;
 mod channel;
 mod connect;
 mod connection;
+mod consume;
 mod diagnosis;
 mod names;
+mod option;
 mod oversized;
 mod predicates;
 mod publish;
 #[cfg(test)]
 mod sources;
 mod tls;
+mod uri;
 mod violation;
 
 pub(crate) use self::about::{About, Provoker};
@@ -33,13 +36,16 @@ pub(crate) use self::connect::Failures;
 pub(crate) use self::connect::OverTls;
 pub use self::connect::{Attempt, ConnectCause, ConnectError, Stage};
 pub use self::connection::ConnectionError;
+pub use self::consume::ConsumeError;
 pub use self::diagnosis::Diagnosis;
 pub use self::names::NameTooLong;
 pub(crate) use self::names::Subject;
+pub use self::option::OptionError;
 pub use self::oversized::OversizedMessage;
 pub use self::predicates::Outcome;
 pub use self::publish::PublishError;
 pub use self::tls::{CertificateFault, TlsError};
+pub use self::uri::UriError;
 pub use self::violation::Violation;
 
 /// Who ended a connection or a channel.

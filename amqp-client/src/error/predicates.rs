@@ -1,7 +1,6 @@
 //! The questions that every error answers in the same words.
 
-use super::{BrokerClose, ChannelError, ConnectionError, PublishError};
-use crate::consumer::ConsumeError;
+use super::{BrokerClose, ChannelError, ConnectionError, ConsumeError, PublishError};
 
 /// What became of an operation that failed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -10,9 +10,8 @@ use amqp_spec::{frame, queue};
 use super::about::{About, Provoker};
 use super::{
     ArgumentError, BrokerClose, ChannelError, ConnectCause, ConnectError, ConnectionError,
-    NameTooLong, PublishError, Stage, TlsError, Violation,
+    ConsumeError, NameTooLong, PublishError, Stage, TlsError, Violation,
 };
-use crate::consumer::ConsumeError;
 use crate::handler::{FailureCause, HandlerFailure, Settle};
 use crate::sasl::SaslError;
 use crate::{EnvironmentError, RpcError, UriError};

@@ -8,8 +8,7 @@ use std::task::{Context, Poll};
 
 use super::HandlingEnd;
 use crate::channel::Channel;
-use crate::consumer::ConsumeError;
-use crate::error::{ChannelError, ConnectionError};
+use crate::error::{ChannelError, ConnectionError, ConsumeError};
 
 /// Watches a channel for its end.
 #[derive(Debug)]

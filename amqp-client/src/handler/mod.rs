@@ -32,8 +32,9 @@ use futures_core::Stream;
 use self::ending::Ending;
 use self::jobs::{Jobs, Panic};
 use crate::channel::Channel;
-use crate::consumer::{ConsumeError, Consumer};
+use crate::consumer::Consumer;
 use crate::delivery::Delivery;
+use crate::error::ConsumeError;
 use crate::message::{Received, Settlement};
 use crate::proto::timers::Timer;
 

@@ -21,9 +21,10 @@ use std::time::{Duration, Instant};
 use amqp_spec::wire::FieldTable;
 
 use crate::blocked::WhenBlocked;
+use crate::error::UriError;
 use crate::proto::{CoreOptions, Login};
 use crate::sasl::{AuthMechanism, CredentialSource, Credentials};
-use crate::uri::{self, UriError};
+use crate::uri;
 
 pub use self::heartbeat::{Heartbeat, HeartbeatRule};
 #[cfg(feature = "tokio")]
@@ -33,7 +34,6 @@ pub(crate) use self::hosts::{Host, without_credentials};
 pub use self::tcp::TcpOptions;
 pub use self::tls::TlsOptions;
 pub(crate) use self::tls::{ServerName, Verify};
-pub use self::validate::OptionError;
 
 /// Everything that opening a connection depends on. Start from a URI or from
 /// [`ConnectionOptions::default`], which is `amqp://guest:guest@localhost:5672/%2f`.

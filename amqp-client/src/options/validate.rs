@@ -1,39 +1,11 @@
 //! Whether options can be worked with. The setters take anything; opening a connection looks.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::{ConnectionOptions, Heartbeat, Host};
+use crate::error::OptionError;
 use crate::message::field_values::{self, Decimals};
 use crate::rounding::{whole_millis, whole_seconds};
-
-/// An option has a value that it cannot have.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct OptionError {
-    /// The option's name, which is that of its setter.
-    pub option: &'static str,
-    /// What it can be.
-    pub expected: &'static str,
-}
-
-impl OptionError {
-    pub(crate) fn new(option: &'static str, expected: &'static str) -> Self {
-        Self { option, expected }
-    }
-
-    pub(crate) fn too_long(option: &'static str) -> Self {
-        Self::new(option, "shorter: it does not fit its field")
-    }
-}
-
-impl fmt::Display for OptionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the option {} must be {}", self.option, self.expected)
-    }
-}
-
-impl std::error::Error for OptionError {}
 
 impl ConnectionOptions {
     /// Looks whether every option has a value that it can have. Opening a connection does this

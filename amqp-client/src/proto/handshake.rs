@@ -19,8 +19,8 @@ use super::core::{Core, Phase};
 use super::link::Limits;
 use super::methods::queue;
 use crate::capabilities::rabbitmq_version;
-use crate::error::{ConnectCause, ConnectionError, Stage, Subject, Violation};
-use crate::options::{Heartbeat, OptionError};
+use crate::error::{ConnectCause, ConnectionError, OptionError, Stage, Subject, Violation};
+use crate::options::Heartbeat;
 use crate::sasl::{AuthMechanism, Credentials};
 
 /// Which answer is awaited.

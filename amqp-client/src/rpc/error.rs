@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::consumer::ConsumeError;
-use crate::error::{ChannelError, PublishError};
+use crate::error::{ChannelError, ConsumeError, PublishError};
 use crate::message::ReturnedMessage;
 use crate::text::line;
 

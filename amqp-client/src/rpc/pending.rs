@@ -21,8 +21,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures_core::Stream;
 
 use super::error::RpcError;
-use crate::consumer::{Automatic, ConsumeError, Consumer};
-use crate::error::ChannelError;
+use crate::consumer::{Automatic, Consumer};
+use crate::error::{ChannelError, ConsumeError};
 use crate::message::Received;
 use crate::proto::sync::lock;
 use crate::proto::wait::{self, Sleeper};

@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::replies::Replies;
-use crate::consumer::{ConsumeError, Consumer};
-use crate::error::{ChannelError, ConnectionError};
+use crate::consumer::Consumer;
+use crate::error::{ChannelError, ConnectionError, ConsumeError};
 use crate::handler::{Handled, HandlerFailure, HandlingEnd, Report, Settle};
 use crate::message::{Message, Received};
 use crate::publisher::Publisher;

@@ -3,7 +3,8 @@
 use std::env::{self, VarError};
 use std::fmt;
 
-use super::{UriError, ends_with_newline, parse};
+use super::{ends_with_newline, parse};
+use crate::error::UriError;
 use crate::options::ConnectionOptions;
 
 /// What is wrong with an environment variable. Never contains its value.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::UriError;
 use super::tests::{bad, good};
+use crate::error::UriError;
 use crate::{
     AuthMechanism, ConnectionOptions, Heartbeat, HostOrder, TcpOptions, TlsOptions, WhenBlocked,
 };

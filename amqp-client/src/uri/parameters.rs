@@ -9,12 +9,12 @@ use std::time::Duration;
 use amqp_spec::wire::FieldTable;
 use zeroize::Zeroizing;
 
-use super::UriError;
 use super::nearest::nearest;
 use super::values::{
     Unit, boolean, in_seconds, maybe, number, one, path, positive, set, some_whole, tls, whole,
 };
 use crate::blocked::WhenBlocked;
+use crate::error::UriError;
 use crate::options::{
     ConnectionOptions, Heartbeat, HostOrder, ServerName, TlsOptions, Verify as Checked,
 };
@@ -26,8 +26,6 @@ struct Parameter {
     name: &'static str,
     /// What it can be, for errors.
     expected: &'static str,
-    /// Of a time, what a number without a unit means.
-    unit: Option<Unit>,
     /// May stand there several times.
     repeatable: bool,
     needs: Needs,
@@ -82,7 +80,6 @@ macro_rules! parameter {
         Parameter {
             name: $name,
             expected: $expected,
-            unit: None,
             repeatable: false,
             needs: Needs::Nothing,
             read: $read,
@@ -114,43 +111,40 @@ const PARAMETERS: &[Parameter] = &[
             Heartbeat::Fixed(time) => one(whole_seconds(*time)),
             Heartbeat::AtMost(time) => one(format!("at_most:{}", whole_seconds(*time))),
             Heartbeat::Negotiate(_) => Vec::new(),
-        },
-        unit: Some(Unit::Seconds)
+        }
     ),
     parameter!(
         "connection_timeout",
         MILLISECONDS,
         |options, value| set(&mut options.connect_timeout, Unit::Milliseconds.some(value)),
-        |options| one(whole_millis(options.connect_timeout)),
-        unit: Some(Unit::Milliseconds)
+        |options| one(whole_millis(options.connect_timeout))
     ),
     parameter!(
         "handshake_timeout",
         SECONDS,
         |options, value| set(&mut options.handshake_timeout, Unit::Seconds.some(value)),
-        |options| one(in_seconds(options.handshake_timeout)),
-        unit: Some(Unit::Seconds)
+        |options| one(in_seconds(options.handshake_timeout))
     ),
     parameter!(
         "bring_up_timeout",
         SECONDS,
-        |options, value| set(&mut options.bring_up_timeout, Unit::Seconds.some(value).map(Some)),
-        |options| maybe(options.bring_up_timeout.map(in_seconds)),
-        unit: Some(Unit::Seconds)
+        |options, value| set(
+            &mut options.bring_up_timeout,
+            Unit::Seconds.some(value).map(Some)
+        ),
+        |options| maybe(options.bring_up_timeout.map(in_seconds))
     ),
     parameter!(
         "request_timeout",
         SECONDS,
         |options, value| set(&mut options.request_timeout, Unit::Seconds.some(value)),
-        |options| one(in_seconds(options.request_timeout)),
-        unit: Some(Unit::Seconds)
+        |options| one(in_seconds(options.request_timeout))
     ),
     parameter!(
         "close_timeout",
         ANY_SECONDS,
         |options, value| set(&mut options.close_timeout, Unit::Seconds.any(value)),
-        |options| one(in_seconds(options.close_timeout)),
-        unit: Some(Unit::Seconds)
+        |options| one(in_seconds(options.close_timeout))
     ),
     parameter!(
         "blocked_connection_timeout",
@@ -159,18 +153,18 @@ const PARAMETERS: &[Parameter] = &[
             &mut options.blocked_connection_timeout,
             Unit::Seconds.some(value).map(Some)
         ),
-        |options| maybe(options.blocked_connection_timeout.map(in_seconds)),
-        unit: Some(Unit::Seconds)
+        |options| maybe(options.blocked_connection_timeout.map(in_seconds))
     ),
     parameter!(
         "write_timeout",
         ANY_SECONDS,
         |options, value| set(
             &mut options.write_timeout,
-            Unit::Seconds.any(value).map(|limit| Some(limit).filter(|limit| !limit.is_zero()))
+            Unit::Seconds
+                .any(value)
+                .map(|limit| Some(limit).filter(|limit| !limit.is_zero()))
         ),
-        |options| one(in_seconds(options.write_timeout.unwrap_or_default())),
-        unit: Some(Unit::Seconds)
+        |options| one(in_seconds(options.write_timeout.unwrap_or_default()))
     ),
     parameter!(
         "when_blocked",
@@ -198,8 +192,7 @@ const PARAMETERS: &[Parameter] = &[
         "retry_delay",
         ANY_SECONDS,
         |options, value| set(&mut options.retry_delay, Unit::Seconds.any(value)),
-        |options| one(in_seconds(options.retry_delay)),
-        unit: Some(Unit::Seconds)
+        |options| one(in_seconds(options.retry_delay))
     ),
     parameter!(
         "host_order",
@@ -293,15 +286,16 @@ const PARAMETERS: &[Parameter] = &[
         "tcp_keepalive_idle",
         WHOLE_SECONDS,
         |options, value| set(&mut options.tcp.keepalive_idle, some_whole(value).map(Some)),
-        |options| maybe(options.tcp.keepalive_idle.map(whole_seconds)),
-        unit: Some(Unit::Seconds)
+        |options| maybe(options.tcp.keepalive_idle.map(whole_seconds))
     ),
     parameter!(
         "tcp_keepalive_interval",
         WHOLE_SECONDS,
-        |options, value| set(&mut options.tcp.keepalive_interval, some_whole(value).map(Some)),
-        |options| maybe(options.tcp.keepalive_interval.map(whole_seconds)),
-        unit: Some(Unit::Seconds)
+        |options, value| set(
+            &mut options.tcp.keepalive_interval,
+            some_whole(value).map(Some)
+        ),
+        |options| maybe(options.tcp.keepalive_interval.map(whole_seconds))
     ),
     parameter!(
         "tcp_keepalive_count",
@@ -312,9 +306,11 @@ const PARAMETERS: &[Parameter] = &[
     parameter!(
         "tcp_user_timeout",
         SECONDS,
-        |options, value| set(&mut options.tcp.user_timeout, Unit::Seconds.some(value).map(Some)),
-        |options| maybe(options.tcp.user_timeout.map(in_seconds)),
-        unit: Some(Unit::Seconds)
+        |options, value| set(
+            &mut options.tcp.user_timeout,
+            Unit::Seconds.some(value).map(Some)
+        ),
+        |options| maybe(options.tcp.user_timeout.map(in_seconds))
     ),
     parameter!(
         "cacertfile",
@@ -487,12 +483,6 @@ fn find(name: &str) -> Result<&'static Parameter, UriError> {
     })
 }
 
-/// What a number means for the parameter of this name, if it is a time.
-pub(super) fn unit(name: &str) -> Option<Unit> {
-    let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name)?;
-    parameter.unit
-}
-
 fn names() -> impl Iterator<Item = &'static str> {
     PARAMETERS.iter().map(|parameter| parameter.name)
 }
@@ -540,6 +530,24 @@ mod tests {
         ];
         for (name, expected) in cases {
             assert_eq!(nearest(name, names()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn suggestion_of_each_parameter_names_its_unit_if_it_is_a_time() {
+        for parameter in PARAMETERS {
+            let error = UriError::UnknownParameter {
+                name: "x".to_owned(),
+                nearest: Some(parameter.name),
+            };
+            let said = error.to_string();
+            let unit = match parameter.expected {
+                expected if expected.contains("milliseconds") => ", in milliseconds",
+                expected if expected.contains("seconds") => ", in seconds",
+                _ => "",
+            };
+            let expected = format!("is it {}{unit}?", parameter.name);
+            assert!(said.ends_with(&expected), "{said}");
         }
     }
 }

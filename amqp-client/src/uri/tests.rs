@@ -1,6 +1,7 @@
 //! URIs are read as the specification says, and written so that they are read the same.
 
-use super::{UriError, parse};
+use super::parse;
+use crate::error::UriError;
 use crate::{ConnectionOptions, TlsOptions};
 
 #[track_caller]

@@ -1,6 +1,5 @@
 //! The values of parameters, read and written.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -59,15 +58,6 @@ impl Unit {
             Self::Seconds => any_seconds(text),
             Self::Milliseconds => number(text).map(Duration::from_millis),
         }
-    }
-}
-
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Seconds => "seconds",
-            Self::Milliseconds => "milliseconds",
-        })
     }
 }
 

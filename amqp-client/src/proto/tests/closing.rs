@@ -9,8 +9,7 @@ use super::order::{assert_contents_whole, publish};
 use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
-use crate::consumer::ConsumeError;
-use crate::error::{ChannelError, ConnectionError};
+use crate::error::{ChannelError, ConnectionError, ConsumeError};
 use crate::{Connection, Message, QueueDeclare};
 
 type Closing = Task<'static, Result<(), ConnectionError>>;

@@ -7,8 +7,7 @@ use super::pair::Pair;
 use super::requests::answer_qos;
 use super::task::{Task, done};
 use super::wire;
-use crate::consumer::ConsumeError;
-use crate::error::ChannelError;
+use crate::error::{ChannelError, ConsumeError};
 
 #[test]
 fn many_deliveries_of_one_read_wake_each_consumer() {

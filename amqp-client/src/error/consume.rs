@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::{ChannelError, OversizedMessage};
+use super::{ChannelError, OversizedMessage};
 
 /// Why a consumer receives nothing more, if nobody here cancelled it.
 #[derive(Clone, Debug)]
