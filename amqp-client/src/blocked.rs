@@ -7,27 +7,6 @@ use crate::error::ConnectionError;
 use crate::proto::reading::Demand;
 use crate::proto::wait::{Sleeper, Watch};
 
-/// What publishing does while the broker has blocked the connection
-/// ([`ConnectionOptions::when_blocked`](crate::ConnectionOptions::when_blocked)).
-///
-/// ```
-/// use amqp_client::{ConnectionOptions, WhenBlocked};
-///
-/// let options = ConnectionOptions::default().when_blocked(WhenBlocked::Fail);
-/// ```
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum WhenBlocked {
-    /// Waits until the broker takes messages again. Nothing is queued meanwhile.
-    #[default]
-    Wait,
-    /// Fails at once with [`ChannelError::Blocked`](crate::ChannelError::Blocked). So do publishes
-    /// that were waiting for room, or for answers to others
-    /// ([`Publisher::max_outstanding`](crate::Publisher::max_outstanding)), when the alarm came; what
-    /// had been handed over is still sent.
-    Fail,
-}
-
 /// Alarms at the broker.
 ///
 /// RabbitMQ announces an alarm (`connection.blocked`) to a connection that publishes while it is
@@ -36,8 +15,8 @@ pub enum WhenBlocked {
 /// that only consume are neither told nor blocked, so that publishing and consuming on connections
 /// of their own is worth a thought.
 ///
-/// While the connection is blocked, publishes [wait or fail](WhenBlocked), settlements and requests
-/// are queued, the deadlines of requests stand still, heartbeats go on, and
+/// While the connection is blocked, publishes [wait or fail](crate::WhenBlocked), settlements and
+/// requests are queued, the deadlines of requests stand still, heartbeats go on, and
 /// [`close`](Connection::close) takes no longer than it may. With
 /// [`blocked_connection_timeout`](crate::ConnectionOptions::blocked_connection_timeout) the
 /// connection ends if the alarm takes longer.

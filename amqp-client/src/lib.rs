@@ -88,7 +88,6 @@ mod uri;
 
 pub use amqp_spec;
 
-pub use self::blocked::WhenBlocked;
 pub use self::capabilities::ServerCapabilities;
 pub use self::channel::{Channel, Flow, NoWait, PreparedPublish, QosScope, RolledBack};
 pub use self::connection::Connection;
@@ -116,9 +115,8 @@ pub use self::message::{
     Body, Death, DeathNote, DeathReason, DeliveryMode, Message, Multiple, Received, Requeue,
     ReturnedMessage,
 };
-pub use self::options::{
-    ConnectionOptions, Heartbeat, HeartbeatRule, HostOrder, TcpOptions, TlsOptions,
-};
+pub use self::options::{ConnectionOptions, HostOrder, TcpOptions, TlsOptions};
+pub use self::proto::config::{Heartbeat, HeartbeatRule, WhenBlocked};
 pub use self::publisher::{Confirmation, PreparedPublisher, Publisher};
 pub use self::rpc::{
     Answer, Call, OpenRpcClient, RpcClient, RpcCounters, RpcError, RpcServer, Served,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{ConnectionOptions, Heartbeat};
-use crate::blocked::WhenBlocked;
+use super::ConnectionOptions;
+use crate::proto::config::{Heartbeat, WhenBlocked};
 
 impl ConnectionOptions {
     /// How long either side may be silent: a time, which holds whatever the broker proposes, or one

@@ -5,7 +5,6 @@
 //! (`uri`), and so do environment variables.
 
 mod equality;
-mod heartbeat;
 mod hosts;
 mod limits;
 mod login;
@@ -20,13 +19,12 @@ use std::time::{Duration, Instant};
 
 use amqp_spec::wire::FieldTable;
 
-use crate::blocked::WhenBlocked;
 use crate::error::UriError;
+use crate::proto::config::{Heartbeat, WhenBlocked};
 use crate::proto::{CoreOptions, Login};
 use crate::sasl::{AuthMechanism, CredentialSource, Credentials};
 use crate::uri;
 
-pub use self::heartbeat::{Heartbeat, HeartbeatRule};
 #[cfg(feature = "tokio")]
 pub(crate) use self::hosts::Address;
 pub use self::hosts::HostOrder;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{ConnectionOptions, Heartbeat, Host};
+use super::{ConnectionOptions, Host};
 use crate::error::OptionError;
 use crate::message::field_values::{self, Decimals};
+use crate::proto::config::Heartbeat;
 use crate::rounding::{whole_millis, whole_seconds};
 
 impl ConnectionOptions {

@@ -21,8 +21,9 @@ use amqp_spec::wire::ShortStr;
 use amqp_spec::{ReplyCode, connection, constants, frame};
 
 use super::channel::ChannelShared;
+use super::config::{CoreOptions, Login};
 use super::events::Source;
-use super::handshake::{Login, Step};
+use super::handshake::Step;
 use super::heartbeat::{Due, Heartbeat};
 use super::in_channel::{InChannel, Strays};
 use super::link::Link;
@@ -36,41 +37,10 @@ use super::transmit::Transmit;
 use super::turn::Pause;
 use super::unsent::Unsent;
 use super::wait;
-use crate::blocked::WhenBlocked;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
 use crate::events::Event;
 use crate::sasl::SaslExchange;
 use crate::trace::Trace;
-
-/// What a core needs to know from the start.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct CoreOptions {
-    /// Who we are and what we want.
-    pub login: Login,
-    /// How long the opening may take, from the protocol header to `connection.open-ok`.
-    pub handshake_timeout: Duration,
-    /// How long a request may wait for its reply.
-    pub request_timeout: Duration,
-    /// The largest message accepted, in octets of body; zero: any size. The body of a larger one is
-    /// skipped, and its consumer is told.
-    pub max_message_size: u64,
-    /// How many octets of deliveries with acknowledgements may be held for consumers; zero: any
-    /// number. Above that, those that hold most are cancelled.
-    pub inbound_limit: usize,
-    /// Tells the time to callers whose requests have a deadline.
-    pub clock: fn() -> Instant,
-    /// A random number, which makes the consumer tags of this connection unlike those of others.
-    pub consumer_tag_seed: u64,
-    /// How many octets may wait to be written before publishers wait.
-    pub high_water: usize,
-    /// What publishers do while the broker has blocked the connection.
-    pub when_blocked: WhenBlocked,
-    /// After how long a blocked connection is given up; `None`: never.
-    pub blocked_connection_timeout: Option<Duration>,
-    /// After how long a peer that takes nothing of what is to be written is given up; `None`: never.
-    pub write_timeout: Option<Duration>,
-}
 
 /// Where the connection stands.
 #[derive(Debug)]

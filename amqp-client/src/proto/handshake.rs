@@ -8,19 +8,17 @@
 //! `connection.close` is not answered before `connection.open` (RabbitMQ), so that giving up means
 //! closing the socket.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
-use amqp_spec::wire::{FieldTable, LongStr, ShortStr, TableRef, TypedMethod};
+use amqp_spec::wire::{LongStr, ShortStr, TableRef, TypedMethod};
 use amqp_spec::{connection, constants, frame};
 use zeroize::Zeroizing;
 
+use super::config::{Limits, Login};
 use super::core::{Core, Phase};
-use super::link::Limits;
 use super::methods::queue;
 use crate::capabilities::rabbitmq_version;
 use crate::error::{ConnectCause, ConnectionError, OptionError, Stage, Subject, Violation};
-use crate::options::Heartbeat;
 use crate::sasl::{AuthMechanism, Credentials};
 
 /// Which answer is awaited.
@@ -39,38 +37,6 @@ impl Step {
             Self::Tune => connection::Tune::NAME,
             Self::OpenOk => connection::OpenOk::NAME,
         }
-    }
-}
-
-/// What is asked for when a connection is opened.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct Login {
-    /// Who we are.
-    pub credentials: Credentials,
-    /// How we may prove it; the first that the broker offers is used.
-    pub mechanisms: Vec<AuthMechanism>,
-    /// The virtual host.
-    pub virtual_host: String,
-    /// The language of reply texts.
-    pub locale: String,
-    /// What the broker shows of us: product, version, `connection_name`, capabilities.
-    pub client_properties: FieldTable,
-    /// The most channels that we want to open; zero: as many as the broker allows.
-    pub channel_max: u16,
-    /// The largest frame that we want, in octets; zero: as large as the broker allows, up to 1 MiB.
-    pub frame_max: u32,
-    /// How to agree on heartbeats.
-    pub heartbeat: Heartbeat,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login")
-            .field("user", &self.credentials.user())
-            .field("mechanisms", &self.mechanisms)
-            .field("virtual_host", &self.virtual_host)
-            .finish_non_exhaustive()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::config::Limits;
 use super::events::{Listeners, Source};
 use super::outbox::{At, Outbox};
 use super::reading::Reading;
@@ -38,18 +39,6 @@ pub(crate) struct Link {
     /// Who waits for a time.
     pub(crate) timers: Timers,
     pub(crate) trace: Trace,
-}
-
-/// What both sides agreed on when the connection was opened.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// The most channels that may be open at once.
-    pub channel_max: u16,
-    /// The largest frame that may be sent, in octets.
-    pub frame_max: u32,
-    /// After how much silence the connection counts as dead; zero: never.
-    pub heartbeat: Duration,
 }
 
 impl Link {

@@ -18,6 +18,7 @@
 //! | `pace` | how often a channel is opened in the place of one that the broker has closed |
 //! | `link`, `channel` | what handles and core share, of a connection and of a channel |
 //! | `sync` | locks and atomics, which the tests of wake-ups take in every order |
+//! | `config` | what the core is told before it begins, and what it agrees on with the broker |
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `turn` | what its driver waits for, and whether it reads |
 //! | `in_channel` | who the deliveries of a channel are for, and those of an earlier use of its id |
@@ -35,6 +36,7 @@ mod alarm;
 pub(crate) mod batches;
 pub(crate) mod channel;
 mod closes;
+pub(crate) mod config;
 pub(crate) mod confirms;
 pub(crate) mod consumer;
 mod content;
@@ -72,8 +74,7 @@ mod whole;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use self::core::{Core, CoreOptions};
-pub use self::handshake::Login;
-pub use self::link::Limits;
+pub use self::config::{CoreOptions, Limits, Login};
+pub use self::core::Core;
 pub use self::transmit::Transmit;
 pub use self::turn::Interest;

@@ -13,11 +13,9 @@ use super::nearest::nearest;
 use super::values::{
     Unit, boolean, in_seconds, maybe, number, one, path, positive, set, some_whole, tls, whole,
 };
-use crate::blocked::WhenBlocked;
 use crate::error::UriError;
-use crate::options::{
-    ConnectionOptions, Heartbeat, HostOrder, ServerName, TlsOptions, Verify as Checked,
-};
+use crate::options::{ConnectionOptions, HostOrder, ServerName, TlsOptions, Verify as Checked};
+use crate::proto::config::{Heartbeat, WhenBlocked};
 use crate::rounding::{whole_millis, whole_seconds};
 use crate::sasl::AuthMechanism;
 

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use super::room::{InLine, Room};
 use super::{OutState, Outbox};
-use crate::blocked::WhenBlocked;
 use crate::error::ConnectionError;
+use crate::proto::config::WhenBlocked;
 use crate::proto::wait::{Sleeper, Waiters};
 
 /// The connection's side of the gate; that of each channel is with the channel.

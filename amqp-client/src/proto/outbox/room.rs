@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::task::Waker;
 
 use super::{At, LARGE, OutChannel, Outbox, Refused, Wake};
-use crate::blocked::WhenBlocked;
+use crate::proto::config::WhenBlocked;
 use crate::proto::wait::{Sleeper, Waiters};
 
 /// How many waiting publishers one swap calls at most, however little each is going to queue: they

@@ -1,0 +1,92 @@
+//! What the core is told before it begins.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use amqp_spec::wire::FieldTable;
+
+use super::Heartbeat;
+use crate::sasl::{AuthMechanism, Credentials};
+
+/// What a core needs to know from the start.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CoreOptions {
+    /// Who we are and what we want.
+    pub login: Login,
+    /// How long the opening may take, from the protocol header to `connection.open-ok`.
+    pub handshake_timeout: Duration,
+    /// How long a request may wait for its reply.
+    pub request_timeout: Duration,
+    /// The largest message accepted, in octets of body; zero: any size. The body of a larger one is
+    /// skipped, and its consumer is told.
+    pub max_message_size: u64,
+    /// How many octets of deliveries with acknowledgements may be held for consumers; zero: any
+    /// number. Above that, those that hold most are cancelled.
+    pub inbound_limit: usize,
+    /// Tells the time to callers whose requests have a deadline.
+    pub clock: fn() -> Instant,
+    /// A random number, which makes the consumer tags of this connection unlike those of others.
+    pub consumer_tag_seed: u64,
+    /// How many octets may wait to be written before publishers wait.
+    pub high_water: usize,
+    /// What publishers do while the broker has blocked the connection.
+    pub when_blocked: WhenBlocked,
+    /// After how long a blocked connection is given up; `None`: never.
+    pub blocked_connection_timeout: Option<Duration>,
+    /// After how long a peer that takes nothing of what is to be written is given up; `None`: never.
+    pub write_timeout: Option<Duration>,
+}
+
+/// What is asked for when a connection is opened.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Login {
+    /// Who we are.
+    pub credentials: Credentials,
+    /// How we may prove it; the first that the broker offers is used.
+    pub mechanisms: Vec<AuthMechanism>,
+    /// The virtual host.
+    pub virtual_host: String,
+    /// The language of reply texts.
+    pub locale: String,
+    /// What the broker shows of us: product, version, `connection_name`, capabilities.
+    pub client_properties: FieldTable,
+    /// The most channels that we want to open; zero: as many as the broker allows.
+    pub channel_max: u16,
+    /// The largest frame that we want, in octets; zero: as large as the broker allows, up to 1 MiB.
+    pub frame_max: u32,
+    /// How to agree on heartbeats.
+    pub heartbeat: Heartbeat,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("user", &self.credentials.user())
+            .field("mechanisms", &self.mechanisms)
+            .field("virtual_host", &self.virtual_host)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What publishing does while the broker has blocked the connection
+/// ([`ConnectionOptions::when_blocked`](crate::ConnectionOptions::when_blocked)).
+///
+/// ```
+/// use amqp_client::{ConnectionOptions, WhenBlocked};
+///
+/// let options = ConnectionOptions::default().when_blocked(WhenBlocked::Fail);
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum WhenBlocked {
+    /// Waits until the broker takes messages again. Nothing is queued meanwhile.
+    #[default]
+    Wait,
+    /// Fails at once with [`ChannelError::Blocked`](crate::ChannelError::Blocked). So do publishes
+    /// that were waiting for room, or for answers to others
+    /// ([`Publisher::max_outstanding`](crate::Publisher::max_outstanding)), when the alarm came; what
+    /// had been handed over is still sent.
+    Fail,
+}
