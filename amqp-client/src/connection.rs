@@ -12,13 +12,13 @@ use crate::channel::Channel;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage};
 use crate::options::ConnectionOptions;
 use crate::proto::link::Link;
+use crate::proto::observe::Trace;
 use crate::proto::opening::Opening;
 use crate::proto::outbox::Refused;
 use crate::proto::request::{Answer, Barrier, Effect, Slot, after};
 use crate::proto::wait::Watch;
 use crate::proto::{Core, Limits};
 use crate::publisher::Publisher;
-use crate::trace::Trace;
 
 /// A connection to a broker.
 ///
@@ -100,7 +100,7 @@ impl Connection {
         place: Place,
     ) -> (Core, Self) {
         let core_options = options.to_core(clock);
-        let trace = Trace::new(&place, &core_options.login.virtual_host);
+        let trace = Trace::new(&place.address, place.peer, &core_options.login.virtual_host);
         let (core, link, opening) = Core::new(core_options, trace, clock());
         let close_timeout = options.close_timeout;
         let handle = Handle {

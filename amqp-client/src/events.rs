@@ -1,4 +1,4 @@
-//! What happens on a connection, told to whoever listens.
+//! Listening to what happens on a connection or a channel.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -6,127 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use amqp_spec::wire::ShortString;
 use futures_core::Stream;
 
 use crate::channel::Channel;
 use crate::connection::Connection;
-use crate::error::{ChannelError, ConnectionError, Initiator, OversizedMessage};
+use crate::error::ChannelError;
 use crate::message::{Body, Message, ReturnedMessage};
-use crate::proto::events::{EventQueue, Scope};
+use crate::proto::observe::{Event, EventQueue, Scope};
 use crate::publish::{Publish, PublishHead};
-
-/// Something that happened on a connection; see [`Connection::events`].
-///
-/// Channels are named by their numbers, which are used again after a channel has ended.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Event {
-    /// The broker takes no messages for now, or has another reason for it than before.
-    Blocked {
-        /// Why, in the broker's words (RabbitMQ: `low on memory`).
-        reason: Arc<str>,
-    },
-    /// The broker takes messages again.
-    Unblocked,
-    /// The broker asked for no more messages on a channel, or for more. RabbitMQ never does.
-    ChannelFlow {
-        /// The channel.
-        channel: u16,
-        /// Whether messages may be published.
-        active: bool,
-    },
-    /// A [limit for the whole channel](crate::QosScope::Channel) was asked for, and the broker takes
-    /// it for a limit of each consumer: RabbitMQ from 4.3 on, which does not say so itself. Told
-    /// once for each channel.
-    LimitPerConsumer {
-        /// The channel.
-        channel: u16,
-        /// The limit.
-        prefetch_count: u16,
-    },
-    /// A message has come back that no [`Publisher`](crate::Publisher) waits for: it was published
-    /// with [`Channel::basic_publish_mandatory`], or its [`Confirmation`](crate::Confirmation) was
-    /// dropped.
-    Returned {
-        /// The channel that it was published on.
-        channel: u16,
-        /// The message, and why it came back.
-        message: Arc<ReturnedMessage>,
-    },
-    /// A message came from a queue that is larger than
-    /// [`max_message_size`](crate::ConnectionOptions::max_message_size): its body was skipped.
-    MessageTooLarge {
-        /// The channel that it came on.
-        channel: u16,
-        /// Which message, and whether it is lost.
-        message: Arc<OversizedMessage>,
-    },
-    /// A consumer has ended, and its channel has not.
-    ConsumerCancelled {
-        /// Its channel.
-        channel: u16,
-        /// Its tag.
-        consumer_tag: ShortString,
-        /// The program; the broker, since the queue was deleted or its node is gone; or this library,
-        /// since the consumer held too much, or a message was too large for it.
-        by: Initiator,
-    },
-    /// Nothing is read any more, though something waits for what has to be read: consumers without
-    /// acknowledgements hold [64 MiB](crate::WhenSlow::Wait) that they have not taken. This names the
-    /// one that holds most. Requests and publishes that wait end in time, with
-    /// [`ChannelError::ReadingStopped`]. Reading goes on when consumers take what they hold, or when
-    /// that consumer's channel is closed. Told once each time reading stops.
-    ReadingStopped {
-        /// The consumer's channel.
-        channel: u16,
-        /// The consumer.
-        consumer_tag: ShortString,
-        /// The queue that it consumes from.
-        queue: String,
-        /// How much it holds, in bytes.
-        bytes: usize,
-    },
-    /// A channel has ended. Told to listeners of the connection only if the connection lives on.
-    ChannelClosed {
-        /// The channel.
-        channel: u16,
-        /// Why it ended.
-        cause: ChannelError,
-    },
-    /// The broker has closed the channel of a publisher, which opens it anew, under the same number,
-    /// for its next message; see [`Connection::open_publisher`].
-    ChannelRenewed {
-        /// The channel.
-        channel: u16,
-        /// Why the broker has closed it.
-        cause: ChannelError,
-    },
-    /// The connection has ended. Nothing follows.
-    ConnectionClosed {
-        /// Why it ended.
-        cause: ConnectionError,
-    },
-    /// The listener was too slow: events that came before the next one were dropped.
-    Missed {
-        /// How many.
-        count: u64,
-    },
-}
-
-impl Event {
-    pub(crate) fn is_last_of_channel(&self) -> bool {
-        matches!(self, Self::ChannelClosed { .. })
-    }
-
-    /// What it occupies besides itself.
-    pub(crate) fn footprint(&self) -> usize {
-        match self {
-            Self::Returned { message, .. } => message.body().len() + size_of::<ReturnedMessage>(),
-            _ => 0,
-        }
-    }
-}
 
 /// The events of a connection or a channel, from the moment at which they were asked for.
 ///

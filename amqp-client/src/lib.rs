@@ -82,7 +82,6 @@ mod sasl;
 mod text;
 #[cfg(feature = "tokio")]
 mod tls;
-mod trace;
 mod unconfirmed;
 mod uri;
 
@@ -107,7 +106,7 @@ pub use self::error::{
     OptionError, Outcome, OversizedMessage, PublishError, SlowConsumer, Stage, TlsError, UriError,
     Violation,
 };
-pub use self::events::{Event, Events, Returns};
+pub use self::events::{Events, Returns};
 pub use self::handler::{
     FailureCause, Handled, HandlerFailure, Handling, HandlingEnd, Settle, Verdict,
 };
@@ -117,6 +116,7 @@ pub use self::message::{
 };
 pub use self::options::{ConnectionOptions, HostOrder, TcpOptions, TlsOptions};
 pub use self::proto::config::{Heartbeat, HeartbeatRule, WhenBlocked};
+pub use self::proto::observe::Event;
 pub use self::publisher::{Confirmation, PreparedPublisher, Publisher};
 pub use self::rpc::{
     Answer, Call, OpenRpcClient, RpcClient, RpcCounters, RpcError, RpcServer, Served,

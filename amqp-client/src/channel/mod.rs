@@ -18,10 +18,9 @@ use amqp_spec::{ReplyCode, channel};
 use crate::call::{PendingReply, decode, slot, start, start_about};
 use crate::connection::{Connection, Handle};
 use crate::error::{About, ChannelError, Subject};
-use crate::events::Event;
 use crate::message::Settlement;
 use crate::proto::channel::ChannelShared;
-use crate::proto::events::Source;
+use crate::proto::observe::{Event, Source};
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
 use crate::proto::wait::{self, Watch};
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::core::Core;
-use super::events::Source;
+use super::observe::{Event, Source};
 use super::request::after;
 use crate::error::ConnectionError;
-use crate::events::Event;
 
 impl Core {
     /// `connection.blocked` has come.

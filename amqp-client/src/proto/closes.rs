@@ -8,12 +8,11 @@ use amqp_spec::{basic, channel};
 
 use super::consumer::End;
 use super::core::Core;
-use super::events::Source;
 use super::lost::{Loss, Suspects};
+use super::observe::{Event, Source};
 use super::outbox::{GivenUp, Overdue};
 use super::request::{Answer, Effect, Slot};
 use crate::error::{BrokerClose, ChannelError};
-use crate::events::Event;
 
 impl Core {
     pub(super) fn channel_closed(&mut self, id: u16) {

@@ -22,12 +22,12 @@ use amqp_spec::{ReplyCode, connection, constants, frame};
 
 use super::channel::ChannelShared;
 use super::config::{CoreOptions, Login};
-use super::events::Source;
 use super::handshake::Step;
 use super::heartbeat::{Due, Heartbeat};
 use super::in_channel::{InChannel, Strays};
 use super::link::Link;
 use super::lost::Loss;
+use super::observe::{Event, Source, Trace};
 use super::opening::Opening;
 use super::outbox::Outbox;
 use super::read_buffer::ReadBuffer;
@@ -38,9 +38,7 @@ use super::turn::Pause;
 use super::unsent::Unsent;
 use super::wait;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
-use crate::events::Event;
 use crate::sasl::SaslExchange;
-use crate::trace::Trace;
 
 /// Where the connection stands.
 #[derive(Debug)]

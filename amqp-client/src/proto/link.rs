@@ -6,18 +6,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::config::Limits;
-use super::events::{Listeners, Source};
+use super::observe::{Event, Listeners, Source, Tally, Trace};
 use super::outbox::{At, Outbox};
 use super::reading::Reading;
 use super::sync::lock;
 use super::tags;
-use super::tally::Tally;
 use super::timers::Timers;
 use super::wait::{Latch, Sleeper};
 use crate::error::{ChannelError, ConnectionError};
-use crate::events::Event;
 use crate::message::{Incoming, ReturnedMessage};
-use crate::trace::Trace;
 
 /// The shared state of one connection.
 #[derive(Debug)]

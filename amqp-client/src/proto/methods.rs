@@ -11,16 +11,15 @@ use super::channel::ChannelShared;
 use super::consumer::{ConsumerQueue, End};
 use super::content::{self, Target};
 use super::core::{Core, Phase};
-use super::events::Source;
 use super::handshake::Step;
 use super::in_channel::InChannel;
 use super::link::Link;
+use super::observe::{Event, Source};
 use super::outbox::{At, Outbox, Refused, Wake};
 use super::request::{Barrier, Effect, Reply, Slot, after};
 use crate::error::{
     About, BrokerClose, ChannelError, ConnectionError, Initiator, Provoker, Violation,
 };
-use crate::events::Event;
 use crate::message::{Incoming, Settlement};
 
 impl Core {

@@ -13,7 +13,7 @@
 //! | `consumer`, `batches`, `tags` | where deliveries wait to be picked up, and the names made up for consumers |
 //! | `wait` | lists of tasks that wait, and how wakers are handled |
 //! | `timers` | what is to be called at which time |
-//! | `events` | what happened, for those that listen |
+//! | `observe` | what can be watched: events, totals, `tracing` |
 //! | `reading` | whether the stream is read, and what waits for something that has to be read |
 //! | `pace` | how often a channel is opened in the place of one that the broker has closed |
 //! | `link`, `channel` | what handles and core share, of a connection and of a channel |
@@ -26,7 +26,6 @@
 //! | `closes` | the ends of channels, and what each operation is told |
 //! | `alarm`, `stall` | what stands still: alarms, messages that stall, a peer that takes nothing |
 //! | `oversized` | messages that are larger than accepted |
-//! | `tally` | what is counted |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
 //! | `progress` | how far the writing is, and what a close leaves behind |
 //! | `unsent` | publishes that were never written |
@@ -41,7 +40,6 @@ pub(crate) mod confirms;
 pub(crate) mod consumer;
 mod content;
 mod core;
-pub(crate) mod events;
 mod handshake;
 mod heartbeat;
 mod in_channel;
@@ -49,6 +47,7 @@ mod inbound;
 pub(crate) mod link;
 pub(crate) mod lost;
 mod methods;
+pub(crate) mod observe;
 pub(crate) mod opening;
 pub(crate) mod outbox;
 mod oversized;
@@ -62,7 +61,6 @@ mod rope;
 mod stall;
 pub(crate) mod sync;
 pub(crate) mod tags;
-pub(crate) mod tally;
 pub(crate) mod timers;
 mod transmit;
 mod turn;

@@ -17,10 +17,9 @@ use amqp_spec::wire::TypedMethod;
 use super::consumer::{ConsumerQueue, End, OnOversized};
 use super::content::Target;
 use super::core::Core;
-use super::events::Source;
+use super::observe::{Event, Source};
 use super::request::Slot;
 use crate::error::{ChannelError, OversizedMessage, Violation};
-use crate::events::Event;
 use crate::message::{Incoming, RawDelivery, Settlement};
 
 impl Core {

@@ -9,9 +9,8 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::core::{Core, Phase};
-use super::events::Source;
+use super::observe::{Event, Source};
 use crate::error::SlowConsumer;
-use crate::events::Event;
 
 /// What the core waits for, as [`Core::interest`] tells it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -12,8 +12,8 @@ use amqp_spec::{channel, connection};
 use super::{At, OutChannel, OutState, Outbox, Parked, Refused, Wake};
 use crate::error::{Provoker, method_name};
 use crate::message::fingerprint::Fingerprint;
+use crate::proto::observe::Held;
 use crate::proto::request::{Answer, Slot};
-use crate::proto::tally::Held;
 
 impl Outbox {
     /// Takes this channel id, or the one that has been unused the longest, and queues `channel.open` for it.

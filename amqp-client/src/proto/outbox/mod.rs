@@ -49,10 +49,10 @@ use zeroize::Zeroizing;
 
 use super::request::{Barrier, Slot, after};
 use super::rope::Rope;
-use super::tally::Queued;
 use super::unsent::Unsent;
 use super::wait;
 use crate::error::ConnectionError;
+use crate::proto::observe::Queued;
 
 /// Why a publish or a settlement did not enter the outbox.
 #[derive(Debug)]

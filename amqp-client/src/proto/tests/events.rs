@@ -8,7 +8,7 @@ use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
 use crate::error::{ChannelError, ConnectionError, Initiator, PublishError};
-use crate::proto::events::EVENTS;
+use crate::proto::observe::EVENTS;
 use crate::{Channel, Event, Events, Message, QosScope};
 
 /// The next event, which is there already.

@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::outbox::At;
-use super::sync::lock;
-use super::wait::Sleeper;
-use crate::events::Event;
+use super::Event;
+use crate::proto::outbox::At;
+use crate::proto::sync::lock;
+use crate::proto::wait::Sleeper;
 
 /// The most events that wait for one listener.
 pub(crate) const EVENTS: usize = 256;

@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use amqp_spec::wire::ShortStr;
 
-use crate::connection::Place;
 use crate::error::{
     ChannelError, ConnectionError, Initiator, OversizedMessage, SlowConsumer, Stage, Violation,
 };
 use crate::message::ReturnedMessage;
-use crate::proto::Limits;
+use crate::proto::config::Limits;
 #[cfg(feature = "tracing")]
 use crate::text::{line, name, octets};
 
@@ -50,7 +49,7 @@ pub(crate) struct Trace {
 )]
 impl Trace {
     #[cfg(feature = "tracing")]
-    pub(crate) fn new(place: &Place, virtual_host: &str) -> Self {
+    pub(crate) fn new(address: &str, peer: Option<impl Display>, virtual_host: &str) -> Self {
         use std::sync::atomic::{AtomicU64, Ordering};
         /// Tells the connections of a process apart.
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -60,15 +59,15 @@ impl Trace {
             parent: None,
             "amqp.connection",
             id = NEXT.fetch_add(1, Ordering::Relaxed),
-            address = &*name(&place.address),
-            peer = place.peer.map(tracing::field::display),
+            address = &*name(address),
+            peer = peer.map(tracing::field::display),
             virtual_host = &*name(virtual_host),
         );
         Self { span }
     }
 
     #[cfg(not(feature = "tracing"))]
-    pub(crate) fn new(_place: &Place, _virtual_host: &str) -> Self {
+    pub(crate) fn new(_address: &str, _peer: Option<impl Display>, _virtual_host: &str) -> Self {
         Self {}
     }
 

@@ -1,0 +1,15 @@
+//! What can be watched of the core: events, totals, and what `tracing` is told.
+//!
+//! Nothing waits for a listener, and no subscriber is called under a lock.
+
+mod event;
+mod listeners;
+mod tally;
+mod trace;
+
+pub use self::event::Event;
+#[cfg(test)]
+pub(crate) use self::listeners::EVENTS;
+pub(crate) use self::listeners::{EventQueue, Listeners, Scope, Source};
+pub(crate) use self::tally::{Held, Queued, Tally};
+pub(crate) use self::trace::Trace;
