@@ -8,22 +8,21 @@ mod equality;
 mod hosts;
 mod limits;
 mod login;
+#[cfg(feature = "rustls-core")]
+mod rustls;
 mod tcp;
 mod tls;
 mod validate;
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use amqp_spec::wire::FieldTable;
 
-use crate::error::UriError;
 use crate::proto::config::{Heartbeat, WhenBlocked};
 use crate::proto::{CoreOptions, Login};
 use crate::sasl::{AuthMechanism, CredentialSource, Credentials};
-use crate::uri;
 
 #[cfg(feature = "tokio")]
 pub(crate) use self::hosts::Address;
@@ -195,14 +194,6 @@ impl ConnectionOptions {
             blocked_connection_timeout: self.blocked_connection_timeout,
             write_timeout: self.write_timeout,
         }
-    }
-}
-
-impl FromStr for ConnectionOptions {
-    type Err = UriError;
-
-    fn from_str(uri: &str) -> Result<Self, UriError> {
-        uri::parse(uri)
     }
 }
 

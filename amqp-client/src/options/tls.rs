@@ -36,7 +36,7 @@ pub struct TlsOptions {
     pub(crate) verify: Verify,
     pub(crate) server_name: ServerName,
     #[cfg(feature = "rustls-core")]
-    pub(crate) brought: crate::tls::options::Brought,
+    pub(crate) brought: super::rustls::Brought,
 }
 
 /// Whether the broker has to prove who it is.

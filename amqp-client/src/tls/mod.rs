@@ -19,8 +19,6 @@ mod heard;
 #[cfg(feature = "rustls-core")]
 mod identity;
 #[cfg(feature = "rustls-core")]
-pub(crate) mod options;
-#[cfg(feature = "rustls-core")]
 mod pem;
 #[cfg(feature = "rustls-core")]
 mod trust;

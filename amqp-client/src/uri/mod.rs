@@ -16,14 +16,23 @@ mod values;
 mod write;
 
 use std::net::Ipv6Addr;
+use std::str::FromStr;
 
 use crate::error::UriError;
 use crate::options::{ConnectionOptions, Host, TlsOptions};
 
 pub use self::environment::EnvironmentError;
 
+impl FromStr for ConnectionOptions {
+    type Err = UriError;
+
+    fn from_str(uri: &str) -> Result<Self, UriError> {
+        parse(uri)
+    }
+}
+
 /// Reads a URI into options; what it does not mention stays at its default.
-pub(crate) fn parse(uri: &str) -> Result<ConnectionOptions, UriError> {
+fn parse(uri: &str) -> Result<ConnectionOptions, UriError> {
     if ends_with_newline(uri) {
         return Err(UriError::TrailingNewline);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 
-use crate::options::TlsOptions;
+use super::TlsOptions;
 
 /// Parts of rustls that the program brings along. Two of them are equal if they are the same object.
 #[derive(Clone, Default)]
