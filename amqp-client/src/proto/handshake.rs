@@ -14,10 +14,10 @@ use amqp_spec::wire::{LongStr, ShortStr, TableRef, TypedMethod};
 use amqp_spec::{connection, constants, frame};
 use zeroize::Zeroizing;
 
+use super::broker_version::rabbitmq_version;
 use super::config::{Limits, Login};
 use super::core::{Core, Phase};
 use super::methods::queue;
-use crate::capabilities::rabbitmq_version;
 use crate::error::{ConnectCause, ConnectionError, OptionError, Stage, Subject, Violation};
 use crate::sasl::{AuthMechanism, Credentials};
 

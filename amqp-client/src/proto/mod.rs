@@ -27,12 +27,14 @@
 //! | `alarm`, `stall` | what stands still: alarms, messages that stall, a peer that takes nothing |
 //! | `oversized` | messages that are larger than accepted |
 //! | `handshake`, `opening`, `heartbeat` | the connection itself |
+//! | `broker_version` | which RabbitMQ the broker is |
 //! | `progress` | how far the writing is, and what a close leaves behind |
 //! | `unsent` | publishes that were never written |
 //! | `transmit`, `rope`, `read_buffer` | octets on their way out and in |
 
 mod alarm;
 pub(crate) mod batches;
+mod broker_version;
 pub(crate) mod channel;
 mod closes;
 pub(crate) mod config;

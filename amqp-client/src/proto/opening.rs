@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 
 use amqp_spec::wire::FieldTable;
 
+use super::broker_version::{LIMITS_PER_CONSUMER, rabbitmq_version};
 use super::sync::lock;
 use super::wait::{self, Latch, Sleeper};
-use crate::capabilities::{LIMITS_PER_CONSUMER, rabbitmq_version};
 use crate::error::{ConnectCause, Stage};
 
 /// The outcome of the handshake.
