@@ -6,6 +6,7 @@
 mod clocks;
 mod documents;
 mod hidden;
+mod layers;
 mod manifests;
 mod rust;
 mod scenarios;
@@ -27,7 +28,7 @@ Checks the house rules that neither the compiler nor clippy know:
   * the sans-IO core knows no sockets, threads, clocks, runtimes or randomness
   * no unsafe code, no notes to do something later, no paths of one machine
   * no spaces at the end of lines, and a newline at the end of files
-  * crates depend on each other in one direction
+  * crates depend on each other in one direction, and so do the layers of the client
   * no test measures a time of the machine
   * no public method of a stream, future or iterator is hidden by one of an
     extension trait
@@ -113,6 +114,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     let mut faults = Vec::new();
     let mut tests = scenarios::Tests::default();
     let mut methods = hidden::Methods::default();
+    let mut layers = layers::Layers::default();
     let mut tables = tables::Tables::default();
     let mut shown = walk::Shown::default();
     for path in &paths {
@@ -124,11 +126,13 @@ pub(crate) fn check() -> Result<String, Failure> {
         faults.extend(check_file(&file, &root));
         tests.look_at(&file);
         methods.look_at(&file);
+        layers.look_at(&file);
         tables.look_at(&file);
         shown.look_at(&file);
     }
     faults.extend(tests.faults());
     faults.extend(methods.faults());
+    faults.extend(layers.faults());
     faults.extend(tables.faults());
     faults.extend(shown.faults());
     if faults.is_empty() {
