@@ -3,15 +3,18 @@
 //! Whatever still is missing either was reported by an earlier pass or is reported here. So no model
 //! means at least one fault.
 
+use std::collections::BTreeMap;
+
 use super::draft::{self, Draft};
 use super::{layout, replies};
 use crate::model::{Class, Constant, Domain, Method, Property, Protocol, Specification};
 use crate::naming;
 use crate::report::Faults;
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 
 /// Builds the model; `None` if there is a fault. The caller fills in the names of the sources.
 pub(super) fn build(draft: &Draft, faults: &mut Faults) -> Option<Specification> {
+    report_undirected(draft, faults);
     let constants = all(&draft.constants, build_constant);
     let domains = all(&draft.domains, build_domain);
     let mut classes = all(&draft.classes, |class| build_class(class, faults))?;
@@ -75,6 +78,60 @@ fn build_class(class: &draft::Class, faults: &mut Faults) -> Option<Class> {
     })
 }
 
+/// Reports methods of which no source or overlay tells who sends them. RabbitMQ's JSON tells it of
+/// none: that is one fault, however many methods it has.
+fn report_undirected(draft: &Draft, faults: &mut Faults) {
+    let mut silent: BTreeMap<usize, Vec<(Span, String)>> = BTreeMap::new();
+    for class in &draft.classes {
+        for method in class
+            .methods
+            .iter()
+            .filter(|method| method.direction.is_none())
+        {
+            let path = format!("`{}.{}`", class.name.value, method.name.value);
+            let place = method.name.span;
+            if method.replies_named {
+                let expected =
+                    "a `chassis` in XML, or a correction of its `direction` in an overlay";
+                faults.push(
+                    place,
+                    format!("method {path} without a direction"),
+                    expected,
+                );
+            } else {
+                silent.entry(place.file()).or_default().push((place, path));
+            }
+        }
+    }
+    for methods in silent.values() {
+        let Some((place, first)) = methods.first() else {
+            continue;
+        };
+        if methods.len() == 1 {
+            let expected = "a correction of its `direction` in an overlay, or a source in XML";
+            faults.push(
+                *place,
+                format!("method {first} without a direction"),
+                expected,
+            );
+            continue;
+        }
+        let names = methods.iter().take(3).map(|(_, path)| path.as_str());
+        let mut names: Vec<&str> = names.collect();
+        if methods.len() > names.len() {
+            names.push("…");
+        }
+        let found = format!(
+            "{} methods without a direction: {}",
+            methods.len(),
+            names.join(", ")
+        );
+        let expected = "a source in XML, or an overlay that corrects the `direction` of \
+                        each, as this project's `spec/json-directions.toml` does for RabbitMQ's JSON";
+        faults.push(*place, found, expected);
+    }
+}
+
 /// An id of 0 is what a close tells that no method caused.
 fn check_id(what: &str, id: Option<&Spanned<u16>>, faults: &mut Faults) {
     if let Some(Spanned { value: 0, span }) = id {
@@ -96,14 +153,6 @@ fn build_method(
     check_id(&path, method.id.as_ref(), faults);
     let role = replies::role(method, class, faults);
     let arguments = layout::arguments(&method.fields, faults);
-    if method.direction.is_none() {
-        let found = format!(
-            "method `{}.{}` without a direction",
-            class.name.value, method.name.value
-        );
-        let expected = "a `chassis` in XML, or a correction of its `direction` in an overlay";
-        faults.push(method.name.span, found, expected);
-    }
     Some(Method {
         name: naming::name(&method.name.value),
         id: method.id.as_ref()?.value,
