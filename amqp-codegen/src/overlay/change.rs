@@ -7,7 +7,7 @@ use super::{Target, target};
 use crate::model::{ConstantKind, Direction};
 use crate::report::Faults;
 use crate::source::document::Literal;
-use crate::source::{Spanned, list};
+use crate::source::{Spanned, list, list_for};
 
 /// One entry: what it corrects, and how.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub(super) fn read(entry: &Table<'_>, faults: &mut Faults) -> Option<Correction>
     for (key, value) in members {
         if !known.contains(&key.value.as_str()) {
             let found = format!("`{}` in a correction of {}", key.value, target.value);
-            faults.push(key.span, found, list(known));
+            faults.push(key.span, found, list_for(&key.value, known, &[]));
             continue;
         }
         let change = change(&key.value, &value, faults);
@@ -119,7 +119,11 @@ fn choose<T: Copy>(
     let chosen = words.iter().find(|(name, _)| *name == word.value);
     if chosen.is_none() {
         let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-        faults.push(word.span, format!("`{}`", word.value), list(&names));
+        faults.push(
+            word.span,
+            format!("`{}`", word.value),
+            list_for(&word.value, &names, &[]),
+        );
     }
     chosen.map(|(_, meaning)| Spanned::new(*meaning, word.span))
 }

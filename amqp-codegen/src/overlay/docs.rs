@@ -69,7 +69,9 @@ pub(super) fn read(root: &Table<'_>, docs: &mut Vec<Doc>, faults: &mut Faults) {
 fn entry(target: Target, span: Span, table: &Table<'_>, faults: &mut Faults) -> Option<Doc> {
     let errors = errors(table, faults);
     let Some((_, value)) = table.get("doc") else {
-        faults.push(span, format!("{target} without `doc`"), "a key `doc`");
+        if !table.is_misspelt("doc") {
+            faults.push(span, format!("{target} without `doc`"), "a key `doc`");
+        }
         return None;
     };
     let paragraphs = paragraphs(value, faults)?;

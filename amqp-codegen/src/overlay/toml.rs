@@ -6,7 +6,7 @@ use ::toml::Spanned as TomlSpanned;
 use ::toml::de::{DeTable, DeValue};
 
 use crate::report::Faults;
-use crate::source::{Span, Spanned, Text, hidden, list};
+use crate::source::{Span, Spanned, Text, hidden, list_for, nearest, straight};
 
 /// A table of an overlay.
 #[derive(Clone, Debug)]
@@ -26,15 +26,50 @@ pub(super) struct Value<'a> {
 /// Parses a document; `None` if it is not TOML.
 pub(super) fn parse<'a>(text: Text<'a>, faults: &mut Faults) -> Option<Table<'a>> {
     let (root, errors) = DeTable::parse_recoverable(text.as_str());
+    let mut last_line = None;
     for error in &errors {
         let range = error.span().unwrap_or_default();
-        let span = text.span(text.start() + range.start, text.start() + range.end);
-        faults.push(span, format!("malformed TOML: {}", error.message()), "TOML");
+        let head = text
+            .as_str()
+            .get(..text.character(range.start).start() - text.start());
+        let line = head.map(|head| head.matches('\n').count());
+        // What follows on a line follows from the first error on it.
+        if last_line.is_none() || last_line != line {
+            report(text, range, error.message(), faults);
+        }
+        last_line = line;
     }
     let span = text.span(text.start(), text.start());
     errors
         .is_empty()
         .then(|| Table::new(text, span, root.into_inner()))
+}
+
+/// Reports an error of the parser, whole characters of it, and what to type if a character only
+/// looks like a part of TOML.
+fn report(text: Text<'_>, range: Range<usize>, message: &str, faults: &mut Faults) {
+    let start = text.character(range.start);
+    let end = text.character(range.end.max(range.start + 1) - 1).end();
+    let place = text.span(start.start(), end.max(start.start()));
+    let rest = text
+        .as_str()
+        .get(start.start() - text.start()..)
+        .unwrap_or_default();
+    let line = rest.lines().next().unwrap_or_default();
+    let looks = line
+        .char_indices()
+        .find_map(|(at, c)| Some((at, c, straight(c)?)));
+    match looks {
+        Some((at, c, straight)) => {
+            let place = text.character(start.start() - text.start() + at);
+            faults.push(
+                place,
+                format!("a typographic `{c}`"),
+                format!("`{straight}`"),
+            );
+        }
+        None => faults.push(place, format!("malformed TOML: {message}"), "TOML"),
+    }
 }
 
 impl<'a> Table<'a> {
@@ -63,10 +98,16 @@ impl<'a> Table<'a> {
                 faults.push(
                     key.span,
                     format!("unknown key `{}`", key.value),
-                    list(known),
+                    list_for(&key.value, known, &[]),
                 );
             }
         }
+    }
+
+    /// Whether a key is nearly this one, which is reported as such.
+    pub(super) fn is_misspelt(&self, key: &str) -> bool {
+        let mut members = self.members.iter();
+        members.any(|(other, _)| nearest(&other.value, &[key]).is_some())
     }
 
     /// A member with its key.
@@ -76,20 +117,43 @@ impl<'a> Table<'a> {
 
     /// The tables under the keys of the table under `key`; none if there is no such key.
     pub(super) fn subtables(&self, key: &str, faults: &mut Faults) -> Vec<(Spanned<String>, Self)> {
-        let table = self.get(key).and_then(|(_, value)| value.table(faults));
+        let Some((_, value)) = self.get(key) else {
+            return Vec::new();
+        };
+        if matches!(value.value, DeValue::Array(_)) {
+            let expected = format!("`[{key}.NAME]`: each once, with its name");
+            faults.push(
+                value.span,
+                format!("`{key}` as an array of tables"),
+                expected,
+            );
+            return Vec::new();
+        }
+        let table = value.table(faults);
         let members = table.map(|table| table.members).unwrap_or_default();
-        let subtable = |(key, value): (Spanned<String>, Value<'a>)| {
-            value.table(faults).map(|table| (key, table))
+        let subtable = |(name, value): (Spanned<String>, Value<'a>)| {
+            if matches!(value.value, DeValue::Table(_)) {
+                return value.table(faults).map(|table| (name, table));
+            }
+            let found = format!("`{}` in `[{key}]`", name.value);
+            let expected = format!("a table with a name, `[{key}.NAME]`");
+            faults.push(name.span, found, expected);
+            None
         };
         members.into_iter().filter_map(subtable).collect()
     }
 
     /// The tables in the array under `key`, in their order; none if there is no such key.
     pub(super) fn tables(&self, key: &str, faults: &mut Faults) -> Vec<Self> {
-        let items = self
-            .get(key)
-            .and_then(|(_, value)| value.array(faults))
-            .unwrap_or_default();
+        let Some((_, value)) = self.get(key) else {
+            return Vec::new();
+        };
+        if matches!(value.value, DeValue::Table(_)) {
+            let expected = format!("`[[{key}]]`, for there may be several");
+            faults.push(value.span, format!("`{key}` as a single table"), expected);
+            return Vec::new();
+        }
+        let items = value.array(faults).unwrap_or_default();
         items.iter().filter_map(|item| item.table(faults)).collect()
     }
 
@@ -100,11 +164,13 @@ impl<'a> Table<'a> {
         faults: &mut Faults,
     ) -> Option<Spanned<String>> {
         let Some((_, value)) = self.get(key) else {
-            faults.push(
-                self.span,
-                format!("an entry without `{key}`"),
-                format!("a key `{key}`"),
-            );
+            if !self.is_misspelt(key) {
+                faults.push(
+                    self.span,
+                    format!("an entry without `{key}`"),
+                    format!("a key `{key}`"),
+                );
+            }
             return None;
         };
         value.string(faults)

@@ -35,11 +35,11 @@ pub(super) fn locate(text: &[u8], span: Span) -> Place {
     let before = head.get(line_start..).unwrap_or_default();
 
     let is_cut = tail.len() > MAX_SCANNED;
-    let tail = tail.get(..MAX_SCANNED).unwrap_or(tail);
+    let tail = tail.get(..boundary(tail, MAX_SCANNED)).unwrap_or(tail);
     let rest = tail.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let is_cut = is_cut && rest.len() == tail.len();
     let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
-    let n_marked = span.end().saturating_sub(start).min(rest.len());
+    let n_marked = boundary(rest, span.end().saturating_sub(start));
     let (marked, after) = rest.split_at(n_marked);
     Place {
         line: 1 + head.matches('\n').count(),
@@ -48,6 +48,13 @@ pub(super) fn locate(text: &[u8], span: Span) -> Place {
         marked: first(marked, false),
         after: first(after, is_cut),
     }
+}
+
+/// The end of the text, or of the character that the octet in front of `at` belongs to.
+fn boundary(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let is_continuation = |octet: &&u8| (**octet & 0xC0) == 0x80;
+    at.min(text.len()) + rest.iter().take(3).take_while(is_continuation).count()
 }
 
 impl Place {
@@ -126,6 +133,17 @@ mod tests {
             (2, 4),
             "2 | üü bad\n  |    ^^^",
         );
+    }
+
+    #[test]
+    fn characters_are_shown_whole() {
+        let quote = "a “b”".as_bytes();
+        check(quote, 2, 3, (1, 3), "1 | a “b”\n  |   ^");
+        for shift in 0..4 {
+            let text = "x".repeat(shift) + &"€".repeat(200);
+            let excerpt = locate(text.as_bytes(), Span::new(0, 0, 600)).excerpt();
+            assert!(!excerpt.contains(char::REPLACEMENT_CHARACTER), "{excerpt}");
+        }
     }
 
     #[test]

@@ -11,12 +11,13 @@ mod json;
 mod span;
 mod text;
 mod value;
+mod whole;
 mod xml;
 
 pub(crate) use document::Document;
 pub(crate) use span::{Span, Spanned};
 pub(crate) use text::Text;
-pub(crate) use value::{list, straight};
+pub(crate) use value::{list, list_for, nearest, straight};
 
 use crate::report::Faults;
 
@@ -84,7 +85,7 @@ impl<'a> Source<'a> {
 pub(crate) fn read(file: usize, source: &Source<'_>, faults: &mut Faults) -> Option<Document> {
     let text = Text::new(file, source, faults)?;
     let behind = json::behind_comments(text, faults)?;
-    match behind.as_str().as_bytes().first() {
+    let document = match behind.as_str().as_bytes().first() {
         Some(b'<') => xml::read(text, source.is_extension, faults),
         Some(b'{') => json::read(behind, source.is_extension, faults),
         _ => {
@@ -95,5 +96,9 @@ pub(crate) fn read(file: usize, source: &Source<'_>, faults: &mut Faults) -> Opt
             );
             None
         }
+    }?;
+    if !document.is_extension {
+        whole::check(&document, faults);
     }
+    Some(document)
 }

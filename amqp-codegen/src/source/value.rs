@@ -100,3 +100,88 @@ pub(crate) fn straight(character: char) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// Longer words are no slip of the pen.
+const MAX_SLIP: usize = 40;
+
+/// The word that was meant, if one of them is nearly this one.
+pub(crate) fn nearest<'w>(word: &str, words: &[&'w str]) -> Option<&'w str> {
+    if word.len() > MAX_SLIP {
+        return None;
+    }
+    let near = |candidate: &&'w str| {
+        let distance = distance(word, candidate);
+        (distance > 0 && distance <= 1.max(candidate.len() / 3)).then_some((distance, *candidate))
+    };
+    let nearest = words
+        .iter()
+        .filter_map(near)
+        .min_by_key(|(distance, _)| *distance);
+    nearest.map(|(_, candidate)| candidate)
+}
+
+/// [`list`], and which of the words, or of those that are tolerated, this one was meant to be.
+pub(crate) fn list_for(word: &str, words: &[&str], tolerated: &[&str]) -> String {
+    let all = [words, tolerated].concat();
+    match nearest(word, &all) {
+        Some(meant) => format!("{}; did you mean `{meant}`?", list(words)),
+        None => list(words),
+    }
+}
+
+/// How many letters have to be put in, left out, replaced or swapped with the next one. Case counts
+/// for nothing, `_` is `-`.
+fn distance(one: &str, other: &str) -> usize {
+    let letters = |word: &str| -> Vec<char> {
+        let lower = word.chars().flat_map(char::to_lowercase);
+        lower.map(|c| if c == '_' { '-' } else { c }).collect()
+    };
+    if one == other {
+        return 0;
+    }
+    let (one, other) = (letters(one), letters(other));
+    let mut rows: [Vec<usize>; 2] = [Vec::new(), (0..=other.len()).collect()];
+    for (i, a) in one.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in other.iter().enumerate() {
+            let [before, last] = &rows;
+            let at = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
+            let replaced = at(last, j) + usize::from(a != b);
+            let mut best = replaced.min(at(last, j + 1) + 1).min(at(&row, j) + 1);
+            let is_swap =
+                i > 0 && j > 0 && one.get(i - 1) == Some(b) && other.get(j - 1) == Some(a);
+            if is_swap {
+                best = best.min(at(before, j - 1) + 1);
+            }
+            row.push(best);
+        }
+        rows.rotate_left(1);
+        rows[1] = row;
+    }
+    rows[1].last().copied().unwrap_or_default().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn slips_of_the_pen_are_near() {
+        let words = ["required", "reserved", "name", "type", "domain", "no-wait"];
+        for (word, meant) in [
+            ("requred", Some("required")),
+            ("reservd", Some("reserved")),
+            ("nmae", Some("name")),
+            ("Name", Some("name")),
+            ("no_wait", Some("no-wait")),
+            ("domian", Some("domain")),
+            ("typo", Some("type")),
+            ("name", None),
+            ("minimum", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(word, &words), meant, "{word}");
+        }
+        assert_eq!(nearest(&"x".repeat(1 << 20), &words), None);
+    }
+}

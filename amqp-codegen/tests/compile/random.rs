@@ -273,6 +273,7 @@ impl Author {
         let replies: Vec<_> = names.iter().rev().take(n_replies).cloned().collect();
         let asks_server = self.random.once_in(2);
         let mut answered = BTreeSet::new();
+        let start = self.xml.len();
         for (index, id) in self.random.ids(n_methods, 1 << 16).into_iter().enumerate() {
             let mut chosen = Vec::new();
             let is_request = index < n_requests && n_replies > 0;
@@ -292,7 +293,12 @@ impl Author {
             };
             self.method(name, &method, id, server, &chosen);
         }
-        let n_properties = self.random.choose(&[0, 0, 1, 3, 14, 15, 16, 30, 31, 46]);
+        // Properties travel with the content of a method.
+        let has_content = n_methods == 0 || self.xml[start..].contains("\" content=\"1\"");
+        let mut n_properties = self.random.choose(&[0, 0, 1, 3, 14, 15, 16, 30, 31, 46]);
+        if !has_content {
+            n_properties = 0;
+        }
         let mut taken = BTreeSet::new();
         for _ in 0..n_properties {
             let property = self.random.name(&mut taken);

@@ -217,7 +217,7 @@ impl<'a> Object<'a> {
             let is_known = known.iter().chain(ignored).any(|word| *word == key.value);
             if !is_known {
                 let found = format!("unknown key `{}` in {}", key.value, self.what);
-                faults.push(key.span, found, value::list(known));
+                faults.push(key.span, found, value::list_for(&key.value, known, ignored));
             }
         }
     }
@@ -232,7 +232,8 @@ impl<'a> Object<'a> {
 
     /// Reports a key that is not there.
     pub(super) fn required(&self, key: &str, faults: &mut Faults) {
-        if self.get(key).is_none() {
+        let others: Vec<&str> = self.members.iter().map(|(name, _)| &*name.value).collect();
+        if self.get(key).is_none() && value::nearest(key, &others).is_none() {
             let found = format!("{} without `{key}`", self.what);
             faults.push(self.span, found, format!("a key `{key}`"));
         }

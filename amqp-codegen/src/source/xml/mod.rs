@@ -5,10 +5,11 @@
 //! one of them; this module knows the elements.
 //!
 //! Documentation is not read, but must be known as such. Anywhere: `doc` and `rule` elements, with
-//! whatever they contain, `label` attributes, stray text. Where they occur in the known files:
-//! `comment` on the root, `handler` and `chassis` of a class, `see` and `test` in a field, `required`
-//! on a field. Anything else is a fault, because a misspelt `synchronous` would otherwise change the
-//! protocol in silence.
+//! whatever they contain but elements of the protocol, `label` attributes, stray text. Where they
+//! occur in the known files: `comment` on the root, `handler` and `chassis` of a class, `see` and
+//! `test` in a field, `required` on a field. Anything else is a fault, because a misspelt
+//! `synchronous` would otherwise change the protocol in silence; so is what stands where no
+//! published file has it ([`order`]), and a [check](assert) that none of them has.
 //!
 //! A root with the attribute `extension`, which names the extension, adds to other sources; so does a
 //! file that the caller passes as one, whose root may be called `rabbitmq` as well. Then version and
@@ -18,8 +19,11 @@
 //! fourteenth of class basic) carries no `reserved` attribute, unlike the reserved fields of methods:
 //! its name is the mark.
 
+mod assert;
 mod attributes;
 mod characters;
+mod chassis;
+mod order;
 mod other;
 mod reader;
 mod scan;
@@ -62,7 +66,7 @@ fn document(text: Text<'_>, root: &Element, is_extension: bool, faults: &mut Fau
         revision: reader.integer("revision", u8::MAX),
         port: reader.integer("port", u16::MAX),
     };
-    Document {
+    let document = Document {
         name: text.name().to_owned(),
         file: text.file(),
         is_extension,
@@ -70,7 +74,13 @@ fn document(text: Text<'_>, root: &Element, is_extension: bool, faults: &mut Fau
         constants: reader.each("constant", constant),
         domains: reader.each("domain", domain),
         classes: reader.each("class", class),
+    };
+    if !is_extension {
+        for class in &document.classes {
+            order::check_content(class, faults);
+        }
     }
+    document
 }
 
 fn constant(element: &Element, faults: &mut Faults) -> Option<Constant> {
@@ -97,7 +107,7 @@ fn domain(element: &Element, faults: &mut Faults) -> Option<Domain> {
     reader.attributes(&["name", "type"], &["label"]);
     reader.children(&["assert"], &[]);
     let type_word = reader.required_word("type");
-    let asserts = reader.each("assert", assert);
+    let asserts = reader.each("assert", assert::read);
     Some(Domain {
         name: reader.name()?,
         type_word,
@@ -109,6 +119,9 @@ fn class(element: &Element, faults: &mut Faults) -> Option<Class> {
     let mut reader = Reader::new(element, faults);
     reader.attributes(&["name", "index"], &["handler", "label"]);
     reader.children(&["method", "field"], &["chassis"]);
+    order::check(element, reader.faults());
+    // Who implements the class: documentation, but nothing else.
+    chassis::receivers(&mut reader);
     let id = reader.required_integer("index", u16::MAX);
     let methods = reader.each("method", method);
     let properties = reader.each("field", property);
@@ -132,7 +145,7 @@ fn method(element: &Element, faults: &mut Faults) -> Option<Method> {
     let synchronous = reader.mark("synchronous");
     let content = reader.flag("content");
     let deprecated = Some(reader.flag("deprecated"));
-    let direction = direction(&reader.each("chassis", chassis));
+    let direction = direction(&chassis::receivers(&mut reader));
     let responses = Responses::Named(reader.each("response", response));
     let fields = reader.each("field", field);
     Some(Method {
@@ -154,19 +167,6 @@ fn direction(receivers: &[Direction]) -> Option<Direction> {
     Some(if only_one { *first } else { Direction::Both })
 }
 
-fn chassis(element: &Element, faults: &mut Faults) -> Option<Direction> {
-    let mut reader = Reader::new(element, faults);
-    reader.attributes(&["name", "implement"], &["label"]);
-    reader.children(&[], &[]);
-    reader.choice("implement", &["MUST", "SHOULD", "MAY"]);
-    let receiver = reader.choice("name", &["server", "client"])?;
-    Some(if receiver == "server" {
-        Direction::ClientToServer
-    } else {
-        Direction::ServerToClient
-    })
-}
-
 fn response(element: &Element, faults: &mut Faults) -> Option<Spanned<String>> {
     let mut reader = Reader::new(element, faults);
     reader.attributes(&["name"], &["label"]);
@@ -183,7 +183,8 @@ fn field(element: &Element, faults: &mut Faults) -> Option<Field> {
     reader.children(&["assert"], &["see", "test"]);
     let type_word = reader.type_word();
     let reserved = Some(reader.flag("reserved"));
-    let asserts = reader.each("assert", assert);
+    reader.flag("required");
+    let asserts = reader.each("assert", assert::read);
     Some(Field {
         name: reader.name()?,
         type_word,
@@ -199,32 +200,4 @@ fn property(element: &Element, faults: &mut Faults) -> Option<Field> {
         .reserved
         .map(|marked| marked || property.name.value == "reserved");
     Some(property)
-}
-
-/// An assertion in one line: `length 127`, `le tune.channel-max`, `notnull`.
-fn assert(element: &Element, faults: &mut Faults) -> Option<String> {
-    let mut reader = Reader::new(element, faults);
-    reader.attributes(&["check", "value", "method", "field", "rule"], &["label"]);
-    reader.children(&["value"], &[]);
-    let check = reader.required_word("check")?.value;
-    let operands = [reader.word("value"), reader.word("rule")];
-    let mut words: Vec<String> = operands
-        .into_iter()
-        .flatten()
-        .map(|word| word.value)
-        .collect();
-    match (reader.word("method"), reader.word("field")) {
-        (Some(method), Some(field)) => words.push(format!("{}.{}", method.value, field.value)),
-        (one, other) => words.extend(one.or(other).map(|word| word.value)),
-    }
-    words.extend(reader.each("value", enumerator));
-    words.insert(0, check);
-    Some(words.join(" "))
-}
-
-fn enumerator(element: &Element, faults: &mut Faults) -> Option<String> {
-    let mut reader = Reader::new(element, faults);
-    reader.attributes(&["name"], &["label"]);
-    reader.children(&[], &[]);
-    reader.name().map(|name| name.value)
 }

@@ -8,6 +8,35 @@ use crate::source::{Spanned, value};
 /// Elements that are documentation wherever they stand.
 const DOCUMENTATION: [&str; 2] = ["doc", "rule"];
 
+/// Elements that mean something where they stand.
+const PROTOCOL: [&str; 9] = [
+    "amqp", "constant", "domain", "class", "method", "chassis", "response", "field", "assert",
+];
+
+/// Attributes of any element.
+const KNOWN: [&str; 20] = [
+    "major",
+    "minor",
+    "revision",
+    "port",
+    "extension",
+    "comment",
+    "label",
+    "name",
+    "value",
+    "class",
+    "type",
+    "index",
+    "handler",
+    "synchronous",
+    "content",
+    "deprecated",
+    "domain",
+    "reserved",
+    "required",
+    "implement",
+];
+
 /// Whether what is in an element of this name is documentation: text about anything.
 pub(super) fn is_documentation(name: &str) -> bool {
     DOCUMENTATION.contains(&name) || matches!(name, "see" | "test")
@@ -38,7 +67,7 @@ impl<'e, 'f> Reader<'e, 'f> {
                 self.faults.push(
                     name.span,
                     format!("unknown attribute `{}` of `{element}`", name.value),
-                    value::list(known),
+                    value::list_for(&name.value, known, ignored),
                 );
             }
         }
@@ -46,20 +75,46 @@ impl<'e, 'f> Reader<'e, 'f> {
 
     /// Reports children that are neither known, nor to be ignored, nor documentation.
     pub(super) fn children(&mut self, known: &[&str], ignored: &[&str]) {
-        let tolerated = || known.iter().chain(ignored).chain(&DOCUMENTATION);
+        let words: Vec<&str> = [known, ignored, &DOCUMENTATION].concat();
         for child in &self.element.children {
-            if !tolerated().any(|word| *word == child.name) {
-                let words: Vec<&str> = tolerated().copied().collect();
+            if is_documentation(&child.name) {
+                self.documentation(child);
+            }
+            if !words.contains(&&*child.name) {
                 self.faults.push(
                     child.span,
                     format!(
                         "unknown element `{}` in `{}`",
                         child.name, self.element.name
                     ),
-                    value::list(&words),
+                    value::list_for(&child.name, &words, &[]),
                 );
             }
         }
+    }
+
+    /// Reports elements of the protocol that have slipped into documentation, where they would mean
+    /// nothing.
+    fn documentation(&mut self, element: &Element) {
+        for child in &element.children {
+            if PROTOCOL.contains(&&*child.name) {
+                let found = format!("`{}` within documentation", child.name);
+                let expected = format!("`</{}>` in front of it", element.name);
+                let note = ("the documentation begins", element.span);
+                self.faults.push_beside(child.span, found, expected, note);
+            } else {
+                self.documentation(child);
+            }
+        }
+    }
+
+    /// Whether an attribute has a name that is nearly this one, which is reported as such.
+    fn is_misspelt(&self, name: &str) -> bool {
+        let mut attributes = self.element.attributes.iter();
+        attributes.any(|other| {
+            let word = other.name.value.as_str();
+            !KNOWN.contains(&word) && value::nearest(word, &[name]).is_some()
+        })
     }
 
     /// Reads every child of that name.
@@ -102,7 +157,7 @@ impl<'e, 'f> Reader<'e, 'f> {
     /// An attribute's value, which must be there.
     pub(super) fn required_word(&mut self, name: &str) -> Option<Spanned<String>> {
         let word = self.word(name);
-        if word.is_none() {
+        if word.is_none() && !self.is_misspelt(name) {
             let Element {
                 name: element,
                 span,
@@ -169,7 +224,7 @@ impl<'e, 'f> Reader<'e, 'f> {
         self.faults.push(
             word.span,
             format!("`{}` as `{name}` of `{}`", word.value, self.element.name),
-            value::list(words),
+            value::list_for(&word.value, words, &[]),
         );
         None
     }
@@ -179,6 +234,7 @@ impl<'e, 'f> Reader<'e, 'f> {
         let (domain, native) = (self.word("domain"), self.word("type"));
         let Element { name, span, .. } = self.element;
         let found = match (&domain, &native) {
+            (None, None) if self.is_misspelt("domain") || self.is_misspelt("type") => return None,
             (None, None) => format!("`{name}` without a type"),
             (Some(_), Some(_)) => format!("`{name}` with two types"),
             _ => return domain.or(native),
