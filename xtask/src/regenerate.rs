@@ -30,7 +30,8 @@ Only generated files are overwritten or deleted; their header tells. If a file o
 another origin is in the way, nothing is written.
 
 usage: cargo xtask regenerate [--check]
-       cargo xtask regenerate [--check] --out DIR [--spec FILE]… [--overlay FILE]…
+       cargo xtask regenerate [--check] --out DIR [--spec FILE]… [--extension FILE]…
+                              [--overlay FILE]…
 
 options:
   --check         write nothing; name each file that differs, and fail if one does
@@ -39,6 +40,8 @@ options:
                   protocol.md and amqp.dict
   --spec FILE     a specification in XML or JSON instead of those in spec/; the first
                   is believed, others complete it and must agree with it
+  --extension FILE
+                  a file in XML or JSON that adds to the specification
   --overlay FILE  documentation and corrections in TOML
 ";
 
@@ -56,6 +59,7 @@ const COMMAND: &str = "cargo xtask regenerate";
 #[derive(Debug)]
 struct Job {
     specifications: Vec<PathBuf>,
+    extensions: Vec<PathBuf>,
     overlays: Vec<PathBuf>,
     require_docs: bool,
     options: Options,
@@ -82,12 +86,13 @@ struct Difference {
 pub(crate) fn run(arguments: &mut lexopt::Parser) -> Result<(), Failure> {
     use lexopt::prelude::*;
     let (mut check, mut out) = (false, None);
-    let (mut specifications, mut overlays) = (Vec::new(), Vec::new());
+    let (mut specifications, mut extensions, mut overlays) = (Vec::new(), Vec::new(), Vec::new());
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("check") => check = true,
             Long("out") => out = Some(PathBuf::from(arguments.value()?)),
             Long("spec") => specifications.push(PathBuf::from(arguments.value()?)),
+            Long("extension") => extensions.push(PathBuf::from(arguments.value()?)),
             Long("overlay") => overlays.push(PathBuf::from(arguments.value()?)),
             Short('h') | Long("help") => {
                 print!("{HELP}");
@@ -97,11 +102,13 @@ pub(crate) fn run(arguments: &mut lexopt::Parser) -> Result<(), Failure> {
         }
     }
     let job = match out {
-        Some(out) => Job::elsewhere(specifications, overlays, out),
-        None if specifications.is_empty() && overlays.is_empty() => Job::here(),
+        Some(out) => Job::elsewhere(specifications, extensions, overlays, out),
+        None if specifications.is_empty() && extensions.is_empty() && overlays.is_empty() => {
+            Job::here()
+        }
         None => {
             return Err(Failure::Usage(
-                "--spec and --overlay need --out, as this repository's files come from spec/"
+                "--spec, --extension and --overlay need --out, as this repository's files come from spec/"
                     .to_owned(),
             ));
         }
@@ -193,6 +200,7 @@ impl Job {
         let files = |names: &[&str]| names.iter().map(|name| root.join(name)).collect();
         Self {
             specifications: files(SPECIFICATIONS),
+            extensions: Vec::new(),
             overlays: files(OVERLAYS),
             require_docs: true,
             options: Options {
@@ -213,7 +221,12 @@ impl Job {
         }
     }
 
-    fn elsewhere(specifications: Vec<PathBuf>, overlays: Vec<PathBuf>, out: PathBuf) -> Self {
+    fn elsewhere(
+        specifications: Vec<PathBuf>,
+        extensions: Vec<PathBuf>,
+        overlays: Vec<PathBuf>,
+        out: PathBuf,
+    ) -> Self {
         let mut job = Self::here();
         if !specifications.is_empty() {
             // The overlay of this repository would name what other files do not have.
@@ -221,6 +234,8 @@ impl Job {
             job.overlays = Vec::new();
             job.require_docs = false;
         }
+        job.require_docs &= extensions.is_empty();
+        job.extensions = extensions;
         job.overlays.extend(overlays);
         job.options.runtime = Options::default().runtime;
         job.options.outputs = Outputs {
@@ -293,8 +308,15 @@ impl Job {
                 .collect()
         };
         let (specifications, overlays) = (read(&self.specifications)?, read(&self.overlays)?);
+        let extensions = read(&self.extensions)?;
+        let mut inputs = sources(&specifications);
+        inputs.extend(
+            extensions
+                .iter()
+                .map(|(name, text)| Source::extension(name, text)),
+        );
         let options = ParseOptions::new().require_docs(self.require_docs);
-        let specification = parse(&sources(&specifications), &sources(&overlays), &options)
+        let specification = parse(&inputs, &sources(&overlays), &options)
             .map_err(|report| Failure::new(format!("the specification is faulty\n\n{report}")))?;
         let format = |file: emit::File| {
             let is_rust = file.path.ends_with(".rs");
@@ -486,7 +508,7 @@ mod tests {
     fn what_is_generated_elsewhere_passes_its_own_check() {
         let out = workspace::scratch().join("test-regenerate");
         let _ = fs::remove_dir_all(&out);
-        let job = Job::elsewhere(Vec::new(), Vec::new(), out.clone());
+        let job = Job::elsewhere(Vec::new(), Vec::new(), Vec::new(), out.clone());
         assert!(
             job.check()
                 .unwrap_err()
@@ -544,7 +566,7 @@ mod tests {
         for name in mine {
             fs::write(out.join(name), "mine\n").unwrap();
         }
-        let job = Job::elsewhere(Vec::new(), Vec::new(), out.clone());
+        let job = Job::elsewhere(Vec::new(), Vec::new(), Vec::new(), out.clone());
         let failure = write(&job).unwrap_err();
         let message = failure.message();
         for in_the_way in ["connection.rs", "protocol.md", "queue.json"] {
@@ -569,7 +591,13 @@ mod tests {
             "<amqp major=\"0\" minor=\"9\" revision=\"1\" port=\"5672\"><class name=\"tx\" index=\"90\"/></amqp>",
         )
         .unwrap();
-        write(&Job::elsewhere(vec![tx.clone()], Vec::new(), out.clone())).unwrap();
+        write(&Job::elsewhere(
+            vec![tx.clone()],
+            Vec::new(),
+            Vec::new(),
+            out.clone(),
+        ))
+        .unwrap();
         assert!(!out.join("vectors/queue.json").exists() && !out.join("queue.rs").exists());
         for name in [
             "vectors/mine.json",
@@ -594,11 +622,21 @@ mod tests {
         fs::create_dir_all(&out).unwrap();
         // A file where a folder should be.
         fs::write(out.join("vectors"), "mine\n").unwrap();
-        let job = Job::elsewhere(Vec::new(), Vec::new(), out.clone());
+        let job = Job::elsewhere(Vec::new(), Vec::new(), Vec::new(), out.clone());
         write(&job).unwrap_err();
         let left: Vec<_> = fs::read_dir(&out).unwrap().collect();
         assert_eq!(left.len(), 1, "{left:?}");
         fs::remove_dir_all(out).unwrap();
+    }
+
+    #[test]
+    fn an_extension_is_added_to_the_specification_of_this_repository() {
+        let extension = workspace::root().join("amqp-codegen/examples/extension/spec/audit.xml");
+        let job = Job::elsewhere(Vec::new(), vec![extension], Vec::new(), PathBuf::new());
+        let files = job.generate().unwrap();
+        for name in ["audit.rs", "queue.rs"] {
+            assert!(files.iter().any(|(path, _)| path == name), "{name}");
+        }
     }
 
     #[test]
@@ -616,7 +654,7 @@ mod tests {
         let specification = folder.join("faulty.xml");
         fs::write(&specification, "<amqp major=\"0\"><class></amqp>").unwrap();
         let out = folder.join("out");
-        let job = Job::elsewhere(vec![specification], Vec::new(), out.clone());
+        let job = Job::elsewhere(vec![specification], Vec::new(), Vec::new(), out.clone());
         let failure = write(&job).unwrap_err();
         assert!(
             failure.message().contains("faulty.xml:1:"),

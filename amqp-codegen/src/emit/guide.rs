@@ -10,7 +10,8 @@
 //!
 //! The part behind the file is how the fragment's first line starts. Where that would be found
 //! too early, what has to be passed first stands before it, separated by `>`. A fragment goes on to
-//! the line that closes it, and has its documentation and attributes before it.
+//! the line that closes it, and has its documentation and attributes before it. Without that part
+//! the fragment is the whole file.
 
 use std::error::Error;
 use std::fmt;
@@ -63,10 +64,11 @@ pub fn refresh_snippets(
             line: index + 1,
             name: name.to_owned(),
         };
-        let (path, place) = name.split_once(": ").ok_or_else(missing)?;
-        let snippet = read(path)
-            .and_then(|text| find(&text, path, place))
-            .ok_or_else(missing)?;
+        let snippet = match name.split_once(": ") {
+            Some((path, place)) => read(path).and_then(|text| find(&text, path, place)),
+            None => read(name),
+        };
+        let snippet = snippet.ok_or_else(missing)?;
 
         let fence = lines
             .next()
