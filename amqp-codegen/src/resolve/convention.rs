@@ -2,19 +2,20 @@
 //!
 //! JSON marks a request as synchronous and leaves its reply to a convention of names: `x-ok` of the
 //! same class answers `x`. Whatever else answers a request is for an overlay to say. Whether the mark
-//! agrees with the replies in the end is [`super::replies`]'s question.
+//! agrees with the replies in the end is [`super::replies`]'s question. The files of 2008 know no
+//! such mark: there the names alone tell.
 
 use super::draft::name;
 use crate::naming::normalise;
 use crate::source::Spanned;
-use crate::source::document::{Class, Method, Responses};
+use crate::source::document::{Class, Document, Method, Responses};
 
 /// The names of the replies to a method of this class.
-pub(super) fn replies(method: &Method, class: &Class) -> Vec<Spanned<String>> {
+pub(super) fn replies(method: &Method, class: &Class, has_marks: bool) -> Vec<Spanned<String>> {
     match &method.responses {
         Responses::Named(replies) => replies.iter().map(name).collect(),
-        Responses::Unnamed(None) => Vec::new(),
-        Responses::Unnamed(Some(_)) => {
+        Responses::Unnamed(None) if has_marks => Vec::new(),
+        Responses::Unnamed(_) => {
             let reply = conventional(&normalise(&method.name.value));
             let mut names = class
                 .methods
@@ -27,10 +28,18 @@ pub(super) fn replies(method: &Method, class: &Class) -> Vec<Spanned<String>> {
     }
 }
 
-/// What the file says of whether a method has a reply, if it names none. No mark means no.
-pub(super) fn synchronous(method: &Method) -> Option<Spanned<bool>> {
+/// Whether a file marks what is synchronous at all.
+pub(super) fn has_marks(document: &Document) -> bool {
+    let mut methods = document.classes.iter().flat_map(|class| &class.methods);
+    methods.any(|method| method.synchronous.is_some())
+}
+
+/// What the file says of whether a method has a reply, if it names none. No mark means no, unless
+/// there is none in the whole file.
+pub(super) fn synchronous(method: &Method, has_marks: bool) -> Option<Spanned<bool>> {
     match method.responses {
         Responses::Named(_) => None,
+        Responses::Unnamed(_) if !has_marks => None,
         Responses::Unnamed(_) => Some(
             method
                 .synchronous

@@ -128,6 +128,7 @@ impl Draft {
                 types::lookup(word, scope(), |domain| &domain.written)
             })
         };
+        let has_marks = convention::has_marks(document);
         let mut classes = Vec::new();
         for class in &document.classes {
             let method = |method: &document::Method| Method {
@@ -136,10 +137,12 @@ impl Draft {
                 direction: method
                     .direction
                     .map(|direction| Spanned::new(direction, method.name.span)),
-                replies: convention::replies(method, class),
+                replies: convention::replies(method, class, has_marks),
                 replies_named: matches!(method.responses, document::Responses::Named(_)),
                 replies_corrected: false,
-                synchronous: convention::synchronous(method).into_iter().collect(),
+                synchronous: convention::synchronous(method, has_marks)
+                    .into_iter()
+                    .collect(),
                 content: method.content,
                 deprecated: method.deprecated,
                 fields: method.fields.iter().map(field).collect(),
