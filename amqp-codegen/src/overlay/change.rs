@@ -40,10 +40,28 @@ pub(crate) enum Change {
     Kind(Spanned<ConstantKind>),
 }
 
+/// Every key that an entry may have, whatever its target.
+const KEYS: [&str; 10] = [
+    "target",
+    "reason",
+    "direction",
+    "replies",
+    "rename",
+    "domain",
+    "reserved",
+    "default",
+    "secret",
+    "kind",
+];
+
 /// Reads an entry.
 pub(super) fn read(entry: &Table<'_>, faults: &mut Faults) -> Option<Correction> {
     entry.reason(faults);
-    let target = target::read(entry, faults)?;
+    let Some(target) = target::read(entry, faults) else {
+        // What else may stand here depends on the target.
+        entry.keys(&KEYS, faults);
+        return None;
+    };
     let known: &[&str] = match &target.value {
         Target::Method(..) => &["direction", "replies"],
         Target::Field(..) => &["rename", "domain", "reserved", "default", "secret"],

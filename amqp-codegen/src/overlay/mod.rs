@@ -27,6 +27,7 @@
 //! reason = "..."
 //! [[allow]]
 //! target = "constant frame-min-size"
+//! values = [4096, 8192]
 //! reason = "..."
 //! ```
 //!
@@ -70,6 +71,8 @@ pub(crate) struct Allowance {
     pub(crate) target: Spanned<Target>,
     /// Whether a source may lack it, instead of having it otherwise.
     pub(crate) missing: bool,
+    /// Of a constant that is not missing: the values that sources give it.
+    pub(crate) values: Vec<Spanned<u32>>,
 }
 
 /// Adds what input number `file` says.
@@ -98,7 +101,7 @@ pub(crate) fn read(
 }
 
 fn allowance(entry: &Table<'_>, faults: &mut Faults) -> Option<Allowance> {
-    entry.keys(&["target", "missing", "reason"], faults);
+    entry.keys(&["target", "missing", "values", "reason"], faults);
     entry.reason(faults);
     let missing = match entry.get("missing") {
         None => false,
@@ -118,5 +121,43 @@ fn allowance(entry: &Table<'_>, faults: &mut Faults) -> Option<Allowance> {
         faults.push(target.span, found, expected);
         return None;
     }
-    Some(Allowance { target, missing })
+    let values = values(entry, &target, missing, faults)?;
+    Some(Allowance {
+        target,
+        missing,
+        values,
+    })
+}
+
+/// The values of a constant that the sources may give it, without which any would be allowed.
+fn values(
+    entry: &Table<'_>,
+    target: &Spanned<Target>,
+    missing: bool,
+    faults: &mut Faults,
+) -> Option<Vec<Spanned<u32>>> {
+    let needs_values = matches!(target.value, Target::Constant(_)) && !missing;
+    match entry.get("values") {
+        None if needs_values => {
+            let found = format!("an allowance for {} without `values`", target.value);
+            let expected = "the values that the sources give it, such as `values = [4096, 8192]`";
+            faults.push(target.span, found, expected);
+            None
+        }
+        None => Some(Vec::new()),
+        Some((key, _)) if !needs_values => {
+            let found = format!("`values` of {}", target.value);
+            faults.push(
+                key.span,
+                found,
+                "`values` of a constant that no source lacks",
+            );
+            None
+        }
+        Some((_, value)) => {
+            let numbers = value.array(faults)?;
+            let numbers = numbers.iter().map(|number| number.integer(faults));
+            numbers.collect()
+        }
+    }
 }

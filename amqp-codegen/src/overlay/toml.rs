@@ -275,6 +275,17 @@ impl<'a> Value<'a> {
         self.text.find(self.span, &word).unwrap_or(self.span)
     }
 
+    /// Takes it for a number from 0 to 2³²−1.
+    pub(super) fn integer(&self, faults: &mut Faults) -> Option<Spanned<u32>> {
+        if let DeValue::Integer(integer) = &self.value {
+            if let Ok(number) = u32::from_str_radix(integer.as_str(), integer.radix()) {
+                return Some(Spanned::new(number, self.span));
+            }
+        }
+        self.unexpected("an integer from 0 to 4294967295", faults);
+        None
+    }
+
     /// Takes it for a boolean.
     pub(super) fn boolean(&self, faults: &mut Faults) -> Option<bool> {
         if let DeValue::Boolean(boolean) = self.value {

@@ -86,7 +86,9 @@ fn join_constant(
         return;
     };
     let name = &constant.name.value;
-    if value.value != other.value && !allowances.permits(&Target::Constant(name.clone())) {
+    let target = Target::Constant(name.clone());
+    let values = [value.value, other.value];
+    if value.value != other.value && !allowances.permits_values(&target, values) {
         disagree(
             format!("constant `{name}` is {}", other.value),
             other.span,
