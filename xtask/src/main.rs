@@ -26,6 +26,7 @@ usage: cargo xtask COMMAND [OPTIONS]
 commands:
   demo         show the main job from end to end against a real RabbitMQ
   test         run everything that has to hold
+  ci-extra     run what takes too long for every change
   regenerate   generate code, vectors and reference from the specification
   broker       start, stop and show private RabbitMQ nodes
   bench        compare the client with its peers and with the raw socket
@@ -56,6 +57,7 @@ fn run() -> Result<(), Failure> {
         Some("regenerate") => regenerate::run(&mut arguments),
         Some("demo") => demo::run(&mut arguments),
         Some("test") => test::run(&mut arguments),
+        Some("ci-extra") => test::run_extra(&mut arguments),
         Some("bench") => bench::run(&mut arguments),
         Some("tidy") => tidy::run(&mut arguments),
         Some("help") | None => {

@@ -81,6 +81,6 @@ fn work_that_grows_with_the_square_is_found() {
     if processor_time(|| ()).is_none() {
         return;
     }
-    let found = std::panic::catch_unwind(|| even("square", 4_000, |len| len, square));
+    let found = std::panic::catch_unwind(|| even("square", 16_000, |len| len, square));
     assert!(found.is_err());
 }

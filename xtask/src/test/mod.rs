@@ -33,6 +33,18 @@ Missing Debian packages are installed for root and in CI. In CI (with CI set),
 a step that cannot run fails.
 ";
 
+const EXTRA_HELP: &str = "\
+Runs the tests that take too long for every change: the same as in `cargo xtask
+test`, with more input. Run it before a larger piece of work is called done.
+
+usage: cargo xtask ci-extra [--only STEP]…
+       cargo xtask ci-extra --list
+
+options:
+  --only STEP    run only the steps whose name contains this
+  --list         print the names of the steps
+";
+
 /// The test binaries that look at RabbitMQ's behaviour, as opposed to ours alone.
 const BROKER_BINARIES: &[(&str, &str)] = &[
     ("amqp-client", "broker"),
@@ -102,43 +114,56 @@ impl Step {
 }
 
 pub(crate) fn run(arguments: &mut lexopt::Parser) -> Result<(), Failure> {
-    let Some(request) = parse(arguments)? else {
+    let Some(request) = parse(arguments, true)? else {
         print!("{HELP}");
         return Ok(());
     };
-    let is_wanted = |step: &Step| {
-        request.only.is_empty() || request.only.iter().any(|part| step.name().contains(part))
-    };
-    let steps: Vec<_> = steps(&request.brokers)
-        .into_iter()
-        .filter(is_wanted)
-        .collect();
-    if steps.is_empty() {
-        return Err(Failure::Usage(
-            "no step has such a name; see --list".to_owned(),
-        ));
-    }
-    if request.list {
-        steps.iter().for_each(|step| println!("{}", step.name()));
+    request.carry_out(steps(&request.brokers))
+}
+
+/// `cargo xtask ci-extra`.
+pub(crate) fn run_extra(arguments: &mut lexopt::Parser) -> Result<(), Failure> {
+    let Some(request) = parse(arguments, false)? else {
+        print!("{EXTRA_HELP}");
         return Ok(());
-    }
-    let mut report = Report::default();
-    for step in &steps {
-        let name = step.name();
-        report.begin(&name);
-        let started = Instant::now();
-        let outcome = if step.runs_tests() && report.has_failed(COMPILING) {
-            Outcome::skipped("the tests do not compile")
-        } else {
-            carry_out(step).unwrap_or_else(|failure| Outcome::failed(failure.message()))
+    };
+    request.carry_out(extra_steps())
+}
+
+impl Request {
+    /// Carries out those of the steps that are wanted.
+    fn carry_out(&self, steps: Vec<Step>) -> Result<(), Failure> {
+        let is_wanted = |step: &Step| {
+            self.only.is_empty() || self.only.iter().any(|part| step.name().contains(part))
         };
-        report.end(name, outcome, started.elapsed());
+        let steps: Vec<_> = steps.into_iter().filter(is_wanted).collect();
+        if steps.is_empty() {
+            return Err(Failure::Usage(
+                "no step has such a name; see --list".to_owned(),
+            ));
+        }
+        if self.list {
+            steps.iter().for_each(|step| println!("{}", step.name()));
+            return Ok(());
+        }
+        let mut report = Report::default();
+        for step in &steps {
+            let name = step.name();
+            report.begin(&name);
+            let started = Instant::now();
+            let outcome = if step.runs_tests() && report.has_failed(COMPILING) {
+                Outcome::skipped("the tests do not compile")
+            } else {
+                carry_out(step).unwrap_or_else(|failure| Outcome::failed(failure.message()))
+            };
+            report.end(name, outcome, started.elapsed());
+        }
+        report.finish(workspace::in_ci())
     }
-    report.finish(workspace::in_ci())
 }
 
 /// `None` if help is asked for.
-fn parse(arguments: &mut lexopt::Parser) -> Result<Option<Request>, Failure> {
+fn parse(arguments: &mut lexopt::Parser, has_brokers: bool) -> Result<Option<Request>, Failure> {
     use lexopt::prelude::*;
     let mut request = Request {
         brokers: Vec::new(),
@@ -147,7 +172,7 @@ fn parse(arguments: &mut lexopt::Parser) -> Result<Option<Request>, Failure> {
     };
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("broker") => request.brokers.push(arguments.value()?.string()?),
+            Long("broker") if has_brokers => request.brokers.push(arguments.value()?.string()?),
             Long("only") => request.only.push(arguments.value()?.string()?),
             Long("list") => request.list = true,
             Short('h') | Long("help") => return Ok(None),
@@ -279,6 +304,22 @@ fn carry_out(step: &Step) -> Result<Outcome, Failure> {
             with_broker(broker, command, &format!("broker-tests-{broker}"))
         }
     }
+}
+
+/// What `cargo xtask ci-extra` runs.
+fn extra_steps() -> Vec<Step> {
+    vec![
+        Step::Cargo {
+            name: "every edit of the specification",
+            arguments: &["test", "-p", "amqp-codegen", "--test", "edits"],
+            variables: &[("EVERY_EDIT", "1")],
+        },
+        Step::Cargo {
+            name: "more specifications that are made up",
+            arguments: &["test", "-p", "amqp-codegen", "--test", "compile"],
+            variables: &[("RANDOM_MODELS", "100"), ("RANDOM_SEED", "1000")],
+        },
+    ]
 }
 
 /// Runs tests with a broker of this release, started for them and stopped behind them.
