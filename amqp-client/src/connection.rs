@@ -4,18 +4,16 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
-use amqp_spec::wire::{FieldTable, ShortStr};
-use amqp_spec::{ReplyCode, connection};
+use amqp_spec::ReplyCode;
+use amqp_spec::wire::FieldTable;
 
 use crate::capabilities::ServerCapabilities;
 use crate::channel::Channel;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage};
+use crate::handle::{CLOSED, Handle, Place};
 use crate::options::ConnectionOptions;
 use crate::proto::link::Link;
 use crate::proto::observe::Trace;
-use crate::proto::opening::Opening;
-use crate::proto::outbox::Refused;
-use crate::proto::request::{Answer, Barrier, Effect, Slot, after};
 use crate::proto::wait::Watch;
 use crate::proto::{Core, Limits};
 use crate::publisher::Publisher;
@@ -41,24 +39,6 @@ pub struct Connection {
     handle: Arc<Handle>,
 }
 
-/// Closes the connection when the last holder goes.
-pub(crate) struct Handle {
-    pub(crate) link: Arc<Link>,
-    pub(crate) opening: Arc<Opening>,
-    close_timeout: std::time::Duration,
-    /// All that is left must be written by then.
-    write_timeout: Option<std::time::Duration>,
-    place: Place,
-}
-
-/// Where a connection leads.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    /// Of several hosts the one that answered.
-    pub(crate) address: String,
-    pub(crate) peer: Option<SocketAddr>,
-}
-
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
@@ -66,12 +46,6 @@ impl fmt::Debug for Connection {
             .field("peer_addr", &self.peer_addr())
             .field("limits", &self.limits())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
     }
 }
 
@@ -319,65 +293,4 @@ impl Connection {
             error => Err(error),
         }
     }
-}
-
-impl Handle {
-    /// Queues `connection.close`, unless that has been done or the connection has ended.
-    fn begin_close(&self, reply_code: ReplyCode, reply_text: &str) {
-        let now = (self.link.clock)();
-        let slot = Slot {
-            expects: &[<connection::CloseOk as amqp_spec::wire::TypedMethod<'_>>::ID],
-            name: "connection.close",
-            barrier: Barrier::Nothing,
-            deadline: after(now, self.close_timeout),
-            overdue: false,
-            since: now,
-            end: None,
-            after: 0,
-            effect: Effect::Nothing,
-            answer: Arc::new(Answer::default()),
-        };
-        let method = connection::Close {
-            reply_code: reply_code.0,
-            reply_text: beginning(reply_text),
-            ..connection::Close::default()
-        };
-        let by = self.write_timeout.map(|timeout| after(now, timeout));
-        let result = self.link.outbox().close_connection(&method, slot, by);
-        match result {
-            Ok(wake) => {
-                wake.now();
-                // What lets it leave, and what answers it, has to be read.
-                self.link.demand();
-            }
-            // It is closing or has ended: there is nothing left to do.
-            Err((
-                Refused::Connection(_)
-                | Refused::NotOpen
-                | Refused::TooLarge(_)
-                | Refused::Blocked(_)
-                | Refused::Stale,
-                _,
-            )) => {}
-        }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.begin_close(ReplyCode::REPLY_SUCCESS, CLOSED);
-    }
-}
-
-/// What a broker is told that nobody else tells anything.
-const CLOSED: &str = "closed by the application";
-
-/// As much of a text as fits a short string, in whole characters.
-fn beginning(text: &str) -> ShortStr<'_> {
-    let mut end = text.len().min(255);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let octets = text.as_bytes().get(..end).unwrap_or_default();
-    ShortStr::new(octets).unwrap_or_default()
 }

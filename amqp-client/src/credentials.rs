@@ -9,8 +9,9 @@ use std::time::Duration;
 use amqp_spec::connection;
 use amqp_spec::wire::LongStr;
 
-use crate::connection::{Connection, Handle};
+use crate::connection::Connection;
 use crate::error::{ChannelError, ConnectCause, NameTooLong, Subject};
+use crate::handle::Handle;
 use crate::options::ConnectionOptions;
 use crate::proto::link::Link;
 use crate::proto::wait::Watch;

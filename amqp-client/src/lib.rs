@@ -69,6 +69,7 @@ mod error;
 mod events;
 #[cfg(feature = "tokio")]
 pub mod guide;
+mod handle;
 mod handler;
 mod message;
 mod options;

@@ -23,11 +23,12 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use super::network::{Network, System};
 use super::race::race;
 use super::tokio::{Driver, REACTOR_LOOKS, Writes, now};
-use crate::connection::{Connection, Place};
+use crate::connection::Connection;
 use crate::error::{
     Attempt, ConnectCause, ConnectError, ConnectionError, Failures, OptionError, OverTls, Stage,
     TlsError,
 };
+use crate::handle::Place;
 use crate::options::{Address, ConnectionOptions, HostOrder};
 use crate::tls;
 

@@ -16,8 +16,8 @@ use amqp_spec::wire::{Reply as _, Request, TypedMethod};
 use amqp_spec::{ReplyCode, channel};
 
 use crate::call::{PendingReply, decode, slot, start, start_about};
-use crate::connection::{Connection, Handle};
 use crate::error::{About, ChannelError, Subject};
+use crate::handle::Handle;
 use crate::message::Settlement;
 use crate::proto::channel::ChannelShared;
 use crate::proto::observe::{Event, Source};
@@ -145,7 +145,7 @@ impl Channel {
     /// # Errors
     ///
     /// Why this one ended, if it was not the broker that closed it; [`ChannelError::NumberInUse`] if
-    /// it is open; and as [`Connection::open_channel`].
+    /// it is open; and as [`Connection::open_channel`](crate::Connection::open_channel).
     pub(crate) async fn successor(&self) -> Result<Self, ChannelError> {
         let number = self.id();
         match self.shared().ended() {
@@ -163,8 +163,9 @@ impl Channel {
         }
     }
 
-    pub(crate) fn connection(&self) -> Connection {
-        Connection::of(&self.handle.connection)
+    /// What keeps its connection open.
+    pub(crate) fn connection(&self) -> &Arc<Handle> {
+        &self.handle.connection
     }
 
     pub(crate) fn shared(&self) -> &Arc<ChannelShared> {
@@ -172,7 +173,8 @@ impl Channel {
     }
 
     /// The channel's number. It is used again after the channel has been closed, but not at once:
-    /// [`Connection::open_channel`] takes the free number that has been unused the longest.
+    /// [`Connection::open_channel`](crate::Connection::open_channel) takes the free number that has
+    /// been unused the longest.
     #[must_use]
     pub fn id(&self) -> u16 {
         self.shared().at.channel

@@ -265,7 +265,7 @@ impl<T: OnChannel + 'static> Succession<T> {
             pause(&link, not_before).await?;
             let channel = match before.channel().shared().ended() {
                 // Open, and useless.
-                None => before.channel().connection().open_channel().await?,
+                None => Channel::open(before.channel().connection(), None).await?,
                 Some(_) => before.channel().successor().await?,
             };
             set_up(channel).await

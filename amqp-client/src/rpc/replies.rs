@@ -27,6 +27,7 @@ use super::memory::{self, Identity};
 use super::turns::Turns;
 use crate::channel::Channel;
 use crate::channel::succession::Succession;
+use crate::connection::Connection;
 use crate::error::{BrokerClose, ChannelError, PublishError};
 use crate::handler::{Decided, Settle};
 use crate::message::{Message, Received};
@@ -81,7 +82,7 @@ impl Replies {
             channels: Succession::new(publisher.clone(), move |channel| like.clone().on(channel)),
             turns: Turns::default(),
             requests: requests.clone(),
-            form: Form::of(&requests.connection()),
+            form: Form::of(&Connection::of(requests.connection())),
             on_failure,
             run: memory::next_run(),
             replied: AtomicU64::new(0),

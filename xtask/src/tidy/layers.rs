@@ -30,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "credentials",
             "delivery",
             "events",
+            "handle",
             "handler",
             "publish",
             "publisher",
