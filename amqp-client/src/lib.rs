@@ -55,61 +55,49 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod adapter;
-mod blocked;
-mod call;
-mod capabilities;
 mod channel;
 mod connection;
-mod consumer;
-mod counters;
-mod credentials;
+mod consume;
 mod declare;
-mod delivery;
 mod error;
-mod events;
 #[cfg(feature = "tokio")]
 pub mod guide;
 mod handle;
-mod handler;
 mod message;
 mod options;
 pub mod proto;
 mod publish;
-mod publisher;
 mod rounding;
-mod routing;
 mod rpc;
 mod sasl;
 mod text;
 #[cfg(feature = "tokio")]
 mod tls;
-mod unconfirmed;
 mod uri;
 
 pub use amqp_spec;
 
-pub use self::capabilities::ServerCapabilities;
 pub use self::channel::{Channel, Flow, NoWait, PreparedPublish, QosScope, RolledBack};
 pub use self::connection::Connection;
-pub use self::consumer::{
-    Acknowledgement, Automatic, Consume, Consumer, DEFAULT_PREFETCH, Manual, NextWithin, Oversized,
-    StreamOffset, WhenSlow,
+pub use self::connection::capabilities::ServerCapabilities;
+pub use self::connection::counters::Counters;
+pub use self::connection::events::{Events, Returns};
+pub use self::consume::handler::{
+    FailureCause, Handled, HandlerFailure, Handling, HandlingEnd, Settle, Verdict,
 };
-pub use self::counters::Counters;
+pub use self::consume::{
+    Acknowledgement, Automatic, Consume, Consumer, DEFAULT_PREFETCH, Delivery, Got, Manual,
+    NextWithin, Oversized, StreamOffset, WhenSlow,
+};
 pub use self::declare::{
     Binding, DeadLetterStrategy, DeclaredQueue, ExchangeDeclare, ExchangeDelete, LeaderLocator,
     Match, Overflow, QueueDeclare, QueueDelete,
 };
-pub use self::delivery::{Delivery, Got};
 pub use self::error::{
     ArgumentError, Attempt, BrokerClose, CertificateFault, ChannelError, ConnectCause,
     ConnectError, ConnectionError, ConsumeError, Diagnosis, Entity, Initiator, NameTooLong,
     OptionError, Outcome, OversizedMessage, PublishError, SlowConsumer, Stage, TlsError, UriError,
     Violation,
-};
-pub use self::events::{Events, Returns};
-pub use self::handler::{
-    FailureCause, Handled, HandlerFailure, Handling, HandlingEnd, Settle, Verdict,
 };
 pub use self::message::{
     Body, Death, DeathNote, DeathReason, DeliveryMode, Message, Multiple, Received, Requeue,
@@ -118,14 +106,13 @@ pub use self::message::{
 pub use self::options::{ConnectionOptions, HostOrder, TcpOptions, TlsOptions};
 pub use self::proto::config::{Heartbeat, HeartbeatRule, WhenBlocked};
 pub use self::proto::observe::Event;
-pub use self::publisher::{Confirmation, PreparedPublisher, Publisher};
+pub use self::publish::{Confirmation, FailedPublish, PreparedPublisher, Publisher, Unconfirmed};
 pub use self::rpc::{
     Answer, Call, OpenRpcClient, RpcClient, RpcCounters, RpcError, RpcServer, Served,
 };
 pub use self::sasl::{
     AuthMechanism, Credentials, SaslError, SaslExchange, SaslMechanism, Secret, UnknownMechanism,
 };
-pub use self::unconfirmed::{FailedPublish, Unconfirmed};
 pub use self::uri::EnvironmentError;
 
 /// Compiles the examples of the repository's README.

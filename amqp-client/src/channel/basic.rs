@@ -4,15 +4,15 @@ use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::wire::TypedMethod;
 
 use super::Channel;
-use crate::call::{decode, start, start_about, start_by};
-use crate::consumer::{self, Consume};
-use crate::delivery::{Delivery, Got};
+use super::request::{decode, start, start_about, start_by};
+use crate::consume;
+use crate::consume::{Consume, Delivery, Got};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
 use crate::message::fingerprint::Common;
 use crate::message::{Body, Message, Multiple, RawDelivery, Received, Requeue, field_values};
 use crate::proto::outbox::Head;
 use crate::proto::request::{Barrier, Effect};
-use crate::publish::{self, PreparedHead, Publish, PublishHead};
+use crate::publish::sending::{self, PreparedHead, Publish, PublishHead};
 
 impl Channel {
     /// Hands a message over for sending (`basic.publish`), waiting while too much is queued.
@@ -89,7 +89,7 @@ impl Channel {
         body: &[u8],
     ) -> Option<u64> {
         let head = PublishHead::fitting(exchange, routing_key, properties, false)?;
-        publish::at_once(self, &head, body)
+        sending::at_once(self, &head, body)
     }
 
     /// The same for a message that may come back.
@@ -103,7 +103,7 @@ impl Channel {
         let head = PublishHead::fitting(exchange, routing_key, properties, true)?;
         let (exchange, routing_key) = (exchange.as_bytes(), routing_key.as_bytes());
         let fingerprint = Common::new(exchange, routing_key, properties).with(body);
-        publish::at_once_returnable(self, &head, body, fingerprint)
+        sending::at_once_returnable(self, &head, body, fingerprint)
     }
 
     async fn publish_plainly(
@@ -254,7 +254,7 @@ impl Channel {
         let shared = self.shared();
         let known = shared.link.outbox().consumer(shared.at, consumer_tag);
         if let Some(queue) = known {
-            return consumer::cancel(shared, &queue).await;
+            return consume::cancel(shared, &queue).await;
         }
         let cancel = basic::Cancel {
             consumer_tag,
@@ -435,7 +435,7 @@ impl PreparedPublish {
     }
 
     fn at_once(&self, body: &[u8]) -> Option<u64> {
-        publish::at_once(&self.channel, &self.head, body)
+        sending::at_once(&self.channel, &self.head, body)
     }
 }
 

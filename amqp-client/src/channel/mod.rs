@@ -6,6 +6,7 @@ mod basic;
 mod exchange;
 mod no_wait;
 mod queue;
+pub(crate) mod request;
 pub(crate) mod succession;
 mod tx;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use amqp_spec::wire::{Reply as _, Request, TypedMethod};
 use amqp_spec::{ReplyCode, channel};
 
-use crate::call::{PendingReply, decode, slot, start, start_about};
+use self::request::{PendingReply, decode, slot, start, start_about};
 use crate::error::{About, ChannelError, Subject};
 use crate::handle::Handle;
 use crate::message::Settlement;

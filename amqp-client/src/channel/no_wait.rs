@@ -12,7 +12,7 @@ use amqp_spec::{exchange, queue};
 use super::Channel;
 use super::exchange::{exchange_bind, exchange_unbind};
 use super::queue::{queue_bind, queue_purge};
-use crate::call::send_no_wait;
+use super::request::send_no_wait;
 use crate::declare::{Binding, ExchangeDeclare, ExchangeDelete, QueueDeclare, QueueDelete};
 use crate::error::{About, ChannelError};
 

@@ -3,7 +3,7 @@
 use amqp_spec::queue;
 
 use super::Channel;
-use crate::call::decode;
+use super::request::decode;
 use crate::declare::{Binding, DeclaredQueue, QueueDeclare, QueueDelete};
 use crate::error::{About, ChannelError, Subject};
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use amqp_spec::{confirm, tx};
 
 use super::Channel;
-use crate::call::start;
+use super::request::start;
 use crate::error::{About, ChannelError};
 use crate::message::{Multiple, Requeue};
 use crate::proto::request::{Barrier, Effect, Transaction};

@@ -12,7 +12,7 @@ use super::{
     ArgumentError, BrokerClose, ChannelError, ConnectCause, ConnectError, ConnectionError,
     ConsumeError, NameTooLong, PublishError, Stage, TlsError, Violation,
 };
-use crate::handler::{FailureCause, HandlerFailure, Settle};
+use crate::consume::handler::{FailureCause, HandlerFailure, Settle};
 use crate::sasl::SaslError;
 use crate::{EnvironmentError, RpcError, UriError};
 

@@ -18,7 +18,7 @@ use crate::message::{Message, Received};
 use crate::proto::link::Link;
 use crate::proto::reading::Demand;
 use crate::proto::timers::Timer;
-use crate::publisher::{Confirmation, Publisher};
+use crate::publish::{Confirmation, Publisher};
 
 /// How long a call waits, unless it says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);

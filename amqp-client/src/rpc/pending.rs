@@ -21,7 +21,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures_core::Stream;
 
 use super::error::RpcError;
-use crate::consumer::{Automatic, Consumer};
+use crate::consume::{Automatic, Consumer};
 use crate::error::{ChannelError, ConsumeError};
 use crate::message::Received;
 use crate::proto::sync::lock;

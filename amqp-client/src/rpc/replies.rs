@@ -28,11 +28,11 @@ use super::turns::Turns;
 use crate::channel::Channel;
 use crate::channel::succession::Succession;
 use crate::connection::Connection;
+use crate::consume::handler::{Decided, Settle};
 use crate::error::{BrokerClose, ChannelError, PublishError};
-use crate::handler::{Decided, Settle};
 use crate::message::{Message, Received};
 use crate::proto::sync::lock;
-use crate::publisher::Publisher;
+use crate::publish::Publisher;
 
 /// How often a reply is published whose channel was closed for another reason than a reply, or could
 /// not be opened.

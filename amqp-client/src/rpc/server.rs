@@ -7,11 +7,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::replies::Replies;
-use crate::consumer::Consumer;
+use crate::consume::Consumer;
+use crate::consume::handler::{Handled, HandlerFailure, HandlingEnd, Report, Settle};
 use crate::error::{ChannelError, ConnectionError, ConsumeError};
-use crate::handler::{Handled, HandlerFailure, HandlingEnd, Report, Settle};
 use crate::message::{Message, Received};
-use crate::publisher::Publisher;
+use crate::publish::Publisher;
 
 /// What the handler of a request may end with: a [`Message`], which is the reply, or a `Result` with
 /// one. An `Err` is reported, the requester hears nothing, and the request is settled as

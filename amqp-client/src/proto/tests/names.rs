@@ -7,7 +7,7 @@ use amqp_spec::{ReplyCode, field_table};
 
 use super::pair::Pair;
 use super::task::done;
-use crate::consumer::Consume;
+use crate::consume::Consume;
 use crate::error::{ChannelError, Entity, Outcome};
 use crate::{Binding, Channel, ExchangeDeclare, Message, QueueDeclare};
 

@@ -9,7 +9,7 @@ use super::content::next;
 use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
-use crate::consumer::Automatic;
+use crate::consume::Automatic;
 use crate::error::ChannelError;
 use crate::proto::reading::Demand;
 use crate::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::pair::Pair;
 use super::task::{Task, done};
 use super::wire;
-use crate::consumer::Automatic;
+use crate::consume::Automatic;
 use crate::error::ChannelError;
 use crate::proto::reading::Demand;
 use crate::{Channel, Consumer, Message, PublishError};

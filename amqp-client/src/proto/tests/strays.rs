@@ -10,7 +10,7 @@ use super::content::next;
 use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
-use crate::consumer::Automatic;
+use crate::consume::Automatic;
 use crate::{Channel, Consumer, WhenSlow};
 
 /// The broker closes the only channel that there may be, amid deliveries, and it is opened again.

@@ -11,7 +11,7 @@ use super::names::refused;
 use super::pair::{Pair, quiet};
 use super::task::{Task, done};
 use super::wire;
-use crate::consumer::Consume;
+use crate::consume::Consume;
 use crate::{ConnectionOptions, Message, QueueDeclare, StreamOffset, TlsOptions};
 
 /// The arguments that a consumer is started with.

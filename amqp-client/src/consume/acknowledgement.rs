@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::channel::Channel;
-use crate::delivery::Delivery;
+use crate::consume::Delivery;
 use crate::message::Received;
 
 /// Deliveries are acknowledged one by one; the broker keeps each until then.

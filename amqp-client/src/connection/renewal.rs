@@ -9,7 +9,7 @@ use std::time::Duration;
 use amqp_spec::connection;
 use amqp_spec::wire::LongStr;
 
-use crate::connection::Connection;
+use super::Connection;
 use crate::error::{ChannelError, ConnectCause, NameTooLong, Subject};
 use crate::handle::Handle;
 use crate::options::ConnectionOptions;
@@ -95,7 +95,7 @@ async fn update(link: &Arc<Link>, secret: &Secret, reason: &str) -> Result<(), C
             .map_err(|error| NameTooLong::secret("new_secret", error.len()))?,
         reason: Subject::Nothing.short("reason", reason)?,
     };
-    crate::call::start_on_connection(link, &method)?.await?;
+    crate::channel::request::start_on_connection(link, &method)?.await?;
     Ok(())
 }
 

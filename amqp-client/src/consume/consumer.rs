@@ -1,14 +1,4 @@
-//! Consuming: a stream of deliveries.
-//!
-//! | file | what it is about |
-//! |---|---|
-//! | `consume` | options, and how a consumer starts |
-//! | `acknowledgement` | deliveries that are acknowledged, and those that are not, as types |
-//! | `offset` | where reading a stream begins |
-
-mod acknowledgement;
-mod consume;
-mod offset;
+//! A consumer: a stream of deliveries.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,9 +13,9 @@ use amqp_spec::basic;
 use amqp_spec::wire::{ShortStr, TypedMethod};
 use futures_core::Stream;
 
-use self::acknowledgement::sealed;
-use crate::call::{PendingReply, slot};
+use super::acknowledgement::{Acknowledgement, Manual, sealed};
 use crate::channel::Channel;
+use crate::channel::request::{PendingReply, slot};
 use crate::error::{ChannelError, ConnectionError, ConsumeError};
 use crate::message::{RawDelivery, Received, Settlement};
 use crate::proto::channel::ChannelShared;
@@ -34,10 +24,6 @@ use crate::proto::reading::Demand;
 use crate::proto::request::{Barrier, Effect};
 use crate::proto::timers::Timer;
 use crate::proto::wait::Watch;
-
-pub use self::acknowledgement::{Acknowledgement, Automatic, Manual};
-pub use self::consume::{Consume, DEFAULT_PREFETCH, Oversized, WhenSlow};
-pub use self::offset::StreamOffset;
 
 /// A stream of deliveries.
 ///
@@ -53,7 +39,7 @@ pub use self::offset::StreamOffset;
 /// [delivery limit](crate::QueueDeclare::delivery_limit): 20 by default since 4.0. (From 4.3 on what a
 /// dropped consumer gives back does not count; what a lost connection gives back does.) So a program
 /// that takes a few messages and drops the consumer, again and again, does it with a
-/// [prefetch](Consume::prefetch) of 1, with [`Channel::basic_get`], or keeps the consumer.
+/// [prefetch](crate::Consume::prefetch) of 1, with [`Channel::basic_get`], or keeps the consumer.
 ///
 /// ```no_run
 /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
@@ -68,7 +54,7 @@ pub use self::offset::StreamOffset;
 #[must_use = "dropping a consumer cancels it"]
 pub struct Consumer<A: Acknowledgement = Manual> {
     channel: Channel,
-    queue: Arc<ConsumerQueue>,
+    pub(super) queue: Arc<ConsumerQueue>,
     /// Taken over from the queue, not yet yielded.
     taken: VecDeque<RawDelivery>,
     ended: bool,
@@ -254,7 +240,7 @@ impl<A: Acknowledgement> Consumer<A> {
         }
     }
 
-    fn new(channel: Channel, queue: ConsumerQueue) -> Self {
+    pub(super) fn new(channel: Channel, queue: ConsumerQueue) -> Self {
         Self {
             channel,
             queue: Arc::new(queue),

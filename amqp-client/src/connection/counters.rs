@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::connection::Connection;
+use super::Connection;
 
 /// A look at the numbers of a connection; see [`Connection::counters`].
 ///

@@ -10,6 +10,9 @@ use std::time::Duration;
 use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::wire::TypedMethod;
 
+use super::routing::Routing;
+use super::sending::{self, PreparedHead, Publish, PublishHead};
+use super::unconfirmed::Unconfirmed;
 use crate::channel::Channel;
 use crate::channel::succession::OnChannel;
 use crate::error::{ChannelError, PublishError};
@@ -22,9 +25,6 @@ use crate::proto::outbox::{Head, ZERO_COPY};
 use crate::proto::reading::Patience;
 use crate::proto::timers::Timer;
 use crate::proto::wait::{Sleeper, Watch};
-use crate::publish::{self, PreparedHead, Publish, PublishHead};
-use crate::routing::Routing;
-use crate::unconfirmed::Unconfirmed;
 
 /// Publishes messages and reports what became of each.
 ///
@@ -427,8 +427,8 @@ impl PreparedPublisher {
     fn at_once(&self, body: &[u8], fingerprint: Option<Fingerprint>) -> Option<u64> {
         let (channel, head) = (&self.publisher.channel, &self.head);
         match fingerprint {
-            None => publish::at_once(channel, head, body),
-            Some(it) => publish::at_once_returnable(channel, head, body, it),
+            None => sending::at_once(channel, head, body),
+            Some(it) => sending::at_once_returnable(channel, head, body, it),
         }
     }
 }

@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
+use super::Connection;
 use crate::channel::Channel;
-use crate::connection::Connection;
 use crate::error::ChannelError;
 use crate::message::{Body, Message, ReturnedMessage};
 use crate::proto::observe::{Event, EventQueue, Scope};
-use crate::publish::{Publish, PublishHead};
+use crate::publish::sending::{Publish, PublishHead};
 
 /// The events of a connection or a channel, from the moment at which they were asked for.
 ///

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use amqp_spec::basic;
 use amqp_spec::wire::{ShortStr, ShortString, TableRef, Value};
 
-use super::{Acknowledgement, Automatic, Consumer, Manual, StreamOffset};
-use crate::call::{PendingReply, slot, slot_about};
+use super::acknowledgement::{Acknowledgement, Automatic, Manual};
+use super::consumer::Consumer;
+use super::offset::StreamOffset;
 use crate::channel::Channel;
+use crate::channel::request::{PendingReply, slot, slot_about};
 use crate::declare::{Arguments, stream_offset};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
 use crate::proto::consumer::{ConsumerQueue, OnOversized};

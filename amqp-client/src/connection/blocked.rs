@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::connection::Connection;
+use super::Connection;
 use crate::error::ConnectionError;
 use crate::proto::reading::Demand;
 use crate::proto::wait::{Sleeper, Watch};

@@ -1,5 +1,11 @@
 //! The connection handle.
 
+mod blocked;
+pub(crate) mod capabilities;
+pub(crate) mod counters;
+pub(crate) mod events;
+mod renewal;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
@@ -7,7 +13,7 @@ use std::sync::{Arc, Weak};
 use amqp_spec::ReplyCode;
 use amqp_spec::wire::FieldTable;
 
-use crate::capabilities::ServerCapabilities;
+use self::capabilities::ServerCapabilities;
 use crate::channel::Channel;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage};
 use crate::handle::{CLOSED, Handle, Place};
@@ -16,7 +22,7 @@ use crate::proto::link::Link;
 use crate::proto::observe::Trace;
 use crate::proto::wait::Watch;
 use crate::proto::{Core, Limits};
-use crate::publisher::Publisher;
+use crate::publish::Publisher;
 
 /// A connection to a broker.
 ///
