@@ -77,7 +77,7 @@ mod uri;
 
 pub use amqp_spec;
 
-pub use self::channel::{Channel, Flow, NoWait, PreparedPublish, QosScope, RolledBack};
+pub use self::channel::{Channel, Flow, NoWait, RolledBack};
 pub use self::connection::Connection;
 pub use self::connection::capabilities::ServerCapabilities;
 pub use self::connection::counters::Counters;
@@ -87,7 +87,7 @@ pub use self::consume::handler::{
 };
 pub use self::consume::{
     Acknowledgement, Automatic, Consume, Consumer, DEFAULT_PREFETCH, Delivery, Got, Manual,
-    NextWithin, Oversized, StreamOffset, WhenSlow,
+    NextWithin, Oversized, QosScope, StreamOffset, WhenSlow,
 };
 pub use self::declare::{
     Binding, DeadLetterStrategy, DeclaredQueue, ExchangeDeclare, ExchangeDelete, LeaderLocator,
@@ -106,7 +106,9 @@ pub use self::message::{
 pub use self::options::{ConnectionOptions, HostOrder, TcpOptions, TlsOptions};
 pub use self::proto::config::{Heartbeat, HeartbeatRule, WhenBlocked};
 pub use self::proto::observe::Event;
-pub use self::publish::{Confirmation, FailedPublish, PreparedPublisher, Publisher, Unconfirmed};
+pub use self::publish::{
+    Confirmation, FailedPublish, PreparedPublish, PreparedPublisher, Publisher, Unconfirmed,
+};
 pub use self::rpc::{
     Answer, Call, OpenRpcClient, RpcClient, RpcCounters, RpcError, RpcServer, Served,
 };

@@ -1,8 +1,9 @@
 //! The channel handle: AMQP method by method.
 //!
-//! Here is the life of a channel; the methods are in a file for each class of the specification.
+//! Here is the life of a channel. Declaring and transactions are in a file for each class of the
+//! specification; methods that publish, fetch or consume stand with what they return, in `publish`
+//! and `consume`.
 
-mod basic;
 mod exchange;
 mod no_wait;
 mod queue;
@@ -25,7 +26,6 @@ use crate::proto::observe::{Event, Source};
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
 use crate::proto::wait::{self, Watch};
 
-pub use self::basic::{PreparedPublish, QosScope};
 pub use self::no_wait::NoWait;
 pub use self::tx::RolledBack;
 
@@ -319,7 +319,7 @@ impl Channel {
 
     /// A limit has been asked for the whole channel. A broker that is known to take it for one of each
     /// consumer does not say so, so that this is told here, once.
-    fn limits_whole_channel(&self, prefetch_count: u16) {
+    pub(crate) fn limits_whole_channel(&self, prefetch_count: u16) {
         let shared = self.shared();
         let is_kept = !self.handle.connection.opening.limits_per_consumer();
         if is_kept || !shared.is_first_limit_per_consumer() {

@@ -10,10 +10,8 @@ use futures_core::Stream;
 
 use super::Connection;
 use crate::channel::Channel;
-use crate::error::ChannelError;
-use crate::message::{Body, Message, ReturnedMessage};
+use crate::message::ReturnedMessage;
 use crate::proto::observe::{Event, EventQueue, Scope};
-use crate::publish::sending::{Publish, PublishHead};
 
 /// The events of a connection or a channel, from the moment at which they were asked for.
 ///
@@ -135,7 +133,7 @@ impl Connection {
     }
 }
 
-/// Listening, and publishing what may come back.
+/// Listening.
 impl Channel {
     /// What happens on the channel from now on: [`Event::ChannelFlow`], [`Event::LimitPerConsumer`],
     /// [`Event::Returned`], [`Event::MessageTooLarge`], [`Event::ConsumerCancelled`], [`Event::ReadingStopped`] for a consumer of
@@ -162,36 +160,5 @@ impl Channel {
             queue.push(Event::ChannelClosed { channel, cause }, &mut Vec::new());
         }
         queue
-    }
-
-    /// As [`basic_publish`](Self::basic_publish), for a message that must reach at least one queue:
-    /// one that does not comes back, to [`returns`](Self::returns) and as [`Event::Returned`].
-    /// A [`Publisher`](crate::Publisher) tells each publish what became of it.
-    ///
-    /// # Errors
-    ///
-    /// As [`basic_publish`](Self::basic_publish).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`basic_publish`](Self::basic_publish).
-    pub async fn basic_publish_mandatory(
-        &self,
-        exchange: &str,
-        routing_key: &str,
-        message: &Message,
-    ) -> Result<(), ChannelError> {
-        if let Some(refusal) = message.refusal(exchange, routing_key) {
-            return Err(refusal);
-        }
-        let properties = message.properties().as_ref();
-        let head = PublishHead::new(exchange, routing_key, properties, true)?;
-        let body = Body::from(message.body());
-        // On a channel with confirms, so that no publisher takes it for his when it comes back.
-        let fingerprint = head.fingerprint(message.body());
-        let mut publish = Publish::new(self, head, body);
-        publish.set_returnable(fingerprint);
-        self.ask_nothing(publish.await?);
-        Ok(())
     }
 }

@@ -6,10 +6,12 @@
 //! | `consumer` | the stream |
 //! | `delivery` | what waits to be acknowledged |
 //! | `acknowledgement` | deliveries that are acknowledged, and those that are not, as types |
+//! | `basic` | fetching, settling and limiting, on a channel |
 //! | `offset` | where reading a stream begins |
 //! | `handler` | consuming with a function for each message |
 
 mod acknowledgement;
+mod basic;
 mod consumer;
 mod delivery;
 pub(crate) mod handler;
@@ -17,7 +19,7 @@ mod offset;
 mod start;
 
 pub use self::acknowledgement::{Acknowledgement, Automatic, Manual};
-pub(crate) use self::consumer::cancel;
+pub use self::basic::QosScope;
 pub use self::consumer::{Consumer, NextWithin};
 pub use self::delivery::{Delivery, Got};
 pub use self::offset::StreamOffset;

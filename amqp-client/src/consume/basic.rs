@@ -1,151 +1,19 @@
-//! Messages: publishing, fetching, consuming, acknowledging (AMQP 0-9-1 §1.8).
+//! Fetching, consuming and settling on a channel, by number and by tag (AMQP 0-9-1 §1.8).
 
-use amqp_spec::basic::{self, PropertiesRef};
+use amqp_spec::basic;
 use amqp_spec::wire::TypedMethod;
 
-use super::Channel;
-use super::request::{decode, start, start_about, start_by};
-use crate::consume;
-use crate::consume::{Consume, Delivery, Got};
+use super::consumer;
+use super::delivery::{Delivery, Got};
+use super::start::Consume;
+use crate::channel::Channel;
+use crate::channel::request::{decode, start, start_about, start_by};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
-use crate::message::fingerprint::Common;
-use crate::message::{Body, Message, Multiple, RawDelivery, Received, Requeue, field_values};
-use crate::proto::outbox::Head;
+use crate::message::{Multiple, RawDelivery, Received, Requeue};
 use crate::proto::request::{Barrier, Effect};
-use crate::publish::sending::{self, PreparedHead, Publish, PublishHead};
 
+/// Receiving.
 impl Channel {
-    /// Hands a message over for sending (`basic.publish`), waiting while too much is queued.
-    ///
-    /// `Ok` means that it will be written, if the connection lives that long; it does **not** mean
-    /// that the broker has it. [`Publisher::publish`](crate::Publisher::publish) does. What reaches no
-    /// queue is dropped by the broker without a word, also if it names its queue by way of the default
-    /// exchange: here is nothing that would wait for an answer.
-    /// [`basic_publish_mandatory`](Self::basic_publish_mandatory) has such a message sent back, to
-    /// [`returns`](Self::returns).
-    ///
-    /// # Errors
-    ///
-    /// Nothing was sent. What the broker thinks of it comes later, as the end of the channel: 404 if
-    /// there is no such exchange, 403 without permission.
-    ///
-    /// # Cancel safety
-    ///
-    /// If the future is dropped before it is ready, nothing was sent; there is nothing between.
-    pub async fn basic_publish(
-        &self,
-        exchange: &str,
-        routing_key: &str,
-        message: &Message,
-    ) -> Result<(), ChannelError> {
-        if let Some(refusal) = message.refusal(exchange, routing_key) {
-            return Err(refusal);
-        }
-        let (properties, body) = (message.properties().as_ref(), message.body());
-        if let Some(number) = self.publish_at_once(exchange, routing_key, properties, body) {
-            self.ask_nothing(number);
-            return Ok(());
-        }
-        let head = PublishHead::new(exchange, routing_key, properties, false)?;
-        self.publish_plainly(head, Body::from(body)).await
-    }
-
-    /// As [`basic_publish`](Self::basic_publish), with a body that need not be put into a
-    /// [`Message`] first.
-    ///
-    /// # Errors
-    ///
-    /// As [`basic_publish`](Self::basic_publish).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`basic_publish`](Self::basic_publish).
-    pub async fn basic_publish_body(
-        &self,
-        exchange: &str,
-        routing_key: &str,
-        properties: PropertiesRef<'_>,
-        body: impl Into<Body<'_>>,
-    ) -> Result<(), ChannelError> {
-        if let Some(refusal) = field_values::refusal(properties, exchange, routing_key) {
-            return Err(refusal);
-        }
-        let body = body.into();
-        let octets = body.as_slice();
-        if let Some(number) = self.publish_at_once(exchange, routing_key, properties, octets) {
-            self.ask_nothing(number);
-            return Ok(());
-        }
-        let head = PublishHead::new(exchange, routing_key, properties, false)?;
-        self.publish_plainly(head, body).await
-    }
-
-    /// Queues a message if nothing has to be waited for, and says which number it has.
-    pub(crate) fn publish_at_once(
-        &self,
-        exchange: &str,
-        routing_key: &str,
-        properties: PropertiesRef<'_>,
-        body: &[u8],
-    ) -> Option<u64> {
-        let head = PublishHead::fitting(exchange, routing_key, properties, false)?;
-        sending::at_once(self, &head, body)
-    }
-
-    /// The same for a message that may come back.
-    pub(crate) fn publish_at_once_returnable(
-        &self,
-        exchange: &str,
-        routing_key: &str,
-        properties: PropertiesRef<'_>,
-        body: &[u8],
-    ) -> Option<u64> {
-        let head = PublishHead::fitting(exchange, routing_key, properties, true)?;
-        let (exchange, routing_key) = (exchange.as_bytes(), routing_key.as_bytes());
-        let fingerprint = Common::new(exchange, routing_key, properties).with(body);
-        sending::at_once_returnable(self, &head, body, fingerprint)
-    }
-
-    async fn publish_plainly(
-        &self,
-        head: impl Head + Unpin,
-        body: Body<'_>,
-    ) -> Result<(), ChannelError> {
-        self.ask_nothing(Publish::new(self, head, body).await?);
-        Ok(())
-    }
-
-    /// If the channel has confirms: what the broker says of this message is not to be kept.
-    #[inline]
-    pub(crate) fn ask_nothing(&self, number: u64) {
-        if number > 0 {
-            self.shared().abandon(number);
-        }
-    }
-
-    /// Prepares publishing many messages that differ in their bodies only: exchange, routing key and
-    /// properties are encoded once.
-    ///
-    /// # Errors
-    ///
-    /// A name is too long, or a header has a value that cannot be sent. Nothing is sent here.
-    pub fn prepare(
-        &self,
-        exchange: &str,
-        routing_key: &str,
-        properties: PropertiesRef<'_>,
-    ) -> Result<PreparedPublish, ChannelError> {
-        if let Some(refusal) = field_values::refusal(properties, exchange, routing_key) {
-            return Err(refusal);
-        }
-        let head = PublishHead::new(exchange, routing_key, properties, false)?;
-        let head = PreparedHead::new(&head, self.id())?;
-        Ok(PreparedPublish {
-            channel: self.clone(),
-            head,
-        })
-    }
-
     /// Fetches one message from a queue (`basic.get`), to be acknowledged. `None` if it is empty.
     ///
     /// Asking over and over is far dearer than [consuming](Self::consume). To take a few messages and go,
@@ -254,7 +122,7 @@ impl Channel {
         let shared = self.shared();
         let known = shared.link.outbox().consumer(shared.at, consumer_tag);
         if let Some(queue) = known {
-            return consume::cancel(shared, &queue).await;
+            return consumer::cancel(shared, &queue).await;
         }
         let cancel = basic::Cancel {
             consumer_tag,
@@ -406,37 +274,6 @@ fn check_tag(delivery_tag: u64, multiple: Multiple) -> Result<(), ArgumentError>
         return Err(ArgumentError::DeliveryTagZero);
     }
     Ok(())
-}
-
-/// Publishes messages that differ in their bodies only; see [`Channel::prepare`].
-#[derive(Clone, Debug)]
-pub struct PreparedPublish {
-    channel: Channel,
-    head: PreparedHead,
-}
-
-impl PreparedPublish {
-    /// As [`Channel::basic_publish`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Channel::basic_publish`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Channel::basic_publish`].
-    pub async fn publish(&self, body: impl Into<Body<'_>>) -> Result<(), ChannelError> {
-        let body = body.into();
-        if let Some(number) = self.at_once(body.as_slice()) {
-            self.channel.ask_nothing(number);
-            return Ok(());
-        }
-        self.channel.publish_plainly(&self.head, body).await
-    }
-
-    fn at_once(&self, body: &[u8]) -> Option<u64> {
-        sending::at_once(&self.channel, &self.head, body)
-    }
 }
 
 /// What a limit of [`Channel::basic_qos`] is for.
