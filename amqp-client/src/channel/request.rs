@@ -6,12 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use amqp_spec::basic;
 use amqp_spec::wire::{Request, TypedMethod};
 
-use crate::channel::Channel;
 use crate::error::{About, ChannelError};
-use crate::message::Settlement;
 use crate::proto::channel::ChannelShared;
 use crate::proto::link::Link;
 use crate::proto::outbox::{Outbox, Refused, Wake};
@@ -203,8 +200,6 @@ impl Drop for Room<'_> {
 /// A reply on its way. Dropped, the reply is consumed when it comes.
 pub(crate) struct PendingReply {
     answer: Arc<Answer>,
-    /// For `basic.get`: a message that nobody takes goes back to its queue.
-    pub(crate) requeue: Option<Channel>,
     /// The reply has to be read.
     _demand: Demand,
 }
@@ -213,9 +208,13 @@ impl PendingReply {
     pub(crate) fn new(answer: Arc<Answer>, link: &Arc<Link>) -> Self {
         Self {
             answer,
-            requeue: None,
             _demand: Demand::new(link),
         }
+    }
+
+    /// The caller goes away; gives back a result that nobody has seen.
+    pub(crate) fn abandon(&self) -> Option<Result<Reply, ChannelError>> {
+        self.answer.abandon()
     }
 }
 
@@ -229,21 +228,7 @@ impl Future for PendingReply {
 
 impl Drop for PendingReply {
     fn drop(&mut self) {
-        let unseen = self.answer.abandon();
-        let (Some(channel), Some(unseen)) = (&self.requeue, unseen) else {
-            return;
-        };
-        let delivery_tag = match unseen {
-            Ok(reply) => basic::GetOk::decode(&reply.payload).map(|get_ok| get_ok.delivery_tag),
-            Err(ChannelError::MessageTooLarge(message)) => Ok(message.delivery_tag),
-            Err(_) => return,
-        };
-        if let Ok(delivery_tag) = delivery_tag {
-            let requeue = Settlement::Nack { requeue: true };
-            let incarnation = channel.shared().at.incarnation;
-            // If the channel has ended, the broker has it back already.
-            let _ = channel.settle(delivery_tag, incarnation, requeue);
-        }
+        drop(self.abandon());
     }
 }
 

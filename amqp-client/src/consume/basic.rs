@@ -1,5 +1,9 @@
 //! Fetching, consuming and settling on a channel, by number and by tag (AMQP 0-9-1 §1.8).
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use amqp_spec::basic;
 use amqp_spec::wire::TypedMethod;
 
@@ -7,10 +11,10 @@ use super::consumer;
 use super::delivery::{Delivery, Got};
 use super::start::Consume;
 use crate::channel::Channel;
-use crate::channel::request::{decode, start, start_about, start_by};
+use crate::channel::request::{PendingReply, decode, start, start_about, start_by};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
-use crate::message::{Multiple, RawDelivery, Received, Requeue};
-use crate::proto::request::{Barrier, Effect};
+use crate::message::{Multiple, RawDelivery, Received, Requeue, Settlement};
+use crate::proto::request::{Barrier, Effect, Reply};
 
 /// Receiving.
 impl Channel {
@@ -77,9 +81,12 @@ impl Channel {
         };
         let (effect, barrier) = (Effect::Get { no_ack }, Barrier::Nothing);
         let about = About::queue(queue);
-        let mut pending = start_about(self.shared(), &get, about, effect, barrier)?;
-        pending.requeue = (!no_ack).then(|| self.clone());
-        let reply = pending.await?;
+        let pending = start_about(self.shared(), &get, about, effect, barrier)?;
+        let fetching = Fetching {
+            channel: (!no_ack).then(|| self.clone()),
+            pending,
+        };
+        let reply = fetching.await?;
         let get_reply = decode::<basic::GetReply<'_>>(&reply.payload)?;
         Ok(match (get_reply, reply.message) {
             (basic::GetReply::GetOk(ok), Some(message)) => {
@@ -265,6 +272,40 @@ impl Channel {
             outbox.recover(shared.at, &recover, slot)
         });
         pending?.await.map(drop)
+    }
+}
+
+/// A fetched message on its way. One that nobody takes goes back to its queue.
+struct Fetching {
+    /// `None` if the broker has forgotten the message as soon as it is sent.
+    channel: Option<Channel>,
+    pending: PendingReply,
+}
+
+impl Future for Fetching {
+    type Output = Result<Reply, ChannelError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.pending).poll(context)
+    }
+}
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        let (Some(channel), Some(unseen)) = (&self.channel, self.pending.abandon()) else {
+            return;
+        };
+        let delivery_tag = match unseen {
+            Ok(reply) => basic::GetOk::decode(&reply.payload).map(|get_ok| get_ok.delivery_tag),
+            Err(ChannelError::MessageTooLarge(message)) => Ok(message.delivery_tag),
+            Err(_) => return,
+        };
+        if let Ok(delivery_tag) = delivery_tag {
+            let requeue = Settlement::Nack { requeue: true };
+            let incarnation = channel.shared().at.incarnation;
+            // If the channel has ended, the broker has it back already.
+            let _ = channel.settle(delivery_tag, incarnation, requeue);
+        }
     }
 }
 
