@@ -77,7 +77,9 @@ mod uri;
 
 pub use amqp_spec;
 
-pub use self::channel::{Channel, Flow, NoWait, RolledBack};
+pub use self::channel::no_wait::NoWait;
+pub use self::channel::tx::RolledBack;
+pub use self::channel::{Channel, Flow};
 pub use self::connection::Connection;
 pub use self::connection::capabilities::ServerCapabilities;
 pub use self::connection::counters::Counters;

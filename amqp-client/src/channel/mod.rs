@@ -5,11 +5,11 @@
 //! and `consume`.
 
 mod exchange;
-mod no_wait;
+pub(crate) mod no_wait;
 mod queue;
 pub(crate) mod request;
 pub(crate) mod succession;
-mod tx;
+pub(crate) mod tx;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,9 +25,6 @@ use crate::proto::channel::ChannelShared;
 use crate::proto::observe::{Event, Source};
 use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
 use crate::proto::wait::{self, Watch};
-
-pub use self::no_wait::NoWait;
-pub use self::tx::RolledBack;
 
 /// A channel: the unit of order, of errors and of acknowledgement.
 ///

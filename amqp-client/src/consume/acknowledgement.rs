@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::delivery::Delivery;
 use crate::channel::Channel;
-use crate::consume::Delivery;
 use crate::message::Received;
 
 /// Deliveries are acknowledged one by one; the broker keeps each until then.
