@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use amqp_spec::wire::{ArrayRef, ShortStr, TableRef, Timestamp, Value};
 
-use super::{DeliveryMode, Received};
+use super::outgoing::DeliveryMode;
+use super::received::Received;
 use crate::text::{Quoted, fitting};
 
 /// One entry of `x-death`: all times that a message was dead-lettered from one queue for one reason.

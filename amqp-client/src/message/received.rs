@@ -8,7 +8,7 @@ use amqp_spec::basic::{PropertiesRef, Return};
 use amqp_spec::wire::{Reader, ShortStr, TypedMethod};
 use bytes::Bytes;
 
-use super::Incoming;
+use super::incoming::Incoming;
 
 /// One delivery, not yet in the hands of the application.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Secret;
+use super::secret::Secret;
 use crate::text::{Quoted, line, name};
 
 /// A user and what proves it: a password or a token.

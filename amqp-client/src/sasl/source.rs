@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::Credentials;
+use super::mechanism::Credentials;
 
 /// Why there are no credentials.
 pub(crate) type Failure = Arc<dyn Error + Send + Sync>;

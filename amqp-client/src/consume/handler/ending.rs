@@ -6,9 +6,21 @@
 
 use std::task::{Context, Poll};
 
-use super::HandlingEnd;
 use crate::channel::Channel;
 use crate::error::{ChannelError, ConnectionError, ConsumeError};
+
+/// Why messages are no longer handled.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum HandlingEnd {
+    /// The future given to [`Handling::until`](crate::Handling::until) was ready.
+    Stopped,
+    /// The program closed the channel or the connection, or cancelled the consumer by its tag
+    /// ([`Channel::basic_cancel`]).
+    Cancelled,
+    /// The broker cancelled the consumer, or the channel or the connection ended otherwise.
+    Failed(ConsumeError),
+}
 
 /// Watches a channel for its end.
 #[derive(Debug)]

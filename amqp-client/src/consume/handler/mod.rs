@@ -39,6 +39,7 @@ use crate::proto::timers::Timer;
 
 use self::verdict::Failure;
 
+pub use self::ending::HandlingEnd;
 pub(crate) use self::verdict::Decided;
 pub use self::verdict::{FailureCause, HandlerFailure, Settle, Verdict};
 
@@ -415,19 +416,6 @@ impl Handled {
             HandlingEnd::Failed(error) => Err(error),
         }
     }
-}
-
-/// Why messages are no longer handled.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum HandlingEnd {
-    /// The future given to [`Handling::until`] was ready.
-    Stopped,
-    /// The program closed the channel or the connection, or cancelled the consumer by its tag
-    /// ([`Channel::basic_cancel`]).
-    Cancelled,
-    /// The broker cancelled the consumer, or the channel or the connection ended otherwise.
-    Failed(ConsumeError),
 }
 
 /// A message that is being handled. Dropped, it goes back to its queue.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use amqp_spec::wire::FieldTable;
 
-use super::Heartbeat;
+use super::heartbeat_rule::Heartbeat;
 use crate::sasl::{AuthMechanism, Credentials};
 
 /// What a core needs to know from the start.

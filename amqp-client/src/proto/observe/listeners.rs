@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::Event;
+use super::event::Event;
 use crate::proto::outbox::At;
 use crate::proto::sync::lock;
 use crate::proto::wait::Sleeper;
