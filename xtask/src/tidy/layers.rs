@@ -17,17 +17,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("the core", &["proto"]),
     ("options and declarations", &["declare", "options"]),
     ("URIs and TLS", &["tls", "uri"]),
-    (
-        "handles",
-        &[
-            "channel",
-            "connection",
-            "consume",
-            "handle",
-            "publish",
-            "rpc",
-        ],
-    ),
+    ("what handles share", &["handle"]),
+    ("channels", &["channel"]),
+    ("publishing and consuming", &["consume", "publish"]),
+    ("connections", &["connection"]),
+    ("RPC", &["rpc"]),
     ("adapters", &["adapter"]),
 ];
 
