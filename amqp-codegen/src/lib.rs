@@ -30,6 +30,7 @@
 
 pub mod base;
 pub mod emit;
+mod input;
 pub mod model;
 mod naming;
 mod overlay;
@@ -37,8 +38,8 @@ mod report;
 mod resolve;
 mod source;
 
+pub use input::Source;
 pub use report::{Fault, Report};
-pub use source::Source;
 
 use model::Specification;
 use overlay::Overlay;

@@ -8,8 +8,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::source::hidden::escaped;
-use crate::source::{Source, Span};
+use crate::input::{Source, Span, escaped};
 
 mod excerpt;
 

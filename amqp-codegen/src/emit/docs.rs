@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::layout::{self, FieldView};
+use crate::input::is_hidden;
 use crate::model::{Class, Direction, Docs, Method, Role, Specification, WireType};
-use crate::source::hidden::is_hidden;
 
 /// The column at which comments end.
 pub(super) const COLUMNS: usize = 100;

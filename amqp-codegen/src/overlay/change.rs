@@ -4,10 +4,11 @@ use ::toml::de::DeValue;
 
 use super::toml::{Table, Value};
 use super::{Target, target};
+use crate::input::Spanned;
 use crate::model::{ConstantKind, Direction};
 use crate::report::Faults;
 use crate::source::document::Literal;
-use crate::source::{Spanned, list, list_for};
+use crate::source::{list, list_for};
 
 /// One entry: what it corrects, and how.
 #[derive(Debug)]

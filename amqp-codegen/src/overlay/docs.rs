@@ -3,8 +3,8 @@
 use super::Target;
 use super::plain::{self, Flaw};
 use super::toml::{Table, Value};
+use crate::input::{Span, Spanned};
 use crate::report::Faults;
-use crate::source::{Span, Spanned};
 
 /// The documentation of one part of the specification.
 #[derive(Debug)]

@@ -50,8 +50,9 @@ pub(crate) use docs::Doc;
 pub(crate) use target::Target;
 
 use self::toml::Table;
+use crate::input::{Source, Spanned};
 use crate::report::Faults;
-use crate::source::{Source, Spanned, Text};
+use crate::source::Text;
 
 /// One overlay, or several joined.
 #[derive(Debug, Default)]

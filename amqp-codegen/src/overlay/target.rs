@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::toml::Table;
+use crate::input::Spanned;
 use crate::report::Faults;
-use crate::source::Spanned;
 
 /// A part of the specification, by its names.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

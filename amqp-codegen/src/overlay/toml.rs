@@ -5,8 +5,9 @@ use std::ops::Range;
 use ::toml::Spanned as TomlSpanned;
 use ::toml::de::{DeTable, DeValue};
 
+use crate::input::{Span, Spanned};
 use crate::report::Faults;
-use crate::source::{Span, Spanned, Text, hidden, list_for, nearest, straight};
+use crate::source::{Text, hidden, list_for, nearest, straight};
 
 /// A table of an overlay.
 #[derive(Clone, Debug)]

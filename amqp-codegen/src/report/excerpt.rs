@@ -3,8 +3,7 @@
 //! Works on any bytes: text that is not UTF-8 is shown lossily, control characters and those that are
 //! not seen are replaced, a line of megabytes is cut to a window around the place.
 
-use crate::source::Span;
-use crate::source::hidden::is_hidden;
+use crate::input::{Span, is_hidden};
 
 /// How many characters of a line are shown before the marked text.
 const MAX_BEFORE: usize = 72;
@@ -115,7 +114,7 @@ fn visible(character: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::locate;
-    use crate::source::Span;
+    use crate::input::Span;
 
     #[track_caller]
     fn check(text: &[u8], start: usize, end: usize, place: (usize, usize), excerpt: &str) {

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::input::Span;
 use crate::overlay::{Allowance, Target};
 use crate::report::Faults;
-use crate::source::Span;
 
 /// What the sources may disagree about, and whether they do.
 pub(super) struct Allowances<'o> {

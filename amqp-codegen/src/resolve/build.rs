@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use super::draft::{self, Draft};
 use super::{layout, replies};
+use crate::input::{Span, Spanned};
 use crate::model::{Class, Constant, Domain, Method, Property, Protocol, Specification};
 use crate::naming;
 use crate::report::Faults;
-use crate::source::{Span, Spanned};
 
 /// Builds the model; `None` if there is a fault. The caller fills in the names of the sources.
 pub(super) fn build(draft: &Draft, faults: &mut Faults) -> Option<Specification> {

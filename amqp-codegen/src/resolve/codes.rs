@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use super::culprit;
 use super::draft::{Constant, Draft};
+use crate::input::Span;
 use crate::model::ConstantKind;
 use crate::report::Faults;
-use crate::source::Span;
 
 /// Reports reply codes that are out of range, or that have the value of another one.
 pub(super) fn check(draft: &Draft, faults: &mut Faults) {

@@ -6,8 +6,8 @@
 //! such mark: there the names alone tell.
 
 use super::draft::name;
+use crate::input::Spanned;
 use crate::naming::normalise;
-use crate::source::Spanned;
 use crate::source::document::{Class, Document, Method, Responses};
 
 /// The names of the replies to a method of this class.

@@ -12,10 +12,10 @@ use std::mem::{self, Discriminant};
 
 use super::draft::{Draft, Field, Wire};
 use super::types;
+use crate::input::{Span, Spanned};
 use crate::overlay::{Change, Correction, Target};
 use crate::report::Faults;
 use crate::source::document::Literal;
-use crate::source::{Span, Spanned};
 
 /// Applies corrections in their order.
 pub(super) fn apply(draft: &mut Draft, corrections: &[Correction], faults: &mut Faults) {

@@ -2,9 +2,9 @@
 
 use super::culprit;
 use super::draft::Field;
+use crate::input::Spanned;
 use crate::model::{Default, WireType};
 use crate::report::Faults;
-use crate::source::Spanned;
 use crate::source::document::Literal;
 
 /// The default of a bit.

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::draft::Draft;
+use crate::input::Span;
 use crate::model::{ConstantKind, Docs};
 use crate::overlay::{Doc, Target};
 use crate::report::Faults;
-use crate::source::Span;
 
 /// Gives every documented part its documentation. With `required`, reports each class, method,
 /// field, property and constant that has none.

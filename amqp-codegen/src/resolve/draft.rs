@@ -4,11 +4,11 @@
 //! everything knows its place, and what is still missing is an `Option`.
 
 use super::{convention, types};
+use crate::input::{Span, Spanned};
 use crate::model::{ConstantKind, Direction, Docs, WireType};
 use crate::naming::normalise;
 use crate::report::Faults;
 use crate::source::document::{self, Document, Literal};
-use crate::source::{Span, Spanned};
 
 /// A whole specification.
 #[derive(Debug)]

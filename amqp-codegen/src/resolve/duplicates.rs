@@ -6,10 +6,10 @@
 
 use std::collections::HashMap;
 
+use crate::input::{Span, Spanned};
 use crate::naming::normalise;
 use crate::report::Faults;
 use crate::source::document::{Class, Document, Field, Responses};
-use crate::source::{Span, Spanned};
 
 /// Reports everything that a document defines twice.
 pub(super) fn check(document: &Document, faults: &mut Faults) {

@@ -7,8 +7,8 @@
 use std::fmt::Display;
 
 use super::draft::{Class, Draft, Field};
+use crate::input::{Span, Spanned};
 use crate::report::Faults;
-use crate::source::{Span, Spanned};
 
 /// Adds an extension, which was read from this file.
 pub(super) fn add(draft: &mut Draft, extension: Draft, file: &str, faults: &mut Faults) {

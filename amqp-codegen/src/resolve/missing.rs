@@ -8,9 +8,9 @@ use std::collections::HashSet;
 
 use super::allowances::Allowances;
 use super::draft::{Class, Draft};
+use crate::input::{Span, Spanned};
 use crate::overlay::Target;
 use crate::report::Faults;
-use crate::source::{Span, Spanned};
 
 /// How many names one fault spells out.
 const MAX_NAMES: usize = 5;

@@ -37,10 +37,11 @@ mod views;
 
 use self::draft::Draft;
 use crate::ParseOptions;
+use crate::input::Span;
 use crate::model::Specification;
 use crate::overlay::Overlay;
 use crate::report::Faults;
-use crate::source::{Document, Span};
+use crate::source::Document;
 
 /// Builds the model of all documents; `None` if there is a fault.
 pub(crate) fn resolve(

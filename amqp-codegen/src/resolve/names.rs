@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::culprit;
 use super::draft::{Draft, Field};
 use crate::emit::{self, RESERVED_MODULES};
+use crate::input::{Span, Spanned};
 use crate::model::Name;
 use crate::naming;
 use crate::report::Faults;
-use crate::source::{Span, Spanned};
 
 /// Reports names that Rust cannot spell, and names that become one in Rust.
 pub(super) fn check(draft: &Draft, faults: &mut Faults) {

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use super::convention;
 use super::culprit;
 use super::draft::{Class, Draft, Method};
+use crate::input::{Span, Spanned};
 use crate::model::{Direction, Replies, Role};
 use crate::report::Faults;
-use crate::source::{Span, Spanned};
 
 /// Checks that requests and replies fit together.
 pub(super) fn check(draft: &Draft, faults: &mut Faults) {

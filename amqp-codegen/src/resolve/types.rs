@@ -7,10 +7,11 @@
 use std::collections::HashMap;
 
 use super::draft::{Domain, Wire, name};
+use crate::input::Spanned;
 use crate::model::{Docs, WireType};
 use crate::report::Faults;
 use crate::source::document::{self, Document};
-use crate::source::{Spanned, list};
+use crate::source::list;
 
 const WIRE_TYPES: [WireType; 9] = [
     WireType::Bit,

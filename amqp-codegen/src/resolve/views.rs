@@ -9,10 +9,11 @@
 use super::allowances::Allowances;
 use super::draft::{Class, Constant, Domain, Draft, Field, Method};
 use super::{missing, replies};
+use crate::input::{Span, Spanned};
 use crate::model::Direction;
 use crate::overlay::{Allowance, Target};
 use crate::report::Faults;
-use crate::source::{Span, Spanned, list};
+use crate::source::list;
 
 /// Joins views to the first one.
 pub(super) fn join(

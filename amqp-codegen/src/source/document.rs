@@ -4,7 +4,7 @@
 //! whatever a format has no way of saying is an `Option`: the difference between "no" and "does
 //! not say" decides which of two views is believed.
 
-use super::Spanned;
+use crate::input::Spanned;
 use crate::model::{ConstantKind, Direction};
 
 /// One specification or extension.

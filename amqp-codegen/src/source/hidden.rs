@@ -1,40 +1,12 @@
-//! Characters that are not seen, or that turn around what stands beside them.
+//! No value of an input has characters that are not seen.
 //!
 //! Texts of the inputs go into comments, literals and documents, where a reader has to see what the
 //! compiler sees. Escapes (`\u202E`, `&#x202E;`) get such characters past every look at the file, so
 //! values are checked, after the escapes were replaced.
 
-use super::{Spanned, Text};
+use super::Text;
+use crate::input::{Spanned, is_hidden};
 use crate::report::Faults;
-
-/// Whether a character has no width, reorders a line, or ends one for some readers only. Control
-/// characters are another matter: [`char::is_control`].
-pub(crate) const fn is_hidden(character: char) -> bool {
-    matches!(character,
-        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-        | '\u{180B}'..='\u{180F}'
-        | '\u{200B}'..='\u{200F}'
-        | '\u{2028}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}'
-        | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}'
-        | '\u{FFF9}'..='\u{FFFB}'
-        | '\u{1BCA0}'..='\u{1BCA3}'
-        | '\u{1D173}'..='\u{1D17A}'
-        | '\u{E0000}'..='\u{E0FFF}')
-}
-
-/// The text with hidden and control characters written as Rust escapes.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_hidden(character) || character.is_control() {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
-}
 
 /// Reports the first character of a text that is hidden or controls something.
 pub(crate) fn check(value: &Spanned<String>, text: Text<'_>, faults: &mut Faults) {
@@ -76,26 +48,4 @@ fn report_first(
         format!("the invisible character U+{number:04X}"),
         "characters that a reader can see",
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{escaped, is_hidden};
-
-    #[test]
-    fn what_turns_text_around_or_has_no_width_is_hidden() {
-        for hidden in [
-            '\u{202E}', '\u{2066}', '\u{200D}', '\u{61C}', '\u{FEFF}', '\u{2028}',
-        ] {
-            assert!(is_hidden(hidden), "{hidden:?}");
-        }
-        for shown in [' ', '\t', '\n', 'é', '語', 'ع', '\u{301}', '🐇'] {
-            assert!(!is_hidden(shown), "{shown:?}");
-        }
-    }
-
-    #[test]
-    fn escapes_are_those_of_rust() {
-        assert_eq!(escaped("a\u{202E}b\nc é"), "a\\u{202e}b\\nc é");
-    }
 }

@@ -1,6 +1,6 @@
 //! The text of one input: bytes that were found to be UTF-8, of a bearable size, not empty.
 
-use super::{MAX_LEN, Source, Span};
+use crate::input::{MAX_LEN, Source, Span};
 use crate::report::Faults;
 
 /// A text with its place among the inputs. A byte order mark is not part of it.

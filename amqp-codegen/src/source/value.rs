@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{Span, Spanned};
+use crate::input::{Span, Spanned};
 use crate::model::ConstantKind;
 use crate::report::Faults;
 

@@ -16,7 +16,8 @@ use self::tree::{Node, Object};
 use super::document::{
     Class, Constant, Document, Domain, Field, Literal, Method, Protocol, Responses,
 };
-use super::{Spanned, Text, value};
+use super::{Text, value};
+use crate::input::Spanned;
 use crate::model::{ConstantKind, Direction};
 use crate::report::Faults;
 

@@ -9,8 +9,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::input::{Span, Spanned};
 use crate::report::Faults;
-use crate::source::{MAX_DEPTH, Span, Spanned, Text, hidden, straight, value};
+use crate::source::{MAX_DEPTH, Text, hidden, straight, value};
 
 /// More members than any object has. Finding duplicates takes quadratic time, so there is an end to
 /// it.

@@ -2,8 +2,9 @@
 
 use super::characters;
 use super::scan::{Refused, Scanner, refuse};
+use crate::input::Spanned;
 use crate::report::Faults;
-use crate::source::{Spanned, hidden, straight};
+use crate::source::{hidden, straight};
 
 /// More attributes than any element has. Finding duplicates takes quadratic time, so there is an
 /// end to it.

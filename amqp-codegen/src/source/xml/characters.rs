@@ -1,8 +1,9 @@
 //! Which characters XML has, and where.
 
 use super::scan::{Refused, is_space, refuse};
+use crate::input::{Span, Spanned};
 use crate::report::Faults;
-use crate::source::{Span, Spanned, Text};
+use crate::source::Text;
 
 /// Reports the first character that no XML document may hold.
 pub(super) fn check(text: Text<'_>, faults: &mut Faults) -> Result<(), Refused> {

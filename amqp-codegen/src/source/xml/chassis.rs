@@ -2,9 +2,9 @@
 
 use super::reader::Reader;
 use super::tree::Element;
+use crate::input::Spanned;
 use crate::model::Direction;
 use crate::report::Faults;
-use crate::source::Spanned;
 
 /// The peers that the `chassis` of an element name, each at most once. One that implements a method
 /// receives it, and so tells its direction.

@@ -9,7 +9,7 @@
 //! occur in the known files: `comment` on the root, `handler` and `chassis` of a class, `see` and
 //! `test` in a field, `required` on a field. Anything else is a fault, because a misspelt
 //! `synchronous` would otherwise change the protocol in silence; so is what stands where no
-//! published file has it ([`order`]), and a [check](assert) that none of them has.
+//! published file has it ([`order`]), and a [check](mod@assert) that none of them has.
 //!
 //! A root with the attribute `extension`, which names the extension, adds to other sources; so does a
 //! file that the caller passes as one, whose root may be called `rabbitmq` as well. Then version and
@@ -32,7 +32,8 @@ mod tree;
 use self::reader::Reader;
 use self::tree::Element;
 use super::document::{Class, Constant, Document, Domain, Field, Method, Protocol, Responses};
-use super::{Spanned, Text, value};
+use super::{Text, value};
+use crate::input::Spanned;
 use crate::model::{ConstantKind, Direction};
 use crate::report::Faults;
 

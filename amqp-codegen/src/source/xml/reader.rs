@@ -2,8 +2,9 @@
 
 use super::attributes::Attribute;
 use super::tree::Element;
+use crate::input::Spanned;
 use crate::report::Faults;
-use crate::source::{Spanned, value};
+use crate::source::value;
 
 /// Elements that are documentation wherever they stand.
 const DOCUMENTATION: [&str; 2] = ["doc", "rule"];

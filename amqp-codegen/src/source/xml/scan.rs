@@ -6,8 +6,9 @@
 
 use super::attributes::{self, Attribute};
 use super::characters::{is_name, is_name_start};
+use crate::input::{Span, Spanned};
 use crate::report::Faults;
-use crate::source::{Span, Spanned, Text};
+use crate::source::Text;
 
 /// What a document is made of. Comments and processing instructions are checked and passed over.
 #[derive(Debug)]

@@ -10,8 +10,9 @@ use super::attributes::Attribute;
 use super::characters;
 use super::reader::is_documentation;
 use super::scan::{Piece, Refused, Scanner, is_space, refuse};
+use crate::input::{Span, Spanned};
 use crate::report::Faults;
-use crate::source::{MAX_DEPTH, Span, Spanned, Text};
+use crate::source::{MAX_DEPTH, Text};
 
 /// More elements than any specification has (the largest known has 962), and few enough that
 /// comparing all with all takes no time.
