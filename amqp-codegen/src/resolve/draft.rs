@@ -3,12 +3,10 @@
 //! Between the document, which holds words, and the model, which cannot be wrong: types are resolved,
 //! everything knows its place, and what is still missing is an `Option`.
 
-use super::{convention, types};
 use crate::input::{Span, Spanned};
 use crate::model::{ConstantKind, Direction, Docs, WireType};
 use crate::naming::normalise;
-use crate::report::Faults;
-use crate::source::document::{self, Document, Literal};
+use crate::source::document::Literal;
 
 /// A whole specification.
 #[derive(Debug)]
@@ -119,57 +117,6 @@ impl Wire {
 }
 
 impl Draft {
-    /// Looks up the types of a document, in its own domains and in those of what it extends.
-    pub(super) fn new(document: &Document, base: &[Domain], faults: &mut Faults) -> Self {
-        let domains = types::domains(document, base, faults);
-        let scope = || base.iter().chain(&domains);
-        let field = |field: &document::Field| {
-            Field::new(field, |word| {
-                types::lookup(word, scope(), |domain| &domain.written)
-            })
-        };
-        let has_marks = convention::has_marks(document);
-        let mut classes = Vec::new();
-        for class in &document.classes {
-            let method = |method: &document::Method| Method {
-                name: name(&method.name),
-                id: method.id.clone(),
-                direction: method
-                    .direction
-                    .map(|direction| Spanned::new(direction, method.name.span)),
-                replies: convention::replies(method, class, has_marks),
-                replies_named: matches!(method.responses, document::Responses::Named(_)),
-                replies_corrected: false,
-                synchronous: convention::synchronous(method, has_marks)
-                    .into_iter()
-                    .collect(),
-                content: method.content,
-                deprecated: method.deprecated,
-                fields: method.fields.iter().map(field).collect(),
-                docs: Docs::default(),
-            };
-            classes.push(Class {
-                name: name(&class.name),
-                id: class.id.clone(),
-                methods: class.methods.iter().map(method).collect(),
-                properties: class.properties.iter().map(field).collect(),
-                docs: Docs::default(),
-            });
-        }
-        let constants = document.constants.iter().map(Constant::new).collect();
-        let protocol = &document.protocol;
-        Self {
-            file: document.file,
-            major: protocol.major.clone(),
-            minor: protocol.minor.clone(),
-            revision: protocol.revision.clone(),
-            port: protocol.port.clone(),
-            constants,
-            domains,
-            classes,
-        }
-    }
-
     /// Version and port, for comparison.
     pub(super) fn protocol(&self) -> [(&'static str, Option<Spanned<u16>>); 4] {
         let wide = |part: &Option<Spanned<u8>>| {
@@ -235,35 +182,7 @@ impl Draft {
     }
 }
 
-impl Constant {
-    fn new(constant: &document::Constant) -> Self {
-        Self {
-            name: name(&constant.name),
-            value: constant.value.clone(),
-            kind: Spanned::new(constant.kind, constant.name.span),
-            docs: Docs::default(),
-        }
-    }
-}
-
 impl Field {
-    fn new(field: &document::Field, lookup: impl Fn(&Spanned<String>) -> Wire) -> Self {
-        let type_span = field.type_word.as_ref().map(|word| word.span);
-        Self {
-            name: name(&field.name),
-            declared: field.name.span,
-            typed: type_span.unwrap_or(field.name.span),
-            wire: field.type_word.as_ref().map_or(Wire::Missing, lookup),
-            reserved: field
-                .reserved
-                .map(|reserved| Spanned::new(reserved, field.name.span)),
-            default: field.default.clone(),
-            secret: None,
-            asserts: field.asserts.clone(),
-            docs: Docs::default(),
-        }
-    }
-
     /// Whether it means nothing.
     pub(super) fn is_reserved(&self) -> bool {
         self.reserved

@@ -4,17 +4,17 @@
 //! that the next one can go on, so that one run finds all faults:
 //!
 //! 1. [`duplicates`]: within one file, names and ids are unique;
-//! 2. [`types`]: every type word, through domains, to a wire type;
-//! 3. [`convention`]: the replies that a format leaves unsaid;
-//! 4. [`views`]: several files that tell the same protocol become one, and must agree, in what is
+//! 2. [`read`]: each file becomes a draft: every type word goes through domains to a wire type
+//!    ([`types`]), and the replies that its format leaves unsaid follow from names ([`convention`]);
+//! 3. [`views`]: several files that tell the same protocol become one, and must agree, in what is
 //!    [`missing`] too but for [`allowances`];
-//! 5. [`extend`]: extensions add to it;
-//! 6. [`correct`]: the overlay's corrections;
-//! 7. [`document`]: the overlay's words;
-//! 8. [`names`]: every name converts to Rust, and no two to the same;
-//! 9. [`codes`]: no two reply codes have the same value;
-//! 10. [`replies`]: requests and replies fit together;
-//! 11. [`build`]: the model, with [`defaults`] and [`layout`] of each method.
+//! 4. [`extend`]: extensions add to it;
+//! 5. [`correct`]: the overlay's corrections;
+//! 6. [`document`]: the overlay's words;
+//! 7. [`names`]: every name converts to Rust, and no two to the same;
+//! 8. [`codes`]: no two reply codes have the same value;
+//! 9. [`replies`]: requests and replies fit together;
+//! 10. [`build`]: the model, with [`defaults`] and [`layout`] of each method.
 //!
 //! Knowledge of a particular class or method does not belong here, but in an overlay.
 
@@ -31,6 +31,7 @@ mod extend;
 mod layout;
 mod missing;
 mod names;
+mod read;
 mod replies;
 mod types;
 mod views;
@@ -69,7 +70,7 @@ fn merge(documents: &[Document], overlay: &Overlay, faults: &mut Faults) -> Opti
         documents.iter().partition(|document| document.is_extension);
     let views: Vec<Draft> = views
         .into_iter()
-        .map(|document| Draft::new(document, &[], faults))
+        .map(|document| read::draft(document, &[], faults))
         .collect();
     let mut views = views.into_iter();
     let Some(mut draft) = views.next() else {
@@ -83,7 +84,7 @@ fn merge(documents: &[Document], overlay: &Overlay, faults: &mut Faults) -> Opti
     };
     views::join(&mut draft, views, &overlay.allowances, faults);
     for document in extensions {
-        let extension = Draft::new(document, &draft.domains, faults);
+        let extension = read::draft(document, &draft.domains, faults);
         extend::add(&mut draft, extension, &document.name, faults);
     }
     Some(draft)
