@@ -11,9 +11,12 @@
 
 use amqp_spec::wire::{ShortString, Value};
 
-use super::REPLY_TO;
 use crate::connection::Connection;
 use crate::message::Received;
+
+/// The pseudo-queue of direct replies. As an address it means the consumer of the channel that
+/// publishes; the broker puts a name of its own in its place.
+pub(super) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
 /// The pseudo-queue of direct replies by its name at LavinMQ.
 const LAVINMQ: &str = "amq.direct.reply-to";

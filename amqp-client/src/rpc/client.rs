@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::REPLY_TO;
+use super::address::REPLY_TO;
 use super::error::RpcError;
 use super::pending::{Ledger, Pending, Waiting};
 use crate::channel::Channel;

@@ -29,7 +29,3 @@ mod turns;
 pub use self::client::{Call, OpenRpcClient, RpcClient, RpcCounters};
 pub use self::error::RpcError;
 pub use self::server::{Answer, RpcServer, Served};
-
-/// The pseudo-queue of direct replies. As an address it means the consumer of the channel that
-/// publishes; the broker puts a name of its own in its place.
-const REPLY_TO: &str = "amq.rabbitmq.reply-to";
