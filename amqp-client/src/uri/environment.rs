@@ -3,7 +3,7 @@
 use std::env::{self, VarError};
 use std::fmt;
 
-use super::{ends_with_newline, parse};
+use super::read::{ends_with_newline, parse};
 use crate::error::UriError;
 use crate::options::ConnectionOptions;
 

@@ -1,27 +1,11 @@
-//! AMQP URIs: `amqp://user:password@host:port/vhost?heartbeat=10`.
-//!
-//! As RabbitMQ's URI specification has it: every part is optional and percent-decoded; a missing
-//! virtual host is `/`, an empty one is empty. What is not understood is an error, never a guess.
-//! Several hosts stand side by side, `amqp://a,b:5673,[::1]`. `parameters` has the table of the
-//! parameters.
-
-mod environment;
-mod nearest;
-#[cfg(test)]
-mod parameter_tests;
-mod parameters;
-#[cfg(test)]
-mod tests;
-mod values;
-mod write;
+//! Options from a URI.
 
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use super::{parameters, values};
 use crate::error::UriError;
 use crate::options::{ConnectionOptions, Host, TlsOptions};
-
-pub use self::environment::EnvironmentError;
 
 impl FromStr for ConnectionOptions {
     type Err = UriError;
@@ -32,7 +16,7 @@ impl FromStr for ConnectionOptions {
 }
 
 /// Reads a URI into options; what it does not mention stays at its default.
-fn parse(uri: &str) -> Result<ConnectionOptions, UriError> {
+pub(super) fn parse(uri: &str) -> Result<ConnectionOptions, UriError> {
     if ends_with_newline(uri) {
         return Err(UriError::TrailingNewline);
     }
@@ -72,7 +56,7 @@ fn may_be_of_a_password(authority: &str, error: &UriError) -> bool {
 }
 
 /// As the last octets of most files are.
-fn ends_with_newline(text: &str) -> bool {
+pub(super) fn ends_with_newline(text: &str) -> bool {
     text.ends_with(['\n', '\r'])
 }
 

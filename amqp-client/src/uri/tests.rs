@@ -1,6 +1,6 @@
 //! URIs are read as the specification says, and written so that they are read the same.
 
-use super::parse;
+use super::read::parse;
 use crate::error::UriError;
 use crate::{ConnectionOptions, TlsOptions};
 
