@@ -88,7 +88,45 @@ fn check_mark(index: &Index<'_>, method: &Method, faults: &mut Faults) {
                     );
                 }
             }
+            (true, Some(_)) if method.replies_named => check_named(index, method, mark, faults),
             (true, Some(_)) | (false, None) => {}
+        }
+    }
+}
+
+/// Reports methods that are named after a request with replies, as `get-empty` after `get`, come from
+/// whom it goes to, and answer nothing: a file has lost them as replies.
+fn check_named(index: &Index<'_>, request: &Method, mark: &Spanned<bool>, faults: &mut Faults) {
+    let Some(sender) = &request.direction else {
+        return;
+    };
+    let wanted = mirrored(sender.value);
+    for method in &index.class.methods {
+        let tail = method.name.value.strip_prefix(&*request.name.value);
+        let is_named_after = tail.is_some_and(|tail| tail.starts_with('-'));
+        let is_sent_back = method
+            .direction
+            .as_ref()
+            .is_some_and(|own| own.value == wanted);
+        let answers = |other: &&Method| {
+            let mut replies = other.replies.iter();
+            replies.any(|reply| reply.value == method.name.value)
+        };
+        let is_request = !method.replies.is_empty();
+        if is_named_after
+            && is_sent_back
+            && !is_request
+            && !index.class.methods.iter().any(|other| answers(&other))
+        {
+            faults.push_beside(
+                method.name.span,
+                format!("method {} answers nothing", index.path(method)),
+                format!(
+                    "a reply to {}, or a correction of its `replies` in an overlay",
+                    index.path(request)
+                ),
+                ("the other source says that there are replies", mark.span),
+            );
         }
     }
 }
