@@ -134,14 +134,19 @@ fn write(job: &Job) -> Result<(), Failure> {
     let difference = progress::during("generating", || job.compare())?;
     difference.check_conflicts(&job.base)?;
     let staged = stage(&difference.changed, &job.base)?;
-    for (path, fresh) in staged {
-        let file = job.base.join(&path);
-        fs::rename(&fresh, &file).map_err(Failure::file("write", &file))?;
-        println!("wrote {path}");
+    for (path, fresh) in &staged {
+        let file = job.base.join(path);
+        fs::rename(fresh, &file).map_err(Failure::file("write", &file))?;
     }
     for path in &difference.stale {
         let file = job.base.join(path);
         fs::remove_file(&file).map_err(Failure::file("delete", &file))?;
+    }
+    // Told at the end: whoever reads it may stop reading, which must not stop the work halfway.
+    for (path, _) in &staged {
+        println!("wrote {path}");
+    }
+    for path in &difference.stale {
         println!("deleted {path}");
     }
     let n_same = difference.n_files - difference.changed.len();
@@ -153,19 +158,21 @@ fn write(job: &Job) -> Result<(), Failure> {
 }
 
 /// Writes the files beside those that they are to replace, and gives back each path with that of the
-/// new file. If one cannot be written, none remains.
+/// new file. If one cannot be written, none remains. What is there already under the name of a new
+/// file is somebody's own, and so is what a link of that name leads to.
 fn stage(files: &[(String, String)], base: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     let mut staged: Vec<(String, PathBuf)> = Vec::new();
     for (path, text) in files {
         let file = base.join(path);
-        let mut fresh = file.clone().into_os_string();
-        fresh.push(".new");
-        let fresh = PathBuf::from(fresh);
         let folder = file.parent().unwrap_or(base);
-        let written = fs::create_dir_all(folder)
+        let created = fs::create_dir_all(folder)
             .map_err(Failure::file("create", folder))
-            .and_then(|()| fs::write(&fresh, text).map_err(Failure::file("write", &file)));
-        staged.push((path.clone(), fresh));
+            .and_then(|()| create_beside(&file).map_err(Failure::file("write", &file)));
+        let written = created.and_then(|(fresh, mut created)| {
+            staged.push((path.clone(), fresh));
+            let written = created.write_all(text.as_bytes());
+            written.map_err(Failure::file("write", &file))
+        });
         if let Err(failure) = written {
             for (_, fresh) in staged {
                 let _ = fs::remove_file(fresh);
@@ -174,6 +181,18 @@ fn stage(files: &[(String, String)], base: &Path) -> Result<Vec<(String, PathBuf
         }
     }
     Ok(staged)
+}
+
+/// A new file beside another, under the first name that nothing has.
+fn create_beside(file: &Path) -> io::Result<(PathBuf, fs::File)> {
+    let mut fresh = file.as_os_str().to_owned();
+    loop {
+        fresh.push(".new");
+        match fs::File::create_new(&fresh) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => return created.map(|created| (PathBuf::from(fresh), created)),
+        }
+    }
 }
 
 impl Difference {
@@ -400,6 +419,9 @@ impl OnDisk {
     }
 }
 
+/// No header is longer, however many sources it names.
+const LEN_OF_HEADERS: u64 = 100_000;
+
 /// Whether it is a file that was generated. One that cannot be read is not ours.
 fn begins_with_header(entry: &fs::DirEntry) -> bool {
     let mut start = Vec::new();
@@ -408,7 +430,7 @@ fn begins_with_header(entry: &fs::DirEntry) -> bool {
             return Ok(0);
         }
         let file = fs::File::open(entry.path())?;
-        file.take(1000).read_to_end(&mut start)
+        file.take(LEN_OF_HEADERS).read_to_end(&mut start)
     };
     read().is_ok() && is_generated(&start)
 }
@@ -613,6 +635,48 @@ mod tests {
         }
         fs::remove_dir_all(out).unwrap();
         fs::remove_file(tx).unwrap();
+    }
+
+    #[test]
+    fn what_lies_under_the_name_of_a_new_file_stays_as_it_was() {
+        let out = workspace::scratch().join("test-new");
+        let _ = fs::remove_dir_all(&out);
+        fs::create_dir_all(out.join("tx.rs.new")).unwrap();
+        fs::write(out.join("queue.rs.new"), "mine\n").unwrap();
+        fs::write(out.join("elsewhere"), "mine\n").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(out.join("elsewhere"), out.join("basic.rs.new")).unwrap();
+        let job = Job::elsewhere(Vec::new(), Vec::new(), Vec::new(), out.clone());
+        write(&job).unwrap();
+        job.check().unwrap();
+        for name in ["queue.rs.new", "elsewhere"] {
+            let text = fs::read_to_string(out.join(name)).unwrap();
+            assert_eq!(text, "mine\n", "{name}");
+        }
+        assert!(out.join("tx.rs.new").is_dir());
+        fs::remove_dir_all(out).unwrap();
+    }
+
+    #[test]
+    fn what_only_speaks_of_the_header_is_not_deleted() {
+        let out = workspace::scratch().join("test-header");
+        let _ = fs::remove_dir_all(&out);
+        fs::create_dir_all(&out).unwrap();
+        let mine = [
+            "// Looks for \"Generated by amqp-codegen (`x`) from y; do not edit.\"\n",
+            "# Notes\n\nGenerated by amqp-codegen (`x`) from y; do not edit. So it says.\n",
+            "//! Generated by amqp-codegen (`x`) at first, and changed by hand since.\n",
+            "//! Generated by amqp-codegen-fork (`x`) from y; do not edit.\n",
+        ];
+        for (index, text) in mine.iter().enumerate() {
+            fs::write(out.join(format!("mine{index}.rs")), text).unwrap();
+        }
+        let job = Job::elsewhere(Vec::new(), Vec::new(), Vec::new(), out.clone());
+        write(&job).unwrap();
+        for index in 0..mine.len() {
+            assert!(out.join(format!("mine{index}.rs")).exists(), "{index}");
+        }
+        fs::remove_dir_all(out).unwrap();
     }
 
     #[test]
