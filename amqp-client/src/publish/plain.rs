@@ -121,6 +121,7 @@ impl Channel {
     }
 
     /// The same for a message that may come back.
+    #[inline]
     pub(crate) fn publish_at_once_returnable(
         &self,
         exchange: &str,
