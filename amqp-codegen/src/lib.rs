@@ -110,6 +110,8 @@ fn read(
     options: &ParseOptions,
     faults: &mut Faults,
 ) -> Option<Specification> {
+    check_twice(sources, 0, faults)?;
+    check_twice(overlays, sources.len(), faults)?;
     let documents: Vec<_> = sources
         .iter()
         .enumerate()
@@ -124,4 +126,18 @@ fn read(
     let documents: Vec<_> = documents.into_iter().collect::<Option<_>>()?;
     overlays_read?;
     resolve::resolve(&documents, &overlay, options, faults)
+}
+
+/// Refuses a file that is given twice, where everything in it would be a fault. `first` is the number
+/// of the first of the files.
+fn check_twice(files: &[Source<'_>], first: usize, faults: &mut Faults) -> Option<()> {
+    for (index, file) in files.iter().enumerate() {
+        let same = |other: &Source<'_>| other.name() == file.name() && other.text() == file.text();
+        if files.iter().take(index).any(same) {
+            let place = input::Span::new(first + index, 0, 0);
+            faults.push(place, "a file that is given twice", "each file once");
+            return None;
+        }
+    }
+    Some(())
 }

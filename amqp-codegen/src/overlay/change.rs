@@ -91,7 +91,8 @@ pub(super) fn read(entry: &Table<'_>, faults: &mut Faults) -> Option<Correction>
     for (key, value) in members {
         if !known.contains(&key.value.as_str()) {
             let found = format!("`{}` in a correction of {}", key.value, target.value);
-            faults.push(key.span, found, list_for(&key.value, known, &[]));
+            let tolerated = &["target", "reason"];
+            faults.push(key.span, found, list_for(&key.value, known, tolerated));
             continue;
         }
         let change = change(&key.value, &value, faults);

@@ -8,6 +8,7 @@
 use super::draft::name;
 use crate::input::Spanned;
 use crate::naming::normalise;
+use crate::report::Faults;
 use crate::source::document::{Class, Document, Method, Responses};
 
 /// The names of the replies to a method of this class.
@@ -52,4 +53,35 @@ pub(super) fn synchronous(method: &Method, has_marks: bool) -> Option<Spanned<bo
 /// What the reply to a request is called.
 pub(super) fn conventional(request: &str) -> String {
     format!("{request}-ok")
+}
+
+/// Reports methods of an extension in XML that are synchronous, and neither name a response nor are
+/// one. Published specifications forget some; in an extension it is a slip.
+pub(super) fn check_extension(document: &Document, faults: &mut Faults) {
+    for class in &document.classes {
+        let answers = |name: &str| {
+            class.methods.iter().any(|other| match &other.responses {
+                Responses::Named(list) => list
+                    .iter()
+                    .any(|reply| normalise(&reply.value) == normalise(name)),
+                Responses::Unnamed(_) => false,
+            })
+        };
+        for method in &class.methods {
+            let is_silent = matches!(&method.responses, Responses::Named(list) if list.is_empty());
+            let is_synchronous = method.synchronous.as_ref().is_some_and(|mark| mark.value);
+            let (name, span) = (&method.name.value, method.name.span);
+            if is_synchronous && is_silent && !answers(name) {
+                let reply = conventional(name);
+                faults.push(
+                    span,
+                    format!(
+                        "synchronous method `{}.{name}` without a `response`",
+                        class.name.value
+                    ),
+                    format!("a `response`, such as `{reply}`, or no `synchronous`"),
+                );
+            }
+        }
+    }
 }

@@ -84,6 +84,7 @@ fn merge(documents: &[Document], overlay: &Overlay, faults: &mut Faults) -> Opti
     };
     views::join(&mut draft, views, &overlay.allowances, faults);
     for document in extensions {
+        convention::check_extension(document, faults);
         let extension = read::draft(document, &draft.domains, faults);
         extend::add(&mut draft, extension, &document.name, faults);
     }

@@ -25,8 +25,8 @@ const WIRE_TYPES: [WireType; 9] = [
     WireType::Table,
 ];
 
-/// The longest way from a domain to its wire type. In the known files it is one step; whoever needs
-/// more than this goes round in circles.
+/// The longest way from a domain to its wire type. In the known files it is one step; a longer way
+/// than this most likely goes round in circles.
 const MAX_CHAIN: usize = 16;
 
 /// The domains that a document declares, each with its wire type.
@@ -128,7 +128,7 @@ fn end_of_chain(
         return None;
     }
     let found = format!(
-        "domain `{}`, which never arrives at a wire type",
+        "domain `{}`, which does not arrive at a wire type within {MAX_CHAIN} steps",
         domain.name.value
     );
     faults.push(

@@ -4,7 +4,7 @@
 use amqp_codegen::{ParseOptions, Report};
 
 use crate::growth;
-use crate::support::{Input, parse_inputs, parse_text};
+use crate::support::{Input, parse_inputs, parse_text, path};
 
 /// No report on a hostile file is longer than people read.
 const MAX_REPORT: usize = 100_000;
@@ -325,4 +325,23 @@ fn overlays_are_no_way_in_either() {
     });
     refused_with("corrections", 50_000, |count| "[[correct]]\n".repeat(count));
     refused_with("quotes", 1 << 19, |count| "\"\"\"".repeat(count));
+}
+
+#[test]
+fn a_file_that_is_given_twice_is_one_fault() {
+    let specification = || Input::read(&path("../spec/amqp0-9-1.stripped.extended.xml"));
+    let json = || Input::read(&path("../spec/amqp-rabbitmq-0.9.1.json"));
+    let overlay = || Input::read(&path("../spec/overlay.toml"));
+    let twice = [
+        vec![specification(), specification()],
+        vec![specification(), json(), overlay(), overlay()],
+    ];
+    for inputs in twice {
+        let report = parse_inputs(&inputs, &ParseOptions::new()).unwrap_err();
+        let [fault] = report.faults() else {
+            panic!("{report}")
+        };
+        assert_eq!(fault.found(), "a file that is given twice");
+        assert_eq!(fault.file(), inputs.last().unwrap().name);
+    }
 }

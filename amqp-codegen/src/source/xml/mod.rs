@@ -186,13 +186,25 @@ fn field(element: &Element, faults: &mut Faults) -> Option<Field> {
     let reserved = Some(reader.flag("reserved"));
     reader.flag("required");
     let asserts = reader.each("assert", assert::read);
+    let name = reader.name()?;
+    if reserved == Some(false) && is_numbered_reserve(&name.value) {
+        let found = format!("field `{}` that is not marked `reserved`", name.value);
+        let expected = "`reserved=\"1\"`, or another name";
+        reader.faults().push(name.span, found, expected);
+    }
     Some(Field {
-        name: reader.name()?,
+        name,
         type_word,
         reserved,
         default: None,
         asserts,
     })
+}
+
+/// Whether a field is called as those without a meaning are: `reserved-1`.
+fn is_numbered_reserve(name: &str) -> bool {
+    let number = name.strip_prefix("reserved-");
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn property(element: &Element, faults: &mut Faults) -> Option<Field> {

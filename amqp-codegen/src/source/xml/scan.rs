@@ -10,7 +10,7 @@ use crate::input::{Span, Spanned};
 use crate::report::Faults;
 use crate::source::Text;
 
-/// What a document is made of. Comments and processing instructions are checked and passed over.
+/// What a document is made of. Comments are checked and passed over.
 #[derive(Debug)]
 pub(super) enum Piece<'a> {
     /// `<name …>`, or `<name …/>`, which is closed as well.
@@ -30,6 +30,8 @@ pub(super) enum Piece<'a> {
     Declaration(Vec<Attribute>),
     /// `<!DOCTYPE …>`
     DocumentType(Span),
+    /// `<?target …?>`, at the target.
+    Instruction(Span),
 }
 
 /// Where in the text the parser is.
@@ -61,9 +63,7 @@ impl<'a> Scanner<'a> {
             } else if rest.starts_with("<!") {
                 return self.bang(faults).map(Some);
             } else if rest.starts_with("<?") {
-                if let Some(declaration) = self.instruction(faults)? {
-                    return Ok(Some(declaration));
-                }
+                return self.instruction(faults).map(Some);
             } else if rest.starts_with("</") {
                 return self.end(faults).map(Some);
             } else {
@@ -157,7 +157,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A processing instruction, or the declaration, which looks like one.
-    fn instruction(&mut self, faults: &mut Faults) -> Result<Option<Piece<'a>>, Refused> {
+    fn instruction(&mut self, faults: &mut Faults) -> Result<Piece<'a>, Refused> {
         let begin = self.at;
         self.take("<?".len());
         let target = self.name(faults)?;
@@ -169,18 +169,19 @@ impl<'a> Scanner<'a> {
             }
             let attributes = attributes::read(self, "?>", faults)?;
             self.take("?>".len());
-            return Ok(Some(Piece::Declaration(attributes)));
+            return Ok(Piece::Declaration(attributes));
         }
         let rest = self.rest();
         if !rest.starts_with("?>") && !rest.starts_with(is_space) {
             return self.unexpected("white space or `?>`", faults);
         }
+        let place = target.span;
         let Some(len) = rest.find("?>") else {
             let found = "a processing instruction that is never closed";
             return refuse(faults, self.place(begin, "<?".len()), found, "`?>`");
         };
         self.take(len + "?>".len());
-        Ok(None)
+        Ok(Piece::Instruction(place))
     }
 
     fn end(&mut self, faults: &mut Faults) -> Result<Piece<'a>, Refused> {

@@ -3,8 +3,8 @@
 //! A document type is refused, and with it every entity but the five of XML itself: no
 //! specification uses one, and no expansion can explode. Depth and the number of elements are
 //! limited. Text is not kept: what the specifications say between elements is documentation. But
-//! outside of the elements that are made for it, text with `<` or `>` in it is refused, unless a
-//! CDATA section says that it is meant: it was a tag, which has lost its beginning.
+//! outside of the elements that are made for it, text with `<` or `>` in it is refused: it was a tag,
+//! which has lost its beginning. So is a processing instruction within the root.
 
 use super::attributes::Attribute;
 use super::characters;
@@ -78,6 +78,11 @@ impl<'a> Builder<'a, '_> {
                 Piece::Text { written, is_cdata } => self.stray(&written, is_cdata)?,
                 Piece::DocumentType(place) => self.document_type = Some(place),
                 Piece::Declaration(attributes) => self.declaration(&attributes)?,
+                Piece::Instruction(place) if !self.open.is_empty() => {
+                    let expected = "none within the root: `<?` may have been `<`";
+                    return self.refuse(place, "a processing instruction", expected);
+                }
+                Piece::Instruction(_) => {}
             }
         }
         Ok(())
@@ -148,7 +153,7 @@ impl<'a> Builder<'a, '_> {
             return self.refuse(visible(self.text, written), OUTSIDE, expected);
         }
         let is_documented = self.open.iter().any(|open| is_documentation(&open.name));
-        if !is_cdata && !is_documented && text.contains(['<', '>']) {
+        if !is_documented && text.contains(['<', '>']) {
             let found = "a tag that has become text";
             let expected = "`<` in front of it; text about tags belongs into `doc`";
             return self.refuse(visible(self.text, written), found, expected);
