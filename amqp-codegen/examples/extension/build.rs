@@ -12,11 +12,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let extension = fs::read("spec/audit.xml")?;
     let overlay = fs::read("spec/audit.toml")?;
     let generated = generate(
-        &[
-            base::XML,
-            base::JSON,
-            Source::extension("audit.xml", &extension),
-        ],
+        &[base::XML, base::JSON, Source::new("audit.xml", &extension)],
         &[base::OVERLAY, Source::new("audit.toml", &overlay)],
         &ParseOptions::new(),
         &Options::default(),

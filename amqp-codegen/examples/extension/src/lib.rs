@@ -6,28 +6,39 @@ pub mod amqp {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
-    use amqp_spec::wire::{LongStr, ShortStr, TypedMethod as _};
+    use std::error::Error;
 
-    use super::amqp::audit;
-    use super::amqp::method::Method;
+    use super::amqp;
 
     #[test]
-    fn methods_of_the_extension_are_written_and_read() {
-        let note = audit::Note {
-            queue: ShortStr::try_from("orders").unwrap(),
-            text: LongStr::try_from("emptied by hand").unwrap(),
+    fn what_the_extension_adds_is_used_like_the_standard() -> Result<(), Box<dyn Error>> {
+        use amqp::{audit::Note, basic::Properties, constants, method::Method};
+        use amqp_spec::wire::{Timestamp, TypedMethod as _};
+
+        let note = Note {
+            queue: "orders".try_into()?,
+            text: "emptied by hand".try_into()?,
             no_wait: true,
         };
         let mut octets = Vec::new();
         note.encode(&mut octets);
-        assert_eq!(octets[..4], [0x0F, 0xA0, 0, 10], "class 4000, method 10");
-        assert_eq!(Method::decode(&octets).unwrap(), Method::AuditNote(note));
+        assert!(octets.starts_with(&[0x0F, 0xA0, 0, 10])); // class 4000, method 10
+        assert_eq!(Method::decode(&octets)?, Method::AuditNote(note));
+
+        let now = Timestamp(1_700_000_000);
+        let properties = Properties::new().delivery_mode(2).noted_at(now);
+        assert_eq!(properties.as_ref().noted_at(), Some(now));
+
+        assert_eq!(constants::MAX_NOTES, 200);
+        assert_eq!(constants::ReplyCode::NOTES_FULL.name(), Some("notes-full"));
+        Ok(())
     }
 
     #[test]
     fn methods_of_the_standard_are_there_as_well() {
+        use amqp::method::Method;
+
         let octets = [0, 90, 0, 10];
         assert!(matches!(Method::decode(&octets), Ok(Method::TxSelect(_))));
     }
