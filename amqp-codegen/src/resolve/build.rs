@@ -126,8 +126,8 @@ fn report_undirected(draft: &Draft, faults: &mut Faults) {
             methods.len(),
             names.join(", ")
         );
-        let expected = "a source in XML, or an overlay that corrects the `direction` of \
-                        each, as this project's `spec/json-directions.toml` does for RabbitMQ's JSON";
+        let expected = "the receivers of each, as in `\"accepted-by\": [\"server\"]`, a source in \
+                        XML, or an overlay that corrects the `direction` of each, as this project's `spec/json-directions.toml` does for RabbitMQ's JSON";
         faults.push(*place, found, expected);
     }
 }

@@ -56,10 +56,17 @@ fn document(text: Text<'_>, root: &Element, is_extension: bool, faults: &mut Fau
     );
     reader.children(&["constant", "domain", "class"], &[]);
     let is_extension = is_extension || reader.extension();
-    if !is_extension {
-        for part in ["major", "minor", "port"] {
+    let parts = ["major", "minor", "port"];
+    let has_any = parts.iter().any(|part| reader.word(part).is_some());
+    if !is_extension && has_any {
+        for part in parts {
             reader.required_word(part);
         }
+    } else if !is_extension {
+        let expected =
+            "`major`, `minor` and `port`, or `extension=\"…\"` in a file that adds to others";
+        let found = "a specification without version and port";
+        reader.faults().push(root.span, found, expected);
     }
     let protocol = Protocol {
         major: reader.integer("major", u8::MAX),
