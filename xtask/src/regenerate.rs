@@ -142,7 +142,7 @@ fn write(job: &Job) -> Result<(), Failure> {
         let file = job.base.join(path);
         fs::remove_file(&file).map_err(Failure::file("delete", &file))?;
     }
-    // Told at the end: whoever reads it may stop reading, which must not stop the work halfway.
+    // Told at the end: the reader of the output may stop reading, which must not stop the work halfway.
     for (path, _) in &staged {
         println!("wrote {path}");
     }
@@ -159,7 +159,7 @@ fn write(job: &Job) -> Result<(), Failure> {
 
 /// Writes the files beside those that they are to replace, and gives back each path with that of the
 /// new file. If one cannot be written, none remains. What is there already under the name of a new
-/// file is somebody's own, and so is what a link of that name leads to.
+/// file belongs to the user, and so is what a link of that name leads to.
 fn stage(files: &[(String, String)], base: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     let mut staged: Vec<(String, PathBuf)> = Vec::new();
     for (path, text) in files {

@@ -1,7 +1,7 @@
 //! Whether a method asks, answers, or does neither.
 //!
 //! What the files say of it must fit together: a mark that a request is synchronous needs a reply and
-//! the other way round, a reply is sent by whoever receives the request, and no method answers itself,
+//! the other way round, a reply is sent by the receiver of the request, and no method answers itself,
 //! directly or through others. A reply may be a request in turn, as `file.open-ok` of AMQP 0-8 is.
 
 use std::collections::HashMap;
