@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::format::{decimal, ident, import};
+use super::format::{ident, import};
 use super::method::method_number;
 use super::scope::Scope;
 use super::{Options, docs, format, layout};
@@ -103,7 +103,11 @@ fn definition(variants: &[Variant<'_>], generics: &TokenStream) -> TokenStream {
         0,
     );
     let lines = variants.iter().map(|variant| {
-        let text = format!("`{}.{}`.", variant.class.name, variant.method.name);
+        let path = format!("`{}.{}`", variant.class.name, variant.method.name);
+        let text = match variant.method.docs.paragraphs.first() {
+            Some(summary) => format!("{path}: {summary}"),
+            None => format!("{path}."),
+        };
         let docs = docs::comment(&[text], 4);
         let (name, path) = (&variant.name, variant.path(&quote!('a)));
         quote!(#docs #name(#path))
@@ -202,8 +206,8 @@ fn codec(variants: &[Variant<'_>], scope: &mut Scope<'_>) -> TokenStream {
 fn facts(variants: &[Variant<'_>], scope: &mut Scope<'_>) -> TokenStream {
     let method_id = scope.wire("MethodId");
     let id = |variant: &Variant<'_>| {
-        let (class, method) = (decimal(variant.class.id), decimal(variant.method.id));
-        quote!(#method_id::new(#class, #method))
+        let (module, type_name) = (&variant.module, &variant.type_name);
+        quote!(#module::#type_name::ID)
     };
     let name = |variant: &Variant<'_>| {
         let name = format!("{}.{}", variant.class.name, variant.method.name);

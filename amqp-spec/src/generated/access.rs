@@ -19,6 +19,7 @@ pub const CLASS_ID: u16 = 30;
 /// used.
 ///
 /// `access.request` (30, 10), sent by the client, answered by [`RequestOk`].
+#[doc(alias = "access.request")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Request<'a> {
     /// The part of the server that is meant, for example `/data`. RabbitMQ ignores it.
@@ -101,6 +102,7 @@ impl crate::wire::Request for Request<'_> {
 /// Grants a ticket.
 ///
 /// `access.request-ok` (30, 11), sent by the server, answers [`Request`].
+#[doc(alias = "access.request-ok")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct RequestOk {
     /// The ticket. RabbitMQ always says 1 and never asks for it.

@@ -30,6 +30,7 @@ pub const CLASS_ID: u16 = 60;
 /// * 540 `not-implemented`: `prefetch-size` is not 0
 ///
 /// `basic.qos` (60, 10), sent by the client, answered by [`QosOk`].
+#[doc(alias = "basic.qos")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Qos {
     /// A limit in octets of content. RabbitMQ supports only 0, no limit.
@@ -102,6 +103,7 @@ impl Request for Qos {
 /// Tells that the limit holds.
 ///
 /// `basic.qos-ok` (60, 11), sent by the server, answers [`Qos`].
+#[doc(alias = "basic.qos-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct QosOk {}
 
@@ -167,6 +169,7 @@ impl<'r> Reply<'r> for QosOk {
 ///   is a quorum queue and the channel has a shared prefetch limit
 ///
 /// `basic.consume` (60, 20), sent by the client, answered by [`ConsumeOk`].
+#[doc(alias = "basic.consume")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Consume<'a> {
     /// The queue; empty means the one last declared on this channel. `amq.rabbitmq.reply-to` stands
@@ -239,6 +242,7 @@ impl Request for Consume<'_> {
 /// RabbitMQ sends it out of turn with respect to other replies.
 ///
 /// `basic.consume-ok` (60, 21), sent by the server, answers [`Consume`].
+#[doc(alias = "basic.consume-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct ConsumeOk<'a> {
     /// The tag that the consumer's deliveries carry.
@@ -285,6 +289,7 @@ impl<'r> Reply<'r> for ConsumeOk<'r> {
 /// the deliveries just stop.
 ///
 /// `basic.cancel` (60, 30), sent by either peer, answered by [`CancelOk`].
+#[doc(alias = "basic.cancel")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Cancel<'a> {
     /// The consumer that ends.
@@ -335,6 +340,7 @@ impl Request for Cancel<'_> {
 /// * 541 `internal-error`: likewise, from RabbitMQ 4.3 on
 ///
 /// `basic.cancel-ok` (60, 31), sent by either peer, answers [`Cancel`].
+#[doc(alias = "basic.cancel-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct CancelOk<'a> {
     /// The consumer that has ended.
@@ -393,6 +399,7 @@ impl<'r> Reply<'r> for CancelOk<'r> {
 /// * 541 `internal-error`: the properties or the headers in them could not be decoded
 ///
 /// `basic.publish` (60, 40), sent by the client, followed by content.
+#[doc(alias = "basic.publish")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Publish<'a> {
     /// The exchange; empty means the default exchange, which routes to the queue named in
@@ -448,6 +455,7 @@ impl<'a> TypedMethod<'a> for Publish<'a> {
 /// belongs to.
 ///
 /// `basic.return` (60, 50), sent by the server, followed by content.
+#[doc(alias = "basic.return")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Return<'a> {
     /// Why it came back: 312 `no-route`; LavinMQ also 313 `no-consumers`.
@@ -501,6 +509,7 @@ impl<'a> TypedMethod<'a> for Return<'a> {
 /// instead.
 ///
 /// `basic.deliver` (60, 60), sent by the server, followed by content.
+#[doc(alias = "basic.deliver")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Deliver<'a> {
     /// The consumer it is meant for. It may be one whose `consume-ok` has not been seen yet.
@@ -563,6 +572,7 @@ impl<'a> TypedMethod<'a> for Deliver<'a> {
 /// * 540 `not-implemented`: the queue is a stream
 ///
 /// `basic.get` (60, 70), sent by the client, answered by [`GetOk`] or [`GetEmpty`].
+#[doc(alias = "basic.get")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Get<'a> {
     /// The queue; empty means the one last declared on this channel.
@@ -634,6 +644,7 @@ impl<'r> Reply<'r> for GetReply<'r> {
 /// Its delivery tag comes from the same sequence as those of `basic.deliver` on the channel.
 ///
 /// `basic.get-ok` (60, 71), sent by the server, answers [`Get`], followed by content.
+#[doc(alias = "basic.get-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct GetOk<'a> {
     /// The number to settle it with.
@@ -696,6 +707,7 @@ impl<'r> Reply<'r> for GetOk<'r> {
 /// Messages that wait for an acknowledgement elsewhere do not count.
 ///
 /// `basic.get-empty` (60, 72), sent by the server, answers [`Get`].
+#[doc(alias = "basic.get-empty")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct GetEmpty {}
 
@@ -762,6 +774,7 @@ impl<'r> Reply<'r> for GetEmpty {
 ///   `multiple`
 ///
 /// `basic.ack` (60, 80), sent by either peer.
+#[doc(alias = "basic.ack")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Ack {
     /// The message; 0 together with `multiple` means everything outstanding on the channel.
@@ -831,6 +844,7 @@ impl<'a> TypedMethod<'a> for Ack {
 ///   delivered without need of acknowledgement, or from another channel
 ///
 /// `basic.reject` (60, 90), sent by the client.
+#[doc(alias = "basic.reject")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Reject {
     /// The message to refuse.
@@ -911,6 +925,7 @@ impl<'a> TypedMethod<'a> for Reject {
 /// * 540 `not-implemented`: `requeue` is false
 ///
 /// `basic.recover-async` (60, 100), sent by the client, deprecated.
+#[doc(alias = "basic.recover-async")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct RecoverAsync {
     /// True puts the messages back into their queues. RabbitMQ refuses false, which asks for
@@ -975,6 +990,7 @@ impl<'a> TypedMethod<'a> for RecoverAsync {
 /// * 540 `not-implemented`: `requeue` is false
 ///
 /// `basic.recover` (60, 110), sent by the client, answered by [`RecoverOk`].
+#[doc(alias = "basic.recover")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Recover {
     /// True puts the messages back into their queues. RabbitMQ refuses false, which asks for
@@ -1036,6 +1052,7 @@ impl Request for Recover {
 /// Tells that the unacknowledged messages are back in their queues; their redelivery follows.
 ///
 /// `basic.recover-ok` (60, 111), sent by the server, answers [`Recover`].
+#[doc(alias = "basic.recover-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct RecoverOk {}
 
@@ -1097,6 +1114,7 @@ impl<'r> Reply<'r> for RecoverOk {
 ///   `multiple`
 ///
 /// `basic.nack` (60, 120), sent by either peer.
+#[doc(alias = "basic.nack")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Nack {
     /// The message; 0 together with `multiple` means everything outstanding on the channel.

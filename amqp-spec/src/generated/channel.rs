@@ -28,6 +28,7 @@ pub const CLASS_ID: u16 = 20;
 /// * 530 `not-allowed`: the negotiated `channel-max`, or the channel limit of the user, is reached
 ///
 /// `channel.open` (20, 10), sent by the client, answered by [`OpenOk`].
+#[doc(alias = "channel.open")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Open {}
 
@@ -75,6 +76,7 @@ impl Request for Open {
 /// Tells that the channel is open.
 ///
 /// `channel.open-ok` (20, 11), sent by the server, answers [`Open`].
+#[doc(alias = "channel.open-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct OpenOk {}
 
@@ -135,6 +137,7 @@ impl<'r> Reply<'r> for OpenOk {
 /// * 540 `not-implemented`: `active` is false: RabbitMQ cannot pause deliveries; LavinMQ can
 ///
 /// `channel.flow` (20, 20), sent by either peer, answered by [`FlowOk`].
+#[doc(alias = "channel.flow")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Flow {
     /// True to resume, false to pause. What answers `basic.get` is never held back.
@@ -195,6 +198,7 @@ impl Request for Flow {
 /// Confirms that messages pause or flow, as `active` says.
 ///
 /// `channel.flow-ok` (20, 21), sent by either peer, answers [`Flow`].
+#[doc(alias = "channel.flow-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct FlowOk {
     /// The state that holds now, as it was requested.
@@ -265,6 +269,7 @@ impl<'r> Reply<'r> for FlowOk {
 /// until `close-ok`, and even behind the server's own close.
 ///
 /// `channel.close` (20, 40), sent by either peer, answered by [`CloseOk`].
+#[doc(alias = "channel.close")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Close<'a> {
     /// The reason as a number; 200 for an ordinary end.
@@ -319,6 +324,7 @@ impl Request for Close<'_> {
 /// free when both answers are through. Sent unasked, it ends the connection with 503.
 ///
 /// `channel.close-ok` (20, 41), sent by either peer, answers [`Close`].
+#[doc(alias = "channel.close-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct CloseOk {}
 

@@ -25,6 +25,7 @@ pub const CLASS_ID: u16 = 85;
 /// * 406 `precondition-failed`: the channel is in transaction mode
 ///
 /// `confirm.select` (85, 10), sent by the client, answered by [`SelectOk`].
+#[doc(alias = "confirm.select")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Select {
     /// Asks for no `confirm.select-ok`. A failure still closes the channel.
@@ -85,6 +86,7 @@ impl Request for Select {
 /// Tells that the channel is in confirm mode.
 ///
 /// `confirm.select-ok` (85, 11), sent by the server, answers [`Select`].
+#[doc(alias = "confirm.select-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct SelectOk {}
 

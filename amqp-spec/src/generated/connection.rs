@@ -26,6 +26,7 @@ pub const CLASS_ID: u16 = 10;
 /// sends the header of AMQP 1.0 (`AMQP 3 1 0 0`), whatever it was asked for.
 ///
 /// `connection.start` (10, 10), sent by the server, answered by [`StartOk`].
+#[doc(alias = "connection.start")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Start<'a> {
     /// The major protocol version the server will speak: 0.
@@ -112,6 +113,7 @@ impl Request for Start<'_> {
 ///   and no code is sent
 ///
 /// `connection.start-ok` (10, 11), sent by the client, answers [`Start`].
+#[doc(alias = "connection.start-ok")]
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct StartOk<'a> {
     /// What the client tells about itself: `product`, `version`, `platform`, `information`, a
@@ -202,6 +204,7 @@ impl<'r> Reply<'r> for StartOk<'r> {
 /// demonstration; `PLAIN`, `AMQPLAIN`, `EXTERNAL` and `ANONYMOUS` never get here.
 ///
 /// `connection.secure` (10, 20), sent by the server, answered by [`SecureOk`].
+#[doc(alias = "connection.secure")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Secure<'a> {
     /// Data from the mechanism, to be answered; may hold any octets.
@@ -242,6 +245,7 @@ impl Request for Secure<'_> {
 /// * 403 `access-refused`: the login failed, and the client declared `authentication_failure_close`
 ///
 /// `connection.secure-ok` (10, 21), sent by the client, answers [`Secure`].
+#[doc(alias = "connection.secure-ok")]
 #[derive(Clone, Copy, Default, Eq, Hash, PartialEq)]
 pub struct SecureOk<'a> {
     /// The answer in the form of the mechanism; may hold any octets.
@@ -293,6 +297,7 @@ impl<'r> Reply<'r> for SecureOk<'r> {
 /// 60 seconds; LavinMQ 2048, 131072 and 300 seconds.
 ///
 /// `connection.tune` (10, 30), sent by the server, answered by [`TuneOk`].
+#[doc(alias = "connection.tune")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Tune {
     /// The most channels the server allows on this connection; 0 means that it sets no limit.
@@ -368,6 +373,7 @@ impl Request for Tune {
 /// LavinMQ closes with 530.
 ///
 /// `connection.tune-ok` (10, 31), sent by the client, answers [`Tune`].
+#[doc(alias = "connection.tune-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct TuneOk {
     /// How many channels the client will use at most. It may not exceed the server's proposal, and
@@ -455,6 +461,7 @@ impl<'r> Reply<'r> for TuneOk {
 ///   the connections of the host or of the user is reached
 ///
 /// `connection.open` (10, 40), sent by the client, answered by [`OpenOk`].
+#[doc(alias = "connection.open")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Open<'a> {
     /// The virtual host's name. The default host of RabbitMQ is named `/`; the empty name is a name
@@ -506,6 +513,7 @@ impl Request for Open<'_> {
 /// Tells that the connection is ready: channels may be opened.
 ///
 /// `connection.open-ok` (10, 41), sent by the server, answers [`Open`].
+#[doc(alias = "connection.open-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct OpenOk {}
 
@@ -563,6 +571,7 @@ impl<'r> Reply<'r> for OpenOk {
 /// the socket.
 ///
 /// `connection.close` (10, 50), sent by either peer, answered by [`CloseOk`].
+#[doc(alias = "connection.close")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Close<'a> {
     /// The reason as a number; 200 for an ordinary end.
@@ -619,6 +628,7 @@ impl Request for Close<'_> {
 /// their names answer 405 for some milliseconds more.
 ///
 /// `connection.close-ok` (10, 51), sent by either peer, answers [`Close`].
+#[doc(alias = "connection.close-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct CloseOk {}
 
@@ -672,6 +682,7 @@ impl<'r> Reply<'r> for CloseOk {
 /// but silently. LavinMQ offers the capability and never sends the method.
 ///
 /// `connection.blocked` (10, 60), sent by the server.
+#[doc(alias = "connection.blocked")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Blocked<'a> {
     /// What is short, for logs, for example `low on memory`.
@@ -704,6 +715,7 @@ impl<'a> TypedMethod<'a> for Blocked<'a> {
 /// The answers to whatever was sent in the meantime follow behind it.
 ///
 /// `connection.unblocked` (10, 61), sent by the server.
+#[doc(alias = "connection.unblocked")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Unblocked {}
 
@@ -751,6 +763,7 @@ impl<'a> TypedMethod<'a> for Unblocked {
 /// * 530 `not-allowed`: the authentication backend does not accept the new secret
 ///
 /// `connection.update-secret` (10, 70), sent by the client, answered by [`UpdateSecretOk`].
+#[doc(alias = "connection.update-secret")]
 #[derive(Clone, Copy, Default, Eq, Hash, PartialEq)]
 pub struct UpdateSecret<'a> {
     /// The new token. The user it belongs to stays the one who logged in.
@@ -800,6 +813,7 @@ impl Request for UpdateSecret<'_> {
 /// Confirms that the new secret holds from now on.
 ///
 /// `connection.update-secret-ok` (10, 71), sent by the server, answers [`UpdateSecret`].
+#[doc(alias = "connection.update-secret-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct UpdateSecretOk {}
 

@@ -31,6 +31,7 @@ pub const CLASS_ID: u16 = 40;
 ///   ends the connection)
 ///
 /// `exchange.declare` (40, 10), sent by the client, answered by [`DeclareOk`].
+#[doc(alias = "exchange.declare")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Declare<'a> {
     /// The exchange's name. Names that start with `amq.` belong to the broker.
@@ -122,6 +123,7 @@ impl Request for Declare<'_> {
 /// Tells that the exchange exists now.
 ///
 /// `exchange.declare-ok` (40, 11), sent by the server, answers [`Declare`].
+#[doc(alias = "exchange.declare-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct DeclareOk {}
 
@@ -178,6 +180,7 @@ impl<'r> Reply<'r> for DeclareOk {
 /// * 406 `precondition-failed`: `if-unused` is set and the exchange still has bindings
 ///
 /// `exchange.delete` (40, 20), sent by the client, answered by [`DeleteOk`].
+#[doc(alias = "exchange.delete")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Delete<'a> {
     /// The exchange to delete.
@@ -225,6 +228,7 @@ impl Request for Delete<'_> {
 /// Tells that the exchange does not exist any more.
 ///
 /// `exchange.delete-ok` (40, 21), sent by the server, answers [`Delete`].
+#[doc(alias = "exchange.delete-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct DeleteOk {}
 
@@ -282,6 +286,7 @@ impl<'r> Reply<'r> for DeleteOk {
 /// * 404 `not-found`: one of the two exchanges does not exist
 ///
 /// `exchange.bind` (40, 30), sent by the client, answered by [`BindOk`].
+#[doc(alias = "exchange.bind")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Bind<'a> {
     /// The exchange that receives messages through the binding.
@@ -343,6 +348,7 @@ impl Request for Bind<'_> {
 /// Tells that messages flow through the binding from now on.
 ///
 /// `exchange.bind-ok` (40, 31), sent by the server, answers [`Bind`].
+#[doc(alias = "exchange.bind-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct BindOk {}
 
@@ -398,6 +404,7 @@ impl<'r> Reply<'r> for BindOk {
 ///   `destination` or read from `source`
 ///
 /// `exchange.unbind` (40, 40), sent by the client, answered by [`UnbindOk`].
+#[doc(alias = "exchange.unbind")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Unbind<'a> {
     /// The exchange that received messages through the binding.
@@ -460,6 +467,7 @@ impl Request for Unbind<'_> {
 /// Its id is 51, not the 41 that the pattern of the other methods suggests.
 ///
 /// `exchange.unbind-ok` (40, 51), sent by the server, answers [`Unbind`].
+#[doc(alias = "exchange.unbind-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct UnbindOk {}
 

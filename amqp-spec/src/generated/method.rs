@@ -13,137 +13,146 @@ use crate::wire::{DecodeError, MethodId, Reader, TypedMethod};
 /// Closed on purpose: a `match` that names every method is complete.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Method<'a> {
-    /// `connection.start`.
+    /// `connection.start`: Begins the negotiation: the server names its version and the ways to log
+    /// in.
     ConnectionStart(connection::Start<'a>),
-    /// `connection.start-ok`.
+    /// `connection.start-ok`: Chooses a login mechanism and presents the credentials.
     ConnectionStartOk(connection::StartOk<'a>),
-    /// `connection.secure`.
+    /// `connection.secure`: Asks the client for another piece of the login conversation.
     ConnectionSecure(connection::Secure<'a>),
-    /// `connection.secure-ok`.
+    /// `connection.secure-ok`: Answers the challenge of the login mechanism.
     ConnectionSecureOk(connection::SecureOk<'a>),
-    /// `connection.tune`.
+    /// `connection.tune`: Tells that the login succeeded and proposes the limits of the connection.
     ConnectionTune(connection::Tune),
-    /// `connection.tune-ok`.
+    /// `connection.tune-ok`: Settles the limits of the connection.
     ConnectionTuneOk(connection::TuneOk),
-    /// `connection.open`.
+    /// `connection.open`: Enters a virtual host.
     ConnectionOpen(connection::Open<'a>),
-    /// `connection.open-ok`.
+    /// `connection.open-ok`: Tells that the connection is ready: channels may be opened.
     ConnectionOpenOk(connection::OpenOk),
-    /// `connection.close`.
+    /// `connection.close`: Ends the connection, in either direction, with a reason.
     ConnectionClose(connection::Close<'a>),
-    /// `connection.close-ok`.
+    /// `connection.close-ok`: Confirms the end of the connection; it is the last frame in its
+    /// direction.
     ConnectionCloseOk(connection::CloseOk),
-    /// `connection.blocked`.
+    /// `connection.blocked`: Warns that the broker is short of memory or disk space and has stopped
+    /// reading this connection.
     ConnectionBlocked(connection::Blocked<'a>),
-    /// `connection.unblocked`.
+    /// `connection.unblocked`: Tells that the broker reads this connection again.
     ConnectionUnblocked(connection::Unblocked),
-    /// `connection.update-secret`.
+    /// `connection.update-secret`: Presents a new secret before the old one expires.
     ConnectionUpdateSecret(connection::UpdateSecret<'a>),
-    /// `connection.update-secret-ok`.
+    /// `connection.update-secret-ok`: Confirms that the new secret holds from now on.
     ConnectionUpdateSecretOk(connection::UpdateSecretOk),
-    /// `channel.open`.
+    /// `channel.open`: Opens the channel whose number the frame carries.
     ChannelOpen(channel::Open),
-    /// `channel.open-ok`.
+    /// `channel.open-ok`: Tells that the channel is open.
     ChannelOpenOk(channel::OpenOk),
-    /// `channel.flow`.
+    /// `channel.flow`: Asks the peer to pause or resume sending messages on this channel.
     ChannelFlow(channel::Flow),
-    /// `channel.flow-ok`.
+    /// `channel.flow-ok`: Confirms that messages pause or flow, as `active` says.
     ChannelFlowOk(channel::FlowOk),
-    /// `channel.close`.
+    /// `channel.close`: Ends the channel, in either direction, with a reason.
     ChannelClose(channel::Close<'a>),
-    /// `channel.close-ok`.
+    /// `channel.close-ok`: Confirms the end of the channel; its number may be opened again.
     ChannelCloseOk(channel::CloseOk),
-    /// `access.request`.
+    /// `access.request`: Asks for a ticket to a part of the server.
     AccessRequest(access::Request<'a>),
-    /// `access.request-ok`.
+    /// `access.request-ok`: Grants a ticket.
     AccessRequestOk(access::RequestOk),
-    /// `exchange.declare`.
+    /// `exchange.declare`: Creates an exchange, or checks that it exists with the same attributes.
     ExchangeDeclare(exchange::Declare<'a>),
-    /// `exchange.declare-ok`.
+    /// `exchange.declare-ok`: Tells that the exchange exists now.
     ExchangeDeclareOk(exchange::DeclareOk),
-    /// `exchange.delete`.
+    /// `exchange.delete`: Deletes an exchange together with all bindings from and to it.
     ExchangeDelete(exchange::Delete<'a>),
-    /// `exchange.delete-ok`.
+    /// `exchange.delete-ok`: Tells that the exchange does not exist any more.
     ExchangeDeleteOk(exchange::DeleteOk),
-    /// `exchange.bind`.
+    /// `exchange.bind`: Binds one exchange to another, so that messages flow on from `source` to
+    /// `destination`.
     ExchangeBind(exchange::Bind<'a>),
-    /// `exchange.bind-ok`.
+    /// `exchange.bind-ok`: Tells that messages flow through the binding from now on.
     ExchangeBindOk(exchange::BindOk),
-    /// `exchange.unbind`.
+    /// `exchange.unbind`: Removes a binding between two exchanges.
     ExchangeUnbind(exchange::Unbind<'a>),
-    /// `exchange.unbind-ok`.
+    /// `exchange.unbind-ok`: Tells that the binding does not exist any more.
     ExchangeUnbindOk(exchange::UnbindOk),
-    /// `queue.declare`.
+    /// `queue.declare`: Creates a queue, or checks that it exists with the same attributes, and
+    /// tells its length.
     QueueDeclare(queue::Declare<'a>),
-    /// `queue.declare-ok`.
+    /// `queue.declare-ok`: Tells the name and the length of the queue.
     QueueDeclareOk(queue::DeclareOk<'a>),
-    /// `queue.bind`.
+    /// `queue.bind`: Binds a queue to an exchange, so that the exchange passes messages on to it.
     QueueBind(queue::Bind<'a>),
-    /// `queue.bind-ok`.
+    /// `queue.bind-ok`: Tells that messages reach the queue through the binding from now on.
     QueueBindOk(queue::BindOk),
-    /// `queue.purge`.
+    /// `queue.purge`: Throws away the messages that are ready in a queue.
     QueuePurge(queue::Purge<'a>),
-    /// `queue.purge-ok`.
+    /// `queue.purge-ok`: Tells how many messages were thrown away.
     QueuePurgeOk(queue::PurgeOk),
-    /// `queue.delete`.
+    /// `queue.delete`: Deletes a queue with its messages and bindings.
     QueueDelete(queue::Delete<'a>),
-    /// `queue.delete-ok`.
+    /// `queue.delete-ok`: Tells that the queue does not exist any more.
     QueueDeleteOk(queue::DeleteOk),
-    /// `queue.unbind`.
+    /// `queue.unbind`: Removes a binding between a queue and an exchange.
     QueueUnbind(queue::Unbind<'a>),
-    /// `queue.unbind-ok`.
+    /// `queue.unbind-ok`: Tells that the binding does not exist any more.
     QueueUnbindOk(queue::UnbindOk),
-    /// `basic.qos`.
+    /// `basic.qos`: Limits how many unacknowledged messages the broker sends ahead.
     BasicQos(basic::Qos),
-    /// `basic.qos-ok`.
+    /// `basic.qos-ok`: Tells that the limit holds.
     BasicQosOk(basic::QosOk),
-    /// `basic.consume`.
+    /// `basic.consume`: Starts a consumer: the broker sends messages from the queue as they come.
     BasicConsume(basic::Consume<'a>),
-    /// `basic.consume-ok`.
+    /// `basic.consume-ok`: Tells that the consumer is active and what its tag is.
     BasicConsumeOk(basic::ConsumeOk<'a>),
-    /// `basic.cancel`.
+    /// `basic.cancel`: Ends a consumer, by request of the client or by notice of the server.
     BasicCancel(basic::Cancel<'a>),
-    /// `basic.cancel-ok`.
+    /// `basic.cancel-ok`: Tells that the consumer has ended: no more deliveries for it will follow.
     BasicCancelOk(basic::CancelOk<'a>),
-    /// `basic.publish`.
+    /// `basic.publish`: Publishes a message to an exchange.
     BasicPublish(basic::Publish<'a>),
-    /// `basic.return`.
+    /// `basic.return`: Gives back a message that could not be routed.
     BasicReturn(basic::Return<'a>),
-    /// `basic.deliver`.
+    /// `basic.deliver`: Brings a message to a consumer.
     BasicDeliver(basic::Deliver<'a>),
-    /// `basic.get`.
+    /// `basic.get`: Asks for one message from a queue.
     BasicGet(basic::Get<'a>),
-    /// `basic.get-ok`.
+    /// `basic.get-ok`: Brings the message that was asked for.
     BasicGetOk(basic::GetOk<'a>),
-    /// `basic.get-empty`.
+    /// `basic.get-empty`: Tells that the queue has no message ready.
     BasicGetEmpty(basic::GetEmpty),
-    /// `basic.ack`.
+    /// `basic.ack`: Acknowledges messages: from the client those it has processed, from the server
+    /// those it has taken over.
     BasicAck(basic::Ack),
-    /// `basic.reject`.
+    /// `basic.reject`: Refuses one delivered message.
     BasicReject(basic::Reject),
-    /// `basic.recover-async`.
+    /// `basic.recover-async`: Puts all unacknowledged messages of the channel back, without a
+    /// reply.
     BasicRecoverAsync(basic::RecoverAsync),
-    /// `basic.recover`.
+    /// `basic.recover`: Puts all unacknowledged messages of the channel back into their queues.
     BasicRecover(basic::Recover),
-    /// `basic.recover-ok`.
+    /// `basic.recover-ok`: Tells that the unacknowledged messages are back in their queues; their
+    /// redelivery follows.
     BasicRecoverOk(basic::RecoverOk),
-    /// `basic.nack`.
+    /// `basic.nack`: Refuses messages: from the client those it could not process, from the server
+    /// those it could not take over.
     BasicNack(basic::Nack),
-    /// `confirm.select`.
+    /// `confirm.select`: Puts the channel into confirm mode, from which there is no way back.
     ConfirmSelect(confirm::Select),
-    /// `confirm.select-ok`.
+    /// `confirm.select-ok`: Tells that the channel is in confirm mode.
     ConfirmSelectOk(confirm::SelectOk),
-    /// `tx.select`.
+    /// `tx.select`: Puts the channel into transaction mode, from which there is no way back.
     TxSelect(tx::Select),
-    /// `tx.select-ok`.
+    /// `tx.select-ok`: Tells that the channel is in transaction mode.
     TxSelectOk(tx::SelectOk),
-    /// `tx.commit`.
+    /// `tx.commit`: Performs all publishes and acknowledgements of the current transaction.
     TxCommit(tx::Commit),
-    /// `tx.commit-ok`.
+    /// `tx.commit-ok`: Tells that the transaction was performed and a new one has begun.
     TxCommitOk(tx::CommitOk),
-    /// `tx.rollback`.
+    /// `tx.rollback`: Forgets all publishes and acknowledgements of the current transaction.
     TxRollback(tx::Rollback),
-    /// `tx.rollback-ok`.
+    /// `tx.rollback-ok`: Tells that the transaction was forgotten and a new one has begun.
     TxRollbackOk(tx::RollbackOk),
 }
 
@@ -377,72 +386,72 @@ impl<'a> Method<'a> {
     #[must_use]
     pub fn id(&self) -> MethodId {
         match self {
-            Self::ConnectionStart(_) => MethodId::new(10, 10),
-            Self::ConnectionStartOk(_) => MethodId::new(10, 11),
-            Self::ConnectionSecure(_) => MethodId::new(10, 20),
-            Self::ConnectionSecureOk(_) => MethodId::new(10, 21),
-            Self::ConnectionTune(_) => MethodId::new(10, 30),
-            Self::ConnectionTuneOk(_) => MethodId::new(10, 31),
-            Self::ConnectionOpen(_) => MethodId::new(10, 40),
-            Self::ConnectionOpenOk(_) => MethodId::new(10, 41),
-            Self::ConnectionClose(_) => MethodId::new(10, 50),
-            Self::ConnectionCloseOk(_) => MethodId::new(10, 51),
-            Self::ConnectionBlocked(_) => MethodId::new(10, 60),
-            Self::ConnectionUnblocked(_) => MethodId::new(10, 61),
-            Self::ConnectionUpdateSecret(_) => MethodId::new(10, 70),
-            Self::ConnectionUpdateSecretOk(_) => MethodId::new(10, 71),
-            Self::ChannelOpen(_) => MethodId::new(20, 10),
-            Self::ChannelOpenOk(_) => MethodId::new(20, 11),
-            Self::ChannelFlow(_) => MethodId::new(20, 20),
-            Self::ChannelFlowOk(_) => MethodId::new(20, 21),
-            Self::ChannelClose(_) => MethodId::new(20, 40),
-            Self::ChannelCloseOk(_) => MethodId::new(20, 41),
-            Self::AccessRequest(_) => MethodId::new(30, 10),
-            Self::AccessRequestOk(_) => MethodId::new(30, 11),
-            Self::ExchangeDeclare(_) => MethodId::new(40, 10),
-            Self::ExchangeDeclareOk(_) => MethodId::new(40, 11),
-            Self::ExchangeDelete(_) => MethodId::new(40, 20),
-            Self::ExchangeDeleteOk(_) => MethodId::new(40, 21),
-            Self::ExchangeBind(_) => MethodId::new(40, 30),
-            Self::ExchangeBindOk(_) => MethodId::new(40, 31),
-            Self::ExchangeUnbind(_) => MethodId::new(40, 40),
-            Self::ExchangeUnbindOk(_) => MethodId::new(40, 51),
-            Self::QueueDeclare(_) => MethodId::new(50, 10),
-            Self::QueueDeclareOk(_) => MethodId::new(50, 11),
-            Self::QueueBind(_) => MethodId::new(50, 20),
-            Self::QueueBindOk(_) => MethodId::new(50, 21),
-            Self::QueuePurge(_) => MethodId::new(50, 30),
-            Self::QueuePurgeOk(_) => MethodId::new(50, 31),
-            Self::QueueDelete(_) => MethodId::new(50, 40),
-            Self::QueueDeleteOk(_) => MethodId::new(50, 41),
-            Self::QueueUnbind(_) => MethodId::new(50, 50),
-            Self::QueueUnbindOk(_) => MethodId::new(50, 51),
-            Self::BasicQos(_) => MethodId::new(60, 10),
-            Self::BasicQosOk(_) => MethodId::new(60, 11),
-            Self::BasicConsume(_) => MethodId::new(60, 20),
-            Self::BasicConsumeOk(_) => MethodId::new(60, 21),
-            Self::BasicCancel(_) => MethodId::new(60, 30),
-            Self::BasicCancelOk(_) => MethodId::new(60, 31),
-            Self::BasicPublish(_) => MethodId::new(60, 40),
-            Self::BasicReturn(_) => MethodId::new(60, 50),
-            Self::BasicDeliver(_) => MethodId::new(60, 60),
-            Self::BasicGet(_) => MethodId::new(60, 70),
-            Self::BasicGetOk(_) => MethodId::new(60, 71),
-            Self::BasicGetEmpty(_) => MethodId::new(60, 72),
-            Self::BasicAck(_) => MethodId::new(60, 80),
-            Self::BasicReject(_) => MethodId::new(60, 90),
-            Self::BasicRecoverAsync(_) => MethodId::new(60, 100),
-            Self::BasicRecover(_) => MethodId::new(60, 110),
-            Self::BasicRecoverOk(_) => MethodId::new(60, 111),
-            Self::BasicNack(_) => MethodId::new(60, 120),
-            Self::ConfirmSelect(_) => MethodId::new(85, 10),
-            Self::ConfirmSelectOk(_) => MethodId::new(85, 11),
-            Self::TxSelect(_) => MethodId::new(90, 10),
-            Self::TxSelectOk(_) => MethodId::new(90, 11),
-            Self::TxCommit(_) => MethodId::new(90, 20),
-            Self::TxCommitOk(_) => MethodId::new(90, 21),
-            Self::TxRollback(_) => MethodId::new(90, 30),
-            Self::TxRollbackOk(_) => MethodId::new(90, 31),
+            Self::ConnectionStart(_) => connection::Start::ID,
+            Self::ConnectionStartOk(_) => connection::StartOk::ID,
+            Self::ConnectionSecure(_) => connection::Secure::ID,
+            Self::ConnectionSecureOk(_) => connection::SecureOk::ID,
+            Self::ConnectionTune(_) => connection::Tune::ID,
+            Self::ConnectionTuneOk(_) => connection::TuneOk::ID,
+            Self::ConnectionOpen(_) => connection::Open::ID,
+            Self::ConnectionOpenOk(_) => connection::OpenOk::ID,
+            Self::ConnectionClose(_) => connection::Close::ID,
+            Self::ConnectionCloseOk(_) => connection::CloseOk::ID,
+            Self::ConnectionBlocked(_) => connection::Blocked::ID,
+            Self::ConnectionUnblocked(_) => connection::Unblocked::ID,
+            Self::ConnectionUpdateSecret(_) => connection::UpdateSecret::ID,
+            Self::ConnectionUpdateSecretOk(_) => connection::UpdateSecretOk::ID,
+            Self::ChannelOpen(_) => channel::Open::ID,
+            Self::ChannelOpenOk(_) => channel::OpenOk::ID,
+            Self::ChannelFlow(_) => channel::Flow::ID,
+            Self::ChannelFlowOk(_) => channel::FlowOk::ID,
+            Self::ChannelClose(_) => channel::Close::ID,
+            Self::ChannelCloseOk(_) => channel::CloseOk::ID,
+            Self::AccessRequest(_) => access::Request::ID,
+            Self::AccessRequestOk(_) => access::RequestOk::ID,
+            Self::ExchangeDeclare(_) => exchange::Declare::ID,
+            Self::ExchangeDeclareOk(_) => exchange::DeclareOk::ID,
+            Self::ExchangeDelete(_) => exchange::Delete::ID,
+            Self::ExchangeDeleteOk(_) => exchange::DeleteOk::ID,
+            Self::ExchangeBind(_) => exchange::Bind::ID,
+            Self::ExchangeBindOk(_) => exchange::BindOk::ID,
+            Self::ExchangeUnbind(_) => exchange::Unbind::ID,
+            Self::ExchangeUnbindOk(_) => exchange::UnbindOk::ID,
+            Self::QueueDeclare(_) => queue::Declare::ID,
+            Self::QueueDeclareOk(_) => queue::DeclareOk::ID,
+            Self::QueueBind(_) => queue::Bind::ID,
+            Self::QueueBindOk(_) => queue::BindOk::ID,
+            Self::QueuePurge(_) => queue::Purge::ID,
+            Self::QueuePurgeOk(_) => queue::PurgeOk::ID,
+            Self::QueueDelete(_) => queue::Delete::ID,
+            Self::QueueDeleteOk(_) => queue::DeleteOk::ID,
+            Self::QueueUnbind(_) => queue::Unbind::ID,
+            Self::QueueUnbindOk(_) => queue::UnbindOk::ID,
+            Self::BasicQos(_) => basic::Qos::ID,
+            Self::BasicQosOk(_) => basic::QosOk::ID,
+            Self::BasicConsume(_) => basic::Consume::ID,
+            Self::BasicConsumeOk(_) => basic::ConsumeOk::ID,
+            Self::BasicCancel(_) => basic::Cancel::ID,
+            Self::BasicCancelOk(_) => basic::CancelOk::ID,
+            Self::BasicPublish(_) => basic::Publish::ID,
+            Self::BasicReturn(_) => basic::Return::ID,
+            Self::BasicDeliver(_) => basic::Deliver::ID,
+            Self::BasicGet(_) => basic::Get::ID,
+            Self::BasicGetOk(_) => basic::GetOk::ID,
+            Self::BasicGetEmpty(_) => basic::GetEmpty::ID,
+            Self::BasicAck(_) => basic::Ack::ID,
+            Self::BasicReject(_) => basic::Reject::ID,
+            Self::BasicRecoverAsync(_) => basic::RecoverAsync::ID,
+            Self::BasicRecover(_) => basic::Recover::ID,
+            Self::BasicRecoverOk(_) => basic::RecoverOk::ID,
+            Self::BasicNack(_) => basic::Nack::ID,
+            Self::ConfirmSelect(_) => confirm::Select::ID,
+            Self::ConfirmSelectOk(_) => confirm::SelectOk::ID,
+            Self::TxSelect(_) => tx::Select::ID,
+            Self::TxSelectOk(_) => tx::SelectOk::ID,
+            Self::TxCommit(_) => tx::Commit::ID,
+            Self::TxCommitOk(_) => tx::CommitOk::ID,
+            Self::TxRollback(_) => tx::Rollback::ID,
+            Self::TxRollbackOk(_) => tx::RollbackOk::ID,
         }
     }
 

@@ -31,6 +31,7 @@ pub const CLASS_ID: u16 = 50;
 ///   limit on queues is reached
 ///
 /// `queue.declare` (50, 10), sent by the client, answered by [`DeclareOk`].
+#[doc(alias = "queue.declare")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Declare<'a> {
     /// The queue's name; empty lets the broker make one up.
@@ -101,6 +102,7 @@ impl Request for Declare<'_> {
 /// Tells the name and the length of the queue.
 ///
 /// `queue.declare-ok` (50, 11), sent by the server, answers [`Declare`].
+#[doc(alias = "queue.declare-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct DeclareOk<'a> {
     /// The queue's real name: the generated one, or the requested one without line breaks.
@@ -163,6 +165,7 @@ impl<'r> Reply<'r> for DeclareOk<'r> {
 /// * 405 `resource-locked`: the queue is exclusive to another connection
 ///
 /// `queue.bind` (50, 20), sent by the client, answered by [`BindOk`].
+#[doc(alias = "queue.bind")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Bind<'a> {
     /// The queue; empty means the one last declared on this channel.
@@ -224,6 +227,7 @@ impl Request for Bind<'_> {
 /// Tells that messages reach the queue through the binding from now on.
 ///
 /// `queue.bind-ok` (50, 21), sent by the server, answers [`Bind`].
+#[doc(alias = "queue.bind-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct BindOk {}
 
@@ -281,6 +285,7 @@ impl<'r> Reply<'r> for BindOk {
 /// * 540 `not-implemented`: the queue is a stream
 ///
 /// `queue.purge` (50, 30), sent by the client, answered by [`PurgeOk`].
+#[doc(alias = "queue.purge")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Purge<'a> {
     /// The queue to empty; the empty name means the one last declared on this channel.
@@ -325,6 +330,7 @@ impl Request for Purge<'_> {
 /// Tells how many messages were thrown away.
 ///
 /// `queue.purge-ok` (50, 31), sent by the server, answers [`Purge`].
+#[doc(alias = "queue.purge-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct PurgeOk {
     /// How many messages are gone.
@@ -401,6 +407,7 @@ impl<'r> Reply<'r> for PurgeOk {
 ///   ends the connection)
 ///
 /// `queue.delete` (50, 40), sent by the client, answered by [`DeleteOk`].
+#[doc(alias = "queue.delete")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Delete<'a> {
     /// The queue to delete; the empty name means the one last declared on this channel.
@@ -455,6 +462,7 @@ impl Request for Delete<'_> {
 /// Tells that the queue does not exist any more.
 ///
 /// `queue.delete-ok` (50, 41), sent by the server, answers [`Delete`].
+#[doc(alias = "queue.delete-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct DeleteOk {
     /// How many ready messages went with the queue; 0 if there was no such queue. Unacknowledged
@@ -529,6 +537,7 @@ impl<'r> Reply<'r> for DeleteOk {
 /// * 405 `resource-locked`: the binding exists and the queue is exclusive to another connection
 ///
 /// `queue.unbind` (50, 50), sent by the client, answered by [`UnbindOk`].
+#[doc(alias = "queue.unbind")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Unbind<'a> {
     /// The queue; empty means the one last declared on this channel.
@@ -581,6 +590,7 @@ impl Request for Unbind<'_> {
 /// Tells that the binding does not exist any more.
 ///
 /// `queue.unbind-ok` (50, 51), sent by the server, answers [`Unbind`].
+#[doc(alias = "queue.unbind-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct UnbindOk {}
 

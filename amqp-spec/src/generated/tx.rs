@@ -26,6 +26,7 @@ pub const CLASS_ID: u16 = 90;
 /// * 406 `precondition-failed`: the channel is in confirm mode
 ///
 /// `tx.select` (90, 10), sent by the client, answered by [`SelectOk`].
+#[doc(alias = "tx.select")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Select {}
 
@@ -69,6 +70,7 @@ impl Request for Select {
 /// Tells that the channel is in transaction mode.
 ///
 /// `tx.select-ok` (90, 11), sent by the server, answers [`Select`].
+#[doc(alias = "tx.select-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct SelectOk {}
 
@@ -127,6 +129,7 @@ impl<'r> Reply<'r> for SelectOk {
 ///   connection)
 ///
 /// `tx.commit` (90, 20), sent by the client, answered by [`CommitOk`].
+#[doc(alias = "tx.commit")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Commit {}
 
@@ -170,6 +173,7 @@ impl Request for Commit {
 /// Tells that the transaction was performed and a new one has begun.
 ///
 /// `tx.commit-ok` (90, 21), sent by the server, answers [`Commit`].
+#[doc(alias = "tx.commit-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct CommitOk {}
 
@@ -224,6 +228,7 @@ impl<'r> Reply<'r> for CommitOk {
 /// * 406 `precondition-failed`: the channel is not in transaction mode
 ///
 /// `tx.rollback` (90, 30), sent by the client, answered by [`RollbackOk`].
+#[doc(alias = "tx.rollback")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Rollback {}
 
@@ -267,6 +272,7 @@ impl Request for Rollback {
 /// Tells that the transaction was forgotten and a new one has begun.
 ///
 /// `tx.rollback-ok` (90, 31), sent by the server, answers [`Rollback`].
+#[doc(alias = "tx.rollback-ok")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct RollbackOk {}
 

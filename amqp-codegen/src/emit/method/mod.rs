@@ -59,8 +59,10 @@ fn definition(
             quote!(#docs pub #name: #field_type,)
         });
     let fields: Vec<_> = fields.collect();
+    let alias = format!("{}.{}", class.name, method.name);
     quote! {
         #docs
+        #[doc(alias = #alias)]
         #[derive(Clone, Copy, #debug #default Eq, Hash, PartialEq)]
         pub struct #name { #(#fields)* }
     }

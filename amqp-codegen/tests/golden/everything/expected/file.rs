@@ -14,6 +14,7 @@ use crate::wire::{
 pub const CLASS_ID: u16 = 20;
 
 /// `file.properties` (20, 10), sent by the client, followed by content.
+#[doc(alias = "file.properties")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Properties<'a> {
     /// A `shortstr` of domain `path`.

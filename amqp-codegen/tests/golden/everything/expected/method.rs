@@ -12,7 +12,7 @@ use super::{file, test};
 /// Closed on purpose: a `match` that names every method is complete.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Method<'a> {
-    /// `test.types`.
+    /// `test.types`: Carries one field of every type.
     TestTypes(test::Types<'a>),
     /// `test.bits`.
     TestBits(test::Bits),
@@ -106,18 +106,18 @@ impl<'a> Method<'a> {
     #[must_use]
     pub fn id(&self) -> MethodId {
         match self {
-            Self::TestTypes(_) => MethodId::new(10, 10),
-            Self::TestBits(_) => MethodId::new(10, 20),
-            Self::TestRequest(_) => MethodId::new(10, 30),
-            Self::TestReply(_) => MethodId::new(10, 31),
-            Self::TestResult(_) => MethodId::new(10, 32),
-            Self::TestPing(_) => MethodId::new(10, 40),
-            Self::TestPong(_) => MethodId::new(10, 41),
-            Self::TestDefault(_) => MethodId::new(10, 42),
-            Self::TestVec(_) => MethodId::new(10, 50),
-            Self::TestOption(_) => MethodId::new(10, 51),
-            Self::TestTypedMethod(_) => MethodId::new(10, 52),
-            Self::FileProperties(_) => MethodId::new(20, 10),
+            Self::TestTypes(_) => test::Types::ID,
+            Self::TestBits(_) => test::Bits::ID,
+            Self::TestRequest(_) => test::Request::ID,
+            Self::TestReply(_) => test::Reply::ID,
+            Self::TestResult(_) => test::Result::ID,
+            Self::TestPing(_) => test::Ping::ID,
+            Self::TestPong(_) => test::Pong::ID,
+            Self::TestDefault(_) => test::Default::ID,
+            Self::TestVec(_) => test::Vec::ID,
+            Self::TestOption(_) => test::Option::ID,
+            Self::TestTypedMethod(_) => test::TypedMethod::ID,
+            Self::FileProperties(_) => file::Properties::ID,
         }
     }
 

@@ -25,6 +25,7 @@ pub const CLASS_ID: u16 = 10;
 ///   second line, at least
 ///
 /// `test.types` (10, 10), sent by the client.
+#[doc(alias = "test.types")]
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct Types<'a> {
     /// An octet that is named like a keyword.
@@ -141,6 +142,7 @@ impl<'a> crate::wire::TypedMethod<'a> for Types<'a> {
 }
 
 /// `test.bits` (10, 20), sent by the server.
+#[doc(alias = "test.bits")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Bits {
     /// A `bit`.
@@ -254,6 +256,7 @@ impl<'a> crate::wire::TypedMethod<'a> for Bits {
 }
 
 /// `test.request` (10, 30), sent by the client, answered by [`Reply`] or [`Result`].
+#[doc(alias = "test.request")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Request {}
 
@@ -323,6 +326,7 @@ impl<'r> crate::wire::Reply<'r> for RequestReply<'r> {
 }
 
 /// `test.reply` (10, 31), sent by the server, answers [`Request`].
+#[doc(alias = "test.reply")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Reply<'a> {
     /// A `longstr`.
@@ -361,6 +365,7 @@ impl<'r> crate::wire::Reply<'r> for Reply<'r> {
 }
 
 /// `test.result` (10, 32), sent by the server, answers [`Request`].
+#[doc(alias = "test.result")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Result {}
 
@@ -410,6 +415,7 @@ impl<'r> crate::wire::Reply<'r> for Result {
 }
 
 /// `test.ping` (10, 40), sent by either peer, answered by [`Pong`] or [`Default`](struct@Default).
+#[doc(alias = "test.ping")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Ping {
     /// A `timestamp`.
@@ -490,6 +496,7 @@ impl<'r> crate::wire::Reply<'r> for PingReply {
 }
 
 /// `test.pong` (10, 41), sent by either peer, answers [`Ping`].
+#[doc(alias = "test.pong")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Pong {}
 
@@ -537,6 +544,7 @@ impl<'r> crate::wire::Reply<'r> for Pong {
 }
 
 /// `test.default` (10, 42), sent by either peer, answers [`Ping`], deprecated.
+#[doc(alias = "test.default")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Default {
     /// A `timestamp`.
@@ -603,6 +611,7 @@ impl<'r> crate::wire::Reply<'r> for Default {
 }
 
 /// `test.vec` (10, 50), sent by the client.
+#[doc(alias = "test.vec")]
 #[derive(Clone, Copy, Default, Eq, Hash, PartialEq)]
 pub struct Vec<'a> {
     /// A `shortstr`.
@@ -641,6 +650,7 @@ impl<'a> crate::wire::TypedMethod<'a> for Vec<'a> {
 }
 
 /// `test.option` (10, 51), sent by the client.
+#[doc(alias = "test.option")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Option {}
 
@@ -680,6 +690,7 @@ impl<'a> crate::wire::TypedMethod<'a> for Option {
 }
 
 /// `test.typed-method` (10, 52), sent by the client.
+#[doc(alias = "test.typed-method")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct TypedMethod {
     /// A `bit`.

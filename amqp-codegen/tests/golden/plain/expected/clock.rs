@@ -10,6 +10,7 @@ use crate::wire::{DecodeError, MethodId, Reader, TypedMethod};
 pub const CLASS_ID: u16 = 1;
 
 /// `clock.tick` (1, 1), sent by the server.
+#[doc(alias = "clock.tick")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Tick {
     /// A `longlong`.

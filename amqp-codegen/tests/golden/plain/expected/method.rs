@@ -51,7 +51,7 @@ impl Method {
     #[must_use]
     pub fn id(&self) -> MethodId {
         match self {
-            Self::ClockTick(_) => MethodId::new(1, 1),
+            Self::ClockTick(_) => clock::Tick::ID,
         }
     }
 
