@@ -89,7 +89,9 @@ impl Random {
                     _ => format!("{name}-{words}"),
                 };
             }
-            if taken.insert(camel(&name)) {
+            // A field may be called `reserved-1` only if it is.
+            let is_mark = name.starts_with("reserved-");
+            if !is_mark && taken.insert(camel(&name)) {
                 return name;
             }
         }
