@@ -142,6 +142,19 @@ pub enum WireType {
 }
 
 impl WireType {
+    /// All of them.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Bit,
+        Self::Octet,
+        Self::Short,
+        Self::Long,
+        Self::LongLong,
+        Self::ShortStr,
+        Self::LongStr,
+        Self::Timestamp,
+        Self::Table,
+    ];
+
     /// The specification's word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

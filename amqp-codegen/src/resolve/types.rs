@@ -13,18 +13,6 @@ use crate::report::Faults;
 use crate::source::document::{self, Document};
 use crate::source::list;
 
-const WIRE_TYPES: [WireType; 9] = [
-    WireType::Bit,
-    WireType::Octet,
-    WireType::Short,
-    WireType::Long,
-    WireType::LongLong,
-    WireType::ShortStr,
-    WireType::LongStr,
-    WireType::Timestamp,
-    WireType::Table,
-];
-
 /// The longest way from a domain to its wire type. In the known files it is one step; a longer way
 /// than this most likely goes round in circles.
 const MAX_CHAIN: usize = 16;
@@ -78,7 +66,7 @@ pub(super) fn lookup<'d>(
 
 /// Reports a word that means nothing.
 pub(super) fn report_unknown(word: &Spanned<String>, faults: &mut Faults) {
-    let natives = WIRE_TYPES.map(WireType::as_str);
+    let natives = WireType::ALL.map(WireType::as_str);
     faults.push(
         word.span,
         format!("unknown type `{}`", word.value),
@@ -87,7 +75,7 @@ pub(super) fn report_unknown(word: &Spanned<String>, faults: &mut Faults) {
 }
 
 fn native(word: &str) -> Option<WireType> {
-    WIRE_TYPES.into_iter().find(|wire| wire.as_str() == word)
+    WireType::ALL.into_iter().find(|wire| wire.as_str() == word)
 }
 
 /// Follows a domain to its wire type.

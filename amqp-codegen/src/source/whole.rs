@@ -5,18 +5,6 @@ use super::nearest;
 use crate::model::WireType;
 use crate::report::Faults;
 
-const WIRE_TYPES: [WireType; 9] = [
-    WireType::Bit,
-    WireType::Octet,
-    WireType::Short,
-    WireType::Long,
-    WireType::LongLong,
-    WireType::ShortStr,
-    WireType::LongStr,
-    WireType::Timestamp,
-    WireType::Table,
-];
-
 /// Reports what cannot be meant.
 pub(super) fn check(document: &Document, faults: &mut Faults) {
     check_wire_types(&document.domains, faults);
@@ -26,7 +14,7 @@ pub(super) fn check(document: &Document, faults: &mut Faults) {
 /// one that is not was misspelt, and would pass for a type of its own.
 fn check_wire_types(domains: &[Domain], faults: &mut Faults) {
     let find = |name: &str| domains.iter().find(|domain| domain.name.value == name);
-    let names = WIRE_TYPES.map(WireType::as_str);
+    let names = WireType::ALL.map(WireType::as_str);
     let declared: Vec<&Domain> = names.iter().filter_map(|name| find(name)).collect();
     let Some(first) = declared
         .first()
