@@ -85,7 +85,7 @@ impl Drop for Handle {
     }
 }
 
-/// What a broker is told that nobody else tells anything.
+/// What a broker is told where no other reason was given.
 pub(crate) const CLOSED: &str = "closed by the application";
 
 /// As much of a text as fits a short string, in whole characters.

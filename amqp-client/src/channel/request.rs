@@ -212,7 +212,7 @@ impl PendingReply {
         }
     }
 
-    /// The caller goes away; gives back a result that nobody has seen.
+    /// The caller goes away; gives back a result that it has not seen.
     pub(crate) fn abandon(&self) -> Option<Result<Reply, ChannelError>> {
         self.answer.abandon()
     }

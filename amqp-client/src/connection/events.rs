@@ -21,7 +21,7 @@ use crate::proto::observe::{Event, EventQueue, Scope};
 ///
 /// Also a [`Stream`].
 #[derive(Debug)]
-#[must_use = "nobody hears of the events"]
+#[must_use = "without it, the events are lost"]
 pub struct Events {
     queue: Arc<EventQueue>,
 }
@@ -50,7 +50,7 @@ impl Stream for Events {
 /// see [`Channel::returns`].
 ///
 /// Also a [`Stream`].
-#[must_use = "nobody hears of what comes back"]
+#[must_use = "without it, what comes back is lost"]
 pub struct Returns {
     queue: Arc<EventQueue>,
     missed: u64,

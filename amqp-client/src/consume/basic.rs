@@ -275,7 +275,7 @@ impl Channel {
     }
 }
 
-/// A fetched message on its way. One that nobody takes goes back to its queue.
+/// A fetched message on its way. If the caller does not take it, it goes back to its queue.
 struct Fetching {
     /// `None` if the broker has forgotten the message as soon as it is sent.
     channel: Option<Channel>,

@@ -40,7 +40,7 @@ impl Core {
             self.rest_channel(id, slots, Loss::new(&error, sent, suspects));
             return;
         }
-        // Whoever the outbox refuses from here on is to be told why.
+        // Callers that the outbox refuses from here on are told why.
         if let Some(Some(channel)) = self.channels.get(usize::from(id)) {
             channel.shared.set_ended(&error);
         }

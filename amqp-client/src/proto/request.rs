@@ -204,7 +204,7 @@ impl Answer {
         }
     }
 
-    /// The caller goes away. Gives back a result that nobody has seen.
+    /// The caller goes away. Gives back a result that it has not seen.
     pub(crate) fn abandon(&self) -> Option<Result<Reply, ChannelError>> {
         let before = {
             let mut state = self.state();

@@ -100,7 +100,7 @@ impl Channel {
         let properties = message.properties().as_ref();
         let head = PublishHead::new(exchange, routing_key, properties, true)?;
         let body = Body::from(message.body());
-        // On a channel with confirms, so that no publisher takes it for his when it comes back.
+        // On a channel with confirms, so that no publisher mistakes it for its own when it comes back.
         let fingerprint = head.fingerprint(message.body());
         let mut publish = Publish::new(self, head, body);
         publish.set_returnable(fingerprint);
