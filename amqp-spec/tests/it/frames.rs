@@ -45,7 +45,7 @@ fn first_octet_decides_before_the_rest_is_there() {
         frame::decode(b"H", 4088),
         Err(FrameError::UnknownKind(b'H'))
     );
-    // The 4 of the specification's text is nobody's heartbeat.
+    // The specification's text says 4 in one place; no peer sends that as a heartbeat.
     assert_eq!(
         frame::decode(&[4, 0, 0, 0, 0, 0, 0, 0xce], 4088),
         Err(FrameError::UnknownKind(4))
