@@ -65,7 +65,8 @@ impl<'a> TypedMethod<'a> for Request<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        6 + self.realm.len()
+        // Ids, `realm`, bits.
+        4 + self.realm.encoded_len() + 1
     }
 
     #[inline]
@@ -83,7 +84,7 @@ impl<'a> TypedMethod<'a> for Request<'a> {
     #[inline]
     fn decode_arguments(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let realm = reader.short_str("access.request.realm")?;
-        let bits = reader.u8("access.request.exclusive")?;
+        let bits = reader.u8("access.request.bits")?;
         Ok(Self {
             realm,
             exclusive: bits & 1 != 0,
@@ -125,7 +126,7 @@ impl RequestOk {
         let mut frame = [0; 14];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(6));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 2));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..13].copy_from_slice(&self.to_octets());
         frame[13] = 0xCE;
@@ -147,7 +148,8 @@ impl<'a> TypedMethod<'a> for RequestOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        6
+        // Ids, `ticket`.
+        4 + 2
     }
 
     #[inline]

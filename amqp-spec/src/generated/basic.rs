@@ -51,7 +51,7 @@ impl Qos {
         let mut frame = [0; 19];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(11));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 7));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..18].copy_from_slice(&self.to_octets());
         frame[18] = 0xCE;
@@ -75,7 +75,8 @@ impl<'a> TypedMethod<'a> for Qos {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        11
+        // Ids, `prefetch-size`, `prefetch-count`, `global`.
+        4 + 4 + 2 + 1
     }
 
     #[inline]
@@ -128,6 +129,7 @@ impl<'a> TypedMethod<'a> for QosOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -198,7 +200,12 @@ impl<'a> TypedMethod<'a> for Consume<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        13 + self.queue.len() + self.consumer_tag.len() + self.arguments.len()
+        // Ids, `ticket`, `queue`, `consumer-tag`, bits, `arguments`.
+        4 + 2
+            + self.queue.encoded_len()
+            + self.consumer_tag.encoded_len()
+            + 1
+            + self.arguments.encoded_len()
     }
 
     fn encode_arguments(&self, buf: &mut Vec<u8>) {
@@ -219,7 +226,7 @@ impl<'a> TypedMethod<'a> for Consume<'a> {
         reader.u16("basic.consume.ticket")?;
         let queue = reader.short_str("basic.consume.queue")?;
         let consumer_tag = reader.short_str("basic.consume.consumer-tag")?;
-        let bits = reader.u8("basic.consume.no-local")?;
+        let bits = reader.u8("basic.consume.bits")?;
         let arguments = reader.table("basic.consume.arguments")?;
         Ok(Self {
             queue,
@@ -255,7 +262,8 @@ impl<'a> TypedMethod<'a> for ConsumeOk<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5 + self.consumer_tag.len()
+        // Ids, `consumer-tag`.
+        4 + self.consumer_tag.encoded_len()
     }
 
     #[inline]
@@ -305,7 +313,8 @@ impl<'a> TypedMethod<'a> for Cancel<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        6 + self.consumer_tag.len()
+        // Ids, `consumer-tag`, `no-wait`.
+        4 + self.consumer_tag.encoded_len() + 1
     }
 
     #[inline]
@@ -353,7 +362,8 @@ impl<'a> TypedMethod<'a> for CancelOk<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5 + self.consumer_tag.len()
+        // Ids, `consumer-tag`.
+        4 + self.consumer_tag.encoded_len()
     }
 
     #[inline]
@@ -421,7 +431,8 @@ impl<'a> TypedMethod<'a> for Publish<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        9 + self.exchange.len() + self.routing_key.len()
+        // Ids, `ticket`, `exchange`, `routing-key`, bits.
+        4 + 2 + self.exchange.encoded_len() + self.routing_key.encoded_len() + 1
     }
 
     #[inline]
@@ -438,7 +449,7 @@ impl<'a> TypedMethod<'a> for Publish<'a> {
         reader.u16("basic.publish.ticket")?;
         let exchange = reader.short_str("basic.publish.exchange")?;
         let routing_key = reader.short_str("basic.publish.routing-key")?;
-        let bits = reader.u8("basic.publish.mandatory")?;
+        let bits = reader.u8("basic.publish.bits")?;
         Ok(Self {
             exchange,
             routing_key,
@@ -474,7 +485,11 @@ impl<'a> TypedMethod<'a> for Return<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        9 + self.reply_text.len() + self.exchange.len() + self.routing_key.len()
+        // Ids, `reply-code`, `reply-text`, `exchange`, `routing-key`.
+        4 + 2
+            + self.reply_text.encoded_len()
+            + self.exchange.encoded_len()
+            + self.routing_key.encoded_len()
     }
 
     #[inline]
@@ -530,7 +545,12 @@ impl<'a> TypedMethod<'a> for Deliver<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        16 + self.consumer_tag.len() + self.exchange.len() + self.routing_key.len()
+        // Ids, `consumer-tag`, `delivery-tag`, `redelivered`, `exchange`, `routing-key`.
+        4 + self.consumer_tag.encoded_len()
+            + 8
+            + 1
+            + self.exchange.encoded_len()
+            + self.routing_key.encoded_len()
     }
 
     #[inline]
@@ -587,7 +607,8 @@ impl<'a> TypedMethod<'a> for Get<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        8 + self.queue.len()
+        // Ids, `ticket`, `queue`, `no-ack`.
+        4 + 2 + self.queue.encoded_len() + 1
     }
 
     #[inline]
@@ -665,7 +686,8 @@ impl<'a> TypedMethod<'a> for GetOk<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        19 + self.exchange.len() + self.routing_key.len()
+        // Ids, `delivery-tag`, `redelivered`, `exchange`, `routing-key`, `message-count`.
+        4 + 8 + 1 + self.exchange.encoded_len() + self.routing_key.encoded_len() + 4
     }
 
     #[inline]
@@ -719,7 +741,7 @@ impl GetEmpty {
         let mut frame = [0; 13];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(5));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 1));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[12] = 0xCE;
         frame
@@ -732,7 +754,8 @@ impl<'a> TypedMethod<'a> for GetEmpty {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5
+        // Ids, `cluster-id`.
+        4 + 1
     }
 
     #[inline]
@@ -791,7 +814,7 @@ impl Ack {
         let mut frame = [0; 21];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(13));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 9));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..20].copy_from_slice(&self.to_octets());
         frame[20] = 0xCE;
@@ -814,7 +837,8 @@ impl<'a> TypedMethod<'a> for Ack {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        13
+        // Ids, `delivery-tag`, `multiple`.
+        4 + 8 + 1
     }
 
     #[inline]
@@ -873,7 +897,7 @@ impl Reject {
         let mut frame = [0; 21];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(13));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 9));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..20].copy_from_slice(&self.to_octets());
         frame[20] = 0xCE;
@@ -896,7 +920,8 @@ impl<'a> TypedMethod<'a> for Reject {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        13
+        // Ids, `delivery-tag`, `requeue`.
+        4 + 8 + 1
     }
 
     #[inline]
@@ -941,7 +966,7 @@ impl RecoverAsync {
         let mut frame = [0; 13];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(5));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 1));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..12].copy_from_slice(&self.to_octets());
         frame[12] = 0xCE;
@@ -963,7 +988,8 @@ impl<'a> TypedMethod<'a> for RecoverAsync {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5
+        // Ids, `requeue`.
+        4 + 1
     }
 
     #[inline]
@@ -1006,7 +1032,7 @@ impl Recover {
         let mut frame = [0; 13];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(5));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 1));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..12].copy_from_slice(&self.to_octets());
         frame[12] = 0xCE;
@@ -1028,7 +1054,8 @@ impl<'a> TypedMethod<'a> for Recover {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5
+        // Ids, `requeue`.
+        4 + 1
     }
 
     #[inline]
@@ -1077,6 +1104,7 @@ impl<'a> TypedMethod<'a> for RecoverOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -1146,7 +1174,7 @@ impl Nack {
         let mut frame = [0; 21];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(13));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 9));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..20].copy_from_slice(&self.to_octets());
         frame[20] = 0xCE;
@@ -1169,7 +1197,8 @@ impl<'a> TypedMethod<'a> for Nack {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        13
+        // Ids, `delivery-tag`, bits.
+        4 + 8 + 1
     }
 
     #[inline]
@@ -1180,7 +1209,7 @@ impl<'a> TypedMethod<'a> for Nack {
     #[inline]
     fn decode_arguments(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let delivery_tag = reader.u64("basic.nack.delivery-tag")?;
-        let bits = reader.u8("basic.nack.multiple")?;
+        let bits = reader.u8("basic.nack.bits")?;
         Ok(Self {
             delivery_tag,
             multiple: bits & 1 != 0,

@@ -40,7 +40,7 @@ impl Open {
         let mut frame = [0; 13];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(5));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 1));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[12] = 0xCE;
         frame
@@ -53,7 +53,8 @@ impl<'a> TypedMethod<'a> for Open {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5
+        // Ids, `out-of-band`.
+        4 + 1
     }
 
     #[inline]
@@ -88,7 +89,7 @@ impl OpenOk {
         let mut frame = [0; 16];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(8));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 4));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[15] = 0xCE;
         frame
@@ -101,7 +102,8 @@ impl<'a> TypedMethod<'a> for OpenOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        8
+        // Ids, `channel-id`.
+        4 + 4
     }
 
     #[inline]
@@ -152,7 +154,7 @@ impl Flow {
         let mut frame = [0; 13];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(5));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 1));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..12].copy_from_slice(&self.to_octets());
         frame[12] = 0xCE;
@@ -174,7 +176,8 @@ impl<'a> TypedMethod<'a> for Flow {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5
+        // Ids, `active`.
+        4 + 1
     }
 
     #[inline]
@@ -213,7 +216,7 @@ impl FlowOk {
         let mut frame = [0; 13];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(5));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 1));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..12].copy_from_slice(&self.to_octets());
         frame[12] = 0xCE;
@@ -235,7 +238,8 @@ impl<'a> TypedMethod<'a> for FlowOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5
+        // Ids, `active`.
+        4 + 1
     }
 
     #[inline]
@@ -288,7 +292,8 @@ impl<'a> TypedMethod<'a> for Close<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        11 + self.reply_text.len()
+        // Ids, `reply-code`, `reply-text`, `class-id`, `method-id`.
+        4 + 2 + self.reply_text.encoded_len() + 2 + 2
     }
 
     #[inline]
@@ -349,6 +354,7 @@ impl<'a> TypedMethod<'a> for CloseOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 

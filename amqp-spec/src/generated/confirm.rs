@@ -40,7 +40,7 @@ impl Select {
         let mut frame = [0; 13];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(5));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 1));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..12].copy_from_slice(&self.to_octets());
         frame[12] = 0xCE;
@@ -62,7 +62,8 @@ impl<'a> TypedMethod<'a> for Select {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5
+        // Ids, `no-wait`.
+        4 + 1
     }
 
     #[inline]
@@ -111,6 +112,7 @@ impl<'a> TypedMethod<'a> for SelectOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 

@@ -68,7 +68,12 @@ impl<'a> TypedMethod<'a> for Start<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        18 + self.server_properties.len() + self.mechanisms.len() + self.locales.len()
+        // Ids, `version-major`, `version-minor`, `server-properties`, `mechanisms`, `locales`.
+        4 + 1
+            + 1
+            + self.server_properties.encoded_len()
+            + self.mechanisms.encoded_len()
+            + self.locales.encoded_len()
     }
 
     fn encode_arguments(&self, buf: &mut Vec<u8>) {
@@ -163,10 +168,11 @@ impl<'a> TypedMethod<'a> for StartOk<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        14 + self.client_properties.len()
-            + self.mechanism.len()
-            + self.response.len()
-            + self.locale.len()
+        // Ids, `client-properties`, `mechanism`, `response`, `locale`.
+        4 + self.client_properties.encoded_len()
+            + self.mechanism.encoded_len()
+            + self.response.encoded_len()
+            + self.locale.encoded_len()
     }
 
     fn encode_arguments(&self, buf: &mut Vec<u8>) {
@@ -217,7 +223,8 @@ impl<'a> TypedMethod<'a> for Secure<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        8 + self.challenge.len()
+        // Ids, `challenge`.
+        4 + self.challenge.encoded_len()
     }
 
     #[inline]
@@ -268,7 +275,8 @@ impl<'a> TypedMethod<'a> for SecureOk<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        8 + self.response.len()
+        // Ids, `response`.
+        4 + self.response.encoded_len()
     }
 
     #[inline]
@@ -317,7 +325,7 @@ impl Tune {
         let mut frame = [0; 20];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(12));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 8));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..19].copy_from_slice(&self.to_octets());
         frame[19] = 0xCE;
@@ -341,7 +349,8 @@ impl<'a> TypedMethod<'a> for Tune {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        12
+        // Ids, `channel-max`, `frame-max`, `heartbeat`.
+        4 + 2 + 4 + 2
     }
 
     #[inline]
@@ -397,7 +406,7 @@ impl TuneOk {
         let mut frame = [0; 20];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(12));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 8));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..19].copy_from_slice(&self.to_octets());
         frame[19] = 0xCE;
@@ -421,7 +430,8 @@ impl<'a> TypedMethod<'a> for TuneOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        12
+        // Ids, `channel-max`, `frame-max`, `heartbeat`.
+        4 + 2 + 4 + 2
     }
 
     #[inline]
@@ -485,7 +495,8 @@ impl<'a> TypedMethod<'a> for Open<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        7 + self.virtual_host.len()
+        // Ids, `virtual-host`, `capabilities`, `insist`.
+        4 + self.virtual_host.encoded_len() + 1 + 1
     }
 
     #[inline]
@@ -525,7 +536,7 @@ impl OpenOk {
         let mut frame = [0; 13];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(5));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 1));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[12] = 0xCE;
         frame
@@ -538,7 +549,8 @@ impl<'a> TypedMethod<'a> for OpenOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5
+        // Ids, `known-hosts`.
+        4 + 1
     }
 
     #[inline]
@@ -590,7 +602,8 @@ impl<'a> TypedMethod<'a> for Close<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        11 + self.reply_text.len()
+        // Ids, `reply-code`, `reply-text`, `class-id`, `method-id`.
+        4 + 2 + self.reply_text.encoded_len() + 2 + 2
     }
 
     #[inline]
@@ -653,6 +666,7 @@ impl<'a> TypedMethod<'a> for CloseOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -695,7 +709,8 @@ impl<'a> TypedMethod<'a> for Blocked<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5 + self.reason.len()
+        // Ids, `reason`.
+        4 + self.reason.encoded_len()
     }
 
     #[inline]
@@ -740,6 +755,7 @@ impl<'a> TypedMethod<'a> for Unblocked {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -789,7 +805,8 @@ impl<'a> TypedMethod<'a> for UpdateSecret<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        9 + self.new_secret.len() + self.reason.len()
+        // Ids, `new-secret`, `reason`.
+        4 + self.new_secret.encoded_len() + self.reason.encoded_len()
     }
 
     #[inline]
@@ -838,6 +855,7 @@ impl<'a> TypedMethod<'a> for UpdateSecretOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 

@@ -79,7 +79,12 @@ impl<'a> TypedMethod<'a> for Declare<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        13 + self.exchange.len() + self.type_.len() + self.arguments.len()
+        // Ids, `ticket`, `exchange`, `type`, bits, `arguments`.
+        4 + 2
+            + self.exchange.encoded_len()
+            + self.type_.encoded_len()
+            + 1
+            + self.arguments.encoded_len()
     }
 
     fn encode_arguments(&self, buf: &mut Vec<u8>) {
@@ -101,7 +106,7 @@ impl<'a> TypedMethod<'a> for Declare<'a> {
         reader.u16("exchange.declare.ticket")?;
         let exchange = reader.short_str("exchange.declare.exchange")?;
         let type_ = reader.short_str("exchange.declare.type")?;
-        let bits = reader.u8("exchange.declare.passive")?;
+        let bits = reader.u8("exchange.declare.bits")?;
         let arguments = reader.table("exchange.declare.arguments")?;
         Ok(Self {
             exchange,
@@ -148,6 +153,7 @@ impl<'a> TypedMethod<'a> for DeclareOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -197,7 +203,8 @@ impl<'a> TypedMethod<'a> for Delete<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        8 + self.exchange.len()
+        // Ids, `ticket`, `exchange`, bits.
+        4 + 2 + self.exchange.encoded_len() + 1
     }
 
     #[inline]
@@ -212,7 +219,7 @@ impl<'a> TypedMethod<'a> for Delete<'a> {
     fn decode_arguments(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.u16("exchange.delete.ticket")?;
         let exchange = reader.short_str("exchange.delete.exchange")?;
-        let bits = reader.u8("exchange.delete.if-unused")?;
+        let bits = reader.u8("exchange.delete.bits")?;
         Ok(Self {
             exchange,
             if_unused: bits & 1 != 0,
@@ -253,6 +260,7 @@ impl<'a> TypedMethod<'a> for DeleteOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -308,10 +316,13 @@ impl<'a> TypedMethod<'a> for Bind<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        14 + self.destination.len()
-            + self.source.len()
-            + self.routing_key.len()
-            + self.arguments.len()
+        // Ids, `ticket`, `destination`, `source`, `routing-key`, `no-wait`, `arguments`.
+        4 + 2
+            + self.destination.encoded_len()
+            + self.source.encoded_len()
+            + self.routing_key.encoded_len()
+            + 1
+            + self.arguments.encoded_len()
     }
 
     fn encode_arguments(&self, buf: &mut Vec<u8>) {
@@ -373,6 +384,7 @@ impl<'a> TypedMethod<'a> for BindOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -425,10 +437,13 @@ impl<'a> TypedMethod<'a> for Unbind<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        14 + self.destination.len()
-            + self.source.len()
-            + self.routing_key.len()
-            + self.arguments.len()
+        // Ids, `ticket`, `destination`, `source`, `routing-key`, `no-wait`, `arguments`.
+        4 + 2
+            + self.destination.encoded_len()
+            + self.source.encoded_len()
+            + self.routing_key.encoded_len()
+            + 1
+            + self.arguments.encoded_len()
     }
 
     fn encode_arguments(&self, buf: &mut Vec<u8>) {
@@ -492,6 +507,7 @@ impl<'a> TypedMethod<'a> for UnbindOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 

@@ -61,7 +61,8 @@ impl<'a> TypedMethod<'a> for Declare<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        12 + self.queue.len() + self.arguments.len()
+        // Ids, `ticket`, `queue`, bits, `arguments`.
+        4 + 2 + self.queue.encoded_len() + 1 + self.arguments.encoded_len()
     }
 
     fn encode_arguments(&self, buf: &mut Vec<u8>) {
@@ -81,7 +82,7 @@ impl<'a> TypedMethod<'a> for Declare<'a> {
     fn decode_arguments(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.u16("queue.declare.ticket")?;
         let queue = reader.short_str("queue.declare.queue")?;
-        let bits = reader.u8("queue.declare.passive")?;
+        let bits = reader.u8("queue.declare.bits")?;
         let arguments = reader.table("queue.declare.arguments")?;
         Ok(Self {
             queue,
@@ -120,7 +121,8 @@ impl<'a> TypedMethod<'a> for DeclareOk<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        13 + self.queue.len()
+        // Ids, `queue`, `message-count`, `consumer-count`.
+        4 + self.queue.encoded_len() + 4 + 4
     }
 
     #[inline]
@@ -190,7 +192,13 @@ impl<'a> TypedMethod<'a> for Bind<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        14 + self.queue.len() + self.exchange.len() + self.routing_key.len() + self.arguments.len()
+        // Ids, `ticket`, `queue`, `exchange`, `routing-key`, `no-wait`, `arguments`.
+        4 + 2
+            + self.queue.encoded_len()
+            + self.exchange.encoded_len()
+            + self.routing_key.encoded_len()
+            + 1
+            + self.arguments.encoded_len()
     }
 
     fn encode_arguments(&self, buf: &mut Vec<u8>) {
@@ -252,6 +260,7 @@ impl<'a> TypedMethod<'a> for BindOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -300,7 +309,8 @@ impl<'a> TypedMethod<'a> for Purge<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        8 + self.queue.len()
+        // Ids, `ticket`, `queue`, `no-wait`.
+        4 + 2 + self.queue.encoded_len() + 1
     }
 
     #[inline]
@@ -345,7 +355,7 @@ impl PurgeOk {
         let mut frame = [0; 16];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(8));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 4));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..15].copy_from_slice(&self.to_octets());
         frame[15] = 0xCE;
@@ -367,7 +377,8 @@ impl<'a> TypedMethod<'a> for PurgeOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        8
+        // Ids, `message-count`.
+        4 + 4
     }
 
     #[inline]
@@ -426,7 +437,8 @@ impl<'a> TypedMethod<'a> for Delete<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        8 + self.queue.len()
+        // Ids, `ticket`, `queue`, bits.
+        4 + 2 + self.queue.encoded_len() + 1
     }
 
     #[inline]
@@ -445,7 +457,7 @@ impl<'a> TypedMethod<'a> for Delete<'a> {
     fn decode_arguments(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         reader.u16("queue.delete.ticket")?;
         let queue = reader.short_str("queue.delete.queue")?;
-        let bits = reader.u8("queue.delete.if-unused")?;
+        let bits = reader.u8("queue.delete.bits")?;
         Ok(Self {
             queue,
             if_unused: bits & 1 != 0,
@@ -478,7 +490,7 @@ impl DeleteOk {
         let mut frame = [0; 16];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(8));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 4));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..15].copy_from_slice(&self.to_octets());
         frame[15] = 0xCE;
@@ -500,7 +512,8 @@ impl<'a> TypedMethod<'a> for DeleteOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        8
+        // Ids, `message-count`.
+        4 + 4
     }
 
     #[inline]
@@ -556,7 +569,12 @@ impl<'a> TypedMethod<'a> for Unbind<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        13 + self.queue.len() + self.exchange.len() + self.routing_key.len() + self.arguments.len()
+        // Ids, `ticket`, `queue`, `exchange`, `routing-key`, `arguments`.
+        4 + 2
+            + self.queue.encoded_len()
+            + self.exchange.encoded_len()
+            + self.routing_key.encoded_len()
+            + self.arguments.encoded_len()
     }
 
     fn encode_arguments(&self, buf: &mut Vec<u8>) {
@@ -615,6 +633,7 @@ impl<'a> TypedMethod<'a> for UnbindOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 

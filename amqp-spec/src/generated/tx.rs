@@ -51,6 +51,7 @@ impl<'a> TypedMethod<'a> for Select {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -95,6 +96,7 @@ impl<'a> TypedMethod<'a> for SelectOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -154,6 +156,7 @@ impl<'a> TypedMethod<'a> for Commit {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -198,6 +201,7 @@ impl<'a> TypedMethod<'a> for CommitOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -253,6 +257,7 @@ impl<'a> TypedMethod<'a> for Rollback {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 
@@ -297,6 +302,7 @@ impl<'a> TypedMethod<'a> for RollbackOk {
 
     #[inline]
     fn encoded_len(&self) -> usize {
+        // Ids.
         4
     }
 

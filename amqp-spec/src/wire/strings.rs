@@ -87,6 +87,12 @@ impl<'a> ShortStr<'a> {
         self.0.len()
     }
 
+    /// The number of octets that [`encode`](Self::encode) appends.
+    #[inline]
+    pub const fn encoded_len(self) -> usize {
+        1 + self.0.len()
+    }
+
     /// Whether there are no octets.
     #[inline]
     pub const fn is_empty(self) -> bool {
@@ -160,6 +166,12 @@ impl<'a> LongStr<'a> {
     #[inline]
     pub const fn len(self) -> usize {
         self.0.len()
+    }
+
+    /// The number of octets that [`encode`](Self::encode) appends.
+    #[inline]
+    pub const fn encoded_len(self) -> usize {
+        4 + self.0.len()
     }
 
     /// Whether there are no octets.

@@ -63,6 +63,12 @@ impl<'a> TableRef<'a> {
         self.bytes.len()
     }
 
+    /// The number of octets that [`encode`](Self::encode) appends: the entries and their length.
+    #[inline]
+    pub const fn encoded_len(self) -> usize {
+        4 + self.bytes.len()
+    }
+
     /// Whether there are no entries.
     #[inline]
     pub const fn is_empty(self) -> bool {

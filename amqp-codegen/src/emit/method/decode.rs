@@ -60,7 +60,7 @@ impl Locals {
 
 fn statements(class: &Class, method: &Method, locals: &Locals) -> TokenStream {
     let reader = &locals.reader;
-    let mut groups = locals.bits.iter();
+    let mut groups = (1..).zip(&locals.bits);
     let mut steps = Vec::new();
     let mut fields = Vec::new();
     for argument in &method.arguments {
@@ -76,8 +76,11 @@ fn statements(class: &Class, method: &Method, locals: &Locals) -> TokenStream {
                 }
             }
             Argument::Bits(group) => {
-                let Some(local) = groups.next() else { continue };
-                let (step, bits) = decode_bits(class, method, group, reader, local);
+                let Some((number, local)) = groups.next() else {
+                    continue;
+                };
+                let what = format!("{}.{}.{}", class.name, method.name, octet(group, number));
+                let (step, bits) = decode_bits(group, &what, reader, local);
                 steps.push(step);
                 fields.extend(bits);
             }
@@ -89,16 +92,22 @@ fn statements(class: &Class, method: &Method, locals: &Locals) -> TokenStream {
     }
 }
 
-/// Reads one octet of bits, named after the first of them, and takes it apart.
+/// What an error calls an octet of bits: the name of its bit, if it holds one alone.
+fn octet(group: &BitGroup, number: usize) -> String {
+    match (group.bits(), number) {
+        ([only], _) => only.name.to_string(),
+        (_, 1) => "bits".to_owned(),
+        _ => format!("bits-{number}"),
+    }
+}
+
+/// Reads one octet of bits and takes it apart.
 fn decode_bits(
-    class: &Class,
-    method: &Method,
     group: &BitGroup,
+    what: &str,
     reader: &Ident,
     local: &Ident,
 ) -> (TokenStream, Vec<TokenStream>) {
-    let first = group.bits().first().map_or("bits", |bit| &*bit.name.spec);
-    let what = format!("{}.{}.{first}", class.name, method.name);
     let bits = group
         .bits()
         .iter()

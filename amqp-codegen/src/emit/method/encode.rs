@@ -3,28 +3,43 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::super::format::{decimal, ident};
+use super::super::format::{comment, decimal, ident};
 use super::super::layout::{self, IDS};
 use super::bits::{packed, reserved, reserved_bits};
 use crate::model::{Argument, FieldType, Method};
 
-/// The length of ids and arguments: what is fixed, plus what the values add.
+/// The length of ids and arguments: one summand for each, in the order of the wire, and their names.
 pub(super) fn encoded_len(method: &Method) -> TokenStream {
-    let mut fixed = IDS;
-    let mut variable = Vec::new();
-    for argument in &method.arguments {
-        match (layout::written_width(argument), argument) {
-            (Some(width), _) => fixed += width,
-            (None, Argument::Field(field)) => {
-                let name = ident(&field.name.snake);
-                fixed += layout::empty_width(field.wire);
-                variable.push(quote!(self.#name.len()));
-            }
-            (None, Argument::Bits(_)) => {}
-        }
+    let names: String = method
+        .arguments
+        .iter()
+        .map(|argument| format!(", {}", title(argument)))
+        .collect();
+    let names = comment(&format!("Ids{names}."));
+    let ids = decimal(IDS as u64);
+    let lengths = method.arguments.iter().map(argument_len);
+    quote!(#names #ids #(+ #lengths)*)
+}
+
+/// What a comment calls an argument.
+fn title(argument: &Argument) -> String {
+    match argument {
+        Argument::Field(field) => format!("`{}`", field.name),
+        Argument::Bits(group) => match group.bits() {
+            [only] => format!("`{}`", only.name),
+            _ => "bits".to_owned(),
+        },
     }
-    let fixed = decimal(fixed as u64);
-    quote!(#fixed #(+ #variable)*)
+}
+
+fn argument_len(argument: &Argument) -> TokenStream {
+    match (layout::written_width(argument), argument) {
+        (None, Argument::Field(field)) => {
+            let name = ident(&field.name.snake);
+            quote!(self.#name.encoded_len())
+        }
+        (width, _) => decimal(width.unwrap_or_default() as u64),
+    }
 }
 
 /// The statements that append the arguments; none if there are none.

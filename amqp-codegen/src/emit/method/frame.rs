@@ -23,7 +23,7 @@ pub(super) fn items(method: &Method) -> TokenStream {
         4,
     );
     let name = method_type(method, "_");
-    let payload = decimal((IDS + size) as u64);
+    let payload = payload_len(size);
     let arguments = (!layout::is_constant(method)).then(|| {
         let start = decimal(11u8);
         let end = decimal((11 + size) as u64);
@@ -50,6 +50,16 @@ pub(super) fn items(method: &Method) -> TokenStream {
             #to_octets
         }
     }
+}
+
+/// The length of ids and arguments.
+fn payload_len(size: usize) -> TokenStream {
+    let ids = decimal(IDS as u64);
+    let arguments = (size > 0).then(|| {
+        let size = decimal(size as u64);
+        quote!(+ #size)
+    });
+    quote!(#ids #arguments)
 }
 
 /// The arguments as octets on the stack, written by both `to_frame` and `encode_arguments`.

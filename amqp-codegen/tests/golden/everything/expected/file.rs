@@ -27,7 +27,8 @@ impl<'a> TypedMethod<'a> for Properties<'a> {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        5 + self.name.len()
+        // Ids, `name`.
+        4 + self.name.encoded_len()
     }
 
     #[inline]

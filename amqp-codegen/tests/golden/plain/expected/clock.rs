@@ -27,7 +27,7 @@ impl Tick {
         let mut frame = [0; 21];
         frame[0] = 1;
         frame[1..3].copy_from_slice(&channel.to_be_bytes());
-        frame[3..7].copy_from_slice(&u32::to_be_bytes(13));
+        frame[3..7].copy_from_slice(&u32::to_be_bytes(4 + 9));
         frame[7..11].copy_from_slice(&Self::ID.to_be_bytes());
         frame[11..20].copy_from_slice(&self.to_octets());
         frame[20] = 0xCE;
@@ -50,7 +50,8 @@ impl<'a> TypedMethod<'a> for Tick {
 
     #[inline]
     fn encoded_len(&self) -> usize {
-        13
+        // Ids, `count`, `last`.
+        4 + 8 + 1
     }
 
     #[inline]
