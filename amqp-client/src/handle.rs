@@ -8,10 +8,10 @@ use std::time::Duration;
 use amqp_spec::wire::ShortStr;
 use amqp_spec::{ReplyCode, connection};
 
-use crate::proto::link::Link;
-use crate::proto::opening::Opening;
-use crate::proto::outbox::Refused;
-use crate::proto::request::{Answer, Barrier, Effect, Slot, after};
+use crate::proto::opening::outcome::Opening;
+use crate::proto::send::outbox::Refused;
+use crate::proto::send::request::{Answer, Barrier, Effect, Slot, after};
+use crate::proto::shared::connection::Link;
 
 /// Closes the connection when the last holder goes.
 pub(crate) struct Handle {

@@ -70,6 +70,8 @@ mod publish;
 mod rounding;
 mod rpc;
 mod sasl;
+#[cfg(test)]
+mod tests;
 mod text;
 #[cfg(feature = "tokio")]
 mod tls;

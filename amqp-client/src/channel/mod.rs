@@ -21,9 +21,9 @@ use self::request::{PendingReply, decode, slot, start, start_about};
 use crate::error::{About, ChannelError, Subject};
 use crate::handle::Handle;
 use crate::message::Settlement;
-use crate::proto::channel::ChannelShared;
 use crate::proto::observe::{Event, Source};
-use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
+use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot, after};
+use crate::proto::shared::channel::ChannelShared;
 use crate::proto::wait::{self, Watch};
 
 /// A channel: the unit of order, of errors and of acknowledgement.
@@ -129,7 +129,7 @@ impl Channel {
                 Ok(channel)
             }
             (Err(refused), Some(shared)) => Err(shared.explain(refused)),
-            (Err(crate::proto::outbox::Refused::Connection(error)), None) => {
+            (Err(crate::proto::send::outbox::Refused::Connection(error)), None) => {
                 Err(error.for_bystander().into())
             }
             (Ok(_) | Err(_), _) => Err(limit),

@@ -9,11 +9,11 @@ use std::time::Duration;
 use amqp_spec::wire::{Request, TypedMethod};
 
 use crate::error::{About, ChannelError};
-use crate::proto::channel::ChannelShared;
-use crate::proto::link::Link;
-use crate::proto::outbox::{Outbox, Refused, Wake};
-use crate::proto::reading::{Demand, Patience};
-use crate::proto::request::{Answer, Barrier, Effect, Reply, Slot, after};
+use crate::proto::send::outbox::{Outbox, Refused, Wake};
+use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot, after};
+use crate::proto::shared::channel::ChannelShared;
+use crate::proto::shared::connection::Link;
+use crate::proto::shared::reading::{Demand, Patience};
 use crate::proto::wait::Sleeper;
 
 /// Queues a request; the reply is what the future gives.

@@ -25,10 +25,10 @@ use std::time::Instant;
 
 use super::Channel;
 use crate::error::ChannelError;
-use crate::proto::link::Link;
-use crate::proto::pace::Pace;
-use crate::proto::sync::lock;
-use crate::proto::timers::Timer;
+use crate::proto::shared::connection::Link;
+use crate::proto::shared::timers::Timer;
+use crate::proto::time::pace::Pace;
+use crate::proto::wait::sync::lock;
 use crate::proto::wait::{Sleeper, Waiters, Watch, wake_all};
 
 /// What stands on a channel.

@@ -9,7 +9,7 @@ use super::Channel;
 use super::request::start;
 use crate::error::{About, ChannelError};
 use crate::message::{Multiple, Requeue};
-use crate::proto::request::{Barrier, Effect, Transaction};
+use crate::proto::send::request::{Barrier, Effect, Transaction};
 
 impl Channel {
     /// Asks the broker to confirm every message published from here on (`confirm.select`).

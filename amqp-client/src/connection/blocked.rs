@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Connection;
 use crate::error::ConnectionError;
-use crate::proto::reading::Demand;
+use crate::proto::shared::reading::Demand;
 use crate::proto::wait::{Sleeper, Watch};
 
 /// Alarms at the broker.

@@ -13,7 +13,7 @@ use super::Connection;
 use crate::error::{ChannelError, ConnectCause, NameTooLong, Subject};
 use crate::handle::Handle;
 use crate::options::ConnectionOptions;
-use crate::proto::link::Link;
+use crate::proto::shared::connection::Link;
 use crate::proto::wait::Watch;
 use crate::sasl::{CredentialSource, Credentials, Failure, Secret};
 

@@ -14,7 +14,7 @@ use crate::channel::Channel;
 use crate::channel::request::{PendingReply, decode, start, start_about, start_by};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
 use crate::message::{Multiple, RawDelivery, Received, Requeue, Settlement};
-use crate::proto::request::{Barrier, Effect, Reply};
+use crate::proto::send::request::{Barrier, Effect, Reply};
 
 /// Receiving.
 impl Channel {

@@ -18,11 +18,11 @@ use crate::channel::Channel;
 use crate::channel::request::{PendingReply, slot};
 use crate::error::{ChannelError, ConnectionError, ConsumeError};
 use crate::message::{RawDelivery, Received, Settlement};
-use crate::proto::channel::ChannelShared;
-use crate::proto::consumer::{ConsumerQueue, End};
-use crate::proto::reading::Demand;
-use crate::proto::request::{Barrier, Effect};
-use crate::proto::timers::Timer;
+use crate::proto::send::request::{Barrier, Effect};
+use crate::proto::shared::channel::ChannelShared;
+use crate::proto::shared::consumer::{ConsumerQueue, End};
+use crate::proto::shared::reading::Demand;
+use crate::proto::shared::timers::Timer;
 use crate::proto::wait::Watch;
 
 /// A stream of deliveries.

@@ -16,9 +16,9 @@ use crate::channel::Channel;
 use crate::channel::request::{PendingReply, slot, slot_about};
 use crate::declare::{Arguments, stream_offset};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
-use crate::proto::consumer::{ConsumerQueue, OnOversized};
-use crate::proto::outbox::{NotStarted, Prefetch};
-use crate::proto::request::{Barrier, Effect};
+use crate::proto::send::outbox::{NotStarted, Prefetch};
+use crate::proto::send::request::{Barrier, Effect};
+use crate::proto::shared::consumer::{ConsumerQueue, OnOversized};
 
 /// How many deliveries a consumer may have unacknowledged, unless it says otherwise.
 pub const DEFAULT_PREFETCH: u16 = 200;

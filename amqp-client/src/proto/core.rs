@@ -20,22 +20,22 @@ use amqp_spec::frame::FrameError;
 use amqp_spec::wire::ShortStr;
 use amqp_spec::{ReplyCode, connection, constants, frame};
 
-use super::channel::ChannelShared;
 use super::config::{CoreOptions, Login};
-use super::handshake::Step;
-use super::heartbeat::{Due, Heartbeat};
-use super::in_channel::{InChannel, Strays};
-use super::link::Link;
-use super::lost::Loss;
 use super::observe::{Event, Source, Trace};
-use super::opening::Opening;
-use super::outbox::Outbox;
-use super::read_buffer::ReadBuffer;
-use super::request::{Slot, after};
-use super::stall::Stall;
-use super::transmit::Transmit;
+use super::opening::handshake::Step;
+use super::opening::outcome::Opening;
+use super::receive::channel::{InChannel, Strays};
+use super::receive::read_buffer::ReadBuffer;
+use super::send::outbox::Outbox;
+use super::send::request::{Slot, after};
+use super::send::transmit::Transmit;
+use super::send::unwritten::Unsent;
+use super::shared::channel::ChannelShared;
+use super::shared::connection::Link;
+use super::shared::lost::Loss;
+use super::time::heartbeat::{Due, Heartbeat};
+use super::time::write_timeout::Stall;
 use super::turn::Pause;
-use super::unsent::Unsent;
 use super::wait;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
 use crate::sasl::SaslExchange;
@@ -98,7 +98,7 @@ pub struct Core {
     /// When to look for messages that were fetched and have stalled; may be too early.
     pub(super) fetching_until: Option<Instant>,
     pub(super) input: ReadBuffer,
-    pub(super) piecewise: Option<super::piecewise::Piecewise>,
+    pub(super) piecewise: Option<super::receive::large_body::Piecewise>,
     /// The last octets parsed were of a large body.
     pub(super) bulk: bool,
     /// Frames parsed in this read.
@@ -120,7 +120,7 @@ pub struct Core {
     pub(super) channels: Vec<Option<Box<InChannel>>>,
     /// Consumers that have deliveries to be handed over: channel id and position.
     pub(super) dirty: Vec<(u16, usize)>,
-    pub(super) acks: super::inbound::AckRun,
+    pub(super) acks: super::receive::parse::AckRun,
     /// Called when no lock is held.
     pub(super) wakers: Vec<Waker>,
     pub(super) transmit: Transmit,
@@ -200,7 +200,7 @@ impl Core {
             resting: BTreeMap::new(),
             channels: Vec::new(),
             dirty: Vec::new(),
-            acks: super::inbound::AckRun::default(),
+            acks: super::receive::parse::AckRun::default(),
             wakers: Vec::new(),
             transmit: Transmit::default(),
             progressed: now,
@@ -211,6 +211,37 @@ impl Core {
             now,
         };
         (core, link, opening)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// Whether nothing of what it logged in with is left.
+    #[cfg(test)]
+    pub(crate) fn has_forgotten_credentials(&self) -> bool {
+        self.login.credentials == crate::sasl::Credentials::new("", "") && self.exchange.is_none()
+    }
+
+    /// What was shown last.
+    #[cfg(test)]
+    pub(crate) fn shown(&self) -> &Transmit {
+        &self.transmit
+    }
+
+    /// The tags of the consumers that deliveries on this channel may be for.
+    #[cfg(test)]
+    pub(crate) fn consumer_tags(&self, channel: u16) -> Vec<String> {
+        let channel = self.channels.get(usize::from(channel));
+        channel
+            .and_then(Option::as_ref)
+            .map_or_else(Vec::new, |channel| channel.tags())
     }
 
     // ── Input ───────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ use crate::channel::Channel;
 use crate::error::ChannelError;
 use crate::message::fingerprint::Common;
 use crate::message::{Body, Message, field_values};
-use crate::proto::outbox::Head;
+use crate::proto::send::outbox::Head;
 
 /// Publishing.
 impl Channel {

@@ -18,12 +18,12 @@ use crate::channel::succession::OnChannel;
 use crate::error::{ChannelError, PublishError};
 use crate::message::fingerprint::{Common, Fingerprint};
 use crate::message::{Body, Message, ReturnedMessage, field_values};
-use crate::proto::confirms::Outcome;
-use crate::proto::link::Link;
-use crate::proto::lost::Fate;
-use crate::proto::outbox::{Head, ZERO_COPY};
-use crate::proto::reading::Patience;
-use crate::proto::timers::Timer;
+use crate::proto::send::outbox::{Head, ZERO_COPY};
+use crate::proto::shared::confirms::Outcome;
+use crate::proto::shared::connection::Link;
+use crate::proto::shared::lost::Fate;
+use crate::proto::shared::reading::Patience;
+use crate::proto::shared::timers::Timer;
 use crate::proto::wait::{Sleeper, Watch};
 
 /// Publishes messages and reports what became of each.

@@ -16,9 +16,9 @@ use crate::error::{ChannelError, Subject};
 use crate::message::Body;
 use crate::message::fingerprint::{Common, Fingerprint};
 use crate::message::shown::{Length, Name, Shown};
-use crate::proto::outbox::{Head, LARGE, Refused, Wake};
-use crate::proto::reading::{Demand, Patience};
-use crate::proto::timers::Timer;
+use crate::proto::send::outbox::{Head, LARGE, Refused, Wake};
+use crate::proto::shared::reading::{Demand, Patience};
+use crate::proto::shared::timers::Timer;
 use crate::proto::wait::{self, Sleeper};
 
 /// Exchange, routing key and properties, checked and ready to be encoded.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::ChannelError;
-use crate::proto::confirms::{Confirms, Failure};
+use crate::proto::shared::confirms::{Confirms, Failure};
 
 /// What was not confirmed of the messages that
 /// [`Publisher::wait_for_confirms`](crate::Publisher::wait_for_confirms) waited for.

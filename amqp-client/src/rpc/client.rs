@@ -15,9 +15,9 @@ use crate::channel::succession::{OnChannel, Succession};
 use crate::connection::Connection;
 use crate::error::{ChannelError, ConsumeError, PublishError};
 use crate::message::{Message, Received};
-use crate::proto::link::Link;
-use crate::proto::reading::Demand;
-use crate::proto::timers::Timer;
+use crate::proto::shared::connection::Link;
+use crate::proto::shared::reading::Demand;
+use crate::proto::shared::timers::Timer;
 use crate::publish::{Confirmation, Publisher};
 
 /// How long a call waits, unless it says otherwise.

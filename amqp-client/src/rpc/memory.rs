@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use crate::message::Received;
-use crate::proto::sync::lock;
+use crate::proto::wait::sync::lock;
 
 /// How many requests are remembered; of more, the latest.
 const REMEMBERED: usize = 1024;

@@ -24,7 +24,7 @@ use super::error::RpcError;
 use crate::consume::{Automatic, Consumer};
 use crate::error::{ChannelError, ConsumeError};
 use crate::message::Received;
-use crate::proto::sync::lock;
+use crate::proto::wait::sync::lock;
 use crate::proto::wait::{self, Sleeper};
 
 /// What a client has counted, on all channels that it has had.

@@ -31,7 +31,7 @@ use crate::connection::Connection;
 use crate::consume::handler::{Decided, Settle};
 use crate::error::{BrokerClose, ChannelError, PublishError};
 use crate::message::{Message, Received};
-use crate::proto::sync::lock;
+use crate::proto::wait::sync::lock;
 use crate::publish::Publisher;
 
 /// How often a reply is published whose channel was closed for another reason than a reply, or could

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use crate::proto::sync::lock;
+use crate::proto::wait::sync::lock;
 use crate::proto::wait::{Sleeper, Waiters, Watch, wake_all};
 
 /// Who is under way.
@@ -149,7 +149,7 @@ impl Drop for Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::tests::task::{Task, done};
+    use crate::tests::support::task::{Task, done};
 
     #[test]
     fn one_that_is_alone_waits_for_the_others_and_lets_none_before_it() {

@@ -32,6 +32,6 @@ mod tls_ends;
 mod tls_hints;
 #[cfg(feature = "rustls")]
 mod tls_setup;
-#[path = "../../src/proto/tests/wire.rs"]
+#[path = "../../src/tests/support/wire.rs"]
 #[expect(dead_code, reason = "the tests of the core use more of it")]
 mod wire;

@@ -96,9 +96,9 @@ fn promises(file: &File<'_>) -> Vec<Fault> {
 
 fn foreign_to_the_core(file: &File<'_>) -> Vec<Fault> {
     // A virtual clock has to begin somewhere.
-    let is_test = file.path.starts_with("amqp-client/src/proto/tests");
+    let is_test = file.path.starts_with("amqp-client/src/tests");
     // Every order in which threads can come takes threads.
-    let is_schedule = file.path == "amqp-client/src/proto/tests/schedule.rs";
+    let is_schedule = file.path == "amqp-client/src/tests/support/schedule.rs";
     let is_allowed = |path: &str| match path {
         "Instant::now" => is_test,
         "std::thread" => is_schedule,
@@ -167,7 +167,7 @@ mod tests {
         let text = "//! This.\nfn a(waker: Waker) { waker.wake(); }\n";
         assert_eq!(faults("amqp-client/src/proto/core.rs", text).len(), 1);
         assert_eq!(faults("amqp-client/src/proto/wait/wake.rs", text), [""; 0]);
-        assert_eq!(faults("amqp-client/src/proto/tests/task.rs", text), [""; 0]);
+        assert_eq!(faults("amqp-client/src/tests/task.rs", text), [""; 0]);
         let tests = "//! This.\nmod tests {\nfn a(waker: Waker) { waker.wake(); }\n}\n";
         assert_eq!(faults("amqp-client/src/events.rs", tests), [""; 0]);
     }
@@ -222,7 +222,7 @@ mod tests {
     fn the_core_knows_no_world() {
         let text = "//! Never calls tokio.\nuse std::net::TcpStream;\nlet a = Instant::now();\n";
         assert_eq!(faults("amqp-client/src/proto/a.rs", text).len(), 2);
-        assert_eq!(faults("amqp-client/src/proto/tests/a.rs", text).len(), 1);
+        assert_eq!(faults("amqp-client/src/tests/a.rs", text).len(), 1);
         assert_eq!(faults("amqp-client/src/adapter/a.rs", text), [""; 0]);
     }
 }

@@ -11,7 +11,7 @@ use super::{Fault, File};
 const SCENARIOS: &str = "docs/scenarios.md";
 
 /// The list of all that can be awaited.
-const OPERATIONS: &str = "amqp-client/src/proto/tests/operations.rs";
+const OPERATIONS: &str = "amqp-client/src/tests/support/operations.rs";
 
 /// These await nothing of a connection that is there: they open one, or ask the program.
 const NO_OPERATIONS: &[&str] = &["with_current_credentials"];

@@ -4,7 +4,7 @@
 use super::{Fault, File};
 
 /// The walk.
-const WALK: &str = "amqp-client/src/proto/tests/walk/";
+const WALK: &str = "amqp-client/src/tests/handles/walk/";
 
 /// What makes types public.
 const EXPORTS: &[&str] = &["amqp-client/src/lib.rs", "amqp-client/src/proto/mod.rs"];
@@ -81,7 +81,7 @@ mod tests {
         for (path, text) in [
             (EXPORTS[0], exports),
             (
-                "amqp-client/src/proto/tests/walk/a.rs",
+                "amqp-client/src/tests/handles/walk/a.rs",
                 "debug::<Channel>(&ConnectionError);",
             ),
         ] {

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::proto::sync::{lock, touch};
+use crate::proto::wait::sync::{lock, touch};
 use crate::proto::wait::{self, Sleeper};
 
 /// What a panic leaves behind.

@@ -35,7 +35,7 @@ use crate::channel::Channel;
 use crate::consume::{Consumer, Delivery};
 use crate::error::ConsumeError;
 use crate::message::{Received, Settlement};
-use crate::proto::timers::Timer;
+use crate::proto::shared::timers::Timer;
 
 use self::verdict::Failure;
 

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Waker};
 
 use super::event::Event;
-use crate::proto::outbox::At;
-use crate::proto::sync::lock;
+use crate::proto::send::outbox::At;
 use crate::proto::wait::Sleeper;
+use crate::proto::wait::sync::lock;
 
 /// The most events that wait for one listener.
 pub(crate) const EVENTS: usize = 256;

@@ -4,12 +4,12 @@
 
 mod event;
 mod listeners;
-mod tally;
+mod totals;
 mod trace;
 
 pub use self::event::Event;
 #[cfg(test)]
 pub(crate) use self::listeners::EVENTS;
 pub(crate) use self::listeners::{EventQueue, Listeners, Scope, Source};
-pub(crate) use self::tally::{Held, Queued, Tally};
+pub(crate) use self::totals::{Held, Queued, Tally};
 pub(crate) use self::trace::Trace;

@@ -81,7 +81,7 @@ mod tests {
     use std::task::Context;
 
     use super::*;
-    use crate::proto::tests::task::Flag;
+    use crate::tests::support::task::Flag;
 
     #[test]
     fn first_value_counts_and_reaches_those_who_wait_and_those_who_come_later() {

@@ -6,7 +6,7 @@
 //! | [`Waiters`] | a list of tasks that wait, in order |
 //! | [`Sleeper`] | a task that is being polled and may have to wait |
 //! | [`Watch`] | a future made of two closures: look, and give the place up |
-//! | [`wake`], [`wake_by_ref`], [`wake_all`] | calling wakers |
+//! | [`wake()`], [`wake_by_ref`], [`wake_all`] | calling wakers |
 //!
 //! Nothing here has a lock, a clock or a task of its own: lists and latches are kept under the locks
 //! of those who use them.
@@ -21,6 +21,7 @@
 
 mod latch;
 mod sleeper;
+pub(crate) mod sync;
 mod waiters;
 mod wake;
 mod watch;

@@ -85,7 +85,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::proto::tests::task::Flag;
+    use crate::tests::support::task::Flag;
 
     #[test]
     fn waker_is_cloned_only_where_it_is_not_known() {

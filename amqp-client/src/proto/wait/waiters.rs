@@ -159,7 +159,7 @@ mod tests {
     use std::task::{Context, Poll};
 
     use super::*;
-    use crate::proto::tests::task::Flag;
+    use crate::tests::support::task::Flag;
 
     fn waker() -> (Waker, Arc<Flag>) {
         let flag = Arc::new(Flag::default());

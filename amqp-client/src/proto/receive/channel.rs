@@ -1,0 +1,412 @@
+//! The receiving side of one channel: who its deliveries are for.
+//!
+//! A delivery finds its consumer by tag, in a list that only the core touches. Which consumers a
+//! channel has is decided in the outbox; this is where their deliveries are gathered during a read,
+//! and where the ones that ended are remembered, for some deliveries for them may still come.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::content::{Content, Target};
+use crate::error::ChannelError;
+use crate::message::{Incoming, RawDelivery};
+use crate::proto::send::outbox::At;
+use crate::proto::shared::channel::ChannelShared;
+use crate::proto::shared::consumer::{ConsumerQueue, Delivered, End};
+use crate::proto::shared::consumer_tags;
+use crate::proto::shared::lost::Loss;
+
+/// The receiving side of one channel.
+#[derive(Debug)]
+pub(crate) struct InChannel {
+    pub(crate) shared: Arc<ChannelShared>,
+    pub(crate) content: Content,
+    /// Sorted by tag.
+    pub(crate) consumers: Vec<InConsumer>,
+    /// The consumer that the last delivery was for; the next is likely for the same.
+    last: usize,
+    /// The consumers that ended last, the latest at the end. Most channels have none.
+    #[expect(clippy::box_collection, reason = "thousands of channels may be open")]
+    ended: Option<Box<VecDeque<EndedConsumer>>>,
+    /// There has been a consumer whose deliveries need no acknowledgement.
+    automatic: bool,
+    /// The highest tag of any delivery handed over, or fetched.
+    pub(crate) highest: u64,
+    /// All publishes up to this one have been answered.
+    pub(crate) answered: u64,
+    /// What an earlier use of the id has left, if it may still be heard of.
+    strays: Option<Box<Strays>>,
+}
+
+/// Deliveries of an earlier use of a channel id that may still come. RabbitMQ sends them up to 12 ms
+/// behind the `open-ok` of the next use when it has closed the channel itself, none when we have.
+///
+/// A tag that was made up here tells by its number which use it is for; one that the program has
+/// chosen does not, if it chooses it again.
+#[derive(Debug)]
+pub(crate) struct Strays {
+    /// The tags that the program chose for consumers of earlier uses.
+    tags: BTreeSet<Box<[u8]>>,
+    until: Instant,
+    /// Consumers of this use that have such a tag, sorted by it. Their deliveries are those that
+    /// continue the numbers of this use.
+    suspects: Vec<InConsumer>,
+}
+
+/// How long deliveries of an earlier use are reckoned with.
+const STRAYS: Duration = Duration::from_secs(10);
+
+/// A consumer that has ended; some deliveries for it may still come.
+#[derive(Debug)]
+struct EndedConsumer {
+    tag: Box<[u8]>,
+    no_ack: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct InConsumer {
+    tag: Box<[u8]>,
+    queue: Arc<ConsumerQueue>,
+    /// Gathered during this read.
+    pub(crate) batch: Vec<RawDelivery>,
+    pub(crate) footprint: usize,
+}
+
+/// How many consumers that have ended a channel remembers.
+const REMEMBERED: usize = 64;
+
+impl InChannel {
+    pub(crate) fn new(shared: Arc<ChannelShared>, strays: Option<Box<Strays>>) -> Self {
+        Self {
+            shared,
+            content: Content::Idle,
+            consumers: Vec::new(),
+            last: 0,
+            ended: None,
+            automatic: false,
+            highest: 0,
+            answered: 0,
+            strays,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn find(&mut self, tag: &[u8]) -> Option<usize> {
+        if self
+            .consumers
+            .get(self.last)
+            .is_some_and(|consumer| *consumer.tag == *tag)
+        {
+            return Some(self.last);
+        }
+        self.last = self
+            .consumers
+            .binary_search_by(|consumer| (*consumer.tag).cmp(tag))
+            .ok()?;
+        Some(self.last)
+    }
+
+    /// Adds a consumer, unless it is there already.
+    pub(crate) fn add_consumer(&mut self, queue: Arc<ConsumerQueue>, now: Instant) {
+        let tag: Box<[u8]> = queue.tag.as_bytes().into();
+        self.automatic |= queue.no_ack;
+        let at = self
+            .consumers
+            .binary_search_by(|consumer| (*consumer.tag).cmp(&tag));
+        let Err(at) = at else { return };
+        let is_suspect = self.may_be_stray(&tag, now);
+        let consumer = InConsumer {
+            tag,
+            queue,
+            batch: Vec::new(),
+            footprint: 0,
+        };
+        match self.strays.as_mut().filter(|_| is_suspect) {
+            Some(strays) => match strays.find(&consumer.tag) {
+                Ok(_) => return,
+                Err(at) => strays.suspects.insert(at, consumer),
+            },
+            None => self.consumers.insert(at, consumer),
+        }
+        let n_consumers = &self.shared.link.tally.consumers;
+        n_consumers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether deliveries with this tag may be for an earlier use of the id.
+    pub(crate) fn may_be_stray(&self, tag: &[u8], now: Instant) -> bool {
+        let strays = self.strays.as_ref();
+        strays.is_some_and(|strays| now < strays.until && strays.tags.contains(tag))
+    }
+
+    /// Whether a consumer has this tag that an earlier use of the id had as well. Once that cannot be
+    /// heard of any more, it becomes one like all others.
+    pub(crate) fn is_suspect(&mut self, tag: &[u8], now: Instant) -> bool {
+        let Some(strays) = &mut self.strays else {
+            return false;
+        };
+        if now < strays.until {
+            return strays.find(tag).is_ok();
+        }
+        let suspects = std::mem::take(&mut strays.suspects);
+        self.strays = None;
+        for consumer in suspects {
+            let by_tag = |known: &InConsumer| known.tag.cmp(&consumer.tag);
+            if let Err(at) = self.consumers.binary_search_by(by_tag) {
+                self.consumers.insert(at, consumer);
+            }
+        }
+        false
+    }
+
+    /// The suspect with this tag, if a delivery continues the numbers of this use; all that came before
+    /// it has been handed over.
+    pub(crate) fn suspect(&mut self, tag: &[u8], delivery_tag: u64) -> Option<&mut InConsumer> {
+        if !self.continues(delivery_tag) {
+            return None;
+        }
+        self.note_delivered(delivery_tag);
+        let strays = self.strays.as_mut()?;
+        let at = strays.find(tag).ok()?;
+        strays.suspects.get_mut(at)
+    }
+
+    /// The queue of the same.
+    pub(crate) fn suspect_queue(
+        &mut self,
+        tag: &[u8],
+        delivery_tag: u64,
+    ) -> Option<Arc<ConsumerQueue>> {
+        let suspect = self.suspect(tag, delivery_tag)?;
+        Some(Arc::clone(&suspect.queue))
+    }
+
+    /// The queue of the consumer with this tag, unless it may be heard of from an earlier use.
+    pub(crate) fn queue_of(&mut self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
+        let at = self.find(tag)?;
+        let consumer = self.consumers.get(at)?;
+        Some(Arc::clone(&consumer.queue))
+    }
+
+    /// A delivery with this tag has come.
+    pub(crate) fn note_delivered(&mut self, delivery_tag: u64) {
+        self.highest = self.highest.max(delivery_tag);
+        self.shared.set_delivered(self.highest);
+    }
+
+    /// Whether this is the number of the next delivery of this use.
+    pub(crate) fn continues(&self, delivery_tag: u64) -> bool {
+        self.highest.checked_add(1) == Some(delivery_tag)
+    }
+
+    /// What this use leaves to the next one of its id, if the broker has closed it.
+    pub(crate) fn leave(&mut self, now: Instant) -> Option<Box<Strays>> {
+        let mut tags = BTreeSet::new();
+        if let Some(strays) = self.strays.as_mut().filter(|strays| now < strays.until) {
+            tags = std::mem::take(&mut strays.tags);
+        }
+        let ended = self.ended.iter().flat_map(|ended| ended.iter());
+        let all = self.all_consumers().map(|consumer| &consumer.tag);
+        for tag in all.chain(ended.map(|ended| &ended.tag)) {
+            if consumer_tags::number(tag).is_none() {
+                tags.insert(tag.clone());
+            }
+        }
+        (!tags.is_empty()).then(|| {
+            Box::new(Strays {
+                tags,
+                until: now + STRAYS,
+                suspects: Vec::new(),
+            })
+        })
+    }
+
+    /// Everything delivered so far has gone back to its queues.
+    pub(crate) fn recovered(&mut self) -> u64 {
+        for consumer in self.all_consumers() {
+            consumer.queue.recovered(self.highest);
+        }
+        self.highest
+    }
+
+    fn all_consumers(&self) -> impl Iterator<Item = &InConsumer> {
+        let suspects = self.strays.iter().flat_map(|strays| &strays.suspects);
+        self.consumers.iter().chain(suspects)
+    }
+
+    /// The queues of all consumers.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &Arc<ConsumerQueue>> {
+        self.all_consumers().map(|consumer| &consumer.queue)
+    }
+
+    /// Adds to the batch of the consumer with this tag; its position, if it is the first of this
+    /// read.
+    pub(crate) fn gather_for(
+        &mut self,
+        tag: &[u8],
+        message: Incoming,
+        delivery_tag: u64,
+        redelivered: bool,
+    ) -> Option<usize> {
+        let at = self.find(tag)?;
+        let incarnation = self.shared.at.incarnation;
+        let delivery = RawDelivery::new(message, delivery_tag, redelivered, incarnation);
+        self.gather(at, delivery).then_some(at)
+    }
+
+    /// Adds to a consumer's batch; true if it is the first of this read.
+    #[inline]
+    pub(crate) fn gather(&mut self, at: usize, delivery: RawDelivery) -> bool {
+        let Some(consumer) = self.consumers.get_mut(at) else {
+            return false;
+        };
+        let first = consumer.batch.is_empty();
+        consumer.footprint += delivery.message.footprint();
+        consumer.batch.push(delivery);
+        first
+    }
+
+    /// The tags of all consumers.
+    #[cfg(test)]
+    pub(crate) fn tags(&self) -> Vec<String> {
+        let tag = |consumer: &InConsumer| String::from_utf8_lossy(&consumer.tag).into_owned();
+        self.all_consumers().map(tag).collect()
+    }
+
+    /// Takes the consumer of this tag away, if there is one.
+    pub(crate) fn remove_consumer(&mut self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
+        let by_tag = |consumer: &InConsumer| (*consumer.tag).cmp(tag);
+        let consumer = match self.consumers.binary_search_by(by_tag) {
+            Ok(at) => self.consumers.remove(at),
+            Err(_) => {
+                let strays = self.strays.as_mut()?;
+                let at = strays.find(tag).ok()?;
+                strays.suspects.remove(at)
+            }
+        };
+        let n_consumers = &self.shared.link.tally.consumers;
+        n_consumers.fetch_sub(1, Ordering::Relaxed);
+        let ended = self.ended.get_or_insert_default();
+        if ended.len() == REMEMBERED {
+            ended.pop_front();
+        }
+        ended.push_back(EndedConsumer {
+            tag: consumer.tag,
+            no_ack: consumer.queue.no_ack,
+        });
+        Some(consumer.queue)
+    }
+
+    /// Whether deliveries with the tag of a consumer that is not there any more have to be
+    /// acknowledged; `None` if that is not known.
+    pub(crate) fn was_manual(&self, tag: &[u8]) -> Option<bool> {
+        let mut latest = self.ended.iter().flat_map(|ended| ended.iter().rev());
+        match latest.find(|ended| *ended.tag == *tag) {
+            Some(ended) => Some(!ended.no_ack),
+            // What another use of the id has asked for is not ours to settle.
+            None if !self.has_made_up(tag) => Some(false),
+            None => self.automatic.then_some(false),
+        }
+    }
+
+    /// Whether deliveries with the tag of a consumer that is not there any more are of this use for
+    /// certain, unless an earlier one had the tag as well.
+    pub(crate) fn is_ours(&self, tag: &[u8]) -> bool {
+        let mut ended = self.ended.iter().flat_map(|ended| ended.iter());
+        self.has_made_up(tag) || ended.any(|ended| *ended.tag == *tag)
+    }
+
+    /// Whether the tag was made up for this use of the id, or may have been.
+    pub(crate) fn has_made_up(&self, tag: &[u8]) -> bool {
+        consumer_tags::number(tag).is_some_and(|number| number >= self.shared.consumer_tags_from)
+    }
+
+    /// The channel is over, for all that have to do with it.
+    pub(crate) fn end(&mut self, loss: Loss, published: u64, wakers: &mut Vec<Waker>) {
+        let cause = &loss.cause.clone();
+        self.shared.end(loss, published, wakers);
+        self.end_deliveries(cause, wakers);
+    }
+
+    /// The channel is opened anew: nothing that was sent on it has an answer any more.
+    pub(crate) fn rest(&mut self, loss: Loss, wakers: &mut Vec<Waker>) {
+        let cause = &loss.cause.clone();
+        self.shared.renew(loss, wakers);
+        self.end_deliveries(cause, wakers);
+    }
+
+    fn end_deliveries(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
+        let tally = &self.shared.link.tally;
+        let suspects = self
+            .strays
+            .iter_mut()
+            .flat_map(|all| all.suspects.drain(..));
+        for consumer in self.consumers.drain(..).chain(suspects) {
+            tally.consumers.fetch_sub(1, Ordering::Relaxed);
+            consumer.queue.end(End::of_channel(cause), wakers);
+        }
+        if let Content::Header {
+            target: Target::Get { slot, .. },
+            ..
+        }
+        | Content::Body {
+            target: Target::Get { slot, .. },
+            ..
+        } = std::mem::take(&mut self.content)
+        {
+            let _ = slot.answer.settle(Err(cause.for_bystander()), wakers);
+        }
+    }
+}
+
+/// What is left to be done when batches have been handed over.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// Deliveries that nothing takes: channel and number.
+    pub(crate) unwanted: Vec<(u16, u64)>,
+    /// Consumers that have ended for holding too much.
+    pub(crate) overflown: Vec<(At, Arc<ConsumerQueue>)>,
+}
+
+impl InConsumer {
+    /// Hands over what was gathered.
+    #[inline]
+    pub(crate) fn hand_over(
+        &mut self,
+        channel: &ChannelShared,
+        left: &mut Left,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let octets = std::mem::take(&mut self.footprint);
+        let (at, link, queue) = (channel.at, &channel.link, &self.queue);
+        link.tally.delivered.add(self.batch.len());
+        match queue.deliver(&mut self.batch, octets, wakers) {
+            Delivered::Fine => {}
+            Delivered::Exceeded => {
+                let (tag, prefetch) = (queue.tag.as_ref(), queue.prefetch());
+                link.trace.prefetch_exceeded(at.channel, tag, prefetch);
+            }
+            Delivered::TooMuch => left.overflown.push((at, Arc::clone(queue))),
+        }
+        for delivery in self.batch.drain(..) {
+            if !queue.no_ack {
+                left.unwanted.push((at.channel, delivery.delivery_tag));
+            }
+        }
+    }
+
+    pub(crate) fn discard(&mut self) {
+        self.footprint = 0;
+        self.batch.clear();
+    }
+}
+
+impl Strays {
+    /// The suspect with this tag, or where one would stand.
+    fn find(&self, tag: &[u8]) -> Result<usize, usize> {
+        self.suspects
+            .binary_search_by(|suspect| (*suspect.tag).cmp(tag))
+    }
+}

@@ -1,0 +1,244 @@
+//! Requests: what waits for a reply, and what the reply has to do besides being handed on.
+//!
+//! ```text
+//! Waiting ──reply──▶ Ready ──caller──▶ Taken
+//!    │
+//!    └──caller gone or out of time──▶ Abandoned: the reply is still consumed, and undone
+//! ```
+//!
+//! Replies come in request order, but for `consume-ok` and `cancel-ok`, which later replies
+//! overtake; a [`Barrier`] keeps later requests back, so that the oldest request is always the one
+//! that a reply belongs to.
+
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use amqp_spec::wire::{MethodId, TypedMethod};
+use amqp_spec::{channel, connection};
+
+use crate::error::{About, ChannelError};
+use crate::message::Incoming;
+use crate::proto::shared::channel::ChannelShared;
+use crate::proto::shared::consumer::ConsumerQueue;
+use crate::proto::wait::Sleeper;
+use crate::proto::wait::sync::lock;
+
+/// A time that no connection lives to see.
+const NEVER: Duration = Duration::from_secs(86_400 * 365 * 30);
+
+/// When so much time has passed; "never" may be asked for with the longest duration there is.
+pub(crate) fn after(now: Instant, duration: Duration) -> Instant {
+    now + duration.min(NEVER)
+}
+
+/// What may not be sent on a channel before a request on it is answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Barrier {
+    /// Everything may.
+    Nothing,
+    /// Other requests may not: their replies would overtake this one's (`basic.consume`,
+    /// `basic.cancel`).
+    Requests,
+    /// Nothing may: RabbitMQ closes the connection with 504 (`tx.commit`).
+    Everything,
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// The replies that answer it; none if it was sent with `no_wait`. Such a one keeps its place
+    /// until a later request is answered, so that it is known whom the broker closes a channel for.
+    pub(crate) expects: &'static [MethodId],
+    /// Its own name, for errors: `queue.declare`.
+    pub(crate) name: &'static str,
+    pub(crate) barrier: Barrier,
+    pub(crate) deadline: Instant,
+    /// It has passed.
+    pub(crate) overdue: bool,
+    /// Since when its time may stand still: while it is behind octets that are leaving, the deadline
+    /// moves on by what has passed since.
+    pub(crate) since: Instant,
+    /// The position behind it among all octets that leave, until it is known to be written; `None`
+    /// before it has one.
+    pub(crate) end: Option<u64>,
+    /// The number of the last publish in front of it.
+    pub(crate) after: u64,
+    pub(crate) effect: Effect,
+    pub(crate) answer: Arc<Answer>,
+}
+
+impl Slot {
+    /// Whether a reply comes.
+    pub(crate) fn has_reply(&self) -> bool {
+        !self.expects.is_empty()
+    }
+
+    /// Whether it is our `channel.close`.
+    pub(crate) fn is_close(&self) -> bool {
+        self.expects.contains(&channel::CloseOk::ID)
+    }
+
+    /// Whether it is our `connection.close`.
+    pub(crate) fn is_farewell(&self) -> bool {
+        self.expects.contains(&connection::CloseOk::ID)
+    }
+
+    /// The same request, whose reply nobody waits for.
+    pub(crate) fn for_nobody(&self) -> Self {
+        Self {
+            expects: self.expects,
+            name: self.name,
+            barrier: self.barrier,
+            deadline: self.deadline,
+            overdue: self.overdue,
+            since: self.since,
+            end: self.end,
+            after: self.after,
+            effect: Effect::Nothing,
+            answer: Arc::default(),
+        }
+    }
+}
+
+/// What the reply changes in the core, before the caller sees it.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Nothing.
+    Nothing,
+    /// The channel exists from now on.
+    OpenChannel(Arc<ChannelShared>),
+    /// The channel, which its publisher owns, exists once more.
+    RenewChannel,
+    /// The consumer receives from now on.
+    Consume(Arc<ConsumerQueue>),
+    /// The consumer receives nothing more.
+    Cancel(Arc<ConsumerQueue>),
+    /// A transaction is over, and the next one begins.
+    EndTransaction(Box<Transaction>),
+    /// What was delivered before has gone back to its queues; until then this was the last tag of
+    /// which that was so.
+    Recover { before: u64 },
+    /// A message may come; unless it needs no acknowledgement it must be settled by somebody.
+    Get { no_ack: bool },
+}
+
+/// What a commit or a rollback is about.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    /// The deliveries that were settled in it.
+    pub(crate) settled: Vec<u64>,
+    /// Who asked for a rollback finds them here behind the reply.
+    pub(crate) rolled_back: Option<Arc<OnceLock<Vec<u64>>>>,
+}
+
+/// A reply: the method's payload, and the content that followed it.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) message: Option<Incoming>,
+}
+
+/// Where caller and core meet.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    state: Mutex<State>,
+    /// What the request is about, for errors.
+    pub(crate) about: About,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting(Option<Waker>),
+    Ready(Result<Reply, ChannelError>),
+    Taken,
+    Abandoned,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Waiting(None)
+    }
+}
+
+impl Answer {
+    pub(crate) fn new(about: About) -> Self {
+        Self {
+            state: Mutex::default(),
+            about,
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Whether nobody waits any more, for whatever reason.
+    pub(crate) fn is_settled(&self) -> bool {
+        !matches!(*self.state(), State::Waiting(_))
+    }
+
+    /// Gives the result to the caller, or back if the caller has gone.
+    pub(crate) fn settle(
+        &self,
+        result: Result<Reply, ChannelError>,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), Result<Reply, ChannelError>> {
+        let mut state = self.state();
+        match &mut *state {
+            State::Waiting(waker) => {
+                wakers.extend(waker.take());
+                *state = State::Ready(result);
+                Ok(())
+            }
+            State::Ready(_) | State::Taken | State::Abandoned => Err(result),
+        }
+    }
+
+    /// Tells the caller that its time is up; the reply, should it come, is for nobody.
+    pub(crate) fn time_out(&self, error: ChannelError, wakers: &mut Vec<Waker>) {
+        let mut state = self.state();
+        if let State::Waiting(waker) = &mut *state {
+            wakers.extend(waker.take());
+            *state = State::Ready(Err(error));
+        }
+    }
+
+    /// The caller goes away. Gives back a result that it has not seen.
+    pub(crate) fn abandon(&self) -> Option<Result<Reply, ChannelError>> {
+        let before = {
+            let mut state = self.state();
+            match *state {
+                State::Taken | State::Abandoned => return None,
+                State::Waiting(_) | State::Ready(_) => {
+                    std::mem::replace(&mut *state, State::Abandoned)
+                }
+            }
+        };
+        // The waker is dropped here, after the lock.
+        match before {
+            State::Ready(result) => Some(result),
+            State::Waiting(_) | State::Taken | State::Abandoned => None,
+        }
+    }
+
+    /// Waits for the result. A second result is never there.
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Reply, ChannelError>> {
+        Sleeper::poll(context, |sleeper| self.take_or_wait(sleeper))
+    }
+
+    fn take_or_wait(&self, sleeper: &mut Sleeper<'_>) -> Poll<Result<Reply, ChannelError>> {
+        let mut state = self.state();
+        match &mut *state {
+            State::Waiting(waker) => {
+                sleeper.wait_in(waker);
+                Poll::Pending
+            }
+            State::Taken | State::Abandoned => Poll::Pending,
+            State::Ready(_) => match std::mem::replace(&mut *state, State::Taken) {
+                State::Ready(result) => Poll::Ready(result),
+                _ => Poll::Pending,
+            },
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the core and the handles of one channel share.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use super::confirms::Confirms;
+use super::connection::Link;
+use super::lost::Loss;
+use crate::error::ChannelError;
+use crate::proto::send::outbox::{At, Refused};
+use crate::proto::wait;
+use crate::proto::wait::sync::lock;
+use crate::proto::wait::{Latch, Sleeper};
+
+/// One channel, as seen by its handles and by the core.
+#[derive(Debug)]
+pub(crate) struct ChannelShared {
+    pub(crate) at: At,
+    pub(crate) link: Arc<Link>,
+    confirms: Mutex<Confirms>,
+    /// Why the channel ended.
+    end: Mutex<Latch<ChannelError>>,
+    /// A limit of the whole channel was asked for, and became one of each consumer.
+    limit_per_consumer: AtomicBool,
+    /// The highest tag of what was delivered.
+    delivered: AtomicU64,
+    /// Tags that are made up for consumers of this use of the channel have at least this number.
+    pub(crate) consumer_tags_from: u64,
+}
+
+impl ChannelShared {
+    pub(crate) fn new(at: At, link: Arc<Link>) -> Self {
+        Self {
+            at,
+            consumer_tags_from: link.consumer_tags_from(),
+            link,
+            confirms: Mutex::default(),
+            end: Mutex::default(),
+            limit_per_consumer: AtomicBool::new(false),
+            delivered: AtomicU64::new(0),
+        }
+    }
+
+    /// The confirms, to be looked at.
+    #[inline]
+    pub(crate) fn look_at_confirms(&self) -> impl Deref<Target = Confirms> {
+        lock(&self.confirms)
+    }
+
+    pub(crate) fn confirms(&self) -> ConfirmsGuard<'_> {
+        let confirms = lock(&self.confirms);
+        ConfirmsGuard {
+            demanded: confirms.has_waiter(),
+            confirms,
+            demand: NewDemand {
+                link: &self.link,
+                due: false,
+            },
+        }
+    }
+
+    /// Nobody will ask what became of this publish. If its message has come back, whoever listens
+    /// gets it.
+    pub(crate) fn abandon(&self, number: u64) {
+        let (returned, waker) = self.confirms().abandon(number);
+        drop(waker);
+        if let Some(message) = returned {
+            let mut wakers = Vec::new();
+            self.link.returned(self.at, *message, &mut wakers);
+            wait::wake_all(&mut wakers);
+        }
+    }
+
+    /// The channel is over, and every later call is told why.
+    pub(crate) fn set_ended(&self, cause: &ChannelError) {
+        lock(&self.end).set_quietly(cause.clone());
+    }
+
+    /// The same, and all that wait for the end, or for a confirm of one of the `published`, learn why.
+    pub(crate) fn end(&self, loss: Loss, published: u64, wakers: &mut Vec<Waker>) {
+        lock(&self.end).set(loss.cause.clone(), wakers);
+        let mut confirms = self.confirms();
+        let (acked, nacked) = confirms.answered();
+        let concluded = acked + nacked + confirms.n_lost();
+        confirms.end(loss, published, wakers);
+        drop(confirms);
+        self.link.tally.answered_before.add_u64(concluded);
+    }
+
+    /// What was sent will not be answered, and the channel goes on.
+    pub(crate) fn renew(&self, loss: Loss, wakers: &mut Vec<Waker>) {
+        let mut confirms = self.confirms();
+        let before = confirms.n_lost();
+        confirms.renew(loss, wakers);
+        let lost = confirms.n_lost() - before;
+        // Those at a limit keep their places.
+        let published = self.link.outbox().published(self.at.channel);
+        if confirms.call_room(published, wakers) {
+            self.link.outbox().note_called();
+        }
+        drop(confirms);
+        self.link.tally.lost.add_u64(lost);
+    }
+
+    /// Why the channel ended, if it has.
+    pub(crate) fn ended(&self) -> Option<ChannelError> {
+        lock(&self.end).get().cloned()
+    }
+
+    /// Waits for the end of the channel.
+    pub(crate) fn poll_end(
+        &self,
+        ticket: &mut Option<u64>,
+        context: &mut Context<'_>,
+    ) -> Poll<ChannelError> {
+        Sleeper::poll(context, |sleeper| lock(&self.end).poll(ticket, sleeper))
+    }
+
+    /// Whoever waited for the end does so no longer.
+    pub(crate) fn forget_watcher(&self, ticket: u64) {
+        let waker = lock(&self.end).forget(ticket);
+        drop(waker);
+    }
+
+    /// How many wait for the end.
+    #[cfg(test)]
+    pub(crate) fn n_watchers(&self) -> usize {
+        lock(&self.end).n_waiting()
+    }
+
+    /// The highest tag of what was delivered.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
+    /// Something was delivered; only the core says so.
+    pub(crate) fn set_delivered(&self, delivery_tag: u64) {
+        self.delivered.store(delivery_tag, Ordering::Relaxed);
+    }
+
+    /// Whether a limit of the channel becomes one of each consumer for the first time.
+    pub(crate) fn is_first_limit_per_consumer(&self) -> bool {
+        !self.limit_per_consumer.swap(true, Ordering::Relaxed)
+    }
+
+    /// Puts the outbox's refusal into the caller's words.
+    pub(crate) fn explain(&self, refused: Refused) -> ChannelError {
+        // What has ended the channel was another operation.
+        let ended = || self.ended().map(|error| error.for_bystander());
+        match refused {
+            Refused::Connection(error) => {
+                ended().unwrap_or_else(|| ChannelError::Connection(error.for_bystander()))
+            }
+            Refused::NotOpen => ended().unwrap_or(ChannelError::Closed),
+            Refused::TooLarge(error) => ChannelError::FrameTooLarge(error),
+            Refused::Blocked(reason) => ChannelError::Blocked { reason },
+            Refused::Stale => ChannelError::Stale,
+        }
+    }
+}
+
+/// The confirms of a channel, locked. When they are unlocked, what waits for them counts as a demand,
+/// or does so no longer.
+#[derive(Debug)]
+pub(crate) struct ConfirmsGuard<'a> {
+    /// Whether anything waited before.
+    demanded: bool,
+    confirms: MutexGuard<'a, Confirms>,
+    /// Behind the lock, for fields are dropped in this order.
+    demand: NewDemand<'a>,
+}
+
+#[derive(Debug)]
+struct NewDemand<'a> {
+    link: &'a Link,
+    due: bool,
+}
+
+impl Deref for ConfirmsGuard<'_> {
+    type Target = Confirms;
+
+    #[inline]
+    fn deref(&self) -> &Confirms {
+        &self.confirms
+    }
+}
+
+impl DerefMut for ConfirmsGuard<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Confirms {
+        &mut self.confirms
+    }
+}
+
+impl Drop for ConfirmsGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        match (self.demanded, self.confirms.has_waiter()) {
+            (false, true) => self.demand.due = true,
+            (true, false) => self.demand.link.end_demand(),
+            (false, false) | (true, true) => {}
+        }
+    }
+}
+
+impl Drop for NewDemand<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.due {
+            self.link.demand();
+        }
+    }
+}

@@ -1,0 +1,578 @@
+//! Publisher confirms of one channel.
+//!
+//! A publish costs nothing here: its number is assigned in the outbox. This side knows that
+//! everything below `base` is resolved, and keeps a slot only for numbers that somebody asked
+//! about or that were answered out of order.
+//!
+//! ```text
+//! number:   … base-1 │ base  base+1 …  base+slots.len()  …  last published
+//!           resolved │ Unknown · Acked · Waiting · Abandoned   │ no slot: unresolved, nobody asks
+//! ```
+//!
+//! A `multiple` acknowledgement costs the slots it resolves: amortised, constant work per message.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use super::failures::Failures;
+pub(crate) use super::failures::{Failure, Noted};
+use super::lost::{Fate, Loss, Lost, LostCounts};
+use crate::error::ChannelError;
+use crate::message::Incoming;
+use crate::proto::wait::{Sleeper, Waiters};
+
+/// Slots whose memory is kept when none is needed.
+const KEEP: usize = 4096;
+
+/// What the broker said of one message.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// `basic.ack`.
+    Acked,
+    /// `basic.nack`.
+    Nacked,
+    /// `basic.return`, then `basic.ack`.
+    Returned(Box<Incoming>),
+    /// Nothing, and it will say nothing more.
+    Lost(Fate, ChannelError),
+}
+
+/// The state of one number from `base` on.
+#[derive(Debug)]
+enum Slot {
+    /// Not answered, and nobody waits.
+    Unknown,
+    /// Not answered; call this when it is.
+    Waiting(Waker),
+    /// Not answered, and nobody will ask.
+    Abandoned,
+    /// Answered ahead of `base`.
+    Resolved,
+}
+
+/// The confirms of one channel.
+#[derive(Debug, Default)]
+pub(crate) struct Confirms {
+    /// Every number up to this one is resolved; numbers start at 1.
+    resolved: u64,
+    /// Slots for the numbers right above `resolved`; the first is never `Resolved`.
+    slots: VecDeque<Slot>,
+    /// How many slots are `Resolved`.
+    ahead: u64,
+    /// How many slots are `Waiting`.
+    waiting: usize,
+    /// What the broker's numbers count from: it begins anew with each life of the channel.
+    base: u64,
+    /// How many numbers were refused.
+    nacked: u64,
+    /// How many numbers were never answered, of those that are resolved.
+    n_lost: u64,
+    /// What most channels never need.
+    extra: Option<Box<Extra>>,
+    /// Why nothing more will be answered.
+    ended: Option<Arc<Loss>>,
+}
+
+/// What is needed once something fails, or somebody waits for more than one answer.
+#[derive(Debug, Default)]
+struct Extra {
+    /// Outcomes that are not plain acks, until they are asked for; and in which round of failures they
+    /// were noted.
+    notable: BTreeMap<u64, (Outcome, u64)>,
+    /// Numbers that came back and have not been answered.
+    returned: BTreeSet<u64>,
+    /// What has no answer and never gets one.
+    lost: Lost,
+    /// What failed and has not been told, for those who wait for all.
+    failures: Failures,
+    /// Who waits for all up to a number.
+    all: Waiters<u64>,
+    /// Publishers that wait until fewer than a limit are unanswered.
+    room: Waiters<(), u64>,
+    /// Of these, by ticket, those who have been called and have not come, and whether that was since
+    /// the last look at who does not come.
+    called: BTreeMap<u64, bool>,
+}
+
+impl Extra {
+    /// Every number up to this one is answered.
+    fn resolved(&mut self, resolved: u64, wakers: &mut Vec<Waker>) {
+        if !self.returned.is_empty() {
+            self.returned = self.returned.split_off(&(resolved + 1));
+        }
+        while self.all.first().is_some_and(|(upto, ..)| upto <= resolved) {
+            self.all.call_first(wakers);
+        }
+    }
+}
+
+impl Confirms {
+    /// An answer from the broker. Answers for numbers never published, or already answered, change
+    /// nothing that anybody can see.
+    pub(crate) fn settle(
+        &mut self,
+        number: u64,
+        multiple: bool,
+        nack: bool,
+        published: u64,
+        wakers: &mut Vec<Waker>,
+    ) {
+        // With `multiple`, 0 means everything so far. How much that is at the broker it does not say,
+        // and no broker is known to send it.
+        let number = if multiple && number == 0 {
+            published
+        } else {
+            number.saturating_add(self.base)
+        };
+        if number > published || number <= self.resolved {
+            return;
+        }
+        let offset = number - self.resolved - 1;
+        if multiple {
+            for step in 0..=offset {
+                self.resolve_front(nack, wakers);
+                if self.slots.is_empty() && !nack {
+                    // No slot beyond: nobody asked about the rest.
+                    self.resolved += offset - step;
+                    break;
+                }
+            }
+        } else if offset == 0 {
+            self.resolve_front(nack, wakers);
+        } else if let Some(slot) = self.slot(offset) {
+            let before = std::mem::replace(slot, Slot::Resolved);
+            self.ahead += u64::from(!matches!(before, Slot::Resolved));
+            self.conclude(number, before, nack, wakers);
+        }
+        // The front is never resolved: what was answered ahead of it moves below the line.
+        while let Some(Slot::Resolved) = self.slots.front() {
+            self.slots.pop_front();
+            self.ahead -= 1;
+            self.resolved += 1;
+        }
+        if self.slots.is_empty() && self.slots.capacity() > KEEP {
+            self.slots = VecDeque::new();
+        }
+        if let Some(extra) = &mut self.extra {
+            extra.resolved(self.resolved, wakers);
+        }
+    }
+
+    fn take_notable(&mut self, number: u64) -> Option<Outcome> {
+        let (outcome, _) = self.extra.as_mut()?.notable.remove(&number)?;
+        Some(outcome)
+    }
+
+    /// Tells what is notable of a number; those who wait for all are not told once more.
+    fn tell_notable(&mut self, number: u64) -> Option<Outcome> {
+        let extra = self.extra.as_mut()?;
+        if let Some((fate, error)) = extra.lost.tell(number) {
+            return Some(Outcome::Lost(fate, error));
+        }
+        let (outcome, round) = extra.notable.remove(&number)?;
+        match &outcome {
+            Outcome::Nacked => extra.failures.told(number, Failure::Nacked, round),
+            Outcome::Returned(_) => extra.failures.told(number, Failure::Returned, round),
+            Outcome::Acked | Outcome::Lost(..) => {}
+        }
+        Some(outcome)
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// Resolves the number right above `resolved`.
+    fn resolve_front(&mut self, nack: bool, wakers: &mut Vec<Waker>) {
+        let before = self.slots.pop_front().unwrap_or(Slot::Unknown);
+        self.resolved += 1;
+        self.ahead -= u64::from(matches!(before, Slot::Resolved));
+        self.conclude(self.resolved, before, nack, wakers);
+    }
+
+    fn conclude(&mut self, number: u64, before: Slot, nack: bool, wakers: &mut Vec<Waker>) {
+        if matches!(before, Slot::Resolved) {
+            return;
+        }
+        self.nacked += u64::from(nack);
+        // What came back is in no queue, whether that is called an ack or a nack.
+        let returned = self.extra.as_mut();
+        let returned = returned.is_some_and(|extra| extra.returned.remove(&number));
+        let nack = nack && !returned;
+        if nack {
+            self.extra().failures.push(number, Failure::Nacked);
+        }
+        match before {
+            Slot::Abandoned => {
+                self.take_notable(number);
+                return;
+            }
+            // One task that waits for many is called once.
+            // The one that is dropped is not the last of its task.
+            Slot::Waiting(waker) => {
+                self.waiting -= 1;
+                if !wakers.last().is_some_and(|last| last.will_wake(&waker)) {
+                    wakers.push(waker);
+                }
+            }
+            Slot::Unknown | Slot::Resolved => {}
+        }
+        if nack {
+            let extra = self.extra();
+            let round = extra.failures.round();
+            extra.notable.insert(number, (Outcome::Nacked, round));
+        }
+    }
+
+    /// The slot at this offset above `resolved`, made if it is not there yet.
+    fn slot(&mut self, offset: u64) -> Option<&mut Slot> {
+        let index = usize::try_from(offset).ok()?;
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, || Slot::Unknown);
+        }
+        self.slots.get_mut(index)
+    }
+
+    /// The broker returned this message; its ack is still to come. It comes back from here if nobody
+    /// is going to ask for it.
+    pub(crate) fn returned(
+        &mut self,
+        number: u64,
+        message: Box<Incoming>,
+    ) -> Option<Box<Incoming>> {
+        if number > self.resolved && self.extra().returned.insert(number) {
+            self.extra().failures.push(number, Failure::Returned);
+        }
+        let abandoned = number
+            .checked_sub(self.resolved + 1)
+            .and_then(|offset| usize::try_from(offset).ok())
+            .is_some_and(|index| matches!(self.slots.get(index), Some(Slot::Abandoned)));
+        if number > self.resolved && !abandoned {
+            let extra = self.extra();
+            let round = extra.failures.round();
+            let returned = Outcome::Returned(message);
+            extra.notable.insert(number, (returned, round));
+            return None;
+        }
+        Some(message)
+    }
+
+    /// Nothing more will be answered, of `published` numbers.
+    pub(crate) fn end(&mut self, loss: Loss, published: u64, wakers: &mut Vec<Waker>) {
+        if self.ended.is_some() {
+            return;
+        }
+        let loss = Arc::new(loss);
+        self.ended = Some(Arc::clone(&loss));
+        self.lose(&loss, published, wakers);
+        self.call_waiting(wakers);
+    }
+
+    /// The numbers up to the last that was sent will not be answered; those above it go on.
+    pub(crate) fn renew(&mut self, loss: Loss, wakers: &mut Vec<Waker>) {
+        let loss = Arc::new(loss);
+        self.base = loss.sent;
+        self.lose(&loss, loss.sent, wakers);
+        let resolved = self.resolved;
+        if let Some(extra) = &mut self.extra {
+            extra.lost.forget_oldest();
+            extra.resolved(resolved, wakers);
+        }
+    }
+
+    /// What is not answered up to this number is lost.
+    fn lose(&mut self, loss: &Arc<Loss>, upto: u64, wakers: &mut Vec<Waker>) {
+        // Those that wait for all up to some number are not to be told of others.
+        let extra = self.extra.as_ref();
+        let ends: BTreeSet<u64> =
+            extra.map_or_else(BTreeSet::new, |extra| extra.all.keys().collect());
+        while self.resolved < upto {
+            let slot = self.slots.pop_front();
+            self.resolved += 1;
+            let number = self.resolved;
+            if let Some(Slot::Resolved) = slot {
+                self.ahead -= 1;
+                continue;
+            }
+            let is_asked = !matches!(slot, Some(Slot::Abandoned));
+            if let Some(Slot::Waiting(waker)) = slot {
+                self.waiting -= 1;
+                wakers.push(waker);
+            }
+            self.n_lost += 1;
+            let extra = self.extra();
+            // What has come back is in no queue, whatever followed.
+            if !extra.returned.remove(&number) {
+                let apart = ends.contains(&(number - 1));
+                extra.lost.push(number, is_asked, apart, loss);
+            }
+        }
+    }
+
+    /// Calls everything that waits for an answer, to look at something else and wait again.
+    pub(crate) fn call_waiting(&mut self, wakers: &mut Vec<Waker>) {
+        if let Some(extra) = &mut self.extra {
+            extra.all.call_all(wakers);
+            extra.room.call_all(wakers);
+            extra.called.clear();
+        }
+        self.waiting = 0;
+        for slot in &mut self.slots {
+            if matches!(slot, Slot::Waiting(_)) {
+                if let Slot::Waiting(waker) = std::mem::replace(slot, Slot::Unknown) {
+                    wakers.push(waker);
+                }
+            }
+        }
+    }
+
+    /// Whether this number was acknowledged, and no number has anything more to say.
+    #[inline]
+    pub(crate) fn is_plainly_acked(&self, number: u64) -> bool {
+        let extra = self.extra.as_ref();
+        number <= self.resolved
+            && extra.is_none_or(|extra| extra.notable.is_empty() && number > extra.lost.last())
+    }
+
+    /// Asks about one number.
+    pub(crate) fn poll(&mut self, number: u64, sleeper: &mut Sleeper<'_>) -> Poll<Outcome> {
+        if self.is_resolved(number) {
+            return Poll::Ready(self.tell_notable(number).unwrap_or(Outcome::Acked));
+        }
+        if let Some(loss) = &self.ended {
+            let fate = Fate::Uncertain;
+            return Poll::Ready(Outcome::Lost(fate, loss.error(fate)));
+        }
+        let offset = number - self.resolved - 1;
+        let Some(slot) = self.slot(offset) else {
+            return Poll::Pending;
+        };
+        if matches!(slot, Slot::Waiting(known) if sleeper.is_called_by(known)) {
+            return Poll::Pending;
+        }
+        if let Some(waker) = sleeper.take_clone() {
+            match std::mem::replace(slot, Slot::Waiting(waker)) {
+                Slot::Waiting(known) => sleeper.discard(Some(known)),
+                Slot::Unknown | Slot::Abandoned | Slot::Resolved => self.waiting += 1,
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Forgets a number whose outcome will not be asked for. Gives the message if it has come back, and the
+    /// waker of the task that has waited, which is to be dropped once the lock is released.
+    #[must_use = "dropped once the lock is released"]
+    pub(crate) fn abandon(&mut self, number: u64) -> (Option<Box<Incoming>>, Option<Waker>) {
+        let returned = match self.take_notable(number) {
+            Some(Outcome::Returned(message)) => Some(message),
+            Some(Outcome::Acked | Outcome::Nacked | Outcome::Lost(..)) | None => None,
+        };
+        if let Some(extra) = &mut self.extra {
+            extra.lost.abandon(number);
+        }
+        let offset = number.checked_sub(self.resolved + 1);
+        let slot = offset.and_then(|offset| self.slot(offset));
+        let Some(slot @ (Slot::Unknown | Slot::Waiting(_))) = slot else {
+            return (returned, None);
+        };
+        let Slot::Waiting(waker) = std::mem::replace(slot, Slot::Abandoned) else {
+            return (returned, None);
+        };
+        self.waiting -= 1;
+        (returned, Some(waker))
+    }
+
+    /// Whether anybody waits for an answer.
+    pub(crate) fn has_waiter(&self) -> bool {
+        let extra = self.extra.as_ref();
+        self.waiting > 0
+            || extra.is_some_and(|extra| !extra.all.is_empty() || !extra.room.is_empty())
+    }
+
+    // ── All of them ─────────────────────────────────────────────────────────────────────────
+
+    /// Ready when every number up to this one is answered, or none will be any more.
+    pub(crate) fn poll_all(
+        &mut self,
+        upto: u64,
+        ticket: &mut Option<u64>,
+        sleeper: &mut Sleeper<'_>,
+    ) -> Poll<()> {
+        if self.resolved >= upto || self.ended.is_some() {
+            return Poll::Ready(());
+        }
+        self.extra().all.wait_at(upto, (), ticket, sleeper);
+        Poll::Pending
+    }
+
+    /// Whoever waited for all does so no longer.
+    #[must_use = "dropped once the lock is released"]
+    pub(crate) fn forget_all(&mut self, upto: u64, ticket: u64) -> Option<Waker> {
+        self.extra().all.remove(upto, ticket)
+    }
+
+    /// The highest number that is known of here.
+    pub(crate) fn highest(&self) -> u64 {
+        self.resolved + self.slots.len() as u64
+    }
+
+    /// What failed and has not been told; of what will not be answered, that up to this number.
+    pub(crate) fn take_failures(&mut self, upto: u64) -> (Noted, LostCounts) {
+        let extra = self.extra.as_mut();
+        extra.map_or_else(Default::default, |extra| {
+            (extra.failures.take(), extra.lost.tell_up_to(upto))
+        })
+    }
+
+    /// How many numbers up to this one have neither an answer nor come back, and may still get one.
+    pub(crate) fn unanswered(&self, upto: u64) -> u64 {
+        let returned = self.extra.as_ref().map(|extra| &extra.returned);
+        // What has come back is told as that.
+        let came_back = |number: &u64| returned.is_some_and(|returned| returned.contains(number));
+        let open = (self.resolved + 1..=upto)
+            .filter(|number| !self.is_resolved(*number) && !came_back(number));
+        open.count() as u64
+    }
+
+    // ── Not too many ────────────────────────────────────────────────────────────────────────
+
+    /// How many of so many published numbers have no answer.
+    pub(crate) fn outstanding(&self, published: u64) -> u64 {
+        published.saturating_sub(self.resolved + self.ahead)
+    }
+
+    /// Whether one more may be published; if not, the task is called when it may. Who has a ticket has
+    /// to [`forget_room`](Self::forget_room).
+    ///
+    /// Who waits goes first: a place is kept for each that has been called, so that all who are still
+    /// in line, and all who come, find as many taken as they will find published. One with a higher
+    /// limit passes those with a lower one, who wait for something else.
+    pub(crate) fn admit(
+        &mut self,
+        published: u64,
+        limit: u64,
+        ticket: &mut Option<u64>,
+        sleeper: &mut Sleeper<'_>,
+    ) -> bool {
+        let outstanding = self.outstanding(published);
+        // Those who come too late are told so by the outbox.
+        if self.ended.is_some() {
+            return true;
+        }
+        let Some(extra) = &mut self.extra else {
+            return outstanding < limit || self.wait_for_room(limit, ticket, sleeper);
+        };
+        // Plain publishes take no place in line, so that even the place of one that was called may be gone.
+        let is_called = ticket.is_some_and(|ticket| extra.called.contains_key(&ticket));
+        let taken = if is_called {
+            outstanding
+        } else {
+            outstanding + extra.called.len() as u64
+        };
+        taken < limit || self.wait_for_room(limit, ticket, sleeper)
+    }
+
+    fn wait_for_room(
+        &mut self,
+        limit: u64,
+        ticket: &mut Option<u64>,
+        sleeper: &mut Sleeper<'_>,
+    ) -> bool {
+        let extra = self.extra();
+        extra.room.wait_at((), limit, ticket, sleeper);
+        if let Some(ticket) = ticket {
+            extra.called.remove(ticket);
+        }
+        false
+    }
+
+    /// Whether a publisher waits for others to be answered.
+    pub(crate) fn is_in_line(&self, ticket: u64) -> bool {
+        let extra = self.extra.as_ref();
+        extra.is_some_and(|extra| extra.room.contains((), ticket))
+    }
+
+    /// A publisher goes away, or has what it waited for.
+    #[must_use = "dropped once the lock is released"]
+    pub(crate) fn forget_room(&mut self, ticket: u64) -> Option<Waker> {
+        let extra = self.extra();
+        extra.called.remove(&ticket);
+        extra.room.remove((), ticket)
+    }
+
+    /// Calls as many publishers as there is room for, those who have waited longest first. True if
+    /// some were called.
+    pub(crate) fn call_room(&mut self, published: u64, wakers: &mut Vec<Waker>) -> bool {
+        let outstanding = self.outstanding(published);
+        let Some(extra) = &mut self.extra else {
+            return false;
+        };
+        if extra.room.is_empty() {
+            return false;
+        }
+        let called = &mut extra.called;
+        let before = called.len();
+        extra.room.call_if(
+            |ticket, &limit| {
+                let fits = outstanding + (called.len() as u64) < limit;
+                if fits {
+                    called.insert(ticket, true);
+                }
+                fits
+            },
+            wakers,
+        );
+        called.len() > before
+    }
+
+    /// Keeps no place any more for those who were called before the last time and have not come. True
+    /// if any have been called: others may have those places, and some may be kept still.
+    pub(crate) fn expire_called(&mut self) -> bool {
+        let Some(extra) = &mut self.extra else {
+            return false;
+        };
+        let any = !extra.called.is_empty();
+        extra.called.retain(|_, recent| std::mem::take(recent));
+        any
+    }
+
+    /// Publishing fails from here on: those who wait for room are to hear of it.
+    pub(crate) fn refuse_room(&mut self, wakers: &mut Vec<Waker>) {
+        if let Some(extra) = &mut self.extra {
+            extra.room.call_all(wakers);
+        }
+    }
+
+    /// How many slots and notable outcomes are kept.
+    #[cfg(test)]
+    pub(crate) fn leftovers(&self) -> (usize, usize) {
+        let notable = self.extra.as_ref().map_or(0, |extra| extra.notable.len());
+        (self.slots.len(), notable)
+    }
+
+    /// Whether this number has been answered.
+    pub(crate) fn is_resolved(&self, number: u64) -> bool {
+        match number.checked_sub(self.resolved + 1) {
+            None => true,
+            Some(offset) => usize::try_from(offset)
+                .is_ok_and(|index| matches!(self.slots.get(index), Some(Slot::Resolved))),
+        }
+    }
+
+    /// How many numbers were acknowledged, and how many refused.
+    pub(crate) fn answered(&self) -> (u64, u64) {
+        let answered = self.resolved + self.ahead - self.n_lost;
+        (answered - self.nacked, self.nacked)
+    }
+
+    /// How many will never be answered.
+    pub(crate) fn n_lost(&self) -> u64 {
+        self.n_lost
+    }
+
+    /// Every number up to this one is resolved.
+    pub(crate) fn resolved(&self) -> u64 {
+        self.resolved
+    }
+}

@@ -1,0 +1,153 @@
+//! What every handle of a connection shares with the core.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::consumer_tags;
+use super::reading::Reading;
+use super::timers::Timers;
+use crate::error::{ChannelError, ConnectionError};
+use crate::message::{Incoming, ReturnedMessage};
+use crate::proto::config::Limits;
+use crate::proto::observe::{Event, Listeners, Source, Tally, Trace};
+use crate::proto::send::outbox::{At, Outbox};
+use crate::proto::wait::sync::lock;
+use crate::proto::wait::{Latch, Sleeper};
+
+/// The shared state of one connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    outbox: Mutex<Outbox>,
+    /// What consumers hold, and who waits for what has to be read.
+    pub(crate) reading: Reading,
+    next_consumer_tag: AtomicU64,
+    pub(crate) consumer_tag_seed: u64,
+    /// How long a request may wait for its reply.
+    pub(crate) request_timeout: Duration,
+    /// The adapter's clock.
+    pub(crate) clock: fn() -> Instant,
+    limits: Mutex<Limits>,
+    /// Why the connection ended.
+    end: Mutex<Latch<ConnectionError>>,
+    pub(crate) listeners: Listeners,
+    pub(crate) tally: Tally,
+    /// Who waits for a time.
+    pub(crate) timers: Timers,
+    pub(crate) trace: Trace,
+}
+
+impl Link {
+    pub(crate) fn new(
+        outbox: Outbox,
+        request_timeout: Duration,
+        clock: fn() -> Instant,
+        trace: Trace,
+    ) -> Self {
+        Self {
+            outbox: Mutex::new(outbox),
+            reading: Reading::default(),
+            next_consumer_tag: AtomicU64::new(1),
+            consumer_tag_seed: 0,
+            request_timeout,
+            clock,
+            limits: Mutex::new(Limits {
+                channel_max: 0,
+                frame_max: 0,
+                heartbeat: Duration::ZERO,
+            }),
+            end: Mutex::default(),
+            listeners: Listeners::default(),
+            tally: Tally::default(),
+            timers: Timers::default(),
+            trace,
+        }
+    }
+
+    /// The outbox. Held for nanoseconds; nobody wakes, waits or allocates much under it.
+    #[inline]
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        lock(&self.outbox)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        *lock(&self.limits)
+    }
+
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        *lock(&self.limits) = limits;
+        self.outbox()
+            .set_frame_max(usize::try_from(limits.frame_max).unwrap_or(usize::MAX));
+    }
+
+    /// What is said when time is up for an answer that an alarm may have kept back.
+    pub(crate) fn no_answer(&self, method: &'static str) -> ChannelError {
+        match self.outbox().blocked() {
+            Some(reason) => ChannelError::BlockedTimeout { reason },
+            None => self.reading.no_reply(method),
+        }
+    }
+
+    /// The connection is over.
+    pub(crate) fn end(&self, cause: &ConnectionError, wakers: &mut Vec<Waker>) {
+        lock(&self.end).set(cause.clone(), wakers);
+    }
+
+    /// Tells whoever listens; returns how many they were.
+    pub(crate) fn emit(&self, from: Source, event: &Event, wakers: &mut Vec<Waker>) -> usize {
+        let (listeners, missed) = self.listeners.emit(from, event, wakers);
+        self.tally.events_missed.add_u64(missed);
+        listeners
+    }
+
+    /// A message has come back that nobody waits for.
+    pub(crate) fn returned(&self, at: At, message: Incoming, wakers: &mut Vec<Waker>) {
+        let event = Event::Returned {
+            channel: at.channel,
+            message: Arc::new(ReturnedMessage::new(message)),
+        };
+        let listeners = self.emit(Source::Channel(at), &event, wakers);
+        if let (Event::Returned { message, .. }, 0) = (&event, listeners) {
+            self.trace.returned(at.channel, message);
+        }
+    }
+
+    /// Why the connection ended, if it has.
+    pub(crate) fn ended(&self) -> Option<ConnectionError> {
+        lock(&self.end).get().cloned()
+    }
+
+    /// Waits for the end of the connection.
+    pub(crate) fn poll_end(
+        &self,
+        ticket: &mut Option<u64>,
+        context: &mut Context<'_>,
+    ) -> Poll<ConnectionError> {
+        Sleeper::poll(context, |sleeper| lock(&self.end).poll(ticket, sleeper))
+    }
+
+    /// Whoever waited for the end does so no longer.
+    pub(crate) fn forget_watcher(&self, ticket: u64) {
+        let waker = lock(&self.end).forget(ticket);
+        drop(waker);
+    }
+
+    /// How many wait for the end.
+    #[cfg(test)]
+    pub(crate) fn n_watchers(&self) -> usize {
+        lock(&self.end).n_waiting()
+    }
+
+    /// A consumer tag that this connection has not made up before, and others do not either. Short:
+    /// it comes with every delivery.
+    pub(crate) fn next_consumer_tag(&self) -> String {
+        let number = self.next_consumer_tag.fetch_add(1, Ordering::Relaxed);
+        consumer_tags::make_up(number, self.consumer_tag_seed)
+    }
+
+    /// The number that the next tag made up will have at the least.
+    pub(crate) fn consumer_tags_from(&self) -> u64 {
+        self.next_consumer_tag.load(Ordering::Relaxed)
+    }
+}

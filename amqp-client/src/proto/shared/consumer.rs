@@ -1,0 +1,427 @@
+//! Where the core leaves deliveries and a consumer picks them up.
+//!
+//! One lock on each side per batch: the core appends everything that one read brought, the consumer
+//! takes what has come since, up to 1 MiB at a time. The core never waits for a consumer: one with
+//! acknowledgements is bounded by its prefetch, and by `inbound_limit`; one without holds up the
+//! reading of the socket (see `reading`), or, if that was asked for, is ended when it holds too much.
+//!
+//! Which consumers a channel has, and which of them are being cancelled, stands in the outbox.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use amqp_spec::wire::ShortString;
+
+use super::batches::Batches;
+use super::connection::Link;
+use crate::error::{ChannelError, OversizedMessage};
+use crate::message::RawDelivery;
+use crate::proto::wait::sync::{lock, touch};
+use crate::proto::wait::{Latch, Sleeper};
+
+/// What becomes of messages that are too large.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum OnOversized {
+    /// The consumer ends.
+    #[default]
+    Cancel,
+    /// They are rejected.
+    Reject,
+    /// They are yielded without their bodies, which [`RawDelivery::oversized_size`] tells.
+    Mark,
+}
+
+/// Why a consumer receives nothing more.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// The application cancelled it.
+    Cancelled,
+    /// The broker cancelled it: its queue was deleted, its node is gone, or its ack timeout passed.
+    CancelledByBroker,
+    /// It held more than it was allowed to, or most of what was too much for the connection; so it
+    /// was cancelled.
+    TooSlow,
+    /// A message was too large; so it was cancelled.
+    TooLarge(Arc<OversizedMessage>),
+    /// The channel ended.
+    Channel(ChannelError),
+}
+
+impl End {
+    /// The channel ended, or its connection. What a consumer settles is its own doing, and so is what
+    /// the broker says unasked; all else was another operation.
+    pub(crate) fn of_channel(cause: &ChannelError) -> Self {
+        let is_its_own = cause
+            .broker_close()
+            .is_some_and(|close| close.method.is_none() || close.is_about_a_settlement());
+        Self::Channel(if is_its_own {
+            cause.clone()
+        } else {
+            cause.for_bystander()
+        })
+    }
+}
+
+/// What core and consumer share.
+#[derive(Debug)]
+pub(crate) struct ConsumerQueue {
+    pub(crate) tag: ShortString,
+    /// The name of the queue that it consumes from.
+    pub(crate) source: String,
+    pub(crate) no_ack: bool,
+    /// More octets than these end it.
+    limit: usize,
+    pub(crate) on_oversized: OnOversized,
+    /// How many deliveries the broker may have it hold; zero: any number.
+    prefetch: AtomicU16,
+    /// Deliveries up to this tag have gone back to the broker.
+    returned: AtomicU64,
+    link: Arc<Link>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    deliveries: Batches,
+    /// What the batch occupies that the consumer works on.
+    taken: usize,
+    waker: Option<Waker>,
+    /// Why nothing more comes; besides the consumer itself, others wait for it.
+    end: Latch<End>,
+    /// Why, once the broker has heard of the end.
+    end_to_come: Option<End>,
+    /// What it holds counts no more, and nothing is added: its channel is being closed, or it has
+    /// ended.
+    let_go: bool,
+    /// Nobody will pick anything up any more.
+    handle_gone: bool,
+    /// The broker has sent more than the prefetch allows, which has been told.
+    exceeded: bool,
+    /// How many went back to the broker with the channel without having been taken.
+    n_returned: usize,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Delivered {
+    /// The consumer has it, or does not want it; then it is still in the batch.
+    Fine,
+    /// That is more than the prefetch allows; told once.
+    Exceeded,
+    /// That was too much: the consumer has ended and is to be cancelled.
+    TooMuch,
+}
+
+impl ConsumerQueue {
+    pub(crate) fn new(
+        tag: ShortString,
+        source: &str,
+        no_ack: bool,
+        limit: usize,
+        link: Arc<Link>,
+    ) -> Self {
+        Self {
+            tag,
+            source: source.to_owned(),
+            no_ack,
+            limit,
+            on_oversized: OnOversized::Cancel,
+            prefetch: AtomicU16::new(0),
+            returned: AtomicU64::new(0),
+            link,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn on_oversized(mut self, then: OnOversized) -> Self {
+        self.on_oversized = then;
+        self
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// `basic.consume` has been queued behind this limit.
+    pub(crate) fn started_under(&self, prefetch: u16) {
+        self.prefetch.store(prefetch, Ordering::Relaxed);
+    }
+
+    /// How many deliveries the broker may have it hold; zero: any number.
+    pub(crate) fn prefetch(&self) -> u16 {
+        self.prefetch.load(Ordering::Relaxed)
+    }
+
+    /// Hands over a batch that occupies so many octets. It comes back empty; what nobody wants stays
+    /// in it.
+    pub(crate) fn deliver(
+        &self,
+        batch: &mut Vec<RawDelivery>,
+        octets: usize,
+        wakers: &mut Vec<Waker>,
+    ) -> Delivered {
+        let mut state = self.state();
+        if state.handle_gone || state.let_go || state.end.is_set() {
+            return Delivered::Fine;
+        }
+        if state.deliveries.octets() + state.taken > self.limit {
+            self.finish(&mut state, End::TooSlow, wakers);
+            return Delivered::TooMuch;
+        }
+        self.link.reading.add(octets, self.no_ack);
+        state.deliveries.push(batch, octets);
+        self.call(&mut state, wakers);
+        let prefetch = usize::from(self.prefetch());
+        if prefetch > 0 && state.deliveries.len() > prefetch && !state.exceeded {
+            state.exceeded = true;
+            return Delivered::Exceeded;
+        }
+        Delivered::Fine
+    }
+
+    /// Takes the waker of the task that waits for a delivery, if one does, and ends its demand.
+    fn call(&self, state: &mut State, wakers: &mut Vec<Waker>) {
+        if let Some(waker) = state.waker.take() {
+            self.link.end_demand();
+            wakers.push(waker);
+        }
+    }
+
+    /// The end, unless there has been one.
+    fn finish(&self, state: &mut State, end: End, wakers: &mut Vec<Waker>) {
+        state.end.set(end, wakers);
+        self.call(state, wakers);
+    }
+
+    /// Octets that it holds: not taken, or taken and not yielded.
+    pub(crate) fn held(&self) -> usize {
+        let state = self.state();
+        if state.let_go {
+            return 0;
+        }
+        state.deliveries.octets() + state.taken
+    }
+
+    /// Octets that have not been taken, unless it has ended.
+    pub(crate) fn untaken(&self) -> usize {
+        let state = self.state();
+        if state.let_go || state.end.is_set() {
+            return 0;
+        }
+        state.deliveries.octets()
+    }
+
+    /// Whether this library has ended it, or is about to.
+    pub(crate) fn is_ended_here(&self) -> bool {
+        let state = self.state();
+        let ended = matches!(state.end.get(), Some(End::TooSlow | End::TooLarge(_)));
+        ended || state.end_to_come.is_some()
+    }
+
+    /// Whether what is delivered is for nothing.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        let state = self.state();
+        state.handle_gone || state.let_go || state.end.is_set()
+    }
+
+    /// Ends a consumer over a message that is too large. One without acknowledgements ends when the
+    /// broker has heard of it, lest it loses what comes until then.
+    pub(crate) fn end_oversized(&self, end: End, wakers: &mut Vec<Waker>) {
+        if self.no_ack {
+            self.state().end_to_come.get_or_insert(end);
+        } else {
+            self.end(end, wakers);
+        }
+    }
+
+    /// The number of the message that it has ended over.
+    pub(crate) fn oversized_tag(&self) -> Option<u64> {
+        match self.state().end.get() {
+            Some(End::TooLarge(message)) => Some(message.delivery_tag),
+            _ => None,
+        }
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn end(&self, end: End, wakers: &mut Vec<Waker>) {
+        let mut state = self.state();
+        let unseen = if matches!(end, End::Channel(_)) && !self.no_ack {
+            // The broker has taken these back and delivers them again.
+            self.take_back(&mut state, u64::MAX)
+        } else {
+            Unseen::default()
+        };
+        state.n_returned += unseen.deliveries.len();
+        let end = state.end_to_come.take().unwrap_or(end);
+        self.finish(&mut state, end, wakers);
+        // Nothing is added any more, so that what is left needs no bound.
+        let octets = unseen.octets + state.let_go();
+        drop(state);
+        self.link.release_buffered(octets, self.no_ack);
+    }
+
+    /// Ends a consumer with acknowledgements that holds too much, and gives what it has not taken.
+    pub(crate) fn end_too_slow(&self, wakers: &mut Vec<Waker>) -> Batches {
+        let mut state = self.state();
+        if state.let_go {
+            // Its channel has been closed a moment ago.
+            return Batches::default();
+        }
+        let deliveries = state.deliveries.take_all();
+        let octets = deliveries.octets();
+        self.finish(&mut state, End::TooSlow, wakers);
+        drop(state);
+        self.link.release_buffered(octets, self.no_ack);
+        deliveries
+    }
+
+    /// Deliveries up to this tag have gone back to the broker: those that were not yielded are
+    /// dropped.
+    pub(crate) fn recovered(&self, delivery_tag: u64) {
+        if self.no_ack {
+            return;
+        }
+        let mut state = self.state();
+        let unseen = self.take_back(&mut state, delivery_tag);
+        drop(state);
+        self.link.release_buffered(unseen.octets, self.no_ack);
+    }
+
+    fn take_back(&self, state: &mut State, delivery_tag: u64) -> Unseen {
+        touch(&self.returned).fetch_max(delivery_tag, Ordering::SeqCst);
+        let before = state.deliveries.octets();
+        let mut unseen = Unseen {
+            deliveries: state.deliveries.take_up_to(delivery_tag),
+            octets: 0,
+        };
+        let octets = before - state.deliveries.octets();
+        if !state.let_go {
+            unseen.octets = octets;
+        }
+        unseen
+    }
+
+    /// The tag up to which deliveries have gone back to the broker; zero: none has.
+    #[inline]
+    pub(crate) fn returned(&self) -> u64 {
+        self.returned.load(Ordering::Acquire)
+    }
+
+    /// Its channel is being closed: what it holds counts no more, and nothing is added.
+    pub(crate) fn let_go(&self) {
+        let octets = self.state().let_go();
+        self.link.release_buffered(octets, self.no_ack);
+    }
+
+    /// Waits for the end: of what was sent to it, not of what it has yielded.
+    pub(crate) fn poll_end(
+        &self,
+        ticket: &mut Option<u64>,
+        context: &mut Context<'_>,
+    ) -> Poll<End> {
+        // Until the broker has answered, more may come.
+        Sleeper::poll(context, |sleeper| self.state().end.poll(ticket, sleeper))
+    }
+
+    /// Whoever waited for the end does so no longer.
+    pub(crate) fn forget_watcher(&self, ticket: u64) {
+        let waker = self.state().end.forget(ticket);
+        drop(waker);
+    }
+
+    /// How many deliveries wait to be taken.
+    pub(crate) fn len(&self) -> usize {
+        self.state().deliveries.len()
+    }
+
+    /// How many went back to the broker without having been taken.
+    pub(crate) fn n_returned(&self) -> usize {
+        self.state().n_returned
+    }
+
+    /// Takes what has come, into the empty `into`, when what was taken before has been yielded. Or
+    /// says why nothing more comes.
+    pub(crate) fn poll_take(
+        &self,
+        into: &mut VecDeque<RawDelivery>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), End>> {
+        Sleeper::poll(context, |sleeper| self.take_or_wait(into, sleeper))
+    }
+
+    fn take_or_wait(
+        &self,
+        into: &mut VecDeque<RawDelivery>,
+        sleeper: &mut Sleeper<'_>,
+    ) -> Poll<Result<(), End>> {
+        let mut state = self.state();
+        let done = state.release();
+        let waits = state.waker.is_some();
+        let taken = self.take(&mut state, into, sleeper);
+        let begins_to_wait = !waits && state.waker.is_some();
+        drop(state);
+        self.link.release_buffered(done, self.no_ack);
+        if begins_to_wait {
+            self.link.demand();
+        }
+        taken
+    }
+
+    fn take(
+        &self,
+        state: &mut State,
+        into: &mut VecDeque<RawDelivery>,
+        sleeper: &mut Sleeper<'_>,
+    ) -> Poll<Result<(), End>> {
+        if !state.deliveries.is_empty() {
+            state.taken = state.deliveries.take(into);
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(end) = state.end.get() {
+            return Poll::Ready(Err(end.clone()));
+        }
+        sleeper.wait_in(&mut state.waker);
+        Poll::Pending
+    }
+
+    /// The handle goes away: gives back what it has not seen.
+    pub(crate) fn abandon(&self) -> Batches {
+        let mut state = self.state();
+        state.handle_gone = true;
+        let unseen = state.deliveries.take_all();
+        let octets = state.release() + if state.let_go { 0 } else { unseen.octets() };
+        let waker = state.waker.take();
+        drop(state);
+        if waker.is_some() {
+            self.link.end_demand();
+        }
+        self.link.release_buffered(octets, self.no_ack);
+        unseen
+    }
+}
+
+/// What has gone back to the broker; to be dropped without a lock.
+#[derive(Debug, Default)]
+struct Unseen {
+    deliveries: Vec<RawDelivery>,
+    /// What counted.
+    octets: usize,
+}
+
+impl State {
+    /// What it holds counts no more. Says how many octets did.
+    fn let_go(&mut self) -> usize {
+        if std::mem::replace(&mut self.let_go, true) {
+            return 0;
+        }
+        self.deliveries.octets() + self.taken
+    }
+
+    /// What was taken has been yielded. Says how many octets count no more.
+    fn release(&mut self) -> usize {
+        let taken = std::mem::take(&mut self.taken);
+        if self.let_go { 0 } else { taken }
+    }
+}

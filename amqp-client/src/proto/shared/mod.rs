@@ -1,0 +1,22 @@
+//! What the core and the handles share: the state of a connection, of its channels and consumers,
+//! each behind locks that are held briefly.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `connection`, `channel`, `consumer` | the state of each |
+//! | `batches` | deliveries that wait to be picked up |
+//! | `confirms`, `failures`, `lost` | what becomes of the publishes of one channel |
+//! | `consumer_tags` | tags that are made up for consumers |
+//! | `reading` | whether the stream is read, and what waits for something that has to be read |
+//! | `timers` | what is to be called at which time |
+
+pub(crate) mod batches;
+pub(crate) mod channel;
+pub(crate) mod confirms;
+pub(crate) mod connection;
+pub(crate) mod consumer;
+pub(crate) mod consumer_tags;
+pub(crate) mod failures;
+pub(crate) mod lost;
+pub(crate) mod reading;
+pub(crate) mod timers;

@@ -1,0 +1,28 @@
+//! The core's locks and counters, in one place so that tests may decide who gets them in which
+//! order.
+//!
+//! What several threads share is under a mutex or an atomic in sequentially consistent order. The
+//! order in which those are touched is then everything that can differ between two runs, and
+//! `tests/wakeups.rs` tries every one of them: without these two functions being called each time,
+//! it would overlook some.
+
+#[cfg(not(test))]
+use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard};
+
+/// Locks. Nothing panics while holding a lock of the core, so that there is no poison to care for.
+#[inline]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    #[cfg(test)]
+    return crate::tests::support::schedule::lock(mutex);
+    #[cfg(not(test))]
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// To be called before an atomic is read or written that others look at.
+#[inline]
+pub(crate) fn touch<T>(atomic: &T) -> &T {
+    #[cfg(test)]
+    crate::tests::support::schedule::touch(atomic);
+    atomic
+}

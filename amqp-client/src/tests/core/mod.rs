@@ -1,0 +1,30 @@
+//! The core: bytes in, bytes out.
+
+pub(crate) mod answers;
+pub(crate) mod closing;
+pub(crate) mod content;
+pub(crate) mod contract;
+pub(crate) mod cut;
+pub(crate) mod deliveries;
+pub(crate) mod handshake;
+pub(crate) mod headers;
+pub(crate) mod heartbeats;
+pub(crate) mod hostile;
+pub(crate) mod large;
+pub(crate) mod late;
+pub(crate) mod leaving;
+pub(crate) mod login;
+pub(crate) mod oversized;
+pub(crate) mod pace;
+pub(crate) mod paused;
+pub(crate) mod reading;
+pub(crate) mod registry;
+pub(crate) mod robustness;
+pub(crate) mod secrets;
+pub(crate) mod stalled;
+pub(crate) mod standstill;
+pub(crate) mod strays;
+pub(crate) mod stuck;
+pub(crate) mod turns;
+pub(crate) mod unsent;
+pub(crate) mod whole;

@@ -1,0 +1,33 @@
+//! The handles of users, one file per topic.
+
+pub(crate) mod blame;
+pub(crate) mod blocked;
+pub(crate) mod cancellation;
+pub(crate) mod channels;
+pub(crate) mod confirms;
+pub(crate) mod consumers;
+pub(crate) mod counters;
+pub(crate) mod events;
+pub(crate) mod field_values;
+pub(crate) mod guilt;
+pub(crate) mod handlers;
+pub(crate) mod names;
+pub(crate) mod numbers;
+pub(crate) mod order;
+pub(crate) mod publishers;
+pub(crate) mod renewal;
+pub(crate) mod renewed;
+pub(crate) mod renewed_edges;
+pub(crate) mod requests;
+pub(crate) mod returns;
+pub(crate) mod room;
+pub(crate) mod routing;
+pub(crate) mod rpc;
+pub(crate) mod settling;
+pub(crate) mod shown;
+#[cfg(feature = "tracing")]
+pub(crate) mod tracing;
+pub(crate) mod transactions;
+pub(crate) mod values;
+#[cfg(feature = "tracing")]
+pub(crate) mod walk;

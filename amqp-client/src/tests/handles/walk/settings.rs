@@ -1,0 +1,97 @@
+//! What programs set and send, with secrets in it.
+
+use std::sync::Arc;
+
+use amqp_spec::field_table;
+
+use super::{BODY, SECRET, debug, display, peers};
+use crate::proto::CoreOptions;
+use crate::tests::support::pair;
+use crate::tests::support::pair::quiet;
+use crate::{
+    AuthMechanism, Binding, Body, CertificateFault, ConnectionOptions, Credentials,
+    DeadLetterStrategy, DeliveryMode, Diagnosis, ExchangeDeclare, ExchangeDelete, Flow, Heartbeat,
+    HostOrder, Initiator, LeaderLocator, Match, Message, Multiple, Outcome, Overflow, Oversized,
+    QosScope, QueueDeclare, QueueDelete, Requeue, SaslExchange, SaslMechanism, Secret, Settle,
+    Stage, StreamOffset, TcpOptions, TlsOptions, WhenBlocked, WhenSlow,
+};
+
+/// A mechanism with a name that is as bad as a peer's.
+struct OfOnesOwn(String);
+
+impl SaslMechanism for OfOnesOwn {
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn begin(&self, _: &Credentials) -> Box<dyn SaslExchange> {
+        unreachable!("it is not offered")
+    }
+}
+
+pub(crate) fn options() -> ConnectionOptions {
+    let mechanism = AuthMechanism::Custom(Arc::new(OfOnesOwn(peers())));
+    let tls = TlsOptions::default()
+        .client_certificate_pem(SECRET, SECRET)
+        .key_password(SECRET)
+        .ca_pem(SECRET);
+    quiet()
+        .credentials("app", SECRET)
+        .client_properties(&field_table! { "product" => "orders" })
+        .connection_name(peers())
+        .auth_mechanisms([mechanism, AuthMechanism::Plain])
+        .tls(tls)
+}
+
+/// A message with secrets in all that may be one.
+pub(crate) fn message() -> Message {
+    let inner = field_table! { "password" => SECRET };
+    Message::new(BODY)
+        .header("token", SECRET)
+        .header("octets", SECRET.as_bytes())
+        .header("account", &inner)
+        .correlation_id("7")
+}
+
+pub(crate) fn settings() {
+    let options = options();
+    display(&options);
+    debug::<CoreOptions>(&options.to_core(pair::now));
+    debug::<TlsOptions>(&TlsOptions::default().key_password(SECRET));
+    debug(&TcpOptions::default());
+    debug::<Credentials>(&Credentials::new("app", SECRET));
+    debug::<Secret>(&SECRET.into());
+    debug(&[HostOrder::Random]);
+    let rule = Heartbeat::negotiate(|proposed| proposed);
+    debug(&rule);
+    if let Heartbeat::Negotiate(rule) = rule {
+        debug::<crate::HeartbeatRule>(&rule);
+    }
+    debug(&[WhenBlocked::Wait, WhenBlocked::Fail]);
+    debug(&[WhenSlow::Wait]);
+    debug(&[Oversized::Reject]);
+    debug(&[StreamOffset::Offset(1)]);
+    debug(&[Requeue::Yes]);
+    debug(&[Multiple::Yes]);
+    debug(&[QosScope::Channel]);
+    debug(&[Flow::Stopped]);
+    debug(&[Settle::Ack]);
+    debug(&[DeliveryMode::Persistent]);
+    debug(&[Outcome::Unknown]);
+    debug(&[Initiator::Broker]);
+    debug(&[CertificateFault::Other]);
+    debug(&[DeadLetterStrategy::AtLeastOnce]);
+    debug(&[LeaderLocator::Balanced]);
+    debug(&[Overflow::RejectPublish]);
+    debug::<QueueDeclare>(&QueueDeclare::new(peers().as_str()));
+    debug::<QueueDelete>(&QueueDelete::new(peers().as_str()));
+    debug::<ExchangeDeclare>(&ExchangeDeclare::topic(peers().as_str()));
+    debug::<ExchangeDelete>(&ExchangeDelete::new(peers().as_str()));
+    debug::<Binding>(&Binding::headers(Match::All));
+    debug::<Message>(&message());
+    debug::<Body<'_>>(&BODY.into());
+    display(&Diagnosis::WrongCredentials);
+    for stage in [Stage::Options, Stage::Open] {
+        display(&stage);
+    }
+}
