@@ -11,11 +11,11 @@ use amqp_spec::{ReplyCode, connection};
 use crate::proto::opening::outcome::Opening;
 use crate::proto::send::outbox::Refused;
 use crate::proto::send::request::{Answer, Barrier, Effect, Slot, after};
-use crate::proto::shared::connection::Link;
+use crate::proto::shared::connection::ConnectionShared;
 
 /// Closes the connection when the last holder goes.
 pub(crate) struct Handle {
-    pub(crate) link: Arc<Link>,
+    pub(crate) shared: Arc<ConnectionShared>,
     pub(crate) opening: Arc<Opening>,
     pub(crate) close_timeout: Duration,
     /// All that is left must be written by then.
@@ -40,7 +40,7 @@ impl fmt::Debug for Handle {
 impl Handle {
     /// Queues `connection.close`, unless that has been done or the connection has ended.
     pub(crate) fn begin_close(&self, reply_code: ReplyCode, reply_text: &str) {
-        let now = (self.link.clock)();
+        let now = (self.shared.clock)();
         let slot = Slot {
             expects: &[<connection::CloseOk as amqp_spec::wire::TypedMethod<'_>>::ID],
             name: "connection.close",
@@ -59,12 +59,12 @@ impl Handle {
             ..connection::Close::default()
         };
         let by = self.write_timeout.map(|timeout| after(now, timeout));
-        let result = self.link.outbox().close_connection(&method, slot, by);
+        let result = self.shared.outbox().close_connection(&method, slot, by);
         match result {
             Ok(wake) => {
                 wake.now();
                 // What lets it leave, and what answers it, has to be read.
-                self.link.demand();
+                self.shared.demand();
             }
             // It is closing or has ended: there is nothing left to do.
             Err((

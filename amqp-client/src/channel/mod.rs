@@ -82,11 +82,11 @@ impl Drop for ChannelHandle {
 impl Channel {
     /// Opens a channel of this number, or of the free one that has been unused the longest.
     pub(crate) async fn open(
-        connection: &Arc<Handle>,
+        handle: &Arc<Handle>,
         number: Option<u16>,
     ) -> Result<Self, ChannelError> {
-        let link = &connection.link;
-        let channel_max = link.limits().channel_max;
+        let connection = &handle.shared;
+        let channel_max = connection.limits().channel_max;
         if let Some(number) = number.filter(|number| !(1..=channel_max).contains(number)) {
             return Err(ChannelError::NumberOutOfRange {
                 number,
@@ -94,11 +94,11 @@ impl Channel {
             });
         }
         let answer = Arc::new(Answer::default());
-        let now = (link.clock)();
-        let deadline = after(now, link.request_timeout);
+        let now = (connection.clock)();
+        let deadline = after(now, connection.request_timeout);
         let mut made = None;
-        let opened = link.outbox().open_channel(channel_max, number, |at| {
-            let shared = Arc::new(ChannelShared::new(at, Arc::clone(link)));
+        let opened = connection.outbox().open_channel(channel_max, number, |at| {
+            let shared = Arc::new(ChannelShared::new(at, Arc::clone(connection)));
             made = Some(Arc::clone(&shared));
             Slot {
                 expects: <channel::Open as Request>::Reply::IDS,
@@ -120,12 +120,15 @@ impl Channel {
         match (opened, made) {
             (Ok(Some(wake)), Some(shared)) => {
                 wake.now();
-                let connection = Arc::clone(connection);
+                let handle = ChannelHandle {
+                    shared,
+                    connection: Arc::clone(handle),
+                };
                 // From here on, dropping this future closes the channel.
                 let channel = Self {
-                    handle: Arc::new(ChannelHandle { shared, connection }),
+                    handle: Arc::new(handle),
                 };
-                PendingReply::new(answer, link).await?;
+                PendingReply::new(answer, connection).await?;
                 Ok(channel)
             }
             (Err(refused), Some(shared)) => Err(shared.explain(refused)),
@@ -201,7 +204,7 @@ impl Channel {
     /// Whether it takes anything: it has not ended, and nobody is closing it or its connection.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.shared().link.outbox().is_open(self.shared().at)
+        self.shared().connection.outbox().is_open(self.shared().at)
     }
 
     /// The tags of the consumers that the broker has started on this channel and nobody has
@@ -209,7 +212,7 @@ impl Channel {
     #[must_use]
     pub fn consumer_tags(&self) -> Vec<String> {
         let shared = self.shared();
-        shared.link.outbox().consumer_tags(shared.at)
+        shared.connection.outbox().consumer_tags(shared.at)
     }
 
     /// Closes the channel: what was sent on it before is processed first; what was delivered and
@@ -263,7 +266,7 @@ impl Channel {
             Err(error) => return Err(self.ended().unwrap_or(error)),
         };
         let shared = self.shared();
-        let consumers = shared.link.outbox().consumers(shared.at);
+        let consumers = shared.connection.outbox().consumers(shared.at);
         for consumer in consumers {
             consumer.let_go();
         }
@@ -283,9 +286,9 @@ impl Channel {
     fn join_close(&self) -> Option<PendingReply> {
         let shared = self.shared();
         let (slot, answer) = slot::<channel::Close<'_>>(shared, Effect::Nothing, Barrier::Nothing);
-        let joined = shared.link.outbox().join_close(shared.at, slot);
+        let joined = shared.connection.outbox().join_close(shared.at, slot);
         joined.ok()?.now();
-        Some(PendingReply::new(answer, &shared.link))
+        Some(PendingReply::new(answer, &shared.connection))
     }
 
     /// Asks the broker to hold back deliveries on this channel, or to go on with them
@@ -324,7 +327,7 @@ impl Channel {
         }
         let channel = self.id();
         shared
-            .link
+            .connection
             .trace
             .limit_per_consumer(channel, prefetch_count);
         let event = Event::LimitPerConsumer {
@@ -333,7 +336,7 @@ impl Channel {
         };
         let mut wakers = Vec::new();
         let from = Source::Channel(shared.at);
-        shared.link.emit(from, &event, &mut wakers);
+        shared.connection.emit(from, &event, &mut wakers);
         wait::wake_all(&mut wakers);
     }
 
@@ -357,7 +360,7 @@ impl Channel {
             return Err(ChannelError::Stale);
         }
         let settled = shared
-            .link
+            .connection
             .outbox()
             .settle(shared.at, delivery_tag, settlement);
         match settled {

@@ -12,7 +12,7 @@ use crate::error::{About, ChannelError};
 use crate::proto::send::outbox::{Outbox, Refused, Wake};
 use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot, after};
 use crate::proto::shared::channel::ChannelShared;
-use crate::proto::shared::connection::Link;
+use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::reading::{Demand, Patience};
 use crate::proto::wait::Sleeper;
 
@@ -48,12 +48,12 @@ pub(crate) fn start_by<'m, M: TypedMethod<'m> + Request>(
     queue: impl FnOnce(&mut Outbox, Slot) -> Result<Wake, (Refused, Box<Slot>)>,
 ) -> Result<PendingReply, ChannelError> {
     let (slot, answer) = slot_about::<M>(shared, about, effect, barrier);
-    let started = queue(&mut shared.link.outbox(), slot);
+    let started = queue(&mut shared.connection.outbox(), slot);
     match started {
         Ok(wake) => {
-            shared.link.trace.request(shared.at.channel, M::NAME);
+            shared.connection.trace.request(shared.at.channel, M::NAME);
             wake.now();
-            Ok(PendingReply::new(answer, &shared.link))
+            Ok(PendingReply::new(answer, &shared.connection))
         }
         Err((refused, _)) => Err(shared.explain(refused)),
     }
@@ -61,16 +61,16 @@ pub(crate) fn start_by<'m, M: TypedMethod<'m> + Request>(
 
 /// Queues a request on channel 0.
 pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
-    link: &Arc<Link>,
+    connection: &Arc<ConnectionShared>,
     method: &M,
 ) -> Result<PendingReply, ChannelError> {
     let answer = Arc::new(Answer::default());
-    let now = (link.clock)();
+    let now = (connection.clock)();
     let slot = Slot {
         expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
         name: M::NAME,
         barrier: Barrier::Nothing,
-        deadline: after(now, link.request_timeout),
+        deadline: after(now, connection.request_timeout),
         overdue: false,
         since: now,
         end: None,
@@ -78,12 +78,12 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
         effect: Effect::Nothing,
         answer: Arc::clone(&answer),
     };
-    let started = link.outbox().request_of_connection(method, slot);
+    let started = connection.outbox().request_of_connection(method, slot);
     match started {
         Ok(wake) => {
-            link.trace.request(0, M::NAME);
+            connection.trace.request(0, M::NAME);
             wake.now();
-            Ok(PendingReply::new(answer, link))
+            Ok(PendingReply::new(answer, connection))
         }
         Err((Refused::Connection(error), _)) => {
             Err(ChannelError::Connection(error.for_bystander()))
@@ -112,12 +112,12 @@ pub(crate) fn slot_about<'m, M: TypedMethod<'m> + Request>(
     barrier: Barrier,
 ) -> (Slot, Arc<Answer>) {
     let answer = Arc::new(Answer::new(about));
-    let now = (shared.link.clock)();
+    let now = (shared.connection.clock)();
     let slot = Slot {
         expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
         name: M::NAME,
         barrier,
-        deadline: after(now, shared.link.request_timeout),
+        deadline: after(now, shared.connection.request_timeout),
         overdue: false,
         since: now,
         end: None,
@@ -147,8 +147,8 @@ pub(crate) async fn send_no_wait<'m, M: TypedMethod<'m> + Request>(
     slot.expects = &[];
     // Nobody waits, so that nobody's time is ever up.
     answer.abandon();
-    slot.deadline = after((shared.link.clock)(), Duration::MAX);
-    let sent = shared.link.outbox().request(shared.at, method, slot);
+    slot.deadline = after((shared.connection.clock)(), Duration::MAX);
+    let sent = shared.connection.outbox().request(shared.at, method, slot);
     sent.map_err(|(refused, _)| shared.explain(refused))?.now();
     Ok(())
 }
@@ -169,7 +169,7 @@ impl Future for Room<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let admitted = Sleeper::poll(context, |sleeper| {
-            let mut outbox = this.shared.link.outbox();
+            let mut outbox = this.shared.connection.outbox();
             match outbox.admit(this.shared.at, 0, &mut this.ticket, sleeper) {
                 Ok(true) => Poll::Ready(Ok(())),
                 Ok(false) => Poll::Pending,
@@ -177,9 +177,9 @@ impl Future for Room<'_> {
             }
         });
         if admitted.is_pending() {
-            let link = &this.shared.link;
-            this.demand.get_or_insert_with(|| Demand::new(link));
-            if let Poll::Ready(error) = this.patience.poll(this.method, link, context) {
+            let connection = &this.shared.connection;
+            this.demand.get_or_insert_with(|| Demand::new(connection));
+            if let Poll::Ready(error) = this.patience.poll(this.method, connection, context) {
                 return Poll::Ready(Err(error));
             }
         }
@@ -190,7 +190,7 @@ impl Future for Room<'_> {
 impl Drop for Room<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let (waker, wake) = self.shared.link.outbox().leave(ticket);
+            let (waker, wake) = self.shared.connection.outbox().leave(ticket);
             drop(waker);
             wake.now();
         }
@@ -205,10 +205,10 @@ pub(crate) struct PendingReply {
 }
 
 impl PendingReply {
-    pub(crate) fn new(answer: Arc<Answer>, link: &Arc<Link>) -> Self {
+    pub(crate) fn new(answer: Arc<Answer>, connection: &Arc<ConnectionShared>) -> Self {
         Self {
             answer,
-            _demand: Demand::new(link),
+            _demand: Demand::new(connection),
         }
     }
 

@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use super::Channel;
 use crate::error::ChannelError;
-use crate::proto::shared::connection::Link;
+use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::timers::Timer;
 use crate::proto::time::pace::Pace;
 use crate::proto::wait::sync::lock;
@@ -56,7 +56,7 @@ type Opening<T> = Pin<Box<dyn Future<Output = Result<T, ChannelError>> + Send>>;
 pub(crate) struct Succession<T> {
     state: Mutex<State<T>>,
     set_up: SetUp<T>,
-    link: Arc<Link>,
+    connection: Arc<ConnectionShared>,
 }
 
 struct State<T> {
@@ -103,21 +103,21 @@ impl<T: OnChannel + 'static> Succession<T> {
         F: Future<Output = Result<T, ChannelError>> + Send + 'static,
     {
         let shared = first.channel().shared();
-        let link = Arc::clone(&shared.link);
+        let connection = Arc::clone(&shared.connection);
         // This opens the next.
-        link.outbox().end_when_closed(shared.at);
+        connection.outbox().end_when_closed(shared.at);
         Arc::new(Self {
             state: Mutex::new(State {
                 current: first,
                 number: 0,
-                pace: Pace::new((link.clock)()),
+                pace: Pace::new((connection.clock)()),
                 attempts: 0,
                 attempt: Attempt::None,
                 failed: None,
                 waiting: Waiters::default(),
             }),
             set_up: Arc::new(move |channel| Box::pin(set_up(channel))),
-            link,
+            connection,
         })
     }
 
@@ -125,8 +125,8 @@ impl<T: OnChannel + 'static> Succession<T> {
         lock(&self.state)
     }
 
-    pub(crate) fn link(&self) -> &Arc<Link> {
-        &self.link
+    pub(crate) fn connection(&self) -> &Arc<ConnectionShared> {
+        &self.connection
     }
 
     /// The latest, whether or not it has ended.
@@ -204,7 +204,7 @@ impl<T: OnChannel + 'static> Succession<T> {
             _ => {}
         }
         if matches!(state.attempt, Attempt::None) {
-            let not_before = state.pace.wanted((self.link.clock)());
+            let not_before = state.pace.wanted((self.connection.clock)());
             state.attempts += 1;
             state.attempt = Attempt::Idle(self.open(current, not_before));
         }
@@ -235,7 +235,7 @@ impl<T: OnChannel + 'static> Succession<T> {
                 }
                 Poll::Ready(opened) => {
                     state.attempt = Attempt::None;
-                    state.pace.opened((self.link.clock)());
+                    state.pace.opened((self.connection.clock)());
                     let before = match opened {
                         Ok(next) => {
                             state.number += 1;
@@ -260,9 +260,9 @@ impl<T: OnChannel + 'static> Succession<T> {
 
     /// Opens the next one. Nothing is done before this is polled.
     fn open(&self, before: T, not_before: Instant) -> Opening<T> {
-        let (link, set_up) = (Arc::clone(&self.link), Arc::clone(&self.set_up));
+        let (connection, set_up) = (Arc::clone(&self.connection), Arc::clone(&self.set_up));
         Box::pin(async move {
-            pause(&link, not_before).await?;
+            pause(&connection, not_before).await?;
             let channel = match before.channel().shared().ended() {
                 // Open, and useless.
                 None => Channel::open(before.channel().connection(), None).await?,
@@ -304,11 +304,11 @@ impl<T: OnChannel + 'static> Wake for Call<T> {
 }
 
 /// Waits for a time, or for the end of the connection, which keeps it.
-async fn pause(link: &Arc<Link>, until: Instant) -> Result<(), ChannelError> {
-    let mut timer = Timer::at(link, until);
+async fn pause(connection: &Arc<ConnectionShared>, until: Instant) -> Result<(), ChannelError> {
+    let mut timer = Timer::at(connection, until);
     poll_fn(|context| match timer.poll(context) {
         Poll::Ready(()) => Poll::Ready(Ok(())),
-        Poll::Pending => match link.ended() {
+        Poll::Pending => match connection.ended() {
             Some(error) => Poll::Ready(Err(ChannelError::Connection(error))),
             None => Poll::Pending,
         },

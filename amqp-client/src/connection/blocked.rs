@@ -25,7 +25,7 @@ impl Connection {
     /// while it has not.
     #[must_use]
     pub fn blocked(&self) -> Option<Arc<str>> {
-        self.link().outbox().blocked()
+        self.shared().outbox().blocked()
     }
 
     /// Waits until the connection is not blocked; ready at once if it is not.
@@ -38,17 +38,17 @@ impl Connection {
     ///
     /// Dropping the future changes nothing.
     pub async fn unblocked(&self) -> Result<(), ConnectionError> {
-        let link = self.link();
+        let connection = self.shared();
         // What unblocks has to be read.
-        let _demand = Demand::new(link);
+        let _demand = Demand::new(connection);
         Watch::new(
             |ticket, context| {
                 Sleeper::poll(context, |sleeper| {
-                    link.outbox().poll_unblocked(ticket, sleeper)
+                    connection.outbox().poll_unblocked(ticket, sleeper)
                 })
             },
             |ticket| {
-                let waker = link.outbox().forget_unblocked(ticket);
+                let waker = connection.outbox().forget_unblocked(ticket);
                 drop(waker);
             },
         )

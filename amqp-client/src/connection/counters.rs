@@ -69,32 +69,32 @@ impl Connection {
     /// What the connection has done so far, and what it holds. Cheap: it may be asked every second.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let link = self.link();
-        let tally = &link.tally;
-        let held = link.outbox().held_now();
-        let answered = tally.confirmed.get() + tally.nacked.get() + tally.lost.get();
-        let answered = answered.saturating_sub(tally.answered_before.get());
+        let connection = self.shared();
+        let totals = &connection.totals;
+        let held = connection.outbox().held_now();
+        let answered = totals.confirmed.get() + totals.nacked.get() + totals.lost.get();
+        let answered = answered.saturating_sub(totals.answered_before.get());
         Counters {
-            octets_sent: tally.octets_sent.get(),
-            octets_received: tally.octets_received.get(),
+            octets_sent: totals.octets_sent.get(),
+            octets_received: totals.octets_received.get(),
             frames_sent: held.totals.frames,
-            frames_received: tally.frames_received.get(),
+            frames_received: totals.frames_received.get(),
             published: held.totals.published,
-            confirmed: tally.confirmed.get(),
-            nacked: tally.nacked.get(),
-            returned: tally.returned.get(),
-            delivered: tally.delivered.get(),
-            got: tally.got.get(),
+            confirmed: totals.confirmed.get(),
+            nacked: totals.nacked.get(),
+            returned: totals.returned.get(),
+            delivered: totals.delivered.get(),
+            got: totals.got.get(),
             acked: held.totals.acked,
             refused: held.totals.refused,
             confirms_outstanding: held.numbered.saturating_sub(answered),
             requests_outstanding: held.requests as u64,
             octets_queued: held.octets as u64,
-            octets_buffered: link.reading.buffered() as u64,
+            octets_buffered: connection.reading.buffered() as u64,
             publishers_waiting: held.waiting as u64,
             channels: held.channels as u64,
-            consumers: tally.consumers.load(Ordering::Relaxed) as u64,
-            events_missed: tally.events_missed.get(),
+            consumers: totals.consumers.load(Ordering::Relaxed) as u64,
+            events_missed: totals.events_missed.get(),
         }
     }
 }

@@ -123,9 +123,9 @@ impl Connection {
     /// # }
     /// ```
     pub fn events(&self) -> Events {
-        let link = self.link();
-        let queue = link.listeners.subscribe(Scope::Connection);
-        if let Some(cause) = link.ended() {
+        let connection = self.shared();
+        let queue = connection.listeners.subscribe(Scope::Connection);
+        if let Some(cause) = connection.ended() {
             // It may have been told of it in between; it hears of it once.
             queue.push(Event::ConnectionClosed { cause }, &mut Vec::new());
         }
@@ -154,7 +154,7 @@ impl Channel {
     }
 
     fn subscribe(&self, scope: Scope) -> Arc<EventQueue> {
-        let queue = self.shared().link.listeners.subscribe(scope);
+        let queue = self.shared().connection.listeners.subscribe(scope);
         if let Some(cause) = self.ended() {
             let channel = self.id();
             queue.push(Event::ChannelClosed { channel, cause }, &mut Vec::new());

@@ -19,7 +19,7 @@ use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage};
 use crate::handle::{CLOSED, Handle, Place};
 use crate::options::ConnectionOptions;
 use crate::proto::observe::Trace;
-use crate::proto::shared::connection::Link;
+use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::wait::Watch;
 use crate::proto::{Core, Limits};
 use crate::publish::Publisher;
@@ -81,10 +81,10 @@ impl Connection {
     ) -> (Core, Self) {
         let core_options = options.to_core(clock);
         let trace = Trace::new(&place.address, place.peer, &core_options.login.virtual_host);
-        let (core, link, opening) = Core::new(core_options, trace, clock());
+        let (core, shared, opening) = Core::new(core_options, trace, clock());
         let close_timeout = options.close_timeout;
         let handle = Handle {
-            link,
+            shared,
             opening,
             close_timeout,
             write_timeout: options.write_timeout,
@@ -108,8 +108,8 @@ impl Connection {
         Arc::downgrade(&self.handle)
     }
 
-    pub(crate) fn link(&self) -> &Arc<Link> {
-        &self.handle.link
+    pub(crate) fn shared(&self) -> &Arc<ConnectionShared> {
+        &self.handle.shared
     }
 
     /// Waits until the connection is open.
@@ -174,9 +174,11 @@ impl Connection {
     pub async fn open_publisher(&self) -> Result<Publisher, ChannelError> {
         let publisher = Publisher::new(self.open_channel().await?).await?;
         let shared = publisher.channel().shared();
-        let link = &shared.link;
-        let (now, timeout) = ((link.clock)(), link.request_timeout);
-        link.outbox().renew_when_closed(shared.at, now, timeout);
+        let connection = &shared.connection;
+        let (now, timeout) = ((connection.clock)(), connection.request_timeout);
+        connection
+            .outbox()
+            .renew_when_closed(shared.at, now, timeout);
         Ok(publisher)
     }
 
@@ -206,7 +208,7 @@ impl Connection {
     /// What both sides agreed on.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        self.handle.link.limits()
+        self.handle.shared.limits()
     }
 
     /// What the broker says of itself: product, version, capabilities.
@@ -226,14 +228,14 @@ impl Connection {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.handle.opening.has_succeeded()
-            && !self.handle.link.outbox().is_closing()
+            && !self.handle.shared.outbox().is_closing()
             && self.ended().is_none()
     }
 
     /// Why the connection ended; `None` before.
     #[must_use]
     pub fn ended(&self) -> Option<ConnectionError> {
-        self.handle.link.ended()
+        self.handle.shared.ended()
     }
 
     /// Waits until the connection has ended, for whatever reason, and tells it.
@@ -251,10 +253,10 @@ impl Connection {
     ///
     /// Dropping the future changes nothing.
     pub async fn closed(&self) -> ConnectionError {
-        let link = &self.handle.link;
+        let connection = &self.handle.shared;
         Watch::new(
-            |place, context| link.poll_end(place, context),
-            |place| link.forget_watcher(place),
+            |place, context| connection.poll_end(place, context),
+            |place| connection.forget_watcher(place),
         )
         .await
     }

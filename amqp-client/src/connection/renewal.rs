@@ -13,7 +13,7 @@ use super::Connection;
 use crate::error::{ChannelError, ConnectCause, NameTooLong, Subject};
 use crate::handle::Handle;
 use crate::options::ConnectionOptions;
-use crate::proto::shared::connection::Link;
+use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::wait::Watch;
 use crate::sasl::{CredentialSource, Credentials, Failure, Secret};
 
@@ -46,7 +46,7 @@ impl Connection {
         reason: &str,
     ) -> Result<(), ChannelError> {
         let secret = secret.into();
-        update(self.link(), &secret, reason).await
+        update(self.shared(), &secret, reason).await
     }
 
     /// Renews the credentials of this connection for as long as it lives: the options'
@@ -74,34 +74,38 @@ impl Connection {
         S: Fn(Duration) -> F,
         F: Future,
     {
-        let link = Arc::clone(self.link());
+        let connection = Arc::clone(self.shared());
         let alive = self.downgrade();
         let source = options.credential_source.clone();
         let validity = options.credentials.validity();
         let limit = options.connect_timeout;
         async move {
             if let (Some(source), Some(validity)) = (source, validity) {
-                let renewal = pin!(renew(&link, alive, source, validity, limit, sleep));
-                or_end(&link, renewal).await;
+                let renewal = pin!(renew(&connection, alive, source, validity, limit, sleep));
+                or_end(&connection, renewal).await;
             }
         }
     }
 }
 
 /// Sends a new secret and waits for the answer.
-async fn update(link: &Arc<Link>, secret: &Secret, reason: &str) -> Result<(), ChannelError> {
+async fn update(
+    connection: &Arc<ConnectionShared>,
+    secret: &Secret,
+    reason: &str,
+) -> Result<(), ChannelError> {
     let method = connection::UpdateSecret {
         new_secret: LongStr::new(secret.expose())
             .map_err(|error| NameTooLong::secret("new_secret", error.len()))?,
         reason: Subject::Nothing.short("reason", reason)?,
     };
-    crate::channel::request::start_on_connection(link, &method)?.await?;
+    crate::channel::request::start_on_connection(connection, &method)?.await?;
     Ok(())
 }
 
 /// Asks, tells, and waits until it is time again.
 async fn renew<S, F>(
-    link: &Arc<Link>,
+    connection: &Arc<ConnectionShared>,
     alive: Weak<Handle>,
     source: CredentialSource,
     mut validity: Duration,
@@ -122,15 +126,15 @@ async fn renew<S, F>(
         let credentials = match within(limit, source.ask(), &sleep).await {
             Ok(credentials) => credentials,
             Err(cause) => {
-                link.trace.not_renewed(&cause);
+                connection.trace.not_renewed(&cause);
                 continue;
             }
         };
-        match update(link, credentials.password(), "renewal").await {
+        match update(connection, credentials.password(), "renewal").await {
             // Refused, or over anyway: everybody hears why.
             Err(ChannelError::Connection(_)) => return,
             Err(error) => {
-                link.trace.not_renewed(&error);
+                connection.trace.not_renewed(&error);
                 continue;
             }
             Ok(()) => {}
@@ -168,10 +172,10 @@ fn before(validity: Duration) -> Duration {
 }
 
 /// Waits for the future, or for the end of the connection.
-async fn or_end(link: &Link, mut future: Pin<&mut impl Future<Output = ()>>) {
+async fn or_end(connection: &ConnectionShared, mut future: Pin<&mut impl Future<Output = ()>>) {
     let mut end = pin!(Watch::new(
-        |place, context| link.poll_end(place, context),
-        |place| link.forget_watcher(place),
+        |place, context| connection.poll_end(place, context),
+        |place| connection.forget_watcher(place),
     ));
     poll_fn(|context| match end.as_mut().poll(context) {
         Poll::Ready(_) => Poll::Ready(()),

@@ -127,7 +127,7 @@ impl Channel {
     pub async fn basic_cancel(&self, consumer_tag: &str) -> Result<(), ChannelError> {
         let consumer_tag = Subject::Nothing.short("consumer_tag", consumer_tag)?;
         let shared = self.shared();
-        let known = shared.link.outbox().consumer(shared.at, consumer_tag);
+        let known = shared.connection.outbox().consumer(shared.at, consumer_tag);
         if let Some(queue) = known {
             return consumer::cancel(shared, &queue).await;
         }
@@ -199,7 +199,7 @@ impl Channel {
         single: Option<u64>,
     ) -> Result<(), ChannelError> {
         let shared = self.shared();
-        let mut outbox = shared.link.outbox();
+        let mut outbox = shared.connection.outbox();
         let sent = outbox.settle_by_number(shared.at, tag, method, single, shared.delivered());
         drop(outbox);
         sent.map_err(|refused| shared.explain(refused))?.now();

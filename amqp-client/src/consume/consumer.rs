@@ -123,7 +123,7 @@ where
         &mut self,
         limit: Duration,
     ) -> Option<Result<NextWithin<A::Delivery>, ConsumeError>> {
-        let mut timer = Timer::new(&self.channel.shared().link, limit);
+        let mut timer = Timer::new(&self.channel.shared().connection, limit);
         poll_fn(|context| match self.poll_delivery(context) {
             Poll::Ready(next) => Poll::Ready(next.map(|next| next.map(NextWithin::Delivery))),
             Poll::Pending => timer.poll(context).map(|()| Some(Ok(NextWithin::Idle))),
@@ -315,8 +315,8 @@ pub(crate) async fn cancel(
     if let Some(requested) = request_cancel(shared, queue) {
         return requested?.await.map(drop);
     }
-    let _demand = Demand::new(&shared.link);
-    let mut timer = Timer::new(&shared.link, shared.link.request_timeout);
+    let _demand = Demand::new(&shared.connection);
+    let mut timer = Timer::new(&shared.connection, shared.connection.request_timeout);
     let mut end = pin!(Watch::new(
         |place, context| queue.poll_end(place, context),
         |place| queue.forget_watcher(place),
@@ -327,12 +327,16 @@ pub(crate) async fn cancel(
         Poll::Pending => {
             ready!(timer.poll(context));
             // The first caller's time stands still while octets before its request are leaving.
-            while shared.link.outbox().is_cancelled_in_time(shared.at, queue) {
-                timer = Timer::new(&shared.link, shared.link.request_timeout);
+            while shared
+                .connection
+                .outbox()
+                .is_cancelled_in_time(shared.at, queue)
+            {
+                timer = Timer::new(&shared.connection, shared.connection.request_timeout);
                 ready!(timer.poll(context));
             }
             let method = basic::Cancel::NAME;
-            Poll::Ready(Err(shared.link.reading.no_reply(method)))
+            Poll::Ready(Err(shared.connection.reading.no_reply(method)))
         }
     })
     .await
@@ -345,15 +349,15 @@ fn request_cancel(
 ) -> Option<Result<PendingReply, ChannelError>> {
     let effect = Effect::Cancel(Arc::clone(queue));
     let (slot, answer) = slot::<basic::Cancel<'_>>(shared, effect, Barrier::Requests);
-    let queued = shared.link.outbox().cancel(shared.at, queue, slot)?;
+    let queued = shared.connection.outbox().cancel(shared.at, queue, slot)?;
     Some(match queued {
         Ok(wake) => {
             shared
-                .link
+                .connection
                 .trace
                 .request(shared.at.channel, basic::Cancel::NAME);
             wake.now();
-            Ok(PendingReply::new(answer, &shared.link))
+            Ok(PendingReply::new(answer, &shared.connection))
         }
         Err(refused) => Err(shared.explain(refused)),
     })

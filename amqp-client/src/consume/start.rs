@@ -248,7 +248,7 @@ impl<A: Acknowledgement> Consume<A> {
             let tag = match &chosen {
                 Some(tag) => tag.clone(),
                 None => {
-                    let made_up = shared.link.next_consumer_tag();
+                    let made_up = shared.connection.next_consumer_tag();
                     Subject::Nothing.short("consumer_tag", &made_up)?.to_owned()
                 }
             };
@@ -278,8 +278,9 @@ impl<A: Acknowledgement> Consume<A> {
             WhenSlow::Cancel { above } if A::NO_ACK => above,
             WhenSlow::Cancel { .. } | WhenSlow::Wait => usize::MAX,
         };
-        let link = Arc::clone(&self.channel.shared().link);
-        ConsumerQueue::new(tag, &self.queue, A::NO_ACK, limit, link).on_oversized(self.on_oversized)
+        let connection = Arc::clone(&self.channel.shared().connection);
+        ConsumerQueue::new(tag, &self.queue, A::NO_ACK, limit, connection)
+            .on_oversized(self.on_oversized)
     }
 
     /// Queues the requests that start a consumer; here are their replies, in order.
@@ -310,7 +311,7 @@ impl<A: Acknowledgement> Consume<A> {
             answers.push(qos_ok);
             slot
         };
-        let wakes = shared.link.outbox().consume(
+        let wakes = shared.connection.outbox().consume(
             shared.at,
             &consume,
             &consumer.queue,
@@ -324,7 +325,7 @@ impl<A: Acknowledgement> Consume<A> {
         answers.push(consume_ok);
         let replies = answers.into_iter();
         Ok(replies
-            .map(|answer| PendingReply::new(answer, &shared.link))
+            .map(|answer| PendingReply::new(answer, &shared.connection))
             .collect())
     }
 }

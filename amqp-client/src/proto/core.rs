@@ -29,12 +29,12 @@ use super::receive::read_buffer::ReadBuffer;
 use super::send::outbox::Outbox;
 use super::send::request::{Slot, after};
 use super::send::transmit::Transmit;
-use super::send::unwritten::Unsent;
+use super::send::unwritten::Unwritten;
 use super::shared::channel::ChannelShared;
-use super::shared::connection::Link;
+use super::shared::connection::ConnectionShared;
 use super::shared::lost::Loss;
 use super::time::heartbeat::{Due, Heartbeat};
-use super::time::write_timeout::Stall;
+use super::time::write_timeout::WriteTimeout;
 use super::turn::Pause;
 use super::wait;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
@@ -77,7 +77,7 @@ pub(crate) enum Phase {
 /// [`may_have_written`](Self::may_have_written) if it has layers and a write failed; dropping the core
 /// has the same effect as `lost`.
 pub struct Core {
-    pub(super) link: Arc<Link>,
+    pub(super) shared: Arc<ConnectionShared>,
     pub(super) login: Login,
     pub(super) opening: Arc<Opening>,
     /// The login under way.
@@ -90,7 +90,7 @@ pub struct Core {
     give_up: Option<Instant>,
     pub(super) heartbeat: Heartbeat,
     pub(super) blocked_timeout: Option<Duration>,
-    pub(super) stall: Stall,
+    pub(super) write_timeout: WriteTimeout,
     /// When to give up a connection that is blocked.
     pub(super) blocked_until: Option<Instant>,
     /// When to look for publishers that were called and do not come.
@@ -155,18 +155,19 @@ impl Core {
         options: CoreOptions,
         trace: Trace,
         now: Instant,
-    ) -> (Self, Arc<Link>, Arc<Opening>) {
+    ) -> (Self, Arc<ConnectionShared>, Arc<Opening>) {
         // Before tuning, only the smallest frame may be sent.
         let frame_max = usize::try_from(constants::FRAME_MIN_SIZE).unwrap_or(usize::MAX);
         let mut outbox = Outbox::new(frame_max, options.high_water, now);
         outbox.set_when_blocked(options.when_blocked);
         outbox.push_raw(&frame::PROTOCOL_HEADER);
-        let mut link = Link::new(outbox, options.request_timeout, options.clock, trace);
-        link.consumer_tag_seed = options.consumer_tag_seed;
-        let link = Arc::new(link);
+        let mut connection =
+            ConnectionShared::new(outbox, options.request_timeout, options.clock, trace);
+        connection.consumer_tag_seed = options.consumer_tag_seed;
+        let connection = Arc::new(connection);
         let opening = Arc::new(Opening::default());
         let core = Self {
-            link: Arc::clone(&link),
+            shared: Arc::clone(&connection),
             login: options.login,
             opening: Arc::clone(&opening),
             exchange: None,
@@ -179,7 +180,7 @@ impl Core {
             give_up: None,
             heartbeat: Heartbeat::off(now),
             blocked_timeout: options.blocked_connection_timeout,
-            stall: Stall::new(options.write_timeout),
+            write_timeout: WriteTimeout::new(options.write_timeout),
             blocked_until: None,
             fetching_until: None,
             unclaimed_until: None,
@@ -210,12 +211,12 @@ impl Core {
             unanswerable: None,
             now,
         };
-        (core, link, opening)
+        (core, connection, opening)
     }
 
     #[cfg(test)]
-    pub(crate) fn link(&self) -> &Arc<Link> {
-        &self.link
+    pub(crate) fn shared(&self) -> &Arc<ConnectionShared> {
+        &self.shared
     }
 
     #[cfg(test)]
@@ -263,7 +264,7 @@ impl Core {
         let (memory, range) = self.input.take();
         let (used, result) = self.parse(memory.get(range).unwrap_or_default(), now);
         let frames = std::mem::take(&mut self.frames);
-        self.link.tally.frames_received.add(frames);
+        self.shared.totals.frames_received.add(frames);
         self.input.put_back(memory, used);
         self.hand_over();
         match (result, self.unanswerable.take()) {
@@ -277,7 +278,7 @@ impl Core {
 
     /// Records that `n` octets were read.
     pub(super) fn heard(&mut self, n: usize, now: Instant) {
-        self.link.tally.octets_received.add(n);
+        self.shared.totals.octets_received.add(n);
         self.now = now;
         self.unseen = true;
         self.heartbeat.on_read(now);
@@ -288,7 +289,7 @@ impl Core {
     /// The next octets to write; if there are none, the [waker](Self::set_waker) is called when there
     /// are some.
     pub fn transmit(&mut self) -> Option<&Transmit> {
-        if matches!(self.phase, Phase::Opening { .. }) && self.link.outbox().is_closing() {
+        if matches!(self.phase, Phase::Opening { .. }) && self.shared.outbox().is_closing() {
             // Before it has answered connection.open, RabbitMQ does not answer connection.close.
             self.lost(ConnectionError::closed_by_us());
         }
@@ -296,7 +297,7 @@ impl Core {
             let driver = self.driver.as_ref();
             let unclaimed = self
                 .transmit
-                .refill(&self.link, driver, self.now, &mut self.wakers);
+                .refill(&self.shared, driver, self.now, &mut self.wakers);
             if unclaimed && self.unclaimed_until.is_none() {
                 self.unclaimed_until = Some(after(self.now, ROOM_IS_KEPT));
             }
@@ -306,7 +307,8 @@ impl Core {
             self.wake_all();
             self.unseen = false;
             // The time in which nothing is taken starts when it is first shown.
-            self.stall.on_attempt(!self.transmit.is_empty(), self.now);
+            self.write_timeout
+                .on_attempt(!self.transmit.is_empty(), self.now);
         }
         (!self.transmit.is_empty()).then_some(&self.transmit)
     }
@@ -315,7 +317,7 @@ impl Core {
     pub fn transmitted(&mut self, n: usize, now: Instant) {
         self.unseen = true;
         self.heartbeat.on_write(now);
-        self.link.tally.octets_sent.add(n);
+        self.shared.totals.octets_sent.add(n);
         let before = self.progressed;
         if !self.transmit.is_heartbeat() {
             self.progressed = now;
@@ -328,7 +330,7 @@ impl Core {
             // What comes now is not kept: reading goes on at once, and nothing would wake the driver.
             self.pause = None;
         }
-        self.stall.on_write(!self.transmit.is_empty(), now);
+        self.write_timeout.on_write(!self.transmit.is_empty(), now);
     }
 
     /// A write of the first `n` octets of what [`transmit`](Self::transmit) showed has failed, and any
@@ -341,7 +343,7 @@ impl Core {
 
     /// The time in which the peer did not read, and said so, does not count.
     pub(super) fn forgive_stall(&mut self) {
-        self.stall.forgive(self.now);
+        self.write_timeout.forgive(self.now);
     }
 
     // ── Time ────────────────────────────────────────────────────────────────────────────────
@@ -355,16 +357,16 @@ impl Core {
             Phase::Ended if self.is_finished() => return None,
             Phase::Ended => return self.give_up,
         };
-        let requests = self.link.outbox().deadline();
+        let requests = self.shared.outbox().deadline();
         [
             opening,
             requests,
             self.heartbeat.deadline(),
             self.blocked_until,
-            self.stall.deadline(),
+            self.write_timeout.deadline(),
             self.fetching_until,
             self.unclaimed_until,
-            self.link.timers.deadline(),
+            self.shared.timers.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -401,18 +403,18 @@ impl Core {
             Due::Nothing => {}
             Due::Send => {
                 self.rest();
-                self.link.outbox().push_raw(&frame::HEARTBEAT);
+                self.shared.outbox().push_raw(&frame::HEARTBEAT);
             }
             Due::PeerDead { silence } => {
-                self.link.trace.heartbeat_missed(silence);
+                self.shared.trace.heartbeat_missed(silence);
                 self.lost(ConnectionError::HeartbeatTimeout(silence));
                 return;
             }
         }
         let slow_consumers = self.pause == Some(Pause::Consumers);
-        if slow_consumers || self.link.outbox().blocked().is_some() {
-            self.stall.forgive(now);
-        } else if let Some(after) = self.stall.overdue(now) {
+        if slow_consumers || self.shared.outbox().blocked().is_some() {
+            self.write_timeout.forgive(now);
+        } else if let Some(after) = self.write_timeout.overdue(now) {
             self.lost(ConnectionError::WriteTimeout(after));
             return;
         }
@@ -426,17 +428,17 @@ impl Core {
         let mut close_overdue = false;
         let mut timed_out = Vec::new();
         let progress = self.progress();
-        let reading = &self.link.reading;
-        let overdue = self.link.outbox().expire(now, progress, |id, slot| {
+        let reading = &self.shared.reading;
+        let overdue = self.shared.outbox().expire(now, progress, |id, slot| {
             close_overdue |= id == 0 && slot.is_farewell();
             timed_out.push((id, slot.name));
             slot.answer
                 .time_out(reading.no_reply(slot.name), &mut wakers);
         });
-        self.link.timers.expire(now, &mut wakers);
+        self.shared.timers.expire(now, &mut wakers);
         self.wakers = wakers;
         for (id, method) in timed_out {
-            self.link.trace.timed_out(id, method);
+            self.shared.trace.timed_out(id, method);
         }
         self.dispose_of(overdue);
         if close_overdue {
@@ -452,12 +454,12 @@ impl Core {
             return;
         }
         self.unclaimed_until = None;
-        self.link.outbox().expire_called();
+        self.shared.outbox().expire_called();
         for channel in self.channels.iter().flatten() {
             let shared = &channel.shared;
             let mut confirms = shared.confirms();
             if confirms.expire_called() {
-                let mut outbox = self.link.outbox();
+                let mut outbox = self.shared.outbox();
                 let published = outbox.published(shared.at.channel);
                 confirms.call_room(published, &mut self.wakers);
                 outbox.note_called();
@@ -470,7 +472,7 @@ impl Core {
     fn rest(&mut self) {
         self.input.rest();
         self.transmit.rest();
-        self.link.outbox().rest();
+        self.shared.outbox().rest();
     }
 
     // ── The end ─────────────────────────────────────────────────────────────────────────────
@@ -479,7 +481,7 @@ impl Core {
     pub fn is_finished(&self) -> bool {
         matches!(self.phase, Phase::Ended) && self.transmit.is_empty() && {
             // What remains after the end is the close exchange, if anything.
-            self.link.outbox().queued() == 0
+            self.shared.outbox().queued() == 0
         }
     }
 
@@ -487,7 +489,7 @@ impl Core {
     pub fn lost(&mut self, cause: ConnectionError) {
         if matches!(self.phase, Phase::Ended) {
             self.transmit.clear();
-            self.link.outbox().discard();
+            self.shared.outbox().discard();
             self.drop_bodies();
             return;
         }
@@ -496,17 +498,17 @@ impl Core {
             _ => None,
         };
         let cause = cut_short.map_or(cause, ConnectionError::from);
-        let mut unsent = Unsent::default();
+        let mut unsent = Unwritten::default();
         self.transmit.unwritten(&mut unsent);
         self.transmit.clear();
         self.end_without(cause, unsent);
-        self.link.outbox().discard();
+        self.shared.outbox().discard();
         self.drop_bodies();
     }
 
     /// Drops the bodies that are never sent, without a lock.
     pub(super) fn drop_bodies(&self) {
-        let bodies = self.link.outbox().take_bodies();
+        let bodies = self.shared.outbox().take_bodies();
         drop(bodies);
     }
 
@@ -532,7 +534,7 @@ impl Core {
             Violation::TooManyAnswers { .. } => Some(ReplyCode::RESOURCE_ERROR),
             Violation::Tuning { .. } => None,
         };
-        self.link.trace.violation(&violation);
+        self.shared.trace.violation(&violation);
         let (method, reply_text) = (violation.method(), violation.reply_text());
         self.end(violation.into());
         if let Some(reply_code) = goodbye.filter(|_| open) {
@@ -544,7 +546,7 @@ impl Core {
             };
             let mut frame = Vec::new();
             if frame::encode_method(&mut frame, 0, &close, usize::MAX).is_ok() {
-                self.link.outbox().push_raw(&frame);
+                self.shared.outbox().push_raw(&frame);
             }
         }
     }
@@ -552,11 +554,11 @@ impl Core {
     /// Ends the connection for everybody; what the adapter has begun to write, and what is queued
     /// afterwards, is still written.
     pub(super) fn end(&mut self, cause: ConnectionError) {
-        self.end_without(cause, Unsent::default());
+        self.end_without(cause, Unwritten::default());
     }
 
     /// The same; `unsent` is what the adapter will not write.
-    fn end_without(&mut self, cause: ConnectionError, mut unsent: Unsent) {
+    fn end_without(&mut self, cause: ConnectionError, mut unsent: Unwritten) {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
@@ -567,13 +569,13 @@ impl Core {
         let was_open = matches!(self.phase, Phase::Open);
         self.phase = Phase::Ended;
         self.give_up = Some(after(self.now, LAST_WORDS));
-        let (slots, mut wakers) = self.link.outbox().close(&cause, &mut unsent);
+        let (slots, mut wakers) = self.shared.outbox().close(&cause, &mut unsent);
         self.drop_bodies();
-        self.link.end(&cause, &mut self.wakers);
+        self.shared.end(&cause, &mut self.wakers);
         let error = ChannelError::Connection(cause.clone());
         self.fail_requests(slots, &error);
         for (id, shared) in std::mem::take(&mut self.resting) {
-            let published = self.link.outbox().published(id);
+            let published = self.shared.outbox().published(id);
             let sent = published.saturating_sub(unsent.of(id));
             shared.end(Loss::plain(&error, sent), published, &mut self.wakers);
             let event = Event::ChannelClosed {
@@ -584,7 +586,7 @@ impl Core {
         }
         for mut channel in std::mem::take(&mut self.channels).into_iter().flatten() {
             let id = channel.shared.at.channel;
-            let published = self.link.outbox().published(id);
+            let published = self.shared.outbox().published(id);
             let sent = published.saturating_sub(unsent.of(id));
             channel.end(Loss::plain(&error, sent), published, &mut self.wakers);
             let event = Event::ChannelClosed {
@@ -594,20 +596,20 @@ impl Core {
             self.emit(Source::ChannelWithConnection(channel.shared.at), &event);
         }
         if was_open {
-            self.link.trace.closed(&cause);
+            self.shared.trace.closed(&cause);
         } else {
-            self.link.trace.not_opened(stage, &cause);
+            self.shared.trace.not_opened(stage, &cause);
         }
         self.emit(Source::Connection, &Event::ConnectionClosed { cause });
         self.wakers.append(&mut wakers);
         self.wakers.extend(self.driver.clone());
-        self.link.timers.take_all(&mut self.wakers);
+        self.shared.timers.take_all(&mut self.wakers);
         self.wake_all();
     }
 
     /// Tells whoever listens.
     pub(super) fn emit(&mut self, from: Source, event: &Event) {
-        self.link.emit(from, event, &mut self.wakers);
+        self.shared.emit(from, event, &mut self.wakers);
     }
 
     /// Nothing answers these any more. What provoked that has been told.
@@ -651,7 +653,7 @@ impl Drop for Core {
     fn drop(&mut self) {
         self.lost(ConnectionError::DriverGone);
         // Handles may live much longer than the driver's task, which its waker keeps in memory.
-        let registered = self.link.outbox().forget_driver();
+        let registered = self.shared.outbox().forget_driver();
         drop(registered);
     }
 }

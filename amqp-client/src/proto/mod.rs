@@ -18,9 +18,11 @@
 //! | `observe` | what can be watched: events, totals, `tracing` |
 //! | `time` | heartbeats, a peer that takes nothing, how often channels are opened anew |
 //! | `wait` | lists of tasks that wait, how wakers are handled, and locks, which the tests of wake-ups take in every order |
+//! | `channel_use` | one use of one channel id |
 //! | `broker_version` | which RabbitMQ the broker is |
 
 mod broker_version;
+pub(crate) mod channel_use;
 pub(crate) mod config;
 mod core;
 mod dispatch;

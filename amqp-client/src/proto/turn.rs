@@ -48,7 +48,7 @@ impl Core {
         }
         // Callers clone this under the outbox's lock to wake the driver: a count, and not the waker.
         let (ours, registered) = (waker.clone(), Arc::new(waker.clone()));
-        let replaced = self.link.outbox().set_driver(registered);
+        let replaced = self.shared.outbox().set_driver(registered);
         // Dropping a waker may run foreign code, so that it happens outside the lock.
         drop(replaced);
         self.driver = Some(ours);
@@ -64,7 +64,8 @@ impl Core {
         if std::mem::take(&mut self.more) && !matches!(self.phase, Phase::Ended) {
             self.parse_input(now);
         }
-        self.stall.on_attempt(!self.transmit.is_empty(), now);
+        self.write_timeout
+            .on_attempt(!self.transmit.is_empty(), now);
         self.look_whether_to_read();
         if self.pause.is_some() {
             self.heartbeat.on_read(now);
@@ -89,7 +90,7 @@ impl Core {
             return;
         }
         // What comes behind our `connection.close` is not kept.
-        let takes_more = self.said_goodbye || self.link.reading.look();
+        let takes_more = self.said_goodbye || self.shared.reading.look();
         self.pause = if !takes_more {
             Some(Pause::Consumers)
         } else if self.owes_too_much() {
@@ -102,7 +103,7 @@ impl Core {
 
     /// Tells when reading comes to a standstill for a consumer though something waits, once each time.
     fn tell_standstill(&mut self) {
-        let reading = &self.link.reading;
+        let reading = &self.shared.reading;
         let stuck = self.pause == Some(Pause::Consumers) && reading.is_stuck();
         if stuck == reading.stands_still() {
             return;
@@ -128,7 +129,7 @@ impl Core {
             queue: queue.source.clone(),
             bytes: queue.held(),
         };
-        self.link.trace.reading_stopped(&by);
+        self.shared.trace.reading_stopped(&by);
         let event = Event::ReadingStopped {
             channel: by.channel,
             consumer_tag: queue.tag.clone(),
@@ -141,7 +142,7 @@ impl Core {
         for channel in self.channels.iter().flatten() {
             channel.shared.confirms().call_waiting(&mut self.wakers);
         }
-        self.link.outbox().call_all_in_line(&mut self.wakers);
+        self.shared.outbox().call_all_in_line(&mut self.wakers);
         self.wake_all();
     }
 
@@ -154,6 +155,6 @@ impl Core {
     /// publishers that send on what they receive, do not come here. It goes on with the next batch that is
     /// taken; that it is not is what `write_timeout` counts, and heartbeats leave in that batch.
     fn owes_too_much(&self) -> bool {
-        !self.transmit.is_empty() && self.link.outbox().owes_too_much()
+        !self.transmit.is_empty() && self.shared.outbox().owes_too_much()
     }
 }

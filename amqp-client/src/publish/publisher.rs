@@ -20,7 +20,7 @@ use crate::message::fingerprint::{Common, Fingerprint};
 use crate::message::{Body, Message, ReturnedMessage, field_values};
 use crate::proto::send::outbox::{Head, ZERO_COPY};
 use crate::proto::shared::confirms::Outcome;
-use crate::proto::shared::connection::Link;
+use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::lost::Fate;
 use crate::proto::shared::reading::Patience;
 use crate::proto::shared::timers::Timer;
@@ -145,7 +145,7 @@ impl Publisher {
     pub fn outstanding(&self) -> u64 {
         let shared = self.channel.shared();
         let confirms = shared.confirms();
-        match shared.link.outbox().published_by(shared.at) {
+        match shared.connection.outbox().published_by(shared.at) {
             Some(published) if shared.ended().is_none() => confirms.outstanding(published),
             _ => 0,
         }
@@ -157,7 +157,7 @@ impl Publisher {
     #[must_use]
     pub fn next_publish_seq_no(&self) -> Option<u64> {
         let shared = self.channel.shared();
-        let published = shared.link.outbox().published_by(shared.at)?;
+        let published = shared.connection.outbox().published_by(shared.at)?;
         shared.ended().is_none().then_some(published + 1)
     }
 
@@ -178,12 +178,12 @@ impl Publisher {
         let shared = self.channel.shared();
         let upto = {
             let confirms = shared.confirms();
-            let published = shared.link.outbox().published_by(shared.at);
+            let published = shared.connection.outbox().published_by(shared.at);
             published.unwrap_or_else(|| confirms.highest())
         };
         let mut timer = self
             .confirm_timeout
-            .map(|timeout| Timer::new(&shared.link, timeout));
+            .map(|timeout| Timer::new(&shared.connection, timeout));
         let mut all = pin!(Watch::new(
             |ticket, context| {
                 Sleeper::poll(context, |sleeper| {
@@ -203,9 +203,9 @@ impl Publisher {
             let method = basic::Publish::NAME;
             let timer = timer.as_mut().map(|timer| timer.poll(context));
             if timer.is_some_and(|timer| timer.is_ready()) {
-                return Poll::Ready(Some(shared.link.no_answer(method)));
+                return Poll::Ready(Some(shared.connection.no_answer(method)));
             }
-            patience.poll(method, &shared.link, context).map(Some)
+            patience.poll(method, &shared.connection, context).map(Some)
         })
         .await;
         Unconfirmed::take(&mut shared.confirms(), upto, given_up)
@@ -356,7 +356,7 @@ impl Publisher {
     #[cold]
     fn limits(&self, timeout: Duration) -> Box<WaitLimits> {
         Box::new(WaitLimits {
-            timer: Some(Timer::new(&self.channel.shared().link, timeout)),
+            timer: Some(Timer::new(&self.channel.shared().connection, timeout)),
             patience: Patience::default(),
         })
     }
@@ -467,13 +467,17 @@ struct WaitLimits {
 }
 
 impl WaitLimits {
-    fn poll(&mut self, link: &Arc<Link>, context: &Context<'_>) -> Poll<ChannelError> {
+    fn poll(
+        &mut self,
+        connection: &Arc<ConnectionShared>,
+        context: &Context<'_>,
+    ) -> Poll<ChannelError> {
         let timer = self.timer.as_mut().map(|timer| timer.poll(context));
         let method = basic::Publish::NAME;
         if timer.is_some_and(|timer| timer.is_ready()) {
-            return Poll::Ready(link.no_answer(method));
+            return Poll::Ready(connection.no_answer(method));
         }
-        self.patience.poll(method, link, context)
+        self.patience.poll(method, connection, context)
     }
 }
 
@@ -502,11 +506,11 @@ impl Future for Confirmation {
         });
         let outcome = match polled {
             Poll::Pending => {
-                if this.limits.is_none() && !shared.link.reading.stands_still() {
+                if this.limits.is_none() && !shared.connection.reading.stands_still() {
                     return Poll::Pending;
                 }
                 let limits = this.limits.get_or_insert_default();
-                let Poll::Ready(error) = limits.poll(&shared.link, context) else {
+                let Poll::Ready(error) = limits.poll(&shared.connection, context) else {
                     return Poll::Pending;
                 };
                 shared.abandon(this.number);

@@ -274,7 +274,7 @@ impl<H: Head> Head for &H {
 pub(crate) fn at_once(channel: &Channel, head: &impl Head, body: &[u8]) -> Option<u64> {
     let shared = channel.shared();
     let (number, wake) = shared
-        .link
+        .connection
         .outbox()
         .publish_at_once(shared.at, head, body)?;
     wake.now();
@@ -290,7 +290,7 @@ pub(crate) fn at_once_returnable(
     fingerprint: Fingerprint,
 ) -> Option<u64> {
     let shared = channel.shared();
-    let mut outbox = shared.link.outbox();
+    let mut outbox = shared.connection.outbox();
     let (number, wake) = outbox.publish_at_once(shared.at, head, body)?;
     outbox.expect_return(shared.at, fingerprint, body.len());
     drop(outbox);
@@ -348,22 +348,25 @@ impl<'a, H: Head> Publish<'a, H> {
     pub(crate) fn set_limits(&mut self, limit: Option<u64>, patience: Option<Duration>) {
         self.limit = limit;
         if let Some(patience) = patience {
-            self.patience = Some(Box::new(Timer::new(&self.channel.shared().link, patience)));
+            self.patience = Some(Box::new(Timer::new(
+                &self.channel.shared().connection,
+                patience,
+            )));
         }
     }
 
     /// Time is up?
     fn poll_patience(&mut self, context: &Context<'_>) -> Poll<Result<u64, ChannelError>> {
-        let link = &self.channel.shared().link;
+        let connection = &self.channel.shared().connection;
         // What lets us go on has to be read.
-        self.demand.get_or_insert_with(|| Demand::new(link));
+        self.demand.get_or_insert_with(|| Demand::new(connection));
         let method = basic::Publish::NAME;
         if let Some(timer) = &mut self.patience {
             if timer.poll(context).is_ready() {
-                return Poll::Ready(Err(link.no_answer(method)));
+                return Poll::Ready(Err(connection.no_answer(method)));
             }
         }
-        self.standstill.poll(method, link, context).map(Err)
+        self.standstill.poll(method, connection, context).map(Err)
     }
 }
 
@@ -376,7 +379,7 @@ impl<H> Publish<'_, H> {
         };
         let shared = self.channel.shared();
         if shared.confirms().is_in_line(place) {
-            let (waker, wake) = shared.link.outbox().leave(ticket);
+            let (waker, wake) = shared.connection.outbox().leave(ticket);
             drop(waker);
             wake.now();
         }
@@ -387,7 +390,7 @@ impl<H> Publish<'_, H> {
     fn leave(&mut self) {
         let shared = self.channel.shared();
         if let Some(ticket) = self.ticket.take() {
-            let (waker, wake) = shared.link.outbox().leave(ticket);
+            let (waker, wake) = shared.connection.outbox().leave(ticket);
             drop(waker);
             wake.now();
         }
@@ -395,7 +398,7 @@ impl<H> Publish<'_, H> {
             let mut wakers = Vec::new();
             let mut confirms = shared.confirms();
             let waker = confirms.forget_room(place);
-            let mut outbox = shared.link.outbox();
+            let mut outbox = shared.connection.outbox();
             let published = outbox.published_by(shared.at).unwrap_or(0);
             let wake = if confirms.call_room(published, &mut wakers) {
                 outbox.note_called();
@@ -421,7 +424,7 @@ impl<H: Head> Publish<'_, H> {
         }
         let shared = self.channel.shared();
         let size = self.body.as_slice().len();
-        let mut outbox = shared.link.outbox();
+        let mut outbox = shared.connection.outbox();
         match outbox.admit(shared.at, size, &mut self.ticket, sleeper) {
             Ok(true) => {}
             Ok(false) => return Poll::Pending,
@@ -445,7 +448,7 @@ impl<H: Head> Publish<'_, H> {
     ) -> Poll<Result<(u64, Wake), Refused>> {
         let shared = self.channel.shared();
         let mut confirms = self.limit.is_some().then(|| shared.confirms());
-        let mut outbox = shared.link.outbox();
+        let mut outbox = shared.connection.outbox();
         // The confirms stay locked until the message has its number, so that the limit holds.
         if let (Some(limit), Some(confirms)) = (self.limit, &mut confirms) {
             if let Err(refused) = outbox.check_policy() {

@@ -15,7 +15,7 @@ use crate::channel::succession::{OnChannel, Succession};
 use crate::connection::Connection;
 use crate::error::{ChannelError, ConsumeError, PublishError};
 use crate::message::{Message, Received};
-use crate::proto::shared::connection::Link;
+use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::reading::Demand;
 use crate::proto::shared::timers::Timer;
 use crate::publish::{Confirmation, Publisher};
@@ -231,8 +231,8 @@ impl Call<'_> {
             timeout,
         } = self;
         let mut place = client.ledger.enter()?;
-        let link = client.lines.link();
-        let mut timer = Timer::new(link, timeout);
+        let connection = client.lines.connection();
+        let mut timer = Timer::new(connection, timeout);
         let mut message = message.reply_to(REPLY_TO);
         let mut more_attempts = 1..ATTEMPTS;
         let outcome = loop {
@@ -245,7 +245,7 @@ impl Call<'_> {
                 Ok(waiting) => {
                     message = message.correlation_id(&waiting.id().to_string());
                     let send = line.publisher.send(exchange, routing_key, &message);
-                    exchanged(link, &waiting, send, &mut timer).await
+                    exchanged(connection, &waiting, send, &mut timer).await
                 }
                 Err(end) => Outcome::NotSent(end),
             };
@@ -311,7 +311,7 @@ async fn in_time<T>(future: impl Future<Output = T>, timer: &mut Timer) -> Optio
 
 /// Sends a request and waits for its reply.
 async fn exchanged(
-    link: &Arc<Link>,
+    connection: &Arc<ConnectionShared>,
     waiting: &Waiting,
     send: impl Future<Output = Result<Confirmation, PublishError>>,
     timer: &mut Timer,
@@ -322,7 +322,7 @@ async fn exchanged(
         None => return Outcome::TimeOut { sent: false },
     };
     // The reply has to be read.
-    let _demand = Demand::new(link);
+    let _demand = Demand::new(connection);
     match reply(waiting, confirmation, timer).await {
         Some(Ok(reply)) => Outcome::Replied(reply),
         Some(Err(error)) => error.into(),

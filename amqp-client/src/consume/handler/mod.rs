@@ -209,8 +209,8 @@ impl<H, F, S> Handling<H, F, S> {
         };
         self.handled.given_back += consumer.n_unseen() as u64;
         self.handled.end = end;
-        let link = Arc::clone(&consumer.channel().shared().link);
-        self.patience = self.grace.map(|limit| Timer::new(&link, limit));
+        let connection = Arc::clone(&consumer.channel().shared().connection);
+        self.patience = self.grace.map(|limit| Timer::new(&connection, limit));
         drop(consumer);
     }
 
@@ -240,7 +240,7 @@ impl<H, F, S> Handling<H, F, S> {
             false => self.handled.failed += 1,
         }
         if let Some(shared) = shared {
-            let trace = &shared.link.trace;
+            let trace = &shared.connection.trace;
             trace.handler_failed(shared.at.channel, delivery_tag, panicked);
         }
         let failure = HandlerFailure {

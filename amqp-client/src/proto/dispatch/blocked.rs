@@ -13,13 +13,16 @@ impl Core {
     /// `connection.blocked` has come.
     pub(crate) fn blocked(&mut self, reason: &Arc<str>) {
         let known = Arc::clone(reason);
-        let first = self.link.outbox().block(known, self.now, &mut self.wakers);
-        if self.link.outbox().check_policy().is_err() {
+        let first = self
+            .shared
+            .outbox()
+            .block(known, self.now, &mut self.wakers);
+        if self.shared.outbox().check_policy().is_err() {
             for channel in self.channels.iter().flatten() {
                 channel.shared.confirms().refuse_room(&mut self.wakers);
             }
         }
-        self.link.trace.blocked(reason);
+        self.shared.trace.blocked(reason);
         let reason = Arc::clone(reason);
         self.emit(Source::Connection, &Event::Blocked { reason });
         if first {
@@ -31,13 +34,13 @@ impl Core {
     pub(crate) fn unblocked(&mut self) {
         self.blocked_until = None;
         self.forgive_stall();
-        let timeout = self.link.request_timeout;
+        let timeout = self.shared.request_timeout;
         let ended = self
-            .link
+            .shared
             .outbox()
             .unblock(self.now, timeout, &mut self.wakers);
         if ended {
-            self.link.trace.unblocked();
+            self.shared.trace.unblocked();
             self.resume_fetching();
             self.emit(Source::Connection, &Event::Unblocked);
         }
@@ -46,7 +49,7 @@ impl Core {
     /// The broker does not read, so that there is nothing to be said.
     pub(crate) fn blocked_for_too_long(&mut self) {
         self.blocked_until = None;
-        let blocked = self.link.outbox().blocked();
+        let blocked = self.shared.outbox().blocked();
         if let (Some(reason), Some(after)) = (blocked, self.blocked_timeout) {
             self.lost(ConnectionError::BlockedTimeout { reason, after });
         }
@@ -64,7 +67,7 @@ impl Core {
             return;
         }
         self.fetching_until = None;
-        if self.link.outbox().blocked().is_some() {
+        if self.shared.outbox().blocked().is_some() {
             // Looked at again when the alarm ends.
             return;
         }
@@ -77,7 +80,7 @@ impl Core {
                 continue;
             }
             if slot.deadline <= now {
-                let error = self.link.reading.no_reply(slot.name);
+                let error = self.shared.reading.no_reply(slot.name);
                 slot.answer.time_out(error, &mut self.wakers);
             } else {
                 next = Some(next.map_or(slot.deadline, |next| next.min(slot.deadline)));
@@ -88,7 +91,7 @@ impl Core {
 
     /// An alarm has ended: what stalled meanwhile has all of its time again.
     fn resume_fetching(&mut self) {
-        let latest = after(self.now, self.link.request_timeout);
+        let latest = after(self.now, self.shared.request_timeout);
         let contents = self.channels.iter_mut().flatten();
         for slot in contents.filter_map(|channel| channel.content.fetching_mut()) {
             slot.deadline = slot.deadline.max(latest);

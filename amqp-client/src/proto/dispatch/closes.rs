@@ -16,7 +16,7 @@ use crate::proto::shared::lost::{Loss, Suspects};
 
 impl Core {
     pub(crate) fn channel_closed(&mut self, id: u16) {
-        let mut outbox = self.link.outbox();
+        let mut outbox = self.shared.outbox();
         let slots = outbox.channel_closed(id);
         // What was accepted stood before our close.
         let sent = outbox.published(id);
@@ -26,14 +26,14 @@ impl Core {
 
     pub(crate) fn channel_closed_by_broker(&mut self, id: u16, close: &channel::Close<'_>) {
         let method = MethodId::new(close.class_id, close.method_id);
-        let (about, answers) = self.link.outbox().provoker(id, method);
+        let (about, answers) = self.shared.outbox().provoker(id, method);
         let text = close.reply_text.as_bytes();
         let (close, provoked) = BrokerClose::new(id, close.reply_code, text, method, &about);
         let close = Arc::new(close);
         let error = ChannelError::ClosedByBroker(Arc::clone(&close));
         self.accuse(provoked, &answers, &error);
         let provoked = provoked.and_then(|provoked| answers.get(provoked));
-        let rests = self.link.outbox().channel_rests(id);
+        let rests = self.shared.outbox().channel_rests(id);
         if let Some((slots, sent, wake)) = rests {
             wake.not_amid_a_turn();
             let suspects = self.suspects(id, sent, &close, &slots, provoked);
@@ -47,7 +47,7 @@ impl Core {
         if let Some(shared) = self.resting.get(&id) {
             shared.set_ended(&error);
         }
-        let (slots, sent, wake) = self.link.outbox().channel_closed_by_broker(id);
+        let (slots, sent, wake) = self.shared.outbox().channel_closed_by_broker(id);
         wake.not_amid_a_turn();
         let suspects = self.suspects(id, sent, &close, &slots, provoked);
         self.forget_channel(id, slots, Loss::new(&error, sent, suspects));
@@ -77,7 +77,7 @@ impl Core {
         };
         let confirms = channel.shared.confirms();
         let unanswered = (confirms.resolved() + 1..=sent).filter(|n| !confirms.is_resolved(*n));
-        let outbox = self.link.outbox();
+        let outbox = self.shared.outbox();
         outbox.suspects(id, close.entity.as_ref(), unanswered)
     }
 
@@ -115,7 +115,7 @@ impl Core {
     /// The channel is over. What the broker objected to, if anything, has been told.
     pub(crate) fn forget_channel(&mut self, id: u16, slots: Vec<Slot>, loss: Loss) {
         let error = &loss.cause.clone();
-        let published = self.link.outbox().published(id);
+        let published = self.shared.outbox().published(id);
         if let Some(mut channel) = self
             .channels
             .get_mut(usize::from(id))
@@ -132,7 +132,7 @@ impl Core {
                 cause: error.clone(),
             };
             self.emit(Source::Channel(channel.shared.at), &event);
-            self.link.trace.channel_closed(id, error);
+            self.shared.trace.channel_closed(id, error);
         } else if let Some(shared) = self.resting.remove(&id) {
             let at = shared.at;
             shared.end(loss, published, &mut self.wakers);
@@ -141,9 +141,9 @@ impl Core {
                 cause: error.clone(),
             };
             self.emit(Source::Channel(at), &event);
-            self.link.trace.channel_closed(id, error);
+            self.shared.trace.channel_closed(id, error);
         }
-        self.link.outbox().take_waiters(id, &mut self.wakers);
+        self.shared.outbox().take_waiters(id, &mut self.wakers);
         self.give_up_requests(id, slots, error);
     }
 
@@ -162,7 +162,7 @@ impl Core {
                 cause: error.clone(),
             };
             self.emit(Source::Channel(shared.at), &event);
-            self.link.trace.channel_renewed(id, error);
+            self.shared.trace.channel_renewed(id, error);
             self.resting.insert(id, shared);
         }
         self.give_up_requests(id, slots, error);
@@ -170,7 +170,7 @@ impl Core {
 
     /// The requests of a channel have no reply any more.
     fn give_up_requests(&mut self, id: u16, slots: Vec<Slot>, error: &ChannelError) {
-        let published = self.link.outbox().published(id);
+        let published = self.shared.outbox().published(id);
         for slot in &slots {
             match &slot.effect {
                 Effect::OpenChannel(shared) => {

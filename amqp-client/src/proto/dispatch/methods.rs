@@ -11,16 +11,17 @@ use crate::error::{
     About, BrokerClose, ChannelError, ConnectionError, Initiator, Provoker, Violation,
 };
 use crate::message::{Incoming, Settlement};
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::core::{Core, Phase};
 use crate::proto::observe::{Event, Source};
 use crate::proto::opening::handshake::Step;
 use crate::proto::receive::channel::InChannel;
 use crate::proto::receive::content;
 use crate::proto::receive::content::Target;
-use crate::proto::send::outbox::{At, Outbox, Refused, Wake};
+use crate::proto::send::outbox::{Outbox, Refused, Wake};
 use crate::proto::send::request::{Barrier, Effect, Reply, Slot, after};
 use crate::proto::shared::channel::ChannelShared;
-use crate::proto::shared::connection::Link;
+use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::consumer::{ConsumerQueue, End};
 
 impl Core {
@@ -73,9 +74,9 @@ impl Core {
                 Ok(())
             }
             (None, _) => {
-                let slot = self.link.outbox().take_request(0, method.id(), self.now);
+                let slot = self.shared.outbox().take_request(0, method.id(), self.now);
                 let slot = slot.ok_or_else(|| self.unexpected(0, method.name()))?;
-                self.link.trace.reply(0, method.name());
+                self.shared.trace.reply(0, method.name());
                 self.answer(&slot, payload);
                 Ok(())
             }
@@ -93,7 +94,7 @@ impl Core {
             let about = About::virtual_host(&self.login.virtual_host);
             (Provoker::of(&about), Vec::new())
         } else {
-            self.link.outbox().provoker(0, method)
+            self.shared.outbox().provoker(0, method)
         };
         let text = close.reply_text.as_bytes();
         let (close, provoked) = BrokerClose::new(0, close.reply_code, text, method, &about);
@@ -101,12 +102,12 @@ impl Core {
         self.accuse(provoked, &answers, &ChannelError::Connection(cause.clone()));
         self.end(cause);
         let close_ok = connection::CloseOk {}.to_frame(0);
-        self.link.outbox().push_raw(&close_ok);
+        self.shared.outbox().push_raw(&close_ok);
     }
 
     fn close_ok(&mut self) -> Result<(), Violation> {
         let Some(slot) = self
-            .link
+            .shared
             .outbox()
             .take_request(0, connection::CloseOk::ID, self.now)
         else {
@@ -136,10 +137,10 @@ impl Core {
         }
         match method {
             // Frames may be late, but an answer on a channel that is not open would be fatal.
-            Method::ChannelFlow(_) if !self.link.outbox().is_in_use(id) => {
+            Method::ChannelFlow(_) if !self.shared.outbox().is_in_use(id) => {
                 Err(Violation::UnknownChannel { channel: id })
             }
-            Method::ChannelClose(_) if !self.link.outbox().is_open_at_broker(id) => {
+            Method::ChannelClose(_) if !self.shared.outbox().is_open_at_broker(id) => {
                 Err(Violation::UnknownChannel { channel: id })
             }
             Method::ChannelClose(close) => {
@@ -167,9 +168,9 @@ impl Core {
 
     fn reply(&mut self, id: u16, method: &Method<'_>, payload: &[u8]) -> Result<(), Violation> {
         self.check_tag(id, method)?;
-        let Some(mut slot) = self.link.outbox().take_request(id, method.id(), self.now) else {
+        let Some(mut slot) = self.shared.outbox().take_request(id, method.id(), self.now) else {
             let is_late =
-                method.id() == channel::CloseOk::ID && self.link.outbox().forgive_close_ok(id);
+                method.id() == channel::CloseOk::ID && self.shared.outbox().forgive_close_ok(id);
             return match self.in_channel(id)? {
                 // The channel has been closed; late replies go nowhere.
                 None => Ok(()),
@@ -177,7 +178,7 @@ impl Core {
                 Some(_) => Err(self.unexpected(id, method.name())),
             };
         };
-        self.link.trace.reply(id, method.name());
+        self.shared.trace.reply(id, method.name());
         match (std::mem::replace(&mut slot.effect, Effect::Nothing), method) {
             (Effect::Get { no_ack }, Method::BasicGetOk(get_ok)) => {
                 let at = content::layout_of_get_ok(get_ok);
@@ -201,12 +202,12 @@ impl Core {
             }
             (Effect::OpenChannel(shared), _) => self.open_channel(id, shared),
             (Effect::Consume(queue), Method::BasicConsumeOk(ok)) => {
-                self.link.trace.consumer_started(id, ok.consumer_tag);
+                self.shared.trace.consumer_started(id, ok.consumer_tag);
                 let now = self.now;
                 if let Some(channel) = self.in_channel(id)? {
                     let at = channel.shared.at;
                     channel.add_consumer(Arc::clone(&queue), now);
-                    let wanted = self.link.outbox().consumer_started(at, &queue);
+                    let wanted = self.shared.outbox().consumer_started(at, &queue);
                     if !wanted {
                         self.cancel_for_nobody(at, &queue);
                     }
@@ -216,7 +217,7 @@ impl Core {
                 if let Some(channel) = self.in_channel(id)? {
                     let at = channel.shared.at;
                     let removed = channel.remove_consumer(queue.tag.as_bytes());
-                    self.link.outbox().forget_consumer(at, &queue);
+                    self.shared.outbox().forget_consumer(at, &queue);
                     if removed.is_some() {
                         let by = if queue.is_ended_here() {
                             Initiator::Library
@@ -236,7 +237,7 @@ impl Core {
             (Effect::Recover { .. }, Method::BasicRecoverOk(_)) => {
                 if let Some(channel) = self.in_channel(id)? {
                     let recovered = channel.recovered();
-                    self.link.outbox().recovered(id, recovered);
+                    self.shared.outbox().recovered(id, recovered);
                 }
             }
             (_, Method::ChannelCloseOk(_)) => self.channel_closed(id),
@@ -251,7 +252,7 @@ impl Core {
 
     /// `channel.open-ok` has come.
     fn open_channel(&mut self, id: u16, shared: Arc<ChannelShared>) {
-        self.link.outbox().channel_opened(id);
+        self.shared.outbox().channel_opened(id);
         let index = usize::from(id);
         if self.channels.len() <= index {
             self.channels.resize_with(index + 1, || None);
@@ -260,12 +261,12 @@ impl Core {
         if let Some(channel) = self.channels.get_mut(index) {
             *channel = Some(Box::new(InChannel::new(shared, strays)));
         }
-        self.link.trace.channel_opened(id);
+        self.shared.trace.channel_opened(id);
     }
 
     /// Nothing was asked that this method answers.
     fn unexpected(&self, channel: u16, method: &'static str) -> Violation {
-        let outbox = self.link.outbox();
+        let outbox = self.shared.outbox();
         let asked = outbox.requests(channel).find(|slot| slot.has_reply());
         let expected = match asked {
             Some(slot) => format!("a reply to {}", slot.name).into(),
@@ -300,7 +301,7 @@ impl Core {
             Method::BasicCancelOk(ok) => ok.consumer_tag,
             _ => return Ok(()),
         };
-        let outbox = self.link.outbox();
+        let outbox = self.shared.outbox();
         let mut requests = outbox.requests(id).filter(|slot| slot.has_reply());
         match requests.next().map(|slot| &slot.effect) {
             Some(Effect::Consume(queue) | Effect::Cancel(queue))
@@ -333,7 +334,7 @@ impl Core {
         message: Incoming,
         no_ack: bool,
     ) {
-        self.link.tally.got.add(1);
+        self.shared.totals.got.add(1);
         let reply = Reply {
             payload,
             message: Some(message),
@@ -357,14 +358,14 @@ impl Core {
     /// The broker asks for content, or for none. What was handed over before goes on, and the answer
     /// behind it: nothing of a channel may stand amid its content.
     fn flow(&mut self, id: u16, active: bool) {
-        let changed = self.link.outbox().flow(id, active);
+        let changed = self.shared.outbox().flow(id, active);
         let Some(Some(channel)) = self.channels.get(usize::from(id)) else {
             return;
         };
         let at = channel.shared.at;
         self.answer_broker(id, |outbox| outbox.send(at, &channel::FlowOk { active }));
         if changed {
-            self.link.trace.flow(id, active);
+            self.shared.trace.flow(id, active);
             let event = Event::ChannelFlow {
                 channel: id,
                 active,
@@ -383,7 +384,7 @@ impl Core {
         };
         let at = channel.shared.at;
         if let Some(queue) = channel.remove_consumer(cancel.consumer_tag.as_bytes()) {
-            self.link.outbox().forget_consumer(at, &queue);
+            self.shared.outbox().forget_consumer(at, &queue);
             queue.end(End::CancelledByBroker, &mut self.wakers);
             self.consumer_cancelled(at, &queue, Initiator::Broker);
         }
@@ -401,12 +402,12 @@ impl Core {
         let Some(Some(channel)) = self.channels.get(usize::from(id)) else {
             return;
         };
-        self.link.tally.returned.add(1);
+        self.shared.totals.returned.add(1);
         let at = channel.shared.at;
         let fingerprint = message.fingerprint();
         let mut confirms = channel.shared.confirms();
         let claimed = self
-            .link
+            .shared
             .outbox()
             .claim_returned(id, fingerprint, |number| !confirms.is_resolved(number));
         let unclaimed = match claimed {
@@ -415,11 +416,11 @@ impl Core {
         };
         drop(confirms);
         if let Some(message) = unclaimed {
-            self.link.returned(at, *message, &mut self.wakers);
+            self.shared.returned(at, *message, &mut self.wakers);
         }
     }
 
-    fn consumer_cancelled(&mut self, at: At, queue: &ConsumerQueue, by: Initiator) {
+    fn consumer_cancelled(&mut self, at: ChannelUse, queue: &ConsumerQueue, by: Initiator) {
         let event = Event::ConsumerCancelled {
             channel: at.channel,
             consumer_tag: queue.tag.clone(),
@@ -427,7 +428,7 @@ impl Core {
         };
         self.emit(Source::Channel(at), &event);
         let tag = queue.tag.as_ref();
-        self.link.trace.consumer_cancelled(at.channel, tag, by);
+        self.shared.trace.consumer_cancelled(at.channel, tag, by);
     }
 
     // ── What nobody waits for ───────────────────────────────────────────────────────────────
@@ -472,7 +473,7 @@ impl Core {
         };
         let is_stray = channel.may_be_stray(tag, now);
         let expected = self
-            .link
+            .shared
             .outbox()
             .requests(id)
             .find_map(|slot| match &slot.effect {
@@ -511,7 +512,7 @@ impl Core {
             Some(manual) => manual,
             // Who has only ever asked for deliveries to be acknowledged gets no others.
             None => {
-                let outbox = self.link.outbox();
+                let outbox = self.shared.outbox();
                 let mut requests = outbox.requests(id);
                 requests.all(|slot| match &slot.effect {
                     Effect::Consume(queue) => !queue.no_ack,
@@ -532,12 +533,12 @@ impl Core {
     }
 
     /// Cancels a consumer without anybody who waits for it.
-    pub(crate) fn cancel_for_nobody(&mut self, at: At, queue: &Arc<ConsumerQueue>) {
+    pub(crate) fn cancel_for_nobody(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) {
         let slot = Slot {
             expects: <basic::CancelOk<'static> as amqp_spec::wire::Reply<'static>>::IDS,
             name: basic::Cancel::NAME,
             barrier: Barrier::Requests,
-            deadline: after(self.now, self.link.request_timeout),
+            deadline: after(self.now, self.shared.request_timeout),
             overdue: false,
             since: self.now,
             end: None,
@@ -545,7 +546,7 @@ impl Core {
             effect: Effect::Cancel(Arc::clone(queue)),
             answer: Arc::default(),
         };
-        let queued = self.link.outbox().cancel(at, queue, slot);
+        let queued = self.shared.outbox().cancel(at, queue, slot);
         if let Some(Ok(wake)) = queued {
             wake.not_amid_a_turn();
         }
@@ -557,7 +558,7 @@ impl Core {
         id: u16,
         queue: impl FnOnce(&mut Outbox) -> Result<Wake, Refused>,
     ) {
-        let (wake, too_many) = self.link.outbox().answer(id, queue);
+        let (wake, too_many) = self.shared.outbox().answer(id, queue);
         wake.not_amid_a_turn();
         if too_many {
             self.unanswerable = Some(id);
@@ -566,8 +567,11 @@ impl Core {
 }
 
 /// Queues a method on channel 0.
-pub(crate) fn queue<'m, M: TypedMethod<'m>>(link: &Link, method: &M) -> Result<(), ChannelError> {
-    let mut outbox = link.outbox();
+pub(crate) fn queue<'m, M: TypedMethod<'m>>(
+    connection: &ConnectionShared,
+    method: &M,
+) -> Result<(), ChannelError> {
+    let mut outbox = connection.outbox();
     let mut octets = Vec::new();
     frame::encode_method(&mut octets, 0, method, outbox.frame_max())?;
     outbox.push_raw(&octets);

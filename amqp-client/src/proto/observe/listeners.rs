@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Waker};
 
 use super::event::Event;
-use crate::proto::send::outbox::At;
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::wait::Sleeper;
 use crate::proto::wait::sync::lock;
 
@@ -25,9 +25,9 @@ pub(crate) enum Scope {
     /// Everything.
     Connection,
     /// One use of one channel.
-    Channel(At),
+    Channel(ChannelUse),
     /// What comes back to one use of one channel.
-    Returns(At),
+    Returns(ChannelUse),
 }
 
 impl Scope {
@@ -53,9 +53,9 @@ impl Scope {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Source {
     Connection,
-    Channel(At),
+    Channel(ChannelUse),
     /// The channel has ended, for its connection has, which tells its own listeners.
-    ChannelWithConnection(At),
+    ChannelWithConnection(ChannelUse),
 }
 
 fn is_return(event: &Event) -> bool {

@@ -11,5 +11,5 @@ pub use self::event::Event;
 #[cfg(test)]
 pub(crate) use self::listeners::EVENTS;
 pub(crate) use self::listeners::{EventQueue, Listeners, Scope, Source};
-pub(crate) use self::totals::{Held, Queued, Tally};
+pub(crate) use self::totals::{Held, Queued, Totals};
 pub(crate) use self::trace::Trace;

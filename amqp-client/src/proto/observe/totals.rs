@@ -29,7 +29,7 @@ impl Total {
 
 /// The totals of one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Totals {
     pub(crate) octets_sent: Total,
     pub(crate) octets_received: Total,
     pub(crate) frames_received: Total,

@@ -85,7 +85,7 @@ impl Core {
     pub(crate) fn secure(&mut self, secure: &connection::Secure<'_>) -> Result<(), Violation> {
         let exchange = match &mut self.exchange {
             // Who asks on without having heard the last answer would have us queue without bound.
-            Some(exchange) if self.transmit.is_empty() && self.link.outbox().queued() == 0 => {
+            Some(exchange) if self.transmit.is_empty() && self.shared.outbox().queued() == 0 => {
                 exchange
             }
             _ => {
@@ -140,7 +140,7 @@ impl Core {
         let mut octets = Zeroizing::new(Vec::with_capacity(size + frame::OVERHEAD));
         frame::encode_method(&mut octets, 0, method, size + frame::OVERHEAD)
             .map_err(|_| ConnectCause::Options(OptionError::too_long("password")))?;
-        self.link.outbox().push_secret(octets);
+        self.shared.outbox().push_secret(octets);
         Ok(())
     }
 
@@ -149,14 +149,14 @@ impl Core {
         let (limits, tune_ok) = negotiate(&self.login, tune)?;
         self.exchange = None;
         self.login.credentials = Credentials::new("", "");
-        self.link.set_limits(limits);
+        self.shared.set_limits(limits);
         self.heartbeat.start(limits.heartbeat, now);
         // `tune-ok` has no reply, so that `open` follows at once.
         let sent = Subject::Nothing
             .short("virtual_host", &self.login.virtual_host)
             .and_then(|host| {
-                queue(&self.link, &tune_ok)?;
-                queue(&self.link, &connection::Open { virtual_host: host })
+                queue(&self.shared, &tune_ok)?;
+                queue(&self.shared, &connection::Open { virtual_host: host })
             });
         let too_long = |_| ConnectCause::Options(OptionError::too_long("virtual_host"));
         self.go_on(sent.map_err(too_long), Step::OpenOk);
@@ -166,7 +166,7 @@ impl Core {
     /// `connection.open-ok` has come.
     pub(crate) fn open_ok(&mut self) {
         self.phase = Phase::Open;
-        self.link.trace.opened(self.link.limits());
+        self.shared.trace.opened(self.shared.limits());
         self.opening.succeed();
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::content::{Content, Target};
 use crate::error::ChannelError;
 use crate::message::{Incoming, RawDelivery};
-use crate::proto::send::outbox::At;
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::consumer::{ConsumerQueue, Delivered, End};
 use crate::proto::shared::consumer_tags;
@@ -131,7 +131,7 @@ impl InChannel {
             },
             None => self.consumers.insert(at, consumer),
         }
-        let n_consumers = &self.shared.link.tally.consumers;
+        let n_consumers = &self.shared.connection.totals.consumers;
         n_consumers.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -286,7 +286,7 @@ impl InChannel {
                 strays.suspects.remove(at)
             }
         };
-        let n_consumers = &self.shared.link.tally.consumers;
+        let n_consumers = &self.shared.connection.totals.consumers;
         n_consumers.fetch_sub(1, Ordering::Relaxed);
         let ended = self.ended.get_or_insert_default();
         if ended.len() == REMEMBERED {
@@ -338,13 +338,13 @@ impl InChannel {
     }
 
     fn end_deliveries(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
-        let tally = &self.shared.link.tally;
+        let totals = &self.shared.connection.totals;
         let suspects = self
             .strays
             .iter_mut()
             .flat_map(|all| all.suspects.drain(..));
         for consumer in self.consumers.drain(..).chain(suspects) {
-            tally.consumers.fetch_sub(1, Ordering::Relaxed);
+            totals.consumers.fetch_sub(1, Ordering::Relaxed);
             consumer.queue.end(End::of_channel(cause), wakers);
         }
         if let Content::Header {
@@ -367,7 +367,7 @@ pub(crate) struct Left {
     /// Deliveries that nothing takes: channel and number.
     pub(crate) unwanted: Vec<(u16, u64)>,
     /// Consumers that have ended for holding too much.
-    pub(crate) overflown: Vec<(At, Arc<ConsumerQueue>)>,
+    pub(crate) overflown: Vec<(ChannelUse, Arc<ConsumerQueue>)>,
 }
 
 impl InConsumer {
@@ -380,13 +380,15 @@ impl InConsumer {
         wakers: &mut Vec<Waker>,
     ) {
         let octets = std::mem::take(&mut self.footprint);
-        let (at, link, queue) = (channel.at, &channel.link, &self.queue);
-        link.tally.delivered.add(self.batch.len());
+        let (at, connection, queue) = (channel.at, &channel.connection, &self.queue);
+        connection.totals.delivered.add(self.batch.len());
         match queue.deliver(&mut self.batch, octets, wakers) {
             Delivered::Fine => {}
             Delivered::Exceeded => {
                 let (tag, prefetch) = (queue.tag.as_ref(), queue.prefetch());
-                link.trace.prefetch_exceeded(at.channel, tag, prefetch);
+                connection
+                    .trace
+                    .prefetch_exceeded(at.channel, tag, prefetch);
             }
             Delivered::TooMuch => left.overflown.push((at, Arc::clone(queue))),
         }

@@ -32,7 +32,7 @@ impl Core {
         let returned = self
             .in_channel(id)?
             .is_some_and(|channel| channel.content.is_return());
-        let ours = returned && size <= self.link.outbox().largest_mandatory(id);
+        let ours = returned && size <= self.shared.outbox().largest_mandatory(id);
         Ok(!ours)
     }
 
@@ -96,7 +96,7 @@ impl Core {
             return;
         };
         let at = channel.shared.at;
-        self.link.tally.delivered.add(1);
+        self.shared.totals.delivered.add(1);
         if self.said_goodbye {
             return;
         }
@@ -145,7 +145,7 @@ impl Core {
         no_ack: bool,
         size: u64,
     ) {
-        self.link.tally.got.add(1);
+        self.shared.totals.got.add(1);
         let delivery_tag = basic::GetOk::decode(payload).map_or(0, |get_ok| get_ok.delivery_tag);
         if let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) {
             channel.note_delivered(delivery_tag);
@@ -177,6 +177,6 @@ impl Core {
             message: Arc::clone(oversized),
         };
         self.emit(source, &event);
-        self.link.trace.message_too_large(id, oversized);
+        self.shared.trace.message_too_large(id, oversized);
     }
 }

@@ -14,7 +14,7 @@ use amqp_spec::wire::{MethodId, Reader, TypedMethod};
 use super::channel::{InChannel, Left};
 use super::content;
 use super::content::{Complete, Target};
-use super::whole_delivery::Whole;
+use super::whole_delivery::WholeDelivery;
 use crate::error::{Stage, Violation};
 use crate::message::{Incoming, RawDelivery, Settlement};
 use crate::proto::core::Core;
@@ -69,7 +69,7 @@ impl Core {
         };
         loop {
             let rest = buf.get(at..).unwrap_or_default();
-            let whole = Whole::recognise(rest, self.max_payload, self.max_message_size);
+            let whole = WholeDelivery::recognise(rest, self.max_payload, self.max_message_size);
             if let Some(whole) = whole.filter(|whole| self.take_whole(whole)) {
                 at += whole.used;
                 continue;
@@ -160,7 +160,7 @@ impl Core {
 
     /// Takes a delivery that is at hand as a whole; false if it has to be looked at frame by frame.
     #[inline]
-    fn take_whole(&mut self, whole: &Whole<'_>) -> bool {
+    fn take_whole(&mut self, whole: &WholeDelivery<'_>) -> bool {
         let Some(Some(channel)) = self.channels.get_mut(usize::from(whole.channel)) else {
             return false;
         };
@@ -266,7 +266,7 @@ impl Core {
         match self.channels.get_mut(usize::from(id)) {
             Some(Some(channel)) => Ok(Some(channel)),
             // Frames for a channel that has just been closed may still be under way.
-            Some(None) if id != 0 && self.link.outbox().was_used(id) => Ok(None),
+            Some(None) if id != 0 && self.shared.outbox().was_used(id) => Ok(None),
             _ => Err(Violation::UnknownChannel { channel: id }),
         }
     }
@@ -306,23 +306,23 @@ impl Core {
         if let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) {
             // What these answers concern cannot come back either, but to say so takes the lock once more:
             // the next ones do.
-            let published = self.link.outbox().answered(id, channel.answered);
+            let published = self.shared.outbox().answered(id, channel.answered);
             let mut confirms = channel.shared.confirms();
             let (acked, nacked) = confirms.answered();
             for (number, multiple, nack) in self.acks.answers.drain(..) {
                 confirms.settle(number, multiple, nack, published, &mut self.wakers);
             }
             if confirms.call_room(published, &mut self.wakers) {
-                self.link.outbox().note_called();
+                self.shared.outbox().note_called();
             }
             let (acked_now, nacked_now) = confirms.answered();
             let before = std::mem::replace(&mut channel.answered, confirms.resolved());
             drop(confirms);
             if channel.answered.saturating_sub(before) > MANY {
-                self.link.outbox().answered(id, channel.answered);
+                self.shared.outbox().answered(id, channel.answered);
             }
-            self.link.tally.confirmed.add_u64(acked_now - acked);
-            self.link.tally.nacked.add_u64(nacked_now - nacked);
+            self.shared.totals.confirmed.add_u64(acked_now - acked);
+            self.shared.totals.nacked.add_u64(nacked_now - nacked);
         }
         self.acks.answers.clear();
     }
@@ -391,7 +391,7 @@ impl Core {
         for (at, queue) in left.overflown {
             self.cancel_for_nobody(at, &queue);
         }
-        if self.inbound_limit > 0 && self.link.reading.manual() > self.inbound_limit {
+        if self.inbound_limit > 0 && self.shared.reading.manual() > self.inbound_limit {
             self.shed();
         }
     }
@@ -400,7 +400,7 @@ impl Core {
     /// cancelled, and what they have not taken goes back to the broker.
     #[cold]
     fn shed(&mut self) {
-        while self.link.reading.manual() > self.inbound_limit {
+        while self.shared.reading.manual() > self.inbound_limit {
             let channels = self.channels.iter().flatten();
             let queues = channels.flat_map(|channel| {
                 let at = channel.shared.at;
@@ -414,7 +414,7 @@ impl Core {
             };
             let queue = Arc::clone(queue);
             let limit = self.inbound_limit;
-            self.link
+            self.shared
                 .trace
                 .consumer_too_slow(at.channel, queue.tag.as_ref(), limit);
             let untaken = queue.end_too_slow(&mut self.wakers);
@@ -423,7 +423,7 @@ impl Core {
             for delivery in untaken {
                 let requeue = Settlement::Nack { requeue: true };
                 let settled = self
-                    .link
+                    .shared
                     .outbox()
                     .settle(at, delivery.delivery_tag, requeue);
                 settled.unwrap_or_default().not_amid_a_turn();

@@ -31,7 +31,7 @@ const BASIC: [u8; 2] = basic::CLASS_ID.to_be_bytes();
 
 /// A delivery in the read buffer.
 #[derive(Debug)]
-pub(crate) struct Whole<'a> {
+pub(crate) struct WholeDelivery<'a> {
     pub(crate) channel: u16,
     pub(crate) consumer_tag: &'a [u8],
     delivery_tag: u64,
@@ -45,7 +45,7 @@ pub(crate) struct Whole<'a> {
     pub(crate) used: usize,
 }
 
-impl<'a> Whole<'a> {
+impl<'a> WholeDelivery<'a> {
     /// The delivery at the front of `buf`, if that is all there.
     #[inline]
     pub(crate) fn recognise(

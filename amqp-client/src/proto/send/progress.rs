@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::outbox::Progress;
-use super::unwritten::Unsent;
+use super::unwritten::Unwritten;
 use crate::error::ConnectionError;
 use crate::proto::core::Core;
 
@@ -19,16 +19,16 @@ impl Core {
     #[cold]
     pub(crate) fn request_written(&mut self, before: Instant) {
         let progress = self.progress();
-        let mut outbox = self.link.outbox();
+        let mut outbox = self.shared.outbox();
         outbox.wrote(progress, before);
         self.transmit.set_next_request(outbox.next_unwritten());
     }
 
     /// The time of our `connection.close` is up.
     pub(crate) fn close_timed_out(&mut self) {
-        let mut unsent = Unsent::default();
+        let mut unsent = Unwritten::default();
         self.transmit.unwritten(&mut unsent);
-        let outbox = self.link.outbox();
+        let outbox = self.shared.outbox();
         outbox.count_unsent(&mut unsent);
         let octets = self.transmit.n_unwritten() + outbox.queued();
         let farewell = outbox.unwritten_farewell(self.progress());

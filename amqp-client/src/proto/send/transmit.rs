@@ -8,8 +8,8 @@ use amqp_spec::frame;
 
 use super::outbox::Lane;
 use super::rope::Rope;
-use super::unwritten::Unsent;
-use crate::proto::shared::connection::Link;
+use super::unwritten::Unwritten;
+use crate::proto::shared::connection::ConnectionShared;
 
 /// Memory kept for the next batch; more is given back.
 const KEEP: usize = 1024 * 1024;
@@ -65,7 +65,7 @@ impl Transmit {
     }
 
     /// Shows what is certainly not written, or not as far as a broker needs it: all but its end octet.
-    pub(crate) fn unwritten(&self, unsent: &mut Unsent) {
+    pub(crate) fn unwritten(&self, unsent: &mut Unwritten) {
         let sent = self.written.max(self.offered);
         let frames = self.rope.frames();
         for frame in frames.filter(|frame| frame.end > sent + 1) {
@@ -125,12 +125,12 @@ impl Transmit {
     /// them if it is to look again. True if publishers have been called that may not have come.
     pub(crate) fn refill(
         &mut self,
-        link: &Link,
+        connection: &ConnectionShared,
         driver: Option<&Waker>,
         now: Instant,
         wakers: &mut Vec<Waker>,
     ) -> bool {
-        let mut outbox = link.outbox();
+        let mut outbox = connection.outbox();
         let lane = outbox.swap(&mut self.rope, now, wakers);
         self.farewell = outbox.has_said_goodbye();
         // A large body has its turn behind every batch, so that neither waits for the other.

@@ -18,9 +18,9 @@ use crate::proto::Core;
 /// How many publishes of each channel are not written whole. Frames must be shown in the order in
 /// which those of a channel would have been written.
 #[derive(Debug, Default)]
-pub(crate) struct Unsent(BTreeMap<u16, u64>);
+pub(crate) struct Unwritten(BTreeMap<u16, u64>);
 
-impl Unsent {
+impl Unwritten {
     /// A frame that is not written, or not whole.
     pub(crate) fn frame(&mut self, frame: &QueuedFrame) {
         match frame.kind {

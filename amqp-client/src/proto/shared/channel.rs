@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::confirms::Confirms;
-use super::connection::Link;
+use super::connection::ConnectionShared;
 use super::lost::Loss;
 use crate::error::ChannelError;
-use crate::proto::send::outbox::{At, Refused};
+use crate::proto::channel_use::ChannelUse;
+use crate::proto::send::outbox::Refused;
 use crate::proto::wait;
 use crate::proto::wait::sync::lock;
 use crate::proto::wait::{Latch, Sleeper};
@@ -17,8 +18,8 @@ use crate::proto::wait::{Latch, Sleeper};
 /// One channel, as seen by its handles and by the core.
 #[derive(Debug)]
 pub(crate) struct ChannelShared {
-    pub(crate) at: At,
-    pub(crate) link: Arc<Link>,
+    pub(crate) at: ChannelUse,
+    pub(crate) connection: Arc<ConnectionShared>,
     confirms: Mutex<Confirms>,
     /// Why the channel ended.
     end: Mutex<Latch<ChannelError>>,
@@ -31,11 +32,11 @@ pub(crate) struct ChannelShared {
 }
 
 impl ChannelShared {
-    pub(crate) fn new(at: At, link: Arc<Link>) -> Self {
+    pub(crate) fn new(at: ChannelUse, connection: Arc<ConnectionShared>) -> Self {
         Self {
             at,
-            consumer_tags_from: link.consumer_tags_from(),
-            link,
+            consumer_tags_from: connection.consumer_tags_from(),
+            connection,
             confirms: Mutex::default(),
             end: Mutex::default(),
             limit_per_consumer: AtomicBool::new(false),
@@ -55,7 +56,7 @@ impl ChannelShared {
             demanded: confirms.has_waiter(),
             confirms,
             demand: NewDemand {
-                link: &self.link,
+                connection: &self.connection,
                 due: false,
             },
         }
@@ -68,7 +69,7 @@ impl ChannelShared {
         drop(waker);
         if let Some(message) = returned {
             let mut wakers = Vec::new();
-            self.link.returned(self.at, *message, &mut wakers);
+            self.connection.returned(self.at, *message, &mut wakers);
             wait::wake_all(&mut wakers);
         }
     }
@@ -86,7 +87,7 @@ impl ChannelShared {
         let concluded = acked + nacked + confirms.n_lost();
         confirms.end(loss, published, wakers);
         drop(confirms);
-        self.link.tally.answered_before.add_u64(concluded);
+        self.connection.totals.answered_before.add_u64(concluded);
     }
 
     /// What was sent will not be answered, and the channel goes on.
@@ -96,12 +97,12 @@ impl ChannelShared {
         confirms.renew(loss, wakers);
         let lost = confirms.n_lost() - before;
         // Those at a limit keep their places.
-        let published = self.link.outbox().published(self.at.channel);
+        let published = self.connection.outbox().published(self.at.channel);
         if confirms.call_room(published, wakers) {
-            self.link.outbox().note_called();
+            self.connection.outbox().note_called();
         }
         drop(confirms);
-        self.link.tally.lost.add_u64(lost);
+        self.connection.totals.lost.add_u64(lost);
     }
 
     /// Why the channel ended, if it has.
@@ -174,7 +175,7 @@ pub(crate) struct ConfirmsGuard<'a> {
 
 #[derive(Debug)]
 struct NewDemand<'a> {
-    link: &'a Link,
+    connection: &'a ConnectionShared,
     due: bool,
 }
 
@@ -199,7 +200,7 @@ impl Drop for ConfirmsGuard<'_> {
     fn drop(&mut self) {
         match (self.demanded, self.confirms.has_waiter()) {
             (false, true) => self.demand.due = true,
-            (true, false) => self.demand.link.end_demand(),
+            (true, false) => self.demand.connection.end_demand(),
             (false, false) | (true, true) => {}
         }
     }
@@ -209,7 +210,7 @@ impl Drop for NewDemand<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.due {
-            self.link.demand();
+            self.connection.demand();
         }
     }
 }

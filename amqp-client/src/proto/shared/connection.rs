@@ -10,15 +10,16 @@ use super::reading::Reading;
 use super::timers::Timers;
 use crate::error::{ChannelError, ConnectionError};
 use crate::message::{Incoming, ReturnedMessage};
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::config::Limits;
-use crate::proto::observe::{Event, Listeners, Source, Tally, Trace};
-use crate::proto::send::outbox::{At, Outbox};
+use crate::proto::observe::{Event, Listeners, Source, Totals, Trace};
+use crate::proto::send::outbox::Outbox;
 use crate::proto::wait::sync::lock;
 use crate::proto::wait::{Latch, Sleeper};
 
 /// The shared state of one connection.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct ConnectionShared {
     outbox: Mutex<Outbox>,
     /// What consumers hold, and who waits for what has to be read.
     pub(crate) reading: Reading,
@@ -32,13 +33,13 @@ pub(crate) struct Link {
     /// Why the connection ended.
     end: Mutex<Latch<ConnectionError>>,
     pub(crate) listeners: Listeners,
-    pub(crate) tally: Tally,
+    pub(crate) totals: Totals,
     /// Who waits for a time.
     pub(crate) timers: Timers,
     pub(crate) trace: Trace,
 }
 
-impl Link {
+impl ConnectionShared {
     pub(crate) fn new(
         outbox: Outbox,
         request_timeout: Duration,
@@ -59,7 +60,7 @@ impl Link {
             }),
             end: Mutex::default(),
             listeners: Listeners::default(),
-            tally: Tally::default(),
+            totals: Totals::default(),
             timers: Timers::default(),
             trace,
         }
@@ -97,12 +98,12 @@ impl Link {
     /// Tells whoever listens; returns how many they were.
     pub(crate) fn emit(&self, from: Source, event: &Event, wakers: &mut Vec<Waker>) -> usize {
         let (listeners, missed) = self.listeners.emit(from, event, wakers);
-        self.tally.events_missed.add_u64(missed);
+        self.totals.events_missed.add_u64(missed);
         listeners
     }
 
     /// A message has come back that nobody waits for.
-    pub(crate) fn returned(&self, at: At, message: Incoming, wakers: &mut Vec<Waker>) {
+    pub(crate) fn returned(&self, at: ChannelUse, message: Incoming, wakers: &mut Vec<Waker>) {
         let event = Event::Returned {
             channel: at.channel,
             message: Arc::new(ReturnedMessage::new(message)),

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use amqp_spec::wire::ShortString;
 
 use super::batches::Batches;
-use super::connection::Link;
+use super::connection::ConnectionShared;
 use crate::error::{ChannelError, OversizedMessage};
 use crate::message::RawDelivery;
 use crate::proto::wait::sync::{lock, touch};
@@ -78,7 +78,7 @@ pub(crate) struct ConsumerQueue {
     prefetch: AtomicU16,
     /// Deliveries up to this tag have gone back to the broker.
     returned: AtomicU64,
-    link: Arc<Link>,
+    connection: Arc<ConnectionShared>,
     state: Mutex<State>,
 }
 
@@ -120,7 +120,7 @@ impl ConsumerQueue {
         source: &str,
         no_ack: bool,
         limit: usize,
-        link: Arc<Link>,
+        connection: Arc<ConnectionShared>,
     ) -> Self {
         Self {
             tag,
@@ -130,7 +130,7 @@ impl ConsumerQueue {
             on_oversized: OnOversized::Cancel,
             prefetch: AtomicU16::new(0),
             returned: AtomicU64::new(0),
-            link,
+            connection,
             state: Mutex::default(),
         }
     }
@@ -170,7 +170,7 @@ impl ConsumerQueue {
             self.finish(&mut state, End::TooSlow, wakers);
             return Delivered::TooMuch;
         }
-        self.link.reading.add(octets, self.no_ack);
+        self.connection.reading.add(octets, self.no_ack);
         state.deliveries.push(batch, octets);
         self.call(&mut state, wakers);
         let prefetch = usize::from(self.prefetch());
@@ -184,7 +184,7 @@ impl ConsumerQueue {
     /// Takes the waker of the task that waits for a delivery, if one does, and ends its demand.
     fn call(&self, state: &mut State, wakers: &mut Vec<Waker>) {
         if let Some(waker) = state.waker.take() {
-            self.link.end_demand();
+            self.connection.end_demand();
             wakers.push(waker);
         }
     }
@@ -259,7 +259,7 @@ impl ConsumerQueue {
         // Nothing is added any more, so that what is left needs no bound.
         let octets = unseen.octets + state.let_go();
         drop(state);
-        self.link.release_buffered(octets, self.no_ack);
+        self.connection.release_buffered(octets, self.no_ack);
     }
 
     /// Ends a consumer with acknowledgements that holds too much, and gives what it has not taken.
@@ -273,7 +273,7 @@ impl ConsumerQueue {
         let octets = deliveries.octets();
         self.finish(&mut state, End::TooSlow, wakers);
         drop(state);
-        self.link.release_buffered(octets, self.no_ack);
+        self.connection.release_buffered(octets, self.no_ack);
         deliveries
     }
 
@@ -286,7 +286,7 @@ impl ConsumerQueue {
         let mut state = self.state();
         let unseen = self.take_back(&mut state, delivery_tag);
         drop(state);
-        self.link.release_buffered(unseen.octets, self.no_ack);
+        self.connection.release_buffered(unseen.octets, self.no_ack);
     }
 
     fn take_back(&self, state: &mut State, delivery_tag: u64) -> Unseen {
@@ -312,7 +312,7 @@ impl ConsumerQueue {
     /// Its channel is being closed: what it holds counts no more, and nothing is added.
     pub(crate) fn let_go(&self) {
         let octets = self.state().let_go();
-        self.link.release_buffered(octets, self.no_ack);
+        self.connection.release_buffered(octets, self.no_ack);
     }
 
     /// Waits for the end: of what was sent to it, not of what it has yielded.
@@ -362,9 +362,9 @@ impl ConsumerQueue {
         let taken = self.take(&mut state, into, sleeper);
         let begins_to_wait = !waits && state.waker.is_some();
         drop(state);
-        self.link.release_buffered(done, self.no_ack);
+        self.connection.release_buffered(done, self.no_ack);
         if begins_to_wait {
-            self.link.demand();
+            self.connection.demand();
         }
         taken
     }
@@ -395,9 +395,9 @@ impl ConsumerQueue {
         let waker = state.waker.take();
         drop(state);
         if waker.is_some() {
-            self.link.end_demand();
+            self.connection.end_demand();
         }
-        self.link.release_buffered(octets, self.no_ack);
+        self.connection.release_buffered(octets, self.no_ack);
         unseen
     }
 }

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Orderin
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use super::connection::Link;
+use super::connection::ConnectionShared;
 use super::timers::Timer;
 use crate::error::{ChannelError, SlowConsumer};
 use crate::proto::wait::sync::{lock, touch};
@@ -169,7 +169,7 @@ impl Reading {
     }
 }
 
-impl Link {
+impl ConnectionShared {
     /// Consumers have taken deliveries, or will not: reading may go on.
     pub(crate) fn release_buffered(&self, octets: usize, no_ack: bool) {
         if octets == 0 {
@@ -202,13 +202,13 @@ impl Link {
 
 /// Held by what waits for something that has to be read.
 #[derive(Debug)]
-pub(crate) struct Demand(Arc<Link>);
+pub(crate) struct Demand(Arc<ConnectionShared>);
 
 impl Demand {
     /// If reading has stopped for lack of demand, it goes on.
-    pub(crate) fn new(link: &Arc<Link>) -> Self {
-        link.demand();
-        Self(Arc::clone(link))
+    pub(crate) fn new(connection: &Arc<ConnectionShared>) -> Self {
+        connection.demand();
+        Self(Arc::clone(connection))
     }
 }
 
@@ -235,22 +235,24 @@ impl Patience {
     pub(crate) fn poll(
         &mut self,
         method: &'static str,
-        link: &Arc<Link>,
+        connection: &Arc<ConnectionShared>,
         context: &Context<'_>,
     ) -> Poll<ChannelError> {
-        if !link.reading.stands_still() {
+        if !connection.reading.stands_still() {
             self.0 = None;
             return Poll::Pending;
         }
         // What waits need not have looked between one standstill and the next.
-        let standstill = link.reading.standstills.load(Ordering::SeqCst);
+        let standstill = connection.reading.standstills.load(Ordering::SeqCst);
         let waits = self.0.take_if(|waits| waits.standstill == standstill);
         let waits = self.0.insert(waits.unwrap_or_else(|| {
-            let timer = Timer::new(link, link.request_timeout);
+            let timer = Timer::new(connection, connection.request_timeout);
             Box::new(Waits { standstill, timer })
         }));
         let timer = &mut waits.timer;
-        timer.poll(context).map(|()| link.reading.no_reply(method))
+        timer
+            .poll(context)
+            .map(|()| connection.reading.no_reply(method))
     }
 }
 

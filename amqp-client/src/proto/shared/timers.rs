@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::connection::Link;
+use super::connection::ConnectionShared;
 use crate::proto::send::request::after;
 use crate::proto::wait::sync::lock;
 use crate::proto::wait::{Sleeper, Waiters};
@@ -96,7 +96,7 @@ enum Listed {
 /// passed before it has read what came in the meantime.
 #[derive(Debug)]
 pub(crate) struct Timer {
-    link: Arc<Link>,
+    connection: Arc<ConnectionShared>,
     deadline: Instant,
     ticket: Option<u64>,
     /// It is on the list, unless the adapter has called it.
@@ -107,18 +107,18 @@ pub(crate) struct Timer {
 
 impl Timer {
     /// So much time from now.
-    pub(crate) fn new(link: &Arc<Link>, duration: Duration) -> Self {
-        let now = (link.clock)();
-        Self::starting(link, now, after(now, duration))
+    pub(crate) fn new(connection: &Arc<ConnectionShared>, duration: Duration) -> Self {
+        let now = (connection.clock)();
+        Self::starting(connection, now, after(now, duration))
     }
 
-    pub(crate) fn at(link: &Arc<Link>, deadline: Instant) -> Self {
-        Self::starting(link, (link.clock)(), deadline)
+    pub(crate) fn at(connection: &Arc<ConnectionShared>, deadline: Instant) -> Self {
+        Self::starting(connection, (connection.clock)(), deadline)
     }
 
-    fn starting(link: &Arc<Link>, now: Instant, deadline: Instant) -> Self {
+    fn starting(connection: &Arc<ConnectionShared>, now: Instant, deadline: Instant) -> Self {
         Self {
-            link: Arc::clone(link),
+            connection: Arc::clone(connection),
             deadline,
             ticket: None,
             listed: false,
@@ -133,7 +133,7 @@ impl Timer {
         }
         let mut sooner = false;
         let polled = Sleeper::poll(context, |sleeper| {
-            let timers = &self.link.timers;
+            let timers = &self.connection.timers;
             if let Listed::Now { first } = timers.wait(self.deadline, &mut self.ticket, sleeper) {
                 self.listed = true;
                 sooner |= first;
@@ -142,7 +142,7 @@ impl Timer {
         });
         if sooner {
             // An adapter that sleeps until later has to hear of it.
-            let wake = self.link.outbox().wake_always();
+            let wake = self.connection.outbox().wake_always();
             wake.now();
         }
         polled
@@ -152,26 +152,26 @@ impl Timer {
         if self.at_once {
             return true;
         }
-        if (self.link.clock)() < self.deadline {
+        if (self.connection.clock)() < self.deadline {
             return false;
         }
         let was_called = self.listed
             && self
                 .ticket
-                .is_some_and(|ticket| !self.link.timers.holds(self.deadline, ticket));
+                .is_some_and(|ticket| !self.connection.timers.holds(self.deadline, ticket));
         was_called || self.has_stopped()
     }
 
     /// Whether the clock is not watched any more.
     pub(crate) fn has_stopped(&self) -> bool {
-        self.link.ended().is_some()
+        self.connection.ended().is_some()
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.link.timers.forget(self.deadline, ticket);
+            self.connection.timers.forget(self.deadline, ticket);
         }
     }
 }

@@ -16,14 +16,14 @@ use crate::proto::send::request::after;
 
 /// How long nothing could be written.
 #[derive(Debug)]
-pub(crate) struct Stall {
+pub(crate) struct WriteTimeout {
     /// `None`: for as long as it takes.
     limit: Option<Duration>,
     /// Something waits to be written, and nothing was since then.
     since: Option<Instant>,
 }
 
-impl Stall {
+impl WriteTimeout {
     pub(crate) fn new(limit: Option<Duration>) -> Self {
         // No time at all would be over before anything can be written.
         let limit = limit.filter(|limit| !limit.is_zero());

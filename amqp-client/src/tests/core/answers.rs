@@ -56,7 +56,7 @@ fn flood(pair: &mut Pair, octets: &[u8]) -> usize {
 }
 
 fn queued(pair: &Pair) -> usize {
-    pair.core.link().outbox().queued()
+    pair.core.shared().outbox().queued()
 }
 
 /// The broker takes everything from here on.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use crate::proto::shared::connection::Link;
+use crate::proto::shared::connection::ConnectionShared;
 use crate::tests::support::pair::{Pair, now, quiet};
 use crate::tests::support::schedule::{Model, explore};
 use crate::tests::support::task::{Flag, Task, done};
@@ -28,7 +28,7 @@ fn deaf() -> (Pair, Channel) {
 #[test]
 fn driver_that_moves_to_another_task_amid_a_batch_is_woken_there() {
     let (mut pair, channel) = deaf();
-    pair.core.link().reading.add(MUCH, true);
+    pair.core.shared().reading.add(MUCH, true);
     let moved = Arc::<Flag>::default();
     pair.core.set_waker(&Waker::from(Arc::clone(&moved)));
     pair.core.turn(now());
@@ -48,7 +48,7 @@ fn driver_that_reads_is_not_woken_by_what_is_waited_for() {
     let send = || done(publisher.send("", "k", Message::new("m"))).unwrap();
     let (first, second) = (send(), send());
     pair.sent();
-    pair.core.link().reading.add(MUCH, true);
+    pair.core.shared().reading.add(MUCH, true);
     assert!(!pair.wants_read());
     let _waiting = Task::start(first);
     assert!(pair.driver_woken(), "reading has to go on");
@@ -59,11 +59,11 @@ fn driver_that_reads_is_not_woken_by_what_is_waited_for() {
     let mut waiting = Task::start(second);
     assert!(!pair.driver_woken(), "it reads already");
 
-    pair.core.link().release_buffered(MUCH, true);
+    pair.core.shared().release_buffered(MUCH, true);
     assert!(pair.wants_read());
     waiting.pending();
-    pair.core.link().reading.add(1, true);
-    pair.core.link().release_buffered(1, true);
+    pair.core.shared().reading.add(1, true);
+    pair.core.shared().release_buffered(1, true);
     assert!(!pair.driver_woken(), "it reads already");
 }
 
@@ -154,7 +154,7 @@ fn driver_that_sleeps_behind_its_first_write_knows_when_to_give_up() {
 }
 
 /// A waker whose last reference takes the lock that everything sent passes.
-struct Locks(Arc<Link>);
+struct Locks(Arc<ConnectionShared>);
 
 impl Wake for Locks {
     fn wake(self: Arc<Self>) {}
@@ -170,13 +170,13 @@ impl Drop for Locks {
 fn waker_that_is_replaced_or_left_behind_is_dropped_outside_the_lock() {
     explore(|| {
         let (pair, _channel) = Pair::with_channel();
-        let link = Arc::clone(pair.core.link());
+        let shared = Arc::clone(pair.core.shared());
         let connection = pair.connection.clone();
         let mut core = pair.core;
         Model::new()
             .actor("driver", move || {
                 for _ in 0..2 {
-                    core.set_waker(&Waker::from(Arc::new(Locks(Arc::clone(&link)))));
+                    core.set_waker(&Waker::from(Arc::new(Locks(Arc::clone(&shared)))));
                 }
                 drop(core);
             })

@@ -23,7 +23,7 @@ fn assert_paused(pair: &mut Pair) {
 fn publishers_that_wait_for_room_keep_a_broker_that_cannot_write_from_being_stuck() {
     let mut pair = Pair::open_with(&quiet().high_water(100));
     let channel = pair.channel();
-    pair.core.link().reading.add(MUCH, true);
+    pair.core.shared().reading.add(MUCH, true);
     // The broker writes to us, and reads no more until that is through.
     pair.write_limit = 0;
     let message = Message::new(vec![b'.'; 100]);
@@ -42,7 +42,7 @@ fn whoever_waits_for_the_end_of_an_alarm_hears_of_it_although_consumers_hold_too
     let mut pair = Pair::open();
     let reason = wire::short("low on memory");
     pair.says(0, &connection::Blocked { reason });
-    pair.core.link().reading.add(MUCH, true);
+    pair.core.shared().reading.add(MUCH, true);
     assert_paused(&mut pair);
     let connection = pair.connection.clone();
     let mut waiting = Task::start(async move { connection.unblocked().await });
@@ -64,7 +64,7 @@ fn request_is_read_for_although_an_earlier_deadline_stands_and_nothing_can_be_wr
     declaring.ready().unwrap();
     Pair::sleep(std::time::Duration::from_secs(5));
 
-    pair.core.link().reading.add(MUCH, true);
+    pair.core.shared().reading.add(MUCH, true);
     pair.write_limit = 0;
     let message = Message::new("body");
     done(channel.basic_publish("", "key", &message)).unwrap();

@@ -28,7 +28,7 @@ fn large(channel: u16, tag: &str, tags: std::ops::RangeInclusive<u64>) -> Vec<u8
 
 /// The broker sends messages of 1 MiB with these tags, while something waits.
 fn fill(pair: &mut Pair, tag: &str, tags: std::ops::RangeInclusive<u64>) {
-    let _demand = Demand::new(pair.core.link());
+    let _demand = Demand::new(pair.core.shared());
     for n in tags {
         assert!(pair.wants_read());
         pair.feed(&large(1, tag, n..=n));
@@ -44,7 +44,7 @@ fn automatic(pair: &mut Pair, channel: &Channel, tag: &str) -> Consumer<Automati
 }
 
 fn held(pair: &Pair) -> usize {
-    pair.core.link().reading.buffered()
+    pair.core.shared().reading.buffered()
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn standstill_that_ends_in_time_costs_nothing() {
     publishing.pending();
     pair.feed(&wire::ack(3, 1, false));
     publishing.ready().unwrap();
-    assert_eq!(pair.core.link().timers.len(), 0);
+    assert_eq!(pair.core.shared().timers.len(), 0);
 }
 
 #[test]

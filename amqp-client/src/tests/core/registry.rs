@@ -175,7 +175,7 @@ fn what_was_given_back_is_neither_yielded_nor_settled() {
     assert_eq!(pair.sent(), ["1 basic.ack 6", "1 basic.ack 7 multiple"]);
     assert_eq!(next(&mut consumer).delivery_tag(), 7);
     Task::start(consumer.next()).pending();
-    assert_eq!(pair.core.link().reading.buffered(), 0);
+    assert_eq!(pair.core.shared().reading.buffered(), 0);
 }
 
 #[test]

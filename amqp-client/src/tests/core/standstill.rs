@@ -25,7 +25,7 @@ fn automatic(pair: &mut Pair, channel: &Channel) -> Consumer<Automatic> {
 
 /// The broker sends messages of 1 MiB with these tags, while something waits.
 fn fill(pair: &mut Pair, tags: std::ops::RangeInclusive<u64>) {
-    let _demand = Demand::new(pair.core.link());
+    let _demand = Demand::new(pair.core.shared());
     let body = vec![b'.'; MIB];
     for n in tags {
         assert!(pair.wants_read());
@@ -34,7 +34,7 @@ fn fill(pair: &mut Pair, tags: std::ops::RangeInclusive<u64>) {
 }
 
 fn held(pair: &Pair) -> usize {
-    pair.core.link().reading.buffered()
+    pair.core.shared().reading.buffered()
 }
 
 /// A consumer without acknowledgements ends while it holds what stops the reading of the stream.
@@ -44,7 +44,7 @@ fn ends(end: impl FnOnce(&mut Pair, &Consumer<Automatic>)) {
     fill(&mut pair, 1..=20);
     assert!(!pair.wants_read());
     {
-        let _demand = Demand::new(pair.core.link());
+        let _demand = Demand::new(pair.core.shared());
         end(&mut pair, &consumer);
     }
     assert_eq!(held(&pair), 0, "nothing comes any more");
@@ -104,7 +104,7 @@ fn what_was_let_go_does_not_count_twice() {
     let consumer = pair.consumer(&channel, "tag");
     pair.feed(&wire::delivery(1, "tag", 1, b"x"));
     let at = channel.shared().at;
-    let queue = pair.core.link().outbox().consumers(at).remove(0);
+    let queue = pair.core.shared().outbox().consumers(at).remove(0);
     // Its channel is closed between the look at what it holds and its end.
     queue.let_go();
     assert_eq!(held(&pair), 0);

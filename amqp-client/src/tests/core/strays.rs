@@ -193,7 +193,7 @@ fn suspected_consumer_that_holds_too_much_is_cancelled() {
     }
     let sent = pair.sent();
     assert_eq!(sent[..2], ["1 basic.cancel tag", "1 basic.nack 1 requeue"]);
-    assert_eq!(pair.core.link().reading.buffered(), 0);
+    assert_eq!(pair.core.shared().reading.buffered(), 0);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn nothing_is_kept_for_a_suspected_consumer_behind_the_close_of_the_connection()
     for n in 1..=3 {
         pair.feed(&wire::delivery(1, "tag", n, b"x"));
     }
-    assert_eq!(pair.core.link().reading.buffered(), 0);
+    assert_eq!(pair.core.shared().reading.buffered(), 0);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn no_delivery_continues_the_highest_number_there_is() {
     let _other = pair.consumer(&channel, "other");
     pair.feed(&wire::delivery(1, "other", u64::MAX, b"x"));
     pair.feed(&wire::delivery(1, "tag", 0, b"x"));
-    assert!(pair.core.link().reading.buffered() > 0);
+    assert!(pair.core.shared().reading.buffered() > 0);
     assert!(channel.is_open());
 }
 

@@ -221,7 +221,13 @@ fn abandoned_confirmations_leave_nothing_behind() {
 /// The number of the next publish.
 fn pair_numbers(publisher: &Publisher) -> u64 {
     let id = publisher.channel().id();
-    publisher.channel().shared().link.outbox().published(id) + 1
+    publisher
+        .channel()
+        .shared()
+        .connection
+        .outbox()
+        .published(id)
+        + 1
 }
 
 #[test]

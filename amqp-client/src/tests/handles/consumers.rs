@@ -103,7 +103,7 @@ fn silence_is_told_after_the_time_and_the_consumer_goes_on() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(pair.core.link().timers.len(), 0, "timers left behind");
+    assert_eq!(pair.core.shared().timers.len(), 0, "timers left behind");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn timers_run_in_the_order_of_their_times_and_end_with_the_connection() {
         .zip([30, 10, 20, u64::MAX])
         .map(|(consumer, seconds)| Task::start(consumer.next_within(Duration::from_secs(seconds))))
         .collect();
-    assert_eq!(pair.core.link().timers.len(), 4);
+    assert_eq!(pair.core.shared().timers.len(), 4);
     for due in [1, 2, 0] {
         pair.advance(Duration::from_secs(10));
         assert!(matches!(waiting[due].ready(), Some(Ok(NextWithin::Idle))));
@@ -138,7 +138,7 @@ fn timers_run_in_the_order_of_their_times_and_end_with_the_connection() {
     let ended = waiting[3].ready();
     assert!(matches!(ended, Some(Err(ConsumeError::Channel(_)))));
     drop(waiting);
-    assert_eq!(pair.core.link().timers.len(), 0);
+    assert_eq!(pair.core.shared().timers.len(), 0);
 }
 
 // ── Tags ────────────────────────────────────────────────────────────────────────────────────────
@@ -159,7 +159,7 @@ fn tag_in_use_is_refused_here() {
     assert_eq!(
         channel
             .shared()
-            .link
+            .connection
             .outbox()
             .tags_taken(channel.shared().at)
             .len(),
@@ -259,7 +259,7 @@ fn tag_is_free_again_after_any_end() {
     assert_eq!(
         channel
             .shared()
-            .link
+            .connection
             .outbox()
             .tags_taken(channel.shared().at),
         [""; 0]
@@ -281,7 +281,7 @@ fn tags_made_up_differ_from_those_in_use_and_of_other_connections() {
         drop(Task::start(channel.consume("q").into_future()));
         let in_use = channel
             .shared()
-            .link
+            .connection
             .outbox()
             .tags_taken(channel.shared().at);
         let third = in_use[2].as_str();
@@ -397,7 +397,7 @@ fn s16_consumer_that_is_too_slow_is_cancelled_and_the_connection_goes_on() {
     assert_eq!(pair.sent(), [""; 0]);
     pair.assert_idle();
     drop(fast);
-    assert_eq!(pair.core.link().reading.buffered(), 0);
+    assert_eq!(pair.core.shared().reading.buffered(), 0);
 }
 
 #[test]

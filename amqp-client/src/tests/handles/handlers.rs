@@ -277,7 +277,7 @@ fn s19_handlers_that_outlast_the_grace_give_their_messages_back() {
         pair.sent(),
         ["1 basic.nack 1 requeue", "1 basic.nack 2 requeue"]
     );
-    assert_eq!(pair.core.link().timers.len(), 0);
+    assert_eq!(pair.core.shared().timers.len(), 0);
 }
 
 #[test]

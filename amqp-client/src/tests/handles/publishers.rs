@@ -332,7 +332,7 @@ fn answer_that_does_not_come_in_time_leaves_the_message_uncertain() {
     pair.feed(&[wire::nack(1, 1, false), wire::ack(1, 2, false)].concat());
     done(waited_for).unwrap();
     assert_eq!(publisher.channel().shared().confirms().leftovers(), (0, 0));
-    assert_eq!(pair.core.link().timers.len(), 0);
+    assert_eq!(pair.core.shared().timers.len(), 0);
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn answer_in_time_needs_no_clock() {
     let mut publishing = Task::start(publisher.publish("", "key", message()));
     pair.feed(&wire::ack(1, 1, false));
     publishing.ready().unwrap();
-    assert_eq!(pair.core.link().timers.len(), 0);
+    assert_eq!(pair.core.shared().timers.len(), 0);
     pair.advance(Duration::from_secs(100));
 }
 

@@ -281,9 +281,9 @@ fn abandoned_open_is_closed_again() {
     drop(opening);
     pair.says(1, &channel::OpenOk {});
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
-    assert_eq!(pair.core.link().outbox().channels_in_use(), 1);
+    assert_eq!(pair.core.shared().outbox().channels_in_use(), 1);
     pair.says(1, &channel::CloseOk {});
-    assert_eq!(pair.core.link().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
     pair.assert_idle();
     pair.channel_numbered(1);
 }
@@ -298,7 +298,7 @@ fn open_whose_answer_nobody_looked_at_is_closed_again() {
     drop(opening);
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
     pair.says(1, &channel::CloseOk {});
-    assert_eq!(pair.core.link().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn open_that_timed_out_is_closed_when_it_comes_after_all() {
     pair.says(1, &channel::OpenOk {});
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
     pair.says(1, &channel::CloseOk {});
-    assert_eq!(pair.core.link().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
     pair.assert_idle();
 }
 
@@ -389,7 +389,7 @@ fn abandoned_consumer_of_an_abandoned_channel_closes_it() {
     pair.feed(&wire::consume_ok(1, "tag"));
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
     pair.says(1, &channel::CloseOk {});
-    assert_eq!(pair.core.link().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
     pair.assert_idle();
 }
 

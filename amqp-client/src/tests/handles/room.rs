@@ -40,7 +40,7 @@ fn publish_dropped_while_it_waits_queued_nothing() {
     publish(&channel, "first", 100);
     let second = Task::start(channel.basic_publish("", "second", &message));
     drop(second);
-    let leftovers = pair.core.link().outbox().leftovers();
+    let leftovers = pair.core.shared().outbox().leftovers();
     assert!(
         !leftovers.iter().any(|what| what.contains("wait")),
         "{leftovers:?}"

@@ -115,7 +115,7 @@ fn acks_are_not_merged_across_anything_else() {
     assert_eq!(other, expected);
     let raw = acked_around(|pair, _| {
         pair.core
-            .link()
+            .shared()
             .outbox()
             .push_raw(&amqp_spec::frame::HEARTBEAT);
     });

@@ -204,10 +204,10 @@ fn f17_whoever_looks_and_goes_leaves_no_waker_behind() {
         Task::start(pair.connection.unblocked()).pending();
         Task::start(channel.closed()).pending();
     }
-    let link = pair.core.link();
-    assert_eq!(link.n_watchers(), 0);
+    let connection = pair.core.shared();
+    assert_eq!(connection.n_watchers(), 0);
     assert_eq!(channel.shared().n_watchers(), 0);
-    assert_eq!(link.outbox().n_gate_watchers(), 0);
+    assert_eq!(connection.outbox().n_gate_watchers(), 0);
     // Whoever stays is told, with the waker that he gave last.
     let connection = pair.connection.clone();
     let mut watcher = Task::start(async move { connection.closed().await });

@@ -46,11 +46,11 @@ impl Hostile {
             drop((connection.ended(), channel.ended(), connection.blocked()));
             let _ = shared.confirms().has_waiter();
             let _ = shared
-                .link
+                .connection
                 .outbox()
                 .consumer(shared.at, wire::short("standing"))
                 .map(|queue| queue.len());
-            let _ = (shared.link.timers.len(), shared.link.limits());
+            let _ = (shared.connection.timers.len(), shared.connection.limits());
         });
         if touched.is_err() {
             FAULTS.with_borrow_mut(|faults| faults.push(when.to_owned()));
@@ -217,7 +217,7 @@ fn paused_by_a_consumer() -> (Pair, Consumer, Arc<AtomicBool>) {
     let (mut pair, channel) = Pair::with_channel();
     let consumer = pair.consumer(&channel, "standing");
     pair.feed(&wire::delivery(1, "standing", 1, b"not taken"));
-    pair.core.link().reading.add(64 * 1024 * 1024 - 1, false);
+    pair.core.shared().reading.add(64 * 1024 * 1024 - 1, false);
     pair.core.turn(now());
     assert!(!pair.core.interest().read);
     let called = Arc::new(AtomicBool::new(false));

@@ -398,10 +398,10 @@ const MUCH: usize = 17 * 1024 * 1024;
 fn adapter_that_stopped_reading_goes_on_when_consumers_are_done() {
     every_order(|| {
         let (core, connection, channel) = with_channel();
-        let link = Arc::clone(core.link());
-        link.reading.add(MUCH, true);
-        link.reading.add(MUCH, true);
-        let (a, b) = (Arc::clone(&link), link);
+        let shared = Arc::clone(core.shared());
+        shared.reading.add(MUCH, true);
+        shared.reading.add(MUCH, true);
+        let (a, b) = (Arc::clone(&shared), shared);
         Model::new()
             .actor("adapter", move || {
                 drive(core, |core, _| {
@@ -435,7 +435,7 @@ fn reads_when_wanted(
 fn adapter_that_stopped_reading_goes_on_for_a_confirm_somebody_waits_for() {
     every_order(|| {
         let (core, connection, publisher) = with_publisher();
-        core.link().reading.add(MUCH, true);
+        core.shared().reading.add(MUCH, true);
         let confirmation = done(publisher.send("", "k", Message::new("m"))).unwrap();
         Model::new()
             .actor("adapter", move || {
@@ -451,7 +451,7 @@ fn adapter_that_stopped_reading_goes_on_for_a_confirm_somebody_waits_for() {
 fn adapter_that_stopped_reading_goes_on_for_a_request() {
     every_order(|| {
         let (core, connection, channel) = with_channel();
-        core.link().reading.add(MUCH, true);
+        core.shared().reading.add(MUCH, true);
         let caller = channel.clone();
         Model::new()
             .actor("adapter", move || {

@@ -124,13 +124,13 @@ impl World {
         self.pair.assert_idle();
         let channels: Vec<_> = self.broker.channels.keys().copied().collect();
         assert_eq!(channels, [id], "channels at the broker");
-        assert_eq!(self.pair.core.link().outbox().channels_in_use(), 1);
+        assert_eq!(self.pair.core.shared().outbox().channels_in_use(), 1);
         let at_broker = &self.broker.channels[&id];
         assert!(!at_broker.is_amid_content(), "half a message");
         let consumers: Vec<_> = at_broker.consumers.keys().cloned().collect();
         assert_eq!(self.pair.core.consumer_tags(id), consumers);
         assert_eq!(self.channel.shared().confirms().leftovers(), (0, 0));
-        let demands = self.pair.core.link().reading.n_demands();
+        let demands = self.pair.core.shared().reading.n_demands();
         assert_eq!(demands, 0, "counted as waiting");
         if consumers == ["standing"] {
             assert_eq!(at_broker.unacked.len(), 2, "not settled");

@@ -338,7 +338,7 @@ impl Pair {
     /// Nobody waits for anything, and nothing is queued.
     #[track_caller]
     pub(crate) fn assert_idle(&self) {
-        let outbox = self.core.link().outbox();
+        let outbox = self.core.shared().outbox();
         assert_eq!(outbox.leftovers(), [""; 0], "left over in the outbox");
     }
 

@@ -60,7 +60,7 @@ enum Over {
 
 enum Status {
     /// About to touch this.
-    At(usize),
+    ChannelUse(usize),
     /// Found this locked; somebody else has to go on first.
     Stuck(usize),
     Asleep(Arc<Bell>),
@@ -152,7 +152,7 @@ impl State {
         let mut enabled: Vec<(usize, usize)> = Vec::new();
         for (id, status) in self.actors.iter().enumerate() {
             match status {
-                Status::At(object) => enabled.push((id, *object)),
+                Status::ChannelUse(object) => enabled.push((id, *object)),
                 Status::Stuck(object) if me != Some(id) => enabled.push((id, *object)),
                 Status::Asleep(bell) if bell.rung.load(Ordering::SeqCst) => {
                     enabled.push((id, bell.address()));
@@ -240,7 +240,7 @@ fn address<T>(of: &T) -> usize {
 
 /// Somebody is about to touch this.
 pub(crate) fn touch<T>(object: &T) {
-    stop(|_| Status::At(address(object)));
+    stop(|_| Status::ChannelUse(address(object)));
 }
 
 thread_local! {
@@ -365,7 +365,7 @@ impl Model {
         let n = names.len();
         let run = Arc::new(Run {
             state: Mutex::new(State {
-                actors: (0..n).map(|_| Status::At(0)).collect(),
+                actors: (0..n).map(|_| Status::ChannelUse(0)).collect(),
                 turn: None,
                 path,
                 over: None,

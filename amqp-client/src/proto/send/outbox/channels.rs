@@ -9,7 +9,9 @@ use std::time::Instant;
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{channel, connection};
 
-use super::{At, OutChannel, OutState, Outbox, Parked, Refused, Wake};
+use crate::proto::channel_use::ChannelUse;
+
+use super::{OutChannel, OutState, Outbox, Parked, Refused, Wake};
 use crate::error::{Provoker, method_name};
 use crate::message::fingerprint::Fingerprint;
 use crate::proto::observe::Held;
@@ -23,7 +25,7 @@ impl Outbox {
         &mut self,
         channel_max: u16,
         number: Option<u16>,
-        slot: impl FnOnce(At) -> Slot,
+        slot: impl FnOnce(ChannelUse) -> Slot,
     ) -> Result<Option<Wake>, Refused> {
         self.check_open()?;
         let Some(id) = self.take_id(channel_max, number) else {
@@ -41,7 +43,7 @@ impl Outbox {
             in_flight: VecDeque::with_capacity(1),
             ..OutChannel::default()
         };
-        let at = At {
+        let at = ChannelUse {
             channel: id,
             incarnation,
         };
@@ -52,13 +54,13 @@ impl Outbox {
     }
 
     /// Whether the channel takes anything.
-    pub(crate) fn is_open(&mut self, at: At) -> bool {
+    pub(crate) fn is_open(&mut self, at: ChannelUse) -> bool {
         self.channel(at).is_ok()
     }
 
     /// Waits for the reply to a `channel.close` that somebody else has asked for. Gives the slot back
     /// if there is none.
-    pub(crate) fn join_close(&mut self, at: At, slot: Slot) -> Result<Wake, Slot> {
+    pub(crate) fn join_close(&mut self, at: ChannelUse, slot: Slot) -> Result<Wake, Slot> {
         let closing = self.check_open().is_ok()
             && self
                 .channels
@@ -250,14 +252,14 @@ impl Outbox {
 
     /// The number of the last publish of this use of a channel; `None` when its id has been taken by
     /// another.
-    pub(crate) fn published_by(&self, at: At) -> Option<u64> {
+    pub(crate) fn published_by(&self, at: ChannelUse) -> Option<u64> {
         let channel = self.channels.get(usize::from(at.channel))?;
         (channel.incarnation == at.incarnation).then_some(channel.published)
     }
 
     /// Remembers that the last publish of a channel may come back.
     #[inline]
-    pub(crate) fn expect_return(&mut self, at: At, fingerprint: Fingerprint, size: usize) {
+    pub(crate) fn expect_return(&mut self, at: ChannelUse, fingerprint: Fingerprint, size: usize) {
         let Some(channel) = self.channels.get_mut(usize::from(at.channel)) else {
             return;
         };

@@ -17,7 +17,8 @@ use amqp_spec::basic;
 use amqp_spec::wire::ShortStr;
 
 use super::settled::Settled;
-use super::{At, OutChannel, Outbox, Refused, Wake};
+use super::{OutChannel, Outbox, Refused, Wake};
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::{Effect, Slot};
 use crate::proto::shared::consumer::ConsumerQueue;
 
@@ -158,7 +159,7 @@ impl Outbox {
     /// nothing was queued.
     pub(crate) fn consume(
         &mut self,
-        at: At,
+        at: ChannelUse,
         consume: &basic::Consume<'_>,
         queue: &Arc<ConsumerQueue>,
         prefetch: Prefetch,
@@ -199,7 +200,7 @@ impl Outbox {
     /// Queues the program's own `basic.qos`.
     pub(crate) fn limit(
         &mut self,
-        at: At,
+        at: ChannelUse,
         qos: &basic::Qos,
         slot: Slot,
     ) -> Result<Wake, (Refused, Box<Slot>)> {
@@ -215,7 +216,7 @@ impl Outbox {
     /// Queues `basic.recover`: behind it nothing can be settled that was delivered before its answer.
     pub(crate) fn recover(
         &mut self,
-        at: At,
+        at: ChannelUse,
         recover: &basic::Recover,
         mut slot: Slot,
     ) -> Result<Wake, (Refused, Box<Slot>)> {
@@ -255,13 +256,13 @@ impl Outbox {
         }
     }
 
-    fn note_limit(&mut self, at: At, qos: &basic::Qos) {
+    fn note_limit(&mut self, at: ChannelUse, qos: &basic::Qos) {
         if let Ok(channel) = self.channel(at) {
             channel.consumers().limits.queued.set(qos);
         }
     }
 
-    fn consumers_of(&mut self, at: At) -> Option<&mut Consumers> {
+    fn consumers_of(&mut self, at: ChannelUse) -> Option<&mut Consumers> {
         let channel = self.channels.get_mut(usize::from(at.channel))?;
         let same_use = channel.incarnation == at.incarnation;
         channel.consumers.as_deref_mut().filter(|_| same_use)
@@ -269,7 +270,7 @@ impl Outbox {
 
     /// The broker has started a consumer. False if it is to be cancelled at once, since it is not
     /// wanted any more.
-    pub(crate) fn consumer_started(&mut self, at: At, queue: &Arc<ConsumerQueue>) -> bool {
+    pub(crate) fn consumer_started(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) -> bool {
         let Some(phase) = self.phase(at, queue) else {
             return true;
         };
@@ -284,7 +285,7 @@ impl Outbox {
     /// `None` if that has been done, or will be as soon as the broker has started the consumer.
     pub(crate) fn cancel(
         &mut self,
-        at: At,
+        at: ChannelUse,
         queue: &Arc<ConsumerQueue>,
         slot: Slot,
     ) -> Option<Result<Wake, Refused>> {
@@ -305,7 +306,7 @@ impl Outbox {
     }
 
     /// A consumer has ended, or was never started.
-    pub(crate) fn forget_consumer(&mut self, at: At, queue: &Arc<ConsumerQueue>) {
+    pub(crate) fn forget_consumer(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) {
         let tag = queue.tag.as_bytes();
         if self.phase(at, queue).is_some() {
             if let Some(consumers) = self.consumers_of(at) {
@@ -314,7 +315,7 @@ impl Outbox {
         }
     }
 
-    fn phase(&mut self, at: At, queue: &Arc<ConsumerQueue>) -> Option<&mut Phase> {
+    fn phase(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) -> Option<&mut Phase> {
         let consumers = self.consumers_of(at)?;
         let (known, phase) = consumers.by_tag.get_mut(queue.tag.as_bytes())?;
         // A tag may have gone to another consumer.
@@ -322,13 +323,17 @@ impl Outbox {
     }
 
     /// The consumer of this tag: asked for, started, or being cancelled.
-    pub(crate) fn consumer(&mut self, at: At, tag: ShortStr<'_>) -> Option<Arc<ConsumerQueue>> {
+    pub(crate) fn consumer(
+        &mut self,
+        at: ChannelUse,
+        tag: ShortStr<'_>,
+    ) -> Option<Arc<ConsumerQueue>> {
         let (queue, _) = self.consumers_of(at)?.by_tag.get(tag.as_bytes())?;
         Some(Arc::clone(queue))
     }
 
     /// All consumers of a channel, whatever their phase.
-    pub(crate) fn consumers(&mut self, at: At) -> Vec<Arc<ConsumerQueue>> {
+    pub(crate) fn consumers(&mut self, at: ChannelUse) -> Vec<Arc<ConsumerQueue>> {
         let consumers = self.consumers_of(at);
         let all = consumers.into_iter().flat_map(|all| all.by_tag.values());
         all.map(|(queue, _)| Arc::clone(queue)).collect()
@@ -336,7 +341,7 @@ impl Outbox {
 
     /// The tags of the consumers that the broker has started and that are not being cancelled, in
     /// order.
-    pub(crate) fn consumer_tags(&mut self, at: At) -> Vec<String> {
+    pub(crate) fn consumer_tags(&mut self, at: ChannelUse) -> Vec<String> {
         let consumers = self.consumers_of(at);
         let all = consumers.into_iter().flat_map(|all| &all.by_tag);
         let active = all.filter(|(_, (_, phase))| *phase == Phase::Active);
@@ -347,7 +352,7 @@ impl Outbox {
 
     /// The tags that are taken, in order.
     #[cfg(test)]
-    pub(crate) fn tags_taken(&mut self, at: At) -> Vec<String> {
+    pub(crate) fn tags_taken(&mut self, at: ChannelUse) -> Vec<String> {
         let consumers = self.consumers_of(at);
         let all = consumers.into_iter().flat_map(|all| &all.by_tag);
         let taken = all.filter(|(_, (_, phase))| *phase != Phase::Cancelling);

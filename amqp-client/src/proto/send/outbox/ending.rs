@@ -3,11 +3,11 @@
 use super::{Outbox, Parked};
 use crate::proto::send::request::Slot;
 use crate::proto::send::rope::{Kind, Rope};
-use crate::proto::send::unwritten::Unsent;
+use crate::proto::send::unwritten::Unwritten;
 
 impl Outbox {
     /// Counts the publishes that are queued, or begun and not complete.
-    pub(crate) fn count_unsent(&self, unsent: &mut Unsent) {
+    pub(crate) fn count_unsent(&self, unsent: &mut Unwritten) {
         for frame in self.small.frames() {
             unsent.frame(&frame);
         }
@@ -20,7 +20,7 @@ impl Outbox {
     }
 
     /// Counts those that are parked on one channel.
-    pub(super) fn count_parked(&self, id: u16, unsent: &mut Unsent) {
+    pub(super) fn count_parked(&self, id: u16, unsent: &mut Unwritten) {
         let channel = self.channels.get(usize::from(id));
         for parked in channel.into_iter().flat_map(|channel| &channel.parked) {
             count_parked(parked, unsent);
@@ -31,7 +31,7 @@ impl Outbox {
     /// adapter has begun to write, and returns the number of the last one that is sent. Those taken
     /// out may be published again without fear of a second copy.
     pub(super) fn drop_publishes(&mut self, id: u16) -> u64 {
-        let mut unsent = Unsent::default();
+        let mut unsent = Unwritten::default();
         self.drop_small(id, &mut unsent);
         let Some(channel) = self.channels.get_mut(usize::from(id)) else {
             return 0;
@@ -53,7 +53,7 @@ impl Outbox {
     }
 
     /// Takes the messages of a channel out of the small lane.
-    fn drop_small(&mut self, id: u16, unsent: &mut Unsent) {
+    fn drop_small(&mut self, id: u16, unsent: &mut Unwritten) {
         let mut found = false;
         for frame in self.small.frames().filter(|frame| frame.is_of_message(id)) {
             unsent.frame(&frame);
@@ -72,7 +72,7 @@ impl Outbox {
     /// taken out is parked there, in order and in front of what is parked already. What does not belong
     /// to messages is dropped; the requests are returned.
     pub(super) fn keep_publishes(&mut self, id: u16) -> (u64, Vec<Slot>) {
-        let mut unsent = Unsent::default();
+        let mut unsent = Unwritten::default();
         let frames = self.small.copy(|frame| frame.is_of_message(id));
         self.drop_small(id, &mut unsent);
         let large = self
@@ -138,7 +138,7 @@ fn last_publish(frames: &[u8]) -> usize {
     last
 }
 
-fn count_parked(parked: &Parked, unsent: &mut Unsent) {
+fn count_parked(parked: &Parked, unsent: &mut Unwritten) {
     match parked {
         Parked::Frames(frames) | Parked::Large { head: frames, .. } => {
             for frame in Rope::from(frames.clone()).frames() {

@@ -15,7 +15,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{At, OutChannel, Outbox, Parked};
+use crate::proto::channel_use::ChannelUse;
+
+use super::{OutChannel, Outbox, Parked};
 use crate::proto::send::request::{Barrier, Effect, Slot};
 use crate::proto::shared::consumer::ConsumerQueue;
 
@@ -58,7 +60,7 @@ impl Outbox {
     }
 
     /// Whether a `basic.cancel` of this consumer waits for its reply, and has time left.
-    pub(crate) fn is_cancelled_in_time(&self, at: At, queue: &Arc<ConsumerQueue>) -> bool {
+    pub(crate) fn is_cancelled_in_time(&self, at: ChannelUse, queue: &Arc<ConsumerQueue>) -> bool {
         let channel = self.channels.get(usize::from(at.channel));
         let channel = channel.filter(|channel| channel.incarnation == at.incarnation);
         channel.is_some_and(|channel| {

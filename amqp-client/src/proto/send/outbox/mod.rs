@@ -48,10 +48,11 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::error::ConnectionError;
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::observe::Queued;
 use crate::proto::send::request::{Barrier, Slot, after};
 use crate::proto::send::rope::Rope;
-use crate::proto::send::unwritten::Unsent;
+use crate::proto::send::unwritten::Unwritten;
 use crate::proto::wait;
 
 /// Why a publish or a settlement did not enter the outbox.
@@ -265,7 +266,7 @@ pub(crate) struct LargeBody {
 
 impl OutChannel {
     #[inline]
-    fn accepts(&self, at: At) -> bool {
+    fn accepts(&self, at: ChannelUse) -> bool {
         self.incarnation == at.incarnation
             && matches!(self.state, OutState::Open | OutState::Opening)
     }
@@ -360,13 +361,6 @@ impl OutChannel {
         let exchanges = self.exchanges.get_or_insert_default();
         exchanges.change(number, exchange);
     }
-}
-
-/// Names one use of one channel id.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct At {
-    pub(crate) channel: u16,
-    pub(crate) incarnation: u32,
 }
 
 /// What a publish puts in front of its body, ready to be encoded under the lock.
@@ -491,7 +485,7 @@ impl Outbox {
     pub(crate) fn close(
         &mut self,
         cause: &ConnectionError,
-        unsent: &mut Unsent,
+        unsent: &mut Unwritten,
     ) -> (Vec<Slot>, Vec<Waker>) {
         if self.closed.is_none() {
             self.closed = Some(cause.clone());
@@ -549,7 +543,7 @@ impl Outbox {
     }
 
     #[inline]
-    fn channel(&mut self, at: At) -> Result<&mut OutChannel, Refused> {
+    fn channel(&mut self, at: ChannelUse) -> Result<&mut OutChannel, Refused> {
         self.check_open()?;
         match self.channels.get_mut(usize::from(at.channel)) {
             Some(channel) if channel.accepts(at) || channel.is_renewed(at) => Ok(channel),

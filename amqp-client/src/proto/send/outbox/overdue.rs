@@ -17,7 +17,7 @@ use amqp_spec::{basic, channel, confirm, tx};
 use super::{OutState, Outbox, Parked, Progress};
 use crate::error::ChannelError;
 use crate::proto::send::request::{Barrier, Effect, Slot};
-use crate::proto::send::unwritten::Unsent;
+use crate::proto::send::unwritten::Unwritten;
 
 /// What became of requests whose time is up, besides that their callers are told.
 #[derive(Debug, Default)]
@@ -231,7 +231,7 @@ impl Outbox {
         if sends_more || channel.in_flight.iter().any(Slot::is_close) {
             return None;
         }
-        let mut unsent = Unsent::default();
+        let mut unsent = Unwritten::default();
         self.count_parked(id, &mut unsent);
         let slots = self.clear_channel(id);
         let channel = self.channels.get_mut(usize::from(id))?;

@@ -22,8 +22,9 @@ use amqp_spec::wire::{Request, TypedMethod};
 use amqp_spec::{basic, channel, confirm};
 
 use super::overdue::GivenUp;
-use super::{At, OutChannel, OutState, Outbox, Parked, Wake};
+use super::{OutChannel, OutState, Outbox, Parked, Wake};
 use crate::error::ChannelError;
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::{Answer, Barrier, Effect, Slot, after};
 use crate::proto::time::pace::Pace;
 
@@ -42,7 +43,7 @@ pub(super) struct Renewal {
 
 impl OutChannel {
     /// Whether the channel that is meant waits to be opened anew.
-    pub(super) fn is_renewed(&self, at: At) -> bool {
+    pub(super) fn is_renewed(&self, at: ChannelUse) -> bool {
         let rests = matches!(self.state, OutState::Resting | OutState::Finishing);
         let goes_on = |renewal: &Renewal| !renewal.closing;
         rests && self.incarnation == at.incarnation && self.renewal.as_deref().is_some_and(goes_on)
@@ -92,7 +93,12 @@ impl OutChannel {
 
 impl Outbox {
     /// The channel belongs to a publisher: from here on it is opened anew when the broker closes it.
-    pub(crate) fn renew_when_closed(&mut self, at: At, now: Instant, request_timeout: Duration) {
+    pub(crate) fn renew_when_closed(
+        &mut self,
+        at: ChannelUse,
+        now: Instant,
+        request_timeout: Duration,
+    ) {
         if let Ok(channel) = self.channel(at) {
             channel.renewal = Some(Box::new(Renewal {
                 pace: Pace::new(now),
@@ -105,7 +111,7 @@ impl Outbox {
     }
 
     /// The channel ends when the broker closes it, as others do.
-    pub(crate) fn end_when_closed(&mut self, at: At) {
+    pub(crate) fn end_when_closed(&mut self, at: ChannelUse) {
         if let Some(renewal) = self
             .channel(at)
             .ok()
@@ -231,7 +237,7 @@ impl Outbox {
     }
 
     fn give_up(&mut self, id: u16, state: OutState, cause: ChannelError) -> Option<GivenUp> {
-        let mut unsent = crate::proto::send::unwritten::Unsent::default();
+        let mut unsent = crate::proto::send::unwritten::Unwritten::default();
         self.count_parked(id, &mut unsent);
         let slots = self.clear_channel(id);
         let channel = self.channels.get_mut(usize::from(id))?;

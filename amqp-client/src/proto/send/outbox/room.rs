@@ -17,7 +17,9 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-use super::{At, LARGE, OutChannel, Outbox, Refused, Wake};
+use crate::proto::channel_use::ChannelUse;
+
+use super::{LARGE, OutChannel, Outbox, Refused, Wake};
 use crate::proto::config::WhenBlocked;
 use crate::proto::wait::{Sleeper, Waiters};
 
@@ -181,7 +183,7 @@ impl Outbox {
     #[inline]
     pub(crate) fn admit(
         &mut self,
-        at: At,
+        at: ChannelUse,
         size: usize,
         ticket: &mut Option<u64>,
         sleeper: &mut Sleeper<'_>,
@@ -200,7 +202,7 @@ impl Outbox {
     /// The same where there is no room, or not enough for all that want it, or a line.
     fn get_in_line(
         &mut self,
-        at: At,
+        at: ChannelUse,
         size: usize,
         ticket: &mut Option<u64>,
         sleeper: &mut Sleeper<'_>,

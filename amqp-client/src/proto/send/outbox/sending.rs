@@ -10,8 +10,9 @@ use amqp_spec::{basic, channel, confirm, connection, tx};
 use zeroize::Zeroizing;
 
 use super::lanes::append_body_frame;
-use super::{At, Head, OutState, Outbox, Parked, Refused, TailAck, Wake};
+use super::{Head, OutState, Outbox, Parked, Refused, TailAck, Wake};
 use crate::message::{Body, Settlement};
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::Slot;
 
 /// Bodies from this size on are not copied, if they were handed over.
@@ -30,7 +31,7 @@ impl Outbox {
     #[inline]
     pub(crate) fn publish_at_once(
         &mut self,
-        at: At,
+        at: ChannelUse,
         head: &impl Head,
         body: &[u8],
     ) -> Option<(u64, Wake)> {
@@ -49,7 +50,7 @@ impl Outbox {
     /// `confirm.select`), or queues nothing.
     pub(crate) fn publish(
         &mut self,
-        at: At,
+        at: ChannelUse,
         head: &impl Head,
         body: &Body<'_>,
     ) -> Result<(u64, Wake), Refused> {
@@ -72,7 +73,7 @@ impl Outbox {
     #[inline(never)]
     fn publish_copied(
         &mut self,
-        at: At,
+        at: ChannelUse,
         head: &impl Head,
         body: &[u8],
     ) -> Result<(u64, Wake), FrameTooLarge> {
@@ -84,7 +85,7 @@ impl Outbox {
 
     /// Counts a message that has been queued.
     #[inline]
-    fn number(&mut self, at: At, head: &impl Head) -> (u64, Wake) {
+    fn number(&mut self, at: ChannelUse, head: &impl Head) -> (u64, Wake) {
         self.counts.published += 1;
         let channel = self.channels.get_mut(usize::from(at.channel));
         let number = channel.map_or(0, |channel| channel.number_publish(head));
@@ -103,7 +104,7 @@ impl Outbox {
     /// Queues a message whose body is one frame, which need not be copied if it was handed over.
     fn publish_uncopied(
         &mut self,
-        at: At,
+        at: ChannelUse,
         head: &impl Head,
         body: &Body<'_>,
     ) -> Result<(), Refused> {
@@ -121,7 +122,12 @@ impl Outbox {
 
     /// Queues a message that is large, or that must wait behind something of its channel.
     #[cold]
-    fn publish_aside(&mut self, at: At, head: &impl Head, body: &Body<'_>) -> Result<(), Refused> {
+    fn publish_aside(
+        &mut self,
+        at: ChannelUse,
+        head: &impl Head,
+        body: &Body<'_>,
+    ) -> Result<(), Refused> {
         let frame_max = self.frame_max;
         let octets = body.as_slice();
         let mut frames = Vec::new();
@@ -146,7 +152,7 @@ impl Outbox {
     /// Queues a method that expects no reply.
     pub(crate) fn send<'m, M: TypedMethod<'m>>(
         &mut self,
-        at: At,
+        at: ChannelUse,
         method: &M,
     ) -> Result<Wake, Refused> {
         let frame_max = self.frame_max;
@@ -181,7 +187,7 @@ impl Outbox {
     /// Queues a method that expects a reply. On a refusal the slot comes back unanswered.
     pub(crate) fn request<'m, M: TypedMethod<'m>>(
         &mut self,
-        at: At,
+        at: ChannelUse,
         method: &M,
         mut slot: Slot,
     ) -> Result<Wake, (Refused, Box<Slot>)> {
@@ -229,7 +235,7 @@ impl Outbox {
     }
 
     /// Some requests change the channel as soon as they have a place in line.
-    fn note_request(&mut self, at: At, id: MethodId, slot: &mut Slot) {
+    fn note_request(&mut self, at: ChannelUse, id: MethodId, slot: &mut Slot) {
         let Ok(channel) = self.channel(at) else {
             return;
         };
@@ -257,7 +263,7 @@ impl Outbox {
     #[inline]
     pub(crate) fn settle(
         &mut self,
-        at: At,
+        at: ChannelUse,
         tag: u64,
         settlement: Settlement,
     ) -> Result<Wake, Refused> {
@@ -308,7 +314,7 @@ impl Outbox {
     #[cold]
     fn settle_plainly(
         &mut self,
-        at: At,
+        at: ChannelUse,
         delivery_tag: u64,
         settlement: Settlement,
     ) -> Result<Wake, Refused> {
@@ -348,7 +354,7 @@ impl Outbox {
     /// settled ones means nothing from here on. Tag 0 is all up to the `highest` that was delivered.
     pub(crate) fn settle_by_number<'m, M: TypedMethod<'m>>(
         &mut self,
-        at: At,
+        at: ChannelUse,
         tag: u64,
         method: &M,
         single: Option<u64>,
@@ -376,7 +382,7 @@ impl Outbox {
     /// Queues a settlement of `n` deliveries.
     fn send_settlement<'m, M: TypedMethod<'m>>(
         &mut self,
-        at: At,
+        at: ChannelUse,
         n: u64,
         method: &M,
     ) -> Result<Wake, Refused> {

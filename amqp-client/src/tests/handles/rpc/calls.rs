@@ -100,7 +100,7 @@ impl Calling {
     #[track_caller]
     pub(crate) fn assert_nothing_waits(&self) {
         assert_eq!(self.client.counters().pending, 0);
-        assert_eq!(self.pair.core.link().timers.len(), 0);
+        assert_eq!(self.pair.core.shared().timers.len(), 0);
     }
 }
 
@@ -156,7 +156,7 @@ fn f14_reply_later_than_the_call_s_timeout_is_counted_and_dropped() {
     assert_reply(call.ready(), "in time");
     drop(call);
     calling.assert_nothing_waits();
-    assert_eq!(calling.pair.core.link().reading.buffered(), 0);
+    assert_eq!(calling.pair.core.shared().reading.buffered(), 0);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_second_reply_is_late_and_an_unknown_one_unknown() {
     drop(call);
     calling.reply("1", "third");
     calling.assert_counts([1, 0, 1, 0, 2, 5]);
-    assert_eq!(calling.pair.core.link().reading.buffered(), 0);
+    assert_eq!(calling.pair.core.shared().reading.buffered(), 0);
 }
 
 #[test]
@@ -386,7 +386,7 @@ fn s16_a_reply_is_read_though_a_slow_consumer_holds_much() {
     for n in 1..=17 {
         calling.pair.feed(&wire::delivery(2, "slow", n, &body));
     }
-    assert!(calling.pair.core.link().reading.buffered() > 16 * 1024 * 1024);
+    assert!(calling.pair.core.shared().reading.buffered() > 16 * 1024 * 1024);
     assert!(calling.pair.wants_read());
     calling.reply("1", "one");
     assert_reply(call.ready(), "one");
