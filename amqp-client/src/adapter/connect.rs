@@ -108,7 +108,10 @@ impl Connection {
     /// # Cancel safety
     ///
     /// If the future is dropped, the stream is closed.
-    pub async fn open_over<S>(stream: S, options: &ConnectionOptions) -> Result<Self, ConnectError>
+    pub async fn open_stream<S>(
+        stream: S,
+        options: &ConnectionOptions,
+    ) -> Result<Self, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -121,7 +124,7 @@ impl Connection {
             .map_err(|failure| refused(options, options.address(), failure))
     }
 
-    /// As [`open_over`](Self::open_over), for a stream that writes as a socket does: a write that fails
+    /// As [`open_stream`](Self::open_stream), for a stream that writes as a socket does: a write that fails
     /// has taken nothing of what it was offered. Pieces may be of any size then.
     ///
     /// # Errors
@@ -136,7 +139,7 @@ impl Connection {
     ///
     /// If the future is dropped, the stream is closed.
     #[doc(hidden)]
-    pub async fn open_over_exact<S>(
+    pub async fn open_stream_exact<S>(
         stream: S,
         options: &ConnectionOptions,
     ) -> Result<Self, ConnectError>
@@ -533,7 +536,7 @@ impl Budget {
         if Handle::try_current().is_err() {
             return Err((Stage::Options, ConnectCause::NoRuntime));
         }
-        let total = options.bring_up_timeout;
+        let total = options.open_timeout;
         Ok(Self {
             total: total.map(|limit| (limit, after(Instant::now(), limit))),
         })

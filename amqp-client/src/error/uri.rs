@@ -109,7 +109,7 @@ fn unit(parameter: &str) -> Option<&'static str> {
     match parameter {
         "connection_timeout" => Some("milliseconds"),
         "blocked_connection_timeout"
-        | "bring_up_timeout"
+        | "open_timeout"
         | "close_timeout"
         | "handshake_timeout"
         | "heartbeat"

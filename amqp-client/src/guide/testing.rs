@@ -60,5 +60,5 @@
 //!
 //! # Over any stream
 //!
-//! [`Connection::open_over`](crate::Connection::open_over) takes any stream, `tokio::io::duplex` too, if
+//! [`Connection::open_stream`](crate::Connection::open_stream) takes any stream, `tokio::io::duplex` too, if
 //! you want both ends in one task.

@@ -103,5 +103,5 @@
 //!
 //! # Other implementations
 //!
-//! [`Connection::open_over`](crate::Connection::open_over) takes any stream, one of
+//! [`Connection::open_stream`](crate::Connection::open_stream) takes any stream, one of
 //! `tokio-native-tls` for instance.

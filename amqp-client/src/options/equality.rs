@@ -30,7 +30,7 @@ impl PartialEq for ConnectionOptions {
             connection_attempts,
             retry_delay,
             handshake_timeout,
-            bring_up_timeout,
+            open_timeout,
             request_timeout,
             close_timeout,
             max_message_size,
@@ -58,7 +58,7 @@ impl PartialEq for ConnectionOptions {
             && *connection_attempts == other.connection_attempts
             && *retry_delay == other.retry_delay
             && *handshake_timeout == other.handshake_timeout
-            && *bring_up_timeout == other.bring_up_timeout
+            && *open_timeout == other.open_timeout
             && *request_timeout == other.request_timeout
             && *close_timeout == other.close_timeout
             && *max_message_size == other.max_message_size
@@ -161,7 +161,7 @@ mod tests {
             plain().connection_attempts(2),
             plain().retry_delay(second),
             plain().handshake_timeout(second),
-            plain().bring_up_timeout(second),
+            plain().open_timeout(second),
             plain().request_timeout(second),
             plain().close_timeout(second),
             plain().max_message_size(1),

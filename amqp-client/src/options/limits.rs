@@ -70,8 +70,8 @@ impl ConnectionOptions {
     /// How long opening a connection may take in all, with every host, every attempt and the waiting
     /// between them. `None` leaves it to the limits of the single steps. Default: `None`.
     #[must_use]
-    pub fn bring_up_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.bring_up_timeout = timeout.into();
+    pub fn open_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.open_timeout = timeout.into();
         self
     }
 

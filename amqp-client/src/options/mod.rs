@@ -57,7 +57,7 @@ pub(crate) use self::tls::{ServerName, Verify};
 /// |---|---|
 /// | `heartbeat` | [`heartbeat`](Self::heartbeat): seconds, `0` for none, `server`, `at_most:60` |
 /// | `connection_timeout` | [`connect_timeout`](Self::connect_timeout) in milliseconds, as RabbitMQ's clients have it |
-/// | `handshake_timeout`, `bring_up_timeout`, `request_timeout`, `close_timeout` | the setters of the same names, in seconds |
+/// | `handshake_timeout`, `open_timeout`, `request_timeout`, `close_timeout` | the setters of the same names, in seconds |
 /// | `blocked_connection_timeout`, `when_blocked` | [the one](Self::blocked_connection_timeout) in seconds, [the other](Self::when_blocked) `wait` or `fail` |
 /// | `write_timeout` | [`write_timeout`](Self::write_timeout) in seconds, `0` for none |
 /// | `connection_attempts`, `retry_delay`, `host_order` | [a number](Self::connection_attempts), [seconds](Self::retry_delay), [`random` or `given`](Self::host_order) |
@@ -105,7 +105,7 @@ pub struct ConnectionOptions {
     pub(crate) connection_attempts: u32,
     pub(crate) retry_delay: Duration,
     pub(crate) handshake_timeout: Duration,
-    pub(crate) bring_up_timeout: Option<Duration>,
+    pub(crate) open_timeout: Option<Duration>,
     pub(crate) request_timeout: Duration,
     pub(crate) close_timeout: Duration,
     pub(crate) max_message_size: u64,
@@ -140,7 +140,7 @@ impl Default for ConnectionOptions {
             connection_attempts: 1,
             retry_delay: Duration::from_secs(2),
             handshake_timeout: Duration::from_secs(15),
-            bring_up_timeout: None,
+            open_timeout: None,
             request_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
             max_message_size: 128 * 1024 * 1024,

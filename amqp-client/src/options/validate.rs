@@ -95,8 +95,8 @@ impl ConnectionOptions {
                 SOME_TIME,
             ),
             (
-                self.bring_up_timeout != Some(Duration::ZERO),
-                "bring_up_timeout",
+                self.open_timeout != Some(Duration::ZERO),
+                "open_timeout",
                 SOME_TIME,
             ),
             (
@@ -212,7 +212,7 @@ mod tests {
                 "blocked_connection_timeout",
                 good().blocked_connection_timeout(zero),
             ),
-            ("bring_up_timeout", good().bring_up_timeout(zero)),
+            ("open_timeout", good().open_timeout(zero)),
             ("connection_attempts", good().connection_attempts(0)),
             ("high_water", good().high_water(0)),
             (

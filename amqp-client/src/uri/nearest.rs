@@ -8,7 +8,7 @@ pub(super) fn nearest(
     // What pika, lapin and others call things.
     const OTHERS: [(&str, &str); 6] = [
         ("socket_timeout", "connection_timeout"),
-        ("stack_timeout", "bring_up_timeout"),
+        ("stack_timeout", "open_timeout"),
         ("heartbeat_interval", "heartbeat"),
         ("name", "connection_name"),
         ("cafile", "cacertfile"),

@@ -29,7 +29,7 @@ fn what_the_builder_says_the_uri_says() {
             "handshake_timeout=20",
             plain().handshake_timeout(seconds(20)),
         ),
-        ("bring_up_timeout=30", plain().bring_up_timeout(seconds(30))),
+        ("open_timeout=30", plain().open_timeout(seconds(30))),
         ("request_timeout=1", plain().request_timeout(seconds(1))),
         ("close_timeout=0", plain().close_timeout(Duration::ZERO)),
         (
@@ -202,7 +202,7 @@ fn suggestion_names_the_unit_of_a_time() {
             "socket_timeout=10",
             "is it connection_timeout, in milliseconds?",
         ),
-        ("stack_timeout=15", "is it bring_up_timeout, in seconds?"),
+        ("stack_timeout=15", "is it open_timeout, in seconds?"),
         ("timeout=10", "is it connection_timeout, in milliseconds?"),
         ("requst_timeout=10", "is it request_timeout, in seconds?"),
         ("heartbeat_interval=10", "is it heartbeat, in seconds?"),
@@ -219,7 +219,7 @@ fn times_have_one_unit_unless_they_come_from_elsewhere_or_say_it() {
     for name in [
         "connection_timeout",
         "handshake_timeout",
-        "bring_up_timeout",
+        "open_timeout",
         "request_timeout",
         "close_timeout",
         "write_timeout",
@@ -243,8 +243,8 @@ fn times_have_one_unit_unless_they_come_from_elsewhere_or_say_it() {
         let wrong = bad(&format!("amqp://h?{name}=15m"));
         assert!(wrong.to_string().contains("econds"), "{wrong}");
     }
-    let half = good("amqp://h?bring_up_timeout=0.5&request_timeout=500ms");
-    assert_eq!(half.bring_up_timeout, Some(Duration::from_millis(500)));
+    let half = good("amqp://h?open_timeout=0.5&request_timeout=500ms");
+    assert_eq!(half.open_timeout, Some(Duration::from_millis(500)));
     assert_eq!(half.request_timeout, Duration::from_millis(500));
     let most = good("amqp://h?heartbeat=at_most:20s");
     assert_eq!(most.heartbeat, Heartbeat::AtMost(Duration::from_secs(20)));
@@ -295,7 +295,7 @@ fn value_that_a_parameter_cannot_have_is_told_with_what_it_can() {
         ),
         ("connection_timeout", &["", "0", "-1", "x", "1.5"]),
         ("handshake_timeout", &["0", "x"]),
-        ("bring_up_timeout", &["0", "x"]),
+        ("open_timeout", &["0", "x"]),
         ("blocked_connection_timeout", &["0", "x", "1.0001"]),
         ("write_timeout", &["", "x", "-1"]),
         ("when_blocked", &["", "panic"]),

@@ -124,13 +124,13 @@ const PARAMETERS: &[Parameter] = &[
         |options| one(in_seconds(options.handshake_timeout))
     ),
     parameter!(
-        "bring_up_timeout",
+        "open_timeout",
         SECONDS,
         |options, value| set(
-            &mut options.bring_up_timeout,
+            &mut options.open_timeout,
             Unit::Seconds.some(value).map(Some)
         ),
-        |options| maybe(options.bring_up_timeout.map(in_seconds))
+        |options| maybe(options.open_timeout.map(in_seconds))
     ),
     parameter!(
         "request_timeout",

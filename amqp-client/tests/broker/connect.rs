@@ -225,7 +225,7 @@ fn heartbeats_keep_an_idle_connection_alive() {
         let tcp = TcpStream::connect(address_of(&site.url())).await.unwrap();
         let (came, mut reads) = mpsc::unbounded_channel();
         let stream = Tapped { stream: tcp, came };
-        let connection = Connection::open_over(stream, &options).await.unwrap();
+        let connection = Connection::open_stream(stream, &options).await.unwrap();
         while reads.try_recv().is_ok() {}
 
         // The broker sends one every half second, and hangs up on a client that was silent for

@@ -151,7 +151,7 @@ impl Session {
         let remote = Remote::default();
         let options = ConnectionOptions::default();
         let stream = Stream(remote.clone());
-        let connection = runtime.block_on(Connection::open_over_exact(stream, &options));
+        let connection = runtime.block_on(Connection::open_stream_exact(stream, &options));
         Self {
             connection: connection.unwrap(),
             remote,

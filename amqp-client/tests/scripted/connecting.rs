@@ -58,7 +58,7 @@ async fn fails_with(
         server(&mut peer).await;
         drop(peer);
     };
-    let opening = Connection::open_over(stream, options);
+    let opening = Connection::open_stream(stream, options);
     let (opened, ()) = tokio::join!(opening, script);
     opened.unwrap_err()
 }

@@ -127,7 +127,7 @@ async fn f8_message_that_has_left_all_but_its_last_octet_is_not_told_as_not_sent
         let (stream, mut peer) = Peer::pair(64 * 1024);
         let (stream, gate) = Gated::new(stream);
         let options = options();
-        let opening = Connection::open_over_exact(stream, &options);
+        let opening = Connection::open_stream_exact(stream, &options);
         let connection = peer.opened(opening).await;
         let channel = peer.channel(&connection).await;
         let select = async {

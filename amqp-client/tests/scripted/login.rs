@@ -31,7 +31,7 @@ async fn challenge_is_answered() {
         peer.expect("0 connection.open /").await;
         peer.send(&wire::open_ok()).await;
     };
-    let (opened, ()) = tokio::join!(soon(Connection::open_over(stream, &options)), broker);
+    let (opened, ()) = tokio::join!(soon(Connection::open_stream(stream, &options)), broker);
     opened.unwrap();
 }
 
@@ -39,7 +39,7 @@ async fn challenge_is_answered() {
 async fn option_that_cannot_be_is_refused_before_anything_is_sent() {
     let (stream, mut peer) = Peer::pair(4096);
     let options = options().frame_max(64);
-    let error = soon(Connection::open_over(stream, &options))
+    let error = soon(Connection::open_stream(stream, &options))
         .await
         .unwrap_err();
     assert_eq!(error.stage(), Stage::Options);
@@ -56,7 +56,7 @@ async fn option_that_cannot_be_is_refused_before_anything_is_sent() {
 async fn source_that_has_no_credentials_is_told() {
     let (stream, mut peer) = Peer::pair(4096);
     let options = options().credential_source(|| async { Err::<Credentials, _>("no token today") });
-    let error = soon(Connection::open_over(stream, &options))
+    let error = soon(Connection::open_stream(stream, &options))
         .await
         .unwrap_err();
     assert_eq!(
@@ -74,7 +74,7 @@ async fn source_that_never_answers_is_given_up() {
     let options = options()
         .connect_timeout(limit)
         .credential_source(std::future::pending::<Result<Credentials, &str>>);
-    let error = soon(Connection::open_over(stream, &options))
+    let error = soon(Connection::open_stream(stream, &options))
         .await
         .unwrap_err();
     assert!(matches!(error.cause(), ConnectCause::Timeout(after) if *after == limit));

@@ -64,7 +64,7 @@ async fn refused_login_is_told_in_full() {
         peer.expect("0 connection.close-ok").await;
         peer.expect_end().await;
     };
-    let (opened, ()) = tokio::join!(soon(Connection::open_over(stream, &options)), broker);
+    let (opened, ()) = tokio::join!(soon(Connection::open_stream(stream, &options)), broker);
     let error = opened.unwrap_err();
     assert_eq!(error.stage(), Stage::Login);
     assert_eq!(
@@ -85,7 +85,7 @@ async fn broker_that_hangs_up_is_told_with_a_hint() {
         peer.expect("0 connection.start-ok PLAIN").await;
         drop(peer);
     };
-    let (opened, ()) = tokio::join!(soon(Connection::open_over(stream, &options)), broker);
+    let (opened, ()) = tokio::join!(soon(Connection::open_stream(stream, &options)), broker);
     let error = opened.unwrap_err();
     assert_eq!(error.stage(), Stage::Login);
     assert!(matches!(
@@ -99,7 +99,7 @@ async fn broker_that_hangs_up_is_told_with_a_hint() {
 async fn open_that_is_dropped_closes_the_stream() {
     let (stream, mut peer) = Peer::pair(4096);
     let options = options();
-    let mut opening = Box::pin(Connection::open_over(stream, &options));
+    let mut opening = Box::pin(Connection::open_stream(stream, &options));
     let broker = async {
         peer.expect_header().await;
         peer.send(&wire::start("PLAIN")).await;
@@ -131,7 +131,7 @@ fn opening_outside_a_runtime_is_an_error_and_no_panic() {
     let errors = [
         outside_a_runtime(Connection::open("amqp://localhost")),
         outside_a_runtime(Connection::open_with(&options)),
-        outside_a_runtime(Connection::open_over(tokio::io::duplex(1).0, &options)),
+        outside_a_runtime(Connection::open_stream(tokio::io::duplex(1).0, &options)),
         #[cfg(unix)]
         outside_a_runtime(Connection::open_unix("/nonexistent", &options)),
     ];

@@ -48,7 +48,7 @@ impl Peer {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.opened(Connection::open_over(stream, options)).await
+        self.opened(Connection::open_stream(stream, options)).await
     }
 
     /// The same, opened by the test.

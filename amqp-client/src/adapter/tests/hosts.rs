@@ -209,8 +209,8 @@ async fn resolving_and_connecting_share_their_time_and_the_handshake_has_its_own
 }
 
 #[tokio::test(start_paused = true)]
-async fn bring_up_timeout_covers_everything() {
-    let limited = |options: ConnectionOptions| options.bring_up_timeout(ms(1700));
+async fn open_timeout_covers_everything() {
+    let limited = |options: ConnectionOptions| options.open_timeout(ms(1700));
     let total =
         |cause: &ConnectCause| matches!(cause, ConnectCause::Timeout(at) if *at == ms(1700));
 
@@ -254,7 +254,7 @@ async fn endless_limits_are_limits() {
     let options = options(&["one"])
         .connect_timeout(endless)
         .handshake_timeout(endless);
-    let options = options.bring_up_timeout(endless);
+    let options = options.open_timeout(endless);
     let network = Fake::new().host("one", "10.0.0.1:5672", Fate::Broker(AT_ONCE));
     open_on(&network, &options).await.unwrap();
 }
