@@ -36,7 +36,6 @@ mod replies;
 mod types;
 mod views;
 
-use self::draft::Draft;
 use crate::ParseOptions;
 use crate::input::Span;
 use crate::model::Specification;
@@ -54,7 +53,24 @@ pub(crate) fn resolve(
     for document in documents {
         duplicates::check(document, faults);
     }
-    let mut draft = merge(documents, overlay, faults)?;
+    let (extensions, views): (Vec<_>, Vec<_>) =
+        documents.iter().partition(|document| document.is_extension);
+    let mut views = views
+        .into_iter()
+        .map(|document| read::draft(document, &[], faults))
+        .collect::<Vec<_>>()
+        .into_iter();
+    let Some(mut draft) = views.next() else {
+        only_extensions(&extensions, faults);
+        return None;
+    };
+    views::join(&mut draft, views, &overlay.allowances, faults);
+    for document in extensions {
+        convention::check_extension(document, faults);
+        // Its types may be domains of the specification.
+        let extension = read::draft(document, &draft.domains, faults);
+        extend::add(&mut draft, extension, &document.name, faults);
+    }
     correct::apply(&mut draft, &overlay.corrections, faults);
     document::attach(&mut draft, &overlay.docs, options.require_docs, faults);
     names::check(&draft, faults);
@@ -63,32 +79,13 @@ pub(crate) fn resolve(
     build::build(&draft, faults)
 }
 
-/// Joins the views of the protocol and then adds the extensions, whose types may be domains of
-/// either.
-fn merge(documents: &[Document], overlay: &Overlay, faults: &mut Faults) -> Option<Draft> {
-    let (extensions, views): (Vec<_>, Vec<_>) =
-        documents.iter().partition(|document| document.is_extension);
-    let views: Vec<Draft> = views
-        .into_iter()
-        .map(|document| read::draft(document, &[], faults))
-        .collect();
-    let mut views = views.into_iter();
-    let Some(mut draft) = views.next() else {
-        let file = extensions.first().map_or(0, |document| document.file);
-        faults.push(
-            Span::new(file, 0, 1),
-            "no specification among the sources",
-            "one that is not an extension",
-        );
-        return None;
-    };
-    views::join(&mut draft, views, &overlay.allowances, faults);
-    for document in extensions {
-        convention::check_extension(document, faults);
-        let extension = read::draft(document, &draft.domains, faults);
-        extend::add(&mut draft, extension, &document.name, faults);
-    }
-    Some(draft)
+fn only_extensions(extensions: &[&Document], faults: &mut Faults) {
+    let file = extensions.first().map_or(0, |document| document.file);
+    faults.push(
+        Span::new(file, 0, 1),
+        "no specification among the sources",
+        "one that is not an extension",
+    );
 }
 
 /// A place and the words that introduce it in a note.
