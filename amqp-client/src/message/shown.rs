@@ -97,8 +97,8 @@ fn length(value: Value<'_>) -> usize {
     match value {
         Value::LongString(text) => text.len(),
         Value::Bytes(octets) => octets.len(),
-        Value::Array(array) => array.len(),
-        Value::Table(table) => table.len(),
+        Value::Array(array) => array.byte_len(),
+        Value::Table(table) => table.byte_len(),
         Value::Void => 0,
         Value::Bool(_) | Value::I8(_) | Value::U8(_) => 1,
         Value::I16(_) | Value::U16(_) => 2,

@@ -86,7 +86,7 @@ fn is_same_host(a: &str, b: &str) -> bool {
 /// Names are unique here; their order means nothing.
 fn has_same_entries(a: &FieldTable, b: &FieldTable) -> bool {
     let is_in_b = |(name, value)| matches!(b.get(name), Ok(Some(other)) if other == value);
-    a == b || a.len() == b.len() && a.iter().flatten().all(is_in_b)
+    a == b || a.byte_len() == b.byte_len() && a.iter().flatten().all(is_in_b)
 }
 
 #[cfg(test)]

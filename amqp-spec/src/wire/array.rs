@@ -51,9 +51,17 @@ impl<'a> ArrayRef<'a> {
         self.bytes
     }
 
-    /// The number of octets of the values, without the four that hold the length.
+    /// The number of values, as [`iter`](Self::iter) yields them: in a malformed array, those in front
+    /// of the fault, and one more for the fault.
+    ///
+    /// Decodes all of them to count them.
+    pub fn len(self) -> usize {
+        self.iter().count()
+    }
+
+    /// The number of octets of the encoded values, without the four that hold that number.
     #[inline]
-    pub const fn len(self) -> usize {
+    pub const fn byte_len(self) -> usize {
         self.bytes.len()
     }
 
@@ -94,7 +102,7 @@ impl<'a> ArrayRef<'a> {
 
     pub(super) fn fmt_nested(self, depth: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(depth) = depth.checked_sub(1) else {
-            return write!(f, "[… {} octets]", self.len());
+            return write!(f, "[… {} octets]", self.byte_len());
         };
         let mut list = f.debug_list();
         for (n_shown, value) in self.iter().enumerate() {
@@ -250,8 +258,13 @@ impl FieldArray {
         &self.0
     }
 
-    /// The number of octets of the values, without the four that hold the length.
+    /// The number of values. Decodes all of them to count them.
     pub fn len(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    /// The number of octets of the encoded values, without the four that hold that number.
+    pub fn byte_len(&self) -> usize {
         self.0.len()
     }
 

@@ -57,9 +57,17 @@ impl<'a> TableRef<'a> {
         self.bytes
     }
 
-    /// The number of octets of the entries, without the four that hold the length.
+    /// The number of entries, as [`iter`](Self::iter) yields them: in a malformed table, those in front
+    /// of the fault, and one more for the fault.
+    ///
+    /// Decodes all of them to count them.
+    pub fn len(self) -> usize {
+        self.iter().count()
+    }
+
+    /// The number of octets of the encoded entries, without the four that hold that number.
     #[inline]
-    pub const fn len(self) -> usize {
+    pub const fn byte_len(self) -> usize {
         self.bytes.len()
     }
 
@@ -122,7 +130,7 @@ impl<'a> TableRef<'a> {
 
     pub(super) fn fmt_nested(self, depth: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(depth) = depth.checked_sub(1) else {
-            return write!(f, "{{… {} octets}}", self.len());
+            return write!(f, "{{… {} octets}}", self.byte_len());
         };
         let mut map = f.debug_map();
         for (n_shown, entry) in self.iter().enumerate() {
@@ -253,16 +261,12 @@ impl FieldTable {
     /// assert_eq!(headers, field_table! { "attempts" => 2, "job" => "invoice" });
     /// ```
     pub fn insert<'v>(&mut self, name: ShortStr<'_>, value: impl Into<Value<'v>>) {
-        let mut end = self.0.len();
+        let end = self.0.len();
         self.push(name, value);
         let Some(replaced) = self.find(name, 0..end) else {
             return;
         };
-        let mut from = replaced.end;
-        while let Some(other) = self.find(name, from..end) {
-            (from, end) = (other.start, end - other.len());
-            self.0.drain(other);
-        }
+        let end = self.remove_from(name, replaced.end, end);
         let n_added = self.0.len() - end;
         if let Some(tail) = self.0.get_mut(replaced.start..) {
             tail.rotate_right(n_added);
@@ -307,6 +311,25 @@ impl FieldTable {
         Ok(())
     }
 
+    /// Removes all entries of this name; says whether there was one.
+    pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
+        let n_octets = self.0.len();
+        let Ok(name) = ShortStr::new(name.as_ref()) else {
+            return false;
+        };
+        self.remove_from(name, 0, n_octets);
+        self.0.len() < n_octets
+    }
+
+    /// Removes the entries of this name that stand between two places; gives the new place of `end`.
+    fn remove_from(&mut self, name: ShortStr<'_>, mut from: usize, mut end: usize) -> usize {
+        while let Some(found) = self.find(name, from..end) {
+            (from, end) = (found.start, end - found.len());
+            self.0.drain(found);
+        }
+        end
+    }
+
     /// Removes all entries and keeps the memory.
     pub fn clear(&mut self) {
         self.0.clear();
@@ -323,8 +346,13 @@ impl FieldTable {
         &self.0
     }
 
-    /// The number of octets of the entries, without the four that hold the length.
+    /// The number of entries. Decodes all of them to count them.
     pub fn len(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    /// The number of octets of the encoded entries, without the four that hold that number.
+    pub fn byte_len(&self) -> usize {
         self.0.len()
     }
 

@@ -133,6 +133,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The number, if the value is a floating-point number of either width.
+    pub fn as_f64(&self) -> Option<f64> {
+        match *self {
+            Self::F32(value) => Some(value.into()),
+            Self::F64(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The truth value, if the value is one.
     pub const fn as_bool(&self) -> Option<bool> {
         match *self {
@@ -155,6 +164,14 @@ impl<'a> Value<'a> {
     pub fn as_str(&self) -> Option<&'a str> {
         self.as_bytes()
             .and_then(|bytes| core::str::from_utf8(bytes).ok())
+    }
+
+    /// The point in time, if the value is one.
+    pub const fn as_timestamp(&self) -> Option<Timestamp> {
+        match *self {
+            Self::Timestamp(value) => Some(value),
+            _ => None,
+        }
     }
 
     /// The table, if the value is one.

@@ -88,7 +88,7 @@ pub fn table(data: &[u8]) {
         // The copy differs from the table where a type has two tags or `true` two octets, and in
         // nothing else.
         let canonical = rebuild(table);
-        assert_eq!(canonical.len(), data.len());
+        assert_eq!(canonical.byte_len(), data.len());
         assert_eq!(rebuild(canonical.as_ref()), canonical);
         assert_eq!(table.to_owned().as_bytes(), data);
     }

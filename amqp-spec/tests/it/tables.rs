@@ -148,6 +148,39 @@ fn inserting_leaves_one_of_many_entries_with_a_name() {
 }
 
 #[test]
+fn removing_takes_every_entry_with_the_name() {
+    let mut table = field_table! { "z" => 1, "a" => 2, "z" => "text", "b" => 4, "z" => 5 };
+    assert!(table.remove("z"));
+    assert_eq!(table, field_table! { "a" => 2, "b" => 4 });
+    assert!(!table.remove("z"));
+    assert!(!table.remove("z".repeat(256)));
+    assert!(table.remove("a") && table.remove("b"));
+    assert!(table.is_empty());
+}
+
+#[test]
+fn length_counts_entries_and_length_in_bytes_their_octets() {
+    let table = field_table! { "a" => 1, "b" => "text", "a" => true };
+    let array = FieldArray::from_iter(["x", "y"]);
+    assert_eq!((table.len(), table.byte_len()), (3, 22));
+    assert_eq!((array.len(), array.byte_len()), (2, 12));
+    let (borrowed, values) = (table.as_ref(), array.as_ref());
+    assert_eq!((borrowed.len(), borrowed.byte_len()), (3, 22));
+    assert_eq!((values.len(), values.byte_len()), (2, 12));
+    assert_eq!((TableRef::EMPTY.len(), ArrayRef::EMPTY.len()), (0, 0));
+    let mut buf = Vec::new();
+    borrowed.encode(&mut buf);
+    assert_eq!(buf.len(), borrowed.encoded_len());
+}
+
+#[test]
+fn what_cannot_be_read_counts_as_one_entry() {
+    assert_eq!(TableRef::new(b"\x01aV\x01b?\x01cV").len(), 2);
+    let odd = TableRef::new(b"?");
+    assert_eq!((odd.len(), odd.is_empty()), (1, false));
+}
+
+#[test]
 fn inserting_where_nothing_can_be_read_appends() {
     let odd = TableRef::new(b"\x01a?");
     let mut table = odd.to_owned();
@@ -214,6 +247,16 @@ fn integers_of_any_width_are_integers() {
     });
     assert_eq!(read, [Some(-1), Some(255), Some(-1), Some(4_294_967_295)]);
     assert_eq!(Value::from("1").as_i64(), None);
+}
+
+#[test]
+fn floats_and_times_are_read_as_what_they_are() {
+    assert_eq!(Value::from(0.5_f32).as_f64(), Some(0.5));
+    assert_eq!(Value::from(0.25_f64).as_f64(), Some(0.25));
+    assert_eq!(Value::from(1).as_f64(), None);
+    let time = Timestamp(1_700_000_000);
+    assert_eq!(Value::from(time).as_timestamp(), Some(time));
+    assert_eq!(Value::from(1_i64).as_timestamp(), None);
 }
 
 #[test]
