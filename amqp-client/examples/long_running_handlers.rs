@@ -40,7 +40,10 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         handled??;
     }
     println!("all 4 jobs are done");
-    println!("the connection is open: {}", channel.ended().is_none());
+    println!(
+        "the connection is open: {}",
+        channel.close_reason().is_none()
+    );
     connection.close().await?;
     Ok(())
 }

@@ -80,24 +80,18 @@ impl Drop for ChannelHandle {
 }
 
 impl Channel {
-    /// Opens a channel of this number, or of the free one that has been unused the longest.
-    pub(crate) async fn open(
-        handle: &Arc<Handle>,
-        number: Option<u16>,
-    ) -> Result<Self, ChannelError> {
+    /// Opens the channel of this id, or of the free id that has been unused the longest.
+    pub(crate) async fn open(handle: &Arc<Handle>, id: Option<u16>) -> Result<Self, ChannelError> {
         let connection = &handle.shared;
         let channel_max = connection.limits().channel_max;
-        if let Some(number) = number.filter(|number| !(1..=channel_max).contains(number)) {
-            return Err(ChannelError::NumberOutOfRange {
-                number,
-                channel_max,
-            });
+        if let Some(id) = id.filter(|id| !(1..=channel_max).contains(id)) {
+            return Err(ChannelError::IdOutOfRange { id, channel_max });
         }
         let answer = Arc::new(Answer::default());
         let now = (connection.clock)();
         let deadline = after(now, connection.request_timeout);
         let mut made = None;
-        let opened = connection.outbox().open_channel(channel_max, number, |at| {
+        let opened = connection.outbox().open_channel(channel_max, id, |at| {
             let shared = Arc::new(ChannelShared::new(at, Arc::clone(connection)));
             made = Some(Arc::clone(&shared));
             Slot {
@@ -113,8 +107,8 @@ impl Channel {
                 answer: Arc::clone(&answer),
             }
         });
-        let limit = match number {
-            Some(number) => ChannelError::NumberInUse { number },
+        let limit = match id {
+            Some(id) => ChannelError::IdInUse { id },
             None => ChannelError::ChannelLimit { channel_max },
         };
         match (opened, made) {
@@ -139,27 +133,25 @@ impl Channel {
         }
     }
 
-    /// A new channel in the place of this one, which the broker has closed: of the same number, if
+    /// A new channel in the place of this one, which the broker has closed: of the same id, if
     /// that is free. Nothing goes over to it, neither modes nor limits nor consumers; what belongs to
     /// this one, deliveries above all, is stale.
     ///
     /// # Errors
     ///
-    /// Why this one ended, if it was not the broker that closed it; [`ChannelError::NumberInUse`] if
+    /// Why this one ended, if it was not the broker that closed it; [`ChannelError::IdInUse`] if
     /// it is open; and as [`Connection::open_channel`](crate::Connection::open_channel).
     pub(crate) async fn successor(&self) -> Result<Self, ChannelError> {
-        let number = self.id();
+        let id = self.id();
         match self.shared().ended() {
             Some(ChannelError::ClosedByBroker(_)) => {}
             Some(cause) => return Err(cause),
-            None => return Err(ChannelError::NumberInUse { number }),
+            None => return Err(ChannelError::IdInUse { id }),
         }
         // Our close-ok is in front of the new open by now, but for a large body that has to be
         // finished first, or another channel that was quicker.
-        match Self::open(&self.handle.connection, Some(number)).await {
-            Err(ChannelError::NumberInUse { .. }) => {
-                Self::open(&self.handle.connection, None).await
-            }
+        match Self::open(&self.handle.connection, Some(id)).await {
+            Err(ChannelError::IdInUse { .. }) => Self::open(&self.handle.connection, None).await,
             opened => opened,
         }
     }
@@ -173,8 +165,9 @@ impl Channel {
         &self.handle.shared
     }
 
-    /// The channel's number. It is used again after the channel has been closed, but not at once:
-    /// [`Connection::open_channel`](crate::Connection::open_channel) takes the free number that has
+    /// The channel's number on the wire. It is used again after the channel has been closed, but not at
+    /// once:
+    /// [`Connection::open_channel`](crate::Connection::open_channel) takes the free id that has
     /// been unused the longest.
     #[must_use]
     pub fn id(&self) -> u16 {
@@ -183,7 +176,7 @@ impl Channel {
 
     /// Why the channel ended; `None` while it is open.
     #[must_use]
-    pub fn ended(&self) -> Option<ChannelError> {
+    pub fn close_reason(&self) -> Option<ChannelError> {
         self.shared().ended()
     }
 
@@ -225,9 +218,9 @@ impl Channel {
     /// # Errors
     ///
     /// Why it ended, if not because it was closed. [`ChannelError::Timeout`] if the broker did not
-    /// answer; the number then stays in use. Behind an unanswered commit, rollback or cancel the close
+    /// answer; the id then stays in use. Behind an unanswered commit, rollback or cancel the close
     /// cannot be sent: the channel is given up with that request's time, which is no error, and its
-    /// number stays in use too.
+    /// id stays in use too.
     ///
     /// # Cancel safety
     ///
@@ -263,7 +256,7 @@ impl Channel {
                 Some(pending) => pending,
                 None => return Ok(()),
             },
-            Err(error) => return Err(self.ended().unwrap_or(error)),
+            Err(error) => return Err(self.close_reason().unwrap_or(error)),
         };
         let shared = self.shared();
         let consumers = shared.connection.outbox().consumers(shared.at);
@@ -272,13 +265,13 @@ impl Channel {
         }
         match pending.await {
             // The broker also answers a close that its own has crossed.
-            Ok(_) | Err(ChannelError::Closed) => match self.ended() {
+            Ok(_) | Err(ChannelError::Closed) => match self.close_reason() {
                 None | Some(ChannelError::Closed) => Ok(()),
                 Some(error) => Err(error),
             },
             Err(error @ ChannelError::Timeout { .. }) => Err(error),
             // It tells why the channel ended.
-            Err(error) => Err(self.ended().unwrap_or(error)),
+            Err(error) => Err(self.close_reason().unwrap_or(error)),
         }
     }
 

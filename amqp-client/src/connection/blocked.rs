@@ -24,7 +24,7 @@ impl Connection {
     /// Why the broker has blocked the connection, in its words (RabbitMQ: `low on memory`); `None`
     /// while it has not.
     #[must_use]
-    pub fn blocked(&self) -> Option<Arc<str>> {
+    pub fn blocked_reason(&self) -> Option<Arc<str>> {
         self.shared().outbox().blocked()
     }
 

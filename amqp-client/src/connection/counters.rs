@@ -18,10 +18,10 @@ use super::Connection;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Octets written to the stream.
-    pub octets_sent: u64,
-    /// Octets read from the stream.
-    pub octets_received: u64,
+    /// Bytes written to the stream.
+    pub bytes_sent: u64,
+    /// Bytes read from the stream.
+    pub bytes_received: u64,
     /// Frames handed over for sending. What is never written, since a channel or the connection
     /// ended, is included.
     pub frames_sent: u64,
@@ -47,13 +47,13 @@ pub struct Counters {
     pub refused: u64,
     /// Messages published on open channels with confirms that the broker has not answered.
     pub confirms_outstanding: u64,
-    /// Requests that have not been answered, whether or not somebody still waits.
+    /// Requests that have not been answered, whether or not their callers still wait.
     pub requests_outstanding: u64,
-    /// Octets that wait to be written.
-    pub octets_queued: u64,
-    /// Octets of deliveries that consumers have not taken, about. What came together counts until
+    /// Bytes that wait to be written.
+    pub bytes_queued: u64,
+    /// Bytes of deliveries that consumers have not taken, about. What came together counts until
     /// the consumer asks for what follows; what is left when a consumer has ended does not.
-    pub octets_buffered: u64,
+    pub bytes_buffered: u64,
     /// Publishes that wait for room, or for an alarm to end.
     pub publishers_waiting: u64,
     /// Channels that are open or being opened.
@@ -75,8 +75,8 @@ impl Connection {
         let answered = totals.confirmed.get() + totals.nacked.get() + totals.lost.get();
         let answered = answered.saturating_sub(totals.answered_before.get());
         Counters {
-            octets_sent: totals.octets_sent.get(),
-            octets_received: totals.octets_received.get(),
+            bytes_sent: totals.octets_sent.get(),
+            bytes_received: totals.octets_received.get(),
             frames_sent: held.totals.frames,
             frames_received: totals.frames_received.get(),
             published: held.totals.published,
@@ -89,8 +89,8 @@ impl Connection {
             refused: held.totals.refused,
             confirms_outstanding: held.numbered.saturating_sub(answered),
             requests_outstanding: held.requests as u64,
-            octets_queued: held.octets as u64,
-            octets_buffered: connection.reading.buffered() as u64,
+            bytes_queued: held.octets as u64,
+            bytes_buffered: connection.reading.buffered() as u64,
             publishers_waiting: held.waiting as u64,
             channels: held.channels as u64,
             consumers: totals.consumers.load(Ordering::Relaxed) as u64,

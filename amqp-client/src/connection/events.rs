@@ -16,7 +16,7 @@ use crate::proto::observe::{Event, EventQueue, Scope};
 /// The events of a connection or a channel, from the moment at which they were asked for.
 ///
 /// Up to 256 events wait to be read, and of returned messages up to 16 MiB; then the oldest go, and
-/// [`Event::Missed`] says how many. Nothing waits for a listener that does not read, and a listener
+/// [`Event::Lagged`] says how many. Nothing waits for a listener that does not read, and a listener
 /// keeps no connection open.
 ///
 /// Also a [`Stream`].
@@ -89,7 +89,7 @@ impl Returns {
                 Poll::Ready(Some(Event::Returned { message, .. })) => {
                     return Poll::Ready(Some(message));
                 }
-                Poll::Ready(Some(Event::Missed { count })) => self.missed += count,
+                Poll::Ready(Some(Event::Lagged { count })) => self.missed += count,
                 Poll::Ready(Some(_)) => {}
             }
         }
@@ -155,7 +155,7 @@ impl Channel {
 
     fn subscribe(&self, scope: Scope) -> Arc<EventQueue> {
         let queue = self.shared().connection.listeners.subscribe(scope);
-        if let Some(cause) = self.ended() {
+        if let Some(cause) = self.close_reason() {
             let channel = self.id();
             queue.push(Event::ChannelClosed { channel, cause }, &mut Vec::new());
         }

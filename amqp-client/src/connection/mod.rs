@@ -143,20 +143,20 @@ impl Connection {
         Channel::open(&self.handle, None).await
     }
 
-    /// Opens the channel of this number, from 1 to the negotiated [`channel_max`](Limits::channel_max);
-    /// for programs whose numbers mean something, in a trace for instance. What is kept per channel is
-    /// kept for all numbers below as well.
+    /// Opens the channel of this id, from 1 to the negotiated [`channel_max`](Limits::channel_max);
+    /// for programs whose ids mean something, in a trace for instance. What is kept per channel is
+    /// kept for all ids below as well.
     ///
     /// # Errors
     ///
-    /// [`ChannelError::NumberInUse`] while a channel has that number, or its close is not answered
-    /// yet; [`ChannelError::NumberOutOfRange`].
+    /// [`ChannelError::IdInUse`] while a channel has that id, or its close is not answered
+    /// yet; [`ChannelError::IdOutOfRange`].
     ///
     /// # Cancel safety
     ///
     /// As [`open_channel`](Self::open_channel).
-    pub async fn open_channel_numbered(&self, number: u16) -> Result<Channel, ChannelError> {
-        Channel::open(&self.handle, Some(number)).await
+    pub async fn open_channel_with_id(&self, id: u16) -> Result<Channel, ChannelError> {
+        Channel::open(&self.handle, Some(id)).await
     }
 
     /// Opens a channel for publishing with confirms. The publisher owns it: when the broker closes the
@@ -229,12 +229,12 @@ impl Connection {
     pub fn is_open(&self) -> bool {
         self.handle.opening.has_succeeded()
             && !self.handle.shared.outbox().is_closing()
-            && self.ended().is_none()
+            && self.close_reason().is_none()
     }
 
     /// Why the connection ended; `None` before.
     #[must_use]
-    pub fn ended(&self) -> Option<ConnectionError> {
+    pub fn close_reason(&self) -> Option<ConnectionError> {
         self.handle.shared.ended()
     }
 

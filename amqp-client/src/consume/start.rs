@@ -110,7 +110,7 @@ impl Consume {
     }
 
     /// How many deliveries may be unacknowledged at once, from 1 to 65535; in AMQP zero is no limit,
-    /// for which there is [`unlimited`](Self::unlimited). Default: 200, or what
+    /// for which there is [`unlimited_prefetch`](Self::unlimited_prefetch). Default: 200, or what
     /// [`Channel::basic_qos`] has set, if it was called on the channel before. RabbitMQ takes a
     /// limit of the consumer's own for the end of the channel's.
     ///
@@ -129,7 +129,7 @@ impl Consume {
     /// [`inbound_limit`](crate::ConnectionOptions::inbound_limit); what is above that goes back, and
     /// the consumer ends with [`ConsumeError::TooSlow`](crate::ConsumeError::TooSlow). Streams refuse
     /// it with 406.
-    pub fn unlimited(self) -> Self {
+    pub fn unlimited_prefetch(self) -> Self {
         self.prefetch(0)
     }
 

@@ -64,22 +64,22 @@ pub enum ChannelError {
     /// A method or content header does not fit the negotiated frame size. Nothing was sent; the
     /// channel is still usable.
     FrameTooLarge(FrameTooLarge),
-    /// All channel numbers up to the negotiated `channel_max` are in use. Nothing was sent.
+    /// All channel ids up to the negotiated `channel_max` are in use. Nothing was sent.
     ChannelLimit {
         /// The limit.
         channel_max: u16,
     },
-    /// The number that a channel was to have is in use, or its last user is not quite closed. Nothing
+    /// The id that a channel was to have is in use, or its last user is not quite closed. Nothing
     /// was sent.
-    NumberInUse {
-        /// The number.
-        number: u16,
+    IdInUse {
+        /// The id.
+        id: u16,
     },
-    /// The number that a channel was to have is 0 or above the negotiated `channel_max`. Nothing was
+    /// The id that a channel was to have is 0 or above the negotiated `channel_max`. Nothing was
     /// sent.
-    NumberOutOfRange {
-        /// The number.
-        number: u16,
+    IdOutOfRange {
+        /// The id.
+        id: u16,
         /// The highest that there can be.
         channel_max: u16,
     },
@@ -190,11 +190,10 @@ impl fmt::Display for ChannelError {
             Self::ChannelLimit { channel_max } => {
                 write!(f, "all {channel_max} channels of the connection are in use")
             }
-            Self::NumberInUse { number } => write!(f, "channel {number} is in use"),
-            Self::NumberOutOfRange {
-                number,
-                channel_max,
-            } => write!(f, "channel {number} is not between 1 and {channel_max}"),
+            Self::IdInUse { id } => write!(f, "channel {id} is in use"),
+            Self::IdOutOfRange { id, channel_max } => {
+                write!(f, "channel {id} is not between 1 and {channel_max}")
+            }
             Self::Invalid(error) => write!(f, "{error}"),
             Self::Stale => f.write_str("delivery of an earlier life of the channel"),
             Self::ConsumerTagInUse { consumer_tag } => {

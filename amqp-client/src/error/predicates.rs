@@ -103,12 +103,12 @@ impl ChannelError {
             | Self::ReadingStopped { .. }
             | Self::Blocked { .. }
             | Self::ChannelLimit { .. }
-            | Self::NumberInUse { .. }
+            | Self::IdInUse { .. }
             | Self::ConsumerTagInUse { .. } => true,
             Self::Closed
             | Self::TooLong(_)
             | Self::FrameTooLarge(_)
-            | Self::NumberOutOfRange { .. }
+            | Self::IdOutOfRange { .. }
             | Self::Invalid(_)
             | Self::MessageTooLarge(_)
             | Self::Stale => false,
@@ -139,8 +139,8 @@ impl ChannelError {
             | Self::FrameTooLarge(_)
             | Self::Blocked { .. }
             | Self::ChannelLimit { .. }
-            | Self::NumberInUse { .. }
-            | Self::NumberOutOfRange { .. }
+            | Self::IdInUse { .. }
+            | Self::IdOutOfRange { .. }
             | Self::ConsumerTagInUse { .. }
             | Self::Invalid(_)
             | Self::Stale => Outcome::NotSent,
@@ -294,14 +294,10 @@ mod tests {
                 true,
                 Outcome::NotSent,
             ),
+            (ChannelError::IdInUse { id: 1 }, true, Outcome::NotSent),
             (
-                ChannelError::NumberInUse { number: 1 },
-                true,
-                Outcome::NotSent,
-            ),
-            (
-                ChannelError::NumberOutOfRange {
-                    number: 2,
+                ChannelError::IdOutOfRange {
+                    id: 2,
                     channel_max: 1,
                 },
                 false,

@@ -53,7 +53,7 @@
 //!
 //! | with | how |
 //! |---|---|
-//! | user and password | in the URI, or [`credentials`](crate::ConnectionOptions::credentials) |
+//! | user and password | in the URI, or [`login`](crate::ConnectionOptions::login) |
 //! | a TLS certificate | [`client_certificate`](crate::TlsOptions::client_certificate), and [`auth_mechanisms([AuthMechanism::External])`](crate::ConnectionOptions::auth_mechanisms) |
 //! | a token (OAuth 2) | [`credential_source`](crate::ConnectionOptions::credential_source): a function that is asked for a token at each attempt, and again before it expires |
 //! | something else | a [`SaslMechanism`](crate::SaslMechanism) of one's own |

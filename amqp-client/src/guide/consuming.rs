@@ -62,7 +62,7 @@
 //! How many deliveries may be unsettled at once; the broker sends no more. The default is
 //! [200](crate::DEFAULT_PREFETCH). With 1, a slow consumer never holds messages that an idle one could
 //! take, at the price of a round trip for each. With handlers of a millisecond, 100 to 300 keep
-//! the connection busy. [`unlimited`](crate::Consume::unlimited) lets the whole queue come at once.
+//! the connection busy. [`unlimited_prefetch`](crate::Consume::unlimited_prefetch) lets the whole queue come at once.
 //!
 //! What was prefetched and not looked at goes back when the consumer is dropped or its connection is
 //! lost. **Quorum queues count that** towards their

@@ -27,7 +27,7 @@
 //! ```
 //!
 //! Nothing waits for a listener: one that does not read loses the oldest events, and is told
-//! [how many](crate::Event::Missed). Nobody has to listen, either: errors reach those who are waiting,
+//! [how many](crate::Event::Lagged). Nobody has to listen, either: errors reach those who are waiting,
 //! whether anybody listens or not.
 //!
 //! # Logs
@@ -57,6 +57,6 @@
 //! | if this grows | then |
 //! |---|---|
 //! | `confirms_outstanding` | the broker's disk, or a quorum without majority |
-//! | `octets_queued`, `publishers_waiting` | the network, or a broker that has raised an alarm |
-//! | `octets_buffered` | consumers of this program are slower than the broker |
+//! | `bytes_queued`, `publishers_waiting` | the network, or a broker that has raised an alarm |
+//! | `bytes_buffered` | consumers of this program are slower than the broker |
 //! | `nacked`, `returned` | full queues, missing bindings |

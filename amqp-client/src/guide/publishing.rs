@@ -149,7 +149,7 @@
 //! # When the broker or the network is slow
 //!
 //! `publish` and `send` wait before they queue anything while 512 KiB
-//! ([`high_water`](crate::ConnectionOptions::high_water)) wait to be written. That is the back-pressure:
+//! ([`write_buffer_limit`](crate::ConnectionOptions::write_buffer_limit)) wait to be written. That is the back-pressure:
 //! memory is bounded, and a future that is dropped while it waits has sent nothing.
 //!
 //! # Without confirms

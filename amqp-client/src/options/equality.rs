@@ -35,7 +35,7 @@ impl PartialEq for ConnectionOptions {
             close_timeout,
             max_message_size,
             inbound_limit,
-            high_water,
+            write_buffer_limit,
             when_blocked,
             blocked_connection_timeout,
             write_timeout,
@@ -63,7 +63,7 @@ impl PartialEq for ConnectionOptions {
             && *close_timeout == other.close_timeout
             && *max_message_size == other.max_message_size
             && *inbound_limit == other.inbound_limit
-            && *high_water == other.high_water
+            && *write_buffer_limit == other.write_buffer_limit
             && *when_blocked == other.when_blocked
             && *blocked_connection_timeout == other.blocked_connection_timeout
             && *write_timeout == other.write_timeout
@@ -145,7 +145,7 @@ mod tests {
             plain().host_order(HostOrder::Given),
             plain().tls(TlsOptions::default()),
             plain().tcp(TcpOptions::default().nodelay(false)),
-            plain().credentials("guest", "other"),
+            plain().login("guest", "other"),
             plain().credential_source(|| async { Err("none") }),
             plain().auth_mechanisms([AuthMechanism::Plain]),
             plain().virtual_host("v"),
@@ -166,7 +166,7 @@ mod tests {
             plain().close_timeout(second),
             plain().max_message_size(1),
             plain().inbound_limit(1),
-            plain().high_water(1),
+            plain().write_buffer_limit(1),
             plain().when_blocked(WhenBlocked::Fail),
             plain().blocked_connection_timeout(second),
             plain().write_timeout(second),

@@ -41,7 +41,7 @@ impl Host {
         } else if name.contains(|c: char| c.is_whitespace() || c.is_control()) {
             Some("a name or an address, without spaces or newlines")
         } else if name.contains('@') {
-            Some("a name or an address alone; user and password are set with credentials")
+            Some("a name or an address alone; user and password are set with login")
         } else if name.contains('/') {
             Some("a name or an address alone; a virtual host is set with virtual_host")
         } else if name.contains(',') {
@@ -236,7 +236,7 @@ mod tests {
             ("[127.0.0.1]", "without brackets"),
             ("amqp://localhost", "Connection::open"),
             ("amqps://app:hunter2@localhost/v", "Connection::open"),
-            ("app:hunter2@localhost", "credentials"),
+            ("app:hunter2@localhost", "set with login"),
             ("localhost/orders", "virtual_host"),
             ("a,b", "hosts"),
             (" localhost", "spaces"),

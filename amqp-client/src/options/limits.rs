@@ -123,10 +123,10 @@ impl ConnectionOptions {
         self
     }
 
-    /// How many octets may wait to be written before publishers wait. Default: 512 KiB.
+    /// How many bytes may wait to be written before publishers wait. Default: 512 KiB.
     #[must_use]
-    pub fn high_water(mut self, octets: usize) -> Self {
-        self.high_water = octets;
+    pub fn write_buffer_limit(mut self, bytes: usize) -> Self {
+        self.write_buffer_limit = bytes;
         self
     }
 

@@ -14,13 +14,14 @@ impl ConnectionOptions {
     /// User name and password. Default: `guest` and `guest`, which RabbitMQ accepts from localhost
     /// only.
     #[must_use]
-    pub fn credentials(self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
-        self.login(Credentials::new(user, password))
+    pub fn login(self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
+        self.credentials(Credentials::new(user, password))
     }
 
-    /// The same, from one value.
+    /// User name and password in one value, as with an expiring token
+    /// ([`Credentials::valid_for`]).
     #[must_use]
-    pub fn login(mut self, credentials: Credentials) -> Self {
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = credentials;
         self.credential_source = None;
         self

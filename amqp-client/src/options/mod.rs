@@ -61,7 +61,7 @@ pub(crate) use self::tls::{ServerName, Verify};
 /// | `blocked_connection_timeout`, `when_blocked` | [the one](Self::blocked_connection_timeout) in seconds, [the other](Self::when_blocked) `wait` or `fail` |
 /// | `write_timeout` | [`write_timeout`](Self::write_timeout) in seconds, `0` for none |
 /// | `connection_attempts`, `retry_delay`, `host_order` | [a number](Self::connection_attempts), [seconds](Self::retry_delay), [`random` or `given`](Self::host_order) |
-/// | `channel_max`, `frame_max`, `max_message_size`, `inbound_limit`, `high_water` | the setters of the same names |
+/// | `channel_max`, `frame_max`, `max_message_size`, `inbound_limit`, `write_buffer_limit` | the setters of the same names |
 /// | `auth_mechanism` | [`auth_mechanisms`](Self::auth_mechanisms): `plain`, `amqplain`, `external`, `anonymous`, `rabbit-cr-demo`; repeated for more, in order of preference |
 /// | `connection_name`, `locale`, `client_properties.NAME` | [a name](Self::connection_name), [a language](Self::locale), [a text to be shown](Self::client_properties) |
 /// | `tcp_nodelay`, `tcp_keepalive_idle`, `tcp_keepalive_interval`, `tcp_keepalive_count`, `tcp_user_timeout` | [`TcpOptions`]: `true` or `false`, seconds, seconds, a number, seconds |
@@ -110,7 +110,7 @@ pub struct ConnectionOptions {
     pub(crate) close_timeout: Duration,
     pub(crate) max_message_size: u64,
     pub(crate) inbound_limit: usize,
-    pub(crate) high_water: usize,
+    pub(crate) write_buffer_limit: usize,
     pub(crate) when_blocked: WhenBlocked,
     pub(crate) blocked_connection_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
@@ -145,7 +145,7 @@ impl Default for ConnectionOptions {
             close_timeout: Duration::from_secs(5),
             max_message_size: 128 * 1024 * 1024,
             inbound_limit: 1024 * 1024 * 1024,
-            high_water: 512 * 1024,
+            write_buffer_limit: 512 * 1024,
             when_blocked: WhenBlocked::Wait,
             blocked_connection_timeout: None,
             write_timeout: Some(Duration::from_secs(120)),
@@ -189,7 +189,7 @@ impl ConnectionOptions {
             inbound_limit: self.inbound_limit,
             clock,
             consumer_tag_seed: random(),
-            high_water: self.high_water,
+            write_buffer_limit: self.write_buffer_limit,
             when_blocked: self.when_blocked,
             blocked_connection_timeout: self.blocked_connection_timeout,
             write_timeout: self.write_timeout,

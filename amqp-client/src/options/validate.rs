@@ -104,7 +104,11 @@ impl ConnectionOptions {
                 "connection_attempts",
                 "at least 1",
             ),
-            (self.high_water > 0, "high_water", "at least 1 octet"),
+            (
+                self.write_buffer_limit > 0,
+                "write_buffer_limit",
+                "at least 1 octet",
+            ),
             (
                 idle.iter()
                     .flatten()
@@ -214,7 +218,7 @@ mod tests {
             ),
             ("open_timeout", good().open_timeout(zero)),
             ("connection_attempts", good().connection_attempts(0)),
-            ("high_water", good().high_water(0)),
+            ("write_buffer_limit", good().write_buffer_limit(0)),
             (
                 "tcp.keepalive",
                 good().tcp(TcpOptions::default().keepalive_idle(zero)),

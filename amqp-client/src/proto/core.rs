@@ -158,7 +158,7 @@ impl Core {
     ) -> (Self, Arc<ConnectionShared>, Arc<Opening>) {
         // Before tuning, only the smallest frame may be sent.
         let frame_max = usize::try_from(constants::FRAME_MIN_SIZE).unwrap_or(usize::MAX);
-        let mut outbox = Outbox::new(frame_max, options.high_water, now);
+        let mut outbox = Outbox::new(frame_max, options.write_buffer_limit, now);
         outbox.set_when_blocked(options.when_blocked);
         outbox.push_raw(&frame::PROTOCOL_HEADER);
         let mut connection =

@@ -153,9 +153,9 @@ impl Publisher {
 
     /// The number that the next message published on the channel gets, from 1 on; `None` when the
     /// channel has ended. Who shares the channel with others finds the number of his own message in
-    /// its [`Confirmation::number`].
+    /// its [`Confirmation::sequence_number`].
     #[must_use]
-    pub fn next_publish_seq_no(&self) -> Option<u64> {
+    pub fn next_sequence_number(&self) -> Option<u64> {
         let shared = self.channel.shared();
         let published = shared.connection.outbox().published_by(shared.at)?;
         shared.ended().is_none().then_some(published + 1)
@@ -442,7 +442,7 @@ impl PreparedPublisher {
 ///
 /// # async fn example(publisher: Publisher) -> Result<(), amqp_client::PublishError> {
 /// let confirmation = publisher.send("", "orders", Message::new("order 42")).await?;
-/// println!("message {} is on its way", confirmation.number());
+/// println!("message {} is on its way", confirmation.sequence_number());
 /// confirmation.await?; // the broker has it
 /// # Ok(()) }
 /// ```
@@ -484,7 +484,7 @@ impl WaitLimits {
 impl Confirmation {
     /// The number of the message on its channel, from 1.
     #[must_use]
-    pub fn number(&self) -> u64 {
+    pub fn sequence_number(&self) -> u64 {
         self.number
     }
 }

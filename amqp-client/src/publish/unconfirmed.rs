@@ -32,8 +32,9 @@ pub struct Unconfirmed {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct FailedPublish {
-    /// Its number on the channel, from 1; see [`Confirmation::number`](crate::Confirmation::number).
-    pub number: u64,
+    /// Its number on the channel, from 1; see
+    /// [`Confirmation::sequence_number`](crate::Confirmation::sequence_number).
+    pub sequence_number: u64,
     /// Whether it came back, rather than being refused. The message itself is with its
     /// [`Confirmation`](crate::Confirmation), or with [`Channel::returns`](crate::Channel::returns)
     /// if that was dropped.
@@ -49,8 +50,8 @@ impl Unconfirmed {
     ) -> Result<(), Self> {
         let (noted, lost) = confirms.take_failures(upto);
         let unanswered = confirms.unanswered(upto);
-        let failed = |(number, failure)| FailedPublish {
-            number,
+        let failed = |(sequence_number, failure)| FailedPublish {
+            sequence_number,
             returned: failure == Failure::Returned,
         };
         let unconfirmed = Self {

@@ -20,7 +20,7 @@ use crate::text::{Quoted, line, name};
 /// use std::time::Duration;
 ///
 /// let token = Credentials::new("app", "eyJhbGciOi…").valid_for(Duration::from_secs(3600));
-/// let options = ConnectionOptions::default().login(token);
+/// let options = ConnectionOptions::default().credentials(token);
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Credentials {

@@ -91,7 +91,7 @@ fn from_variables(
         let before = options.credentials.clone();
         let user = user.unwrap_or_else(|| before.user().to_owned());
         let password = password.map_or_else(|| before.password().clone(), Into::into);
-        options = options.credentials(user, password);
+        options = options.login(user, password);
     }
     if let Some(name) = read("AMQP_CONNECTION_NAME")? {
         options = options.connection_name(name);
@@ -139,9 +139,7 @@ mod tests {
             ("AMQP_CONNECTION_NAME", "ledger"),
         ]);
         let expected: ConnectionOptions = "amqp://app@h/v?heartbeat=5".parse().unwrap();
-        let expected = expected
-            .credentials("app", "n%w p@ss")
-            .connection_name("ledger");
+        let expected = expected.login("app", "n%w p@ss").connection_name("ledger");
         assert_eq!(options, Ok(expected));
     }
 

@@ -57,7 +57,7 @@ fn what_the_builder_says_the_uri_says() {
             plain().max_message_size(1 << 20),
         ),
         ("inbound_limit=0", plain().inbound_limit(0)),
-        ("high_water=4096", plain().high_water(4096)),
+        ("write_buffer_limit=4096", plain().write_buffer_limit(4096)),
         (
             "auth_mechanism=external",
             plain().auth_mechanisms([AuthMechanism::External]),
@@ -310,7 +310,7 @@ fn value_that_a_parameter_cannot_have_is_told_with_what_it_can() {
         ("tcp_keepalive_count", &["0", "x"]),
         ("tcp_user_timeout", &["0", "x"]),
         ("inbound_limit", &["-1", "x"]),
-        ("high_water", &["0", "x"]),
+        ("write_buffer_limit", &["0", "x"]),
     ] {
         for value in values {
             let uri = format!("amqp://h?{name}={}", value.replace('+', "%2B"));

@@ -236,10 +236,10 @@ const PARAMETERS: &[Parameter] = &[
         |options| one(options.inbound_limit)
     ),
     parameter!(
-        "high_water",
+        "write_buffer_limit",
         "a number of octets, at least 1",
-        |options, value| set(&mut options.high_water, positive(value)),
-        |options| one(options.high_water)
+        |options, value| set(&mut options.write_buffer_limit, positive(value)),
+        |options| one(options.write_buffer_limit)
     ),
     parameter!(
         "auth_mechanism",

@@ -79,7 +79,7 @@ fn read(
                 None => options.credentials.password().clone(),
                 Some(password) => decode(password, "password")?.into(),
             };
-            options = options.credentials(decode(user, "user name")?, password);
+            options = options.login(decode(user, "user name")?, password);
             hosts
         }
     };

@@ -222,7 +222,7 @@ fn every_character_survives_everywhere_in_a_uri() {
         let text = format!("a{found}{found}b");
         let options = ConnectionOptions::default()
             .host(text.replace([':', '%'], ""))
-            .credentials(text.clone(), text.clone())
+            .login(text.clone(), text.clone())
             .virtual_host(text.clone())
             .connection_name(text.clone())
             .tls(

@@ -58,7 +58,10 @@ fn f10_an_alarm_holds_publishes_up_loses_none_and_lets_other_consumers_go_on() {
             .await
             .unwrap();
         until_blocked(&mut events).await;
-        assert_eq!(connection.blocked().as_deref(), Some("low on memory"));
+        assert_eq!(
+            connection.blocked_reason().as_deref(),
+            Some("low on memory")
+        );
 
         let publishing: Vec<_> = (1..200)
             .map(|n| {
@@ -84,7 +87,7 @@ fn f10_an_alarm_holds_publishes_up_loses_none_and_lets_other_consumers_go_on() {
             assert_eq!(text(delivery.body()), n.to_string());
             delivery.ack().unwrap();
         }
-        assert_eq!(consuming.blocked(), None);
+        assert_eq!(consuming.blocked_reason(), None);
         assert!(publishing.iter().all(|task| !task.is_finished()));
         assert!(!asking.is_finished());
 

@@ -43,11 +43,11 @@ fn numbers_of_closed_channels_are_used_again() {
         }
         let second = channels.remove(1);
         second.close().await.unwrap();
-        assert!(matches!(second.ended(), Some(ChannelError::Closed)));
+        assert!(matches!(second.close_reason(), Some(ChannelError::Closed)));
         // Once more changes nothing.
         second.close().await.unwrap();
 
-        let again = connection.open_channel_numbered(2).await.unwrap();
+        let again = connection.open_channel_with_id(2).await.unwrap();
         declare(&again, "of-the-new").await;
         // The old handle does not get at the new channel.
         let error = second.queue_purge("of-the-new").await.unwrap_err();
@@ -134,7 +134,7 @@ fn an_error_closes_its_channel_and_no_other() {
         assert_eq!(error.to_string(), said);
 
         // Whatever is tried on it later says the same.
-        check(&failing.ended().unwrap());
+        check(&failing.close_reason().unwrap());
         check(&nosuch().await.unwrap_err());
         check(&failing.queue_delete("kept").await.unwrap_err());
         check(&failing.basic_ack(1, Multiple::No).unwrap_err());
@@ -159,7 +159,7 @@ fn an_error_closes_its_channel_and_no_other() {
 
         let got = other.basic_get("kept").await.unwrap().unwrap();
         assert_eq!(got.delivery.body(), b"0");
-        let new = connection.open_channel_numbered(failing.id()).await;
+        let new = connection.open_channel_with_id(failing.id()).await;
         let new = new.unwrap();
         assert_eq!(new.queue_delete("kept").await.unwrap(), 0);
         connection.close().await.unwrap();

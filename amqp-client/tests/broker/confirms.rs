@@ -18,7 +18,7 @@ fn a_thousand_messages_under_way_are_all_confirmed() {
         for n in 1..=1000 {
             let message = Message::new(n.to_string()).persistent();
             let confirmation = publisher.send("", "q", message).await.unwrap();
-            assert_eq!(confirmation.number(), n);
+            assert_eq!(confirmation.sequence_number(), n);
             confirmations.push(confirmation);
         }
         // Asking in another order than that of the answers.
@@ -259,7 +259,7 @@ fn s4_publisher_that_fifty_tasks_share_outlives_bad_messages_and_loses_no_good_o
             most += task.await.unwrap();
         }
         assert_eq!(publisher.channel().id(), number);
-        assert!(publisher.channel().ended().is_none());
+        assert!(publisher.channel().close_reason().is_none());
         let n_ready = ready(publisher.channel(), "q").await;
         assert!((1000..=most).contains(&n_ready), "{n_ready} of {most}");
         let bodies = connection.open_channel().await.unwrap();
@@ -362,7 +362,7 @@ fn messages_behind_an_abandoned_confirm_select_are_numbered_as_the_broker_number
             let message = Message::new("");
             channel.basic_publish("", "q", &message).await.unwrap();
             let confirmation = publisher.send("", "q", &message).await.unwrap();
-            assert_eq!(confirmation.number(), 2 * n);
+            assert_eq!(confirmation.sequence_number(), 2 * n);
             confirmation.await.unwrap();
         }
         until_ready(&channel, "q", 6).await;

@@ -97,7 +97,7 @@ fn the_broker_is_told_our_name() {
 #[test]
 fn a_wrong_password_is_refused_at_the_login() {
     run(async |site| {
-        let options = site.options().credentials("guest", "hunter2");
+        let options = site.options().login("guest", "hunter2");
         let error = Connection::open_with(&options).await.unwrap_err();
         assert_eq!(error.stage(), Stage::Login);
         let close = broker_said(&error);

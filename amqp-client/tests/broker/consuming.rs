@@ -134,7 +134,7 @@ fn an_exclusive_consumer_keeps_others_out() {
         let vhost = site.name();
         let text = format!("ACCESS_REFUSED - queue 'q' in vhost '{vhost}' in exclusive use");
         check_close(error.broker_close(), 403, &text, basic::Consume::ID);
-        assert!(channel.ended().is_none());
+        assert!(channel.close_reason().is_none());
     });
 }
 
@@ -239,7 +239,7 @@ fn a_consumer_whose_queue_is_deleted_is_cancelled_and_the_channel_lives() {
         consumer.cancel().await.unwrap();
         drop(consumer);
         fill(&channel, "other", 1).await;
-        assert!(channel.ended().is_none());
+        assert!(channel.close_reason().is_none());
         channel.close().await.unwrap();
     });
 }

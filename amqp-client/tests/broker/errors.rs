@@ -67,7 +67,7 @@ fn s11_missing_exchange_is_named_for_every_holder() {
         let told = [
             refused,
             channel.closed().await,
-            channel.ended().unwrap(),
+            channel.close_reason().unwrap(),
             channel.close().await.unwrap_err(),
         ];
         // All others asked for nothing that is missing.

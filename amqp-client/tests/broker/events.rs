@@ -92,11 +92,11 @@ fn counters_agree_with_what_was_sent_and_received() {
         assert_eq!(counters.confirms_outstanding, 0);
         assert_eq!(counters.requests_outstanding, 0);
         drop(consumer);
-        assert_eq!(connection.counters().octets_buffered, 0);
+        assert_eq!(connection.counters().bytes_buffered, 0);
         let octets = 100 * 99 / 2 * 100;
-        assert!(counters.octets_sent > octets && counters.octets_received > octets);
+        assert!(counters.bytes_sent > octets && counters.bytes_received > octets);
         until("octets to be written", 0, async || {
-            connection.counters().octets_queued
+            connection.counters().bytes_queued
         })
         .await;
     });

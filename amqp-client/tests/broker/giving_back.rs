@@ -186,7 +186,7 @@ fn an_abandoned_next_loses_no_delivery() {
 fn an_abandoned_publish_sends_its_message_whole_or_not_at_all() {
     run(async |site| {
         // So little may wait that every second message has to.
-        let options = site.options().high_water(1);
+        let options = site.options().write_buffer_limit(1);
         let connection = Connection::open_with(&options).await.unwrap();
         let channel = connection.open_channel().await.unwrap();
         declare(&channel, "q").await;

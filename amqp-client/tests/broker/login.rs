@@ -27,7 +27,7 @@ fn both_mechanisms_of_every_broker_let_us_in() {
             let connection = open(&options).await;
             connection.open_channel().await.unwrap();
             connection.close().await.unwrap();
-            let error = refused(&options.credentials("guest", "hunter2")).await;
+            let error = refused(&options.login("guest", "hunter2")).await;
             assert_eq!(
                 error.diagnosis(),
                 Some(Diagnosis::WrongCredentials),
@@ -190,7 +190,7 @@ async fn challenges_are_answered(options: &ConnectionOptions) {
         .clone()
         .auth_mechanisms([AuthMechanism::RabbitCrDemo]);
     open(&demo).await.close().await.unwrap();
-    let error = refused(&demo.credentials("guest", "hunter2")).await;
+    let error = refused(&demo.login("guest", "hunter2")).await;
     assert_eq!(error.stage(), Stage::Login, "{error}");
     assert_eq!(
         error.diagnosis(),

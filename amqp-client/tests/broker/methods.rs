@@ -262,26 +262,23 @@ fn s12_chosen_numbers_are_taken_and_free_again() {
     run(async |site| {
         let connection = site.connect().await;
         let channel_max = connection.limits().channel_max;
-        let last = connection.open_channel_numbered(channel_max).await.unwrap();
+        let last = connection.open_channel_with_id(channel_max).await.unwrap();
         assert_eq!(last.id(), channel_max);
         declare(&last, "q").await;
-        let taken = connection.open_channel_numbered(channel_max).await;
-        assert!(matches!(taken, Err(ChannelError::NumberInUse { .. })));
-        let outside = connection.open_channel_numbered(channel_max + 1).await;
-        assert!(matches!(
-            outside,
-            Err(ChannelError::NumberOutOfRange { .. })
-        ));
+        let taken = connection.open_channel_with_id(channel_max).await;
+        assert!(matches!(taken, Err(ChannelError::IdInUse { .. })));
+        let outside = connection.open_channel_with_id(channel_max + 1).await;
+        assert!(matches!(outside, Err(ChannelError::IdOutOfRange { .. })));
         assert_eq!(connection.open_channel().await.unwrap().id(), 1);
         for _ in 0..20 {
-            let channel = connection.open_channel_numbered(7).await.unwrap();
+            let channel = connection.open_channel_with_id(7).await.unwrap();
             let closed = channel.close_with(ReplyCode(0), &"x".repeat(255)).await;
             closed.unwrap();
         }
         // Closed by the broker it is free as well.
-        let channel = connection.open_channel_numbered(7).await.unwrap();
+        let channel = connection.open_channel_with_id(7).await.unwrap();
         channel.queue_purge("nosuch").await.unwrap_err();
-        connection.open_channel_numbered(7).await.unwrap();
+        connection.open_channel_with_id(7).await.unwrap();
     });
 }
 

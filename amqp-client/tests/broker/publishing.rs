@@ -37,7 +37,7 @@ fn no_more_is_outstanding_than_the_limit_allows() {
         }
         limited.wait_for_confirms().await.unwrap();
         assert_eq!(limited.outstanding(), 0);
-        assert_eq!(limited.next_publish_seq_no(), Some(TASKS as u64 * 100 + 1));
+        assert_eq!(limited.next_sequence_number(), Some(TASKS as u64 * 100 + 1));
         assert_eq!(ready(publisher.channel(), "q").await, TASKS * 100);
     });
 }
@@ -61,14 +61,16 @@ fn waiting_for_all_tells_what_was_refused_and_what_came_back() {
         publisher.wait_for_confirms().await.unwrap();
 
         let mandatory = publisher.mandatory();
-        let first = publisher.next_publish_seq_no().unwrap();
+        let first = publisher.next_sequence_number().unwrap();
         drop(mandatory.send("", "nowhere", Message::new("a")).await);
         drop(publisher.send("", "full", Message::new("b")).await);
         let optional = publisher.allow_unroutable();
         drop(optional.send("", "nowhere", Message::new("c")).await);
         let failed = publisher.wait_for_confirms().await.unwrap_err();
         let failures = failed.failures.iter();
-        let told: Vec<_> = failures.map(|f| (f.number - first, f.returned)).collect();
+        let told: Vec<_> = failures
+            .map(|f| (f.sequence_number - first, f.returned))
+            .collect();
         assert_eq!(told, [(0, true), (1, false)]);
         publisher.wait_for_confirms().await.unwrap();
     });

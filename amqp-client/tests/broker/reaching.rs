@@ -126,7 +126,7 @@ fn f21_limits_of_a_user_and_maintenance_are_told() {
             .put("/api/user-limits/single/max-connections", limit)
             .unwrap();
         let options: ConnectionOptions = broker.url().parse().unwrap();
-        let options = options.credentials("single", "hunter2");
+        let options = options.login("single", "hunter2");
         let first = Connection::open_with(&options).await.unwrap();
         // The broker counts its connections behind our back.
         until("diagnosis", Some(Diagnosis::ConnectionLimit), async || {

@@ -179,7 +179,7 @@ fn a_delivery_of_a_closed_channel_does_not_reach_the_next_of_its_number() {
         let old = channel.basic_get("q").await.unwrap().unwrap();
         channel.close().await.unwrap();
 
-        let new = connection.open_channel_numbered(channel.id()).await;
+        let new = connection.open_channel_with_id(channel.id()).await;
         let new = new.unwrap();
         until_ready(&new, "q", 2).await;
         let kept = new.basic_get("q").await.unwrap().unwrap();

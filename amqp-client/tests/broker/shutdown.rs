@@ -282,8 +282,8 @@ async fn channel_is_closed(
     let channel = consumer.channel().clone();
     let error = consumer.next().await.expect("a reason").unwrap_err();
     assert!(error.to_string().contains("406"), "{error}");
-    let Some(ChannelError::ClosedByBroker(close)) = channel.ended() else {
-        panic!("{:?}", channel.ended());
+    let Some(ChannelError::ClosedByBroker(close)) = channel.close_reason() else {
+        panic!("{:?}", channel.close_reason());
     };
     assert!(close.reply_text.contains("timeout"), "{close}");
     // They have gone back; earlier acks do no harm.

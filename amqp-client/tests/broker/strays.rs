@@ -16,7 +16,12 @@ fn deliveries_of_an_earlier_use_of_the_id_reach_nobody() {
         fill(&filler, "q", 3000).await;
         for round in 0..20 {
             let channel = connection.open_channel().await.unwrap();
-            let mut consumer = channel.consume("q").tag("same").unlimited().await.unwrap();
+            let mut consumer = channel
+                .consume("q")
+                .tag("same")
+                .unlimited_prefetch()
+                .await
+                .unwrap();
             for tag in 1..=20 {
                 let delivery = consumer.next().await.unwrap().unwrap();
                 assert_eq!(delivery.delivery_tag(), tag, "round {round}");
@@ -94,7 +99,7 @@ fn limit_of_the_program_holds_behind_a_consumer_without_one() {
         }
         let limited = site.channel().await;
         limited.basic_qos(10, QosScope::Consumer).await.unwrap();
-        let _all = limited.consume("a").unlimited().await.unwrap();
+        let _all = limited.consume("a").unlimited_prefetch().await.unwrap();
         let mut ten = limited.consume("b").await.unwrap();
         until_ready(&channel, "a", 0).await;
         until_ready(&channel, "b", 20).await;

@@ -70,7 +70,11 @@ fn a_stream_is_read_from_where_one_likes_as_often_as_one_likes() {
 fn a_stream_without_a_prefetch_limit_costs_the_channel() {
     run(async |site| {
         let channel = stream(site).await;
-        let error = channel.consume("stream").unlimited().await.unwrap_err();
+        let error = channel
+            .consume("stream")
+            .unlimited_prefetch()
+            .await
+            .unwrap_err();
         let text = "consumer prefetch count is not set for";
         check_close(error.broker_close(), 406, text, basic::Consume::ID);
     });

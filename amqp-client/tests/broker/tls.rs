@@ -233,7 +233,7 @@ fn s22_client_certificate_is_demanded_and_says_who_connects() {
         let certificates = broker.certificates().unwrap();
         let url = broker.first().tls_url().unwrap();
         let options: ConnectionOptions = url.parse().unwrap();
-        let options = options.credentials("nobody", "hunter2");
+        let options = options.login("nobody", "hunter2");
         let trusting = TlsOptions::default().ca_file(certificates.authority());
 
         // Nothing shown: refused by TLS, whichever of its versions the two have agreed on.
@@ -251,7 +251,7 @@ fn s22_client_certificate_is_demanded_and_says_who_connects() {
         let options = options.tls(known);
         let error = Connection::open_with(&options).await.unwrap_err();
         assert!(error.is_authentication_failure(), "{error}");
-        let by_password = options.clone().credentials("guest", "guest");
+        let by_password = options.clone().login("guest", "guest");
         let connection = Connection::open_with(&by_password).await.unwrap();
         connection.close().await.unwrap();
 

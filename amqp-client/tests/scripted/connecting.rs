@@ -21,7 +21,7 @@ pub(crate) const DOCUMENT: &str = include_str!("../../../docs/connect-errors.md"
 pub(crate) fn options() -> ConnectionOptions {
     ConnectionOptions::default()
         .host("broker.example")
-        .credentials("app", "hunter2")
+        .login("app", "hunter2")
         .virtual_host("orders")
 }
 
@@ -322,7 +322,7 @@ async fn newline_at_the_end_of_a_refused_password_is_told() {
     let text = "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For \
                 details see the broker logfile.";
     for end in ["\n", "\r\n"] {
-        let options = options().credentials("app", format!("hunter2{end}"));
+        let options = options().login("app", format!("hunter2{end}"));
         let error = fails_with(&options, async |peer| {
             until_login(peer).await;
             refuse(peer, 403, text).await;
@@ -348,7 +348,7 @@ async fn no_mechanism_in_common() {
 
 #[tokio::test]
 async fn login_that_is_too_large() {
-    let options = options().credentials("app", "hunter2".repeat(1000));
+    let options = options().login("app", "hunter2".repeat(1000));
     let error = fails_with(&options, async |peer| {
         peer.expect_header().await;
         peer.send(&wire::start("PLAIN")).await;

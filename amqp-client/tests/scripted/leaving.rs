@@ -59,7 +59,7 @@ async fn read_slowly(mut stream: DuplexStream, piece: usize) -> Option<usize> {
 }
 
 fn roomy() -> ConnectionOptions {
-    options().high_water(2 * N * MIB)
+    options().write_buffer_limit(2 * N * MIB)
 }
 
 #[tokio::test(start_paused = true)]

@@ -135,7 +135,7 @@ async fn s12_our_close_crosses_the_broker_s_over_a_request_without_a_reply() {
     );
     assert_eq!(error.outcome(), Outcome::Rejected);
     // The number is taken until the broker has answered our close as well.
-    assert!(soon(connection.open_channel_numbered(1)).await.is_err());
+    assert!(soon(connection.open_channel_with_id(1)).await.is_err());
     peer.say(1, &channel::CloseOk {}).await;
     let number = numbered(&mut peer, &connection).await;
     assert_eq!(number, 1);
@@ -145,7 +145,7 @@ async fn s12_our_close_crosses_the_broker_s_over_a_request_without_a_reply() {
 async fn numbered(peer: &mut Peer, connection: &Connection) -> u16 {
     let client = async {
         loop {
-            match connection.open_channel_numbered(1).await {
+            match connection.open_channel_with_id(1).await {
                 Ok(channel) => break channel.id(),
                 Err(_) => tokio::task::yield_now().await,
             }

@@ -290,7 +290,7 @@ async fn s6_outcomes_of_many_tasks_equal_a_shadow_of_what_the_broker_said() {
     assert_eq!((failed.uncertain, failed.not_sent), (0, 0));
     assert_eq!(publisher.outstanding(), 0);
     let expected = TASKS * EACH + 1;
-    assert_eq!(publisher.next_publish_seq_no(), Some(expected));
+    assert_eq!(publisher.next_sequence_number(), Some(expected));
     for outcome in [ACKED, NACKED, RETURNED] {
         assert!(
             shadow.count(outcome) + shadow.count(outcome | TOLD) > PUBLISHES / 50,

@@ -315,7 +315,7 @@ mod process {
         let (confirmed, purged) = tokio::join!(confirmation, purging);
         confirmed.map_err(|error| error.to_string())?;
         purged.map_err(|error| error.to_string())?;
-        match connection.ended() {
+        match connection.close_reason() {
             None => Ok(()),
             Some(end) => Err(end.to_string()),
         }

@@ -107,7 +107,7 @@ impl Server {
         ConnectionOptions::default()
             .host("localhost")
             .port(self.port)
-            .credentials("app", "hunter2")
+            .login("app", "hunter2")
             .heartbeat(Duration::ZERO)
             .tls(tls)
     }

@@ -110,7 +110,7 @@ fn options(tls: TlsOptions) -> ConnectionOptions {
         .hosts([("localhost", 1), ("127.0.0.1", 1)])
         .connection_attempts(3)
         .retry_delay(Duration::from_secs(3600))
-        .credentials("app", "hunter2")
+        .login("app", "hunter2")
         .tls(tls)
 }
 

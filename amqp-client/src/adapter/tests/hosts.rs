@@ -82,7 +82,7 @@ async fn wrong_password_is_not_tried_again_nor_elsewhere() {
         .host("two", "10.0.0.2:5672", Fate::WrongPassword)
         .host("three", "10.0.0.3:5672", Fate::Broker(AT_ONCE));
     let options = options(&["one", "two", "three"]).connection_attempts(5);
-    let options = options.credentials("guest", "hunter2");
+    let options = options.login("guest", "hunter2");
     let error = open_on(&network, &options).await.unwrap_err();
     assert_eq!(network.resolved(), ["one", "two"]);
     assert!(error.is_authentication_failure() && !error.is_retryable());

@@ -28,8 +28,8 @@ pub struct CoreOptions {
     pub clock: fn() -> Instant,
     /// A random number, which makes the consumer tags of this connection unlike those of others.
     pub consumer_tag_seed: u64,
-    /// How many octets may wait to be written before publishers wait.
-    pub high_water: usize,
+    /// How many bytes may wait to be written before publishers wait.
+    pub write_buffer_limit: usize,
     /// What publishers do while the broker has blocked the connection.
     pub when_blocked: WhenBlocked,
     /// After how long a blocked connection is given up; `None`: never.

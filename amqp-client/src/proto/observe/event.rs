@@ -100,7 +100,7 @@ pub enum Event {
         cause: ConnectionError,
     },
     /// The listener was too slow: events that came before the next one were dropped.
-    Missed {
+    Lagged {
         /// How many.
         count: u64,
     },

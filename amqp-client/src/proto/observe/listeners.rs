@@ -168,7 +168,7 @@ impl EventQueue {
         let mut state = self.state();
         if state.missed > 0 {
             let count = std::mem::take(&mut state.missed);
-            return Poll::Ready(Some(Event::Missed { count }));
+            return Poll::Ready(Some(Event::Lagged { count }));
         }
         if let Some(event) = state.events.pop_front() {
             state.octets -= event.footprint();

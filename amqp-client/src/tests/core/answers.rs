@@ -161,7 +161,7 @@ fn s10_answers_that_wait_for_the_end_of_an_alarm_do_not_end_the_connection() {
     listens(&mut pair);
     assert!(pair.wants_read());
     pair.says(0, &connection::Unblocked {});
-    assert!(pair.connection.blocked().is_none());
+    assert!(pair.connection.blocked_reason().is_none());
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn close_by_us_is_done_when_the_broker_answers() {
     assert!(pair.core.is_finished());
     assert_eq!(pair.sent(), [""; 0]);
     assert!(matches!(
-        channel.ended(),
+        channel.close_reason(),
         Some(ChannelError::Connection(ConnectionError::Closed))
     ));
 }
@@ -39,16 +39,16 @@ fn close_by_us_is_done_when_the_broker_answers() {
 fn connection_tells_whether_it_is_open_and_why_it_ended() {
     let mut pair = Pair::open();
     assert!(pair.connection.is_open());
-    assert!(pair.connection.ended().is_none());
+    assert!(pair.connection.close_reason().is_none());
     let mut closing = close(&pair.connection);
     assert!(!pair.connection.is_open());
-    assert!(pair.connection.ended().is_none());
+    assert!(pair.connection.close_reason().is_none());
     assert_eq!(pair.sent(), ["0 connection.close 200"]);
     pair.says(0, &connection::CloseOk {});
     closing.ready().unwrap();
     assert!(!pair.connection.is_open());
     assert!(matches!(
-        pair.connection.ended(),
+        pair.connection.close_reason(),
         Some(ConnectionError::Closed)
     ));
 }
@@ -97,7 +97,7 @@ fn close_that_was_polled_once_goes_on_without_its_caller() {
 
 #[test]
 fn everything_accepted_before_a_close_is_written_first() {
-    let mut pair = Pair::open_with(&quiet().high_water(usize::MAX));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(usize::MAX));
     let first = pair.channel();
     let second = pair.channel();
     publish(&first, "large", 3_000_000);
@@ -216,7 +216,7 @@ fn close_by_the_broker_is_answered_and_told_to_everybody() {
             .unwrap_err()
             .to_string(),
         done(channel.close()).unwrap_err().to_string(),
-        channel.ended().unwrap().to_string(),
+        channel.close_reason().unwrap().to_string(),
     ];
     for cause in causes {
         let said = "connection closed by the broker: 320 CONNECTION_FORCED - go away";
@@ -350,7 +350,7 @@ fn blocked_and_unblocked_are_taken_note_of() {
     let reason = wire::short("low on memory");
     pair.says(0, &connection::Blocked { reason });
     pair.says(0, &connection::Unblocked {});
-    assert!(channel.ended().is_none());
+    assert!(channel.close_reason().is_none());
     assert_eq!(pair.sent(), [""; 0]);
 }
 

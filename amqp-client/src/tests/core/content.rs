@@ -330,7 +330,7 @@ fn confirms_on_a_channel_that_was_never_open_are_a_violation() {
     for id in [0, 3, 77] {
         for confirm in [wire::ack(id, 1, false), wire::nack(id, 1, true)] {
             let mut pair = Pair::open();
-            let channels = (pair.channel_numbered(1), pair.channel_numbered(5));
+            let channels = (pair.channel_with_id(1), pair.channel_with_id(5));
             pair.feed(&[wire::ack(1, 1, false), confirm].concat());
             let unknown = Violation::UnknownChannel { channel: id };
             assert_violation(&mut pair, &unknown, Some(504));

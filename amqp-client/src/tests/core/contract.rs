@@ -221,5 +221,5 @@ fn flood_of_small_frames_is_parsed_in_turns_and_to_its_end() {
     assert!(turns > 1, "{n} octets in one turn");
     pair.feed(&flood[n..]);
     assert_eq!(frames(&pair) - before, 4000);
-    assert!(pair.connection.blocked().is_none());
+    assert!(pair.connection.blocked_reason().is_none());
 }

@@ -120,7 +120,7 @@ fn run(operation: &Operation, options: &ConnectionOptions, cut: Cut) -> (usize, 
     drop((task, confirmation));
     world.pair.assert_idle();
     assert!(world.pair.core.is_finished(), "{}", what());
-    assert!(world.channel.ended().is_some());
+    assert!(world.channel.close_reason().is_some());
     let leftovers = world.channel.shared().confirms().leftovers();
     assert_eq!(leftovers.1, 0, "{}", what());
     (n_read, n_written)
@@ -166,6 +166,6 @@ fn f3_every_future_ends_with_the_cause_wherever_our_octets_are_cut() {
 
 #[test]
 fn s3_those_who_wait_for_room_learn_the_cause() {
-    cut_everywhere(&quiet().high_water(1), Cut::End);
-    cut_everywhere(&quiet().high_water(1), Cut::Write);
+    cut_everywhere(&quiet().write_buffer_limit(1), Cut::End);
+    cut_everywhere(&quiet().write_buffer_limit(1), Cut::Write);
 }

@@ -188,7 +188,7 @@ fn content_for_a_channel_that_has_just_been_closed_is_discarded() {
         done(consumer.next()),
         Some(Err(ConsumeError::Channel(ChannelError::ClosedByBroker(_))))
     ));
-    assert!(first.ended().is_some());
+    assert!(first.close_reason().is_some());
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn channel_closed_amid_content_starts_clean_when_its_id_is_used_again() {
     pair.feed(&wire::channel_close(1));
     pair.sent();
     drop((first, consumer));
-    let again = pair.channel_numbered(1);
+    let again = pair.channel_with_id(1);
     let mut consumer = pair.consumer(&again, "tag");
     pair.feed(&wire::delivery(1, "tag", 1, b"fresh"));
     assert_eq!(next(&mut consumer).body(), b"fresh");

@@ -69,7 +69,7 @@ fn connection_opens() {
 
 #[test]
 fn password_is_sent_once_and_shown_nowhere() {
-    let options = quiet().credentials("app", "s3cret");
+    let options = quiet().login("app", "s3cret");
     let mut pair = Pair::new(&options);
     pair.feed(&wire::start("PLAIN"));
     // Neither as text nor as the numbers of its octets, while the login waits to be sent.

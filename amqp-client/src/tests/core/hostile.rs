@@ -93,7 +93,7 @@ fn s15_whatever_breaks_the_protocol_ends_in_an_error_that_says_so() {
             "{what}: {end:?}"
         );
         assert!(matches!(waiting.ready(), Some(Err(_))), "{what}");
-        assert!(channel.ended().is_some(), "{what}");
+        assert!(channel.close_reason().is_some(), "{what}");
         // The driver stops by itself, at the latest when nobody takes its last words.
         pair.sent_octets();
         assert!(pair.core.is_finished(), "{what}");

@@ -18,7 +18,7 @@ type Closing = Task<'static, Result<(), ConnectionError>>;
 
 /// Publishers need not wait for room.
 fn roomy() -> ConnectionOptions {
-    quiet().high_water(usize::MAX)
+    quiet().write_buffer_limit(usize::MAX)
 }
 
 fn open(options: &ConnectionOptions) -> (Pair, Channel) {

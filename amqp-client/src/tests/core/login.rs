@@ -20,7 +20,7 @@ fn opening(pair: &Pair) -> Task<'static, Opened> {
 }
 
 fn app() -> ConnectionOptions {
-    quiet().credentials("app", "s3cret")
+    quiet().login("app", "s3cret")
 }
 
 fn challenge(octets: &[u8]) -> Vec<u8> {
@@ -161,7 +161,7 @@ fn refusal_after_a_challenge_is_told_as_a_refused_login() {
 
 /// The size of start-ok with a token of so many octets, if it was sent, and how it ended if not.
 fn sent_with_token(token: usize, server: &amqp_spec::wire::FieldTable) -> Result<usize, String> {
-    let options = quiet().credentials("", "x".repeat(token));
+    let options = quiet().login("", "x".repeat(token));
     let mut pair = Pair::new(&options);
     let mut opened = opening(&pair);
     pair.sent_octets();

@@ -21,7 +21,7 @@ fn assert_paused(pair: &mut Pair) {
 
 #[test]
 fn publishers_that_wait_for_room_keep_a_broker_that_cannot_write_from_being_stuck() {
-    let mut pair = Pair::open_with(&quiet().high_water(100));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(100));
     let channel = pair.channel();
     pair.core.shared().reading.add(MUCH, true);
     // The broker writes to us, and reads no more until that is through.

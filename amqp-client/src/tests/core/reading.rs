@@ -329,7 +329,7 @@ fn shorter_confirm_timeout_ends_a_publish_at_a_standstill_and_names_the_consumer
 
 #[test]
 fn publish_that_waits_for_room_at_a_standstill_is_not_sent_in_the_end() {
-    let mut pair = Pair::open_with(&quiet().high_water(1).write_timeout(None));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(1).write_timeout(None));
     let (channel, other) = (pair.channel(), pair.channel());
     let _slow = automatic(&mut pair, &channel, "slow");
     fill(&mut pair, "slow", 1..=64);

@@ -11,7 +11,7 @@ use crate::tests::support::wire;
 const SECRET: &str = "correct horse battery staple";
 
 fn options() -> ConnectionOptions {
-    quiet().credentials("user", SECRET)
+    quiet().login("user", SECRET)
 }
 
 /// What is to be written, piece by piece: the buffer's own, and those that stand between them.

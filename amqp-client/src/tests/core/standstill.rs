@@ -93,7 +93,7 @@ fn confirm_is_read_though_the_channel_ends_that_brought_reading_to_a_standstill(
     let mut last = wire::delivery(1, "tag", n + 1, &[b'.'; 25_000]);
     last.extend(wire::channel_close(1));
     pair.feed(&last);
-    assert!(channel.ended().is_some());
+    assert!(channel.close_reason().is_some());
     pair.feed(&wire::ack(2, 1, false));
     publishing.ready().unwrap();
 }

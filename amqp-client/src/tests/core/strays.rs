@@ -20,7 +20,7 @@ fn reopened(pair: &mut Pair, tag: &str) -> Channel {
     pair.feed(&wire::delivery(1, tag, 1, b"old"));
     pair.feed(&wire::channel_close(1));
     pair.sent();
-    assert!(channel.ended().is_some());
+    assert!(channel.close_reason().is_some());
     let again = pair.channel();
     assert_eq!(again.id(), 1);
     again

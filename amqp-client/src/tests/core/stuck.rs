@@ -113,11 +113,11 @@ fn s17_messages_leave_before_the_close_when_the_consume_is_not_answered_in_time(
 #[track_caller]
 fn assert_given_up(pair: &mut Pair, channel: &Channel) {
     assert_eq!(pair.sent(), [""; 0]);
-    assert!(matches!(channel.ended(), Some(ChannelError::Closed)));
+    assert!(matches!(channel.close_reason(), Some(ChannelError::Closed)));
     done(channel.close()).unwrap();
     pair.assert_idle();
-    let number = done(pair.connection.open_channel_numbered(1)).unwrap_err();
-    assert!(matches!(number, ChannelError::NumberInUse { number: 1 }));
+    let number = done(pair.connection.open_channel_with_id(1)).unwrap_err();
+    assert!(matches!(number, ChannelError::IdInUse { id: 1 }));
     // A late reply changes nothing.
     pair.says(1, &tx::CommitOk {});
     pair.feed(&wire::cancel_ok(1, "tag"));

@@ -27,7 +27,7 @@ fn sending(options: &ConnectionOptions) -> (Pair, Channel, Channel) {
 
 /// Writes once; how many octets the stream took.
 fn turn(pair: &mut Pair) -> usize {
-    let sent = |pair: &Pair| pair.connection.counters().octets_sent;
+    let sent = |pair: &Pair| pair.connection.counters().bytes_sent;
     let before = sent(pair);
     assert!(pair.write_once(), "there is more to write");
     let octets = usize::try_from(sent(pair) - before).unwrap();
@@ -102,7 +102,7 @@ fn whoever_else_sends_makes_turns_small_again_and_passes_at_once() {
 
 #[test]
 fn frames_of_another_large_body_take_turns_and_keep_them_large() {
-    let (mut pair, _bulk, other) = sending(&quiet().high_water(64 * MIB));
+    let (mut pair, _bulk, other) = sending(&quiet().write_buffer_limit(64 * MIB));
     let body = Bytes::from(vec![1; 32 * MIB]);
     done(other.basic_publish_body("", "other", PropertiesRef::EMPTY, body)).unwrap();
     grow(&mut pair);

@@ -61,7 +61,7 @@ fn write_octets(pair: &mut Pair, mut n: usize) -> usize {
 
 #[test]
 fn f8_queued_publishes_of_a_channel_that_the_broker_closes_are_not_sent() {
-    let mut pair = Pair::open_with(&quiet().high_water(usize::MAX));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(usize::MAX));
     let publisher = pair.publisher();
     let other = pair.channel();
     let written: Vec<_> = (0..3).map(|_| send(&publisher, "written", 10)).collect();
@@ -95,7 +95,7 @@ fn f8_the_cause_comes_with_what_was_not_sent() {
 
 #[test]
 fn f8_large_message_under_way_is_uncertain_and_what_is_parked_behind_it_not_sent() {
-    let mut pair = Pair::open_with(&quiet().high_water(usize::MAX));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(usize::MAX));
     let publisher = pair.publisher();
     let mut confirmations = vec![send(&publisher, "large", 1024 * 1024)];
     pair.write_once();
@@ -113,7 +113,7 @@ fn f8_large_message_under_way_is_uncertain_and_what_is_parked_behind_it_not_sent
 
 #[test]
 fn f8_large_message_not_begun_is_not_sent() {
-    let mut pair = Pair::open_with(&quiet().high_water(usize::MAX));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(usize::MAX));
     let publisher = pair.publisher();
     let confirmations = vec![
         send(&publisher, "small", 10),
@@ -125,14 +125,14 @@ fn f8_large_message_not_begun_is_not_sent() {
     assert_eq!(fates(confirmations), "nnn");
     pair.assert_idle();
     // The number is free at once.
-    pair.channel_numbered(1);
+    pair.channel_with_id(1);
 }
 
 #[test]
 fn f8_whatever_is_queued_the_wire_has_what_is_not_reported_as_not_sent() {
     let mut random = Random::new(8);
     for _ in 0..300 {
-        let mut pair = Pair::open_with(&quiet().high_water(usize::MAX));
+        let mut pair = Pair::open_with(&quiet().write_buffer_limit(usize::MAX));
         let publishers = [pair.publisher(), pair.publisher()];
         let mut confirmations = BTreeMap::from([(1, Vec::new()), (2, Vec::new())]);
         let mut sizes = BTreeMap::from([(1, Vec::new()), (2, Vec::new())]);

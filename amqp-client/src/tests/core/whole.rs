@@ -33,7 +33,7 @@ fn stream() -> Vec<u8> {
 fn outcome(octets: &[u8], piece: usize) -> Vec<String> {
     let (mut pair, _channel, mut consumer) = consuming();
     for piece in octets.chunks(piece) {
-        if pair.connection.ended().is_none() {
+        if pair.connection.close_reason().is_none() {
             pair.feed(piece);
         }
     }
@@ -45,7 +45,7 @@ fn outcome(octets: &[u8], piece: usize) -> Vec<String> {
             outcome.push(format!("{tag} {redelivered} {:?}", delivery.body()));
         }
     }
-    outcome.push(format!("{:?}", pair.connection.ended()));
+    outcome.push(format!("{:?}", pair.connection.close_reason()));
     outcome
 }
 

@@ -99,7 +99,7 @@ fn requests_without_a_reply_are_not_guessed_at() {
     done(channel.no_wait().queue_purge("b")).unwrap();
     pair.sent();
     pair.feed(&close_for(queue::Purge::ID, "gone"));
-    assert_eq!(entity(&channel.ended().unwrap()), None);
+    assert_eq!(entity(&channel.close_reason().unwrap()), None);
 
     let (mut pair, channel) = Pair::with_channel();
     done(channel.no_wait().queue_purge("a")).unwrap();
@@ -111,7 +111,7 @@ fn requests_without_a_reply_are_not_guessed_at() {
     done(channel.no_wait().queue_purge("c")).unwrap();
     pair.sent();
     pair.feed(&close_for(queue::Purge::ID, "gone"));
-    let found = entity(&channel.ended().unwrap());
+    let found = entity(&channel.close_reason().unwrap());
     assert_eq!(found, Some(Entity::Queue("c".to_owned())));
 }
 

@@ -48,17 +48,20 @@ fn keys(sent: &[String]) -> Vec<&str> {
 #[test]
 fn s10_publish_waits_while_the_connection_is_blocked() {
     let (mut pair, channel) = Pair::with_channel();
-    assert_eq!(pair.connection.blocked(), None);
+    assert_eq!(pair.connection.blocked_reason(), None);
     done(pair.connection.unblocked()).unwrap();
     block(&mut pair);
-    assert_eq!(pair.connection.blocked().as_deref(), Some("low on memory"));
+    assert_eq!(
+        pair.connection.blocked_reason().as_deref(),
+        Some("low on memory")
+    );
     let message = Message::new("body");
     let mut waiting = Task::start(channel.basic_publish("", "key", &message));
     assert_eq!(pair.sent(), [""; 0]);
     pair.advance(Duration::from_secs(3600));
     waiting.pending();
     unblock(&mut pair);
-    assert_eq!(pair.connection.blocked(), None);
+    assert_eq!(pair.connection.blocked_reason(), None);
     pair.sent();
     waiting.ready().unwrap();
     assert_eq!(
@@ -71,7 +74,7 @@ fn s10_publish_waits_while_the_connection_is_blocked() {
 #[test]
 fn s10_publishers_go_on_in_the_order_in_which_they_came() {
     // Room for one at a time, so that they wait for room behind the alarm.
-    let (mut pair, channel) = open(&quiet().high_water(1));
+    let (mut pair, channel) = open(&quiet().write_buffer_limit(1));
     block(&mut pair);
     let message = Message::new("body");
     let names: Vec<String> = (0..200).map(|n| n.to_string()).collect();
@@ -150,7 +153,7 @@ fn s10_publish_fails_at_once_if_that_was_asked_for() {
 
 #[test]
 fn s10_publisher_that_waits_for_room_fails_when_the_alarm_comes() {
-    let (mut pair, channel) = open(&failing().high_water(1));
+    let (mut pair, channel) = open(&failing().write_buffer_limit(1));
     let message = Message::new("body");
     publish(&channel, "first", 4);
     let mut waiting = Task::start(channel.basic_publish("", "second", &message));
@@ -314,7 +317,7 @@ fn s10_whoever_waits_for_the_end_of_the_alarm_is_told() {
     let mut waiting = Task::start(async move { connection.unblocked().await });
     pair.eof();
     assert!(matches!(waiting.ready(), Err(ConnectionError::EndOfStream)));
-    assert_eq!(pair.connection.blocked(), None);
+    assert_eq!(pair.connection.blocked_reason(), None);
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn publishes_that_wait_for_room() {
                 .unwrap();
         }
     });
-    drop_everywhere_with(&quiet().high_water(1), After::Usable, publish);
+    drop_everywhere_with(&quiet().write_buffer_limit(1), After::Usable, publish);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn close_by_the_broker_is_answered_and_told_to_everybody() {
     let causes = [
         a.ready().unwrap_err(),
         b.ready().unwrap_err(),
-        channel.ended().unwrap(),
+        channel.close_reason().unwrap(),
         done(channel.queue_purge("q")).unwrap_err(),
         done(channel.basic_publish("", "key", &Message::new("late"))).unwrap_err(),
         done(channel.close()).unwrap_err(),
@@ -46,7 +46,7 @@ fn close_of_one_channel_leaves_others_alone() {
     let mut purging = Task::start(second.queue_purge("q"));
     pair.sent();
     pair.feed(&wire::channel_close(1));
-    assert!(first.ended().is_some());
+    assert!(first.close_reason().is_some());
     purging.pending();
     pair.says(2, &amqp_spec::queue::PurgeOk { message_count: 1 });
     assert_eq!(purging.ready().unwrap(), 1);
@@ -62,7 +62,7 @@ fn reply_text_need_not_be_utf8() {
         method_id: 0,
     };
     pair.says(1, &close);
-    let ended = channel.ended().unwrap();
+    let ended = channel.close_reason().unwrap();
     let close = ended.broker_close().unwrap();
     assert_eq!(close.reply_text, "NOT_FOUND - '\u{fffd}");
     assert_eq!(close.method, None);
@@ -86,7 +86,7 @@ fn close_by_us_is_done_when_the_broker_answers() {
     closing.ready().unwrap();
     again.ready().unwrap();
     done(channel.close()).unwrap();
-    assert!(matches!(channel.ended(), Some(ChannelError::Closed)));
+    assert!(matches!(channel.close_reason(), Some(ChannelError::Closed)));
     drop((closing, again));
     drop(channel);
     assert_eq!(pair.sent(), [""; 0]);
@@ -158,7 +158,7 @@ fn f9_second_close_of_a_channel_is_a_violation_crossed_or_amid_a_large_body() {
         }
         pair.sent_octets();
         pair.feed(&wire::channel_close(1));
-        assert!(channel.ended().unwrap().broker_close().is_some());
+        assert!(channel.close_reason().unwrap().broker_close().is_some());
         assert!(pair.connection.is_open());
         pair.feed(&wire::channel_close(1));
         let end = pair.end();
@@ -353,7 +353,7 @@ fn close_ok_for_no_close_is_a_violation() {
     let (mut pair, channel) = Pair::with_channel();
     pair.says(1, &channel::CloseOk {});
     assert_eq!(pair.end().initiator(), Initiator::Library);
-    assert!(channel.ended().is_some());
+    assert!(channel.close_reason().is_some());
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn successor_of_a_closed_channel_has_its_number_if_that_is_free() {
     let (mut pair, channel) = Pair::with_channel();
     assert!(matches!(
         done(channel.successor()),
-        Err(ChannelError::NumberInUse { number: 1 })
+        Err(ChannelError::IdInUse { id: 1 })
     ));
     pair.feed(&wire::channel_close(1));
     let old = channel.clone();
@@ -370,7 +370,7 @@ fn successor_of_a_closed_channel_has_its_number_if_that_is_free() {
     pair.says(1, &channel::OpenOk {});
     let next = opening.ready().unwrap();
     assert_eq!(next.id(), 1);
-    assert!(channel.ended().is_some() && next.ended().is_none());
+    assert!(channel.close_reason().is_some() && next.close_reason().is_none());
     // A channel that comes too late gets another number.
     let old = channel.clone();
     let mut opening = Task::start(async move { old.successor().await });

@@ -172,7 +172,7 @@ fn outcome_waits_for_whoever_asks_late() {
 fn numbers_are_assigned_in_wire_order() {
     let (mut pair, publisher) = Pair::with_publisher();
     let numbers: Vec<u64> = (0..3)
-        .map(|_| confirmation(&publisher, "key", "body").number())
+        .map(|_| confirmation(&publisher, "key", "body").sequence_number())
         .collect();
     assert_eq!(numbers, [1, 2, 3]);
     assert_eq!(pair.sent().len(), 9);
@@ -492,7 +492,7 @@ impl Model {
 fn f23_every_outcome_equals_the_model() {
     const PUBLISHES: u64 = 200_000;
     let mut random = Random::new(7);
-    let mut pair = Pair::open_with(&quiet().high_water(usize::MAX));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(usize::MAX));
     let publisher = pair.publisher();
     let mandatory = publisher.mandatory();
     let mut model = Model::default();
@@ -507,7 +507,7 @@ fn f23_every_outcome_equals_the_model() {
             let returnable = random.below(10) == 0;
             let publisher = if returnable { &mandatory } else { &publisher };
             let confirmation = confirmation(publisher, "key", &published.to_string());
-            assert_eq!(confirmation.number(), published);
+            assert_eq!(confirmation.sequence_number(), published);
             model.unanswered.insert(published, returnable);
             let mut task = Task::new(confirmation);
             if random.below(3) > 0 {

@@ -348,7 +348,11 @@ fn priority_and_offset_are_sent_as_the_broker_wants_them() {
 fn no_limit_is_a_prefetch_of_zero() {
     let (mut pair, channel) = Pair::with_channel();
     drop(Task::start(
-        channel.consume("q").unlimited().tag("t").into_future(),
+        channel
+            .consume("q")
+            .unlimited_prefetch()
+            .tag("t")
+            .into_future(),
     ));
     assert_eq!(pair.sent(), ["1 basic.qos 0", "1 basic.consume t"]);
 }

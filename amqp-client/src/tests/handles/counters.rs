@@ -19,7 +19,7 @@ fn outstanding(pair: &Pair) -> u64 {
 
 #[test]
 fn octets_and_frames_are_those_on_the_wire() {
-    let options = quiet().high_water(usize::MAX);
+    let options = quiet().write_buffer_limit(usize::MAX);
     for frame_max in [4096, 131_072] {
         let mut pair = Pair::open_tuned(&options, (0, frame_max, 0));
         let channel = pair.channel();
@@ -42,9 +42,9 @@ fn octets_and_frames_are_those_on_the_wire() {
         assert_eq!(after.frames_sent - before.frames_sent, sent, "{frame_max}");
         assert_eq!(after.published, 7);
         assert_eq!(after.acked, 10);
-        assert_eq!(after.octets_queued, 0);
+        assert_eq!(after.bytes_queued, 0);
         let sent = octets.len() as u64;
-        assert_eq!(after.octets_sent - before.octets_sent, sent);
+        assert_eq!(after.bytes_sent - before.bytes_sent, sent);
     }
 }
 
@@ -63,11 +63,11 @@ fn what_is_read_is_counted_in_any_pieces() {
             pair.feed(piece);
         }
         let after = pair.connection.counters();
-        let read = after.octets_received - before.octets_received;
+        let read = after.bytes_received - before.bytes_received;
         assert_eq!(read, octets.len() as u64);
         assert_eq!(after.frames_received - before.frames_received, n_frames);
         assert_eq!(after.delivered, 3);
-        assert!(after.octets_buffered > 200_000);
+        assert!(after.bytes_buffered > 200_000);
     }
 }
 
@@ -112,7 +112,7 @@ fn confirms_are_outstanding_until_they_are_answered() {
 
 #[test]
 fn requests_waiters_channels_and_consumers_come_and_go() {
-    let mut pair = Pair::open_with(&quiet().high_water(1));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(1));
     let channel = pair.channel();
     let publishing = pair.channel();
     let consumer = pair.consumer(&channel, "first");
@@ -127,7 +127,7 @@ fn requests_waiters_channels_and_consumers_come_and_go() {
     assert_eq!(counters.consumers, 2);
     assert_eq!(counters.requests_outstanding, 2);
     assert_eq!(counters.publishers_waiting, 1);
-    assert!(counters.octets_queued > 0);
+    assert!(counters.bytes_queued > 0);
     drop(waiting);
     pair.sent();
     pair.says(1, &amqp_spec::tx::CommitOk {});
@@ -145,7 +145,7 @@ fn requests_waiters_channels_and_consumers_come_and_go() {
     assert_eq!((counters.channels, counters.consumers), (1, 0));
     pair.eof();
     let counters = pair.connection.counters();
-    assert_eq!((counters.channels, counters.octets_queued), (0, 0));
+    assert_eq!((counters.channels, counters.bytes_queued), (0, 0));
 }
 
 #[test]

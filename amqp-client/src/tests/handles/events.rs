@@ -357,7 +357,7 @@ fn s16_listener_that_does_not_read_holds_nobody_up_and_is_told_what_it_missed() 
     pair.sent();
     pair.says(1, &queue::PurgeOk { message_count: 0 });
     purging.ready().unwrap();
-    assert!(matches!(next(&mut slow), Event::Missed { count: 10 }));
+    assert!(matches!(next(&mut slow), Event::Lagged { count: 10 }));
     for n in 10..EVENTS + 10 {
         match next(&mut slow) {
             Event::ChannelFlow { active, .. } => assert_eq!(active, n % 2 == 1),

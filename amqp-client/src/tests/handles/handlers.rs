@@ -122,7 +122,7 @@ fn what_the_handler_says_settles_the_message() {
         (handled.handled, handled.failed, handled.panicked),
         (8, 2, 0)
     );
-    assert!(channel.ended().is_some());
+    assert!(channel.close_reason().is_some());
     let Err(ConsumeError::Channel(ChannelError::ClosedByBroker(_))) = handled.result() else {
         panic!("the broker has closed the channel");
     };

@@ -16,13 +16,10 @@ use crate::{Channel, ChannelError};
 fn chosen_number_is_taken_until_its_close_is_answered() {
     let mut pair = Pair::open();
     let connection = pair.connection.clone();
-    let mut opening = Task::start(async move { connection.open_channel_numbered(7).await });
+    let mut opening = Task::start(async move { connection.open_channel_with_id(7).await });
     assert_eq!(pair.sent(), ["7 channel.open"]);
-    let taken = |pair: &Pair| done(pair.connection.open_channel_numbered(7)).unwrap_err();
-    assert!(matches!(
-        taken(&pair),
-        ChannelError::NumberInUse { number: 7 }
-    ));
+    let taken = |pair: &Pair| done(pair.connection.open_channel_with_id(7)).unwrap_err();
+    assert!(matches!(taken(&pair), ChannelError::IdInUse { id: 7 }));
     pair.says(7, &channel::OpenOk {});
     let channel = opening.ready().unwrap();
     assert_eq!(channel.id(), 7);
@@ -36,7 +33,7 @@ fn chosen_number_is_taken_until_its_close_is_answered() {
     pair.says(7, &channel::CloseOk {});
     closing.ready().unwrap();
     let connection = pair.connection.clone();
-    let _again = Task::start(async move { connection.open_channel_numbered(7).await });
+    let _again = Task::start(async move { connection.open_channel_with_id(7).await });
     let sent = pair.sent();
     assert_eq!(sent.last().unwrap(), "7 channel.open");
 }
@@ -58,7 +55,7 @@ fn s12_id_that_was_unused_the_longest_is_used_next() {
         close(&mut pair, open.remove(at));
     }
     // One that is asked for by its number leaves the others in their order.
-    let chosen = pair.channel_numbered(5);
+    let chosen = pair.channel_with_id(5);
     let ids = [(); 4].map(|()| {
         let channel = pair.channel();
         let id = channel.id();
@@ -90,7 +87,7 @@ fn s12_id_is_not_used_again_soon_and_those_in_rotation_are_few() {
 #[test]
 fn s12_numbers_below_one_that_was_chosen_are_unused() {
     let mut pair = Pair::open_tuned(&quiet(), (4, 131_072, 0));
-    let third = pair.channel_numbered(3);
+    let third = pair.channel_with_id(3);
     close(&mut pair, third);
     let ids = [(); 4].map(|()| {
         let channel = pair.channel();
@@ -105,7 +102,7 @@ fn s12_numbers_below_one_that_was_chosen_are_unused() {
 fn number_must_be_one_that_the_broker_allows() {
     let pair = Pair::open_tuned(&quiet(), (100, 131_072, 60));
     for number in [0, 101, u16::MAX] {
-        let error = done(pair.connection.open_channel_numbered(number)).unwrap_err();
+        let error = done(pair.connection.open_channel_with_id(number)).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("channel {number} is not between 1 and 100")
@@ -117,7 +114,7 @@ fn number_must_be_one_that_the_broker_allows() {
 fn with_the_last_channel() -> (Pair, Channel) {
     let mut pair = Pair::open_tuned(&quiet().channel_max(0), (0, 131_072, 0));
     let connection = pair.connection.clone();
-    let mut opening = Task::start(async move { connection.open_channel_numbered(u16::MAX).await });
+    let mut opening = Task::start(async move { connection.open_channel_with_id(u16::MAX).await });
     assert_eq!(pair.sent(), ["65535 channel.open"]);
     pair.says(u16::MAX, &channel::OpenOk {});
     let channel = opening.ready().unwrap();

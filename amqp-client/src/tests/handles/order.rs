@@ -158,7 +158,7 @@ fn large_bodies_of_two_channels_take_turns() {
 
 #[test]
 fn nothing_of_the_same_channel_overtakes_a_large_body() {
-    let mut pair = Pair::open_with(&quiet().high_water(usize::MAX));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(usize::MAX));
     let channel = pair.channel();
     let mut consumer = pair.consumer(&channel, "tag");
     let deliveries = pair.deliver(&mut consumer, 1..=2);
@@ -247,7 +247,12 @@ fn s23_header_that_does_not_fit_is_refused_without_a_trace() {
     let headers = field_table! { "long" => "x".repeat(4096).as_str() };
     let too_large = Message::new("body").headers(&headers);
     let fits = Message::new("body");
-    assert_eq!(done(publisher.send("", "key", &fits)).unwrap().number(), 1);
+    assert_eq!(
+        done(publisher.send("", "key", &fits))
+            .unwrap()
+            .sequence_number(),
+        1
+    );
     match done(publisher.send("", "key", &too_large)) {
         Err(PublishError::NotSent(ChannelError::FrameTooLarge(error))) => {
             assert_eq!(error.frame_max, 4096);
@@ -261,7 +266,12 @@ fn s23_header_that_does_not_fit_is_refused_without_a_trace() {
     let prepared = publisher.prepare("", "key", properties).unwrap();
     assert!(done(prepared.send(b"body")).is_err());
     // Numbers have no gap, so that confirms still fit.
-    assert_eq!(done(publisher.send("", "key", &fits)).unwrap().number(), 2);
+    assert_eq!(
+        done(publisher.send("", "key", &fits))
+            .unwrap()
+            .sequence_number(),
+        2
+    );
     let message = ["1 basic.publish key mandatory", "1 header 4", "1 body 4"];
     assert_eq!(pair.sent(), [message, message].concat());
 }

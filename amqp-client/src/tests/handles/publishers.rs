@@ -36,13 +36,13 @@ fn publisher_waits_at_its_limit_and_goes_on_with_each_answer() {
     // One may go on: the one that has waited longest.
     assert!(!fourth.is_due());
     let third = third.ready().unwrap();
-    assert_eq!(third.number(), 3);
+    assert_eq!(third.sequence_number(), 3);
     fourth.pending();
     // A refusal is an answer too, and several may come at once.
     pair.feed(&wire::nack(1, 3, true));
-    assert_eq!(fourth.ready().unwrap().number(), 4);
+    assert_eq!(fourth.ready().unwrap().sequence_number(), 4);
     assert_eq!(publisher.outstanding(), 1);
-    assert_eq!(publisher.next_publish_seq_no(), Some(5));
+    assert_eq!(publisher.next_sequence_number(), Some(5));
     drop((kept, third));
 }
 
@@ -59,9 +59,9 @@ fn limit_counts_plain_publishes_and_holds_for_those_who_have_it() {
     drop(send(&publisher));
     pair.feed(&wire::ack(1, 2, true));
     assert!(!waiting.is_due());
-    assert_eq!(more.ready().unwrap().number(), 5);
+    assert_eq!(more.ready().unwrap().sequence_number(), 5);
     pair.feed(&wire::ack(1, 5, true));
-    assert_eq!(waiting.ready().unwrap().number(), 6);
+    assert_eq!(waiting.ready().unwrap().sequence_number(), 6);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn room_that_nobody_uses_goes_to_the_next() {
     pair.feed(&wire::ack(1, 1, false));
     assert!(called.is_due() && !next.is_due());
     drop(called);
-    assert_eq!(next.ready().unwrap().number(), 2);
+    assert_eq!(next.ready().unwrap().sequence_number(), 2);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn room_of_a_message_that_turns_out_too_large_goes_to_the_next() {
         Err(PublishError::NotSent(ChannelError::FrameTooLarge(_)))
     ));
     drop(called);
-    assert_eq!(next.ready().unwrap().number(), 2);
+    assert_eq!(next.ready().unwrap().sequence_number(), 2);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn those_at_the_limit_learn_the_end() {
         "{refused}"
     );
     assert_eq!(publisher.outstanding(), 0);
-    assert_eq!(publisher.next_publish_seq_no(), None);
+    assert_eq!(publisher.next_sequence_number(), None);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn s4_publishing_on_a_channel_that_has_ended_says_why_and_writes_nothing() {
     let plain = channel.prepare("", "key", PropertiesRef::EMPTY).unwrap();
     pair.feed(&wire::channel_close(1));
     assert_eq!(pair.sent(), ["1 channel.close-ok"]);
-    assert!(channel.ended().unwrap().is_not_found());
+    assert!(channel.close_reason().unwrap().is_not_found());
     // None of these asked for what is missing.
     let check = |error: &ChannelError| {
         assert!(matches!(error, ChannelError::ClosedByBroker(_)), "{error}");
@@ -204,7 +204,7 @@ fn waiting_for_all_tells_what_failed_in_order_and_once() {
     let failures: Vec<_> = failed
         .failures
         .iter()
-        .map(|failed| (failed.number, failed.returned))
+        .map(|failed| (failed.sequence_number, failed.returned))
         .collect();
     assert_eq!(failures, [(2, false), (4, true), (5, true), (6, false)]);
     let text = "not all messages are confirmed: 2 refused, 2 returned";
@@ -234,7 +234,11 @@ fn a_million_failures_are_counted_and_the_first_ones_kept() {
     pair.feed(&wire::nack(1, 3000, true));
     let failed = done(publisher.wait_for_confirms()).unwrap_err();
     assert_eq!(failed.nacked, 3000);
-    let numbers: Vec<_> = failed.failures.iter().map(|failed| failed.number).collect();
+    let numbers: Vec<_> = failed
+        .failures
+        .iter()
+        .map(|failed| failed.sequence_number)
+        .collect();
     assert_eq!(numbers, (1..=1024).collect::<Vec<_>>());
 }
 
@@ -281,7 +285,11 @@ fn waiting_for_all_does_not_tell_again_what_each_publish_was_told() {
     drop(dropped);
     let failed = done(publisher.wait_for_confirms()).unwrap_err();
     assert_eq!((failed.nacked, failed.returned), (1, 1));
-    let numbers: Vec<_> = failed.failures.iter().map(|failed| failed.number).collect();
+    let numbers: Vec<_> = failed
+        .failures
+        .iter()
+        .map(|failed| failed.sequence_number)
+        .collect();
     assert_eq!(numbers, [3, 4]);
     done(publisher.wait_for_confirms()).unwrap();
 
@@ -354,7 +362,7 @@ fn who_waits_for_room_too_long_has_sent_nothing() {
     drop(waiting);
     assert_eq!(pair.sent(), [""; 0]);
     pair.feed(&wire::ack(1, 1, false));
-    assert_eq!(send(&publisher).number(), 2);
+    assert_eq!(send(&publisher).sequence_number(), 2);
 }
 
 #[test]
@@ -374,7 +382,11 @@ fn answer_in_time_needs_no_clock() {
 fn prepared_messages_come_back_to_their_own_publish_if_they_are_mandatory() {
     let (mut pair, publisher) = Pair::with_publisher();
     let none = PropertiesRef::EMPTY;
-    let prepared = publisher.mandatory().prepare("", "nowhere", none).unwrap();
+    let prepared = publisher
+        .clone()
+        .mandatory()
+        .prepare("", "nowhere", none)
+        .unwrap();
     let first = done(prepared.send("1")).unwrap();
     let second = done(prepared.send("2")).unwrap();
     let plain = publisher.prepare("", "nowhere", none).unwrap();
@@ -397,7 +409,7 @@ fn prepared_publisher_keeps_the_limits() {
     drop(done(prepared.send("x")).unwrap());
     let mut waiting = Task::start(prepared.send("x"));
     pair.feed(&wire::ack(1, 1, false));
-    assert_eq!(waiting.ready().unwrap().number(), 2);
+    assert_eq!(waiting.ready().unwrap().sequence_number(), 2);
 }
 
 #[test]
@@ -417,7 +429,10 @@ fn plain_and_confirmed_publishes_do_not_shift_each_other() {
             _ => done(prepared.publish("x")).unwrap(),
         }
     }
-    let numbers: Vec<_> = confirmations.iter().map(Confirmation::number).collect();
+    let numbers: Vec<_> = confirmations
+        .iter()
+        .map(Confirmation::sequence_number)
+        .collect();
     assert_eq!(numbers, [1, 4, 7, 10]);
     pair.feed(&[wire::ack(1, 3, true), wire::nack(1, 4, false)].concat());
     pair.feed(&[wire::nack(1, 6, true), wire::ack(1, 10, true)].concat());

@@ -89,9 +89,9 @@ fn the_guilty_are_told_and_the_publisher_goes_on() {
     assert_eq!(retryable, [true, false, true]);
     assert!(errors[1].is_not_found());
     assert_eq!(errors[2].outcome(), Outcome::NotSent);
-    assert!(publisher.channel().is_open() && publisher.channel().ended().is_none());
+    assert!(publisher.channel().is_open() && publisher.channel().close_reason().is_none());
     assert_eq!(publisher.outstanding(), 0);
-    assert_eq!(publisher.next_publish_seq_no(), Some(4));
+    assert_eq!(publisher.next_sequence_number(), Some(4));
 
     let mut published = Task::start(other.publish("x", "key", Message::new("x")));
     let expected: Vec<String> = OPENING
@@ -107,7 +107,7 @@ fn the_guilty_are_told_and_the_publisher_goes_on() {
     pair.feed(&wire::ack(1, 1, false));
     published.ready().unwrap();
     let confirmation = send(&publisher, "", "key");
-    assert_eq!(confirmation.number(), 5, "numbers go on");
+    assert_eq!(confirmation.sequence_number(), 5, "numbers go on");
     pair.sent();
     pair.feed(&wire::ack(1, 2, true));
     done(confirmation).unwrap();
@@ -310,7 +310,7 @@ fn messages_kept_for_a_new_channel_that_the_connection_does_not_live_to_see_were
     pair.eof();
     let error = done(kept).unwrap_err();
     assert!(matches!(error, PublishError::NotSent(_)), "{error}");
-    assert!(publisher.channel().ended().is_some());
+    assert!(publisher.channel().close_reason().is_some());
     let error = done(publisher.publish("", "key", Message::new("x"))).unwrap_err();
     assert!(matches!(error, PublishError::NotSent(_)), "{error}");
     let counters = pair.connection.counters();
@@ -334,10 +334,10 @@ fn channel_that_rests_is_closed_when_the_program_wants_it() {
     for closing in &mut closings {
         closing.ready().unwrap();
     }
-    assert!(matches!(channel.ended(), Some(ChannelError::Closed)));
+    assert!(matches!(channel.close_reason(), Some(ChannelError::Closed)));
     assert_eq!(pair.sent(), [""; 0]);
     pair.assert_idle();
-    assert_eq!(pair.channel_numbered(1).id(), 1, "the number is free");
+    assert_eq!(pair.channel_with_id(1).id(), 1, "the number is free");
 
     // A message waits: it is sent before.
     let (mut pair, publisher) = owner();
@@ -369,7 +369,7 @@ fn channel_that_rests_is_closed_when_the_program_wants_it() {
     pair.advance(Duration::ZERO);
     assert_eq!(pair.sent(), [""; 0]);
     pair.assert_idle();
-    assert_eq!(pair.channel_numbered(1).id(), 1);
+    assert_eq!(pair.channel_with_id(1).id(), 1);
 }
 
 #[test]
@@ -401,7 +401,7 @@ fn channel_that_is_used_for_more_than_publishing_ends_with_the_brokers_close() {
     drop(send(&publisher, "missing", "key"));
     pair.sent();
     pair.feed(&refusal());
-    assert!(publisher.channel().ended().unwrap().is_not_found());
+    assert!(publisher.channel().close_reason().unwrap().is_not_found());
     let error = done(publisher.publish("", "key", Message::new("x"))).unwrap_err();
     assert!(
         error.is_retryable() && error.outcome() == Outcome::NotSent,
@@ -414,7 +414,7 @@ fn channel_that_is_used_for_more_than_publishing_ends_with_the_brokers_close() {
     drop(send(&publisher, "missing", "key"));
     pair.sent();
     pair.feed(&refusal());
-    assert!(publisher.channel().ended().is_some());
+    assert!(publisher.channel().close_reason().is_some());
 }
 
 #[test]
@@ -440,7 +440,7 @@ fn broker_that_does_not_open_it_anew_is_told() {
         ),
         "{error}"
     );
-    assert!(publisher.channel().ended().is_some());
+    assert!(publisher.channel().close_reason().is_some());
 
     // Or closes it before it has opened it.
     let (mut pair, publisher) = owner();
@@ -454,7 +454,7 @@ fn broker_that_does_not_open_it_anew_is_told() {
     pair.says(1, &channel::OpenOk {});
     pair.feed(&wire::channel_close(1));
     done(kept).unwrap_err();
-    assert!(publisher.channel().ended().is_some());
+    assert!(publisher.channel().close_reason().is_some());
 }
 
 #[test]

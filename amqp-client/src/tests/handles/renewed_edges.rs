@@ -75,7 +75,7 @@ fn channel_that_rests_is_closed_during_an_alarm_too() {
         unblock(&mut pair);
         pair.assert_idle();
         assert_eq!(pair.sent(), [""; 0]);
-        assert_eq!(pair.channel_numbered(1).id(), 1);
+        assert_eq!(pair.channel_with_id(1).id(), 1);
     }
 }
 
@@ -111,7 +111,7 @@ fn channel_that_is_opened_by_halves_is_given_up() {
         panic!("{error:?}");
     };
     assert_eq!(method, "confirm.select");
-    assert!(publisher.channel().ended().is_some());
+    assert!(publisher.channel().close_reason().is_some());
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn confirm_mode_asked_for_once_more_changes_nothing() {
     let (mut pair, publisher) = owner();
     let _again = Task::start(Publisher::new(publisher.channel().clone()));
     refuse(&mut pair, &publisher);
-    assert!(publisher.channel().ended().is_none());
+    assert!(publisher.channel().close_reason().is_none());
 }
 
 #[test]

@@ -256,7 +256,10 @@ fn reply_to_nothing_is_a_violation() {
         other => panic!("{other:?}"),
     }
     assert_eq!(pair.sent(), ["0 connection.close 505"]);
-    assert!(matches!(channel.ended(), Some(ChannelError::Connection(_))));
+    assert!(matches!(
+        channel.close_reason(),
+        Some(ChannelError::Connection(_))
+    ));
 }
 
 #[test]
@@ -285,7 +288,7 @@ fn abandoned_open_is_closed_again() {
     pair.says(1, &channel::CloseOk {});
     assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
     pair.assert_idle();
-    pair.channel_numbered(1);
+    pair.channel_with_id(1);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{Channel, Message};
 
 /// A connection that has room for one message at a time.
 fn narrow() -> (Pair, Channel) {
-    let mut pair = Pair::open_with(&quiet().high_water(100));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(100));
     let channel = pair.channel();
     (pair, channel)
 }
@@ -129,8 +129,8 @@ fn the_adapter_rests_while_everything_waits_for_an_answer() {
 }
 
 #[test]
-fn high_water_of_zero_lets_one_message_through_at_a_time() {
-    let mut pair = Pair::open_with(&quiet().high_water(0));
+fn write_buffer_limit_of_zero_lets_one_message_through_at_a_time() {
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(0));
     let channel = pair.channel();
     let message = message();
     let mut first = Task::new(channel.basic_publish("", "first", &message));

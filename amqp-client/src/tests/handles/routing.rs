@@ -76,7 +76,7 @@ fn plain_publishes_of_a_channel_are_not_mandatory() {
 fn message_for_a_queue_that_is_not_there_comes_back() {
     let (mut pair, publisher) = Pair::with_publisher();
     for size in [0, 16, 1024, 20_000, 100_000, 300_000] {
-        let number = publisher.next_publish_seq_no().unwrap();
+        let number = publisher.next_sequence_number().unwrap();
         let body = vec![b'x'; size];
         let mut publishing =
             Task::start(publisher.publish("", "nosuch", Message::new(body.clone())));

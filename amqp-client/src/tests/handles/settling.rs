@@ -282,7 +282,7 @@ fn numbering_starts_anew_when_an_id_is_used_again() {
     pair.feed(&wire::channel_close(1));
     pair.sent();
     drop((channel, consumer));
-    let channel = pair.channel_numbered(1);
+    let channel = pair.channel_with_id(1);
     let mut consumer = pair.consumer(&channel, "tag");
     let mut deliveries = pair.deliver(&mut consumer, 1..=3);
     deliveries.remove(0);
@@ -346,7 +346,7 @@ impl Ledger {
 fn every_delivery_meets_the_fate_it_was_given_and_no_other() {
     for seed in 1..=200 {
         let mut random = crate::tests::support::random::Random::new(seed);
-        let mut pair = Pair::open_with(&quiet().high_water(usize::MAX));
+        let mut pair = Pair::open_with(&quiet().write_buffer_limit(usize::MAX));
         let channel = pair.channel();
         let mut consumer = pair.consumer(&channel, "tag");
         let mut ledger = Ledger::default();

@@ -76,7 +76,11 @@ fn whatever_holds_a_message_shows_lengths_and_names() {
     let properties = message.properties().as_ref();
     let prepared = channel.prepare("", "q", properties).unwrap();
     shows_lengths_and_names(&format!("{prepared:?}"));
-    let prepared = publisher.mandatory().prepare("", "q", properties).unwrap();
+    let prepared = publisher
+        .clone()
+        .mandatory()
+        .prepare("", "q", properties)
+        .unwrap();
     shows_lengths_and_names(&format!("{prepared:?}"));
 
     // Returned to a publisher, and to those who listen.

@@ -331,7 +331,7 @@ fn requests_are_told_at_trace_and_those_without_a_reply_at_debug() {
 fn messages_are_not_told_and_neither_are_bodies_and_secrets() {
     let secret = "s3cr3t-of-the-tests";
     let lines = told(|| {
-        let options = quiet().credentials("app", secret);
+        let options = quiet().login("app", secret);
         let mut pair = open(&options);
         let publisher = pair.publisher();
         let channel = publisher.channel().clone();

@@ -212,7 +212,7 @@ fn longest_times_and_largest_limits_harm_nothing() {
         .blocked_connection_timeout(Duration::MAX)
         .max_message_size(u64::MAX)
         .inbound_limit(usize::MAX)
-        .high_water(usize::MAX);
+        .write_buffer_limit(usize::MAX);
     options.validate().unwrap();
     assert_eq!(
         options

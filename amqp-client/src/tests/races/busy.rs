@@ -102,7 +102,7 @@ async fn consume(channel: &Channel, dice: &Dice) {
 /// Runs so many tasks; some are dropped on the way.
 fn run(seed: u64) {
     let dice: Dice = Rc::new(RefCell::new(Random::new(seed)));
-    let mut pair = Pair::open_with(&quiet().high_water(50_000));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(50_000));
     let mut broker = Broker::default();
     let connection = pair.connection.clone();
     let opening = connection.clone();

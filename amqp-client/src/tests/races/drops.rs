@@ -188,7 +188,7 @@ fn s5_any_future_dropped_at_any_poll_disturbs_nobody_and_leaves_nothing() {
 #[test]
 fn f17_any_future_dropped_at_any_poll_while_there_is_no_room_disturbs_nobody() {
     // Whoever publishes gets in line and waits for everybody before him.
-    drop_everywhere(&quiet().high_water(1));
+    drop_everywhere(&quiet().write_buffer_limit(1));
 }
 
 #[test]

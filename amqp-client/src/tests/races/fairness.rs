@@ -14,7 +14,7 @@ use crate::{Channel, Confirmation, Message, PublishError, Publisher, WhenBlocked
 
 /// A connection with room for this many octets.
 fn with_room(octets: usize) -> (Pair, Channel) {
-    let mut pair = Pair::open_with(&quiet().high_water(octets));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(octets));
     let channel = pair.channel();
     (pair, channel)
 }
@@ -181,7 +181,7 @@ fn who_comes_gets_in_line_behind_those_at_their_limit() {
         pair.feed(&wire::ack(1, round, false));
         // It has been called; these come before it is polled.
         let others = [sending(&publisher), sending(&publisher)];
-        assert_eq!(waiting.ready().unwrap().number(), round + 1);
+        assert_eq!(waiting.ready().unwrap().sequence_number(), round + 1);
         drop(others);
     }
 }
@@ -196,14 +196,14 @@ fn publisher_at_its_limit_that_is_never_polled_holds_others_up_for_a_moment_only
     pair.feed(&wire::ack(1, 1, false));
     assert!(unpolled.is_due() && !next.is_due());
     pair.advance(Duration::from_millis(300));
-    assert_eq!(next.ready().unwrap().number(), 2);
+    assert_eq!(next.ready().unwrap().sequence_number(), 2);
     let mut last = sending(&publisher);
     unpolled.pending();
     pair.feed(&wire::ack(1, 2, false));
     assert!(!last.is_due());
-    assert_eq!(unpolled.ready().unwrap().number(), 3);
+    assert_eq!(unpolled.ready().unwrap().sequence_number(), 3);
     pair.feed(&wire::ack(1, 3, false));
-    assert_eq!(last.ready().unwrap().number(), 4);
+    assert_eq!(last.ready().unwrap().sequence_number(), 4);
     pair.feed(&wire::ack(1, 4, false));
     pair.advance(Duration::from_secs(1));
     pair.assert_idle();
@@ -229,7 +229,7 @@ fn room_called_for_by_one_that_goes_is_watched_too() {
 
 #[test]
 fn room_is_not_kept_for_one_that_waits_for_others_to_be_answered() {
-    let mut pair = Pair::open_with(&quiet().high_water(100));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(100));
     let publisher = pair.publisher();
     let limited = publisher.max_outstanding(1);
     let other = pair.channel();

@@ -43,7 +43,11 @@ impl Hostile {
         let touched = schedule::insisting(|| {
             drop(connection.events());
             let _ = connection.counters();
-            drop((connection.ended(), channel.ended(), connection.blocked()));
+            drop((
+                connection.close_reason(),
+                channel.close_reason(),
+                connection.blocked_reason(),
+            ));
             let _ = shared.confirms().has_waiter();
             let _ = shared
                 .connection
@@ -190,7 +194,7 @@ fn no_lock_is_held_when_a_waker_is_called_or_dropped() {
 
 #[test]
 fn no_lock_is_held_when_a_waker_of_those_without_room_is_called_or_dropped() {
-    run_everything(&quiet().high_water(1));
+    run_everything(&quiet().write_buffer_limit(1));
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn fill(channel: &Channel) {
 }
 
 fn with_little_room() -> (Core, crate::Connection, Channel) {
-    let mut pair = Pair::open_with(&quiet().high_water(1));
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(1));
     let channel = pair.channel();
     let (core, connection) = apart(pair);
     (core, connection, channel)

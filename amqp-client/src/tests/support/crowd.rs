@@ -201,7 +201,7 @@ pub(crate) fn recording() -> Vec<Vec<u8>> {
 impl Crowd {
     pub(crate) fn new() -> Self {
         let mut crowd = Self {
-            pair: Pair::new(&quiet().high_water(1000)),
+            pair: Pair::new(&quiet().write_buffer_limit(1000)),
             tasks: Vec::new(),
             ended: Vec::new(),
         };

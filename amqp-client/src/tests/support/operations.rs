@@ -111,7 +111,7 @@ impl World {
         let id = self.channel.id();
         if !self.broker.channels.contains_key(&id) {
             assert_ne!(after, After::Usable);
-            assert!(self.channel.ended().is_some());
+            assert!(self.channel.close_reason().is_some());
             return self.pair.assert_idle();
         }
         // The channel works.
@@ -486,8 +486,8 @@ fn consuming() -> Vec<Operation> {
 fn ending() -> Vec<Operation> {
     vec![
         on_connection("open_channel", async |c| told(c.open_channel().await)),
-        on_connection("open_channel_numbered", async |c| {
-            told(c.open_channel_numbered(7).await)
+        on_connection("open_channel_with_id", async |c| {
+            told(c.open_channel_with_id(7).await)
         }),
         on_connection("open_publisher", async |c| told(c.open_publisher().await)),
         on_connection("a publisher of a channel", async |c| {

@@ -118,10 +118,9 @@ impl Pair {
 
     /// Opens the channel of this number.
     #[track_caller]
-    pub(crate) fn channel_numbered(&mut self, number: u16) -> Channel {
+    pub(crate) fn channel_with_id(&mut self, number: u16) -> Channel {
         let connection = self.connection.clone();
-        let mut opening =
-            Task::start(async move { connection.open_channel_numbered(number).await });
+        let mut opening = Task::start(async move { connection.open_channel_with_id(number).await });
         assert_eq!(self.sent(), [format!("{number} channel.open")]);
         self.says(number, &channel::OpenOk {});
         opening.ready().expect("a channel")

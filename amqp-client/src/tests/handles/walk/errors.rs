@@ -201,7 +201,7 @@ pub(crate) fn errors() {
             cause: failure.clone(),
         });
         let failed = FailedPublish {
-            number: 1,
+            sequence_number: 1,
             returned: true,
         };
         error(&Unconfirmed {

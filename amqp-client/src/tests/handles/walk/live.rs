@@ -83,7 +83,7 @@ pub(crate) fn open() {
 
     let reason = wire::short(&text);
     pair.says(0, &connection::Blocked { reason });
-    debug(&connection.blocked());
+    debug(&connection.blocked_reason());
     let declaring = Task::start(channel.queue_declare(QueueDeclare::new(text.as_str())));
     pair.feed(&closing(1, &text));
     drop(declaring);

@@ -36,7 +36,7 @@ pub(crate) fn options() -> ConnectionOptions {
         .key_password(SECRET)
         .ca_pem(SECRET);
     quiet()
-        .credentials("app", SECRET)
+        .login("app", SECRET)
         .client_properties(&field_table! { "product" => "orders" })
         .connection_name(peers())
         .auth_mechanisms([mechanism, AuthMechanism::Plain])
