@@ -30,7 +30,9 @@ use crate::proto::wait::{Sleeper, Watch};
 ///
 /// [`publish`](Self::publish) is done when the broker has the message. [`send`](Self::send) is done
 /// when it is on its way and gives a [`Confirmation`] to await later, so that many can be under way.
-/// Cheap to clone; any number of tasks may publish at once.
+/// Cheap to clone; any number of tasks may publish at once. Settings, such as
+/// [`max_outstanding`](Self::max_outstanding), belong to a clone: publishers of one channel may have
+/// different ones.
 ///
 /// ```no_run
 /// use amqp_client::{Connection, Message, PublishError};
@@ -74,57 +76,49 @@ impl Publisher {
         })
     }
 
-    /// The same publisher, whose messages must reach at least one queue whatever exchange they are
-    /// published to: one that does not is [returned](PublishError::Returned). Those for the default
-    /// exchange must anyway; see [`publish`](Self::publish).
+    /// Publishes messages as mandatory, whatever exchange they go to: one that reaches no queue is
+    /// [returned](PublishError::Returned). Those for the default exchange are mandatory anyway; see
+    /// [`publish`](Self::publish). Clones that were made before keep their own setting.
     ///
     /// An exchange that keeps messages back, such as the delayed-message exchange, returns everything.
     #[must_use]
-    pub fn mandatory(&self) -> Self {
-        Self {
-            routing: Routing::Mandatory,
-            ..self.clone()
-        }
+    pub fn mandatory(mut self) -> Self {
+        self.routing = Routing::Mandatory;
+        self
     }
 
-    /// The same publisher, whose messages need not reach any queue, not even the one that they name:
-    /// if there is none they are confirmed and **gone**. The last of this and
-    /// [`mandatory`](Self::mandatory) counts.
+    /// Publishes messages that need not reach any queue, not even the one that they name: if there is
+    /// none they are confirmed and **gone**. The last of this and [`mandatory`](Self::mandatory)
+    /// counts.
     #[must_use]
-    pub fn allow_unroutable(&self) -> Self {
-        Self {
-            routing: Routing::Optional,
-            ..self.clone()
-        }
+    pub fn allow_unroutable(mut self) -> Self {
+        self.routing = Routing::Optional;
+        self
     }
 
-    /// The same publisher, which waits before it sends while so many messages of the channel are not
-    /// confirmed, plain publishes included; at least 1. All publishers of a channel share what is
-    /// outstanding; each keeps its own limit. Those that wait go first, in the order in which they
-    /// came; one with a higher limit passes those with a lower one, and plain publishes pass all.
-    /// Default: no limit, but for the room that there is for what has not been written.
+    /// Waits before it sends while this many messages of the channel are not confirmed, plain
+    /// publishes included; at least 1. All publishers of a channel share what is outstanding; each
+    /// clone keeps its own limit. Those that wait go first, in the order in which they came; one with
+    /// a higher limit passes those with a lower one, and plain publishes pass all. Default: no limit,
+    /// but for the room that there is for what has not been written.
     #[must_use]
-    pub fn max_outstanding(&self, limit: usize) -> Self {
-        Self {
-            max_outstanding: Some(limit.max(1) as u64),
-            ..self.clone()
-        }
+    pub fn max_outstanding(mut self, limit: usize) -> Self {
+        self.max_outstanding = Some(limit.max(1) as u64);
+        self
     }
 
-    /// The same publisher, which gives the broker so much time to confirm a message from when it was
-    /// handed over; then the message is [uncertain](PublishError::Uncertain), and an answer that
-    /// comes after all is ignored. Sending waits no longer either: what is not handed over by then
-    /// is [not sent](PublishError::NotSent). Both with [`ChannelError::Timeout`]. The time runs
-    /// during alarms too.
+    /// Gives the broker this long to confirm a message, from when it was handed over; then the
+    /// message is [uncertain](PublishError::Uncertain), and an answer that comes after all is ignored.
+    /// Sending waits no longer either: what is not handed over by then is
+    /// [not sent](PublishError::NotSent). Both with [`ChannelError::Timeout`]. The time runs during
+    /// alarms too.
     ///
     /// Default: no limit. A confirmation is waited for as long as the connection lives, and its
     /// heartbeats tell whether it does; how long a broker takes depends on its disks and queues.
     #[must_use]
-    pub fn confirm_timeout(&self, timeout: Duration) -> Self {
-        Self {
-            confirm_timeout: Some(timeout),
-            ..self.clone()
-        }
+    pub fn confirm_timeout(mut self, timeout: Duration) -> Self {
+        self.confirm_timeout = Some(timeout);
+        self
     }
 
     /// The same publisher on another channel.
@@ -152,8 +146,7 @@ impl Publisher {
     }
 
     /// The number that the next message published on the channel gets, from 1 on; `None` when the
-    /// channel has ended. Who shares the channel with others finds the number of his own message in
-    /// its [`Confirmation::sequence_number`].
+    /// channel has ended. On a shared channel, use [`Confirmation::sequence_number`].
     #[must_use]
     pub fn next_sequence_number(&self) -> Option<u64> {
         let shared = self.channel.shared();

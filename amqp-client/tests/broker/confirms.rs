@@ -42,7 +42,7 @@ fn many_tasks_share_a_publisher() {
         let publisher = connection.open_publisher().await.unwrap();
         declare(publisher.channel(), "q").await;
         let tasks = (0..16).map(|task| {
-            let publisher = publisher.mandatory();
+            let publisher = publisher.clone().mandatory();
             tokio::spawn(async move {
                 for n in 0..100 {
                     let (queue, routed) = if n % 10 == 7 {

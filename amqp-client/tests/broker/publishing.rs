@@ -15,7 +15,7 @@ fn no_more_is_outstanding_than_the_limit_allows() {
         let connection = site.connect().await;
         let publisher = connection.open_publisher().await.unwrap();
         declare(publisher.channel(), "q").await;
-        let limited = publisher.max_outstanding(LIMIT);
+        let limited = publisher.clone().max_outstanding(LIMIT);
         let tasks: Vec<_> = (0..TASKS)
             .map(|_| {
                 let publisher = limited.clone();
@@ -60,11 +60,11 @@ fn waiting_for_all_tells_what_was_refused_and_what_came_back() {
         // It has been told.
         publisher.wait_for_confirms().await.unwrap();
 
-        let mandatory = publisher.mandatory();
+        let mandatory = publisher.clone().mandatory();
         let first = publisher.next_sequence_number().unwrap();
         drop(mandatory.send("", "nowhere", Message::new("a")).await);
         drop(publisher.send("", "full", Message::new("b")).await);
-        let optional = publisher.allow_unroutable();
+        let optional = publisher.clone().allow_unroutable();
         drop(optional.send("", "nowhere", Message::new("c")).await);
         let failed = publisher.wait_for_confirms().await.unwrap_err();
         let failures = failed.failures.iter();
@@ -89,7 +89,7 @@ fn message_for_a_queue_that_is_not_there_comes_back() {
                 Err(PublishError::Returned(back)) => assert_eq!(back.body().len(), size),
                 other => panic!("{other:?}"),
             }
-            let publisher = publisher.allow_unroutable();
+            let publisher = publisher.clone().allow_unroutable();
             publisher.publish("", "nowhere", &message).await.unwrap();
             // By AMQP's rule: nothing is bound.
             publisher.publish("amq.topic", "q", &message).await.unwrap();

@@ -457,7 +457,7 @@ fn a_mandatory_direct_reply_is_delivered_and_also_returned_before_4_3() {
             assert_eq!(returns.next().await.unwrap().body(), b"!");
         }
         // The way of publishers, whatever they are told: confirmed, and delivered once.
-        for publisher in [&publisher, &publisher.mandatory()] {
+        for publisher in [&publisher, &publisher.clone().mandatory()] {
             publisher
                 .publish("", &address, Message::new("!!"))
                 .await

@@ -213,7 +213,7 @@ async fn publish(task: u64, publisher: Publisher, shadow: Shadow) {
         0 => publisher.max_outstanding(200),
         _ => publisher,
     };
-    let mandatory = publisher.mandatory();
+    let mandatory = publisher.clone().mandatory();
     let none = PropertiesRef::EMPTY;
     let plain = channel.prepare("", "key", none).unwrap();
     let prepared = publisher.prepare("", "key", none).unwrap();

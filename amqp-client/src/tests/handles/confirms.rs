@@ -199,7 +199,7 @@ fn abandoned_confirmations_leave_nothing_behind() {
     for late in [false, true] {
         let first = pair_numbers(&publisher);
         let mut confirmations: Vec<_> = (0..4)
-            .map(|n| confirmation(&publisher.mandatory(), "key", &format!("{n}{late}")))
+            .map(|n| confirmation(&publisher.clone().mandatory(), "key", &format!("{n}{late}")))
             .collect();
         if !late {
             confirmations.clear();
@@ -494,7 +494,7 @@ fn f23_every_outcome_equals_the_model() {
     let mut random = Random::new(7);
     let mut pair = Pair::open_with(&quiet().write_buffer_limit(usize::MAX));
     let publisher = pair.publisher();
-    let mandatory = publisher.mandatory();
+    let mandatory = publisher.clone().mandatory();
     let mut model = Model::default();
     let mut waiting: Vec<(u64, Task<'static, Outcome>)> = Vec::new();
     let mut published = 0;

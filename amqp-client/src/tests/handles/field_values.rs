@@ -52,7 +52,7 @@ fn number_that_is_none_is_refused_on_every_path_that_a_message_takes() {
             .map(drop)
             .unwrap_err(),
     );
-    not_sent(done(publisher.mandatory().publish("x", "k", &message)).unwrap_err());
+    not_sent(done(publisher.clone().mandatory().publish("x", "k", &message)).unwrap_err());
     not_sent(
         done(
             publisher

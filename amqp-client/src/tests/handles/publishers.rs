@@ -50,7 +50,10 @@ fn publisher_waits_at_its_limit_and_goes_on_with_each_answer() {
 fn limit_counts_plain_publishes_and_holds_for_those_who_have_it() {
     let (mut pair, publisher) = Pair::with_publisher();
     let channel = publisher.channel().clone();
-    let (one, three) = (publisher.max_outstanding(0), publisher.max_outstanding(3));
+    let (one, three) = (
+        publisher.clone().max_outstanding(0),
+        publisher.clone().max_outstanding(3),
+    );
     done(channel.basic_publish("", "key", &message())).unwrap();
     let mut waiting = Task::start(one.send("", "key", message()));
     drop((send(&three), send(&three)));
@@ -142,7 +145,7 @@ fn s4_publishing_on_a_channel_that_has_ended_says_why_and_writes_nothing() {
         let told = (error.is_not_found(), error.is_retryable(), error.outcome());
         assert_eq!(told, (false, true, Outcome::NotSent), "{error}");
     };
-    let limited = publisher.mandatory().max_outstanding(1);
+    let limited = publisher.clone().mandatory().max_outstanding(1);
     for publisher in [&publisher, &limited] {
         match done(publisher.publish("", "key", message())) {
             Err(PublishError::NotSent(error)) => check(&error),
@@ -186,7 +189,7 @@ fn waiting_for_all_ends_with_the_last_answer() {
 #[test]
 fn waiting_for_all_tells_what_failed_in_order_and_once() {
     let (mut pair, publisher) = Pair::with_publisher();
-    let mandatory = publisher.mandatory();
+    let mandatory = publisher.clone().mandatory();
     let confirmations: Vec<_> = (0..3).map(|_| send(&publisher)).collect();
     let back = done(mandatory.send("", "nowhere", message())).unwrap();
     drop(done(mandatory.send("", "nowhere", Message::new("dropped"))).unwrap());

@@ -508,7 +508,7 @@ fn alarm_keeps_the_new_channel_waiting() {
 #[test]
 fn message_that_goes_on_by_itself_comes_back_to_its_own_publish() {
     let (mut pair, publisher) = owner();
-    let mandatory = publisher.mandatory();
+    let mandatory = publisher.clone().mandatory();
     let bad = send(&publisher, "missing", "key");
     pair.sent();
     let kept = ["a", "b"].map(|key| send(&mandatory, "", key));

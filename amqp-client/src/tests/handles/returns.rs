@@ -14,7 +14,7 @@ fn send(publisher: &Publisher, body: String) -> Confirmation {
 }
 
 fn outstanding(pair: &mut Pair, publisher: &Publisher) -> Vec<Confirmation> {
-    let publisher = publisher.mandatory();
+    let publisher = publisher.clone().mandatory();
     let mut sent = Vec::new();
     for n in 1..=MANY {
         sent.push(send(&publisher, n.to_string()));

@@ -40,12 +40,12 @@ fn message_for_the_default_exchange_has_to_reach_the_queue_that_it_names() {
 #[test]
 fn program_says_what_has_to_reach_a_queue_and_the_last_word_counts() {
     let (mut pair, publisher) = Pair::with_publisher();
-    let all = publisher.allow_unroutable().mandatory();
+    let all = publisher.clone().allow_unroutable().mandatory();
     for exchange in ["", "amq.topic"] {
         let line = sent(&mut pair, &all, (exchange, "orders"), 16);
         assert_eq!(line, "1 basic.publish orders mandatory");
     }
-    let none = publisher.mandatory().allow_unroutable();
+    let none = publisher.clone().mandatory().allow_unroutable();
     for exchange in ["", "amq.topic"] {
         let line = sent(&mut pair, &none, (exchange, "orders"), 16);
         assert_eq!(line, "1 basic.publish orders");
@@ -57,7 +57,7 @@ fn program_says_what_has_to_reach_a_queue_and_the_last_word_counts() {
 fn direct_replies_are_never_mandatory() {
     let (mut pair, publisher) = Pair::with_publisher();
     for address in DIRECT {
-        for publisher in [&publisher, &publisher.mandatory()] {
+        for publisher in [&publisher, &publisher.clone().mandatory()] {
             let line = sent(&mut pair, publisher, ("", address), 16);
             assert_eq!(line, format!("1 basic.publish {address}"));
         }

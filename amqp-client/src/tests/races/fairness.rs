@@ -231,7 +231,7 @@ fn room_called_for_by_one_that_goes_is_watched_too() {
 fn room_is_not_kept_for_one_that_waits_for_others_to_be_answered() {
     let mut pair = Pair::open_with(&quiet().write_buffer_limit(100));
     let publisher = pair.publisher();
-    let limited = publisher.max_outstanding(1);
+    let limited = publisher.clone().max_outstanding(1);
     let other = pair.channel();
     publish(&other, "filling", 100);
     let mut plain = Task::start(publisher.send("", "plain", message(30)));
@@ -263,7 +263,7 @@ fn publish_that_is_not_to_wait_for_an_alarm_fails_at_its_limit_too() {
     for refused in [
         waiting.ready(),
         done(publisher.send("", "key", message(1))),
-        done(publisher.mandatory().send("", "key", message(1))),
+        done(publisher.clone().mandatory().send("", "key", message(1))),
     ] {
         let error = refused.map(drop).unwrap_err();
         assert!(
