@@ -10,13 +10,13 @@ use std::error::Error;
 use std::num::ParseIntError;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare, Received};
+use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare, ReceivedMessage};
 use tokio::sync::Notify;
 
 static N_CALLS: AtomicU32 = AtomicU32::new(0);
 static DONE: Notify = Notify::const_new();
 
-async fn handle(number: Received) -> Result<(), ParseIntError> {
+async fn handle(number: ReceivedMessage) -> Result<(), ParseIntError> {
     // A service would go on until `tokio::signal::ctrl_c()`.
     if N_CALLS.fetch_add(1, Ordering::Relaxed) + 1 == 6 {
         DONE.notify_one();

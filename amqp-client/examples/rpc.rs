@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use amqp_client::{
-    Connection, ConnectionOptions, Message, QueueDeclare, Received, RpcClient, RpcServer,
+    Connection, ConnectionOptions, Message, QueueDeclare, ReceivedMessage, RpcClient, RpcServer,
 };
 
 #[tokio::main]
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn fib(request: Received) -> Result<Message, Box<dyn Error + Send + Sync>> {
+async fn fib(request: ReceivedMessage) -> Result<Message, Box<dyn Error + Send + Sync>> {
     let n: u32 = request.text()?.parse()?;
     let answer = (0..n).fold((0_u64, 1), |(a, b), _| (b, a + b)).0;
     Ok(Message::new(answer.to_string()))

@@ -85,12 +85,13 @@ pub use self::channel::{Channel, Flow};
 pub use self::connection::Connection;
 pub use self::connection::capabilities::ServerCapabilities;
 pub use self::connection::counters::Counters;
-pub use self::connection::events::{Events, Returns};
+pub use self::connection::events::{Events, ReturnedMessages};
 pub use self::consume::handler::{
-    FailureCause, Handled, HandlerFailure, Handling, HandlingEnd, Settle, Verdict,
+    Disposition, FailureCause, HandlerEnd, HandlerFailure, HandlerRun, HandlerSummary,
+    IntoDisposition,
 };
 pub use self::consume::{
-    Acknowledgement, Automatic, Consume, Consumer, DEFAULT_PREFETCH, Delivery, Got, Manual,
+    AckMode, AutoAck, Consume, Consumer, DEFAULT_PREFETCH, Delivery, Fetched, ManualAck,
     NextWithin, Oversized, QosScope, StreamOffset, WhenSlow,
 };
 pub use self::declare::{
@@ -104,8 +105,8 @@ pub use self::error::{
     Violation,
 };
 pub use self::message::{
-    Body, Death, DeathNote, DeathReason, DeliveryMode, Message, Multiple, Received, Requeue,
-    ReturnedMessage,
+    Body, Death, DeathOrigin, DeathReason, DeliveryMode, Message, Multiple, ReceivedMessage,
+    Requeue, ReturnedMessage,
 };
 pub use self::options::{ConnectionOptions, HostOrder, TcpOptions, TlsOptions};
 pub use self::proto::config::{Heartbeat, HeartbeatRule, WhenBlocked};
@@ -114,7 +115,7 @@ pub use self::publish::{
     Confirmation, FailedPublish, PreparedPublish, PreparedPublisher, Publisher, Unconfirmed,
 };
 pub use self::rpc::{
-    Answer, Call, OpenRpcClient, RpcClient, RpcCounters, RpcError, RpcServer, Served,
+    Answer, Call, OpenRpcClient, RpcClient, RpcCounters, RpcError, RpcServer, ServeSummary,
 };
 pub use self::sasl::{
     AuthMechanism, Credentials, SaslError, SaslExchange, SaslMechanism, Secret, UnknownMechanism,

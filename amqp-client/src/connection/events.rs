@@ -51,20 +51,20 @@ impl Stream for Events {
 ///
 /// Also a [`Stream`].
 #[must_use = "without it, what comes back is lost"]
-pub struct Returns {
+pub struct ReturnedMessages {
     queue: Arc<EventQueue>,
     missed: u64,
 }
 
-impl fmt::Debug for Returns {
+impl fmt::Debug for ReturnedMessages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Returns")
+        f.debug_struct("ReturnedMessages")
             .field("missed", &self.missed)
             .finish_non_exhaustive()
     }
 }
 
-impl Returns {
+impl ReturnedMessages {
     /// The next message; `None` when the channel has ended.
     ///
     /// # Cancel safety
@@ -96,7 +96,7 @@ impl Returns {
     }
 }
 
-impl Stream for Returns {
+impl Stream for ReturnedMessages {
     type Item = Arc<ReturnedMessage>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -146,8 +146,8 @@ impl Channel {
 
     /// The messages that come back from now on and that no [`Publisher`](crate::Publisher) waits
     /// for.
-    pub fn returns(&self) -> Returns {
-        Returns {
+    pub fn returns(&self) -> ReturnedMessages {
+        ReturnedMessages {
             queue: self.subscribe(Scope::Returns(self.shared().at)),
             missed: 0,
         }

@@ -8,12 +8,12 @@ use amqp_spec::basic;
 use amqp_spec::wire::TypedMethod;
 
 use super::consumer;
-use super::delivery::{Delivery, Got};
+use super::delivery::{Delivery, Fetched};
 use super::start::Consume;
 use crate::channel::Channel;
 use crate::channel::request::{PendingReply, decode, start, start_about, start_by};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
-use crate::message::{Multiple, RawDelivery, Received, Requeue, Settlement};
+use crate::message::{Multiple, RawDelivery, ReceivedMessage, Requeue, Settlement};
 use crate::proto::send::request::{Barrier, Effect, Reply};
 
 /// Receiving.
@@ -40,9 +40,9 @@ impl Channel {
     /// # Cancel safety
     ///
     /// If the future is dropped, a message that comes is given back to the queue.
-    pub async fn basic_get(&self, queue: &str) -> Result<Option<Got>, ChannelError> {
+    pub async fn basic_get(&self, queue: &str) -> Result<Option<Fetched>, ChannelError> {
         let got = self.get(queue, false).await?;
-        Ok(got.map(|(received, message_count)| Got {
+        Ok(got.map(|(received, message_count)| Fetched {
             delivery: Delivery::new(received, self.clone()),
             message_count,
         }))
@@ -61,9 +61,9 @@ impl Channel {
     pub async fn basic_get_no_ack(
         &self,
         queue: &str,
-    ) -> Result<Option<Got<Received>>, ChannelError> {
+    ) -> Result<Option<Fetched<ReceivedMessage>>, ChannelError> {
         let got = self.get(queue, true).await?;
-        Ok(got.map(|(delivery, message_count)| Got {
+        Ok(got.map(|(delivery, message_count)| Fetched {
             delivery,
             message_count,
         }))
@@ -74,7 +74,7 @@ impl Channel {
         &self,
         queue: &str,
         no_ack: bool,
-    ) -> Result<Option<(Received, u32)>, ChannelError> {
+    ) -> Result<Option<(ReceivedMessage, u32)>, ChannelError> {
         let get = basic::Get {
             queue: Subject::Nothing.short("queue", queue)?,
             no_ack,
@@ -92,7 +92,7 @@ impl Channel {
             (basic::GetReply::GetOk(ok), Some(message)) => {
                 let incarnation = self.shared().at.incarnation;
                 let raw = RawDelivery::new(message, ok.delivery_tag, ok.redelivered, incarnation);
-                Some((Received::new(raw), ok.message_count))
+                Some((ReceivedMessage::new(raw), ok.message_count))
             }
             _ => None,
         })

@@ -13,11 +13,11 @@ use amqp_spec::basic;
 use amqp_spec::wire::{ShortStr, TypedMethod};
 use futures_core::Stream;
 
-use super::acknowledgement::{Acknowledgement, Manual, sealed};
+use super::ack_mode::{AckMode, ManualAck, sealed};
 use crate::channel::Channel;
 use crate::channel::request::{PendingReply, slot};
 use crate::error::{ChannelError, ConnectionError, ConsumeError};
-use crate::message::{RawDelivery, Received, Settlement};
+use crate::message::{RawDelivery, ReceivedMessage, Settlement};
 use crate::proto::send::request::{Barrier, Effect};
 use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::consumer::{ConsumerQueue, End};
@@ -52,7 +52,7 @@ use crate::proto::wait::Watch;
 /// # Ok(()) }
 /// ```
 #[must_use = "dropping a consumer cancels it"]
-pub struct Consumer<A: Acknowledgement = Manual> {
+pub struct Consumer<A: AckMode = ManualAck> {
     channel: Channel,
     pub(super) queue: Arc<ConsumerQueue>,
     /// Taken over from the queue, not yet yielded.
@@ -61,7 +61,7 @@ pub struct Consumer<A: Acknowledgement = Manual> {
     acknowledgement: PhantomData<fn() -> A>,
 }
 
-impl<A: Acknowledgement> fmt::Debug for Consumer<A> {
+impl<A: AckMode> fmt::Debug for Consumer<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Consumer")
             .field("tag", &self.queue.tag)
@@ -78,9 +78,9 @@ pub enum NextWithin<D> {
     Idle,
 }
 
-impl<A: Acknowledgement> Consumer<A>
+impl<A: AckMode> Consumer<A>
 where
-    A: sealed::Sealed<Out = <A as Acknowledgement>::Delivery>,
+    A: sealed::Sealed<Out = <A as AckMode>::Delivery>,
 {
     /// Waits for the next delivery.
     ///
@@ -160,7 +160,7 @@ where
         let more = self.taken.len().min(limit - 1);
         deliveries.reserve(more);
         for raw in self.taken.drain(..more) {
-            deliveries.push(A::deliver(Received::new(raw), &self.channel));
+            deliveries.push(A::deliver(ReceivedMessage::new(raw), &self.channel));
         }
         Ok(more + 1)
     }
@@ -179,17 +179,17 @@ where
             }
         }
         let raw = self.taken.pop_front();
-        Poll::Ready(raw.map(|raw| Ok(A::deliver(Received::new(raw), &self.channel))))
+        Poll::Ready(raw.map(|raw| Ok(A::deliver(ReceivedMessage::new(raw), &self.channel))))
     }
 }
 
 /// The next delivery. Small enough to become part of whoever waits for it: what a delivery costs is
 /// moving it from one to the other.
-struct Next<'a, A: Acknowledgement>(&'a mut Consumer<A>);
+struct Next<'a, A: AckMode>(&'a mut Consumer<A>);
 
 impl<A> Future for Next<'_, A>
 where
-    A: Acknowledgement + sealed::Sealed<Out = <A as Acknowledgement>::Delivery>,
+    A: AckMode + sealed::Sealed<Out = <A as AckMode>::Delivery>,
 {
     type Output = Option<Result<A::Delivery, ConsumeError>>;
 
@@ -199,7 +199,7 @@ where
     }
 }
 
-impl<A: Acknowledgement> Consumer<A> {
+impl<A: AckMode> Consumer<A> {
     /// What has gone back to the broker, and comes again, is not yielded any more.
     #[inline]
     fn drop_returned(&mut self) {
@@ -281,10 +281,10 @@ impl<A: Acknowledgement> Consumer<A> {
     /// handled, of a consumer without acknowledgements above all, cancels and then reads on:
     ///
     /// ```no_run
-    /// # use amqp_client::{Automatic, ConsumeError, Consumer, Received};
-    /// # async fn example(mut prices: Consumer<Automatic>) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use amqp_client::{AutoAck, ConsumeError, Consumer, ReceivedMessage};
+    /// # async fn example(mut prices: Consumer<AutoAck>) -> Result<(), Box<dyn std::error::Error>> {
     /// prices.cancel().await?;
-    /// let mut rest: Vec<Received> = Vec::new();
+    /// let mut rest: Vec<ReceivedMessage> = Vec::new();
     /// while let Some(delivery) = prices.next().await {
     ///     rest.push(delivery?);
     /// }
@@ -365,7 +365,7 @@ fn request_cancel(
 
 impl<A> Stream for Consumer<A>
 where
-    A: Acknowledgement + sealed::Sealed<Out = <A as Acknowledgement>::Delivery>,
+    A: AckMode + sealed::Sealed<Out = <A as AckMode>::Delivery>,
 {
     type Item = Result<A::Delivery, ConsumeError>;
 
@@ -374,7 +374,7 @@ where
     }
 }
 
-impl<A: Acknowledgement> Drop for Consumer<A> {
+impl<A: AckMode> Drop for Consumer<A> {
     fn drop(&mut self) {
         let unseen = self.queue.abandon();
         // One that the program has not heard of is for the next consumer to tell.

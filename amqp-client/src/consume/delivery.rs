@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::channel::Channel;
 use crate::error::ChannelError;
-use crate::message::{Received, Requeue, Settlement};
+use crate::message::{ReceivedMessage, Requeue, Settlement};
 
 /// A message that waits to be acknowledged.
 ///
@@ -29,7 +29,7 @@ use crate::message::{Received, Requeue, Settlement};
 /// }
 /// ```
 pub struct Delivery {
-    received: Received,
+    received: ReceivedMessage,
     channel: Channel,
 }
 
@@ -40,21 +40,21 @@ impl fmt::Debug for Delivery {
 }
 
 impl Deref for Delivery {
-    type Target = Received;
+    type Target = ReceivedMessage;
 
-    fn deref(&self) -> &Received {
+    fn deref(&self) -> &ReceivedMessage {
         &self.received
     }
 }
 
 impl Delivery {
     #[inline]
-    pub(crate) fn new(received: Received, channel: Channel) -> Self {
+    pub(crate) fn new(received: ReceivedMessage, channel: Channel) -> Self {
         Self { received, channel }
     }
 
     /// The message, and what settles it: the incarnation of its channel, and the channel.
-    pub(crate) fn into_parts(self) -> (Received, u32, Channel) {
+    pub(crate) fn into_parts(self) -> (ReceivedMessage, u32, Channel) {
         let incarnation = self.received.incarnation();
         (self.received, incarnation, self.channel)
     }
@@ -107,10 +107,10 @@ impl Delivery {
 }
 
 /// A message fetched with [`Channel::basic_get`], or with [`Channel::basic_get_no_ack`] as
-/// [`Got<Received>`](Received): then there is nothing to acknowledge.
+/// [`Fetched<ReceivedMessage>`](ReceivedMessage): then there is nothing to acknowledge.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Got<D = Delivery> {
+pub struct Fetched<D = Delivery> {
     /// The message.
     pub delivery: D,
     /// How many more were ready in the queue.

@@ -9,7 +9,7 @@ use crate::declare::Arguments;
 /// Where a consumer of a stream begins to read (`x-stream-offset`).
 ///
 /// Every message of a stream has an offset, which comes with it
-/// ([`Received::stream_offset`](crate::Received::stream_offset)): to go on where one left off, begin
+/// ([`ReceivedMessage::stream_offset`](crate::ReceivedMessage::stream_offset)): to go on where one left off, begin
 /// with the offset behind the last one handled.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]

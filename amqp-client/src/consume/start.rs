@@ -9,7 +9,7 @@ use std::sync::Arc;
 use amqp_spec::basic;
 use amqp_spec::wire::{ShortStr, ShortString, TableRef, Value};
 
-use super::acknowledgement::{Acknowledgement, Automatic, Manual};
+use super::ack_mode::{AckMode, AutoAck, ManualAck};
 use super::consumer::Consumer;
 use super::offset::StreamOffset;
 use crate::channel::Channel;
@@ -73,7 +73,7 @@ pub enum Oversized {
 
 /// A consumer about to be started: set options, then await it. See [`Channel::consume`].
 #[must_use = "nothing is consumed before this is awaited"]
-pub struct Consume<A = Manual> {
+pub struct Consume<A = ManualAck> {
     channel: Channel,
     queue: String,
     tag: Option<String>,
@@ -137,7 +137,7 @@ impl Consume {
     /// connection breaks is lost. There is no prefetch; see [`WhenSlow`] for what that means.
     /// Not for streams: RabbitMQ closes the channel (406), or the connection (540) if
     /// [`Channel::basic_qos`] has set a limit.
-    pub fn no_ack(self) -> Consume<Automatic> {
+    pub fn no_ack(self) -> Consume<AutoAck> {
         Consume {
             channel: self.channel,
             queue: self.queue,
@@ -152,7 +152,7 @@ impl Consume {
     }
 }
 
-impl Consume<Automatic> {
+impl Consume<AutoAck> {
     /// What happens when deliveries come faster than they are taken. Default: [`WhenSlow::Wait`].
     pub fn when_slow(mut self, when_slow: WhenSlow) -> Self {
         self.when_slow = when_slow;
@@ -160,7 +160,7 @@ impl Consume<Automatic> {
     }
 }
 
-impl<A: Acknowledgement> Consume<A> {
+impl<A: AckMode> Consume<A> {
     /// The consumer's name at the broker. It travels with every delivery. Default: one that is made
     /// up, which differs from those of all other connections, and from those in use on the channel.
     ///
@@ -340,7 +340,7 @@ fn check_stream(no_ack: bool, prefetch: Option<u16>) -> Result<(), ArgumentError
     Err(ArgumentError::contradiction("x-stream-offset", other))
 }
 
-impl<A: Acknowledgement + 'static> IntoFuture for Consume<A> {
+impl<A: AckMode + 'static> IntoFuture for Consume<A> {
     type Output = Result<Consumer<A>, ChannelError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 

@@ -12,7 +12,7 @@ use super::{
     ArgumentError, BrokerClose, ChannelError, ConnectCause, ConnectError, ConnectionError,
     ConsumeError, NameTooLong, PublishError, Stage, TlsError, Violation,
 };
-use crate::consume::handler::{FailureCause, HandlerFailure, Settle};
+use crate::consume::handler::{Disposition, FailureCause, HandlerFailure};
 use crate::sasl::SaslError;
 use crate::{EnvironmentError, RpcError, UriError};
 
@@ -177,7 +177,7 @@ fn causes_of_others_are_shown_and_their_sources_follow() {
     let failure = HandlerFailure {
         delivery_tag: 7,
         redelivered: false,
-        settled: Settle::Reject,
+        settled: Disposition::Reject,
         cause: FailureCause::Error(Box::new(foreign())),
     };
     told_once(&failure, &["delivery 7 rejected", own[0]], behind);

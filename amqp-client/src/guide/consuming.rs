@@ -81,9 +81,9 @@
 //! then, what was begun is finished, the rest goes back.
 //!
 //! ```no_run
-//! use amqp_client::{Channel, Received};
+//! use amqp_client::{Channel, ReceivedMessage};
 //!
-//! async fn book(order: Received) -> Result<(), std::str::Utf8Error> {
+//! async fn book(order: ReceivedMessage) -> Result<(), std::str::Utf8Error> {
 //!     println!("{}", order.text()?);
 //!     Ok(())
 //! }
@@ -98,7 +98,7 @@
 //! ```
 //!
 //! A handler that returns an error or panics neither ends the consumer nor loses the message: it is
-//! tried once more, then rejected, unless [`on_failure`](crate::Handling::on_failure) says otherwise.
+//! tried once more, then rejected, unless [`on_failure`](crate::HandlerRun::on_failure) says otherwise.
 //! `examples/handlers.rs` is a whole program.
 //!
 //! When the channel or the connection ends, the broker delivers again what was not acknowledged. No
@@ -156,7 +156,7 @@
 //! # Without acknowledgements
 //!
 //! [`no_ack`](crate::Consume::no_ack) makes the broker forget a message when it sends it. There is
-//! nothing to settle then, and no method for it: the consumer yields [`Received`]. Messages on their way
+//! nothing to settle then, and no method for it: the consumer yields [`ReceivedMessage`]. Messages on their way
 //! when a connection breaks are lost. It suits replies, live views and the like. There is no prefetch either:
 //! a consumer that is too slow makes the connection wait, unless
 //! [`when_slow`](crate::Consume::when_slow) says otherwise.
@@ -170,18 +170,18 @@
 //!
 //! # What is in a delivery
 //!
-//! [`body`](crate::Received::body), [`text`](crate::Received::text),
-//! [`into_body`](crate::Received::into_body) (`Bytes`, without a copy),
-//! [`properties`](crate::Received::properties), [`routing_key`](crate::Received::routing_key),
-//! [`exchange`](crate::Received::exchange), [`redelivered`](crate::Received::redelivered).
+//! [`body`](crate::ReceivedMessage::body), [`text`](crate::ReceivedMessage::text),
+//! [`into_body`](crate::ReceivedMessage::into_body) (`Bytes`, without a copy),
+//! [`properties`](crate::ReceivedMessage::properties), [`routing_key`](crate::ReceivedMessage::routing_key),
+//! [`exchange`](crate::ReceivedMessage::exchange), [`redelivered`](crate::ReceivedMessage::redelivered).
 //! Each property has a method as well, and so has what brokers write into the headers:
-//! [`deaths`](crate::Received::deaths), [`delivery_count`](crate::Received::delivery_count),
-//! [`stream_offset`](crate::Received::stream_offset).
+//! [`deaths`](crate::ReceivedMessage::deaths), [`delivery_count`](crate::ReceivedMessage::delivery_count),
+//! [`stream_offset`](crate::ReceivedMessage::stream_offset).
 //!
 //! ```
-//! use amqp_client::Received;
+//! use amqp_client::ReceivedMessage;
 //!
-//! fn describe(message: &Received) {
+//! fn describe(message: &ReceivedMessage) {
 //!     println!("{}", message.content_type().unwrap_or("octets"));
 //!     let tenant = message.header("tenant");
 //!     println!("tenant {}", tenant.and_then(|value| value.as_str()).unwrap_or("unknown"));
@@ -197,4 +197,4 @@
 //! [`Consumer`]: crate::Consumer
 //! [`Consumer::cancel`]: crate::Consumer::cancel
 //! [`Delivery`]: crate::Delivery
-//! [`Received`]: crate::Received
+//! [`ReceivedMessage`]: crate::ReceivedMessage

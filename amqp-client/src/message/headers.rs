@@ -9,7 +9,7 @@ use std::time::Duration;
 use amqp_spec::wire::{ArrayRef, ShortStr, TableRef, Timestamp, Value};
 
 use super::outgoing::DeliveryMode;
-use super::received::Received;
+use super::received::ReceivedMessage;
 use crate::text::{Quoted, fitting};
 
 /// One entry of `x-death`: all times that a message was dead-lettered from one queue for one reason.
@@ -63,7 +63,7 @@ impl DeathReason {
 /// The first or last death of a message, as its own headers tell it.
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct DeathNote {
+pub struct DeathOrigin {
     /// The queue that it was in.
     pub queue: String,
     /// Why it left.
@@ -109,9 +109,9 @@ impl fmt::Debug for Keys<'_> {
     }
 }
 
-impl fmt::Debug for DeathNote {
+impl fmt::Debug for DeathOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeathNote")
+        f.debug_struct("DeathOrigin")
             .field("queue", &Quoted(&self.queue))
             .field("reason", &self.reason)
             .field("exchange", &Quoted(&self.exchange))
@@ -181,7 +181,7 @@ impl Death {
 }
 
 /// What the broker has written into the headers.
-impl Received {
+impl ReceivedMessage {
     /// A header, if it is there and can be read. The first of that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<Value<'_>> {
@@ -207,19 +207,19 @@ impl Received {
 
     /// The first time that it was dead-lettered (`x-first-death-…`).
     #[must_use]
-    pub fn first_death(&self) -> Option<DeathNote> {
-        self.death_note("x-first-death")
+    pub fn first_death(&self) -> Option<DeathOrigin> {
+        self.death_origin("x-first-death")
     }
 
     /// The last time that it was dead-lettered (`x-last-death-…`, RabbitMQ 3.13 and later).
     #[must_use]
-    pub fn last_death(&self) -> Option<DeathNote> {
-        self.death_note("x-last-death")
+    pub fn last_death(&self) -> Option<DeathOrigin> {
+        self.death_origin("x-last-death")
     }
 
-    fn death_note(&self, which: &str) -> Option<DeathNote> {
+    fn death_origin(&self, which: &str) -> Option<DeathOrigin> {
         let part = |part| self.header(&format!("{which}-{part}")).and_then(text);
-        Some(DeathNote {
+        Some(DeathOrigin {
             queue: part("queue")?,
             reason: DeathReason::new(part("reason")?),
             exchange: part("exchange").unwrap_or_default(),
@@ -245,8 +245,8 @@ fn utf8(text: ShortStr<'_>) -> Option<&str> {
 }
 
 /// The properties one by one. What is not UTF-8 counts as absent here; the octets are in
-/// [`properties`](Received::properties).
-impl Received {
+/// [`properties`](ReceivedMessage::properties).
+impl ReceivedMessage {
     /// The MIME type of the body.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {

@@ -16,11 +16,11 @@ pub(crate) mod shown;
 mod unsendable;
 
 pub use self::body::Body;
-pub use self::headers::{Death, DeathNote, DeathReason};
+pub use self::headers::{Death, DeathOrigin, DeathReason};
 pub(crate) use self::incoming::{Incoming, Layout};
 pub(crate) use self::outgoing::TEN_YEARS;
 pub use self::outgoing::{DeliveryMode, Message};
 pub(crate) use self::received::RawDelivery;
-pub use self::received::{Received, ReturnedMessage};
+pub use self::received::{ReceivedMessage, ReturnedMessage};
 pub(crate) use self::settlement::Settlement;
 pub use self::settlement::{Multiple, Requeue};

@@ -72,17 +72,17 @@ const OVERSIZED: u8 = 2;
 /// when it is [taken out](Self::into_body).
 ///
 /// ```
-/// use amqp_client::Received;
+/// use amqp_client::ReceivedMessage;
 ///
-/// fn describe(message: &Received) -> Result<String, std::str::Utf8Error> {
+/// fn describe(message: &ReceivedMessage) -> Result<String, std::str::Utf8Error> {
 ///     let again = if message.redelivered() { ", again" } else { "" };
 ///     Ok(format!("{} by {}{again}", message.text()?, message.routing_key()))
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Received(RawDelivery);
+pub struct ReceivedMessage(RawDelivery);
 
-impl Received {
+impl ReceivedMessage {
     /// How large the body was, if it was too large and is not here.
     #[inline]
     pub(crate) fn oversized_size(&self) -> Option<u64> {
@@ -169,7 +169,7 @@ pub struct ReturnedMessage {
     pub reply_code: ReplyCode,
     /// Why, in words.
     pub reply_text: String,
-    message: Received,
+    message: ReceivedMessage,
 }
 
 impl ReturnedMessage {
@@ -183,21 +183,21 @@ impl ReturnedMessage {
         Self {
             reply_code: ReplyCode(code),
             reply_text: String::from_utf8_lossy(text).into_owned(),
-            message: Received::new(RawDelivery::new(message, 0, false, 0)),
+            message: ReceivedMessage::new(RawDelivery::new(message, 0, false, 0)),
         }
     }
 
     /// The message as it came back.
     #[must_use]
-    pub fn into_message(self) -> Received {
+    pub fn into_message(self) -> ReceivedMessage {
         self.message
     }
 }
 
 impl Deref for ReturnedMessage {
-    type Target = Received;
+    type Target = ReceivedMessage;
 
-    fn deref(&self) -> &Received {
+    fn deref(&self) -> &ReceivedMessage {
         &self.message
     }
 }

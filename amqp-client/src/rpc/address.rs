@@ -12,7 +12,7 @@
 use amqp_spec::wire::{ShortString, Value};
 
 use crate::connection::Connection;
-use crate::message::Received;
+use crate::message::ReceivedMessage;
 
 /// The pseudo-queue of direct replies. As an address it means the consumer of the channel that
 /// publishes; the broker puts a name of its own in its place.
@@ -29,7 +29,7 @@ pub(super) struct Address {
 
 impl Address {
     /// None, if the request names none that can be published to.
-    pub(super) fn of(request: &Received, form: Form) -> Option<Self> {
+    pub(super) fn of(request: &ReceivedMessage, form: Form) -> Option<Self> {
         let properties = request.properties();
         let reply_to = properties.reply_to()?;
         let reply_to = reply_to.as_str().ok()?;

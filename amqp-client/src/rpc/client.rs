@@ -14,7 +14,7 @@ use crate::channel::Channel;
 use crate::channel::succession::{OnChannel, Succession};
 use crate::connection::Connection;
 use crate::error::{ChannelError, ConsumeError, PublishError};
-use crate::message::{Message, Received};
+use crate::message::{Message, ReceivedMessage};
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::reading::Demand;
 use crate::proto::shared::timers::Timer;
@@ -222,7 +222,7 @@ impl Call<'_> {
         self
     }
 
-    async fn make(self) -> Result<Received, RpcError> {
+    async fn make(self) -> Result<ReceivedMessage, RpcError> {
         let Self {
             client,
             exchange,
@@ -268,7 +268,7 @@ impl Call<'_> {
 
 /// What has become of an attempt to make a call.
 enum Outcome {
-    Replied(Received),
+    Replied(ReceivedMessage),
     Failed(RpcError),
     /// Certainly not, since the channel or its consumer of replies had ended.
     NotSent(ConsumeError),
@@ -335,7 +335,7 @@ async fn reply(
     waiting: &Waiting,
     confirmation: Confirmation,
     timer: &mut Timer,
-) -> Option<Result<Received, RpcError>> {
+) -> Option<Result<ReceivedMessage, RpcError>> {
     let mut unconfirmed = Some(confirmation);
     poll_fn(|context| {
         let replied = waiting.poll(context);
@@ -359,7 +359,7 @@ async fn reply(
 }
 
 impl<'a> IntoFuture for Call<'a> {
-    type Output = Result<Received, RpcError>;
+    type Output = Result<ReceivedMessage, RpcError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     /// Makes the call.

@@ -15,7 +15,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use crate::message::Received;
+use crate::message::ReceivedMessage;
 use crate::proto::wait::sync::lock;
 
 /// How many requests are remembered; of more, the latest.
@@ -38,7 +38,7 @@ pub(super) fn next_run() -> u64 {
 pub(super) struct Identity(u64);
 
 impl Identity {
-    pub(super) fn of(request: &Received) -> Self {
+    pub(super) fn of(request: &ReceivedMessage) -> Self {
         static KEYS: OnceLock<RandomState> = OnceLock::new();
         let properties = request.properties();
         let body = request.body();

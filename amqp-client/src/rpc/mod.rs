@@ -28,4 +28,4 @@ mod turns;
 
 pub use self::client::{Call, OpenRpcClient, RpcClient, RpcCounters};
 pub use self::error::RpcError;
-pub use self::server::{Answer, RpcServer, Served};
+pub use self::server::{Answer, RpcServer, ServeSummary};

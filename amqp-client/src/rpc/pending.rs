@@ -21,9 +21,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures_core::Stream;
 
 use super::error::RpcError;
-use crate::consume::{Automatic, Consumer};
+use crate::consume::{AutoAck, Consumer};
 use crate::error::{ChannelError, ConsumeError};
-use crate::message::Received;
+use crate::message::ReceivedMessage;
 use crate::proto::wait::sync::lock;
 use crate::proto::wait::{self, Sleeper};
 
@@ -114,7 +114,7 @@ pub(super) struct Pending {
 #[derive(Debug)]
 struct State {
     /// The replies' consumer; away while somebody sorts.
-    consumer: Option<Consumer<Automatic>>,
+    consumer: Option<Consumer<AutoAck>>,
     /// Something may have come while somebody sorted.
     again: bool,
     /// By correlation id.
@@ -126,11 +126,11 @@ struct State {
 #[derive(Debug)]
 enum Slot {
     Waiting(Option<Waker>),
-    Answered(Received),
+    Answered(ReceivedMessage),
 }
 
 impl Pending {
-    pub(super) fn new(consumer: Consumer<Automatic>, ledger: &Arc<Ledger>) -> Arc<Self> {
+    pub(super) fn new(consumer: Consumer<AutoAck>, ledger: &Arc<Ledger>) -> Arc<Self> {
         let pending = Arc::new(Self {
             state: Mutex::new(State {
                 consumer: Some(consumer),
@@ -211,7 +211,7 @@ impl Pending {
         }
     }
 
-    fn answer(&self, reply: Received) {
+    fn answer(&self, reply: ReceivedMessage) {
         let id = reply.properties().correlation_id();
         let id = id.and_then(|id| parse(id.as_bytes()));
         let last = self.ledger.counts().last;
@@ -265,11 +265,14 @@ impl Waiting {
     }
 
     /// Waits for the reply, or the end of all replies.
-    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Received, RpcError>> {
+    pub(super) fn poll(
+        &self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<ReceivedMessage, RpcError>> {
         Sleeper::poll(context, |sleeper| self.take_or_wait(sleeper))
     }
 
-    fn take_or_wait(&self, sleeper: &mut Sleeper<'_>) -> Poll<Result<Received, RpcError>> {
+    fn take_or_wait(&self, sleeper: &mut Sleeper<'_>) -> Poll<Result<ReceivedMessage, RpcError>> {
         let mut state = self.pending.state();
         let end = state.end.clone();
         let Some(slot) = state.calls.get_mut(&self.id) else {

@@ -28,9 +28,9 @@ use super::turns::Turns;
 use crate::channel::Channel;
 use crate::channel::succession::Succession;
 use crate::connection::Connection;
-use crate::consume::handler::{Decided, Settle};
+use crate::consume::handler::{Decided, Disposition};
 use crate::error::{BrokerClose, ChannelError, PublishError};
-use crate::message::{Message, Received};
+use crate::message::{Message, ReceivedMessage};
 use crate::proto::wait::sync::lock;
 use crate::publish::Publisher;
 
@@ -48,7 +48,7 @@ pub(super) struct Replies {
     /// Where the requests come from, and are settled.
     requests: Channel,
     form: Form,
-    on_failure: Settle,
+    on_failure: Disposition,
     run: u64,
     replied: AtomicU64,
     unaddressed: AtomicU64,
@@ -76,7 +76,7 @@ impl Asked {
 }
 
 impl Replies {
-    pub(super) fn new(publisher: &Publisher, requests: &Channel, on_failure: Settle) -> Self {
+    pub(super) fn new(publisher: &Publisher, requests: &Channel, on_failure: Disposition) -> Self {
         let like = publisher.clone();
         Self {
             channels: Succession::new(publisher.clone(), move |channel| like.clone().on(channel)),
@@ -129,7 +129,7 @@ impl Replies {
     }
 
     /// Looks at a request before it is handled.
-    pub(super) fn ask(&self, request: &Received) -> Asked {
+    pub(super) fn ask(&self, request: &ReceivedMessage) -> Asked {
         let address = Address::of(request, self.form);
         let identity = address.is_some().then(|| Identity::of(request));
         // A new one that looks the same is another one.
@@ -160,11 +160,11 @@ impl Replies {
 
     /// A request that costs others something does not go back to its queue, whatever others do.
     fn blame(&self, cause: Box<dyn Error + Send + Sync>) -> Box<dyn Error + Send + Sync> {
-        let settle = match self.on_failure {
-            Settle::Ack => Settle::Ack,
-            Settle::Requeue | Settle::Reject | Settle::Retry => Settle::Reject,
+        let disposition = match self.on_failure {
+            Disposition::Ack => Disposition::Ack,
+            Disposition::Requeue | Disposition::Reject | Disposition::Retry => Disposition::Reject,
         };
-        Box::new(Decided { settle, cause })
+        Box::new(Decided { disposition, cause })
     }
 
     /// Publishes a reply, and says what becomes of its request.
@@ -172,10 +172,10 @@ impl Replies {
         &self,
         asked: Asked,
         reply: Message,
-    ) -> Result<Settle, Box<dyn Error + Send + Sync>> {
+    ) -> Result<Disposition, Box<dyn Error + Send + Sync>> {
         let (Some(address), Some(identity)) = (asked.address, asked.identity) else {
             self.unaddressed.fetch_add(1, Ordering::Relaxed);
-            return Ok(Settle::Ack);
+            return Ok(Disposition::Ack);
         };
         let reply = match &address.correlation_id {
             Some(id) => reply.refers_to(id.as_ref()),
@@ -214,13 +214,13 @@ impl Replies {
                 Ok(()) => {
                     under_way.arrived();
                     self.replied.fetch_add(1, Ordering::Relaxed);
-                    return Ok(Settle::Ack);
+                    return Ok(Disposition::Ack);
                 }
                 // The requester has gone, and another try would find nothing else.
                 Err(PublishError::Returned(_)) => {
                     under_way.arrived();
                     self.unroutable.fetch_add(1, Ordering::Relaxed);
-                    return Ok(Settle::Ack);
+                    return Ok(Disposition::Ack);
                 }
                 Err(
                     error @ (PublishError::NotSent(_)
@@ -261,9 +261,9 @@ impl Replies {
     }
 
     /// No more replies can be published: not this request's fault.
-    fn give_up(&self, cause: ChannelError) -> Settle {
+    fn give_up(&self, cause: ChannelError) -> Disposition {
         self.broken().get_or_insert(cause);
-        Settle::Requeue
+        Disposition::Requeue
     }
 
     /// Why the replies' channel ended, if the requests' has as well: none can be settled, and all of

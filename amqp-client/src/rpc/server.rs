@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::replies::Replies;
 use crate::consume::Consumer;
-use crate::consume::handler::{Handled, HandlerFailure, HandlingEnd, Report, Settle};
+use crate::consume::handler::{Disposition, HandlerEnd, HandlerFailure, HandlerSummary, Report};
 use crate::error::{ChannelError, ConnectionError, ConsumeError};
-use crate::message::{Message, Received};
+use crate::message::{Message, ReceivedMessage};
 use crate::publish::Publisher;
 
 /// What the handler of a request may end with: a [`Message`], which is the reply, or a `Result` with
@@ -44,7 +44,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Answer for Result<Message, E> {
 /// delivered again. Replies go to the queue that the request names, through the default exchange, as
 /// that is the custom: a program that may publish requests can have replies put into any queue. A reply
 /// whose queue is not there any more comes back: the request is acknowledged all the same, and counted
-/// in [`Served::unroutable`]. Direct replies have no queue, and a requester of those that has gone is
+/// in [`ServeSummary::unroutable`]. Direct replies have no queue, and a requester of those that has gone is
 /// not noticed, since no version of RabbitMQ tells. An address that begins like one of direct replies and is
 /// none is not published to, since RabbitMQ 3.10 and 4.0 would end the connection.
 ///
@@ -54,7 +54,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Answer for Result<Message, E> {
 /// the connection's. The server then opens another, pausing for up to 5 seconds if that happens again
 /// and again, and publishes what was under way once more, one reply at a time. The one that costs the
 /// channel a second time is to blame: its request is [reported](Self::report) and rejected, whatever
-/// [`on_failure`](Self::on_failure) says but [`Settle::Ack`], so that a queue with a dead-letter
+/// [`on_failure`](Self::on_failure) says but [`Disposition::Ack`], so that a queue with a dead-letter
 /// exchange dead-letters it. All others are answered, some of them twice with the same correlation
 /// id. No handler is called again.
 ///
@@ -66,9 +66,9 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Answer for Result<Message, E> {
 /// that matters, a quorum queue with a delivery limit does the same in the end.
 ///
 /// ```no_run
-/// use amqp_client::{Connection, Message, QueueDeclare, Received, RpcServer};
+/// use amqp_client::{Connection, Message, QueueDeclare, ReceivedMessage, RpcServer};
 ///
-/// async fn square(request: Received) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
+/// async fn square(request: ReceivedMessage) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
 ///     let n: u64 = request.text()?.parse()?;
 ///     Ok(Message::new((n * n).to_string()))
 /// }
@@ -93,7 +93,7 @@ pub struct RpcServer<S = future::Pending<()>> {
     replies: Publisher,
     stop: Option<Pin<Box<S>>>,
     concurrency: usize,
-    on_failure: Settle,
+    on_failure: Disposition,
     report: Option<Report>,
     grace: Option<Duration>,
 }
@@ -108,7 +108,7 @@ impl RpcServer {
             replies,
             stop: None,
             concurrency: 1,
-            on_failure: Settle::Retry,
+            on_failure: Disposition::Retry,
             report: None,
             grace: None,
         }
@@ -123,10 +123,10 @@ impl<S: Future> RpcServer<S> {
     }
 
     /// What becomes of a request whose handler panics or returns an error, or whose reply the broker
-    /// refuses (`basic.nack`). Default: [`Settle::Retry`], one more attempt. One whose reply costs the
+    /// refuses (`basic.nack`). Default: [`Disposition::Retry`], one more attempt. One whose reply costs the
     /// channel, alone or twice, does not go back to its queue, whatever is said here.
-    pub fn on_failure(mut self, settle: Settle) -> Self {
-        self.on_failure = settle;
+    pub fn on_failure(mut self, disposition: Disposition) -> Self {
+        self.on_failure = disposition;
         self
     }
 
@@ -138,7 +138,7 @@ impl<S: Future> RpcServer<S> {
     }
 
     /// How long handlers may go on when nothing more is taken; see
-    /// [`Handling::grace`](crate::Handling::grace). Default: as long as they like.
+    /// [`HandlerRun::grace`](crate::HandlerRun::grace). Default: as long as they like.
     pub fn grace(mut self, limit: Duration) -> Self {
         self.grace = Some(limit);
         self
@@ -159,7 +159,7 @@ impl<S: Future> RpcServer<S> {
     }
 
     /// Answers requests until the server is stopped, or the consumer or the connection ends: what
-    /// has come and was not begun is left to the broker then, as with [`Handling`](crate::Handling).
+    /// has come and was not begun is left to the broker then, as with [`HandlerRun`](crate::HandlerRun).
     ///
     /// A request without an address for the reply is handled and acknowledged all the same.
     ///
@@ -167,9 +167,9 @@ impl<S: Future> RpcServer<S> {
     ///
     /// If the future is dropped, handlers that were running are dropped where they were, and their
     /// requests go back to the queue, with all that was not begun.
-    pub async fn serve<H, F>(self, mut handler: H) -> Served
+    pub async fn serve<H, F>(self, mut handler: H) -> ServeSummary
     where
-        H: FnMut(Received) -> F,
+        H: FnMut(ReceivedMessage) -> F,
         F: Future<Output: Answer>,
     {
         let on_failure = self.on_failure;
@@ -202,10 +202,10 @@ impl<S: Future> RpcServer<S> {
         handled.end = match replies.take_broken() {
             None => handled.end,
             // The program's own doing, though a reply was under way.
-            Some(ChannelError::Connection(ConnectionError::Closed)) => HandlingEnd::Cancelled,
-            Some(cause) => HandlingEnd::Failed(ConsumeError::Channel(cause)),
+            Some(ChannelError::Connection(ConnectionError::Closed)) => HandlerEnd::Cancelled,
+            Some(cause) => HandlerEnd::Failed(ConsumeError::Channel(cause)),
         };
-        Served {
+        ServeSummary {
             replied: replies.replied(),
             unaddressed: replies.unaddressed(),
             unroutable: replies.unroutable(),
@@ -227,7 +227,7 @@ impl<S> fmt::Debug for RpcServer<S> {
 #[derive(Clone, Debug)]
 #[must_use = "says why requests are no longer answered"]
 #[non_exhaustive]
-pub struct Served {
+pub struct ServeSummary {
     /// Replies that the broker has confirmed.
     pub replied: u64,
     /// Requests that were handled and named no address that a reply may go to, so that it was dropped.
@@ -237,10 +237,10 @@ pub struct Served {
     pub unroutable: u64,
     /// What became of the requests, and why nothing more was taken: an end of the replies' channel
     /// is told there, too.
-    pub handled: Handled,
+    pub handled: HandlerSummary,
 }
 
-impl Served {
+impl ServeSummary {
     /// The same as a result, for `?`.
     ///
     /// # Errors

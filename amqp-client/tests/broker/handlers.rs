@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use amqp_client::{
-    ConsumeError, ExchangeDeclare, HandlingEnd, Message, QueueDeclare, Received, Settle,
+    ConsumeError, Disposition, ExchangeDeclare, HandlerEnd, Message, QueueDeclare, ReceivedMessage,
 };
 use tokio::sync::{Notify, oneshot};
 
@@ -24,7 +24,7 @@ fn every_message_is_handled_once_by_no_more_handlers_than_allowed() {
         let seen = RefCell::new(vec![0; 300]);
         let (stop, stopped) = oneshot::channel();
         let stop = Cell::new(Some(stop));
-        let handler = async |message: Received| {
+        let handler = async |message: ReceivedMessage| {
             running.set(running.get() + 1);
             most.set(most.get().max(running.get()));
             tokio::task::yield_now().await;
@@ -39,7 +39,7 @@ fn every_message_is_handled_once_by_no_more_handlers_than_allowed() {
         let handled = consumer.handle(handler).concurrency(7).until(stopped).await;
         assert_eq!((handled.handled, handled.acked), (300, 300));
         assert_eq!(most.get(), 7);
-        assert!(matches!(handled.end, HandlingEnd::Stopped));
+        assert!(matches!(handled.end, HandlerEnd::Stopped));
         until("consumers", 0, async || consumers(&channel, "q").await).await;
         channel.close().await.unwrap();
         assert_eq!(ready(&site.channel().await, "q").await, 0);
@@ -68,7 +68,7 @@ fn s20_a_message_whose_handler_always_panics_is_dead_lettered_after_a_second_att
         let consumer = channel.consume("q").await.unwrap();
         let handling = tokio::spawn(
             consumer
-                .handle(async |message: Received| {
+                .handle(async |message: ReceivedMessage| {
                     assert_ne!(message.body(), b"4", "on purpose");
                     if message.body() == b"7" && !message.redelivered() {
                         return Err(io::Error::other("not today"));
@@ -90,7 +90,14 @@ fn s20_a_message_whose_handler_always_panics_is_dead_lettered_after_a_second_att
         assert_eq!((handled.requeued, handled.rejected), (2, 1), "{handled:?}");
         let mut attempts = attempts.lock().unwrap().clone();
         attempts.sort_by_key(|settle| format!("{settle:?}"));
-        assert_eq!(attempts, [Settle::Reject, Settle::Requeue, Settle::Requeue]);
+        assert_eq!(
+            attempts,
+            [
+                Disposition::Reject,
+                Disposition::Requeue,
+                Disposition::Requeue
+            ]
+        );
         channel.close().await.unwrap();
         assert_eq!(ready(&watching, "q").await, 0);
     });
@@ -175,7 +182,7 @@ fn a_handler_may_use_its_own_channel_and_spawn() {
         declare(&channel, "out").await;
         fill(&channel, "in", 200).await;
         let consumer = channel.consume("in").await.unwrap();
-        let handler = move |message: Received| {
+        let handler = move |message: ReceivedMessage| {
             let publisher = publisher.clone();
             let pass_on = async move {
                 let passive = QueueDeclare::new("out").passive();
@@ -205,7 +212,7 @@ fn f29_handlers_that_run_finish_when_their_channel_ends_and_no_other_is_begun() 
         declare(&channel, "q").await;
         fill(&channel, "q", 100).await;
         let (begun, go) = (Cell::new(0), Notify::new());
-        let handler = async |_: Received| {
+        let handler = async |_: ReceivedMessage| {
             begun.set(begun.get() + 1);
             go.notified().await;
         };

@@ -5,12 +5,12 @@ use amqp_client::amqp_spec::wire::{
     Decimal, FieldArray, FieldTable, LongStr, ShortStr, Timestamp, Value,
 };
 use amqp_client::amqp_spec::{field_table, short_str};
-use amqp_client::{Channel, Connection, Message, Multiple, QueueDeclare, Received};
+use amqp_client::{Channel, Connection, Message, Multiple, QueueDeclare, ReceivedMessage};
 
 use crate::support::{declare, expect, run};
 
 /// Publishes a message and fetches it again.
-async fn there_and_back(channel: &Channel, message: &Message) -> Received {
+async fn there_and_back(channel: &Channel, message: &Message) -> ReceivedMessage {
     let queue = channel.queue_declare(QueueDeclare::temporary()).await;
     let queue = queue.unwrap().name;
     channel.basic_publish("", &queue, message).await.unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use amqp_client::amqp_spec::wire::MethodId;
 use amqp_client::{
-    Channel, ConsumeError, HandlingEnd, Message, QueueDeclare, Received, RpcClient, RpcError,
-    RpcServer, Served,
+    Channel, ConsumeError, HandlerEnd, Message, QueueDeclare, ReceivedMessage, RpcClient, RpcError,
+    RpcServer, ServeSummary,
 };
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -20,8 +20,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// A server that runs until the sender is used or dropped.
 async fn serving<F>(
     site: &Site,
-    handler: impl FnMut(Received) -> F + Send + 'static,
-) -> (oneshot::Sender<()>, JoinHandle<Served>)
+    handler: impl FnMut(ReceivedMessage) -> F + Send + 'static,
+) -> (oneshot::Sender<()>, JoinHandle<ServeSummary>)
 where
     F: Future<Output = Result<Message, Failure>> + Send + 'static,
 {
@@ -32,8 +32,8 @@ where
 /// The same, of a queue that is there.
 async fn serving_queue<F>(
     site: &Site,
-    handler: impl FnMut(Received) -> F + Send + 'static,
-) -> (oneshot::Sender<()>, JoinHandle<Served>)
+    handler: impl FnMut(ReceivedMessage) -> F + Send + 'static,
+) -> (oneshot::Sender<()>, JoinHandle<ServeSummary>)
 where
     F: Future<Output = Result<Message, Failure>> + Send + 'static,
 {
@@ -48,7 +48,7 @@ where
     (stop, tokio::spawn(server.serve(handler)))
 }
 
-async fn shout(request: Received) -> Result<Message, Failure> {
+async fn shout(request: ReceivedMessage) -> Result<Message, Failure> {
     Ok(Message::new(request.text()?.to_uppercase()))
 }
 
@@ -89,7 +89,7 @@ fn many_callers_share_one_client() {
         stop.send(()).unwrap();
         let served = server.await.unwrap();
         assert_eq!((served.replied, served.handled.acked), (64 * 20, 64 * 20));
-        assert!(matches!(served.handled.end, HandlingEnd::Stopped));
+        assert!(matches!(served.handled.end, HandlerEnd::Stopped));
         served.result().unwrap();
         assert_eq!(ready(&site.channel().await, "server").await, 0);
     });
@@ -198,7 +198,7 @@ fn f30_a_request_whose_reply_costs_the_channel_is_dead_lettered_and_the_others_a
             .concurrency(50)
             .report(move |failure| log.lock().unwrap().push(failure.to_string()))
             .until(stopped);
-        let server = tokio::spawn(server.serve(async |request: Received| {
+        let server = tokio::spawn(server.serve(async |request: ReceivedMessage| {
             let reply = shout(request).await?;
             Ok::<_, Failure>(match &reply.body()[..] {
                 b"BAD" => reply.user_id("somebody-else"),
@@ -361,7 +361,7 @@ fn a_request_without_an_address_is_handled_and_acknowledged() {
 #[test]
 fn s20_a_server_whose_handler_panics_goes_on() {
     run(async |site| {
-        let (stop, server) = serving(site, async |request: Received| {
+        let (stop, server) = serving(site, async |request: ReceivedMessage| {
             assert_ne!(request.body(), b"panic", "on purpose");
             shout(request).await
         })

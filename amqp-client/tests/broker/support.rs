@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use amqp_client::amqp_spec::wire::MethodId;
 use amqp_client::{
-    BrokerClose, Channel, Connection, ConnectionOptions, Consumer, Delivery, Manual, Message,
+    BrokerClose, Channel, Connection, ConnectionOptions, Consumer, Delivery, ManualAck, Message,
     QueueDeclare,
 };
 use amqp_testing::broker::{Endpoint, Management, VirtualHost};
@@ -168,7 +168,7 @@ pub(crate) async fn until<T: Debug + PartialEq>(
 }
 
 /// Takes the next delivery, and checks that it is this message.
-pub(crate) async fn expect(consumer: &mut Consumer<Manual>, body: &str) -> Delivery {
+pub(crate) async fn expect(consumer: &mut Consumer<ManualAck>, body: &str) -> Delivery {
     let delivery = consumer.next().await.expect("no delivery").unwrap();
     assert_eq!(text(delivery.body()), body);
     delivery

@@ -10,7 +10,7 @@ use std::time::Instant;
 use amqp_client::amqp_spec::wire::{LongStr, TypedMethod};
 use amqp_client::amqp_spec::{basic, channel, confirm, connection, frame, short_str};
 use amqp_client::proto::Core;
-use amqp_client::{Automatic, Channel, Connection, ConnectionOptions, Consumer, Publisher};
+use amqp_client::{AutoAck, Channel, Connection, ConnectionOptions, Consumer, Publisher};
 
 /// A core with its connection, and what the broker would say to it.
 pub struct Pair {
@@ -80,7 +80,7 @@ impl Pair {
     }
 
     /// A consumer with the tag `1` that acknowledges nothing.
-    pub fn consumer(&mut self) -> Consumer<Automatic> {
+    pub fn consumer(&mut self) -> Consumer<AutoAck> {
         let channel = self.channel();
         let mut starting = channel.consume("queue").no_ack().tag("1").into_future();
         assert!(poll(starting.as_mut()).is_pending());

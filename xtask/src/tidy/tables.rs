@@ -27,7 +27,7 @@ const HANDLES: &[(&str, &str)] = &[
     ("Consumer", "consumer"),
     ("Delivery", "delivery"),
     ("Events", "events"),
-    ("Returns", "returns"),
+    ("ReturnedMessages", "returns"),
     ("RpcClient", "client"),
     ("RpcServer", "server"),
 ];

@@ -12,8 +12,8 @@ use crate::error::{ChannelError, ConnectionError, ConsumeError};
 /// Why messages are no longer handled.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum HandlingEnd {
-    /// The future given to [`Handling::until`](crate::Handling::until) was ready.
+pub enum HandlerEnd {
+    /// The future given to [`HandlerRun::until`](crate::HandlerRun::until) was ready.
     Stopped,
     /// The program closed the channel or the connection, or cancelled the consumer by its tag
     /// ([`Channel::basic_cancel`]).
@@ -43,7 +43,7 @@ impl Ending {
     }
 
     /// Ready when the channel has ended.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<HandlingEnd> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<HandlerEnd> {
         let shared = self.channel.shared();
         shared.poll_end(&mut self.place, context).map(told)
     }
@@ -58,11 +58,11 @@ impl Drop for Ending {
 }
 
 /// Whose doing it was.
-fn told(cause: ChannelError) -> HandlingEnd {
+fn told(cause: ChannelError) -> HandlerEnd {
     match cause {
         ChannelError::Closed | ChannelError::Connection(ConnectionError::Closed) => {
-            HandlingEnd::Cancelled
+            HandlerEnd::Cancelled
         }
-        cause => HandlingEnd::Failed(ConsumeError::Channel(cause)),
+        cause => HandlerEnd::Failed(ConsumeError::Channel(cause)),
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! Consumer ──▶ handler(message) ──▶ up to `concurrency` futures ──▶ ack, requeue, reject
 //!    │
-//!    └──stop, cancel, end──▶ nothing more is taken ──▶ running handlers finish ──▶ Handled
+//!    └──stop, cancel, end──▶ nothing more is taken ──▶ running handlers finish ──▶ HandlerSummary
 //! ```
 //!
 //! Everything happens in the one future that the caller polls: there are no tasks, so that any
@@ -13,11 +13,11 @@
 //! |---|---|
 //! | `jobs` | the handlers that run |
 //! | `ending` | the end of the channel, which nothing is begun behind |
-//! | `verdict` | what handlers say, and what is made of it |
+//! | `disposition` | what handlers say, and what is made of it |
 
+mod disposition;
 mod ending;
 mod jobs;
-mod verdict;
 
 use std::fmt;
 use std::future::{self, Future};
@@ -29,37 +29,36 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+use self::disposition::Failure;
 use self::ending::Ending;
 use self::jobs::{Jobs, Panic};
 use crate::channel::Channel;
 use crate::consume::{Consumer, Delivery};
 use crate::error::ConsumeError;
-use crate::message::{Received, Settlement};
+use crate::message::{ReceivedMessage, Settlement};
 use crate::proto::shared::timers::Timer;
 
-use self::verdict::Failure;
-
-pub use self::ending::HandlingEnd;
-pub(crate) use self::verdict::Decided;
-pub use self::verdict::{FailureCause, HandlerFailure, Settle, Verdict};
+pub(crate) use self::disposition::Decided;
+pub use self::disposition::{Disposition, FailureCause, HandlerFailure, IntoDisposition};
+pub use self::ending::HandlerEnd;
 
 /// Handlers that may end in one turn before others get theirs.
 const PER_TURN: usize = 128;
 
 impl Consumer {
     /// Calls `handler` with every message, and settles each by what the handler returns: see
-    /// [`Verdict`]. To be awaited; options can be set before that.
+    /// [`IntoDisposition`]. To be awaited; options can be set before that.
     ///
     /// The handler gets the message without the means to settle it, so that nothing is settled
     /// twice or forgotten. One that panics or returns an error neither ends the consumer nor loses
-    /// the message: see [`Handling::on_failure`] and [`Handling::report`].
+    /// the message: see [`HandlerRun::on_failure`] and [`HandlerRun::report`].
     ///
     /// ```no_run
-    /// use amqp_client::{Channel, Received, Settle};
+    /// use amqp_client::{Channel, ReceivedMessage, Disposition};
     ///
-    /// async fn book(order: Received) -> Result<Settle, std::str::Utf8Error> {
+    /// async fn book(order: ReceivedMessage) -> Result<Disposition, std::str::Utf8Error> {
     ///     println!("{}", order.text()?);
-    ///     Ok(Settle::Ack)
+    ///     Ok(Disposition::Ack)
     /// }
     ///
     /// # async fn example(channel: Channel, shutdown: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
@@ -71,7 +70,7 @@ impl Consumer {
     ///     .until(shutdown)
     ///     .await;
     /// println!("{} orders", handled.acked);
-    /// handled.result()?; // why it ended, if nobody stopped it
+    /// handled.result()?; // why it ended, unless it was stopped
     /// # Ok(()) }
     /// ```
     ///
@@ -79,7 +78,7 @@ impl Consumer {
     /// that panics is an error then:
     ///
     /// ```no_run
-    /// # async fn book(order: amqp_client::Received) {}
+    /// # async fn book(order: amqp_client::ReceivedMessage) {}
     /// # async fn example(orders: amqp_client::Consumer) {
     /// let handled = orders
     ///     .handle(|order| async { tokio::spawn(book(order)).await })
@@ -88,23 +87,23 @@ impl Consumer {
     /// # drop(handled);
     /// # }
     /// ```
-    pub fn handle<H, F>(self, handler: H) -> Handling<H, F>
+    pub fn handle<H, F>(self, handler: H) -> HandlerRun<H, F>
     where
-        H: FnMut(Received) -> F,
-        F: Future<Output: Verdict>,
+        H: FnMut(ReceivedMessage) -> F,
+        F: Future<Output: IntoDisposition>,
     {
-        Handling {
+        HandlerRun {
             ending: Ending::of(self.channel()),
             consumer: Some(self),
             jobs: Jobs::new(),
             handler,
             stop: None,
             concurrency: 1,
-            on_failure: Settle::Retry,
+            on_failure: Disposition::Retry,
             report: None,
             grace: None,
             patience: None,
-            handled: Handled::new(),
+            handled: HandlerSummary::new(),
         }
     }
 }
@@ -124,7 +123,7 @@ impl Consumer {
 /// If the future is dropped, the consumer is cancelled, handlers that were running are dropped where
 /// they were, and their messages go back to the queue, with all that was not begun.
 #[must_use = "nothing is handled before this is awaited"]
-pub struct Handling<H, F, S = future::Pending<()>> {
+pub struct HandlerRun<H, F, S = future::Pending<()>> {
     /// Gone once nothing more is to be taken. Dropped before the jobs: it is cancelled before they
     /// give their messages back, lest those come here again.
     consumer: Option<Consumer>,
@@ -133,35 +132,35 @@ pub struct Handling<H, F, S = future::Pending<()>> {
     handler: H,
     stop: Option<Pin<Box<S>>>,
     concurrency: usize,
-    on_failure: Settle,
+    on_failure: Disposition,
     report: Option<Report>,
     grace: Option<Duration>,
     /// Runs once nothing more is taken.
     patience: Option<Timer>,
-    handled: Handled,
+    handled: HandlerSummary,
 }
 
-/// Is told of failures.
+/// Called for each failure.
 pub(crate) type Report = Box<dyn FnMut(&HandlerFailure) + Send>;
 
-impl<H, F, S> Handling<H, F, S> {
+impl<H, F, S> HandlerRun<H, F, S> {
     /// How many handlers may run at once. With 1 messages are handled in the order of their
-    /// delivery. More than the consumer's prefetch is no use. Zero counts as 1. Default: 1.
+    /// delivery. More than the consumer's prefetch has no effect. Zero counts as 1. Default: 1.
     pub fn concurrency(mut self, limit: usize) -> Self {
         self.concurrency = limit.max(1);
         self
     }
 
     /// What becomes of a message whose handler panics or returns an error. Default:
-    /// [`Settle::Retry`], that is one more attempt, and then the message is rejected, so that one
+    /// [`Disposition::Retry`], that is one more attempt, and then the message is rejected, so that one
     /// that always fails cannot go round for ever. Where the queue dead-letters nothing, a rejected
-    /// message is gone: give it a dead-letter exchange, or say [`Settle::Requeue`] here.
-    pub fn on_failure(mut self, settle: Settle) -> Self {
-        self.on_failure = settle;
+    /// message is gone: give it a dead-letter exchange, or say [`Disposition::Requeue`] here.
+    pub fn on_failure(mut self, disposition: Disposition) -> Self {
+        self.on_failure = disposition;
         self
     }
 
-    /// Is told of each handler that panicked or returned an error. Default: they are counted only.
+    /// Called for each handler that panicked or returned an error. Default: they are counted only.
     pub fn report(mut self, report: impl FnMut(&HandlerFailure) + Send + 'static) -> Self {
         self.report = Some(Box::new(report));
         self
@@ -186,8 +185,8 @@ impl<H, F, S> Handling<H, F, S> {
     /// println!("{:?}", handling.await);
     /// # }
     /// ```
-    pub fn until<T: Future>(self, stop: T) -> Handling<H, F, T> {
-        Handling {
+    pub fn until<T: Future>(self, stop: T) -> HandlerRun<H, F, T> {
+        HandlerRun {
             consumer: self.consumer,
             ending: self.ending,
             jobs: self.jobs,
@@ -203,7 +202,7 @@ impl<H, F, S> Handling<H, F, S> {
     }
 
     /// Takes nothing more, and gives back what was not begun.
-    fn end(&mut self, end: HandlingEnd) {
+    fn end(&mut self, end: HandlerEnd) {
         let Some(consumer) = self.consumer.take() else {
             return;
         };
@@ -215,23 +214,23 @@ impl<H, F, S> Handling<H, F, S> {
     }
 
     /// Settles a message and tells of a failure.
-    fn settle(&mut self, message: Unsettled, verdict: Result<Settle, Failure>) {
+    fn settle(&mut self, message: Unsettled, outcome: Result<Disposition, Failure>) {
         let (delivery_tag, redelivered) = (message.delivery_tag, message.redelivered);
-        let shared = verdict.is_err().then(|| message.channel.shared().clone());
-        let settle = match &verdict {
-            Ok(settle) => *settle,
-            Err(failure) => failure.settle.unwrap_or(self.on_failure),
+        let shared = outcome.is_err().then(|| message.channel.shared().clone());
+        let disposition = match &outcome {
+            Ok(disposition) => *disposition,
+            Err(failure) => failure.disposition.unwrap_or(self.on_failure),
         };
-        let settle = settle.decide(redelivered);
+        let disposition = disposition.decide(redelivered);
         self.handled.handled += 1;
-        let counter = match (message.settle(settle.settlement()), settle) {
+        let counter = match (message.settle(disposition.settlement()), disposition) {
             (false, _) => &mut self.handled.unsettled,
-            (true, Settle::Ack) => &mut self.handled.acked,
-            (true, Settle::Reject) => &mut self.handled.rejected,
-            (true, Settle::Requeue | Settle::Retry) => &mut self.handled.requeued,
+            (true, Disposition::Ack) => &mut self.handled.acked,
+            (true, Disposition::Reject) => &mut self.handled.rejected,
+            (true, Disposition::Requeue | Disposition::Retry) => &mut self.handled.requeued,
         };
         *counter += 1;
-        let Err(Failure { cause, .. }) = verdict else {
+        let Err(Failure { cause, .. }) = outcome else {
             return;
         };
         let panicked = matches!(cause, FailureCause::Panic { .. });
@@ -246,20 +245,20 @@ impl<H, F, S> Handling<H, F, S> {
         let failure = HandlerFailure {
             delivery_tag,
             redelivered,
-            settled: settle,
+            settled: disposition,
             cause,
         };
         if let Some(report) = &mut self.report {
-            // If telling of a panic panics, there is nobody left to be told.
+            // A report that panics itself has no one else to tell.
             let _ = catch_unwind(AssertUnwindSafe(|| report(&failure)));
         }
     }
 }
 
-impl<H, F, S> Handling<H, F, S>
+impl<H, F, S> HandlerRun<H, F, S>
 where
-    H: FnMut(Received) -> F,
-    F: Future<Output: Verdict>,
+    H: FnMut(ReceivedMessage) -> F,
+    F: Future<Output: IntoDisposition>,
 {
     /// Begins what has come, as far as the limit allows.
     fn begin(&mut self, context: &mut Context<'_>) {
@@ -273,8 +272,8 @@ where
             }
             match Pin::new(consumer).poll_next(context) {
                 Poll::Pending => return,
-                Poll::Ready(None) => self.end(HandlingEnd::Cancelled),
-                Poll::Ready(Some(Err(error))) => self.end(HandlingEnd::Failed(error)),
+                Poll::Ready(None) => self.end(HandlerEnd::Cancelled),
+                Poll::Ready(Some(Err(error))) => self.end(HandlerEnd::Failed(error)),
                 Poll::Ready(Some(Ok(delivery))) => {
                     let (received, unsettled) = Unsettled::new(delivery);
                     let handler = &mut self.handler;
@@ -288,32 +287,32 @@ where
     }
 }
 
-fn judge<V: Verdict>(result: Result<V, Panic>) -> Result<Settle, Failure> {
-    // The verdict may be the user's code as well.
-    match result.and_then(|output| catch_unwind(AssertUnwindSafe(|| output.verdict()))) {
-        Ok(verdict) => verdict.map_err(Failure::error),
+fn judge<D: IntoDisposition>(result: Result<D, Panic>) -> Result<Disposition, Failure> {
+    // The conversion may be the user's code as well.
+    match result.and_then(|output| catch_unwind(AssertUnwindSafe(|| output.into_disposition()))) {
+        Ok(told) => told.map_err(Failure::error),
         Err(panic) => Err(Failure::panic(&panic)),
     }
 }
 
 /// Futures are boxed and the handler is only called: nothing in here is pinned.
-impl<H, F, S> Unpin for Handling<H, F, S> {}
+impl<H, F, S> Unpin for HandlerRun<H, F, S> {}
 
-impl<H, F, S> Future for Handling<H, F, S>
+impl<H, F, S> Future for HandlerRun<H, F, S>
 where
-    H: FnMut(Received) -> F,
-    F: Future<Output: Verdict>,
+    H: FnMut(ReceivedMessage) -> F,
+    F: Future<Output: IntoDisposition>,
     S: Future,
 {
-    type Output = Handled;
+    type Output = HandlerSummary;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Handled> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<HandlerSummary> {
         let this = &mut *self;
         for _ in 0..PER_TURN {
             let stop = this.stop.as_mut().filter(|_| this.consumer.is_some());
             if stop.is_some_and(|stop| stop.as_mut().poll(context).is_ready()) {
                 this.stop = None;
-                this.end(HandlingEnd::Stopped);
+                this.end(HandlerEnd::Stopped);
             }
             if this.consumer.is_some() {
                 if let Poll::Ready(end) = this.ending.poll(context) {
@@ -341,7 +340,7 @@ where
     }
 }
 
-impl<H, F, S> Handling<H, F, S> {
+impl<H, F, S> HandlerRun<H, F, S> {
     fn is_out_of_patience(&mut self, context: &mut Context<'_>) -> bool {
         self.patience.as_mut().is_some_and(|timer| {
             // Nobody keeps the time of a connection that has ended.
@@ -350,9 +349,9 @@ impl<H, F, S> Handling<H, F, S> {
     }
 }
 
-impl<H, F, S> fmt::Debug for Handling<H, F, S> {
+impl<H, F, S> fmt::Debug for HandlerRun<H, F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handling")
+        f.debug_struct("HandlerRun")
             .field("consumer", &self.consumer)
             .field("concurrency", &self.concurrency)
             .field("running", &self.jobs.len())
@@ -364,7 +363,7 @@ impl<H, F, S> fmt::Debug for Handling<H, F, S> {
 #[derive(Clone, Debug)]
 #[must_use = "says why messages are no longer handled"]
 #[non_exhaustive]
-pub struct Handled {
+pub struct HandlerSummary {
     /// Handlers that came to an end, of whatever kind.
     pub handled: u64,
     /// Messages acknowledged.
@@ -382,14 +381,14 @@ pub struct Handled {
     pub panicked: u64,
     /// Messages that had come and went back to the queue without having been begun.
     pub given_back: u64,
-    /// Handlers that were dropped because they took longer than [`Handling::grace`] allows. Their
+    /// Handlers that were dropped because they took longer than [`HandlerRun::grace`] allows. Their
     /// messages went back to the queue.
     pub dropped: u64,
     /// Why nothing more was taken.
-    pub end: HandlingEnd,
+    pub end: HandlerEnd,
 }
 
-impl Handled {
+impl HandlerSummary {
     fn new() -> Self {
         Self {
             handled: 0,
@@ -401,7 +400,7 @@ impl Handled {
             panicked: 0,
             given_back: 0,
             dropped: 0,
-            end: HandlingEnd::Cancelled,
+            end: HandlerEnd::Cancelled,
         }
     }
 
@@ -412,8 +411,8 @@ impl Handled {
     /// Why it ended, if the program did not want it to.
     pub fn result(self) -> Result<(), ConsumeError> {
         match self.end {
-            HandlingEnd::Stopped | HandlingEnd::Cancelled => Ok(()),
-            HandlingEnd::Failed(error) => Err(error),
+            HandlerEnd::Stopped | HandlerEnd::Cancelled => Ok(()),
+            HandlerEnd::Failed(error) => Err(error),
         }
     }
 }
@@ -428,7 +427,7 @@ struct Unsettled {
 }
 
 impl Unsettled {
-    fn new(delivery: Delivery) -> (Received, Self) {
+    fn new(delivery: Delivery) -> (ReceivedMessage, Self) {
         let (received, incarnation, channel) = delivery.into_parts();
         let unsettled = Self {
             channel,

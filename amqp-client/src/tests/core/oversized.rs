@@ -9,7 +9,7 @@ use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
 use crate::{
-    Channel, ChannelError, ConsumeError, Consumer, Event, HandlingEnd, Initiator, Message,
+    Channel, ChannelError, ConsumeError, Consumer, Event, HandlerEnd, Initiator, Message,
     Oversized, PublishError, Requeue, RpcClient, RpcError,
 };
 
@@ -284,7 +284,7 @@ fn handling_ends_with_the_message_that_was_too_large() {
     assert_eq!(pair.sent(), ["1 basic.ack 1"]);
     pair.feed(&wire::delivery(1, "tag", 2, TOO_LARGE));
     let end = handling.ready().end;
-    let HandlingEnd::Failed(ConsumeError::MessageTooLarge(message)) = end else {
+    let HandlerEnd::Failed(ConsumeError::MessageTooLarge(message)) = end else {
         panic!("{end:?}");
     };
     assert_eq!(message.delivery_tag, 2);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use amqp_spec::{basic, channel, connection, queue};
 
 use super::content::next;
-use crate::consume::Automatic;
+use crate::consume::AutoAck;
 use crate::error::ChannelError;
 use crate::proto::shared::reading::Demand;
 use crate::tests::support::pair::{Pair, quiet};
@@ -35,7 +35,7 @@ fn fill(pair: &mut Pair, tag: &str, tags: std::ops::RangeInclusive<u64>) {
     }
 }
 
-fn automatic(pair: &mut Pair, channel: &Channel, tag: &str) -> Consumer<Automatic> {
+fn automatic(pair: &mut Pair, channel: &Channel, tag: &str) -> Consumer<AutoAck> {
     let id = channel.id();
     let mut starting = Task::start(channel.consume("prices").tag(tag).no_ack().into_future());
     pair.sent();
@@ -199,7 +199,7 @@ fn without_a_limit_deliveries_are_held_however_much_they_occupy() {
 
 struct Standstill {
     pair: Pair,
-    slow: Consumer<Automatic>,
+    slow: Consumer<AutoAck>,
     other: Channel,
     publisher: crate::Publisher,
     events: Events,

@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use crate::consume::Automatic;
+use crate::consume::AutoAck;
 use crate::error::ChannelError;
 use crate::proto::shared::reading::Demand;
 use crate::tests::support::pair::Pair;
@@ -14,7 +14,7 @@ use crate::{Channel, Consumer, Message, PublishError};
 const MIB: usize = 1024 * 1024;
 const SECOND: Duration = Duration::from_secs(1);
 
-fn automatic(pair: &mut Pair, channel: &Channel) -> Consumer<Automatic> {
+fn automatic(pair: &mut Pair, channel: &Channel) -> Consumer<AutoAck> {
     let id = channel.id();
     let consume = channel.consume("prices").tag("tag").no_ack();
     let mut starting = Task::start(consume.into_future());
@@ -38,7 +38,7 @@ fn held(pair: &Pair) -> usize {
 }
 
 /// A consumer without acknowledgements ends while it holds what stops the reading of the stream.
-fn ends(end: impl FnOnce(&mut Pair, &Consumer<Automatic>)) {
+fn ends(end: impl FnOnce(&mut Pair, &Consumer<AutoAck>)) {
     let (mut pair, channel) = Pair::with_channel();
     let mut consumer = automatic(&mut pair, &channel);
     fill(&mut pair, 1..=20);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use amqp_spec::{basic, channel};
 
 use super::content::next;
-use crate::consume::Automatic;
+use crate::consume::AutoAck;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
@@ -131,7 +131,7 @@ fn suspected_consumer_is_cancelled_and_ends_like_any_other() {
 
 // ── What holds for all consumers holds for such a one ───────────────────────────────────────
 
-fn automatic(pair: &mut Pair, channel: &Channel, tag: &str, slow: WhenSlow) -> Consumer<Automatic> {
+fn automatic(pair: &mut Pair, channel: &Channel, tag: &str, slow: WhenSlow) -> Consumer<AutoAck> {
     let consume = channel.consume("q").tag(tag).no_ack().when_slow(slow);
     let mut starting = Task::start(consume.into_future());
     pair.sent();

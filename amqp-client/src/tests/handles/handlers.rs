@@ -12,7 +12,8 @@ use crate::tests::support::pair::Pair;
 use crate::tests::support::task::Task;
 use crate::tests::support::wire;
 use crate::{
-    Channel, ChannelError, ConsumeError, Consumer, Handled, HandlingEnd, Received, Settle,
+    Channel, ChannelError, ConsumeError, Consumer, Disposition, HandlerEnd, HandlerSummary,
+    ReceivedMessage,
 };
 
 fn consuming() -> (Pair, Channel, Consumer) {
@@ -38,12 +39,12 @@ fn message(tag: u64, redelivered: bool, body: &str) -> Vec<u8> {
     wire::content(1, &deliver, body.as_bytes())
 }
 
-async fn as_told(message: Received) -> Result<Settle, io::Error> {
+async fn as_told(message: ReceivedMessage) -> Result<Disposition, io::Error> {
     match message.text().unwrap() {
-        "ack" => Ok(Settle::Ack),
-        "requeue" => Ok(Settle::Requeue),
-        "reject" => Ok(Settle::Reject),
-        "retry" => Ok(Settle::Retry),
+        "ack" => Ok(Disposition::Ack),
+        "requeue" => Ok(Disposition::Requeue),
+        "reject" => Ok(Disposition::Reject),
+        "retry" => Ok(Disposition::Retry),
         "fail" => Err(io::Error::other("no such order")),
         "panic" => panic!("what now?"),
         other => panic!("{other} is unknown"),
@@ -79,7 +80,7 @@ impl Door {
 }
 
 #[track_caller]
-fn assert_counts(handled: &Handled, acked: u64, requeued: u64, rejected: u64) {
+fn assert_counts(handled: &HandlerSummary, acked: u64, requeued: u64, rejected: u64) {
     let counts = (handled.acked, handled.requeued, handled.rejected);
     assert_eq!(counts, (acked, requeued, rejected), "{handled:?}");
 }
@@ -164,11 +165,11 @@ fn s20_a_handler_that_panics_costs_neither_the_message_nor_the_consumer() {
 fn s20_a_handler_that_panics_before_it_has_a_future_is_survived() {
     let (mut pair, _channel, consumer) = consuming();
     let handling = consumer
-        .handle(|message: Received| {
+        .handle(|message: ReceivedMessage| {
             assert!(message.body() != b"panic", "not that one");
             ready(())
         })
-        .on_failure(Settle::Reject);
+        .on_failure(Disposition::Reject);
     let mut handling = Task::start(handling);
     pair.feed(&[message(1, false, "panic"), message(2, false, "fine")].concat());
     assert!(handling.run().is_pending());
@@ -176,7 +177,7 @@ fn s20_a_handler_that_panics_before_it_has_a_future_is_survived() {
 }
 
 #[test]
-fn s20_a_verdict_that_panics_is_survived() {
+fn s20_a_disposition_that_panics_is_survived() {
     struct Surprise;
     impl From<Surprise> for Box<dyn std::error::Error + Send + Sync> {
         fn from(_: Surprise) -> Self {
@@ -184,11 +185,11 @@ fn s20_a_verdict_that_panics_is_survived() {
         }
     }
     let (mut pair, _channel, consumer) = consuming();
-    let handling = consumer.handle(|message: Received| {
+    let handling = consumer.handle(|message: ReceivedMessage| {
         let fails = message.body() == b"fail";
         ready(if fails { Err(Surprise) } else { Ok(()) })
     });
-    let mut handling = Task::start(handling.on_failure(Settle::Reject));
+    let mut handling = Task::start(handling.on_failure(Disposition::Reject));
     pair.feed(&[message(1, false, "fail"), message(2, false, "fine")].concat());
     assert!(handling.run().is_pending());
     assert_eq!(pair.sent(), ["1 basic.reject 1", "1 basic.ack 2"]);
@@ -199,7 +200,7 @@ fn no_more_handlers_run_than_allowed() {
     let (mut pair, _channel, consumer) = consuming();
     let started = RefCell::new(Vec::new());
     let doors: Vec<Door> = std::iter::repeat_with(Door::default).take(5).collect();
-    let handler = |message: Received| {
+    let handler = |message: ReceivedMessage| {
         let n = started.borrow().len();
         started.borrow_mut().push(message.delivery_tag());
         doors[n].clone().pass()
@@ -249,7 +250,7 @@ fn s19_a_stop_gives_back_what_was_not_begun_and_lets_handlers_finish() {
     assert_eq!(pair.sent(), ["1 basic.ack 2 multiple"]);
     assert_counts(&handled, 2, 0, 0);
     assert_eq!((handled.given_back, handled.dropped), (2, 0));
-    assert!(matches!(handled.end, HandlingEnd::Stopped));
+    assert!(matches!(handled.end, HandlerEnd::Stopped));
     handled.result().unwrap();
 }
 
@@ -383,10 +384,10 @@ fn many_ready_handlers_leave_others_their_turn() {
 }
 
 /// Begins each message and waits for the door; says how many were begun.
-fn begun_behind(door: &Door) -> (Rc<RefCell<u64>>, impl FnMut(Received) -> DoorPass) {
+fn begun_behind(door: &Door) -> (Rc<RefCell<u64>>, impl FnMut(ReceivedMessage) -> DoorPass) {
     let begun = Rc::new(RefCell::new(0));
     let (counter, door) = (Rc::clone(&begun), door.clone());
-    let handler = move |_: Received| -> DoorPass {
+    let handler = move |_: ReceivedMessage| -> DoorPass {
         *counter.borrow_mut() += 1;
         Box::pin(door.clone().pass())
     };
@@ -423,7 +424,7 @@ fn f29_nothing_is_begun_for_what_has_come_when_the_channel_or_the_connection_end
         assert_eq!(*begun.borrow(), 2);
         assert_eq!((handled.handled, handled.unsettled), (2, 2), "{handled:?}");
         assert_eq!(handled.given_back, 198);
-        assert!(matches!(handled.end, HandlingEnd::Failed(_)), "{handled:?}");
+        assert!(matches!(handled.end, HandlerEnd::Failed(_)), "{handled:?}");
     }
 }
 
@@ -465,7 +466,7 @@ fn f29_nothing_is_begun_while_the_program_closes() {
     closing.ready().unwrap();
     let handled = handling.ready();
     assert_eq!((*begun.borrow(), handled.unsettled), (1, 1));
-    assert!(matches!(handled.end, HandlingEnd::Cancelled), "{handled:?}");
+    assert!(matches!(handled.end, HandlerEnd::Cancelled), "{handled:?}");
     handled.result().unwrap();
 }
 
@@ -477,7 +478,7 @@ fn who_handles_leaves_nothing_on_the_list_of_those_who_wait_for_the_end() {
     let mut handling = Task::start(handling);
     assert_eq!(channel.shared().n_watchers(), 1);
     stop.open();
-    assert!(matches!(handling.ready().end, HandlingEnd::Stopped));
+    assert!(matches!(handling.ready().end, HandlerEnd::Stopped));
     drop(handling);
     assert_eq!(channel.shared().n_watchers(), 0);
 }

@@ -372,7 +372,7 @@ fn handlers_that_fail_are_told_without_what_they_say() {
         let mut pair = Pair::open();
         let channel = pair.channel();
         let consumer = pair.consumer(&channel, "tag");
-        let mut handling = Task::start(consumer.handle(async |message: crate::Received| {
+        let mut handling = Task::start(consumer.handle(async |message: crate::ReceivedMessage| {
             assert_ne!(message.body(), b"secret", "secret");
             Err::<(), _>(String::from_utf8_lossy(message.body()).into_owned())
         }));

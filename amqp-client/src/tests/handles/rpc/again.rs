@@ -9,7 +9,7 @@ use super::server::{Serving, echo, refusal};
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::Task;
 use crate::tests::support::wire;
-use crate::{ChannelError, ConsumeError, Publisher, RpcServer, Served, Settle};
+use crate::{ChannelError, ConsumeError, Disposition, Publisher, RpcServer, ServeSummary};
 
 /// A request that has been delivered before.
 fn redelivered(delivery_tag: u64, body: &str, count: Option<i64>) -> Vec<u8> {
@@ -50,7 +50,7 @@ fn f30_a_request_under_way_at_two_ends_is_not_tried_a_third_time() {
     let body = "under way at two ends";
     lose_connection(body, None);
     lose_connection(body, None);
-    let mut serving = Serving::new(|server| server.on_failure(Settle::Requeue));
+    let mut serving = Serving::new(|server| server.on_failure(Disposition::Requeue));
     serving.pair.feed(&redelivered(1, body, None));
     serving.run();
     assert_eq!(serving.pair.sent(), ["1 basic.reject 1"]);
@@ -120,7 +120,7 @@ fn a_reply_that_is_dropped_at_the_end_of_the_connection_was_under_way() {
 
 /// Two requests, of which the first is "bad", to a server that has one channel for everything.
 #[track_caller]
-fn on_one_channel(bodies: [&str; 2]) -> (Pair, Task<'static, Served>) {
+fn on_one_channel(bodies: [&str; 2]) -> (Pair, Task<'static, ServeSummary>) {
     let (mut pair, channel) = Pair::with_channel();
     let requests = pair.consumer(&channel, "c");
     let mut selecting = Task::start(Publisher::new(channel));

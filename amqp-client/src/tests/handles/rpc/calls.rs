@@ -10,7 +10,9 @@ use crate::error::ConnectionError;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{ChannelError, ConsumeError, Message, Received, RpcClient, RpcCounters, RpcError};
+use crate::{
+    ChannelError, ConsumeError, Message, ReceivedMessage, RpcClient, RpcCounters, RpcError,
+};
 
 /// A client that is open, and the tag of its consumer.
 pub(crate) struct Calling {
@@ -51,7 +53,7 @@ impl Calling {
 
     /// A call that has been sent.
     #[track_caller]
-    pub(crate) fn call(&mut self) -> Task<'static, Result<Received, RpcError>> {
+    pub(crate) fn call(&mut self) -> Task<'static, Result<ReceivedMessage, RpcError>> {
         let client = self.client.clone();
         let call = async move { client.call("", "server", Message::new("?")).await };
         let call = Task::start(call);
@@ -105,7 +107,7 @@ impl Calling {
 }
 
 #[track_caller]
-pub(crate) fn assert_reply(reply: Result<Received, RpcError>, body: &str) {
+pub(crate) fn assert_reply(reply: Result<ReceivedMessage, RpcError>, body: &str) {
     assert_eq!(reply.unwrap().text().unwrap(), body);
 }
 
@@ -174,7 +176,7 @@ fn a_call_may_have_a_timeout_of_its_own() {
 }
 
 impl Calling {
-    fn call_after_first(&mut self) -> Task<'static, Result<Received, RpcError>> {
+    fn call_after_first(&mut self) -> Task<'static, Result<ReceivedMessage, RpcError>> {
         self.pair.sent();
         self.call()
     }

@@ -9,13 +9,14 @@ use crate::tests::support::pair::Pair;
 use crate::tests::support::task::Task;
 use crate::tests::support::wire;
 use crate::{
-    ChannelError, ConsumeError, HandlingEnd, Message, Received, RpcServer, Served, Settle,
+    ChannelError, ConsumeError, Disposition, HandlerEnd, Message, ReceivedMessage, RpcServer,
+    ServeSummary,
 };
 
 /// A server at work.
 pub(crate) struct Serving {
     pub(crate) pair: Pair,
-    pub(crate) serving: Task<'static, Served>,
+    pub(crate) serving: Task<'static, ServeSummary>,
     /// What the owner was told.
     told: Arc<Mutex<Vec<String>>>,
     pub(crate) n_handled: Arc<AtomicUsize>,
@@ -35,7 +36,7 @@ fn request(delivery_tag: u64, reply_to: &str, body: &str) -> Vec<u8> {
     .concat()
 }
 
-pub(crate) async fn echo(request: Received) -> Result<Message, &'static str> {
+pub(crate) async fn echo(request: ReceivedMessage) -> Result<Message, &'static str> {
     match request.body() {
         b"fail" => Err("cannot be handled"),
         b"panic" => panic!("on purpose"),
@@ -309,9 +310,9 @@ fn f30_a_request_whose_reply_costs_the_channel_is_told_and_rejected_and_the_othe
 #[test]
 fn a_request_that_is_to_blame_does_not_go_back_whatever_becomes_of_others() {
     for (settle, sent) in [
-        (Settle::Requeue, "1 basic.reject 1"),
-        (Settle::Retry, "1 basic.reject 1"),
-        (Settle::Ack, "1 basic.ack 1"),
+        (Disposition::Requeue, "1 basic.reject 1"),
+        (Disposition::Retry, "1 basic.reject 1"),
+        (Disposition::Ack, "1 basic.ack 1"),
     ] {
         let mut serving = Serving::new(|server| server.on_failure(settle));
         serving.pair.feed(&request(1, "bad", "x"));
@@ -406,7 +407,7 @@ fn a_server_whose_replies_the_program_ends_stops_and_gives_requests_back() {
     ] {
         assert!(sent.iter().any(|sent| sent == expected), "{sent:?}");
     }
-    let HandlingEnd::Failed(ConsumeError::Channel(ChannelError::Closed)) = &served.handled.end
+    let HandlerEnd::Failed(ConsumeError::Channel(ChannelError::Closed)) = &served.handled.end
     else {
         panic!("{:?}", served.handled.end);
     };

@@ -10,9 +10,9 @@ use super::calls::{Calling, assert_reply};
 use crate::error::ConnectionError;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{ChannelError, ConsumeError, Message, Received, RpcError};
+use crate::{ChannelError, ConsumeError, Message, ReceivedMessage, RpcError};
 
-type Calls = Task<'static, Result<Received, RpcError>>;
+type Calls = Task<'static, Result<ReceivedMessage, RpcError>>;
 
 const REQUEST: [&str; 3] = ["1 basic.publish server mandatory", "1 header 1", "1 body 1"];
 
@@ -60,7 +60,7 @@ impl Calling {
 }
 
 #[track_caller]
-fn assert_uncertain(outcome: &Result<Received, RpcError>) {
+fn assert_uncertain(outcome: &Result<ReceivedMessage, RpcError>) {
     let Err(RpcError::Uncertain(ConsumeError::Channel(ChannelError::ClosedByBroker(_)))) = outcome
     else {
         panic!("the broker has closed the channel: {outcome:?}");

@@ -15,10 +15,10 @@ use crate::tests::support::pair::quiet;
 use crate::tests::support::wire;
 use crate::{
     BrokerClose, CertificateFault, ChannelError, ConnectCause, ConnectError, ConnectionError,
-    ConnectionOptions, ConsumeError, Death, DeathNote, DeathReason, Entity, EnvironmentError,
-    Event, FailedPublish, FailureCause, HandlerFailure, HandlingEnd, NameTooLong, OptionError,
-    OversizedMessage, PublishError, RpcError, SaslError, Settle, SlowConsumer, Stage, TlsError,
-    Unconfirmed, UnknownMechanism, UriError, Violation,
+    ConnectionOptions, ConsumeError, Death, DeathOrigin, DeathReason, Disposition, Entity,
+    EnvironmentError, Event, FailedPublish, FailureCause, HandlerEnd, HandlerFailure, NameTooLong,
+    OptionError, OversizedMessage, PublishError, RpcError, SaslError, SlowConsumer, Stage,
+    TlsError, Unconfirmed, UnknownMechanism, UriError, Violation,
 };
 
 fn close_of(text: &str, method: MethodId) -> BrokerClose {
@@ -195,7 +195,7 @@ pub(crate) fn errors() {
         error(&RpcError::Refused(failure.clone()));
         let consuming = ConsumeError::Channel(failure.clone());
         error(&consuming);
-        debug(&HandlingEnd::Failed(consuming));
+        debug(&HandlerEnd::Failed(consuming));
         debug(&Event::ChannelClosed {
             channel: 1,
             cause: failure.clone(),
@@ -273,7 +273,7 @@ pub(crate) fn errors() {
         time: None,
         original_expiration: None,
     });
-    debug(&DeathNote {
+    debug(&DeathOrigin {
         queue: long(),
         reason,
         exchange: long(),
@@ -281,7 +281,7 @@ pub(crate) fn errors() {
     error(&HandlerFailure {
         delivery_tag: 1,
         redelivered: false,
-        settled: Settle::Reject,
+        settled: Disposition::Reject,
         cause: FailureCause::Panic { message: peers() },
     });
 }

@@ -16,7 +16,7 @@ use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
 use crate::{
     Channel, ConnectError, Connection, ConsumeError, DeclaredQueue, Event, NextWithin,
-    PublishError, QueueDeclare, Received, RpcClient, RpcError, RpcServer,
+    PublishError, QueueDeclare, ReceivedMessage, RpcClient, RpcError, RpcServer,
 };
 
 /// A connection that is not opened, for what the broker says.
@@ -123,7 +123,7 @@ fn publishing(pair: &mut Pair, publisher: &crate::Publisher, text: &str) {
     debug::<crate::PreparedPublish>(&channel.prepare("", text, properties).unwrap());
     debug::<crate::PreparedPublisher>(&publisher.prepare("", text, properties).unwrap());
     let mut returns = channel.returns();
-    debug::<crate::Returns>(&returns);
+    debug::<crate::ReturnedMessages>(&returns);
     let confirmation = done(publisher.send("", text, &message)).unwrap();
     debug::<crate::Confirmation>(&confirmation);
     debug::<Option<&Transmit>>(&pair.core.transmit());
@@ -187,7 +187,7 @@ fn consuming(pair: &mut Pair, channel: &Channel, text: &str) {
     pair.feed(&content(1, &deliver));
     let delivery = done(consumer.next()).unwrap().unwrap();
     assert_eq!(delivery.body(), BODY.as_bytes());
-    debug::<Received>(&delivery);
+    debug::<ReceivedMessage>(&delivery);
     debug::<crate::Delivery>(&delivery);
     debug(&NextWithin::Delivery(delivery));
     let mut getting = Task::start(channel.basic_get(text));
@@ -198,7 +198,7 @@ fn consuming(pair: &mut Pair, channel: &Channel, text: &str) {
         ..wire::get_ok(2)
     };
     pair.feed(&content(1, &got));
-    debug::<Option<crate::Got>>(&getting.ready().unwrap());
+    debug::<Option<crate::Fetched>>(&getting.ready().unwrap());
     let consumer_tag = wire::short(text);
     let no_wait = true;
     pair.says(
@@ -217,23 +217,23 @@ fn handling(pair: &mut Pair, text: &str) {
     let channel = pair.channel();
     let id = channel.id();
     let consumer = pair.consumer(&channel, "tag");
-    let handling = consumer.handle(async |_: Received| Ok::<(), String>(()));
-    debug::<crate::Handling<_, _>>(&handling);
+    let handling = consumer.handle(async |_: ReceivedMessage| Ok::<(), String>(()));
+    debug::<crate::HandlerRun<_, _>>(&handling);
     let mut running = Task::start(handling);
     pair.feed(&content(id, &wire::deliver("tag", 1)));
     assert!(running.run().is_pending());
     pair.feed(&closing(id, text));
-    debug::<crate::Handled>(&running.ready());
+    debug::<crate::HandlerSummary>(&running.ready());
     drop(pair.sent_octets());
     let publisher = pair.publisher();
     let channel = publisher.channel().clone();
     let id = channel.id();
     let server = RpcServer::new(pair.consumer(&channel, "tag"), publisher);
     debug(&server);
-    let mut running = Task::start(server.serve(async |_: Received| message()));
+    let mut running = Task::start(server.serve(async |_: ReceivedMessage| message()));
     assert!(running.run().is_pending());
     pair.feed(&closing(id, text));
-    debug::<crate::Served>(&running.ready());
+    debug::<crate::ServeSummary>(&running.ready());
 }
 
 /// Calls that are not answered.

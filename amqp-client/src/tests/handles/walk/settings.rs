@@ -10,10 +10,10 @@ use crate::tests::support::pair;
 use crate::tests::support::pair::quiet;
 use crate::{
     AuthMechanism, Binding, Body, CertificateFault, ConnectionOptions, Credentials,
-    DeadLetterStrategy, DeliveryMode, Diagnosis, ExchangeDeclare, ExchangeDelete, Flow, Heartbeat,
-    HostOrder, Initiator, LeaderLocator, Match, Message, Multiple, Outcome, Overflow, Oversized,
-    QosScope, QueueDeclare, QueueDelete, Requeue, SaslExchange, SaslMechanism, Secret, Settle,
-    Stage, StreamOffset, TcpOptions, TlsOptions, WhenBlocked, WhenSlow,
+    DeadLetterStrategy, DeliveryMode, Diagnosis, Disposition, ExchangeDeclare, ExchangeDelete,
+    Flow, Heartbeat, HostOrder, Initiator, LeaderLocator, Match, Message, Multiple, Outcome,
+    Overflow, Oversized, QosScope, QueueDeclare, QueueDelete, Requeue, SaslExchange, SaslMechanism,
+    Secret, Stage, StreamOffset, TcpOptions, TlsOptions, WhenBlocked, WhenSlow,
 };
 
 /// A mechanism with a name that is as bad as a peer's.
@@ -75,7 +75,7 @@ pub(crate) fn settings() {
     debug(&[Multiple::Yes]);
     debug(&[QosScope::Channel]);
     debug(&[Flow::Stopped]);
-    debug(&[Settle::Ack]);
+    debug(&[Disposition::Ack]);
     debug(&[DeliveryMode::Persistent]);
     debug(&[Outcome::Unknown]);
     debug(&[Initiator::Broker]);

@@ -11,7 +11,7 @@ use crate::text::line;
 /// What becomes of a message that was handled.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Settle {
+pub enum Disposition {
     /// Done: the broker may forget it (`basic.ack`).
     Ack,
     /// Back to its queue, to be delivered again, here or elsewhere, soon and as often as this is
@@ -26,13 +26,13 @@ pub enum Settle {
     Retry,
 }
 
-impl Settle {
+impl Disposition {
     /// What is meant for this message.
     pub(super) fn decide(self, redelivered: bool) -> Self {
         match self {
             Self::Retry if redelivered => Self::Reject,
             Self::Retry => Self::Requeue,
-            settle => settle,
+            disposition => disposition,
         }
     }
 
@@ -49,44 +49,44 @@ impl Settle {
 ///
 /// | output | meaning |
 /// |---|---|
-/// | `()` | [`Settle::Ack`] |
-/// | [`Settle`] | what it says |
+/// | `()` | [`Disposition::Ack`] |
+/// | [`Disposition`] | what it says |
 /// | `Ok(…)` | what is in it: one of the above |
-/// | `Err(…)` | reported, and settled as [`on_failure`](super::Handling::on_failure) says |
+/// | `Err(…)` | reported, and settled as [`on_failure`](super::HandlerRun::on_failure) says |
 ///
 /// Errors are those that `?` turns into a `Box<dyn Error + Send + Sync>`.
-pub trait Verdict {
+pub trait IntoDisposition {
     /// What becomes of the message, or why it could not be handled.
     ///
     /// # Errors
     ///
     /// It could not be handled.
-    fn verdict(self) -> Result<Settle, Box<dyn Error + Send + Sync>>;
+    fn into_disposition(self) -> Result<Disposition, Box<dyn Error + Send + Sync>>;
 }
 
-impl Verdict for () {
-    fn verdict(self) -> Result<Settle, Box<dyn Error + Send + Sync>> {
-        Ok(Settle::Ack)
+impl IntoDisposition for () {
+    fn into_disposition(self) -> Result<Disposition, Box<dyn Error + Send + Sync>> {
+        Ok(Disposition::Ack)
     }
 }
 
-impl Verdict for Settle {
-    fn verdict(self) -> Result<Settle, Box<dyn Error + Send + Sync>> {
+impl IntoDisposition for Disposition {
+    fn into_disposition(self) -> Result<Disposition, Box<dyn Error + Send + Sync>> {
         Ok(self)
     }
 }
 
-impl<T: Verdict, E: Into<Box<dyn Error + Send + Sync>>> Verdict for Result<T, E> {
-    fn verdict(self) -> Result<Settle, Box<dyn Error + Send + Sync>> {
-        self.map_err(Into::into)?.verdict()
+impl<T: IntoDisposition, E: Into<Box<dyn Error + Send + Sync>>> IntoDisposition for Result<T, E> {
+    fn into_disposition(self) -> Result<Disposition, Box<dyn Error + Send + Sync>> {
+        self.map_err(Into::into)?.into_disposition()
     }
 }
 
 /// A failure that says itself what becomes of its message, whatever
-/// [`on_failure`](super::Handling::on_failure) says of others.
+/// [`on_failure`](super::HandlerRun::on_failure) says of others.
 #[derive(Debug)]
 pub(crate) struct Decided {
-    pub(crate) settle: Settle,
+    pub(crate) disposition: Disposition,
     pub(crate) cause: Box<dyn Error + Send + Sync>,
 }
 
@@ -106,28 +106,28 @@ impl Error for Decided {
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) cause: FailureCause,
-    pub(super) settle: Option<Settle>,
+    pub(super) disposition: Option<Disposition>,
 }
 
 impl Failure {
     pub(super) fn panic(panic: &Panic) -> Self {
         Self {
             cause: FailureCause::panic(panic),
-            settle: None,
+            disposition: None,
         }
     }
 
     pub(super) fn error(error: Box<dyn Error + Send + Sync>) -> Self {
-        let (cause, settle) = match error.downcast::<Decided>() {
-            Ok(decided) => (decided.cause, Some(decided.settle)),
+        let (cause, disposition) = match error.downcast::<Decided>() {
+            Ok(decided) => (decided.cause, Some(decided.disposition)),
             Err(error) => (error, None),
         };
         let cause = FailureCause::Error(cause);
-        Self { cause, settle }
+        Self { cause, disposition }
     }
 }
 
-/// A message that could not be handled; see [`Handling::report`](super::Handling::report).
+/// A message that could not be handled; see [`HandlerRun::report`](super::HandlerRun::report).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HandlerFailure {
@@ -136,7 +136,7 @@ pub struct HandlerFailure {
     /// Whether it may have been delivered before.
     pub redelivered: bool,
     /// What has become of it.
-    pub settled: Settle,
+    pub settled: Disposition,
     /// What happened.
     pub cause: FailureCause,
 }
@@ -178,9 +178,9 @@ impl fmt::Display for FailureCause {
 impl fmt::Display for HandlerFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.settled {
-            Settle::Ack => "acknowledged",
-            Settle::Requeue | Settle::Retry => "requeued",
-            Settle::Reject => "rejected",
+            Disposition::Ack => "acknowledged",
+            Disposition::Requeue | Disposition::Retry => "requeued",
+            Disposition::Reject => "rejected",
         };
         write!(f, "delivery {} {what}: {}", self.delivery_tag, self.cause)
     }

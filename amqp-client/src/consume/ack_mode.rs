@@ -4,61 +4,61 @@ use std::fmt;
 
 use super::delivery::Delivery;
 use crate::channel::Channel;
-use crate::message::Received;
+use crate::message::ReceivedMessage;
 
 /// Deliveries are acknowledged one by one; the broker keeps each until then.
 #[derive(Debug)]
-pub enum Manual {}
+pub enum ManualAck {}
 
 /// Deliveries count as acknowledged when they are sent (`no_ack`): what is under way when a
 /// connection breaks is lost.
 #[derive(Debug)]
-pub enum Automatic {}
+pub enum AutoAck {}
 
-/// How a consumer's deliveries are acknowledged: [`Manual`] or [`Automatic`].
-pub trait Acknowledgement: sealed::Sealed {
+/// How a consumer's deliveries are acknowledged: [`ManualAck`] or [`AutoAck`].
+pub trait AckMode: sealed::Sealed {
     /// What the consumer yields.
     type Delivery: fmt::Debug;
 }
 
 pub(super) mod sealed {
-    use super::{Channel, Received};
+    use super::{Channel, ReceivedMessage};
 
     #[expect(
         unnameable_types,
-        reason = "nobody else can say how deliveries are acknowledged"
+        reason = "only this crate says how deliveries are acknowledged"
     )]
     pub trait Sealed: Sized {
         const NO_ACK: bool;
         type Out;
-        fn deliver(received: Received, channel: &Channel) -> Self::Out;
+        fn deliver(received: ReceivedMessage, channel: &Channel) -> Self::Out;
     }
 }
 
-impl sealed::Sealed for Manual {
+impl sealed::Sealed for ManualAck {
     const NO_ACK: bool = false;
     type Out = Delivery;
 
     #[inline]
-    fn deliver(received: Received, channel: &Channel) -> Delivery {
+    fn deliver(received: ReceivedMessage, channel: &Channel) -> Delivery {
         Delivery::new(received, channel.clone())
     }
 }
 
-impl sealed::Sealed for Automatic {
+impl sealed::Sealed for AutoAck {
     const NO_ACK: bool = true;
-    type Out = Received;
+    type Out = ReceivedMessage;
 
     #[inline]
-    fn deliver(received: Received, _channel: &Channel) -> Received {
+    fn deliver(received: ReceivedMessage, _channel: &Channel) -> ReceivedMessage {
         received
     }
 }
 
-impl Acknowledgement for Manual {
+impl AckMode for ManualAck {
     type Delivery = Delivery;
 }
 
-impl Acknowledgement for Automatic {
-    type Delivery = Received;
+impl AckMode for AutoAck {
+    type Delivery = ReceivedMessage;
 }
