@@ -5,8 +5,8 @@
 
 use std::{fs, process::Command};
 
-use super::STRICT_DOCUMENTATION;
 use super::report::{Outcome, run_logged};
+use super::steps::STRICT_DOCUMENTATION;
 use crate::{failure::Failure, workspace};
 
 /// Whose features these are.
