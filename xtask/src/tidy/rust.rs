@@ -1,12 +1,15 @@
 //! Rules about Rust files.
 
-use super::{Fault, File};
+use super::file::{Fault, File};
 
 /// Above this a file has two topics.
 const MAX_LINES: usize = 800;
 
 /// The sans-IO core.
 const CORE: &str = "amqp-client/src/proto/";
+
+/// Its tests, and those of the handles above it, on the same virtual clock.
+const CORE_TESTS: &str = "amqp-client/src/tests/";
 
 /// What the core must not know: bytes and the time come in from outside.
 const FORBIDDEN_IN_CORE: &[&str] = &[
@@ -64,7 +67,7 @@ pub(super) fn check(file: &File<'_>) -> Vec<Fault> {
             .filter(|(_, line)| is_let_chain(line))
             .map(|(number, _)| file.fault(number, "a let chain, which needs Rust 1.88")),
     );
-    if file.path.starts_with(CORE) {
+    if file.path.starts_with(CORE) || file.path.starts_with(CORE_TESTS) {
         faults.extend(foreign_to_the_core(file));
     }
     faults.extend(wakers(file));
@@ -96,7 +99,7 @@ fn promises(file: &File<'_>) -> Vec<Fault> {
 
 fn foreign_to_the_core(file: &File<'_>) -> Vec<Fault> {
     // A virtual clock has to begin somewhere.
-    let is_test = file.path.starts_with("amqp-client/src/tests");
+    let is_test = file.path.starts_with(CORE_TESTS);
     // Every order in which threads can come takes threads.
     let is_schedule = file.path == "amqp-client/src/tests/support/schedule.rs";
     let is_allowed = |path: &str| match path {
