@@ -4,7 +4,7 @@
 //! that is only there for tests. A test on tokio's paused clock measures no time of the machine.
 //! Deadlines (`Instant::now() + LONG`) that only catch a hang are no measurements.
 
-use super::{Fault, File};
+use super::file::{Fault, File};
 
 /// How a time is measured.
 const MEASURED: &[&str] = &[".elapsed()", "duration_since("];

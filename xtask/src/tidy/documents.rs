@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use super::{Fault, File};
+use super::file::{Fault, File};
 
 /// Finds links to files, and to headings in documents, that are not there.
 pub(super) fn check(file: &File<'_>, root: &Path) -> Vec<Fault> {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fault, File};
+use super::file::{Fault, File};
 
 /// Of `futures::{StreamExt, TryStreamExt}` and `tokio_stream::StreamExt`.
 const STREAM: &str = "all and_then any boxed boxed_local buffer_unordered buffered catch_unwind chain \

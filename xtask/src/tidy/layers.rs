@@ -3,7 +3,7 @@
 //! A path is judged by the module that it names first, in `use` and in code alike. Tests may use
 //! everything: they are inside of what they test, and look at it from above.
 
-use super::{Fault, File};
+use super::file::{Fault, File};
 
 /// The client's sources.
 const CLIENT: &str = "amqp-client/src/";

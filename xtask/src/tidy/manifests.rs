@@ -1,7 +1,7 @@
 //! Rules about manifests: crates depend on each other in one direction, and what features add is in the
 //! documentation that is published.
 
-use super::{Fault, File};
+use super::file::{Fault, File};
 
 /// Which of our crates a crate may depend on, tests apart.
 const ALLOWED: &[(&str, &[&str])] = &[

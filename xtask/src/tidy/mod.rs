@@ -4,7 +4,9 @@
 //! line. This file only finds the files and asks the rules.
 
 mod clocks;
+mod cycles;
 mod documents;
+mod file;
 mod hidden;
 mod layers;
 mod manifests;
@@ -14,10 +16,11 @@ mod tables;
 mod walk;
 
 use std::{
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
+use self::file::{Fault, File};
 use crate::{failure::Failure, workspace};
 
 const HELP: &str = "\
@@ -29,6 +32,7 @@ Checks the house rules that neither the compiler nor clippy know:
   * no unsafe code, no notes to do something later, no paths of one machine
   * no spaces at the end of lines, and a newline at the end of files
   * crates depend on each other in one direction, and so do the layers of the client
+    and the files of each crate
   * no test measures a time of the machine
   * no public method of a stream, future or iterator is hidden by one of an
     extension trait
@@ -44,52 +48,6 @@ usage: cargo xtask tidy
 
 /// Folders that hold no files of ours.
 const FOREIGN: &[&str] = &["target", "corpus", "artifacts", "coverage", "node_modules"];
-
-/// A broken rule, where it is broken.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Fault {
-    path: String,
-    /// Counted from 1; 0 for the whole file.
-    line: usize,
-    message: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "{}: {}", self.path, self.message),
-            line => write!(f, "{}:{line}: {}", self.path, self.message),
-        }
-    }
-}
-
-/// A file of ours, with its path relative to the repository.
-#[derive(Debug)]
-struct File<'a> {
-    path: &'a str,
-    text: &'a str,
-}
-
-impl File<'_> {
-    fn fault(&self, line: usize, message: impl Into<String>) -> Fault {
-        Fault {
-            path: self.path.to_owned(),
-            line,
-            message: message.into(),
-        }
-    }
-
-    /// The lines with their numbers, counted from 1.
-    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        (1..).zip(self.text.lines())
-    }
-
-    fn has_extension(&self, extension: &str) -> bool {
-        Path::new(self.path)
-            .extension()
-            .is_some_and(|found| found == extension)
-    }
-}
 
 pub(crate) fn run(arguments: &mut lexopt::Parser) -> Result<(), Failure> {
     use lexopt::prelude::*;
@@ -115,6 +73,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     let mut tests = scenarios::Tests::default();
     let mut methods = hidden::Methods::default();
     let mut layers = layers::Layers::default();
+    let mut cycles = cycles::Cycles::default();
     let mut tables = tables::Tables::default();
     let mut shown = walk::Shown::default();
     for path in &paths {
@@ -127,12 +86,14 @@ pub(crate) fn check() -> Result<String, Failure> {
         tests.look_at(&file);
         methods.look_at(&file);
         layers.look_at(&file);
+        cycles.look_at(&file);
         tables.look_at(&file);
         shown.look_at(&file);
     }
     faults.extend(tests.faults());
     faults.extend(methods.faults());
     faults.extend(layers.faults());
+    faults.extend(cycles.faults());
     faults.extend(tables.faults());
     faults.extend(shown.faults());
     if faults.is_empty() {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Fault, File};
+use super::file::{Fault, File};
 
 /// The page of situations and their tests.
 const SCENARIOS: &str = "docs/scenarios.md";

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Fault, File};
+use super::file::{Fault, File};
 
 /// The pages, and of which type the methods are that a section names without one.
 const PAGES: &[&str] = &["docs/from-pika.md", "docs/from-lapin.md"];

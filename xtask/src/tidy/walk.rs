@@ -1,7 +1,7 @@
 //! Every public type of the client is in the walk that looks at what is shown: `Debug` and `Display` end in
 //! logs, and what they show of secrets, bodies and a peer's words is found there alone.
 
-use super::{Fault, File};
+use super::file::{Fault, File};
 
 /// The walk.
 const WALK: &str = "amqp-client/src/tests/handles/walk/";
