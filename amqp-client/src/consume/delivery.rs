@@ -1,13 +1,12 @@
 //! What waits to be acknowledged: deliveries and fetched messages.
 
 use std::fmt;
-use std::ops::Deref;
 
 use bytes::Bytes;
 
 use crate::channel::Channel;
 use crate::error::ChannelError;
-use crate::message::{ReceivedMessage, Requeue, Settlement};
+use crate::message::{ReceivedMessage, Requeue, Settlement, message_getters};
 
 /// A message that waits to be acknowledged.
 ///
@@ -39,13 +38,7 @@ impl fmt::Debug for Delivery {
     }
 }
 
-impl Deref for Delivery {
-    type Target = ReceivedMessage;
-
-    fn deref(&self) -> &ReceivedMessage {
-        &self.received
-    }
-}
+message_getters!(Delivery.received);
 
 impl Delivery {
     #[inline]
@@ -57,6 +50,18 @@ impl Delivery {
     pub(crate) fn into_parts(self) -> (ReceivedMessage, u32, Channel) {
         let incarnation = self.received.incarnation();
         (self.received, incarnation, self.channel)
+    }
+
+    /// Its number on the channel.
+    #[must_use]
+    pub fn delivery_tag(&self) -> u64 {
+        self.received.delivery_tag()
+    }
+
+    /// Whether it may have been delivered before.
+    #[must_use]
+    pub fn redelivered(&self) -> bool {
+        self.received.redelivered()
     }
 
     /// Done with it: the broker may forget it (`basic.ack`).
@@ -98,10 +103,11 @@ impl Delivery {
         self.channel.settle(delivery_tag, incarnation, settlement)
     }
 
-    /// The body, without a copy, leaving the delivery unsettled: settle it by number, with
-    /// [`Channel::basic_ack`].
+    /// The body, without a copy, leaving the delivery **unsettled**: the broker keeps the message
+    /// until it is settled by its [number](Self::delivery_tag), with [`Channel::basic_ack`], or goes
+    /// back when the channel ends.
     #[must_use]
-    pub fn into_body(self) -> Bytes {
+    pub fn into_body_unsettled(self) -> Bytes {
         self.received.into_body()
     }
 }

@@ -170,19 +170,22 @@
 //!
 //! # What is in a delivery
 //!
-//! [`body`](crate::ReceivedMessage::body), [`text`](crate::ReceivedMessage::text),
-//! [`into_body`](crate::ReceivedMessage::into_body) (`Bytes`, without a copy),
-//! [`properties`](crate::ReceivedMessage::properties), [`routing_key`](crate::ReceivedMessage::routing_key),
-//! [`exchange`](crate::ReceivedMessage::exchange), [`redelivered`](crate::ReceivedMessage::redelivered).
-//! Each property has a method as well, and so has what brokers write into the headers:
-//! [`deaths`](crate::ReceivedMessage::deaths), [`delivery_count`](crate::ReceivedMessage::delivery_count),
-//! [`stream_offset`](crate::ReceivedMessage::stream_offset).
+//! [`body`](crate::Delivery::body), [`text`](crate::Delivery::text),
+//! [`properties`](crate::Delivery::properties), [`routing_key`](crate::Delivery::routing_key),
+//! [`exchange`](crate::Delivery::exchange), [`redelivered`](crate::Delivery::redelivered). Each
+//! property has a method as well, and so has what brokers write into the headers:
+//! [`deaths`](crate::Delivery::deaths), [`delivery_count`](crate::Delivery::delivery_count),
+//! [`stream_offset`](crate::Delivery::stream_offset). A function that only reads takes the message,
+//! [`received`](crate::Delivery::received), which handlers, fetches and consumers without
+//! acknowledgements yield as it is; its [`into_body`](crate::ReceivedMessage::into_body) gives `Bytes`
+//! without a copy. [`into_body_unsettled`](crate::Delivery::into_body_unsettled) does so for a
+//! delivery, which is then settled by its number.
 //!
 //! ```
 //! use amqp_client::ReceivedMessage;
 //!
 //! fn describe(message: &ReceivedMessage) {
-//!     println!("{}", message.content_type().unwrap_or("octets"));
+//!     println!("{}", message.content_type().unwrap_or("bytes"));
 //!     let tenant = message.header("tenant");
 //!     println!("tenant {}", tenant.and_then(|value| value.as_str()).unwrap_or("unknown"));
 //!     for death in message.deaths() {

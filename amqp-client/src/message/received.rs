@@ -1,11 +1,9 @@
 //! A message as it was received: a delivery, fetched, or come back.
 
-use std::ops::Deref;
 use std::str::Utf8Error;
 
-use amqp_spec::ReplyCode;
-use amqp_spec::basic::{PropertiesRef, Return};
-use amqp_spec::wire::{Reader, ShortStr, TypedMethod};
+use amqp_spec::basic::PropertiesRef;
+use amqp_spec::wire::ShortStr;
 use bytes::Bytes;
 
 use super::incoming::Incoming;
@@ -148,56 +146,5 @@ impl ReceivedMessage {
     #[must_use]
     pub fn delivery_tag(&self) -> u64 {
         self.0.delivery_tag
-    }
-}
-
-/// A message that had to reach a queue and came back, since there was none for it.
-///
-/// ```no_run
-/// use amqp_client::{Message, PublishError, Publisher};
-///
-/// # async fn example(publisher: Publisher, order: Message) {
-/// if let Err(PublishError::Returned(back)) = publisher.publish("", "orders", &order).await {
-///     eprintln!("{} {}: {} octets", back.reply_code.0, back.reply_text, back.body().len());
-/// }
-/// # }
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ReturnedMessage {
-    /// Why: 312 `NO_ROUTE`.
-    pub reply_code: ReplyCode,
-    /// Why, in words.
-    pub reply_text: String,
-    message: ReceivedMessage,
-}
-
-impl ReturnedMessage {
-    pub(crate) fn new(message: Incoming) -> Self {
-        let mut reader = Reader::new(message.arguments());
-        let returned = Return::decode_arguments(&mut reader);
-        let (code, text) = match &returned {
-            Ok(returned) => (returned.reply_code, returned.reply_text.as_bytes()),
-            Err(_) => (ReplyCode::NO_ROUTE.0, b"".as_slice()),
-        };
-        Self {
-            reply_code: ReplyCode(code),
-            reply_text: String::from_utf8_lossy(text).into_owned(),
-            message: ReceivedMessage::new(RawDelivery::new(message, 0, false, 0)),
-        }
-    }
-
-    /// The message as it came back.
-    #[must_use]
-    pub fn into_message(self) -> ReceivedMessage {
-        self.message
-    }
-}
-
-impl Deref for ReturnedMessage {
-    type Target = ReceivedMessage;
-
-    fn deref(&self) -> &ReceivedMessage {
-        &self.message
     }
 }

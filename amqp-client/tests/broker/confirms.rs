@@ -97,7 +97,7 @@ fn a_mandatory_message_without_a_queue_comes_back() {
         assert_eq!(returned.reply_text, "NO_ROUTE");
         assert_eq!(returned.exchange(), "amq.direct");
         assert_eq!(returned.routing_key(), "nosuch");
-        let received = returned.into_message();
+        let received = returned.into_received();
         assert_eq!(received.body(), b"to nobody");
         let properties = received.properties();
         assert_eq!(properties.content_type().unwrap(), "text/plain");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amqp_client::{DeathReason, DeliveryMode, Message, QueueDeclare, ReceivedMessage, Requeue};
+use amqp_client::{DeathReason, DeliveryMode, Message, QueueDeclare, Requeue};
 
 use crate::support::{declare, expect, fill, run, until_ready};
 
@@ -124,7 +124,7 @@ fn every_property_comes_back_as_it_was_set() {
             .app_id("app");
         channel.basic_publish("", "q", &message).await.unwrap();
         let delivery = fetch(&channel, "q").await;
-        let received: &ReceivedMessage = &delivery;
+        let received = delivery.received();
         assert_eq!(received.content_type(), Some("text/plain"));
         assert_eq!(received.content_encoding(), Some("identity"));
         assert_eq!(received.header("a").and_then(|a| a.as_i64()), Some(1));

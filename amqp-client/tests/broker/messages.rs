@@ -228,7 +228,7 @@ fn large_messages_can_be_fetched() {
             let got = channel.basic_get("q").await.unwrap().unwrap();
             assert_eq!(got.message_count, 0);
             let tag = got.delivery.delivery_tag();
-            assert!(got.delivery.into_body() == body, "{size} octets");
+            assert!(got.delivery.into_body_unsettled() == body, "{size} octets");
             channel.basic_ack(tag, Multiple::No).unwrap();
         }
     });

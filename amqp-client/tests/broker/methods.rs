@@ -48,7 +48,9 @@ fn deliveries_are_rejected_and_refused_by_number() {
         let channel = filled(&connection, 5).await;
         let mut consumer = channel.consume("q").await.unwrap();
         for n in 0..5 {
-            let _ = expect(&mut consumer, &n.to_string()).await.into_body();
+            let _ = expect(&mut consumer, &n.to_string())
+                .await
+                .into_body_unsettled();
         }
         consumer.cancel().await.unwrap();
         channel.basic_reject(1, Requeue::No).unwrap();

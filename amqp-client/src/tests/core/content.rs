@@ -72,7 +72,7 @@ fn delivery_comes_with_everything_the_broker_said() {
         );
         assert_eq!(delivery.properties().headers(), Some(headers.as_ref()));
         assert_eq!(delivery.body(), b"body");
-        assert_eq!(&delivery.into_body()[..], b"body");
+        assert_eq!(&delivery.into_body_unsettled()[..], b"body");
     }
 }
 

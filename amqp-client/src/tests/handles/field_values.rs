@@ -53,15 +53,7 @@ fn number_that_is_none_is_refused_on_every_path_that_a_message_takes() {
             .unwrap_err(),
     );
     not_sent(done(publisher.clone().mandatory().publish("x", "k", &message)).unwrap_err());
-    not_sent(
-        done(
-            publisher
-                .clone()
-                .max_outstanding(1)
-                .publish("x", "k", &message),
-        )
-        .unwrap_err(),
-    );
+    not_sent(done(publisher.max_outstanding(1).publish("x", "k", &message)).unwrap_err());
     let copied = Message::new("").with_properties(message.properties().clone());
     told(done(channel.basic_publish("x", "k", &copied)).unwrap_err());
     let table = field_table! { "ratio" => f32::INFINITY };

@@ -45,7 +45,7 @@ fn program_says_what_has_to_reach_a_queue_and_the_last_word_counts() {
         let line = sent(&mut pair, &all, (exchange, "orders"), 16);
         assert_eq!(line, "1 basic.publish orders mandatory");
     }
-    let none = publisher.clone().mandatory().allow_unroutable();
+    let none = publisher.mandatory().allow_unroutable();
     for exchange in ["", "amq.topic"] {
         let line = sent(&mut pair, &none, (exchange, "orders"), 16);
         assert_eq!(line, "1 basic.publish orders");

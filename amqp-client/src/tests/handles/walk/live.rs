@@ -187,7 +187,7 @@ fn consuming(pair: &mut Pair, channel: &Channel, text: &str) {
     pair.feed(&content(1, &deliver));
     let delivery = done(consumer.next()).unwrap().unwrap();
     assert_eq!(delivery.body(), BODY.as_bytes());
-    debug::<ReceivedMessage>(&delivery);
+    debug::<ReceivedMessage>(delivery.received());
     debug::<crate::Delivery>(&delivery);
     debug(&NextWithin::Delivery(delivery));
     let mut getting = Task::start(channel.basic_get(text));
