@@ -149,7 +149,7 @@ impl ConnectionOptions {
     /// How long the broker may take nothing of what is to be written before it is given up with
     /// [`ConnectionError::WriteTimeout`](crate::ConnectionError::WriteTimeout). A broker that goes on
     /// sending heartbeats is not dead, but publishers would wait for it for ever. The time during
-    /// which it has [blocked](crate::Connection::blocked) the connection does not count. `None` waits
+    /// which it has [blocked](crate::Connection::blocked_reason) the connection does not count. `None` waits
     /// for as long as it takes. Default: 120 s.
     ///
     /// Also how long [`Connection::close`](crate::Connection::close) may take to write what was accepted
