@@ -8,6 +8,7 @@ mod arguments;
 mod binding;
 mod check;
 mod exchange;
+mod method;
 mod queue;
 
 pub(crate) use self::arguments::Arguments;

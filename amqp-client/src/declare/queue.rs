@@ -6,8 +6,7 @@ use amqp_spec::queue;
 use amqp_spec::wire::Value;
 
 use super::arguments::Arguments;
-use super::check;
-use crate::error::{About, ArgumentError, ChannelError, Subject};
+use crate::error::{ChannelError, Subject};
 
 /// A queue to be declared. Neither durable, exclusive nor auto-deleted unless said so; RabbitMQ 4.3
 /// deprecates such queues unless they are exclusive.
@@ -38,7 +37,7 @@ pub struct QueueDeclare {
     pub(super) exclusive: bool,
     pub(super) auto_delete: bool,
     pub(super) arguments: Arguments,
-    unchecked: bool,
+    pub(super) unchecked: bool,
 }
 
 impl QueueDeclare {
@@ -279,45 +278,6 @@ impl QueueDeclare {
     pub fn unchecked(mut self) -> Self {
         self.unchecked = true;
         self
-    }
-
-    /// What a declaration is about: where its dead letters go may be refused as well.
-    pub(crate) fn about(&self) -> About {
-        match self.arguments.text("x-dead-letter-exchange") {
-            Some(exchange) => About::binding(&self.name, exchange),
-            None => About::queue(&self.name),
-        }
-    }
-
-    pub(crate) fn as_method(&self) -> Result<queue::Declare<'_>, ChannelError> {
-        let subject = Subject::declared(&self.name);
-        if !self.unchecked {
-            check::queue(self).map_err(|error| error.about(subject))?;
-        }
-        Ok(queue::Declare {
-            queue: Subject::Nothing.short("queue", &self.name)?,
-            passive: self.passive,
-            durable: self.durable,
-            exclusive: self.exclusive,
-            auto_delete: self.auto_delete,
-            no_wait: false,
-            arguments: self.arguments.checked(subject)?,
-        })
-    }
-
-    /// As [`as_method`](Self::as_method), without a reply; that would be the only one to know the
-    /// name that the broker chose.
-    pub(crate) fn as_method_no_wait(&self) -> Result<queue::Declare<'_>, ChannelError> {
-        if self.name.is_empty() {
-            return Err(ChannelError::Invalid(ArgumentError::contradiction(
-                "no_wait",
-                "a name that the broker chooses",
-            )));
-        }
-        Ok(queue::Declare {
-            no_wait: true,
-            ..self.as_method()?
-        })
     }
 }
 
