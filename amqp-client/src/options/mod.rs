@@ -5,6 +5,7 @@
 //! (`uri`), and so do environment variables.
 
 mod equality;
+mod host;
 mod hosts;
 mod limits;
 mod login;
@@ -25,9 +26,9 @@ use crate::proto::{CoreOptions, Login};
 use crate::sasl::{AuthMechanism, CredentialSource, Credentials};
 
 #[cfg(feature = "tokio")]
-pub(crate) use self::hosts::Address;
-pub use self::hosts::HostOrder;
-pub(crate) use self::hosts::{Host, without_credentials};
+pub(crate) use self::host::Address;
+pub use self::host::HostOrder;
+pub(crate) use self::host::{Host, without_credentials};
 pub use self::tcp::TcpOptions;
 pub use self::tls::TlsOptions;
 pub(crate) use self::tls::{ServerName, Verify};
