@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use amqp_spec::frame::FrameTooLarge;
+use amqp_spec::wire::ShortStr;
 
 use super::{ArgumentError, BrokerClose, ConnectionError, NameTooLong, OversizedMessage, Subject};
 use crate::text::{Quoted, line};
@@ -214,6 +215,23 @@ impl std::error::Error for ChannelError {
             Self::Connection(error) => error.source(),
             _ => None,
         }
+    }
+}
+
+impl Subject<'_> {
+    /// A name in a call that is about this.
+    #[inline]
+    pub(crate) fn short<'t>(
+        self,
+        argument: &'static str,
+        text: &'t str,
+    ) -> Result<ShortStr<'t>, ChannelError> {
+        ShortStr::new(text.as_bytes()).map_err(|_| self.too_long(argument, text))
+    }
+
+    #[cold]
+    fn too_long(self, argument: &'static str, text: &str) -> ChannelError {
+        NameTooLong::new(argument, text).about(self).into()
     }
 }
 

@@ -10,11 +10,13 @@
 mod about;
 mod argument;
 mod broker;
+mod cause;
 mod channel;
 mod connect;
 mod connection;
 mod consume;
 mod diagnosis;
+mod entity;
 mod names;
 mod option;
 mod oversized;
@@ -28,16 +30,18 @@ mod violation;
 
 pub(crate) use self::about::{About, Provoker};
 pub use self::argument::ArgumentError;
+pub use self::broker::BrokerClose;
 pub(crate) use self::broker::method_name;
-pub use self::broker::{BrokerClose, Entity};
+pub(crate) use self::cause::OverTls;
+pub use self::cause::{ConnectCause, Stage};
 pub use self::channel::{ChannelError, SlowConsumer};
 #[cfg(feature = "tokio")]
 pub(crate) use self::connect::Failures;
-pub(crate) use self::connect::OverTls;
-pub use self::connect::{Attempt, ConnectCause, ConnectError, Stage};
+pub use self::connect::{Attempt, ConnectError};
 pub use self::connection::ConnectionError;
 pub use self::consume::ConsumeError;
 pub use self::diagnosis::Diagnosis;
+pub use self::entity::Entity;
 pub use self::names::NameTooLong;
 pub(crate) use self::names::Subject;
 pub use self::option::OptionError;

@@ -4,12 +4,13 @@ use std::fmt;
 
 use amqp_spec::wire::ShortStr;
 
-use super::{ChannelError, Entity};
+use super::Entity;
 
 /// How many characters of what does not fit are kept, to tell it by.
 const SHOWN: usize = 32;
 
-/// A name or a text that is longer than its field in the protocol; see [`ChannelError::TooLong`].
+/// A name or a text that is longer than its field in the protocol; see
+/// [`ChannelError::TooLong`](super::ChannelError::TooLong).
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct NameTooLong {
@@ -111,21 +112,6 @@ impl<'a> Subject<'a> {
             }
             _ => None,
         }
-    }
-
-    /// A name in a call that is about this.
-    #[inline]
-    pub(crate) fn short<'t>(
-        self,
-        argument: &'static str,
-        text: &'t str,
-    ) -> Result<ShortStr<'t>, ChannelError> {
-        ShortStr::new(text.as_bytes()).map_err(|_| self.too_long(argument, text))
-    }
-
-    #[cold]
-    fn too_long(self, argument: &'static str, text: &str) -> ChannelError {
-        NameTooLong::new(argument, text).about(self).into()
     }
 }
 
