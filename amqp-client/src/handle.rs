@@ -39,7 +39,7 @@ impl fmt::Debug for Handle {
 
 impl Handle {
     /// Queues `connection.close`, unless that has been done or the connection has ended.
-    pub(crate) fn begin_close(&self, reply_code: ReplyCode, reply_text: &str) {
+    pub(crate) fn begin_close(&self, reply_code: ReplyCode, reply_text: ShortStr<'_>) {
         let now = (self.shared.clock)();
         let slot = Slot {
             expects: &[<connection::CloseOk as amqp_spec::wire::TypedMethod<'_>>::ID],
@@ -55,7 +55,7 @@ impl Handle {
         };
         let method = connection::Close {
             reply_code: reply_code.0,
-            reply_text: beginning(reply_text),
+            reply_text,
             ..connection::Close::default()
         };
         let by = self.write_timeout.map(|timeout| after(now, timeout));
@@ -81,19 +81,11 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.begin_close(ReplyCode::REPLY_SUCCESS, CLOSED);
+        self.begin_close(ReplyCode::REPLY_SUCCESS, closed_by_the_application());
     }
 }
 
 /// What a broker is told where no other reason was given.
-pub(crate) const CLOSED: &str = "closed by the application";
-
-/// As much of a text as fits a short string, in whole characters.
-fn beginning(text: &str) -> ShortStr<'_> {
-    let mut end = text.len().min(255);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let octets = text.as_bytes().get(..end).unwrap_or_default();
-    ShortStr::new(octets).unwrap_or_default()
+pub(crate) fn closed_by_the_application() -> ShortStr<'static> {
+    ShortStr::new(b"closed by the application").unwrap_or_default()
 }

@@ -230,12 +230,13 @@ impl Channel {
             .await
     }
 
-    /// As [`close`](Self::close), telling the broker this code and text: up to 255 octets, which it
+    /// As [`close`](Self::close), telling the broker this code and text: up to 255 bytes, which it
     /// writes to its log at most.
     ///
     /// # Errors
     ///
-    /// As [`close`](Self::close), and [`ChannelError::TooLong`].
+    /// As [`close`](Self::close), and [`ChannelError::TooLong`]: the text does not fit, and the channel
+    /// stays open.
     ///
     /// # Cancel safety
     ///

@@ -15,8 +15,8 @@ use amqp_spec::wire::FieldTable;
 
 use self::capabilities::ServerCapabilities;
 use crate::channel::Channel;
-use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage};
-use crate::handle::{CLOSED, Handle, Place};
+use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Subject};
+use crate::handle::{Handle, Place, closed_by_the_application};
 use crate::options::ConnectionOptions;
 use crate::proto::observe::Trace;
 use crate::proto::shared::connection::ConnectionShared;
@@ -276,16 +276,18 @@ impl Connection {
     ///
     /// If the future has been polled once, the connection closes even if it is dropped.
     pub async fn close(&self) -> Result<(), ConnectionError> {
-        self.close_with(ReplyCode::REPLY_SUCCESS, CLOSED).await
+        self.handle
+            .begin_close(ReplyCode::REPLY_SUCCESS, closed_by_the_application());
+        self.closed_by_us().await
     }
 
-    /// As [`close`](Self::close), telling the broker this code and text, which it writes to its log.
-    /// Of the text, as many characters are sent as fit 255 octets. If somebody is closing the
-    /// connection already, their code and text stand.
+    /// As [`close`](Self::close), telling the broker this code and text: up to 255 bytes, which it
+    /// writes to its log. If the connection is being closed already, the first code and text stand.
     ///
     /// # Errors
     ///
-    /// As [`close`](Self::close).
+    /// As [`close`](Self::close), in [`ChannelError::Connection`]; and [`ChannelError::TooLong`]: the
+    /// text does not fit, and the connection stays open.
     ///
     /// # Cancel safety
     ///
@@ -294,8 +296,14 @@ impl Connection {
         &self,
         reply_code: ReplyCode,
         reply_text: &str,
-    ) -> Result<(), ConnectionError> {
+    ) -> Result<(), ChannelError> {
+        let reply_text = Subject::Nothing.short("reply_text", reply_text)?;
         self.handle.begin_close(reply_code, reply_text);
+        Ok(self.closed_by_us().await?)
+    }
+
+    /// Waits for the end that was asked for.
+    async fn closed_by_us(&self) -> Result<(), ConnectionError> {
         match self.closed().await {
             ConnectionError::Closed => Ok(()),
             error => Err(error),

@@ -54,10 +54,11 @@ fn connection_tells_whether_it_is_open_and_why_it_ended() {
 }
 
 #[test]
-fn close_may_have_a_code_and_a_text_of_which_whole_characters_are_sent() {
+fn close_may_have_a_code_and_a_text_of_up_to_255_bytes() {
     let mut pair = Pair::open();
     let connection = pair.connection.clone();
-    let text = "maintenance ".to_owned() + &"ü".repeat(200);
+    let text = "maintenance ".to_owned() + &"x".repeat(243);
+    let told = text.clone();
     let mut closing = Task::start(async move {
         connection
             .close_with(ReplyCode::CONNECTION_FORCED, &text)
@@ -66,12 +67,28 @@ fn close_may_have_a_code_and_a_text_of_which_whole_characters_are_sent() {
     let octets = pair.sent_octets();
     let (frame, _) = frame::decode(&octets, usize::MAX).unwrap().unwrap();
     let close = connection::Close::decode(frame.payload).unwrap();
-    assert_eq!(close.reply_code, 320);
-    let sent = std::str::from_utf8(close.reply_text.as_bytes()).unwrap();
-    assert_eq!(sent.len(), 254);
-    assert!(sent.starts_with("maintenance ü"));
+    assert_eq!((close.reply_code, told.len()), (320, 255));
+    assert_eq!(close.reply_text.as_bytes(), told.as_bytes());
     pair.says(0, &connection::CloseOk {});
     closing.ready().unwrap();
+}
+
+#[test]
+fn close_with_a_text_that_does_not_fit_is_refused_and_closes_nothing() {
+    let (mut pair, channel) = Pair::with_channel();
+    let text = "ü".repeat(128);
+    let code = ReplyCode::CONNECTION_FORCED;
+    for refused in [
+        done(pair.connection.close_with(code, &text)),
+        done(channel.close_with(code, &text)),
+    ] {
+        let Err(ChannelError::TooLong(error)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!((error.argument, error.len), ("reply_text", 256));
+    }
+    assert_eq!(pair.sent(), [""; 0]);
+    assert!(pair.connection.is_open() && channel.is_open());
 }
 
 #[test]
