@@ -1,0 +1,306 @@
+//! The life of a connection: what drives it, what it opens, and how it ends.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+
+use amqp_spec::ReplyCode;
+use amqp_spec::wire::FieldTable;
+
+use super::capabilities::ServerCapabilities;
+use crate::channel::Channel;
+use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Subject};
+use crate::handle::{Handle, Place, closed_by_the_application};
+use crate::options::ConnectionOptions;
+use crate::proto::observe::Trace;
+use crate::proto::shared::connection::ConnectionShared;
+use crate::proto::wait::Watch;
+use crate::proto::{Core, Limits};
+use crate::publish::Publisher;
+
+/// A connection to a broker.
+///
+/// Cheap to clone; all clones are the same connection. It stays open as long as any clone, channel,
+/// publisher or consumer of it is alive. Dropping the last one closes it in the background, as far as
+/// a runtime is still there to do it; [`close`](Self::close) waits and reports.
+///
+/// ```no_run
+/// use amqp_client::{Connection, Message};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let connection = Connection::open("amqp://localhost").await?;
+/// let publisher = connection.open_publisher().await?;
+/// publisher.publish("amq.topic", "greetings", Message::new("hello")).await?;
+/// connection.close().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Connection {
+    handle: Arc<Handle>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("address", &self.address())
+            .field("peer_addr", &self.peer_addr())
+            .field("limits", &self.limits())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// The protocol core of a new connection and its handle, for an adapter of one's own: whoever
+    /// holds the core moves octets between it and a stream. `clock` tells the time that the core
+    /// is driven with. Wait for [`opened`](Self::opened) before anything else.
+    ///
+    /// With the feature `tokio`, `Connection::open` does all of that.
+    #[must_use]
+    pub fn with_core(
+        options: &ConnectionOptions,
+        clock: fn() -> std::time::Instant,
+    ) -> (Core, Self) {
+        let place = Place {
+            address: options.address(),
+            peer: None,
+        };
+        Self::with_core_at(options, clock, place)
+    }
+
+    /// The same, where it is known which host the stream leads to.
+    pub(crate) fn with_core_at(
+        options: &ConnectionOptions,
+        clock: fn() -> std::time::Instant,
+        place: Place,
+    ) -> (Core, Self) {
+        let core_options = options.to_core(clock);
+        let trace = Trace::new(&place.address, place.peer, &core_options.login.virtual_host);
+        let (core, shared, opening) = Core::new(core_options, trace, clock());
+        let close_timeout = options.close_timeout;
+        let handle = Handle {
+            shared,
+            opening,
+            close_timeout,
+            write_timeout: options.write_timeout,
+            place,
+        };
+        (
+            core,
+            Self {
+                handle: Arc::new(handle),
+            },
+        )
+    }
+
+    /// One more handle.
+    pub(crate) fn of(handle: &Arc<Handle>) -> Self {
+        let handle = Arc::clone(handle);
+        Self { handle }
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Handle> {
+        Arc::downgrade(&self.handle)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<ConnectionShared> {
+        &self.handle.shared
+    }
+
+    /// Waits until the connection is open.
+    ///
+    /// # Errors
+    ///
+    /// How far it came and what happened then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing; it may be called again.
+    pub async fn opened(&self) -> Result<(), (Stage, ConnectCause)> {
+        let opening = &self.handle.opening;
+        Watch::new(
+            |place, context| opening.poll(place, context),
+            |place| opening.forget(place),
+        )
+        .await
+    }
+
+    /// Opens a channel.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError::ChannelLimit`] if as many as agreed are open already.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the channel is closed again as soon as the broker has opened it.
+    pub async fn open_channel(&self) -> Result<Channel, ChannelError> {
+        Channel::open(&self.handle, None).await
+    }
+
+    /// Opens the channel of this id, from 1 to the negotiated [`channel_max`](Limits::channel_max);
+    /// for programs whose ids mean something, in a trace for instance. What is kept per channel is
+    /// kept for all ids below as well.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError::IdInUse`] while a channel has that id, or its close is not answered
+    /// yet; [`ChannelError::IdOutOfRange`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`open_channel`](Self::open_channel).
+    pub async fn open_channel_with_id(&self, id: u16) -> Result<Channel, ChannelError> {
+        Channel::open(&self.handle, Some(id)).await
+    }
+
+    /// Opens a channel for publishing with confirms. The publisher owns it: when the broker closes the
+    /// channel, for a message to an exchange that does not exist for instance, it is opened anew in its
+    /// place for the next message. The guide ("One bad message", in its chapter on publishing) says what each
+    /// message is told.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_channel`](Self::open_channel).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`open_channel`](Self::open_channel).
+    pub async fn open_publisher(&self) -> Result<Publisher, ChannelError> {
+        let publisher = Publisher::new(self.open_channel().await?).await?;
+        let shared = publisher.channel().shared();
+        let connection = &shared.connection;
+        let (now, timeout) = ((connection.clock)(), connection.request_timeout);
+        connection
+            .outbox()
+            .renew_when_closed(shared.at, now, timeout);
+        Ok(publisher)
+    }
+
+    /// The host and port that answered, as they were configured: of several hosts the one that this
+    /// connection leads to. For a Unix socket its path; for a stream that the program brought along, all
+    /// hosts of the options.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), amqp_client::ConnectError> {
+    /// let connection = amqp_client::Connection::open("amqp://rabbit-1,rabbit-2").await?;
+    /// println!("connected to {}", connection.address()); // rabbit-2:5672
+    /// let cause = connection.closed().await;
+    /// eprintln!("{}: {cause}", connection.address());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.handle.place.address
+    }
+
+    /// The address that the host's name was resolved to; `None` unless the library connected over TCP.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.handle.place.peer
+    }
+
+    /// What both sides agreed on.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.handle.shared.limits()
+    }
+
+    /// What the broker says of itself: product, version, capabilities.
+    #[must_use]
+    pub fn server_properties(&self) -> FieldTable {
+        self.handle.opening.server_properties()
+    }
+
+    /// What the broker says it can do.
+    #[must_use]
+    pub fn server_capabilities(&self) -> ServerCapabilities {
+        ServerCapabilities::of(&self.server_properties())
+    }
+
+    /// Whether the connection takes anything: the broker has opened it, it has not ended, and nobody
+    /// is closing it. It may end at any time; operations tell by themselves.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.handle.opening.has_succeeded()
+            && !self.handle.shared.outbox().is_closing()
+            && self.close_reason().is_none()
+    }
+
+    /// Why the connection ended; `None` before.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<ConnectionError> {
+        self.handle.shared.ended()
+    }
+
+    /// Waits until the connection has ended, for whatever reason, and tells it.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: amqp_client::Connection) {
+    /// tokio::spawn(async move {
+    ///     let cause = connection.closed().await;
+    ///     eprintln!("{cause}");
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn closed(&self) -> ConnectionError {
+        let connection = &self.handle.shared;
+        Watch::new(
+            |place, context| connection.poll_end(place, context),
+            |place| connection.forget_watcher(place),
+        )
+        .await
+    }
+
+    /// Closes the connection: everything accepted before is written first, then the broker's answer
+    /// is awaited. Requests that wait for a reply, and are held back by one that is not answered, are
+    /// not sent. May be called any number of times, from anywhere.
+    ///
+    /// Waits as long as octets leave: see [`close_timeout`](ConnectionOptions::close_timeout).
+    ///
+    /// # Errors
+    ///
+    /// Why the connection ended, if not because it was closed. [`ConnectionError::CloseTimeout`] says
+    /// how much of what was accepted has not been written.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future has been polled once, the connection closes even if it is dropped.
+    pub async fn close(&self) -> Result<(), ConnectionError> {
+        self.handle
+            .begin_close(ReplyCode::REPLY_SUCCESS, closed_by_the_application());
+        self.closed_by_us().await
+    }
+
+    /// As [`close`](Self::close), telling the broker this code and text: up to 255 bytes, which it
+    /// writes to its log. If the connection is being closed already, the first code and text stand.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Self::close), in [`ChannelError::Connection`]; and [`ChannelError::TooLong`]: the
+    /// text does not fit, and the connection stays open.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`close`](Self::close).
+    pub async fn close_with(
+        &self,
+        reply_code: ReplyCode,
+        reply_text: &str,
+    ) -> Result<(), ChannelError> {
+        let reply_text = Subject::Nothing.short("reply_text", reply_text)?;
+        self.handle.begin_close(reply_code, reply_text);
+        Ok(self.closed_by_us().await?)
+    }
+
+    /// Waits for the end that was asked for.
+    async fn closed_by_us(&self) -> Result<(), ConnectionError> {
+        match self.closed().await {
+            ConnectionError::Closed => Ok(()),
+            error => Err(error),
+        }
+    }
+}
