@@ -7,6 +7,9 @@
 use crate::input::Spanned;
 use crate::model::{ConstantKind, Direction};
 
+/// How deep elements, arrays and objects may nest. Specifications stay below 10.
+pub(super) const MAX_DEPTH: usize = 32;
+
 /// One specification or extension.
 #[derive(Debug)]
 pub(crate) struct Document {

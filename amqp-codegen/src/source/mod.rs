@@ -20,9 +20,6 @@ pub(crate) use value::{list, list_for, nearest, straight};
 use crate::input::Source;
 use crate::report::Faults;
 
-/// How deep elements, arrays and objects may nest. Specifications stay below 10.
-const MAX_DEPTH: usize = 32;
-
 /// Reads one specification or extension, which is input number `file`; `None` if it cannot be
 /// read at all. The format is told by the first character.
 pub(crate) fn read(file: usize, source: &Source<'_>, faults: &mut Faults) -> Option<Document> {

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::input::{Span, Spanned};
 use crate::report::Faults;
-use crate::source::{MAX_DEPTH, Text, hidden, straight, value};
+use crate::source::document::MAX_DEPTH;
+use crate::source::{Text, hidden, straight, value};
 
 /// More members than any object has. Finding duplicates takes quadratic time, so there is an end to
 /// it.

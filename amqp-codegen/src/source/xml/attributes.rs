@@ -1,7 +1,8 @@
 //! The attributes of a tag.
 
 use super::characters;
-use super::scan::{Refused, Scanner, refuse};
+use super::cursor::Cursor;
+use super::refused::{Refused, refuse};
 use crate::input::Spanned;
 use crate::report::Faults;
 use crate::source::{hidden, straight};
@@ -22,22 +23,22 @@ pub(super) struct Attribute {
 /// Reads attributes up to `closing` (or, where that is `>`, up to `/>`), which is left to the
 /// caller. No two of them have the same name.
 pub(super) fn read(
-    scanner: &mut Scanner<'_>,
+    cursor: &mut Cursor<'_>,
     closing: &str,
     faults: &mut Faults,
 ) -> Result<Vec<Attribute>, Refused> {
     let mut attributes: Vec<Attribute> = Vec::new();
     loop {
-        let apart = scanner.skip_space();
-        let rest = scanner.rest();
+        let apart = cursor.skip_space();
+        let rest = cursor.rest();
         if rest.starts_with(closing) || (closing == ">" && rest.starts_with("/>")) {
             return Ok(attributes);
         }
-        let place = scanner.here();
-        let Some(name) = scanner.try_name() else {
+        let place = cursor.here();
+        let Some(name) = cursor.try_name() else {
             let closing = if rest.starts_with('/') { "/>" } else { closing };
             let expected = format!("an attribute, or the end of the tag, `{closing}`");
-            return scanner.unexpected(&expected, faults);
+            return cursor.unexpected(&expected, faults);
         };
         if !apart {
             let found = format!("attribute `{}` without white space", name.value);
@@ -57,36 +58,36 @@ pub(super) fn read(
             return Err(Refused);
         }
         let name = Spanned::new(name.value.to_owned(), name.span);
-        let value = value(scanner, &name, faults)?;
+        let value = value(cursor, &name, faults)?;
         attributes.push(Attribute { name, value });
     }
 }
 
 /// `= "value"`, behind the name of an attribute.
 fn value(
-    scanner: &mut Scanner<'_>,
+    cursor: &mut Cursor<'_>,
     name: &Spanned<String>,
     faults: &mut Faults,
 ) -> Result<Spanned<String>, Refused> {
-    scanner.skip_space();
-    if !scanner.rest().starts_with('=') {
+    cursor.skip_space();
+    if !cursor.rest().starts_with('=') {
         let found = format!("attribute `{}` without a value", name.value);
         return refuse(faults, name.span, found, "`=` and a value in quotes");
     }
-    scanner.take(1);
-    scanner.skip_space();
-    let opening = scanner.here();
-    let Some(quote) = scanner
+    cursor.take(1);
+    cursor.skip_space();
+    let opening = cursor.here();
+    let Some(quote) = cursor
         .rest()
         .chars()
         .next()
         .filter(|c| matches!(c, '"' | '\''))
     else {
-        return unquoted(scanner, name, faults);
+        return unquoted(cursor, name, faults);
     };
-    scanner.take(1);
-    let text = scanner.text();
-    let rest = scanner.rest();
+    cursor.take(1);
+    let text = cursor.text();
+    let rest = cursor.rest();
     let end = rest.find([quote, '<']);
     let Some(end) = end.filter(|end| rest.get(*end..).is_some_and(|end| end.starts_with(quote)))
     else {
@@ -94,8 +95,8 @@ fn value(
         let expected = format!("`{quote}` behind the value, and `&lt;` for `<` in it");
         return refuse(faults, opening, found, expected);
     };
-    let raw = scanner.take(end);
-    scanner.take(1);
+    let raw = cursor.take(end);
+    cursor.take(1);
     let written = Spanned::new(raw, text.span_of(raw.as_bytes()));
     let value = characters::unescape(text, &written, faults)?;
     let value = Spanned::new(value, written.span);
@@ -104,11 +105,11 @@ fn value(
 }
 
 fn unquoted<T>(
-    scanner: &Scanner<'_>,
+    cursor: &Cursor<'_>,
     name: &Spanned<String>,
     faults: &mut Faults,
 ) -> Result<T, Refused> {
-    let rest = scanner.rest();
+    let rest = cursor.rest();
     let (found, expected) = match rest.chars().next() {
         Some(c) if straight(c).is_some_and(|c| c != "-") => {
             let found = format!("a value of `{}` in typographic quotes: `{c}`", name.value);
@@ -123,5 +124,5 @@ fn unquoted<T>(
             (found, "a value in quotes")
         }
     };
-    refuse(faults, scanner.here(), found, expected)
+    refuse(faults, cursor.here(), found, expected)
 }

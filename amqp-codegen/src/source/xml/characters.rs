@@ -1,6 +1,6 @@
 //! Which characters XML has, and where.
 
-use super::scan::{Refused, is_space, refuse};
+use super::refused::{Refused, refuse};
 use crate::input::{Span, Spanned};
 use crate::report::Faults;
 use crate::source::Text;
@@ -89,6 +89,11 @@ const KNOWN: &str = "`&lt;`, `&gt;`, `&amp;`, `&quot;`, `&apos;` or a character 
 
 fn is_xml(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// White space as XML has it.
+pub(super) fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
 /// Whether a name may begin with it.

@@ -23,9 +23,11 @@ mod assert;
 mod attributes;
 mod characters;
 mod chassis;
+mod cursor;
 mod order;
 mod other;
 mod reader;
+mod refused;
 mod scan;
 mod tree;
 

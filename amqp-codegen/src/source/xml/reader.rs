@@ -1,13 +1,10 @@
 //! Checked access to one element: what it may contain, what it must, and what that says.
 
 use super::attributes::Attribute;
-use super::tree::Element;
+use super::tree::{DOCUMENTATION, Element, is_documentation};
 use crate::input::Spanned;
 use crate::report::Faults;
 use crate::source::value;
-
-/// Elements that are documentation wherever they stand.
-const DOCUMENTATION: [&str; 2] = ["doc", "rule"];
 
 /// Elements that mean something where they stand.
 const PROTOCOL: [&str; 9] = [
@@ -37,11 +34,6 @@ const KNOWN: [&str; 20] = [
     "required",
     "implement",
 ];
-
-/// Whether what is in an element of this name is documentation: text about anything.
-pub(super) fn is_documentation(name: &str) -> bool {
-    DOCUMENTATION.contains(&name) || matches!(name, "see" | "test")
-}
 
 /// One element and the place to report what is wrong with it.
 pub(super) struct Reader<'e, 'f> {

@@ -7,16 +7,20 @@
 //! which has lost its beginning. So is a processing instruction within the root.
 
 use super::attributes::Attribute;
-use super::characters;
-use super::reader::is_documentation;
-use super::scan::{Piece, Refused, Scanner, is_space, refuse};
+use super::characters::{self, is_space};
+use super::refused::{Refused, refuse};
+use super::scan::{Piece, Scanner};
 use crate::input::{Span, Spanned};
 use crate::report::Faults;
-use crate::source::{MAX_DEPTH, Text};
+use crate::source::Text;
+use crate::source::document::MAX_DEPTH;
 
 /// More elements than any specification has (the largest known has 962), and few enough that
 /// comparing all with all takes no time.
 const MAX_ELEMENTS: usize = 10_000;
+
+/// Elements that are documentation wherever they stand.
+pub(super) const DOCUMENTATION: [&str; 2] = ["doc", "rule"];
 
 /// An element without its text.
 #[derive(Debug)]
@@ -29,6 +33,11 @@ pub(super) struct Element {
     pub(super) children: Vec<Self>,
     /// The place of its name in the start tag.
     pub(super) span: Span,
+}
+
+/// Whether what is in an element of this name is documentation: text about anything.
+pub(super) fn is_documentation(name: &str) -> bool {
+    DOCUMENTATION.contains(&name) || matches!(name, "see" | "test")
 }
 
 /// Parses a whole document, and gives the place of its document type, if it has one; `None` if it is
