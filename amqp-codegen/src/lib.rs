@@ -33,38 +33,19 @@ pub mod emit;
 mod input;
 pub mod model;
 mod naming;
+mod options;
 mod overlay;
 mod report;
 mod resolve;
 mod source;
 
 pub use input::Source;
+pub use options::ParseOptions;
 pub use report::{Fault, Report};
 
 use model::Specification;
 use overlay::Overlay;
 use report::Faults;
-
-/// How strictly [`parse`] reads.
-#[derive(Clone, Debug, Default)]
-pub struct ParseOptions {
-    require_docs: bool,
-}
-
-impl ParseOptions {
-    /// The defaults: documentation is welcome, not required.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whether every class, method, field, property and constant must be documented by an overlay.
-    #[must_use]
-    pub fn require_docs(mut self, require_docs: bool) -> Self {
-        self.require_docs = require_docs;
-        self
-    }
-}
 
 /// Reads sources and overlays into one model.
 ///

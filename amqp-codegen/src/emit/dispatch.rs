@@ -4,8 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::format::{ident, import};
-use super::method::method_number;
-use super::scope::Scope;
+use super::scope::{Scope, method_number};
 use super::{Options, docs, format, layout};
 use crate::model::{Class, Method, Specification};
 use crate::naming;

@@ -19,114 +19,20 @@ mod guide;
 mod layout;
 mod metadata;
 mod method;
+mod options;
 mod properties;
 mod reference;
+mod reserved;
 mod scope;
 mod vectors;
 
 pub use format::is_generated;
 pub use guide::{MissingSnippet, refresh_snippets};
+pub use options::{Options, Outputs};
+pub use reserved::RESERVED_MODULES;
+pub(crate) use reserved::is_device;
 
 use crate::model::Specification;
-
-/// Names that no class may have as its Rust module, because the generated files use them: other
-/// modules, crates, and the primitive types, which a module of that name would hide.
-pub const RESERVED_MODULES: &[&str] = &[
-    "alloc",
-    "amqp_spec",
-    "bool",
-    "char",
-    "constants",
-    "core",
-    "f32",
-    "f64",
-    "i128",
-    "i16",
-    "i32",
-    "i64",
-    "i8",
-    "isize",
-    "metadata",
-    "method",
-    "std",
-    "str",
-    "u128",
-    "u16",
-    "u32",
-    "u64",
-    "u8",
-    "usize",
-];
-
-/// Whether Windows keeps the name for a device, whatever ends it. A class is a file: a checkout of
-/// `aux.rs` fails there.
-pub(crate) fn is_device(name: &str) -> bool {
-    let numbered = |port| {
-        let number = name.strip_prefix(port).map(str::as_bytes);
-        matches!(number, Some([b'0'..=b'9']))
-    };
-    matches!(name, "aux" | "con" | "nul" | "prn") || numbered("com") || numbered("lpt")
-}
-
-/// What to generate, and for whom.
-///
-/// The default is for a build script: Rust alone, in the folder that the caller writes to, for a
-/// crate that depends on `amqp-spec`. Its `mod.rs` can be included:
-/// `include!(concat!(env!("OUT_DIR"), "/mod.rs"));`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Options {
-    /// The path by which generated code names the hand-written runtime: `::amqp_spec`, or `crate`
-    /// inside `amqp-spec` itself.
-    pub runtime: String,
-    /// The path by which the test support names the module that has the classes' modules.
-    pub modules: String,
-    /// The path by which the test support names the enum of all methods.
-    pub method: String,
-    /// The command that the headers of generated files name.
-    pub command: String,
-    /// Which outputs, and where.
-    pub outputs: Outputs,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            runtime: "::amqp_spec".to_owned(),
-            modules: "amqp_spec".to_owned(),
-            method: "amqp_spec::Method".to_owned(),
-            command: "cargo build".to_owned(),
-            outputs: Outputs::default(),
-        }
-    }
-}
-
-/// The place of each output, relative to wherever the caller writes; `None` leaves it out, an empty
-/// string is that folder itself. The default is Rust alone.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Outputs {
-    /// Folder of the Rust modules: one per class, the method enum, constants, metadata.
-    pub rust: Option<String>,
-    /// Folder of the test support that drives the Rust modules from vectors.
-    pub conformance: Option<String>,
-    /// Folder of the test vectors.
-    pub vectors: Option<String>,
-    /// File of the reference for humans.
-    pub reference: Option<String>,
-    /// File of the fuzzers' dictionary.
-    pub dictionary: Option<String>,
-}
-
-impl Default for Outputs {
-    fn default() -> Self {
-        Self {
-            rust: Some(String::new()),
-            conformance: None,
-            vectors: None,
-            reference: None,
-            dictionary: None,
-        }
-    }
-}
 
 /// One generated file.
 #[derive(Clone, Debug, Eq, PartialEq)]

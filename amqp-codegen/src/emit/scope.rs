@@ -254,3 +254,8 @@ impl ClassTypes {
         self.answers.contains(&method.id)
     }
 }
+
+/// Both ids as one number, in the form that a `match` can use: `0x003c_0047`.
+pub(super) fn method_number(class: &Class, method: &Method) -> TokenStream {
+    path(&format!("{:#06x}_{:04x}", class.id, method.id))
+}

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::culprit;
+use super::culprit::culprit;
 use super::draft::{Constant, Draft};
 use crate::input::Span;
 use crate::model::ConstantKind;

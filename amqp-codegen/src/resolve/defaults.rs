@@ -1,6 +1,6 @@
 //! Default values that fit their types.
 
-use super::culprit;
+use super::culprit::culprit;
 use super::draft::Field;
 use crate::input::Spanned;
 use crate::model::{Default, WireType};

@@ -1,7 +1,8 @@
 //! The wire layout of a method: fields, and runs of bits packed into octets.
 
+use super::culprit::culprit;
 use super::draft::{Field, Wire};
-use super::{culprit, defaults, types};
+use super::{defaults, types};
 use crate::model::{self, Argument, Bit, BitGroup, FieldType, WireType};
 use crate::naming;
 use crate::report::Faults;

@@ -23,6 +23,7 @@ mod build;
 mod codes;
 mod convention;
 mod correct;
+mod culprit;
 mod defaults;
 mod document;
 mod draft;
@@ -86,18 +87,4 @@ fn only_extensions(extensions: &[&Document], faults: &mut Faults) {
         "no specification among the sources",
         "one that is not an extension",
     );
-}
-
-/// A place and the words that introduce it in a note.
-type Note = (Span, &'static str);
-
-/// Of two places that contradict each other, the one to report and the other one as its note. The one
-/// in the later file is to blame: a correction rather than what it corrects, an extension rather than
-/// what it extends; within one file the first of the two.
-fn culprit(first: Note, second: Note) -> (Span, (&'static str, Span)) {
-    if second.0.file() > first.0.file() {
-        (second.0, (first.1, first.0))
-    } else {
-        (first.0, (second.1, second.0))
-    }
 }

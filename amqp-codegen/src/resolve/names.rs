@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::culprit;
+use super::culprit::culprit;
 use super::draft::{Draft, Field};
 use crate::emit::{self, RESERVED_MODULES};
 use crate::input::{Span, Spanned};

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::convention;
-use super::culprit;
+use super::culprit::culprit;
 use super::draft::{Class, Draft, Method};
 use crate::input::{Span, Spanned};
 use crate::model::{Direction, Replies, Role};

@@ -10,7 +10,7 @@ mod replies;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::format::{decimal, ident, path};
+use super::format::{decimal, ident};
 use super::scope::{ClassTypes, Scope, method_type};
 use super::{docs, layout};
 use crate::model::{Argument, Class, Default, Field, FieldType, Method, Specification};
@@ -192,9 +192,4 @@ fn inline(method: &Method) -> TokenStream {
     } else {
         TokenStream::new()
     }
-}
-
-/// Both ids as one number, in the form that a `match` can use: `0x003c_0047`.
-pub(in super::super) fn method_number(class: &Class, method: &Method) -> TokenStream {
-    path(&format!("{:#06x}_{:04x}", class.id, method.id))
 }

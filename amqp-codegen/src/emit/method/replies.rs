@@ -4,9 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::super::format::ident;
-use super::super::scope::{ClassTypes, Scope, method_type};
+use super::super::scope::{ClassTypes, Scope, method_number, method_type};
 use super::super::{docs, layout};
-use super::method_number;
 use crate::model::{Class, Method};
 
 /// For a method that expects a reply: which.

@@ -180,3 +180,11 @@ pub(super) fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
 pub(super) fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
+
+/// Whether values of a type may be any octets, so that text has to be tried that is none.
+pub(super) const fn is_octets(wire: WireType) -> bool {
+    matches!(
+        wire,
+        WireType::ShortStr | WireType::LongStr | WireType::Table
+    )
+}

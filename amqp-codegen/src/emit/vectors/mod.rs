@@ -17,7 +17,7 @@ use super::Options;
 use super::format::generated_by;
 use super::layout::{self, FieldView};
 use super::scope::fresh;
-use crate::model::{Class, Method, Specification, WireType};
+use crate::model::{Class, Method, Specification};
 
 /// The files with their names: one per class, one more per class with properties, and what is in
 /// them.
@@ -166,12 +166,4 @@ fn string(octets: &[u8]) -> Value {
         Ok(text) => json!(text),
         Err(_) => json!({ "hex": encoder::hex(octets) }),
     }
-}
-
-/// Whether values of a type may be any octets, so that text has to be tried that is none.
-const fn is_octets(wire: WireType) -> bool {
-    matches!(
-        wire,
-        WireType::ShortStr | WireType::LongStr | WireType::Table
-    )
 }
