@@ -91,6 +91,7 @@ impl<'a> Parser<'_, 'a> {
             "pub" if self.text(1) == "(" => return self.pass_visibility(),
             "mod" if self.is_word(1) => self.declare_module(),
             "macro_rules" if self.depth == 0 => self.define(2),
+            "quote" if self.text(1) == "!" => return self.pass_quoted(),
             "fn" | "struct" | "enum" | "union" | "trait" | "type" | "const" | "static"
                 if self.is_word(1) =>
             {
@@ -130,6 +131,23 @@ impl<'a> Parser<'_, 'a> {
             self.at += 1;
         }
         self.at += 1;
+    }
+
+    /// Passes over code that is data here.
+    fn pass_quoted(&mut self) {
+        self.at += 2;
+        let mut depth = 0_usize;
+        while self.at < self.tokens.len() {
+            match self.text(0) {
+                "(" | "[" | "{" => depth += 1,
+                ")" | "]" | "}" => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return;
+            }
+        }
     }
 
     fn path(&mut self) {
@@ -299,6 +317,14 @@ mod tests {
             &["1 super::B", "1 c::D", "1 E", "1 f::G"],
         );
         paths("pub(in super::super) fn a(b: c) { d(self.e, f) }", &["1 d"]);
+    }
+
+    #[test]
+    fn quoted_code_is_not_code_of_the_file() {
+        paths(
+            "fn a() { quote!(use b::C; fn d() { e() }); quote! { f::g } h() }",
+            &["1 h"],
+        );
     }
 
     #[test]
