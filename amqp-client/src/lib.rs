@@ -43,8 +43,9 @@
 //!
 //! [`proto`] is the protocol without input and output; the handles here meet it at a few short
 //! locks. With the feature `tokio` (default), [`Connection::open`] drives it in one task per
-//! connection; without, [`Connection::with_core`] leaves the driving to you. The methods, properties
-//! and constants of the protocol are generated from its specification, in [`amqp_spec`].
+//! connection; without, [`Connection::with_core`] leaves that to the application, as the page of [`proto`]
+//! says. The methods, properties and constants of the protocol are generated from its specification, in
+//! [`amqp_spec`].
 
 #![cfg_attr(
     not(feature = "tokio"),
@@ -54,7 +55,7 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-pub mod adapter;
+mod adapter;
 mod channel;
 mod connection;
 mod consume;

@@ -50,11 +50,13 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// The protocol core of a new connection and its handle, for an adapter of one's own: whoever
-    /// holds the core moves octets between it and a stream. `clock` tells the time that the core
-    /// is driven with. Wait for [`opened`](Self::opened) before anything else.
+    /// The protocol core of a new connection and its handle, for an event loop of one's own, which moves
+    /// bytes between the core and a stream; the page of [`proto`](crate::proto) says how. `clock` tells the
+    /// time that the core is driven with. Wait for [`opened`](Self::opened) before anything else.
     ///
-    /// With the feature `tokio`, `Connection::open` does all of that.
+    /// Of the options, those about hosts, TCP and TLS are not used, and a
+    /// [source of credentials](ConnectionOptions::credential_source) is not asked. With the feature `tokio`,
+    /// `Connection::open` does all of that.
     #[must_use]
     pub fn with_core(
         options: &ConnectionOptions,

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use amqp_spec::wire::FieldTable;
 
-use crate::proto::config::{Heartbeat, WhenBlocked};
-use crate::proto::{CoreOptions, Login};
+use crate::proto::config::{CoreOptions, Heartbeat, Login, WhenBlocked};
 use crate::sasl::{AuthMechanism, CredentialSource, Credentials};
 
 use super::host::{Host, HostOrder};
@@ -150,10 +149,8 @@ impl ConnectionOptions {
         self
     }
 
-    /// What the core needs to know of it. A [source of credentials](Self::credential_source) is not
-    /// asked: see [`with_current_credentials`](Self::with_current_credentials).
-    #[must_use]
-    pub fn to_core(&self, clock: fn() -> Instant) -> CoreOptions {
+    /// What the core needs to know of it.
+    pub(crate) fn to_core(&self, clock: fn() -> Instant) -> CoreOptions {
         CoreOptions {
             login: Login {
                 credentials: self.credentials.clone(),

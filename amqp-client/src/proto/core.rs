@@ -54,28 +54,7 @@ pub(crate) enum Phase {
 
 /// The protocol core of one connection.
 ///
-/// A driver owns the core and a stream of octets. In each of its turns it
-///
-/// 1. registers its waker with [`set_waker`](Self::set_waker) and starts the turn with
-///    [`turn`](Self::turn);
-/// 2. reads while [`interest`](Self::interest) asks for it and the stream has something: into
-///    [`body_space`](Self::body_space) if there is one, followed by [`body_read`](Self::body_read),
-///    otherwise into [`read_space`](Self::read_space), followed by [`read_done`](Self::read_done);
-/// 3. calls [`handle_timeout`](Self::handle_timeout) if [`deadline`](Self::deadline) has come.
-///    Reading and writing go first: a process that was suspended finds what came in the meantime. A
-///    driver whose reads answer from remembered readiness has its reactor look at the stream before,
-///    and takes another turn for it;
-/// 4. writes what [`transmit`](Self::transmit) shows while the stream takes it, each time followed by
-///    [`transmitted`](Self::transmitted);
-/// 5. stops if [`is_finished`](Self::is_finished), and closes the stream;
-/// 6. takes the next turn at once if `interest().again` is true, after others have run, or sleeps
-///    until the waker is called, the deadline has come, the stream is readable and `interest().read`
-///    is true, or the stream is writable and `interest().write` is true.
-///
-/// Reads and writes of one turn should be bounded, so that neither starves the other. A stream that
-/// fails, or that the driver abandons, is reported with [`lost`](Self::lost), after
-/// [`may_have_written`](Self::may_have_written) if it has layers and a write failed; dropping the core
-/// has the same effect as `lost`.
+/// The documentation of [`proto`](super) says how to get one, and in which order a driver calls what.
 pub struct Core {
     pub(super) shared: Arc<ConnectionShared>,
     pub(super) login: Login,
@@ -286,8 +265,8 @@ impl Core {
 
     // ── Output ──────────────────────────────────────────────────────────────────────────────
 
-    /// The next octets to write; if there are none, the [waker](Self::set_waker) is called when there
-    /// are some.
+    /// The next bytes to write; if there are none, the [waker](Self::set_waker) is called when there
+    /// are some. Shows the same bytes until [`transmitted`](Self::transmitted) is called.
     pub fn transmit(&mut self) -> Option<&Transmit> {
         if matches!(self.phase, Phase::Opening { .. }) && self.shared.outbox().is_closing() {
             // Before it has answered connection.open, RabbitMQ does not answer connection.close.
@@ -313,7 +292,7 @@ impl Core {
         (!self.transmit.is_empty()).then_some(&self.transmit)
     }
 
-    /// `n` octets of what [`transmit`](Self::transmit) showed have been written.
+    /// The first `n` bytes of what [`transmit`](Self::transmit) showed have been written, at least one.
     pub fn transmitted(&mut self, n: usize, now: Instant) {
         self.unseen = true;
         self.heartbeat.on_write(now);
@@ -373,7 +352,7 @@ impl Core {
         .min()
     }
 
-    /// Does what is due.
+    /// Does what is due; nothing if the [`deadline`](Self::deadline) turns out to have been too early.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         self.unseen = true;
@@ -477,7 +456,7 @@ impl Core {
 
     // ── The end ─────────────────────────────────────────────────────────────────────────────
 
-    /// Whether the adapter is done: it should write nothing more and close the stream.
+    /// Whether the driver is done: it closes the stream and drops the core.
     pub fn is_finished(&self) -> bool {
         matches!(self.phase, Phase::Ended) && self.transmit.is_empty() && {
             // What remains after the end is the close exchange, if anything.
@@ -485,7 +464,8 @@ impl Core {
         }
     }
 
-    /// The stream has failed or ended, or its driver goes away: everybody who waits learns why.
+    /// The stream has failed or ended, or its driver goes away: everything that waits learns why. The
+    /// cause of a connection that has ended stays.
     pub fn lost(&mut self, cause: ConnectionError) {
         if matches!(self.phase, Phase::Ended) {
             self.transmit.clear();

@@ -1,9 +1,115 @@
 //! The protocol core: AMQP without input and output.
 //!
-//! No sockets, no clock, no threads, no tasks, no randomness. [`Core`] takes octets and the time
-//! and gives octets and deadlines; the handles of this crate meet it at a few short locks. An
-//! application with its own event loop drives it directly; the [adapters](crate::adapter) do no more
-//! than that.
+//! No sockets, no clock, no threads, no tasks, no randomness. [`Core`] takes bytes and the time and
+//! gives bytes and deadlines; the handles of this crate meet it at a few short locks. With the feature
+//! `tokio`, `Connection::open` drives it. An application with its own event loop drives it as this
+//! page says; the tokio adapter does no more than that.
+//!
+//! # From options to a core
+//!
+//! [`Connection::with_core`] makes the core of a new connection and its handle. They depend on nothing
+//! but each other: the core goes to whatever drives it (it is `Send`), the handle to the program, which
+//! first awaits [`Connection::opened`]. What `Connection::open` does besides is left to the application:
+//!
+//! * [`validate`] the options, and ask a source of credentials ([`with_current_credentials`],
+//!   [`renew_credentials`]);
+//! * connect: hosts and attempts, the options of TCP and TLS, `connect_timeout` and `open_timeout` are
+//!   about that, and mean nothing to the core.
+//!
+//! The clock that `with_core` is given tells the handles the time. It is the clock of every `now` below,
+//! and does not go back.
+//!
+//! # A turn
+//!
+//! A driver owns the core and a stream of bytes, and takes turns. Each turn makes these calls in this
+//! order:
+//!
+//! | | calls | |
+//! |---|---|---|
+//! | 1 | [`set_waker`](Core::set_waker) | first, so that nothing that happens during the turn is missed |
+//! | 2 | [`turn`](Core::turn) | tells the time, and goes on with what the last turn has left |
+//! | 3 | [`read_space`](Core::read_space), [`read_done`](Core::read_done) | while [`interest`](Core::interest)`().read` is true and the stream has something, a bounded number of times |
+//! | | [`body_space`](Core::body_space), [`body_read`](Core::body_read) | in their place, where a large message is under way; for readers into memory that is not initialised |
+//! | 4 | [`transmit`](Core::transmit), [`transmitted`](Core::transmitted) | while the former shows something and the stream takes some of it, a bounded number of times |
+//! | 5 | [`deadline`](Core::deadline), [`handle_timeout`](Core::handle_timeout) | the latter if the former has come |
+//! | 6 | [`is_finished`](Core::is_finished) | if true, that was the last turn: close the stream and drop the core |
+//!
+//! Reading and writing come before the deadline: a process that was suspended finds what came in the
+//! meantime, and is not told that its peer is dead. A driver whose reads answer from remembered
+//! readiness has its reactor look at the stream once more before step 5. Reads and writes are bounded so
+//! that neither starves the other, nor the deadline; a few of each are enough.
+//!
+//! The next turn is due at once if [`Interest::again`] is true, after other tasks have had theirs.
+//! Otherwise it is due when the first of these happens, and there is no other reason for one:
+//!
+//! * the waker is called;
+//! * the deadline comes; each call may move it, so it is asked for behind the last one;
+//! * the stream is readable, while [`Interest::read`] is true. While it is false the stream is left
+//!   alone, though it has something or has ended: that is back-pressure;
+//! * the stream is writable, while [`Interest::write`] is true.
+//!
+//! # The waker
+//!
+//! It is called when something outside of the driver's calls gives it something to do:
+//!
+//! * something is queued: a message, a request, an acknowledgement, what the drop of a handle sends;
+//! * reading may go on: consumers have taken what was held for them, or a future waits for what has
+//!   to be read;
+//! * a handle waits with a time limit that is earlier than the deadline;
+//! * the connection has ended, or publishers that were called are about to queue more.
+//!
+//! It may be called from any thread, also from within a call of the driver, and for nothing; never while
+//! a lock of the library is held. It is called once for all that is queued until `transmit` has returned
+//! `None` again, so a driver that was woken takes a whole turn. What the driver's own calls cause (an
+//! answer to what was read, a heartbeat) does not call it: `interest` tells it when the turn ends.
+//! The core keeps one waker, the last that was registered, and forgets it when it is dropped.
+//!
+//! # Each call
+//!
+//! | call | when | effect and units |
+//! |---|---|---|
+//! | [`set_waker`](Core::set_waker) | any time, first in each turn | a comparison, unless the waker is another one |
+//! | [`turn`](Core::turn) | once a turn, behind `set_waker` | may parse; decides whether to read |
+//! | [`interest`](Core::interest) | any time | none: it changes with calls of other methods only |
+//! | [`read_space`](Core::read_space) | while `interest().read` | room for at least one byte |
+//! | [`read_done`](Core::read_done) | behind `read_space` | `n` bytes of it are filled, 0: the stream has ended. Parses them, and wakes the tasks that wait for what they say |
+//! | [`body_space`](Core::body_space) | while `interest().read` | room in the message itself, or `None`; may be passed over |
+//! | [`body_read`](Core::body_read) | behind `body_space` | `n` bytes have been appended to it, 0: the stream has ended |
+//! | [`transmit`](Core::transmit) | any time | shows the same until `transmitted` |
+//! | [`Transmit::contiguous`], [`Transmit::slices`] | behind `transmit` | the bytes to be written, without a copy |
+//! | [`Transmit::is_alone`] | behind `transmit` | a hint: more may be written in this turn than usual |
+//! | [`transmitted`](Core::transmitted) | behind a write | the stream has taken the first `n` bytes, at least one |
+//! | [`may_have_written`](Core::may_have_written) | behind a write that failed, before `lost` | the stream has layers, and may have sent some of the `n` bytes it was offered |
+//! | [`deadline`](Core::deadline) | any time | may be too early, never too late; `None`: there is none |
+//! | [`handle_timeout`](Core::handle_timeout) | when the deadline has come | nothing if it was too early |
+//! | [`lost`](Core::lost) | when the stream fails or is given up | ends the connection with this cause |
+//! | [`is_finished`](Core::is_finished) | any time | none |
+//!
+//! A stream that buffers is flushed behind step 4. One that has failed to write may still be readable,
+//! and hold the reason that the broker gave before it reset the connection: a driver that reads on for a
+//! while before it calls `lost` has that told.
+//!
+//! # The end
+//!
+//! The connection ends by a close from either side, a violation of the protocol, a deadline, the end of
+//! the stream, or `lost`. From then on `interest().read` and `interest().again` are false, and every
+//! handle and future has been told the cause. What is left of the close exchange is still written, for 3 s
+//! at most, which the deadline tells; then `is_finished` is true, the deadline is `None` and nothing
+//! more is to be done. Each call is allowed then and changes nothing; a later `lost` does not change the
+//! cause. Dropping the core ends a connection that has not ended, with [`ConnectionError::DriverGone`].
+//!
+//! Dropping the last handle closes the connection as [`Connection::close`] does: the driver goes on until
+//! `is_finished`.
+//!
+//! # A complete loop
+//!
+//! `examples/event_loop.rs`, over a plain `TcpStream` and with nothing but this crate:
+//!
+#![doc = "```no_run"]
+#![doc = include_str!("../../examples/event_loop.rs")]
+#![doc = "```"]
+//!
+//! # Inside
 //!
 //! | module | what it is about |
 //! |---|---|
@@ -20,6 +126,14 @@
 //! | `wait` | lists of tasks that wait, how wakers are handled, and locks, which the tests of wake-ups take in every order |
 //! | `channel_use` | one use of one channel id |
 //! | `broker_version` | which RabbitMQ the broker is |
+//!
+//! [`Connection::with_core`]: crate::Connection::with_core
+//! [`Connection::opened`]: crate::Connection::opened
+//! [`Connection::close`]: crate::Connection::close
+//! [`ConnectionError::DriverGone`]: crate::ConnectionError::DriverGone
+//! [`validate`]: crate::ConnectionOptions::validate
+//! [`with_current_credentials`]: crate::ConnectionOptions::with_current_credentials
+//! [`renew_credentials`]: crate::Connection::renew_credentials
 
 mod broker_version;
 pub(crate) mod channel_use;
@@ -35,7 +149,7 @@ pub(crate) mod time;
 mod turn;
 pub(crate) mod wait;
 
-pub use self::config::{CoreOptions, Limits, Login};
+pub use self::config::Limits;
 pub use self::core::Core;
 pub use self::send::transmit::Transmit;
 pub use self::turn::Interest;

@@ -26,6 +26,9 @@ use amqp_testing::broker::{BrokerOptions, Endpoint};
 /// An example is read in one go.
 const MAX_LINES: usize = 40;
 
+/// Those that need more: a loop that reads, writes and waits is complete or of no use.
+const LONGER: &[(&str, usize)] = &[("event_loop", 60)];
+
 /// Longer than any example takes that ends at all.
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -49,6 +52,7 @@ macro_rules! examples {
 examples! {
     batches
     connecting
+    event_loop
     fetch
     graceful_shutdown
     handlers
@@ -177,7 +181,9 @@ fn every_example_is_short_and_unwraps_nothing() {
         let is_read =
             |line: &&str| !line.starts_with("use ") && line.chars().any(char::is_alphanumeric);
         let n_lines = code.filter(is_read).count();
-        assert!(n_lines <= MAX_LINES, "{name} has {n_lines} lines");
+        let longer = LONGER.iter().find(|(longer, _)| *longer == name);
+        let limit = longer.map_or(MAX_LINES, |(_, limit)| *limit);
+        assert!(n_lines <= limit, "{name} has {n_lines} lines");
         assert!(
             !text.contains("unwrap()") && !text.contains(".expect(\""),
             "{name}"

@@ -4,6 +4,7 @@
 //! line. This file only finds the files and asks the rules.
 
 mod clocks;
+mod contract;
 mod cycles;
 mod documents;
 mod file;
@@ -42,6 +43,7 @@ Checks the house rules that neither the compiler nor clippy know:
   * what the tables of docs/from-*.md name is there, and they name every public
     method of a handle
   * every public type of the client is in the test that looks at what is shown
+  * the documentation of the core names every call of a driver
 
 usage: cargo xtask tidy
 ";
@@ -76,6 +78,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     let mut cycles = cycles::Cycles::default();
     let mut tables = tables::Tables::default();
     let mut shown = walk::Shown::default();
+    let mut contract = contract::Contract::default();
     for path in &paths {
         let text = fs::read_to_string(root.join(path)).map_err(Failure::file("read", path))?;
         let file = File {
@@ -89,6 +92,7 @@ pub(crate) fn check() -> Result<String, Failure> {
         cycles.look_at(&file);
         tables.look_at(&file);
         shown.look_at(&file);
+        contract.look_at(&file);
     }
     faults.extend(tests.faults());
     faults.extend(methods.faults());
@@ -96,6 +100,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     faults.extend(cycles.faults());
     faults.extend(tables.faults());
     faults.extend(shown.faults());
+    faults.extend(contract.faults());
     if faults.is_empty() {
         return Ok(format!("{} files are tidy", paths.len()));
     }

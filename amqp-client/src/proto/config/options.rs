@@ -10,54 +10,52 @@ use crate::sasl::{AuthMechanism, Credentials};
 
 /// What a core needs to know from the start.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct CoreOptions {
+pub(crate) struct CoreOptions {
     /// Who we are and what we want.
-    pub login: Login,
+    pub(crate) login: Login,
     /// How long the opening may take, from the protocol header to `connection.open-ok`.
-    pub handshake_timeout: Duration,
+    pub(crate) handshake_timeout: Duration,
     /// How long a request may wait for its reply.
-    pub request_timeout: Duration,
+    pub(crate) request_timeout: Duration,
     /// The largest message accepted, in octets of body; zero: any size. The body of a larger one is
     /// skipped, and its consumer is told.
-    pub max_message_size: u64,
+    pub(crate) max_message_size: u64,
     /// How many octets of deliveries with acknowledgements may be held for consumers; zero: any
     /// number. Above that, those that hold most are cancelled.
-    pub inbound_limit: usize,
+    pub(crate) inbound_limit: usize,
     /// Tells the time to callers whose requests have a deadline.
-    pub clock: fn() -> Instant,
+    pub(crate) clock: fn() -> Instant,
     /// A random number, which makes the consumer tags of this connection unlike those of others.
-    pub consumer_tag_seed: u64,
+    pub(crate) consumer_tag_seed: u64,
     /// How many bytes may wait to be written before publishers wait.
-    pub write_buffer_limit: usize,
+    pub(crate) write_buffer_limit: usize,
     /// What publishers do while the broker has blocked the connection.
-    pub when_blocked: WhenBlocked,
+    pub(crate) when_blocked: WhenBlocked,
     /// After how long a blocked connection is given up; `None`: never.
-    pub blocked_connection_timeout: Option<Duration>,
+    pub(crate) blocked_connection_timeout: Option<Duration>,
     /// After how long a peer that takes nothing of what is to be written is given up; `None`: never.
-    pub write_timeout: Option<Duration>,
+    pub(crate) write_timeout: Option<Duration>,
 }
 
 /// What is asked for when a connection is opened.
 #[derive(Clone)]
-#[non_exhaustive]
-pub struct Login {
+pub(crate) struct Login {
     /// Who we are.
-    pub credentials: Credentials,
+    pub(crate) credentials: Credentials,
     /// How we may prove it; the first that the broker offers is used.
-    pub mechanisms: Vec<AuthMechanism>,
+    pub(crate) mechanisms: Vec<AuthMechanism>,
     /// The virtual host.
-    pub virtual_host: String,
+    pub(crate) virtual_host: String,
     /// The language of reply texts.
-    pub locale: String,
+    pub(crate) locale: String,
     /// What the broker shows of us: product, version, `connection_name`, capabilities.
-    pub client_properties: FieldTable,
+    pub(crate) client_properties: FieldTable,
     /// The most channels that we want to open; zero: as many as the broker allows.
-    pub channel_max: u16,
+    pub(crate) channel_max: u16,
     /// The largest frame that we want, in octets; zero: as large as the broker allows, up to 1 MiB.
-    pub frame_max: u32,
+    pub(crate) frame_max: u32,
     /// How to agree on heartbeats.
-    pub heartbeat: Heartbeat,
+    pub(crate) heartbeat: Heartbeat,
 }
 
 impl fmt::Debug for Login {

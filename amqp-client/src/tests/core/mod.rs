@@ -6,6 +6,7 @@ pub(crate) mod content;
 pub(crate) mod contract;
 pub(crate) mod cut;
 pub(crate) mod deliveries;
+pub(crate) mod driving;
 pub(crate) mod handshake;
 pub(crate) mod headers;
 pub(crate) mod heartbeats;

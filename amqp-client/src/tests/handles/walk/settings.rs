@@ -5,7 +5,7 @@ use std::sync::Arc;
 use amqp_spec::field_table;
 
 use super::{BODY, SECRET, debug, display, peers};
-use crate::proto::CoreOptions;
+use crate::proto::config::CoreOptions;
 use crate::tests::support::pair;
 use crate::tests::support::pair::quiet;
 use crate::{
