@@ -1,13 +1,6 @@
 //! A private broker: one node or a cluster.
 
-use std::{
-    mem,
-    path::{Path, PathBuf},
-    slice,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{mem, path::Path, slice, sync::Arc, thread, time::Duration};
 
 #[cfg(feature = "tls")]
 use super::tls::Certificates;
@@ -17,7 +10,6 @@ use super::{
     ports::free_ports,
     process::{Process, Signal, Watchdog, send},
     site::Site,
-    state,
 };
 
 /// How often a start is tried again with other ports.
@@ -170,7 +162,7 @@ impl Broker {
         self.endpoint().management()
     }
 
-    /// Makes a virtual host that nobody else knows, deleted when the guard is dropped.
+    /// Makes a virtual host that no other test knows, deleted when the guard is dropped.
     ///
     /// # Errors
     ///
@@ -267,31 +259,6 @@ impl Broker {
         })
     }
 
-    /// Leaves the broker running when this program ends, and returns the file that describes it to
-    /// [`Broker::attach`].
-    ///
-    /// # Errors
-    ///
-    /// [`BrokerError::Io`] if the file cannot be written; the broker is then stopped as usual.
-    pub fn detach(mut self) -> Result<PathBuf, BrokerError> {
-        let file = state::save(&self)?;
-        if let Some(watchdog) = self.watchdog.take() {
-            watchdog.dismiss();
-        }
-        self.is_detached = true;
-        Ok(file)
-    }
-
-    /// Gives access to a broker that [`Broker::detach`] left running. Nodes that have ended
-    /// meanwhile are down. Dropping the value leaves the broker running.
-    ///
-    /// # Errors
-    ///
-    /// [`BrokerError::Io`] or [`BrokerError::Invalid`] if the file cannot be read.
-    pub fn attach(file: impl AsRef<Path>) -> Result<Self, BrokerError> {
-        state::load(file.as_ref())
-    }
-
     /// Makes an [attached](Self::attach) broker one that is stopped, and its folder deleted, when
     /// this value is dropped.
     #[must_use]
@@ -302,7 +269,7 @@ impl Broker {
 
     /// Kills all processes at once, and waits until they are gone.
     fn kill_processes(&mut self) {
-        // What cannot be signalled is gone, and nobody could be told about more.
+        // What cannot be signalled is gone, and there is no one to tell of more.
         if self.epmd.is_running() {
             let group = -i64::from(self.epmd.id());
             let _ = send(Signal::Kill, group);
@@ -315,6 +282,17 @@ impl Broker {
         if let Some(watchdog) = self.watchdog.take() {
             watchdog.dismiss();
         }
+    }
+}
+
+impl BrokerOptions {
+    /// Starts the broker; the same as [`Broker::start`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Broker::start`].
+    pub fn start(self) -> Result<Broker, BrokerError> {
+        Broker::start(&self)
     }
 }
 

@@ -13,6 +13,9 @@ use std::{
 
 use super::BrokerError;
 
+/// What the names of tests' virtual hosts begin with.
+pub(super) const VHOST_PREFIX: &str = "amqp-testing-";
+
 /// How long one request may take; listing a large broker is slow, everything else is instant.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -137,7 +140,7 @@ impl Management {
             .split('{')
             .filter_map(|entry| string_member(entry, "name"));
         let mut n_deleted = 0;
-        for name in names.filter(|name| name.starts_with(super::vhost::PREFIX)) {
+        for name in names.filter(|name| name.starts_with(VHOST_PREFIX)) {
             self.delete(&format!("/api/vhosts/{name}"))?;
             n_deleted += 1;
         }

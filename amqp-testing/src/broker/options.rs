@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Broker, BrokerError, Installation};
+use super::Installation;
 
 /// How a private broker is to be started: one node without TLS, unless told otherwise.
 ///
@@ -65,7 +65,7 @@ impl BrokerOptions {
     }
 
     /// Lets every node listen on TLS as well, with certificates made for this broker
-    /// ([`Broker::certificates`]). A client certificate is checked if one is shown, and not
+    /// ([`Broker::certificates`](super::Broker::certificates)). A client certificate is checked if one is shown, and not
     /// demanded; `config("ssl_options.fail_if_no_peer_cert = true")` demands it.
     #[cfg(feature = "tls")]
     #[must_use]
@@ -130,15 +130,6 @@ impl BrokerOptions {
     pub fn keep_directory(mut self) -> Self {
         self.keep_directory = true;
         self
-    }
-
-    /// Starts the broker; the same as [`Broker::start`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Broker::start`].
-    pub fn start(self) -> Result<Broker, BrokerError> {
-        Broker::start(&self)
     }
 }
 

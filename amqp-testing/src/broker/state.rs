@@ -22,7 +22,34 @@ use super::{
 /// The file's name within the broker's folder.
 const FILE: &str = "broker.state";
 
-pub(crate) fn save(broker: &Broker) -> Result<PathBuf, BrokerError> {
+impl Broker {
+    /// Leaves the broker running when this program ends, and returns the file that describes it to
+    /// [`Broker::attach`].
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::Io`] if the file cannot be written; the broker is then stopped as usual.
+    pub fn detach(mut self) -> Result<PathBuf, BrokerError> {
+        let file = save(&self)?;
+        if let Some(watchdog) = self.watchdog.take() {
+            watchdog.dismiss();
+        }
+        self.is_detached = true;
+        Ok(file)
+    }
+
+    /// Gives access to a broker that [`Broker::detach`] left running. Nodes that have ended
+    /// meanwhile are down. Dropping the value leaves the broker running.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::Io`] or [`BrokerError::Invalid`] if the file cannot be read.
+    pub fn attach(file: impl AsRef<Path>) -> Result<Self, BrokerError> {
+        load(file.as_ref())
+    }
+}
+
+fn save(broker: &Broker) -> Result<PathBuf, BrokerError> {
     let site = &broker.site;
     let mut text = format!("identity {}\n", site.identity);
     match site.installation.root() {
@@ -46,7 +73,7 @@ pub(crate) fn save(broker: &Broker) -> Result<PathBuf, BrokerError> {
     Ok(site.directory.join(FILE))
 }
 
-pub(crate) fn load(file: &Path) -> Result<Broker, BrokerError> {
+fn load(file: &Path) -> Result<Broker, BrokerError> {
     let text =
         fs::read_to_string(file).map_err(BrokerError::io(format!("read {}", file.display())))?;
     let directory = file.parent().unwrap_or_else(|| Path::new("/")).to_owned();

@@ -5,10 +5,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use super::management::VHOST_PREFIX;
 use super::{BrokerError, Management, ports};
-
-/// What the names of tests' virtual hosts begin with.
-pub(crate) const PREFIX: &str = "amqp-testing-";
 
 /// Where a running broker is: its AMQP address and its management API.
 ///
@@ -89,7 +87,7 @@ impl Endpoint {
         &self.management
     }
 
-    /// Makes a virtual host that nobody else knows. It is deleted, with all that is in it, when the
+    /// Makes a virtual host that no other test knows. It is deleted, with all that is in it, when the
     /// guard is dropped.
     ///
     /// # Errors
@@ -98,7 +96,7 @@ impl Endpoint {
     pub fn vhost(&self) -> Result<VirtualHost, BrokerError> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{number}-{:016x}", ports::random());
+        let name = format!("{VHOST_PREFIX}{number}-{:016x}", ports::random());
         // The user who makes a virtual host is given every permission in it.
         self.management.put(&format!("/api/vhosts/{name}"), "{}")?;
         Ok(VirtualHost {

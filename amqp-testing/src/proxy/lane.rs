@@ -8,19 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::Direction;
 use super::link::Link;
 
 /// How long a thread waits at most before it looks whether its connection is over.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// The way that octets go.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Direction {
-    /// From clients to the broker.
-    ToBroker,
-    /// From the broker to clients.
-    ToClient,
-}
 
 /// One direction of a [`Proxy`](super::Proxy). What is set here holds for all connections, those
 /// that exist and those to come, until it is set otherwise or [healed](Self::heal).

@@ -18,6 +18,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod direction;
 mod lane;
 mod link;
 mod pump;
@@ -33,7 +34,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::lane::{Direction, Lane};
+pub use self::direction::Direction;
+pub use self::lane::Lane;
 use self::link::{Link, reset_on_close};
 
 /// How long ending a connection may take.
