@@ -12,16 +12,15 @@
 
 mod args;
 mod clock;
+mod error;
 mod report;
 mod text;
 
 pub use args::{Args, Flavour, Mode};
 pub use clock::{Clock, Latencies, Memory, Taken};
+pub use error::Error;
 pub use report::Report;
 pub use text::json_string;
-
-/// What a bench program may fail with.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The body that is published.
 #[must_use]

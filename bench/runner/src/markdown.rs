@@ -5,7 +5,17 @@ use std::fmt::Write;
 use crate::cases::{Case, size_name};
 use crate::clients::Client;
 use crate::results::{Cell, Results, Spread};
-use crate::suite::Head;
+
+/// What stands above the tables.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) date: String,
+    pub(crate) machine: String,
+    pub(crate) cores: String,
+    pub(crate) broker: String,
+    pub(crate) rounds: usize,
+    pub(crate) null_broker: bool,
+}
 
 /// The whole document.
 pub(crate) fn document(

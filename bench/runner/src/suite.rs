@@ -11,6 +11,7 @@ use crate::broker::NullBroker;
 use crate::cases::{Case, DELIVER_DELAY_MS, QUEUE};
 use crate::clients::{self, Client};
 use crate::machine::{self, Cores};
+use crate::markdown::Head;
 use crate::options::Options;
 use crate::process::{self, Line};
 use crate::programs::{self, Programs};
@@ -68,17 +69,6 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 fn write(options: &Options, name: &str, text: &str) -> Result<(), String> {
     let path = options.out.join(name);
     std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// What stands above the tables.
-#[derive(Clone, Debug)]
-pub(crate) struct Head {
-    pub(crate) date: String,
-    pub(crate) machine: String,
-    pub(crate) cores: String,
-    pub(crate) broker: String,
-    pub(crate) rounds: usize,
-    pub(crate) null_broker: bool,
 }
 
 struct Suite<'a> {
