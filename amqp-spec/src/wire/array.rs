@@ -225,6 +225,18 @@ impl<'a> Iterator for ArrayIter<'a> {
 
 impl core::iter::FusedIterator for ArrayIter<'_> {}
 
+impl<'a> Reader<'a> {
+    /// Reads a field array. Its contents are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// The octets end inside the array.
+    #[inline]
+    pub fn field_array(&mut self, what: &'static str) -> Result<ArrayRef<'a>, DecodeError> {
+        self.counted(what).map(ArrayRef::new)
+    }
+}
+
 /// A field array, owned.
 ///
 /// ```

@@ -5,65 +5,8 @@
 //! generates code from an extension of it implements them for its methods as well.
 
 use alloc::vec::Vec;
-use core::fmt;
 
-use super::{DecodeError, DecodeErrorKind, Reader};
-
-/// The two numbers that stand for a method on the wire: class id and method id.
-#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct MethodId(u32);
-
-impl MethodId {
-    /// Puts the two numbers together.
-    pub const fn new(class_id: u16, method_id: u16) -> Self {
-        Self((class_id as u32) << 16 | method_id as u32)
-    }
-
-    /// The class: 50 for `queue.declare`.
-    pub const fn class_id(self) -> u16 {
-        (self.0 >> 16) as u16
-    }
-
-    /// The method within its class: 10 for `queue.declare`.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the lower half is what is asked for"
-    )]
-    pub const fn method_id(self) -> u16 {
-        self.0 as u16
-    }
-
-    /// Both in one number, as the four octets at the start of a method frame's payload show it.
-    pub const fn to_u32(self) -> u32 {
-        self.0
-    }
-
-    /// The four octets at the start of a method frame's payload.
-    #[inline]
-    pub const fn to_be_bytes(self) -> [u8; 4] {
-        self.0.to_be_bytes()
-    }
-
-    /// The id at the start of a method frame's payload, without a look at what follows.
-    #[inline]
-    pub fn peek(payload: &[u8]) -> Option<Self> {
-        payload
-            .first_chunk()
-            .map(|id| Self(u32::from_be_bytes(*id)))
-    }
-}
-
-impl fmt::Debug for MethodId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MethodId({}, {})", self.class_id(), self.method_id())
-    }
-}
-
-impl fmt::Display for MethodId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "({}, {})", self.class_id(), self.method_id())
-    }
-}
+use super::{DecodeError, DecodeErrorKind, MethodId, Reader};
 
 /// A method with its arguments, as a struct.
 ///
@@ -142,7 +85,7 @@ impl<'a> Reader<'a> {
     /// Fewer than four octets are left.
     #[inline]
     pub fn method_id(&mut self) -> Result<MethodId, DecodeError> {
-        self.u32("method id").map(MethodId)
+        self.u32("method id").map(MethodId::from_u32)
     }
 
     /// Checks that everything has been read.

@@ -21,8 +21,10 @@
 mod error;
 mod lossy;
 mod method;
+mod method_id;
 mod page;
 mod reader;
+mod scalars;
 mod strings;
 
 mod array;
@@ -34,10 +36,12 @@ mod property_list;
 
 pub use array::{ArrayIter, ArrayRef, FieldArray};
 pub use error::{DecodeError, DecodeErrorKind, TooLong};
-pub use method::{MethodId, Reply, Request, TypedMethod};
+pub use method::{Reply, Request, TypedMethod};
+pub use method_id::MethodId;
 pub use property_buf::PropertyBuf;
 pub use property_list::{PropertyKind, PropertyList};
 pub use reader::Reader;
+pub use scalars::{Decimal, Timestamp};
 pub use strings::{LongStr, ShortStr, ShortString};
 pub use table::{FieldTable, TableIter, TableRef};
-pub use value::{DEFAULT_MAX_DEPTH, Decimal, Timestamp, Value};
+pub use value::{DEFAULT_MAX_DEPTH, Value};

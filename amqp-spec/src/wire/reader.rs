@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{ArrayRef, DecodeError, DecodeErrorKind, LongStr, ShortStr, TableRef, Timestamp};
+use super::{DecodeError, DecodeErrorKind, LongStr, ShortStr, Timestamp};
 
 /// Reads values from the front of a slice.
 ///
@@ -129,26 +129,6 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn timestamp(&mut self, what: &'static str) -> Result<Timestamp, DecodeError> {
         self.u64(what).map(Timestamp)
-    }
-
-    /// Reads a field table. Its contents are not looked at.
-    ///
-    /// # Errors
-    ///
-    /// The octets end inside the table.
-    #[inline]
-    pub fn table(&mut self, what: &'static str) -> Result<TableRef<'a>, DecodeError> {
-        self.counted(what).map(TableRef::new)
-    }
-
-    /// Reads a field array. Its contents are not looked at.
-    ///
-    /// # Errors
-    ///
-    /// The octets end inside the array.
-    #[inline]
-    pub fn field_array(&mut self, what: &'static str) -> Result<ArrayRef<'a>, DecodeError> {
-        self.counted(what).map(ArrayRef::new)
     }
 
     /// Reads `N` octets.

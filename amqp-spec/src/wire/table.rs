@@ -222,6 +222,18 @@ impl<'a> Iterator for TableIter<'a> {
 
 impl core::iter::FusedIterator for TableIter<'_> {}
 
+impl<'a> Reader<'a> {
+    /// Reads a field table. Its contents are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// The octets end inside the table.
+    #[inline]
+    pub fn table(&mut self, what: &'static str) -> Result<TableRef<'a>, DecodeError> {
+        self.counted(what).map(TableRef::new)
+    }
+}
+
 /// A field table, owned.
 ///
 /// Entries keep their order. [`insert`](Self::insert) sets the value of a name, as maps do;

@@ -13,8 +13,8 @@ use super::lossy::Lossy;
 use super::page::page;
 use super::strings::encode_counted;
 use super::{
-    ArrayRef, DecodeError, DecodeErrorKind, FieldArray, FieldTable, LongStr, Reader, ShortStr,
-    TableRef,
+    ArrayRef, Decimal, DecodeError, DecodeErrorKind, FieldArray, FieldTable, LongStr, Reader,
+    ShortStr, TableRef, Timestamp,
 };
 
 /// How deep tables and arrays may be nested in a table or array that was not given another limit.
@@ -62,35 +62,6 @@ pub enum Value<'a> {
     Void,
     /// `x`, octets that are not text.
     Bytes(&'a [u8]),
-}
-
-/// A point in time: seconds since 1970-01-01T00:00:00Z.
-///
-/// Some clients send milliseconds here. The number is kept as it came.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Timestamp(pub u64);
-
-/// A decimal number: `value` divided by ten to the power of `scale`.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub struct Decimal {
-    /// The number of digits behind the decimal point.
-    pub scale: u8,
-    /// The digits. Some clients take them for an unsigned number.
-    pub value: i32,
-}
-
-impl Timestamp {
-    /// Appends the eight octets.
-    #[inline]
-    pub fn encode(self, buf: &mut Vec<u8>) {
-        buf.extend_from_slice(&self.0.to_be_bytes());
-    }
-}
-
-impl From<u64> for Timestamp {
-    fn from(seconds: u64) -> Self {
-        Self(seconds)
-    }
 }
 
 impl<'a> Value<'a> {
