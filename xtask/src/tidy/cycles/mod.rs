@@ -16,13 +16,20 @@ use self::module::Module;
 use self::resolve::Modules;
 use super::file::{Fault, File};
 
-/// Folders within which files may refer to each other in circles, with the reason.
-const ALLOWED: &[(&str, &str)] = &[
+/// Files and folders that may refer to each other in circles, with the reason.
+const ALLOWED: &[(&[&str], &str)] = &[
     (
-        "amqp-client/src/proto/",
+        &["amqp-client/src/proto/"],
         "until the core and the outbox own their fields",
     ),
-    ("amqp-spec/src/wire/", "not taken apart yet"),
+    (
+        &[
+            "amqp-spec/src/wire/array.rs",
+            "amqp-spec/src/wire/table.rs",
+            "amqp-spec/src/wire/value.rs",
+        ],
+        "a value may be a table or an array, and these are made of values",
+    ),
 ];
 
 /// What has been seen of the sources of all crates.
@@ -71,8 +78,11 @@ impl Cycles {
 }
 
 fn is_allowed(cycle: &Cycle) -> bool {
-    let is_within = |folder: &str| cycle.files.iter().all(|file| file.starts_with(folder));
-    ALLOWED.iter().any(|(folder, _)| is_within(folder))
+    let is_within = |places: &[&str]| {
+        let mut files = cycle.files.iter();
+        files.all(|file| places.iter().any(|place| file.starts_with(place)))
+    };
+    ALLOWED.iter().any(|(places, _)| is_within(places))
 }
 
 /// The fault, at the place where the shortest way round begins.
@@ -143,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_is_allowed_stays_within_its_folder() {
-        let (folder, _) = ALLOWED[0];
+        let folder = ALLOWED[0].0[0];
         let is_allowed = |files: &[&str]| {
             let files = files.iter().map(|file| file.replace('~', folder)).collect();
             let shortest = Vec::new();
