@@ -32,7 +32,7 @@ impl Contract {
         }
         let mut subject = None;
         for (number, line) in file.lines() {
-            if !line.starts_with([' ', '#', '/']) {
+            if !line.is_empty() && !line.starts_with([' ', '#', '/']) {
                 subject = opened(line);
             }
             if let (Some(of), Some(name)) = (subject, public(line)) {
