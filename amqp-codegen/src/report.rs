@@ -12,7 +12,7 @@ use crate::input::{Source, Span, escaped};
 
 mod excerpt;
 
-/// How many faults a report spells out. Nobody reads more, and a megabyte of unknown elements must
+/// How many faults a report spells out. More are not read, and a megabyte of unknown elements must
 /// not become a gigabyte of report.
 const MAX_FAULTS: usize = 100;
 

@@ -1,4 +1,4 @@
-//! What the files say, before anybody asks what it means.
+//! What the files say, before the question what it means.
 //!
 //! Two front ends, [`xml`] and [`json`], read into the same [`document::Document`], whose types
 //! mirror the specification's element names and whose every value knows its place. They check the

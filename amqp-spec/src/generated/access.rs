@@ -26,7 +26,7 @@ pub struct Request<'a> {
     ///
     /// Defaults to `/data`.
     pub realm: ShortStr<'a>,
-    /// Whether nobody else may hold a ticket for the realm. RabbitMQ ignores it.
+    /// Whether no other client may hold a ticket for the realm. RabbitMQ ignores it.
     pub exclusive: bool,
     /// Whether the ticket should allow looking at resources. RabbitMQ ignores it.
     ///

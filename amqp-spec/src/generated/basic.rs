@@ -518,10 +518,10 @@ impl<'a> TypedMethod<'a> for Return<'a> {
 /// Brings a message to a consumer.
 ///
 /// Unless the consumer was started with `no-ack` it has to be settled with `ack`, `nack` or
-/// `reject` on the same channel, or it comes again, to whoever consumes, when the channel ends.
-/// RabbitMQ does not wait for ever: after its consumer timeout, 30 minutes by default, it closes
-/// the channel with 406. From 4.3 on that holds for quorum queues only, and cancels the consumer
-/// instead.
+/// `reject` on the same channel, or it comes again, to any consumer of the queue, when the channel
+/// ends. RabbitMQ does not wait for ever: after its consumer timeout, 30 minutes by default, it
+/// closes the channel with 406. From 4.3 on that holds for quorum queues only, and cancels the
+/// consumer instead.
 ///
 /// `basic.deliver` (60, 60), sent by the server, followed by content.
 #[doc(alias = "basic.deliver")]

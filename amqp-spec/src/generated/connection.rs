@@ -576,11 +576,11 @@ impl<'r> Reply<'r> for OpenOk {
 
 /// Ends the connection, in either direction, with a reason.
 ///
-/// Whoever sends it must go on reading and discards everything but the answer; all channels end
-/// with it. Unacknowledged messages go back to their queues. Publishes sent before it are processed
-/// first, but their confirms may never arrive. The server does not read a blocked connection, so a
-/// close sent there is not answered until the alarm is over, and a client that cannot wait closes
-/// the socket.
+/// The sender must go on reading and discards everything but the answer; all channels end with it.
+/// Unacknowledged messages go back to their queues. Publishes sent before it are processed first,
+/// but their confirms may never arrive. The server does not read a blocked connection, so a close
+/// sent there is not answered until the alarm is over, and a client that cannot wait closes the
+/// socket.
 ///
 /// `connection.close` (10, 50), sent by either peer, answered by [`CloseOk`].
 #[doc(alias = "connection.close")]

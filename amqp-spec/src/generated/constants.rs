@@ -55,7 +55,7 @@ pub const FRAME_END: u8 = 206;
 pub struct ReplyCode(pub u16);
 
 impl ReplyCode {
-    /// No error: the usual code of a close that somebody simply wanted.
+    /// No error: the usual code of a close that was simply wanted.
     pub const REPLY_SUCCESS: Self = Self(200);
 
     /// The message is larger than the peer can take at the moment.
@@ -75,7 +75,7 @@ impl ReplyCode {
     pub const NO_CONSUMERS: Self = Self(313);
 
     /// An operator or a shutdown ended the connection: a node is stopping, a user or virtual host
-    /// was deleted, somebody closed it by hand.
+    /// was deleted, or an administrator closed it.
     ///
     /// Nothing was wrong with the request, so connecting again, perhaps to another node, is the
     /// right answer.
@@ -117,7 +117,7 @@ impl ReplyCode {
     pub const SYNTAX_ERROR: Self = Self(502);
 
     /// The method is known but may not be sent here: a connection method on an open channel, a
-    /// reply nobody asked for, or, with RabbitMQ 3, an exchange type that does not exist.
+    /// reply to no request, or, with RabbitMQ 3, an exchange type that does not exist.
     pub const COMMAND_INVALID: Self = Self(503);
 
     /// The channel is in the wrong state: it was used before it was opened, opened twice, or used

@@ -122,7 +122,7 @@ impl<'r> Reply<'r> for SelectOk {
 /// A mandatory message that cannot be routed comes back now, before `commit-ok`. A missing exchange
 /// is not noticed here but at the publish, as without transactions. Nothing may be sent on the
 /// channel until `commit-ok` has arrived: RabbitMQ ends the connection over it. If the connection
-/// breaks first, nobody can tell whether the transaction took effect.
+/// breaks first, there is no telling whether the transaction took effect.
 ///
 /// # Errors
 ///

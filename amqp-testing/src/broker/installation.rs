@@ -35,7 +35,7 @@ impl Installation {
             return Self::in_root(root);
         }
         // Debian puts wrappers on the PATH that insist on the user `rabbitmq`; the scripts they
-        // wrap run as anybody.
+        // wrap run as any user.
         let mut searched = debian_folders("");
         let path = env::var_os("PATH").unwrap_or_default();
         searched.extend(env::split_paths(&path));

@@ -1,7 +1,7 @@
 //! Free ports, chosen when they are needed.
 //!
 //! Ports come from outside the range that the operating system takes for outgoing connections. A
-//! port inside that range could be taken by anybody's outgoing connection while our node is down
+//! port inside that range could be taken by any outgoing connection while our node is down
 //! for a restart; and a client that keeps trying to connect to such a port can end up connected to
 //! itself, because its own socket may be given the very port it is calling.
 
@@ -15,10 +15,10 @@ use std::{
 
 use super::BrokerError;
 
-/// Finds `count` different ports on which nobody listens.
+/// Finds `count` different ports on which no program listens.
 ///
-/// They are free at this moment and not reserved: whoever listens on them has to be ready to learn
-/// that somebody else was faster.
+/// They are free at this moment and not reserved: a program that is to listen on them has to be
+/// ready to find that another one was faster.
 ///
 /// # Errors
 ///

@@ -2,7 +2,7 @@
 //!
 //! Every process is started with a variable that carries the broker's random identity. Before a
 //! process is signalled by number alone, its environment is read back: a number that meanwhile
-//! belongs to somebody else is left alone.
+//! belongs to another program is left alone.
 
 use std::{
     fs,
@@ -144,7 +144,7 @@ pub(crate) struct Watchdog {
 
 impl Watchdog {
     pub(crate) fn over_group(leader: u32) -> io::Result<Self> {
-        // A line means "not needed any more"; the end of the pipe means that nobody is left.
+        // A line means "not needed any more"; the end of the pipe means that the program has gone.
         let script = "read -r _ || kill -s KILL -- \"-$1\"";
         let shell = Command::new("sh")
             .args(["-c", script, "sh", &leader.to_string()])

@@ -60,7 +60,7 @@ impl Site {
             epmd_port,
             timeout: options.timeout,
         };
-        // Erlang insists that nobody else can read the cookie.
+        // Erlang insists that no other user can read the cookie.
         site.write_with_mode("home/.erlang.cookie", &format!("{:032X}", random()), 0o400)?;
         Ok(site)
     }

@@ -1,4 +1,4 @@
-//! Certificates made at run time: an authority that nobody trusts but the test, and what it signs.
+//! Certificates made at run time: an authority that only the test trusts, and what it signs.
 
 use std::{
     fmt, fs,

@@ -99,7 +99,7 @@ impl Lane {
         self.set(|settings| settings.delay = delay);
     }
 
-    /// Lets through so many octets per second and connection, at least 1.
+    /// Lets through this many octets per second and connection, at least 1.
     pub fn throttle(&self, octets_per_second: u64) {
         self.set(|settings| settings.octets_per_second = Some(octets_per_second.max(1)));
     }
@@ -115,12 +115,12 @@ impl Lane {
         self.set(|settings| settings.flips.push((offset, mask)));
     }
 
-    /// Ends each connection in good order when so many octets of it have passed.
+    /// Ends each connection in good order when `n_octets` of it have passed.
     pub fn cut_after(&self, n_octets: u64) {
         self.set(|settings| settings.end = Some((n_octets, End::Cut)));
     }
 
-    /// Ends each connection with a reset when so many octets of it have passed.
+    /// Ends each connection with a reset when `n_octets` of it have passed.
     pub fn reset_after(&self, n_octets: u64) {
         self.set(|settings| settings.end = Some((n_octets, End::Reset)));
     }

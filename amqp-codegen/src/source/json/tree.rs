@@ -1,7 +1,7 @@
 //! From text to JSON values that know their places.
 //!
 //! serde_json checks the syntax of the whole file in one pass without recursion; after that a value
-//! is a slice of the text, and is taken apart only as far as somebody asks. So nesting costs
+//! is a slice of the text, and is taken apart only as far as it is asked for. So nesting costs
 //! nothing: whatever is nested deeper than a specification is refused where it begins.
 
 use std::fmt;

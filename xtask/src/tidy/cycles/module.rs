@@ -58,7 +58,7 @@ struct Parser<'t, 'a> {
 }
 
 impl<'a> Parser<'_, 'a> {
-    /// The token so many further on; empty behind the end.
+    /// The token `ahead` places further on; empty behind the end.
     fn text(&self, ahead: usize) -> &'a str {
         self.tokens
             .get(self.at + ahead)
