@@ -7,9 +7,8 @@
 
 use std::error::Error;
 
-use amqp_client::{
-    Binding, Connection, ConnectionOptions, ExchangeDeclare, Match, Message, QueueDeclare,
-};
+use amqp_client::declare::{Binding, Match};
+use amqp_client::{Connection, ConnectionOptions, ExchangeDeclare, Message, QueueDeclare};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -11,7 +11,8 @@ use std::error::Error;
 use std::pin::pin;
 use std::time::Duration;
 
-use amqp_client::{Connection, ConnectionOptions, Event, Message};
+use amqp_client::event::Event;
+use amqp_client::{Connection, ConnectionOptions, Message};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

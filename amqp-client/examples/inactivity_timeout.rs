@@ -10,7 +10,8 @@
 use std::error::Error;
 use std::time::Duration;
 
-use amqp_client::{Connection, ConnectionOptions, Message, NextWithin, QueueDeclare};
+use amqp_client::consume::NextWithin;
+use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

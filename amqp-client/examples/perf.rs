@@ -18,8 +18,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use amqp_client::amqp_spec::basic::Properties;
-use amqp_client::{Confirmation, Connection, QueueDeclare};
+use amqp_client::{Confirmation, Connection, Properties, QueueDeclare};
 use bytes::Bytes;
 
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;

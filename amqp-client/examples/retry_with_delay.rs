@@ -11,7 +11,8 @@
 use std::error::Error;
 use std::time::Duration;
 
-use amqp_client::{Connection, ConnectionOptions, DeathReason, Message, QueueDeclare, Requeue};
+use amqp_client::message::DeathReason;
+use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare, Requeue};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -8,9 +8,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use amqp_client::{
-    Connection, ConnectionOptions, Message, QueueDeclare, ReceivedMessage, RpcClient, RpcServer,
-};
+use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare, ReceivedMessage, rpc};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -18,12 +16,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let channel = connection.open_channel().await?;
     channel.queue_declare(QueueDeclare::new("fib")).await?;
     let requests = channel.consume("fib").prefetch(8).await?;
-    let server = RpcServer::new(requests, connection.open_publisher().await?)
+    let server = rpc::Server::new(requests, connection.open_publisher().await?)
         .concurrency(8)
         .report(|failure| eprintln!("{failure}")); // also of handlers that panic
     let server = tokio::spawn(server.serve(fib));
 
-    let client = RpcClient::open(&connection).timeout(Duration::from_secs(5));
+    let client = rpc::Client::open(&connection).timeout(Duration::from_secs(5));
     let reply = client.await?.call("", "fib", Message::new("30")).await?;
     println!("fib(30) = {}", reply.text()?);
     connection.close().await?;

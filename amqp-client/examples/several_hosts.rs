@@ -13,7 +13,8 @@
 use std::error::Error;
 use std::time::Duration;
 
-use amqp_client::{Connection, ConnectionOptions, HostOrder};
+use amqp_client::options::HostOrder;
+use amqp_client::{Connection, ConnectionOptions};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

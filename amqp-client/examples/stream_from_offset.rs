@@ -8,7 +8,8 @@
 
 use std::error::Error;
 
-use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare, StreamOffset};
+use amqp_client::consume::StreamOffset;
+use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -14,7 +14,8 @@ use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use amqp_client::{Connection, ConnectionOptions, Credentials, Message};
+use amqp_client::sasl::Credentials;
+use amqp_client::{Connection, ConnectionOptions, Message};
 use tokio::time::{sleep, timeout};
 
 static N_TOKENS: AtomicU32 = AtomicU32::new(0);

@@ -9,7 +9,8 @@
 
 use std::error::Error;
 
-use amqp_client::{Connection, ConnectionOptions, Message, Overflow, PublishError, QueueDeclare};
+use amqp_client::declare::Overflow;
+use amqp_client::{Connection, ConnectionOptions, Message, PublishError, QueueDeclare};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -9,7 +9,8 @@
 
 use std::error::Error;
 
-use amqp_client::{Connection, ConnectionOptions, Event, Message, QueueDeclare};
+use amqp_client::event::Event;
+use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

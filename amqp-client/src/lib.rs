@@ -22,6 +22,7 @@
 //! ```
 //!
 //! [`guide`] has a page for each topic: connecting, publishing, consuming, errors, testing and more.
+//! What nearly every program needs is here; the modules have the rest, by topic.
 //!
 //! # Features
 //!
@@ -56,21 +57,21 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adapter;
-mod channel;
-mod connection;
-mod consume;
-mod declare;
-mod error;
+pub mod channel;
+pub mod connection;
+pub mod consume;
+pub mod declare;
+pub mod error;
 #[cfg(feature = "tokio")]
 pub mod guide;
 mod handle;
-mod message;
-mod options;
+pub mod message;
+pub mod options;
 pub mod proto;
-mod publish;
+pub mod publish;
 mod rounding;
-mod rpc;
-mod sasl;
+pub mod rpc;
+pub mod sasl;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -78,50 +79,42 @@ mod text;
 mod tls;
 mod uri;
 
-pub use amqp_spec;
+/// What happens on a connection or a channel, told as it happens.
+///
+/// [`Connection::events`] and [`Channel::events`] give a stream of [`Event`](event::Event)s,
+/// [`Channel::returns`] one of the messages that come back and that no [`Publisher`] waits for.
+pub mod event {
+    pub use crate::connection::events::{Events, ReturnedMessages};
+    pub use crate::proto::observe::Event;
+}
 
-pub use self::channel::no_wait::NoWait;
-pub use self::channel::tx::RolledBack;
-pub use self::channel::{Channel, Flow};
-pub use self::connection::Connection;
-pub use self::connection::capabilities::ServerCapabilities;
-pub use self::connection::counters::Counters;
-pub use self::connection::events::{Events, ReturnedMessages};
-pub use self::consume::handler::{
-    Disposition, FailureCause, HandlerEnd, HandlerFailure, HandlerRun, HandlerSummary,
-    IntoDisposition,
+pub use amqp_spec;
+#[doc(inline)]
+pub use amqp_spec::{
+    ReplyCode,
+    basic::Properties,
+    field_table,
+    wire::{FieldTable, Value},
 };
-pub use self::consume::{
-    AckMode, AutoAck, Consume, Consumer, DEFAULT_PREFETCH, Delivery, Fetched, ManualAck,
-    NextWithin, Oversized, QosScope, StreamOffset, WhenSlow,
-};
-pub use self::declare::{
-    Binding, DeadLetterStrategy, DeclaredQueue, ExchangeDeclare, ExchangeDelete, LeaderLocator,
-    Match, Overflow, QueueDeclare, QueueDelete,
-};
-pub use self::error::{
-    ArgumentError, Attempt, BrokerClose, CertificateFault, ChannelError, ConnectCause,
-    ConnectError, ConnectionError, ConsumeError, Diagnosis, Entity, Initiator, NameTooLong,
-    OptionError, Outcome, OversizedMessage, PublishError, SlowConsumer, Stage, TlsError, UriError,
-    Violation,
-};
-pub use self::message::{
-    Body, Death, DeathOrigin, DeathReason, DeliveryMode, Message, Multiple, ReceivedMessage,
-    Requeue, ReturnedMessage,
-};
-pub use self::options::{ConnectionOptions, HostOrder, TcpOptions, TlsOptions};
-pub use self::proto::config::{Heartbeat, HeartbeatRule, WhenBlocked};
-pub use self::proto::observe::Event;
-pub use self::publish::{
-    Confirmation, FailedPublish, PreparedPublish, PreparedPublisher, Publisher, Unconfirmed,
-};
-pub use self::rpc::{
-    Answer, Call, OpenRpcClient, RpcClient, RpcCounters, RpcError, RpcServer, ServeSummary,
-};
-pub use self::sasl::{
-    AuthMechanism, Credentials, SaslError, SaslExchange, SaslMechanism, Secret, UnknownMechanism,
-};
-pub use self::uri::EnvironmentError;
+
+pub use self::channel::lifecycle::Channel;
+pub use self::connection::lifecycle::Connection;
+pub use self::consume::consumer::Consumer;
+pub use self::consume::delivery::Delivery;
+pub use self::consume::handler::disposition::Disposition;
+pub use self::declare::exchange::ExchangeDeclare;
+pub use self::declare::queue::QueueDeclare;
+pub use self::error::channel::ChannelError;
+pub use self::error::connect::ConnectError;
+pub use self::error::connection::ConnectionError;
+pub use self::error::consume::ConsumeError;
+pub use self::error::publish::PublishError;
+pub use self::message::outgoing::Message;
+pub use self::message::received::ReceivedMessage;
+pub use self::message::settlement::Requeue;
+pub use self::options::connection::ConnectionOptions;
+pub use self::options::tls::TlsOptions;
+pub use self::publish::publisher::{Confirmation, Publisher};
 
 /// Compiles the examples of the repository's README.
 #[cfg(doctest)]

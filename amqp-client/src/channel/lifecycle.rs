@@ -278,7 +278,7 @@ impl Channel {
     /// (`channel.flow`). Gives what it does from then on.
     ///
     /// RabbitMQ can only go on: it closes the connection with 540 when it is to stop. A
-    /// [prefetch](crate::Consume::prefetch) holds consumers back, or cancelling them.
+    /// [prefetch](crate::consume::Consume::prefetch) holds consumers back, or cancelling them.
     ///
     /// # Errors
     ///

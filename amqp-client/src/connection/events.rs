@@ -110,7 +110,7 @@ impl Connection {
     ///
     /// ```no_run
     /// # async fn example(connection: amqp_client::Connection) {
-    /// use amqp_client::Event;
+    /// use amqp_client::event::Event;
     ///
     /// let mut events = connection.events();
     /// while let Some(event) = events.next().await {

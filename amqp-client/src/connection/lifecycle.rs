@@ -12,10 +12,11 @@ use crate::channel::Channel;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Subject};
 use crate::handle::{Handle, Place, closed_by_the_application};
 use crate::options::ConnectionOptions;
+use crate::proto::Core;
+use crate::proto::config::Limits;
 use crate::proto::observe::Trace;
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::wait::Watch;
-use crate::proto::{Core, Limits};
 use crate::publish::Publisher;
 
 /// A connection to a broker.

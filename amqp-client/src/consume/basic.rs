@@ -335,6 +335,6 @@ pub enum QosScope {
     /// [prefetch](Consume::prefetch) and multiply, or have one consumer whose deliveries several
     /// tasks share.
     ///
-    /// [`Event::LimitPerConsumer`]: crate::Event::LimitPerConsumer
+    /// [`Event::LimitPerConsumer`]: crate::event::Event::LimitPerConsumer
     Channel,
 }

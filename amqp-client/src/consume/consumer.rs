@@ -39,7 +39,7 @@ use crate::proto::wait::Watch;
 /// [delivery limit](crate::QueueDeclare::delivery_limit): 20 by default since 4.0. (From 4.3 on what a
 /// dropped consumer gives back does not count; what a lost connection gives back does.) So a program
 /// that takes a few messages and drops the consumer, again and again, does it with a
-/// [prefetch](crate::Consume::prefetch) of 1, with [`Channel::basic_get`], or keeps the consumer.
+/// [prefetch](crate::consume::Consume::prefetch) of 1, with [`Channel::basic_get`], or keeps the consumer.
 ///
 /// ```no_run
 /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
@@ -100,7 +100,7 @@ where
     ///
     /// ```no_run
     /// # async fn example(mut orders: amqp_client::Consumer) -> Result<(), Box<dyn std::error::Error>> {
-    /// use amqp_client::NextWithin;
+    /// use amqp_client::consume::NextWithin;
     /// use std::time::Duration;
     ///
     /// while let Some(next) = orders.next_within(Duration::from_secs(5)).await {
@@ -281,7 +281,8 @@ impl<A: AckMode> Consumer<A> {
     /// handled, of a consumer without acknowledgements above all, cancels and then reads on:
     ///
     /// ```no_run
-    /// # use amqp_client::{AutoAck, ConsumeError, Consumer, ReceivedMessage};
+    /// # use amqp_client::consume::AutoAck;
+    /// # use amqp_client::{ConsumeError, Consumer, ReceivedMessage};
     /// # async fn example(mut prices: Consumer<AutoAck>) -> Result<(), Box<dyn std::error::Error>> {
     /// prices.cancel().await?;
     /// let mut rest: Vec<ReceivedMessage> = Vec::new();

@@ -1,26 +1,42 @@
-//! Consuming: a stream of deliveries.
+//! Consuming, fetching and settling: what a [`Consumer`] is started with, how its
+//! [deliveries](crate::Delivery) are acknowledged, and consuming with a handler.
 //!
-//! | file | what it is about |
-//! |---|---|
-//! | `start` | options, and how a consumer starts |
-//! | `consumer` | the stream |
-//! | `delivery` | what waits to be acknowledged |
-//! | `ack_mode` | deliveries that are acknowledged, and those that are not, as types |
-//! | `basic` | fetching, settling and limiting, on a channel |
-//! | `offset` | where reading a stream begins |
-//! | `handler` | consuming with a function for each message |
+//! * [`Channel::consume`](crate::Channel::consume) gives a [`Consume`], which has the options of a
+//!   consumer: [`StreamOffset`], [`WhenSlow`], [`Oversized`]. Its type parameter, an [`AckMode`], says
+//!   whether deliveries are acknowledged: [`ManualAck`] or [`AutoAck`].
+//! * [`Channel::basic_get`](crate::Channel::basic_get) fetches one message: [`Fetched`].
+//! * [`Consumer::handle`](crate::Consumer::handle) calls a function for each message: a
+//!   [`HandlerRun`], which ends with a [`HandlerSummary`]. What the function returns is an
+//!   [`IntoDisposition`]; what goes wrong is a [`HandlerFailure`].
+//! * Settling by number takes [`Multiple`], limits take a [`QosScope`].
+
+// | file | what it is about |
+// |---|---|
+// | `start` | options, and how a consumer starts |
+// | `consumer` | the stream |
+// | `delivery` | what waits to be acknowledged |
+// | `ack_mode` | deliveries that are acknowledged, and those that are not, as types |
+// | `basic` | fetching, settling and limiting, on a channel |
+// | `offset` | where reading a stream begins |
+// | `handler` | consuming with a function for each message |
 
 mod ack_mode;
 mod basic;
-mod consumer;
-mod delivery;
+pub(crate) mod consumer;
+pub(crate) mod delivery;
 pub(crate) mod handler;
 mod offset;
 mod start;
 
 pub use self::ack_mode::{AckMode, AutoAck, ManualAck};
 pub use self::basic::QosScope;
-pub use self::consumer::{Consumer, NextWithin};
-pub use self::delivery::{Delivery, Fetched};
+pub(crate) use self::consumer::Consumer;
+pub use self::consumer::NextWithin;
+pub(crate) use self::delivery::Delivery;
+pub use self::delivery::Fetched;
+pub use self::handler::{
+    FailureCause, HandlerEnd, HandlerFailure, HandlerRun, HandlerSummary, IntoDisposition,
+};
 pub use self::offset::StreamOffset;
 pub use self::start::{Consume, DEFAULT_PREFETCH, Oversized, WhenSlow};
+pub use crate::message::settlement::Multiple;

@@ -32,10 +32,10 @@ pub enum WhenSlow {
     /// The connection waits. Above 16 MiB of such deliveries that its consumers have not taken it is
     /// read only while something waits for what has to be read: a reply, a confirm, a delivery where
     /// none is at hand. Above 64 MiB it is not read at all. If anything waits then,
-    /// [`Event::ReadingStopped`](crate::Event::ReadingStopped) says so at once; requests end after
+    /// [`Event::ReadingStopped`](crate::event::Event::ReadingStopped) says so at once; requests end after
     /// `request_timeout`, and publishes after the shorter of `confirm_timeout` and `request_timeout`,
     /// with [`ChannelError::ReadingStopped`]. A call ends after its own timeout
-    /// ([`RpcError::Timeout`](crate::RpcError::Timeout)), or as a publish does if that is shorter.
+    /// ([`rpc::Error::Timeout`](crate::rpc::Error::Timeout)), or as a publish does if that is shorter.
     /// Waiting for deliveries does not end. The broker keeps what it cannot send. This is the default;
     /// where others share the connection, give such a consumer one of its own.
     ///
@@ -56,7 +56,7 @@ pub enum WhenSlow {
 
 /// What a consumer does about a message that is larger than
 /// [`max_message_size`](crate::ConnectionOptions::max_message_size). Its body is skipped as it comes,
-/// and [`Event::MessageTooLarge`](crate::Event::MessageTooLarge) tells of each.
+/// and [`Event::MessageTooLarge`](crate::event::Event::MessageTooLarge) tells of each.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Oversized {

@@ -9,7 +9,7 @@ use crate::error::{ChannelError, Subject};
 ///
 /// ```no_run
 /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
-/// use amqp_client::{Binding, Match};
+/// use amqp_client::declare::{Binding, Match};
 ///
 /// channel.queue_bind("paid", "orders", "order.*.paid").await?;
 /// let urgent = Binding::headers(Match::All).argument("urgent", true);

@@ -57,7 +57,7 @@ impl ExchangeDeclare {
         Self::new(name, "topic")
     }
 
-    /// Routes by headers; see [`Binding::headers`](crate::Binding::headers).
+    /// Routes by headers; see [`Binding::headers`](crate::declare::Binding::headers).
     pub fn headers(name: impl Into<String>) -> Self {
         Self::new(name, "headers")
     }
@@ -126,7 +126,8 @@ impl ExchangeDeclare {
 /// An exchange to be deleted. Text is its name.
 ///
 /// ```no_run
-/// use amqp_client::{Channel, ExchangeDelete};
+/// use amqp_client::declare::ExchangeDelete;
+/// use amqp_client::Channel;
 ///
 /// # async fn example(channel: Channel) -> Result<(), amqp_client::ChannelError> {
 /// channel.exchange_delete("orders").await?;

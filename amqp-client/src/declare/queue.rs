@@ -13,7 +13,8 @@ use crate::error::{ChannelError, Subject};
 ///
 /// ```
 /// use std::time::Duration;
-/// use amqp_client::{Overflow, QueueDeclare};
+/// use amqp_client::declare::Overflow;
+/// use amqp_client::QueueDeclare;
 ///
 /// let orders = QueueDeclare::new("orders")
 ///     .quorum()
@@ -193,7 +194,7 @@ impl QueueDeclare {
     ///
     /// Before RabbitMQ 4.3 every return counts, also that of a message which was only prefetched: a
     /// consumer that is dropped, or whose connection is lost, gives back up to its
-    /// [prefetch](crate::Consume::prefetch). From 4.3 on
+    /// [prefetch](crate::consume::Consume::prefetch). From 4.3 on
     /// [`nack`](crate::Delivery::nack) does not count, nor what a dropped consumer gives back;
     /// [`reject`](crate::Delivery::reject) and lost connections do. Have a
     /// [dead-letter exchange](Self::dead_letter_exchange), or what is over the limit is gone.
@@ -384,7 +385,8 @@ impl DeclaredQueue {
 /// A queue to be deleted. Text is its name.
 ///
 /// ```no_run
-/// use amqp_client::{Channel, QueueDelete};
+/// use amqp_client::declare::QueueDelete;
+/// use amqp_client::Channel;
 ///
 /// # async fn example(channel: Channel) -> Result<(), amqp_client::ChannelError> {
 /// let n_lost = channel.queue_delete("orders").await?;

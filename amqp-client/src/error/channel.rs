@@ -50,7 +50,7 @@ pub enum ChannelError {
         reason: Arc<str>,
     },
     /// No reply came in time, since nothing is read: a consumer of the connection that consumes without
-    /// acknowledgements does not take its deliveries ([`WhenSlow::Wait`](crate::WhenSlow::Wait)). The
+    /// acknowledgements does not take its deliveries ([`WhenSlow::Wait`](crate::consume::WhenSlow::Wait)). The
     /// operation may have taken effect; the channel is still usable, and the reply is read when that
     /// consumer goes on, or its channel is closed.
     ReadingStopped {
@@ -95,7 +95,7 @@ pub enum ChannelError {
         /// The tag.
         consumer_tag: String,
     },
-    /// The broker has blocked the connection, and [`WhenBlocked::Fail`](crate::WhenBlocked::Fail) was
+    /// The broker has blocked the connection, and [`WhenBlocked::Fail`](crate::options::WhenBlocked::Fail) was
     /// asked for. Nothing was sent; the channel is still usable.
     Blocked {
         /// Why, in the broker's words.

@@ -16,7 +16,8 @@ use super::{
 /// What is probably wrong when a connection cannot be opened. Its text is a hint in a sentence.
 ///
 /// ```
-/// use amqp_client::{ConnectError, Diagnosis};
+/// use amqp_client::error::Diagnosis;
+/// use amqp_client::ConnectError;
 ///
 /// fn is_password_wrong(error: &ConnectError) -> bool {
 ///     error.diagnosis() == Some(Diagnosis::WrongCredentials)

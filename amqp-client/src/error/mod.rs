@@ -1,27 +1,37 @@
 //! What can go wrong, by the moment at which it does.
 //!
-//! [`ConnectError`] is why a connection could not be opened, [`ConnectionError`] why an open one
-//! ended, [`ChannelError`] why an operation on a channel failed or the channel ended,
-//! [`PublishError`] what became of a message that was not confirmed. The ends of connections and
-//! channels are `Clone`: every handle reports the same cause. What the broker said is in a
-//! [`BrokerClose`]. Each tells all it knows in its text, and its [`source`](std::error::Error::source)
-//! begins behind what that shows, so that nothing is told twice; all of them answer the same questions about it (`is_not_found` and so on).
+//! | at the root of the crate | |
+//! |---|---|
+//! | [`ConnectError`] | why a connection could not be opened |
+//! | [`ConnectionError`] | why an open one ended |
+//! | [`ChannelError`] | why an operation on a channel failed, or the channel ended |
+//! | [`PublishError`] | what became of a message that was not confirmed |
+//! | [`ConsumeError`] | why a consumer ended |
+//!
+//! The ends of connections and channels are `Clone`: every handle reports the same cause. What the
+//! broker said is in a [`BrokerClose`]. Each error tells all it knows in its text, and its
+//! [`source`](std::error::Error::source) begins behind what that shows, so that a chain says nothing
+//! twice. All of them answer the same questions: `is_not_found`, `is_retryable`, [`Outcome`] and so on.
+//!
+//! Here is what they are made of, and the errors of options, URIs and environment variables. A call's
+//! error is [`rpc::Error`](crate::rpc::Error), a login's [`SaslError`](crate::sasl::SaslError).
 
 mod about;
 mod argument;
 mod broker;
 mod cause;
-mod channel;
-mod connect;
-mod connection;
-mod consume;
+pub(crate) mod channel;
+pub(crate) mod connect;
+pub(crate) mod connection;
+pub(crate) mod consume;
 mod diagnosis;
 mod entity;
+mod environment;
 mod names;
 mod option;
 mod oversized;
 mod predicates;
-mod publish;
+pub(crate) mod publish;
 #[cfg(test)]
 mod sources;
 mod tls;
@@ -34,20 +44,23 @@ pub use self::broker::BrokerClose;
 pub(crate) use self::broker::method_name;
 pub(crate) use self::cause::OverTls;
 pub use self::cause::{ConnectCause, Stage};
-pub use self::channel::{ChannelError, SlowConsumer};
+pub(crate) use self::channel::ChannelError;
+pub use self::channel::SlowConsumer;
+pub use self::connect::Attempt;
+pub(crate) use self::connect::ConnectError;
 #[cfg(feature = "tokio")]
 pub(crate) use self::connect::Failures;
-pub use self::connect::{Attempt, ConnectError};
-pub use self::connection::ConnectionError;
-pub use self::consume::ConsumeError;
+pub(crate) use self::connection::ConnectionError;
+pub(crate) use self::consume::ConsumeError;
 pub use self::diagnosis::Diagnosis;
 pub use self::entity::Entity;
+pub use self::environment::EnvironmentError;
 pub use self::names::NameTooLong;
 pub(crate) use self::names::Subject;
 pub use self::option::OptionError;
 pub use self::oversized::OversizedMessage;
 pub use self::predicates::Outcome;
-pub use self::publish::PublishError;
+pub(crate) use self::publish::PublishError;
 pub use self::tls::{CertificateFault, TlsError};
 pub use self::uri::UriError;
 pub use self::violation::Violation;

@@ -13,8 +13,9 @@ use super::{
     ConsumeError, NameTooLong, PublishError, Stage, TlsError, Violation,
 };
 use crate::consume::handler::{Disposition, FailureCause, HandlerFailure};
+use crate::error::{EnvironmentError, UriError};
+use crate::rpc;
 use crate::sasl::SaslError;
-use crate::{EnvironmentError, RpcError, UriError};
 
 /// An error that is not ours, and does not show its own source.
 #[derive(Clone, Debug)]
@@ -102,10 +103,10 @@ fn ends_of_connections_are_told_once_whatever_carries_them() {
         told_once(&PublishError::Uncertain(channel.clone()), &[own], behind);
         told_once(&PublishError::NotSent(channel.clone()), &[own], behind);
         told_once(&PublishError::Refused(channel.clone()), &[own], behind);
-        told_once(&RpcError::Refused(channel.clone()), &[own], behind);
-        told_once(&RpcError::NotSent(consuming.clone()), &[own], behind);
-        told_once(&RpcError::Uncertain(consuming), &[own], behind);
-        let unconfirmed = crate::Unconfirmed {
+        told_once(&rpc::Error::Refused(channel.clone()), &[own], behind);
+        told_once(&rpc::Error::NotSent(consuming.clone()), &[own], behind);
+        told_once(&rpc::Error::Uncertain(consuming), &[own], behind);
+        let unconfirmed = crate::publish::Unconfirmed {
             nacked: 0,
             returned: 0,
             refused: 0,

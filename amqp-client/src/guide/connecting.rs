@@ -41,7 +41,7 @@
 //! let options = options
 //!     .connection_name("order-service")
 //!     .connect_timeout(Duration::from_secs(3));
-//! # Ok::<(), amqp_client::UriError>(())
+//! # Ok::<(), amqp_client::error::UriError>(())
 //! ```
 //!
 //! [`Connection::open_with`] takes them. Give every connection a
@@ -56,7 +56,7 @@
 //! | user and password | in the URI, or [`login`](crate::ConnectionOptions::login) |
 //! | a TLS certificate | [`client_certificate`](crate::TlsOptions::client_certificate), and [`auth_mechanisms([AuthMechanism::External])`](crate::ConnectionOptions::auth_mechanisms) |
 //! | a token (OAuth 2) | [`credential_source`](crate::ConnectionOptions::credential_source): a function that is asked for a token at each attempt, and again before it expires |
-//! | something else | a [`SaslMechanism`](crate::SaslMechanism) of one's own |
+//! | something else | a [`SaslMechanism`](crate::sasl::SaslMechanism) of one's own |
 //!
 //! Passwords and tokens are overwritten in memory when they are not needed any more, and are never shown.
 //!
@@ -92,7 +92,7 @@
 //! While a connection is not read, because consumers hold too much ([`tuning`](super::tuning)), the
 //! broker's silence does not count: it may be talking. A broker that has gone is noticed then by
 //! heartbeats that cannot be written: within two of them if its host refuses the first, and if the host itself is gone
-//! after [`user_timeout`](crate::TcpOptions::user_timeout), which is minutes unless it is set. Requests
+//! after [`user_timeout`](crate::options::TcpOptions::user_timeout), which is minutes unless it is set. Requests
 //! and confirms end within their own times meanwhile.
 //!
 //! # The end
@@ -126,7 +126,7 @@
 //!
 //! [`hosts`](crate::ConnectionOptions::hosts) names several that lead to the same cluster. They are
 //! tried in random order, so that clients spread over the nodes, or in
-//! [that given](crate::HostOrder::Given), until one answers; all addresses of a name count, IPv6 and
+//! [that given](crate::options::HostOrder::Given), until one answers; all addresses of a name count, IPv6 and
 //! IPv4, and names are resolved anew each time.
 //! [`connection_attempts`](crate::ConnectionOptions::connection_attempts) goes through them several
 //! times, with a [pause](crate::ConnectionOptions::retry_delay) between, for a program that may be
@@ -177,7 +177,8 @@
 //! The password is in none of these messages. `docs/connect-errors.md` in the repository lists them all.
 //!
 //! ```no_run
-//! use amqp_client::{Connection, Diagnosis};
+//! use amqp_client::error::Diagnosis;
+//! use amqp_client::Connection;
 //!
 //! # async fn example() {
 //! match Connection::open("amqp://app:secret@broker.example/orders").await {

@@ -25,8 +25,8 @@
 //! |---|---|
 //! | `None` | this program cancelled the consumer, or closed its channel or connection |
 //! | [`Err(ConsumeError::CancelledByBroker)`](crate::ConsumeError), then `None` | the queue was deleted, its node went away, or a delivery was not acknowledged in time |
-//! | [`Err(ConsumeError::MessageTooLarge)`](crate::ConsumeError), then `None` | a message above [`max_message_size`](crate::ConnectionOptions::max_message_size) came, was not kept, and is for the program to settle by its number; [`on_oversized`](crate::Consume::on_oversized) rejects such messages instead, and without a dead-letter exchange they are gone |
-//! | [`Err(ConsumeError::TooSlow)`](crate::ConsumeError), then `None` | it held too much that was not taken: see [`inbound_limit`](crate::ConnectionOptions::inbound_limit) and [`when_slow`](crate::Consume::when_slow) |
+//! | [`Err(ConsumeError::MessageTooLarge)`](crate::ConsumeError), then `None` | a message above [`max_message_size`](crate::ConnectionOptions::max_message_size) came, was not kept, and is for the program to settle by its number; [`on_oversized`](crate::consume::Consume::on_oversized) rejects such messages instead, and without a dead-letter exchange they are gone |
+//! | [`Err(ConsumeError::TooSlow)`](crate::ConsumeError), then `None` | it held too much that was not taken: see [`inbound_limit`](crate::ConnectionOptions::inbound_limit) and [`when_slow`](crate::consume::Consume::when_slow) |
 //! | [`Err(ConsumeError::Channel(_))`](crate::ConsumeError), then `None` | the channel or the connection ended |
 //!
 //! So `delivery?` in a loop leaves it with the reason, and a loop that ends quietly was asked to.
@@ -60,9 +60,9 @@
 //! # Prefetch
 //!
 //! How many deliveries may be unsettled at once; the broker sends no more. The default is
-//! [200](crate::DEFAULT_PREFETCH). With 1, a slow consumer never holds messages that an idle one could
+//! [200](crate::consume::DEFAULT_PREFETCH). With 1, a slow consumer never holds messages that an idle one could
 //! take, at the price of a round trip for each. With handlers of a millisecond, 100 to 300 keep
-//! the connection busy. [`unlimited_prefetch`](crate::Consume::unlimited_prefetch) lets the whole queue come at once.
+//! the connection busy. [`unlimited_prefetch`](crate::consume::Consume::unlimited_prefetch) lets the whole queue come at once.
 //!
 //! What was prefetched and not looked at goes back when the consumer is dropped or its connection is
 //! lost. **Quorum queues count that** towards their
@@ -72,7 +72,7 @@
 //! prefetch of 1, or fetch with [`basic_get`](crate::Channel::basic_get).
 //!
 //! The limit is one of each consumer. One of a whole channel
-//! ([`QosScope::Channel`](crate::QosScope::Channel)) exists in RabbitMQ before 4.3 only.
+//! ([`QosScope::Channel`](crate::consume::QosScope::Channel)) exists in RabbitMQ before 4.3 only.
 //!
 //! # With a handler, several at a time
 //!
@@ -98,7 +98,7 @@
 //! ```
 //!
 //! A handler that returns an error or panics neither ends the consumer nor loses the message: it is
-//! tried once more, then rejected, unless [`on_failure`](crate::HandlerRun::on_failure) says otherwise.
+//! tried once more, then rejected, unless [`on_failure`](crate::consume::HandlerRun::on_failure) says otherwise.
 //! `examples/handlers.rs` is a whole program.
 //!
 //! When the channel or the connection ends, the broker delivers again what was not acknowledged. No
@@ -138,7 +138,7 @@
 //!
 //! # Streams
 //!
-//! [`offset`](crate::Consume::offset) says where reading begins: [`StreamOffset`](crate::StreamOffset).
+//! [`offset`](crate::consume::Consume::offset) says where reading begins: [`StreamOffset`](crate::consume::StreamOffset).
 //! Acknowledgements of a stream take nothing away, they make room for more deliveries.
 //! `examples/stream_from_offset.rs` is a whole program.
 //!
@@ -155,18 +155,18 @@
 //!
 //! # Without acknowledgements
 //!
-//! [`no_ack`](crate::Consume::no_ack) makes the broker forget a message when it sends it. There is
+//! [`no_ack`](crate::consume::Consume::no_ack) makes the broker forget a message when it sends it. There is
 //! nothing to settle then, and no method for it: the consumer yields [`ReceivedMessage`]. Messages on their way
 //! when a connection breaks are lost. It suits replies, live views and the like. There is no prefetch either:
 //! a consumer that is too slow makes the connection wait, unless
-//! [`when_slow`](crate::Consume::when_slow) says otherwise.
+//! [`when_slow`](crate::consume::Consume::when_slow) says otherwise.
 //!
 //! A connection that waits so reads nothing any more once 64 MiB are untaken: no confirm, no reply, no
-//! delivery for other consumers. [`Event::ReadingStopped`](crate::Event::ReadingStopped) names the
+//! delivery for other consumers. [`Event::ReadingStopped`](crate::event::Event::ReadingStopped) names the
 //! consumer, and requests and publishes end with
 //! [`ChannelError::ReadingStopped`](crate::ChannelError::ReadingStopped) when their time is up. To get
 //! out of it, take what the consumer holds, or close its channel. To stay out of it, give such a
-//! consumer a connection of its own, or [`WhenSlow::Cancel`](crate::WhenSlow::Cancel).
+//! consumer a connection of its own, or [`WhenSlow::Cancel`](crate::consume::WhenSlow::Cancel).
 //!
 //! # What is in a delivery
 //!

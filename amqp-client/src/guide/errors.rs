@@ -7,7 +7,7 @@
 //! | [`ChannelError`](crate::ChannelError) | why an operation on a channel failed, or the channel ended |
 //! | [`PublishError`](crate::PublishError) | what became of a message that was not confirmed |
 //! | [`ConsumeError`](crate::ConsumeError) | why a consumer gets nothing more |
-//! | [`UriError`](crate::UriError) | what is wrong with an address |
+//! | [`UriError`](crate::error::UriError) | what is wrong with an address |
 //!
 //! The ends of connections and channels are values that can be cloned. Whoever was waiting, and whoever
 //! calls later, gets the same cause: nobody has to guess from a "channel closed".
@@ -17,7 +17,7 @@
 //! AMQP has no failed replies. If a broker refuses something it closes the channel, or the connection if
 //! it takes the fault for a graver one, and says why. The operation that provoked it gets
 //! [`ChannelError::ClosedByBroker`](crate::ChannelError::ClosedByBroker), and so does everything else on
-//! that channel, as a [bystander](crate::BrokerClose::bystander): with the same text, but retryable, and
+//! that channel, as a [bystander](crate::error::BrokerClose::bystander): with the same text, but retryable, and
 //! with no `is_not_found` of its own. Other channels do not notice. To go on, open another channel: a
 //! round trip. A publisher that owns its channel [does that itself](super::publishing#one-bad-message).
 //!
@@ -35,8 +35,8 @@
 //! ```
 //!
 //! [`broker_close`](crate::ChannelError::broker_close) has everything that the broker said: the code, the
-//! text, the [operation](crate::BrokerClose::operation) and the queue, exchange, virtual host or user
-//! [that it is about](crate::Entity). All errors answer the common questions by themselves:
+//! text, the [operation](crate::error::BrokerClose::operation) and the queue, exchange, virtual host or user
+//! [that it is about](crate::error::Entity). All errors answer the common questions by themselves:
 //! `is_not_found`, `is_access_refused`, `is_resource_locked`, `is_precondition_failed`,
 //! `is_delivery_ack_timeout`, `is_unknown_delivery_tag`, `is_message_too_large`.
 //!
@@ -59,7 +59,8 @@
 //! the operation that failed, not for what cost it the channel.
 //!
 //! ```
-//! use amqp_client::{Outcome, PublishError};
+//! use amqp_client::error::Outcome;
+//! use amqp_client::PublishError;
 //!
 //! fn what_to_do(error: &PublishError) -> &'static str {
 //!     match (error.outcome(), error.is_retryable()) {
@@ -76,7 +77,8 @@
 //! this library's (silence, a broken protocol) and the broker's or the network's.
 //!
 //! ```
-//! use amqp_client::{ConnectionError, Initiator};
+//! use amqp_client::error::Initiator;
+//! use amqp_client::ConnectionError;
 //!
 //! fn is_worth_an_alarm(error: &ConnectionError) -> bool {
 //!     error.initiator() != Initiator::Application

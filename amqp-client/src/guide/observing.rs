@@ -8,7 +8,8 @@
 //! concerns one channel.
 //!
 //! ```no_run
-//! use amqp_client::{Connection, Event};
+//! use amqp_client::event::Event;
+//! use amqp_client::Connection;
 //!
 //! # async fn example(connection: Connection) {
 //! let mut events = connection.events();
@@ -27,7 +28,7 @@
 //! ```
 //!
 //! Nothing waits for a listener: one that does not read loses the oldest events, and is told
-//! [how many](crate::Event::Lagged). Nobody has to listen, either: errors reach those who are waiting,
+//! [how many](crate::event::Event::Lagged). Nobody has to listen, either: errors reach those who are waiting,
 //! whether anybody listens or not.
 //!
 //! # Logs

@@ -60,7 +60,7 @@
 //! The broker names an exchange, not a message. Where several unanswered messages went there, none of
 //! them is accused: all are uncertain, and are not retryable. Numbers, limits,
 //! [`returns`](crate::Channel::returns) and [`events`](crate::Channel::events) go on; an
-//! [event](crate::Event::ChannelRenewed) tells why the broker has closed it. When channels die young the
+//! [event](crate::event::Event::ChannelRenewed) tells why the broker has closed it. When channels die young the
 //! next ones are opened 0.1, 0.2, 0.4 … 5 s apart. A publisher made of a channel of yours
 //! ([`Publisher::new`](crate::Publisher::new)) ends with it, and so does one whose channel is used to
 //! consume or to fetch messages.

@@ -26,7 +26,7 @@
 //! | [`ExchangeDeclare::direct`] | exactly its routing key |
 //! | [`ExchangeDeclare::fanout`] | anything: each bound queue gets a copy |
 //! | [`ExchangeDeclare::topic`] | a matching pattern: `*` is one word, `#` any number, words are separated by dots |
-//! | [`ExchangeDeclare::headers`] | headers that it has: [`Binding::headers`](crate::Binding::headers) |
+//! | [`ExchangeDeclare::headers`] | headers that it has: [`Binding::headers`](crate::declare::Binding::headers) |
 //!
 //! A message that no binding matches is dropped, and confirmed all the same, unless it is published as
 //! [mandatory](crate::Publisher::mandatory) or the exchange has an
@@ -46,14 +46,15 @@
 //! RabbitMQ has deprecated shared queues that are not durable: say one of them.
 //!
 //! Names have up to 255 octets; those that begin with `amq.` are the broker's. With an empty name the
-//! broker chooses one, and [`DeclaredQueue::name`](crate::DeclaredQueue) tells it.
+//! broker chooses one, and [`DeclaredQueue::name`](crate::declare::DeclaredQueue) tells it.
 //!
 //! # Limits, dead letters and the rest
 //!
 //! RabbitMQ's extensions are arguments of the queue, each of which has a method:
 //!
 //! ```
-//! use amqp_client::{Overflow, QueueDeclare};
+//! use amqp_client::declare::Overflow;
+//! use amqp_client::QueueDeclare;
 //! use std::time::Duration;
 //!
 //! let jobs = QueueDeclare::new("jobs")

@@ -63,8 +63,8 @@
 //!
 //! # When it fails
 //!
-//! [`ConnectError`](crate::ConnectError) is then at [`Stage::Tls`](crate::Stage::Tls), and its
-//! [diagnosis](crate::Diagnosis) tells what is probably wrong:
+//! [`ConnectError`](crate::ConnectError) is then at [`Stage::Tls`](crate::error::Stage::Tls), and its
+//! [diagnosis](crate::error::Diagnosis) tells what is probably wrong:
 //!
 //! | diagnosis | what to look at |
 //! |---|---|

@@ -34,8 +34,8 @@
 //! | what waits | bound |
 //! |---|---|
 //! | to be written | [`write_buffer_limit`](crate::ConnectionOptions::write_buffer_limit), 512 KiB, and as much again for large bodies; publishers wait |
-//! | deliveries with acknowledgements | *[prefetch](crate::Consume::prefetch) × message size* for each consumer; above 64 MiB for a connection it is read only while something waits; above [`inbound_limit`](crate::ConnectionOptions::inbound_limit), 1 GiB, the consumer that holds most is cancelled and what it has not taken goes back |
-//! | deliveries without acknowledgements | 16 MiB for a connection, then it is read only while something waits; 64 MiB, then not at all, which [`Event::ReadingStopped`](crate::Event::ReadingStopped) tells |
+//! | deliveries with acknowledgements | *[prefetch](crate::consume::Consume::prefetch) × message size* for each consumer; above 64 MiB for a connection it is read only while something waits; above [`inbound_limit`](crate::ConnectionOptions::inbound_limit), 1 GiB, the consumer that holds most is cancelled and what it has not taken goes back |
+//! | deliveries without acknowledgements | 16 MiB for a connection, then it is read only while something waits; 64 MiB, then not at all, which [`Event::ReadingStopped`](crate::event::Event::ReadingStopped) tells |
 //! | one message | [`max_message_size`](crate::ConnectionOptions::max_message_size), 128 MiB; memory grows with what has come, not with what was announced; the body of a larger one is skipped |
 //! | confirmations that are not awaited | nothing |
 //!

@@ -13,7 +13,7 @@ use super::shown::Length;
 ///
 /// ```no_run
 /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
-/// use amqp_client::amqp_spec::basic::Properties;
+/// use amqp_client::Properties;
 ///
 /// let properties = Properties::new();
 /// channel.basic_publish_body("logs", "info", properties.as_ref(), "text").await?;

@@ -23,7 +23,7 @@ use super::tls::TlsOptions;
 /// let options: ConnectionOptions = "amqp://app:secret@broker.example/orders".parse()?;
 /// let options = options.heartbeat(Duration::from_secs(20)).connection_name("order-service");
 /// assert!(!format!("{options:?}").contains("secret"));
-/// # Ok::<(), amqp_client::UriError>(())
+/// # Ok::<(), amqp_client::error::UriError>(())
 /// ```
 ///
 /// # As a URI

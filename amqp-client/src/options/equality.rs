@@ -96,7 +96,9 @@ mod tests {
     use amqp_spec::field_table;
 
     use super::*;
-    use crate::{AuthMechanism, Heartbeat, HostOrder, TcpOptions, TlsOptions, WhenBlocked};
+    use crate::TlsOptions;
+    use crate::options::{Heartbeat, HostOrder, TcpOptions, WhenBlocked};
+    use crate::sasl::AuthMechanism;
 
     fn read(uri: &str) -> ConnectionOptions {
         uri.parse().unwrap()

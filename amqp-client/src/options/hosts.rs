@@ -31,7 +31,8 @@ impl ConnectionOptions {
     /// attempt tries them until one answers.
     ///
     /// ```
-    /// use amqp_client::{ConnectionOptions, HostOrder};
+    /// use amqp_client::options::HostOrder;
+    /// use amqp_client::ConnectionOptions;
     ///
     /// let options = ConnectionOptions::default()
     ///     .hosts([("rabbit-1", 5672), ("rabbit-2", 5672)])

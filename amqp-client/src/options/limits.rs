@@ -98,9 +98,9 @@ impl ConnectionOptions {
     /// The body of a larger one is skipped as it comes, and nothing else is disturbed: its consumer is
     /// cancelled and ends with
     /// [`ConsumeError::MessageTooLarge`](crate::ConsumeError::MessageTooLarge), unless it was started
-    /// with [`on_oversized`](crate::Consume::on_oversized); `basic_get` fails with
+    /// with [`on_oversized`](crate::consume::Consume::on_oversized); `basic_get` fails with
     /// [`ChannelError::MessageTooLarge`](crate::ChannelError::MessageTooLarge), a call whose reply it
-    /// is with [`RpcError::ReplyTooLarge`](crate::RpcError::ReplyTooLarge). Messages of one's own that
+    /// is with [`rpc::Error::ReplyTooLarge`](crate::rpc::Error::ReplyTooLarge). Messages of one's own that
     /// come back are not limited.
     #[must_use]
     pub fn max_message_size(mut self, octets: u64) -> Self {
@@ -113,7 +113,7 @@ impl ConnectionOptions {
     /// goes back to its queue, and it ends with
     /// [`ConsumeError::TooSlow`](crate::ConsumeError::TooSlow). Nothing is lost. Default: 1 GiB.
     ///
-    /// The broker has each consumer hold its [prefetch](crate::Consume::prefetch) at most, so
+    /// The broker has each consumer hold its [prefetch](crate::consume::Consume::prefetch) at most, so
     /// *prefetch × size of a message*, added up over all consumers, is what to compare this with:
     /// 200 messages of 1 MiB are 200 MiB. A read brings some hundred KiB more, or one message. Keep it
     /// above the largest message: one that is larger goes back each time it comes.

@@ -38,7 +38,8 @@ impl ConnectionOptions {
     /// [`renew_credentials`](crate::Connection::renew_credentials).
     ///
     /// ```
-    /// use amqp_client::{ConnectionOptions, Credentials};
+    /// use amqp_client::sasl::Credentials;
+    /// use amqp_client::ConnectionOptions;
     /// use std::time::Duration;
     ///
     /// # async fn ask_for_a_token() -> Result<String, std::io::Error> { Ok("eyJhbGciOi…".into()) }
@@ -88,7 +89,8 @@ impl ConnectionOptions {
     /// offers is. Default: `PLAIN`, then `AMQPLAIN`, which are equally (un)safe.
     ///
     /// ```
-    /// use amqp_client::{AuthMechanism, ConnectionOptions};
+    /// use amqp_client::sasl::AuthMechanism;
+    /// use amqp_client::ConnectionOptions;
     ///
     /// let options = ConnectionOptions::default().auth_mechanisms([AuthMechanism::External]);
     /// ```
@@ -135,7 +137,7 @@ impl ConnectionOptions {
     ///
     /// ```
     /// use amqp_client::ConnectionOptions;
-    /// use amqp_client::amqp_spec::field_table;
+    /// use amqp_client::field_table;
     ///
     /// let options = ConnectionOptions::default()
     ///     .client_properties(&field_table! { "product" => "orders", "team" => "ledger" });

@@ -1,10 +1,12 @@
-//! How to connect: where, as whom, within which limits.
-//!
-//! Setters take any value and give the options back; [`ConnectionOptions::validate`], which opening
-//! a connection calls first, tells the first one that cannot be. A URI says the same things
-//! (`uri`), and so do environment variables.
+//! What [`ConnectionOptions`] are set with, besides
+//! [`TlsOptions`]: the order of [hosts](HostOrder), [TCP](TcpOptions),
+//! [heartbeats](Heartbeat), and what publishing does [while it is blocked](WhenBlocked).
 
-mod connection;
+// Setters take any value and give the options back; `ConnectionOptions::validate`, which opening a
+// connection calls first, tells the first one that cannot be. A URI says the same things (`uri`), and
+// so do environment variables.
+
+pub(crate) mod connection;
 mod equality;
 mod host;
 mod hosts;
@@ -13,14 +15,14 @@ mod login;
 #[cfg(feature = "rustls-core")]
 mod rustls;
 mod tcp;
-mod tls;
+pub(crate) mod tls;
 mod validate;
 
-pub use self::connection::ConnectionOptions;
+pub(crate) use self::connection::ConnectionOptions;
 #[cfg(feature = "tokio")]
 pub(crate) use self::host::Address;
 pub use self::host::HostOrder;
 pub(crate) use self::host::{Host, without_credentials};
 pub use self::tcp::TcpOptions;
-pub use self::tls::TlsOptions;
-pub(crate) use self::tls::{ServerName, Verify};
+pub(crate) use self::tls::{ServerName, TlsOptions, Verify};
+pub use crate::proto::config::{Heartbeat, HeartbeatRule, WhenBlocked};

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Options of the TCP connection. They do not apply to a stream that was handed over.
 ///
 /// ```
-/// use amqp_client::{ConnectionOptions, TcpOptions};
+/// use amqp_client::options::TcpOptions;
+/// use amqp_client::ConnectionOptions;
 /// use std::time::Duration;
 ///
 /// let tcp = TcpOptions::default().keepalive_idle(Duration::from_secs(30));

@@ -15,7 +15,7 @@ use crate::sasl::Secret;
 ///
 /// Certificates and keys are PEM. A byte order mark, indentation, `\n` in place of newlines and
 /// entries that follow each other in one line do no harm. Nothing that was named is passed over: an
-/// entry that is damaged or of another kind is [an error](crate::TlsError) that says which one it is
+/// entry that is damaged or of another kind is [an error](crate::error::TlsError) that says which one it is
 /// and how to convert it.
 ///
 /// ```
@@ -23,7 +23,7 @@ use crate::sasl::Secret;
 ///
 /// let options: ConnectionOptions = "amqps://app:secret@broker.example/orders".parse()?;
 /// let options = options.tls(TlsOptions::default().ca_file("/etc/orders/ca.pem"));
-/// # Ok::<(), amqp_client::UriError>(())
+/// # Ok::<(), amqp_client::error::UriError>(())
 /// ```
 #[derive(Clone, Default, Eq, PartialEq)]
 pub struct TlsOptions {

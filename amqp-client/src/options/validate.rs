@@ -154,7 +154,8 @@ mod tests {
     use amqp_spec::field_table;
 
     use super::*;
-    use crate::{AuthMechanism, TcpOptions};
+    use crate::options::TcpOptions;
+    use crate::sasl::AuthMechanism;
 
     #[test]
     fn defaults_can_be_worked_with() {

@@ -149,7 +149,6 @@ pub(crate) mod time;
 mod turn;
 pub(crate) mod wait;
 
-pub use self::config::Limits;
 pub use self::core::Core;
 pub use self::send::transmit::Transmit;
 pub use self::turn::Interest;

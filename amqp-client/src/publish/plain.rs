@@ -78,7 +78,7 @@ impl Channel {
 
     /// As [`basic_publish`](Self::basic_publish), for a message that must reach at least one queue:
     /// one that does not comes back, to [`returns`](Self::returns) and as
-    /// [`Event::Returned`](crate::Event::Returned).
+    /// [`Event::Returned`](crate::event::Event::Returned).
     /// A [`Publisher`](crate::Publisher) tells each publish what became of it.
     ///
     /// # Errors

@@ -285,7 +285,7 @@ impl Publisher {
     /// and the limits of the publisher hold.
     ///
     /// ```no_run
-    /// use amqp_client::amqp_spec::basic::Properties;
+    /// use amqp_client::Properties;
     ///
     /// # async fn example(publisher: amqp_client::Publisher) -> Result<(), Box<dyn std::error::Error>> {
     /// let persistent = Properties::new().delivery_mode(2);

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::address::REPLY_TO;
-use super::error::RpcError;
+use super::error::Error;
 use super::pending::{Ledger, Pending, Waiting};
 use crate::channel::Channel;
 use crate::channel::succession::{OnChannel, Succession};
@@ -40,25 +40,25 @@ const ATTEMPTS: usize = 4;
 ///
 /// One bad request costs no more than the calls of its moment: the broker closes the channel for a
 /// call to an exchange that does not exist, say. That call, and those that wait for replies, end with
-/// [`RpcError::Uncertain`] and the broker's reason. The next call has a new channel opened for it,
+/// [`Error::Uncertain`] and the broker's reason. The next call has a new channel opened for it,
 /// and calls that were certainly not sent wait for it. If channels keep dying within 10 seconds, the
 /// next ones are opened further and further apart, up to 5 seconds.
 ///
 /// ```no_run
-/// use amqp_client::{Connection, Message, RpcClient, RpcError};
+/// use amqp_client::{rpc, Connection, Message};
 /// use std::time::Duration;
 ///
 /// # async fn example(connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
-/// let client = RpcClient::open(&connection).timeout(Duration::from_secs(5)).await?;
+/// let client = rpc::Client::open(&connection).timeout(Duration::from_secs(5)).await?;
 /// match client.call("", "fib", Message::new("30")).await {
 ///     Ok(reply) => println!("fib(30) = {}", reply.text()?),
-///     Err(RpcError::Unroutable(_)) => println!("there is no such queue"),
+///     Err(rpc::Error::Unroutable(_)) => println!("there is no such queue"),
 ///     Err(error) => return Err(error.into()),
 /// }
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct RpcClient {
+pub struct Client {
     lines: Arc<Succession<Line>>,
     ledger: Arc<Ledger>,
     timeout: Duration,
@@ -95,10 +95,10 @@ impl OnChannel for Line {
     }
 }
 
-impl RpcClient {
+impl Client {
     /// A client on this connection. To be awaited; options can be set before that.
-    pub fn open(connection: &Connection) -> OpenRpcClient {
-        OpenRpcClient {
+    pub fn open(connection: &Connection) -> OpenClient {
+        OpenClient {
             connection: connection.clone(),
             timeout: TIMEOUT,
             max_calls: MAX_CALLS,
@@ -128,9 +128,9 @@ impl RpcClient {
 
     /// What has become of the calls so far.
     #[must_use]
-    pub fn counters(&self) -> RpcCounters {
+    pub fn counters(&self) -> Counters {
         let counts = self.ledger.counts();
-        RpcCounters {
+        Counters {
             calls: counts.calls,
             pending: counts.pending as u64,
             replies: counts.replies,
@@ -148,16 +148,16 @@ impl RpcClient {
     }
 }
 
-/// A client about to be opened; see [`RpcClient::open`].
+/// A client about to be opened; see [`Client::open`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is opened before this is awaited"]
-pub struct OpenRpcClient {
+pub struct OpenClient {
     connection: Connection,
     timeout: Duration,
     max_calls: usize,
 }
 
-impl OpenRpcClient {
+impl OpenClient {
     /// How long a call may take, from being awaited to its reply; [`Duration::MAX`] is for ever.
     /// Default: 30 seconds.
     pub fn timeout(mut self, limit: Duration) -> Self {
@@ -166,19 +166,19 @@ impl OpenRpcClient {
     }
 
     /// How many calls may wait for their replies at once; more are refused with
-    /// [`RpcError::TooManyCalls`]. Default: 4096.
+    /// [`Error::TooManyCalls`]. Default: 4096.
     pub fn max_calls(mut self, limit: usize) -> Self {
         self.max_calls = limit;
         self
     }
 
-    async fn open(self) -> Result<RpcClient, ChannelError> {
+    async fn open(self) -> Result<Client, ChannelError> {
         let ledger = Ledger::new(self.max_calls);
         let channel = self.connection.open_channel().await?;
         let first = Line::open(channel, Arc::clone(&ledger)).await?;
         let of_the_next = Arc::clone(&ledger);
         let open = move |channel| Line::open(channel, Arc::clone(&of_the_next));
-        Ok(RpcClient {
+        Ok(Client {
             lines: Succession::new(first, open),
             ledger,
             timeout: self.timeout,
@@ -186,8 +186,8 @@ impl OpenRpcClient {
     }
 }
 
-impl IntoFuture for OpenRpcClient {
-    type Output = Result<RpcClient, ChannelError>;
+impl IntoFuture for OpenClient {
+    type Output = Result<Client, ChannelError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     /// Opens a channel and consumes the replies.
@@ -204,10 +204,10 @@ impl IntoFuture for OpenRpcClient {
     }
 }
 
-/// A call about to be made; see [`RpcClient::call`].
+/// A call about to be made; see [`Client::call`].
 #[must_use = "nothing is sent before this is awaited"]
 pub struct Call<'a> {
-    client: &'a RpcClient,
+    client: &'a Client,
     exchange: &'a str,
     routing_key: &'a str,
     message: Message,
@@ -222,7 +222,7 @@ impl Call<'_> {
         self
     }
 
-    async fn make(self) -> Result<ReceivedMessage, RpcError> {
+    async fn make(self) -> Result<ReceivedMessage, Error> {
         let Self {
             client,
             exchange,
@@ -240,7 +240,7 @@ impl Call<'_> {
             let Some(line) = in_time(live, &mut timer).await else {
                 break Outcome::TimeOut { sent: false };
             };
-            let line = line.map_err(|error| RpcError::NotSent(ConsumeError::Channel(error)))?;
+            let line = line.map_err(|error| Error::NotSent(ConsumeError::Channel(error)))?;
             let outcome = match line.pending.begin(&mut place) {
                 Ok(waiting) => {
                     message = message.correlation_id(&waiting.id().to_string());
@@ -256,11 +256,11 @@ impl Call<'_> {
         match outcome {
             Outcome::Replied(reply) => Ok(reply),
             Outcome::Failed(error) => Err(error),
-            Outcome::NotSent(cause) => Err(RpcError::NotSent(cause)),
+            Outcome::NotSent(cause) => Err(Error::NotSent(cause)),
             Outcome::TimeOut { sent } => {
                 client.ledger.count_timeout();
                 let after = timeout;
-                Err(RpcError::Timeout { after, sent })
+                Err(Error::Timeout { after, sent })
             }
         }
     }
@@ -269,7 +269,7 @@ impl Call<'_> {
 /// What has become of an attempt to make a call.
 enum Outcome {
     Replied(ReceivedMessage),
-    Failed(RpcError),
+    Failed(Error),
     /// Certainly not, since the channel or its consumer of replies had ended.
     NotSent(ConsumeError),
     TimeOut {
@@ -290,10 +290,10 @@ impl Outcome {
     }
 }
 
-impl From<RpcError> for Outcome {
-    fn from(error: RpcError) -> Self {
+impl From<Error> for Outcome {
+    fn from(error: Error) -> Self {
         match error {
-            RpcError::NotSent(cause) => Self::NotSent(cause),
+            Error::NotSent(cause) => Self::NotSent(cause),
             error => Self::Failed(error),
         }
     }
@@ -318,7 +318,7 @@ async fn exchanged(
 ) -> Outcome {
     let confirmation = match in_time(send, timer).await {
         Some(Ok(confirmation)) => confirmation,
-        Some(Err(error)) => return RpcError::from(error).into(),
+        Some(Err(error)) => return Error::from(error).into(),
         None => return Outcome::TimeOut { sent: false },
     };
     // The reply has to be read.
@@ -335,7 +335,7 @@ async fn reply(
     waiting: &Waiting,
     confirmation: Confirmation,
     timer: &mut Timer,
-) -> Option<Result<ReceivedMessage, RpcError>> {
+) -> Option<Result<ReceivedMessage, Error>> {
     let mut unconfirmed = Some(confirmation);
     poll_fn(|context| {
         let replied = waiting.poll(context);
@@ -359,14 +359,14 @@ async fn reply(
 }
 
 impl<'a> IntoFuture for Call<'a> {
-    type Output = Result<ReceivedMessage, RpcError>;
+    type Output = Result<ReceivedMessage, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     /// Makes the call.
     ///
     /// # Errors
     ///
-    /// Whatever is not a reply; see [`RpcError`] for what may have happened to the request.
+    /// Whatever is not a reply; see [`Error`] for what may have happened to the request.
     ///
     /// # Cancel safety
     ///
@@ -386,10 +386,10 @@ impl fmt::Debug for Call<'_> {
     }
 }
 
-/// What has become of a client's calls; see [`RpcClient::counters`].
+/// What has become of a client's calls; see [`Client::counters`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct RpcCounters {
+pub struct Counters {
     /// Calls begun.
     pub calls: u64,
     /// Calls that wait for their replies.

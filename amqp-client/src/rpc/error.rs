@@ -7,16 +7,16 @@ use crate::error::{ChannelError, ConsumeError, PublishError};
 use crate::message::ReturnedMessage;
 use crate::text::line;
 
-/// Why a call has no reply; see [`RpcClient::call`](crate::RpcClient::call).
+/// Why a call has no reply; see [`Client::call`](crate::rpc::Client::call).
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum RpcError {
+pub enum Error {
     /// Nothing was sent: the request certainly did not reach the broker. Whether the client is still
     /// usable depends on the cause: one whose channel the broker has closed is.
     NotSent(ConsumeError),
     /// Nothing was sent: so many calls wait for their replies already. The client is still usable.
     TooManyCalls {
-        /// The limit: [`OpenRpcClient::max_calls`](crate::OpenRpcClient::max_calls).
+        /// The limit: [`OpenClient::max_calls`](crate::rpc::OpenClient::max_calls).
         limit: usize,
     },
     /// No queue was bound for the request: nobody has it, and here it is again. The client is still
@@ -50,7 +50,7 @@ pub enum RpcError {
     Uncertain(ConsumeError),
 }
 
-impl From<PublishError> for RpcError {
+impl From<PublishError> for Error {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::NotSent(error) => Self::NotSent(ConsumeError::Channel(error)),
@@ -62,7 +62,7 @@ impl From<PublishError> for RpcError {
     }
 }
 
-impl fmt::Display for RpcError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotSent(error) => write!(f, "request not sent: {error}"),
@@ -91,7 +91,7 @@ impl fmt::Display for RpcError {
     }
 }
 
-impl std::error::Error for RpcError {
+impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Refused(error) => error.source(),

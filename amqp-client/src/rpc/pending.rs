@@ -20,7 +20,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_core::Stream;
 
-use super::error::RpcError;
+use super::error::Error;
 use crate::consume::{AutoAck, Consumer};
 use crate::error::{ChannelError, ConsumeError};
 use crate::message::ReceivedMessage;
@@ -68,10 +68,10 @@ impl Ledger {
     }
 
     /// A place for one more call, if there is one.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Place, RpcError> {
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Place, Error> {
         let mut counts = self.update();
         if counts.pending >= self.limit {
-            return Err(RpcError::TooManyCalls { limit: self.limit });
+            return Err(Error::TooManyCalls { limit: self.limit });
         }
         counts.pending += 1;
         Ok(Place {
@@ -265,14 +265,11 @@ impl Waiting {
     }
 
     /// Waits for the reply, or the end of all replies.
-    pub(super) fn poll(
-        &self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<ReceivedMessage, RpcError>> {
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<ReceivedMessage, Error>> {
         Sleeper::poll(context, |sleeper| self.take_or_wait(sleeper))
     }
 
-    fn take_or_wait(&self, sleeper: &mut Sleeper<'_>) -> Poll<Result<ReceivedMessage, RpcError>> {
+    fn take_or_wait(&self, sleeper: &mut Sleeper<'_>) -> Poll<Result<ReceivedMessage, Error>> {
         let mut state = self.pending.state();
         let end = state.end.clone();
         let Some(slot) = state.calls.get_mut(&self.id) else {
@@ -280,14 +277,14 @@ impl Waiting {
         };
         if let Slot::Waiting(waker) = slot {
             if let Some(end) = end {
-                return Poll::Ready(Err(RpcError::Uncertain(end)));
+                return Poll::Ready(Err(Error::Uncertain(end)));
             }
             sleeper.wait_in(waker);
             return Poll::Pending;
         }
         match state.calls.remove(&self.id) {
             Some(Slot::Answered(reply)) => Poll::Ready(match reply.oversized_size() {
-                Some(size) => Err(RpcError::ReplyTooLarge { size }),
+                Some(size) => Err(Error::ReplyTooLarge { size }),
                 None => Ok(reply),
             }),
             Some(Slot::Waiting(_)) | None => Poll::Pending,

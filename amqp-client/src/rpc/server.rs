@@ -15,24 +15,24 @@ use crate::publish::Publisher;
 
 /// What the handler of a request may end with: a [`Message`], which is the reply, or a `Result` with
 /// one. An `Err` is reported, the requester hears nothing, and the request is settled as
-/// [`RpcServer::on_failure`] says; an error that the requester should know of is a reply.
-pub trait Answer {
+/// [`Server::on_failure`] says; an error that the requester should know of is a reply.
+pub trait IntoReply {
     /// The reply, or why there is none.
     ///
     /// # Errors
     ///
     /// The request could not be handled.
-    fn answer(self) -> Result<Message, Box<dyn Error + Send + Sync>>;
+    fn into_reply(self) -> Result<Message, Box<dyn Error + Send + Sync>>;
 }
 
-impl Answer for Message {
-    fn answer(self) -> Result<Message, Box<dyn Error + Send + Sync>> {
+impl IntoReply for Message {
+    fn into_reply(self) -> Result<Message, Box<dyn Error + Send + Sync>> {
         Ok(self)
     }
 }
 
-impl<E: Into<Box<dyn Error + Send + Sync>>> Answer for Result<Message, E> {
-    fn answer(self) -> Result<Message, Box<dyn Error + Send + Sync>> {
+impl<E: Into<Box<dyn Error + Send + Sync>>> IntoReply for Result<Message, E> {
+    fn into_reply(self) -> Result<Message, Box<dyn Error + Send + Sync>> {
         self.map_err(Into::into)
     }
 }
@@ -66,7 +66,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Answer for Result<Message, E> {
 /// that matters, a quorum queue with a delivery limit does the same in the end.
 ///
 /// ```no_run
-/// use amqp_client::{Connection, Message, QueueDeclare, ReceivedMessage, RpcServer};
+/// use amqp_client::{rpc, Connection, Message, QueueDeclare, ReceivedMessage};
 ///
 /// async fn square(request: ReceivedMessage) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
 ///     let n: u64 = request.text()?.parse()?;
@@ -78,7 +78,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Answer for Result<Message, E> {
 /// channel.queue_declare(QueueDeclare::new("square")).await?;
 /// let requests = channel.consume("square").prefetch(16).await?;
 /// let replies = connection.open_publisher().await?;
-/// let served = RpcServer::new(requests, replies)
+/// let served = rpc::Server::new(requests, replies)
 ///     .concurrency(16)
 ///     .until(shutdown)
 ///     .serve(square)
@@ -88,7 +88,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Answer for Result<Message, E> {
 /// # Ok(()) }
 /// ```
 #[must_use = "nothing is served before `serve` is called"]
-pub struct RpcServer<S = future::Pending<()>> {
+pub struct Server<S = future::Pending<()>> {
     requests: Consumer,
     replies: Publisher,
     stop: Option<Pin<Box<S>>>,
@@ -98,7 +98,7 @@ pub struct RpcServer<S = future::Pending<()>> {
     grace: Option<Duration>,
 }
 
-impl RpcServer {
+impl Server {
     /// A server of the requests that this consumer receives. Give it a publisher of its own, on a
     /// channel of its own: an end of that channel, which a reply may provoke, then costs neither the
     /// requests nor other publishers, and is blamed on no reply that did not provoke it.
@@ -115,7 +115,7 @@ impl RpcServer {
     }
 }
 
-impl<S: Future> RpcServer<S> {
+impl<S: Future> Server<S> {
     /// How many requests may be handled at once. Zero counts as 1. Default: 1.
     pub fn concurrency(mut self, limit: usize) -> Self {
         self.concurrency = limit;
@@ -138,7 +138,7 @@ impl<S: Future> RpcServer<S> {
     }
 
     /// How long handlers may go on when nothing more is taken; see
-    /// [`HandlerRun::grace`](crate::HandlerRun::grace). Default: as long as they like.
+    /// [`HandlerRun::grace`](crate::consume::HandlerRun::grace). Default: as long as they like.
     pub fn grace(mut self, limit: Duration) -> Self {
         self.grace = Some(limit);
         self
@@ -146,8 +146,8 @@ impl<S: Future> RpcServer<S> {
 
     /// Stops when this future is ready, whatever it yields: no more requests are taken, and those
     /// being handled are answered.
-    pub fn until<T: Future>(self, stop: T) -> RpcServer<T> {
-        RpcServer {
+    pub fn until<T: Future>(self, stop: T) -> Server<T> {
+        Server {
             requests: self.requests,
             replies: self.replies,
             stop: Some(Box::pin(stop)),
@@ -159,7 +159,7 @@ impl<S: Future> RpcServer<S> {
     }
 
     /// Answers requests until the server is stopped, or the consumer or the connection ends: what
-    /// has come and was not begun is left to the broker then, as with [`HandlerRun`](crate::HandlerRun).
+    /// has come and was not begun is left to the broker then, as with [`HandlerRun`](crate::consume::HandlerRun).
     ///
     /// A request without an address for the reply is handled and acknowledged all the same.
     ///
@@ -170,7 +170,7 @@ impl<S: Future> RpcServer<S> {
     pub async fn serve<H, F>(self, mut handler: H) -> ServeSummary
     where
         H: FnMut(ReceivedMessage) -> F,
-        F: Future<Output: Answer>,
+        F: Future<Output: IntoReply>,
     {
         let on_failure = self.on_failure;
         let replies = Replies::new(&self.replies, self.requests.channel(), on_failure);
@@ -184,7 +184,7 @@ impl<S: Future> RpcServer<S> {
                 let Some(answering) = answering else {
                     return Err(replies.refusal(&asked));
                 };
-                let reply = answering.await.answer()?;
+                let reply = answering.await.into_reply()?;
                 replies.reply(asked, reply).await
             }
         });
@@ -214,16 +214,16 @@ impl<S: Future> RpcServer<S> {
     }
 }
 
-impl<S> fmt::Debug for RpcServer<S> {
+impl<S> fmt::Debug for Server<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RpcServer")
+        f.debug_struct("Server")
             .field("requests", &self.requests)
             .field("concurrency", &self.concurrency)
             .finish_non_exhaustive()
     }
 }
 
-/// What [`RpcServer::serve`] has done.
+/// What [`Server::serve`] has done.
 #[derive(Clone, Debug)]
 #[must_use = "says why requests are no longer answered"]
 #[non_exhaustive]

@@ -16,7 +16,8 @@ use crate::text::{Quoted, line, name};
 /// A user and what proves it: a password or a token.
 ///
 /// ```
-/// use amqp_client::{ConnectionOptions, Credentials};
+/// use amqp_client::sasl::Credentials;
+/// use amqp_client::ConnectionOptions;
 /// use std::time::Duration;
 ///
 /// let token = Credentials::new("app", "eyJhbGciOi…").valid_for(Duration::from_secs(3600));
@@ -77,7 +78,8 @@ impl Default for Credentials {
 /// A way of logging in.
 ///
 /// ```
-/// use amqp_client::{AuthMechanism, ConnectionOptions, TlsOptions};
+/// use amqp_client::sasl::AuthMechanism;
+/// use amqp_client::{ConnectionOptions, TlsOptions};
 ///
 /// // Our TLS certificate says who we are.
 /// let options = ConnectionOptions::default()
@@ -180,8 +182,9 @@ impl Error for UnknownMechanism {}
 /// A mechanism of one's own.
 ///
 /// ```
-/// use amqp_client::{AuthMechanism, ConnectionOptions, Credentials, Secret};
-/// use amqp_client::{SaslError, SaslExchange, SaslMechanism};
+/// use amqp_client::sasl::{AuthMechanism, Credentials, Secret};
+/// use amqp_client::ConnectionOptions;
+/// use amqp_client::sasl::{SaslError, SaslExchange, SaslMechanism};
 /// use std::sync::Arc;
 ///
 /// /// Sends the name, and the password when it is asked for.

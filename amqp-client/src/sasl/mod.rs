@@ -1,8 +1,8 @@
-//! Logging in: who we are, what proves it, and the mechanisms (SASL) that say so
-//! (AMQP 0-9-1 §1.4.2.2).
-//!
-//! Nothing here sends anything: an exchange answers challenges, and the core's handshake carries the
-//! answers.
+//! Logging in: [who we are](Credentials), what proves it, and the [mechanisms](AuthMechanism) (SASL)
+//! that say so (AMQP 0-9-1 §1.4.2.2). [`SaslMechanism`] is for a mechanism of one's own.
+
+// Nothing here sends anything: an exchange answers challenges, and the core's handshake carries the
+// answers.
 
 mod mechanism;
 mod secret;

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 /// in a time that does not depend on where they differ.
 ///
 /// ```
-/// use amqp_client::Secret;
+/// use amqp_client::sasl::Secret;
 ///
 /// let secret = Secret::from("hunter2");
 /// assert_eq!(format!("{secret:?}"), "Secret(…)");

@@ -1,38 +1,10 @@
 //! Options from environment variables.
 
 use std::env::{self, VarError};
-use std::fmt;
 
 use super::read::{ends_with_newline, parse};
-use crate::error::UriError;
+use crate::error::{EnvironmentError, UriError};
 use crate::options::ConnectionOptions;
-
-/// What is wrong with an environment variable. Never contains its value.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct EnvironmentError {
-    /// The variable.
-    pub variable: &'static str,
-    /// What is wrong with its URI, or with any of them ([`UriError::TrailingNewline`]); `None`: it is
-    /// not UTF-8.
-    pub cause: Option<UriError>,
-}
-
-impl fmt::Display for EnvironmentError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let variable = self.variable;
-        match &self.cause {
-            None => write!(f, "the environment variable {variable} is not UTF-8"),
-            Some(cause) => write!(f, "the environment variable {variable}: {cause}"),
-        }
-    }
-}
-
-impl std::error::Error for EnvironmentError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_ref()?.source()
-    }
-}
 
 impl ConnectionOptions {
     /// Options from environment variables, as deployments like to pass them. A variable that is not
@@ -52,7 +24,7 @@ impl ConnectionOptions {
     /// use amqp_client::ConnectionOptions;
     ///
     /// let options = ConnectionOptions::from_env()?.heartbeat(std::time::Duration::from_secs(10));
-    /// # Ok::<(), amqp_client::EnvironmentError>(())
+    /// # Ok::<(), amqp_client::error::EnvironmentError>(())
     /// ```
     ///
     /// # Errors

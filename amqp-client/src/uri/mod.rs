@@ -15,5 +15,3 @@ mod read;
 mod tests;
 mod values;
 mod write;
-
-pub use self::environment::EnvironmentError;

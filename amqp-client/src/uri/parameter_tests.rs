@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::tests::{bad, good};
 use crate::error::UriError;
-use crate::{
-    AuthMechanism, ConnectionOptions, Heartbeat, HostOrder, TcpOptions, TlsOptions, WhenBlocked,
-};
+use crate::options::{Heartbeat, HostOrder, TcpOptions, WhenBlocked};
+use crate::sasl::AuthMechanism;
+use crate::{ConnectionOptions, TlsOptions};
 
 #[test]
 fn what_the_builder_says_the_uri_says() {

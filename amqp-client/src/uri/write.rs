@@ -21,7 +21,7 @@ impl ConnectionOptions {
     /// let options: ConnectionOptions = uri.parse()?;
     /// assert_eq!(options.to_uri_with_secrets(), uri);
     /// assert_eq!(options.to_string(), "amqp://app@[::1]:5673/orders?heartbeat=10");
-    /// # Ok::<(), amqp_client::UriError>(())
+    /// # Ok::<(), amqp_client::error::UriError>(())
     /// ```
     #[must_use]
     pub fn to_uri_with_secrets(&self) -> String {

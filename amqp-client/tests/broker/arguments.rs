@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use amqp_client::{
-    ChannelError, Connection, DeadLetterStrategy, LeaderLocator, Message, Overflow, PublishError,
-    QosScope, QueueDeclare, StreamOffset,
-};
+use amqp_client::consume::{QosScope, StreamOffset};
+use amqp_client::declare::{DeadLetterStrategy, LeaderLocator, Overflow};
+use amqp_client::{ChannelError, Connection, Message, PublishError, QueueDeclare};
 
 use crate::support::{declare, run, until_ready};
 
@@ -407,7 +406,7 @@ fn a_full_queue_refuses_or_drops_or_dead_letters_as_declared() {
         assert!(matches!(refused, Err(PublishError::Nacked)));
         let refused = publisher.publish("", "buries", second()).await.unwrap_err();
         assert!(refused.is_retryable());
-        assert_eq!(refused.outcome(), amqp_client::Outcome::Rejected);
+        assert_eq!(refused.outcome(), amqp_client::error::Outcome::Rejected);
         until_ready(channel, "dead", 2).await;
         for (queue, body) in [("drops", "second"), ("dead", "first"), ("dead", "second")] {
             let got = channel.basic_get_no_ack(queue).await.unwrap().unwrap();

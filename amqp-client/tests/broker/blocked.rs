@@ -5,9 +5,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use amqp_client::event::{Event, Events};
+use amqp_client::options::WhenBlocked;
 use amqp_client::{
-    ChannelError, Connection, ConnectionError, ConnectionOptions, Event, Events, Message,
-    PublishError, QueueDeclare, WhenBlocked,
+    ChannelError, Connection, ConnectionError, ConnectionOptions, Message, PublishError,
+    QueueDeclare,
 };
 use amqp_testing::{Broker, BrokerOptions};
 use tokio::runtime::Builder;

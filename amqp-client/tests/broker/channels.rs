@@ -5,7 +5,8 @@ use std::pin::pin;
 
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{basic, queue};
-use amqp_client::{Channel, ChannelError, Connection, Message, Multiple, QueueDeclare};
+use amqp_client::consume::Multiple;
+use amqp_client::{Channel, ChannelError, Connection, Message, QueueDeclare};
 
 use crate::support::{check_close, declare, fill, poll_once, run, run_on_threads, until_ready};
 
@@ -224,7 +225,7 @@ fn what_does_not_fit_a_frame_is_refused_and_harms_nobody() {
         let consume = channel.consume("q").argument("x-note", &long);
         let error = consume.await.unwrap_err();
         assert!(too_large(&error), "{error}");
-        let headers = amqp_client::amqp_spec::field_table! { "note" => &long };
+        let headers = amqp_client::field_table! { "note" => &long };
         let message = Message::new("").headers(&headers);
         let error = channel.basic_publish("", "q", &message).await.unwrap_err();
         assert!(too_large(&error), "{error}");

@@ -2,7 +2,8 @@
 
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{ReplyCode, basic, confirm};
-use amqp_client::{Message, Outcome, PublishError, Publisher, QueueDeclare};
+use amqp_client::error::Outcome;
+use amqp_client::{Message, PublishError, Publisher, QueueDeclare};
 
 use crate::support::{
     check_close, declare, expect, poll_once, ready, run, run_on_threads, until_ready,

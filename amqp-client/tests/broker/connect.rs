@@ -6,10 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use amqp_client::{
-    ChannelError, ConnectCause, ConnectError, Connection, ConnectionError, ConnectionOptions,
-    Stage, Violation,
-};
+use amqp_client::error::{ConnectCause, Stage, Violation};
+use amqp_client::{ChannelError, ConnectError, Connection, ConnectionError, ConnectionOptions};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
@@ -126,7 +124,7 @@ fn an_unknown_virtual_host_is_refused_at_the_open() {
 }
 
 #[track_caller]
-fn broker_said(error: &ConnectError) -> &amqp_client::BrokerClose {
+fn broker_said(error: &ConnectError) -> &amqp_client::error::BrokerClose {
     let ConnectCause::Connection(cause) = error.cause() else {
         panic!("{error:?}");
     };

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use amqp_client::amqp_spec::basic;
 use amqp_client::amqp_spec::wire::TypedMethod as _;
-use amqp_client::{ChannelError, ConsumeError, Message, NextWithin, WhenSlow};
+use amqp_client::consume::{NextWithin, WhenSlow};
+use amqp_client::{ChannelError, ConsumeError, Message};
 
 use crate::support::{
     check_close, consumers, declare, expect, fill, poll_once, ready, run, text, until, until_ready,

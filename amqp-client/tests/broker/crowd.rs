@@ -1,8 +1,6 @@
 //! Many tasks on one channel: nothing that they send gets into each other.
 
-use amqp_client::amqp_spec::basic::Properties;
-use amqp_client::amqp_spec::field_table;
-use amqp_client::{Channel, Message, QueueDeclare};
+use amqp_client::{Channel, Message, Properties, QueueDeclare, field_table};
 
 use crate::support::{ready, run_on_threads};
 

@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
+use amqp_client::error::Initiator;
 use amqp_client::{
-    Channel, ChannelError, Connection, ConnectionError, ConsumeError, Initiator, Message,
-    PublishError,
+    Channel, ChannelError, Connection, ConnectionError, ConsumeError, Message, PublishError,
 };
 use amqp_testing::{Broker, BrokerOptions};
 use tokio::runtime::Builder;
@@ -256,7 +256,7 @@ fn everybody_learns_that_the_broker_was_killed() {
             .await;
         assert!(connection.close().await.is_err());
         let error = Connection::open(&broker.url()).await.unwrap_err();
-        assert_eq!(error.stage(), amqp_client::Stage::Tcp);
+        assert_eq!(error.stage(), amqp_client::error::Stage::Tcp);
     });
 }
 

@@ -2,9 +2,11 @@
 
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{basic, exchange, queue};
+use amqp_client::consume::Multiple;
+use amqp_client::error::{Entity, Outcome};
 use amqp_client::{
-    Channel, ChannelError, Connection, ConnectionError, ConsumeError, Entity, ExchangeDeclare,
-    Message, Multiple, Outcome, PublishError, Publisher, QueueDeclare, Requeue,
+    Channel, ChannelError, Connection, ConnectionError, ConsumeError, ExchangeDeclare, Message,
+    PublishError, Publisher, QueueDeclare, Requeue,
 };
 use amqp_testing::BrokerOptions;
 use tokio::runtime::Builder;

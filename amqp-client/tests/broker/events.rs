@@ -1,6 +1,8 @@
 //! Events and counters with a real broker behind them.
 
-use amqp_client::{Event, Initiator, Message};
+use amqp_client::Message;
+use amqp_client::error::Initiator;
+use amqp_client::event::Event;
 
 use crate::support::{declare, run, text, until};
 

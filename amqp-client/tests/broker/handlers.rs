@@ -5,8 +5,9 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use amqp_client::consume::HandlerEnd;
 use amqp_client::{
-    ConsumeError, Disposition, ExchangeDeclare, HandlerEnd, Message, QueueDeclare, ReceivedMessage,
+    ConsumeError, Disposition, ExchangeDeclare, Message, QueueDeclare, ReceivedMessage,
 };
 use tokio::sync::{Notify, oneshot};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use amqp_client::{DeathReason, DeliveryMode, Message, QueueDeclare, Requeue};
+use amqp_client::message::{DeathReason, DeliveryMode};
+use amqp_client::{Message, QueueDeclare, Requeue};
 
 use crate::support::{declare, expect, fill, run, until_ready};
 

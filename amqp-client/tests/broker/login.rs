@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use amqp_client::{
-    AuthMechanism, ChannelError, ConnectCause, ConnectError, Connection, ConnectionError,
-    ConnectionOptions, Diagnosis, Heartbeat, Stage,
-};
+use amqp_client::error::{ConnectCause, Diagnosis, Stage};
+use amqp_client::options::Heartbeat;
+use amqp_client::sasl::AuthMechanism;
+use amqp_client::{ChannelError, ConnectError, Connection, ConnectionError, ConnectionOptions};
 use amqp_testing::BrokerOptions;
 use tokio::runtime::Builder;
 

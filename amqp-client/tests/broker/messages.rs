@@ -1,11 +1,11 @@
 //! Messages there and back: properties, headers and bodies of every size arrive as they were sent.
 
-use amqp_client::amqp_spec::basic::Properties;
 use amqp_client::amqp_spec::wire::{
     Decimal, FieldArray, FieldTable, LongStr, ShortStr, Timestamp, Value,
 };
 use amqp_client::amqp_spec::{field_table, short_str};
-use amqp_client::{Channel, Connection, Message, Multiple, QueueDeclare, ReceivedMessage};
+use amqp_client::consume::Multiple;
+use amqp_client::{Channel, Connection, Message, Properties, QueueDeclare, ReceivedMessage};
 
 use crate::support::{declare, expect, run};
 

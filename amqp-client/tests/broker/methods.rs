@@ -2,10 +2,11 @@
 
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{ReplyCode, channel, confirm, tx};
-use amqp_client::{
-    ArgumentError, Channel, ChannelError, Connection, Event, Flow, Message, Multiple, QosScope,
-    Requeue,
-};
+use amqp_client::channel::Flow;
+use amqp_client::consume::{Multiple, QosScope};
+use amqp_client::error::ArgumentError;
+use amqp_client::event::Event;
+use amqp_client::{Channel, ChannelError, Connection, Message, Requeue};
 
 use crate::support::{
     check_close, declare, expect, fill, poll_once, ready, run, text, until_ready,

@@ -1,8 +1,7 @@
 //! Messages that are larger than this side accepts.
 
-use amqp_client::{
-    ChannelError, Connection, ConsumeError, Message, Oversized, QueueDeclare, Requeue,
-};
+use amqp_client::consume::Oversized;
+use amqp_client::{ChannelError, Connection, ConsumeError, Message, QueueDeclare, Requeue};
 
 use crate::support::{declare, ready, run};
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use amqp_client::amqp_spec::basic::PropertiesRef;
-use amqp_client::{Message, Overflow, PublishError, Publisher, QueueDeclare};
+use amqp_client::declare::Overflow;
+use amqp_client::{Message, PublishError, Publisher, QueueDeclare};
 
 use crate::support::{declare, ready, run, run_on_threads};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use amqp_client::{Connection, ConnectionError, ConnectionOptions, Diagnosis, Stage};
+use amqp_client::error::{Diagnosis, Stage};
+use amqp_client::{Connection, ConnectionError, ConnectionOptions};
 use amqp_testing::{BrokerOptions, Proxy};
 use tokio::runtime::Builder;
 

@@ -4,10 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amqp_client::amqp_spec::wire::MethodId;
-use amqp_client::{
-    Channel, ConsumeError, HandlerEnd, Message, QueueDeclare, ReceivedMessage, RpcClient, RpcError,
-    RpcServer, ServeSummary,
-};
+use amqp_client::consume::HandlerEnd;
+use amqp_client::{Channel, ConsumeError, Message, QueueDeclare, ReceivedMessage, rpc};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
@@ -21,7 +19,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 async fn serving<F>(
     site: &Site,
     handler: impl FnMut(ReceivedMessage) -> F + Send + 'static,
-) -> (oneshot::Sender<()>, JoinHandle<ServeSummary>)
+) -> (oneshot::Sender<()>, JoinHandle<rpc::ServeSummary>)
 where
     F: Future<Output = Result<Message, Failure>> + Send + 'static,
 {
@@ -33,7 +31,7 @@ where
 async fn serving_queue<F>(
     site: &Site,
     handler: impl FnMut(ReceivedMessage) -> F + Send + 'static,
-) -> (oneshot::Sender<()>, JoinHandle<ServeSummary>)
+) -> (oneshot::Sender<()>, JoinHandle<rpc::ServeSummary>)
 where
     F: Future<Output = Result<Message, Failure>> + Send + 'static,
 {
@@ -42,7 +40,7 @@ where
     let requests = channel.consume("server").await.unwrap();
     let replies = connection.open_publisher().await.unwrap();
     let (stop, stopped) = oneshot::channel();
-    let server = RpcServer::new(requests, replies)
+    let server = rpc::Server::new(requests, replies)
         .concurrency(50)
         .until(stopped);
     (stop, tokio::spawn(server.serve(handler)))
@@ -63,7 +61,7 @@ fn many_callers_share_one_client() {
             shout(request).await
         })
         .await;
-        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let client = rpc::Client::open(&site.connect().await).await.unwrap();
         let callers: Vec<_> = (0..64)
             .map(|caller| {
                 let client = client.clone();
@@ -98,9 +96,9 @@ fn many_callers_share_one_client() {
 #[test]
 fn a_request_that_nobody_can_get_comes_back() {
     run(async |site| {
-        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let client = rpc::Client::open(&site.connect().await).await.unwrap();
         let called = client.call("", "nobody", Message::new("?")).await;
-        let Err(RpcError::Unroutable(returned)) = called else {
+        let Err(rpc::Error::Unroutable(returned)) = called else {
             panic!("{called:?}");
         };
         assert_eq!((returned.reply_code.0, returned.body()), (312, &b"?"[..]));
@@ -111,10 +109,10 @@ fn a_request_that_nobody_can_get_comes_back() {
 fn f30_a_call_to_a_missing_exchange_costs_a_client_of_many_tasks_one_channel() {
     run_on_threads(async |site| {
         let (stop, server) = serving(site, shout).await;
-        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let client = rpc::Client::open(&site.connect().await).await.unwrap();
         for _ in 0..3 {
             let called = client.call("nosuch", "nobody", Message::new("?")).await;
-            let Err(RpcError::Refused(error)) = called else {
+            let Err(rpc::Error::Refused(error)) = called else {
                 panic!("{called:?}");
             };
             let publish = MethodId::new(60, 40);
@@ -167,7 +165,7 @@ fn f30_addresses_that_are_none_never_reach_the_broker() {
             let request = Message::new("?").reply_to(&format!("{direct}{bad}"));
             publisher.publish("", "server", request).await.unwrap();
         }
-        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let client = rpc::Client::open(&site.connect().await).await.unwrap();
         let reply = client.call("", "server", Message::new("still there")).await;
         assert_eq!(text(reply.unwrap().body()), "STILL THERE");
         stop.send(()).unwrap();
@@ -194,7 +192,7 @@ fn f30_a_request_whose_reply_costs_the_channel_is_dead_lettered_and_the_others_a
         let told = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&told);
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = RpcServer::new(requests, replies)
+        let server = rpc::Server::new(requests, replies)
             .concurrency(50)
             .report(move |failure| log.lock().unwrap().push(failure.to_string()))
             .until(stopped);
@@ -205,7 +203,7 @@ fn f30_a_request_whose_reply_costs_the_channel_is_dead_lettered_and_the_others_a
                 _ => reply,
             })
         }));
-        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let client = rpc::Client::open(&site.connect().await).await.unwrap();
         let call = |request: &'static str| {
             let client = client.clone();
             tokio::spawn(async move { client.call("", "server", Message::new(request)).await })
@@ -254,7 +252,7 @@ fn f30_a_request_whose_reply_ends_the_connection_is_not_tried_a_third_time() {
             assert_eq!(error.broker_close().unwrap().reply_code.0, 541);
         }
         let (stop, server) = serving_queue(site, shout).await;
-        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let client = rpc::Client::open(&site.connect().await).await.unwrap();
         let reply = client.call("", "server", Message::new("next")).await;
         assert_eq!(text(reply.unwrap().body()), "NEXT");
         stop.send(()).unwrap();
@@ -283,12 +281,12 @@ fn f14_a_reply_that_comes_too_late_is_counted_and_dropped() {
             }
         })
         .await;
-        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let client = rpc::Client::open(&site.connect().await).await.unwrap();
         let slow = client
             .call("", "server", Message::new("slow"))
             .timeout(Duration::from_millis(1))
             .await;
-        let Err(RpcError::Timeout { sent: true, .. }) = slow else {
+        let Err(rpc::Error::Timeout { sent: true, .. }) = slow else {
             panic!("{slow:?}");
         };
         let reply = client.call("", "server", Message::new("quick")).await;
@@ -312,7 +310,7 @@ fn s3_calls_end_with_their_connection() {
         let channel = site.channel().await;
         declare(&channel, "server").await;
         let connection = site.connect().await;
-        let client = RpcClient::open(&connection).await.unwrap();
+        let client = rpc::Client::open(&connection).await.unwrap();
         let calls: Vec<_> = (0..10)
             .map(|_| {
                 let client = client.clone();
@@ -323,7 +321,10 @@ fn s3_calls_end_with_their_connection() {
         connection.close().await.unwrap();
         for call in calls {
             let called = call.await.unwrap();
-            assert!(matches!(called, Err(RpcError::Uncertain(_))), "{called:?}");
+            assert!(
+                matches!(called, Err(rpc::Error::Uncertain(_))),
+                "{called:?}"
+            );
         }
     });
 }
@@ -338,7 +339,7 @@ fn a_request_without_an_address_is_handled_and_acknowledged() {
             .await
             .unwrap();
         // The address of somebody who has gone.
-        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let client = rpc::Client::open(&site.connect().await).await.unwrap();
         client
             .call("", "server", Message::new("first"))
             .await
@@ -366,7 +367,7 @@ fn s20_a_server_whose_handler_panics_goes_on() {
             shout(request).await
         })
         .await;
-        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let client = rpc::Client::open(&site.connect().await).await.unwrap();
         let impatient = tokio::spawn({
             let client = client.clone();
             async move { client.call("", "server", Message::new("panic")).await }
@@ -399,7 +400,7 @@ fn s19_a_stopped_server_answers_what_it_has_begun() {
             }
         })
         .await;
-        let client = RpcClient::open(&site.connect().await).await.unwrap();
+        let client = rpc::Client::open(&site.connect().await).await.unwrap();
         let call = tokio::spawn({
             let client = client.clone();
             async move { client.call("", "server", Message::new("begun")).await }

@@ -2,7 +2,8 @@
 
 use amqp_client::amqp_spec::basic;
 use amqp_client::amqp_spec::wire::TypedMethod as _;
-use amqp_client::{Message, Multiple, QosScope, QueueDeclare, Requeue};
+use amqp_client::consume::{Multiple, QosScope};
+use amqp_client::{Message, QueueDeclare, Requeue};
 
 use crate::support::{
     check_close, declare, expect, fill, poll_once, ready, run, text, until_ready,

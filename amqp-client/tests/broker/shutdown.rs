@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use amqp_client::error::Initiator;
+use amqp_client::event::Event;
 use amqp_client::{
-    Channel, ChannelError, Connection, ConsumeError, Consumer, Delivery, Event, Initiator, Message,
-    QueueDeclare,
+    Channel, ChannelError, Connection, ConsumeError, Consumer, Delivery, Message, QueueDeclare,
 };
 use amqp_testing::{Broker, BrokerOptions};
 use tokio::runtime::Builder;

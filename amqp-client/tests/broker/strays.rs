@@ -1,6 +1,7 @@
 //! Deliveries that are not, or no longer, for whom they seem to be; and those that stand in the way.
 
-use amqp_client::{ChannelError, Connection, ConsumeError, Message, QosScope, QueueDeclare};
+use amqp_client::consume::QosScope;
+use amqp_client::{ChannelError, Connection, ConsumeError, Message, QueueDeclare};
 
 use crate::support::{declare, expect, fill, poll_once, ready, run, until_ready};
 

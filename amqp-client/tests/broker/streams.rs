@@ -2,7 +2,8 @@
 
 use amqp_client::amqp_spec::basic;
 use amqp_client::amqp_spec::wire::TypedMethod as _;
-use amqp_client::{Channel, ConsumeError, Consumer, Message, QosScope, QueueDeclare, StreamOffset};
+use amqp_client::consume::{QosScope, StreamOffset};
+use amqp_client::{Channel, ConsumeError, Consumer, Message, QueueDeclare};
 use std::time::Duration;
 
 use crate::support::{Site, check_close, run};

@@ -7,9 +7,10 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use amqp_client::amqp_spec::wire::MethodId;
+use amqp_client::consume::ManualAck;
+use amqp_client::error::BrokerClose;
 use amqp_client::{
-    BrokerClose, Channel, Connection, ConnectionOptions, Consumer, Delivery, ManualAck, Message,
-    QueueDeclare,
+    Channel, Connection, ConnectionOptions, Consumer, Delivery, Message, QueueDeclare,
 };
 use amqp_testing::broker::{Endpoint, Management, VirtualHost};
 use tokio::runtime::{Builder, Runtime};

@@ -4,10 +4,9 @@
 use std::env;
 use std::sync::Arc;
 
-use amqp_client::{
-    AuthMechanism, Connection, ConnectionOptions, Diagnosis, Message, PublishError, QueueDeclare,
-    Stage, TlsOptions,
-};
+use amqp_client::error::{Diagnosis, Stage};
+use amqp_client::sasl::AuthMechanism;
+use amqp_client::{Connection, ConnectionOptions, Message, PublishError, QueueDeclare, TlsOptions};
 use amqp_testing::{Broker, BrokerOptions, Proxy};
 use tokio::runtime::Builder;
 use tokio_rustls::rustls::crypto::ring::default_provider;

@@ -2,10 +2,9 @@
 
 use amqp_client::amqp_spec::wire::{TypedMethod as _, Value};
 use amqp_client::amqp_spec::{exchange, field_table, queue};
-use amqp_client::{
-    Binding, Channel, ChannelError, Entity, ExchangeDeclare, ExchangeDelete, Match, Message,
-    QueueDeclare, QueueDelete,
-};
+use amqp_client::declare::{Binding, ExchangeDelete, Match, QueueDelete};
+use amqp_client::error::Entity;
+use amqp_client::{Channel, ChannelError, ExchangeDeclare, Message, QueueDeclare};
 
 use crate::support::{check_close, declare, fill, ready, run, until_ready};
 

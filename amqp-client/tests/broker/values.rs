@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use amqp_client::amqp_spec::basic::Properties;
 use amqp_client::amqp_spec::wire::Decimal;
 use amqp_client::amqp_spec::{ReplyCode, field_table, short_str};
-use amqp_client::{
-    Binding, Channel, ChannelError, Connection, Match, Message, NextWithin, QueueDeclare,
-    StreamOffset,
-};
+use amqp_client::consume::{NextWithin, StreamOffset};
+use amqp_client::declare::{Binding, Match};
+use amqp_client::{Channel, ChannelError, Connection, Message, Properties, QueueDeclare};
 
 use crate::support::{declare, run};
 

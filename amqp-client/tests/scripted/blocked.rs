@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use amqp_client::{ChannelError, ConnectionError, Event, Message};
+use amqp_client::event::Event;
+use amqp_client::{ChannelError, ConnectionError, Message};
 use amqp_spec::connection;
 use tokio::time::Instant;
 
@@ -34,7 +35,9 @@ async fn s10_publish_waits_for_the_end_of_the_alarm() {
     };
     // A settlement passes, and the publish does not stand before it.
     tokio::task::yield_now().await;
-    channel.basic_ack(7, amqp_client::Multiple::No).unwrap();
+    channel
+        .basic_ack(7, amqp_client::consume::Multiple::No)
+        .unwrap();
     peer.expect("1 basic.ack 7").await;
     peer.say(0, &connection::Unblocked {}).await;
     peer.expect("1 basic.publish key").await;

@@ -5,9 +5,8 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use amqp_client::{
-    ConnectCause, ConnectError, Connection, ConnectionError, ConnectionOptions, Diagnosis, Stage,
-};
+use amqp_client::error::{ConnectCause, Diagnosis, Stage};
+use amqp_client::{ConnectError, Connection, ConnectionError, ConnectionOptions};
 use amqp_spec::connection;
 use amqp_spec::wire::{LongStr, TypedMethod as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use amqp_client::{ChannelError, ConnectionError, Message, Multiple, QueueDeclare};
+use amqp_client::consume::Multiple;
+use amqp_client::{ChannelError, ConnectionError, Message, QueueDeclare};
 use amqp_spec::{channel, connection};
 
 use crate::peer::{Faults, Faulty, Peer, options, soon};

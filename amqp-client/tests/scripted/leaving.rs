@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use amqp_client::event::Event;
 use amqp_client::{
-    Connection, ConnectionError, ConnectionOptions, Event, Message, PublishError, Publisher,
+    Connection, ConnectionError, ConnectionOptions, Message, PublishError, Publisher,
 };
 use amqp_spec::{confirm, connection, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use amqp_client::{
-    AuthMechanism, ConnectCause, Connection, ConnectionError, ConnectionOptions, Credentials, Stage,
-};
+use amqp_client::error::{ConnectCause, Stage};
+use amqp_client::sasl::{AuthMechanism, Credentials};
+use amqp_client::{Connection, ConnectionError, ConnectionOptions};
 use amqp_spec::connection;
 use amqp_spec::wire::LongStr;
 use tokio::io::DuplexStream;

@@ -1,8 +1,8 @@
 //! Requests without replies on the wire, and closes that cross them.
 
-use amqp_client::{
-    Binding, Connection, ExchangeDeclare, ExchangeDelete, Outcome, QueueDeclare, QueueDelete,
-};
+use amqp_client::declare::{Binding, ExchangeDelete, QueueDelete};
+use amqp_client::error::Outcome;
+use amqp_client::{Connection, ExchangeDeclare, QueueDeclare};
 use amqp_spec::{Method, channel, connection, queue, tx};
 
 use crate::peer::{Peer, options, soon};

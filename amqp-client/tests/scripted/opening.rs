@@ -4,7 +4,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use amqp_client::{ConnectCause, ConnectError, Connection, ConnectionError, Stage};
+use amqp_client::error::{ConnectCause, Stage};
+use amqp_client::{ConnectError, Connection, ConnectionError};
 use amqp_spec::connection;
 use tokio::io::BufStream;
 

@@ -3,9 +3,9 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use amqp_client::event::Event;
 use amqp_client::{
-    ChannelError, Connection, ConnectionError, ConnectionOptions, Event, Message, PublishError,
-    Publisher,
+    ChannelError, Connection, ConnectionError, ConnectionOptions, Message, PublishError, Publisher,
 };
 use amqp_spec::frame::FrameKind;
 use amqp_spec::{confirm, connection};

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use amqp_client::{
-    ConnectCause, ConnectError, Connection, ConnectionOptions, Diagnosis, Stage, TlsError,
-    TlsOptions,
-};
+use amqp_client::error::{ConnectCause, Diagnosis, Stage, TlsError};
+use amqp_client::{ConnectError, Connection, ConnectionOptions, TlsOptions};
 use amqp_spec::connection;
 use amqp_testing::broker::{Authority, Identity};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -268,7 +266,7 @@ async fn certificates_that_are_not_accepted() {
         };
         fault
     };
-    use amqp_client::CertificateFault::{Expired, UnknownAuthority, WrongName};
+    use amqp_client::error::CertificateFault::{Expired, UnknownAuthority, WrongName};
 
     let expired = authority.expired_server(&["localhost"]).unwrap();
     let fault = refused(&expired, &tls, Diagnosis::CertificateExpired).await;

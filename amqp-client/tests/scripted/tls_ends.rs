@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use amqp_client::{Connection, ConnectionError, Message, Outcome, PublishError, Publisher};
+use amqp_client::error::Outcome;
+use amqp_client::{Connection, ConnectionError, Message, PublishError, Publisher};
 use amqp_spec::{confirm, connection};
 use amqp_testing::broker::Authority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};

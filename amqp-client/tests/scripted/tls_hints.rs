@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use amqp_client::{
-    ConnectCause, ConnectError, Connection, ConnectionError, Diagnosis, Initiator, Stage, TlsError,
-};
+use amqp_client::error::{ConnectCause, Diagnosis, Initiator, Stage, TlsError};
+use amqp_client::{ConnectError, Connection, ConnectionError};
 use amqp_testing::broker::Authority;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

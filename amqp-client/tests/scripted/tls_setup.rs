@@ -4,10 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use amqp_client::{
-    CertificateFault, ConnectCause, ConnectError, Connection, ConnectionOptions, Diagnosis, Stage,
-    TlsError, TlsOptions,
-};
+use amqp_client::error::{CertificateFault, ConnectCause, Diagnosis, Stage, TlsError};
+use amqp_client::{ConnectError, Connection, ConnectionOptions, TlsOptions};
 use tokio_rustls::rustls::crypto::ring::{default_provider, sign::any_supported_type};
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;

@@ -10,7 +10,8 @@ use std::time::Instant;
 use amqp_client::amqp_spec::wire::{LongStr, TypedMethod};
 use amqp_client::amqp_spec::{basic, channel, confirm, connection, frame, short_str};
 use amqp_client::proto::Core;
-use amqp_client::{AutoAck, Channel, Connection, ConnectionOptions, Consumer, Publisher};
+use amqp_client::consume::AutoAck;
+use amqp_client::{Channel, Connection, ConnectionOptions, Consumer, Publisher};
 
 /// A core with its connection, and what the broker would say to it.
 pub struct Pair {

@@ -7,6 +7,7 @@ mod clocks;
 mod contract;
 mod cycles;
 mod documents;
+mod exports;
 mod file;
 mod hidden;
 mod layers;
@@ -42,6 +43,7 @@ Checks the house rules that neither the compiler nor clippy know:
     whose rows have numbers of their own
   * what the tables of docs/from-*.md name is there, and they name every public
     method of a handle
+  * the client exports at most 40 names at its root, and each of them nowhere else
   * every public type of the client is in the test that looks at what is shown
   * the documentation of the core names every call of a driver
 
@@ -77,6 +79,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     let mut layers = layers::Layers::default();
     let mut cycles = cycles::Cycles::default();
     let mut tables = tables::Tables::default();
+    let mut exports = exports::Exports::default();
     let mut shown = walk::Shown::default();
     let mut contract = contract::Contract::default();
     for path in &paths {
@@ -91,6 +94,7 @@ pub(crate) fn check() -> Result<String, Failure> {
         layers.look_at(&file);
         cycles.look_at(&file);
         tables.look_at(&file);
+        exports.look_at(&file);
         shown.look_at(&file);
         contract.look_at(&file);
     }
@@ -99,6 +103,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     faults.extend(layers.faults());
     faults.extend(cycles.faults());
     faults.extend(tables.faults());
+    faults.extend(exports.faults());
     faults.extend(shown.faults());
     faults.extend(contract.faults());
     if faults.is_empty() {

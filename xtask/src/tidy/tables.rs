@@ -28,8 +28,8 @@ const HANDLES: &[(&str, &str)] = &[
     ("Delivery", "delivery"),
     ("Events", "events"),
     ("ReturnedMessages", "returns"),
-    ("RpcClient", "client"),
-    ("RpcServer", "server"),
+    ("Client", "client"),
+    ("Server", "server"),
 ];
 
 /// Where the names stand that a URI may have for options.

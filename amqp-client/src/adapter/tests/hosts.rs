@@ -7,7 +7,8 @@ use super::network::{AT_ONCE, Fake, Fate, at, ms, options};
 use crate::adapter::connect::open_on;
 use crate::error::{ConnectCause, Diagnosis, Stage};
 use crate::options::ConnectionOptions;
-use crate::{Credentials, HostOrder};
+use crate::options::HostOrder;
+use crate::sasl::Credentials;
 
 /// The time, without what the reactor has for one more look at the stream before a deadline counts.
 fn judged(network: &Fake) -> u64 {

@@ -46,7 +46,7 @@ pub(super) fn at(address: &str) -> SocketAddr {
 pub(super) fn options(hosts: &[&str]) -> ConnectionOptions {
     ConnectionOptions::default()
         .hosts(hosts.iter().map(|host| (*host, 5672)))
-        .host_order(crate::HostOrder::Given)
+        .host_order(crate::options::HostOrder::Given)
         .heartbeat(Duration::ZERO)
 }
 

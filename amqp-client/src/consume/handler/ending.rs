@@ -13,7 +13,7 @@ use crate::error::{ChannelError, ConnectionError, ConsumeError};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum HandlerEnd {
-    /// The future given to [`HandlerRun::until`](crate::HandlerRun::until) was ready.
+    /// The future given to [`HandlerRun::until`](crate::consume::HandlerRun::until) was ready.
     Stopped,
     /// The program closed the channel or the connection, or cancelled the consumer by its tag
     /// ([`Channel::basic_cancel`]).

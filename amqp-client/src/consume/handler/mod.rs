@@ -15,7 +15,7 @@
 //! | `ending` | the end of the channel, which nothing is begun behind |
 //! | `disposition` | what handlers say, and what is made of it |
 
-mod disposition;
+pub(crate) mod disposition;
 mod ending;
 mod jobs;
 
@@ -38,8 +38,8 @@ use crate::error::ConsumeError;
 use crate::message::{ReceivedMessage, Settlement};
 use crate::proto::shared::timers::Timer;
 
-pub(crate) use self::disposition::Decided;
-pub use self::disposition::{Disposition, FailureCause, HandlerFailure, IntoDisposition};
+pub(crate) use self::disposition::{Decided, Disposition};
+pub use self::disposition::{FailureCause, HandlerFailure, IntoDisposition};
 pub use self::ending::HandlerEnd;
 
 /// Handlers that may end in one turn before others get theirs.

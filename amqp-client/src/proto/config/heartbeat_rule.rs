@@ -12,7 +12,8 @@ use crate::rounding;
 /// shorter or none. Times are rounded up to whole seconds, up to 65535.
 ///
 /// ```
-/// use amqp_client::{ConnectionOptions, Heartbeat};
+/// use amqp_client::options::Heartbeat;
+/// use amqp_client::ConnectionOptions;
 /// use std::time::Duration;
 ///
 /// let options = ConnectionOptions::default();

@@ -72,7 +72,8 @@ impl fmt::Debug for Login {
 /// ([`ConnectionOptions::when_blocked`](crate::ConnectionOptions::when_blocked)).
 ///
 /// ```
-/// use amqp_client::{ConnectionOptions, WhenBlocked};
+/// use amqp_client::options::WhenBlocked;
+/// use amqp_client::ConnectionOptions;
 ///
 /// let options = ConnectionOptions::default().when_blocked(WhenBlocked::Fail);
 /// ```

@@ -27,7 +27,7 @@ pub enum Event {
         /// Whether messages may be published.
         active: bool,
     },
-    /// A [limit for the whole channel](crate::QosScope::Channel) was asked for, and the broker takes
+    /// A [limit for the whole channel](crate::consume::QosScope::Channel) was asked for, and the broker takes
     /// it for a limit of each consumer: RabbitMQ from 4.3 on, which does not say so itself. Told
     /// once for each channel.
     LimitPerConsumer {
@@ -64,7 +64,7 @@ pub enum Event {
         by: Initiator,
     },
     /// Nothing is read any more, though something waits for what has to be read: consumers without
-    /// acknowledgements hold [64 MiB](crate::WhenSlow::Wait) that they have not taken. This names the
+    /// acknowledgements hold [64 MiB](crate::consume::WhenSlow::Wait) that they have not taken. This names the
     /// one that holds most. Requests and publishes that wait end in time, with
     /// [`ChannelError::ReadingStopped`]. Reading goes on when consumers take what they hold, or when
     /// that consumer's channel is closed. Told once each time reading stops.

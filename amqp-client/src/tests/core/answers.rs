@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use amqp_spec::{basic, channel, connection, tx};
 
+use crate::consume::Multiple;
 use crate::error::{ConnectionError, Violation};
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::Task;
 use crate::tests::support::wire;
-use crate::{Channel, Delivery, Multiple, Requeue};
+use crate::{Channel, Delivery, Requeue};
 
 const MIB: usize = 1024 * 1024;
 /// More may neither be read nor wait to be written: the bound, and the last reads.

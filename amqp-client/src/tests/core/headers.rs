@@ -7,8 +7,9 @@ use amqp_spec::wire::{FieldArray, FieldTable, Timestamp, Value};
 use amqp_spec::{field_table, short_str};
 
 use super::content::{consuming, next};
+use crate::Delivery;
+use crate::message::DeathReason;
 use crate::tests::support::wire;
-use crate::{DeathReason, Delivery};
 
 /// A delivery with these headers, and whatever else is set.
 fn delivery(headers: &FieldTable, set: impl FnOnce(Properties) -> Properties) -> Delivery {

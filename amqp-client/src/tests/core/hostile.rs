@@ -207,7 +207,14 @@ fn s4_publish_on_a_channel_that_the_broker_closed_says_why_and_sends_nothing() {
         );
     }
     assert_eq!(pair.sent(), [""; 0]);
-    assert!(done(publisher.channel().basic_qos(1, crate::QosScope::Consumer)).is_err());
+    assert!(
+        done(
+            publisher
+                .channel()
+                .basic_qos(1, crate::consume::QosScope::Consumer)
+        )
+        .is_err()
+    );
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use amqp_spec::wire::LongStr;
 use amqp_spec::{connection, field_table};
 
+use crate::ConnectionOptions;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage};
+use crate::sasl::{AuthMechanism, Credentials, Secret};
+use crate::sasl::{SaslError, SaslExchange, SaslMechanism};
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{AuthMechanism, ConnectionOptions, Credentials, Secret};
-use crate::{SaslError, SaslExchange, SaslMechanism};
 
 type Opened = Result<(), (Stage, ConnectCause)>;
 

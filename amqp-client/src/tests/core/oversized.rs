@@ -4,14 +4,14 @@ use std::future::IntoFuture;
 
 use amqp_spec::basic;
 
+use crate::consume::{HandlerEnd, Oversized};
+use crate::error::Initiator;
 use crate::error::OversizedMessage;
+use crate::event::Event;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{
-    Channel, ChannelError, ConsumeError, Consumer, Event, HandlerEnd, Initiator, Message,
-    Oversized, PublishError, Requeue, RpcClient, RpcError,
-};
+use crate::{Channel, ChannelError, ConsumeError, Consumer, Message, PublishError, Requeue, rpc};
 
 const LIMIT: u64 = 10;
 const FITS: &[u8] = b"0123456789";
@@ -187,7 +187,7 @@ fn fetched_message_is_told_with_its_number_and_the_channel_goes_on() {
         other => panic!("{other:?}"),
     }
     channel
-        .basic_nack(7, crate::Multiple::No, Requeue::Yes)
+        .basic_nack(7, crate::consume::Multiple::No, Requeue::Yes)
         .unwrap();
     assert_eq!(pair.sent(), ["1 basic.nack 7 requeue"]);
     // A caller that has gone, before or behind the answer.
@@ -232,7 +232,7 @@ fn message_of_our_own_that_comes_back_is_as_large_as_it_was_sent() {
 #[test]
 fn reply_that_is_too_large_is_told_to_its_call_and_to_no_other() {
     let mut pair = Pair::open_with(&quiet().max_message_size(LIMIT));
-    let mut opening = Task::start(RpcClient::open(&pair.connection.clone()).into_future());
+    let mut opening = Task::start(rpc::Client::open(&pair.connection.clone()).into_future());
     pair.sent();
     pair.says(1, &amqp_spec::channel::OpenOk {});
     assert!(opening.run().is_pending());
@@ -264,7 +264,7 @@ fn reply_that_is_too_large_is_told_to_its_call_and_to_no_other() {
     pair.feed(&[reply("1", 1, TOO_LARGE), reply("2", 2, FITS)].concat());
     let first = first.ready();
     assert!(
-        matches!(first, Err(RpcError::ReplyTooLarge { size: 11 })),
+        matches!(first, Err(rpc::Error::ReplyTooLarge { size: 11 })),
         "{first:?}"
     );
     assert_eq!(second.ready().unwrap().body(), FITS);

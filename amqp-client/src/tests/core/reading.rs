@@ -7,14 +7,15 @@ use amqp_spec::{basic, channel, connection, queue};
 
 use super::content::next;
 use crate::consume::AutoAck;
+use crate::consume::WhenSlow;
 use crate::error::ChannelError;
+use crate::error::Outcome;
+use crate::event::{Event, Events};
 use crate::proto::shared::reading::Demand;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{
-    Channel, ConsumeError, Consumer, Event, Events, Message, Outcome, PublishError, WhenSlow,
-};
+use crate::{Channel, ConsumeError, Consumer, Message, PublishError};
 
 const MIB: usize = 1024 * 1024;
 const SECOND: Duration = Duration::from_secs(1);
@@ -169,7 +170,7 @@ fn above_the_limit_the_consumer_that_holds_most_is_cancelled_and_nothing_is_lost
         matches!(
             told,
             Some(Event::ConsumerCancelled {
-                by: crate::Initiator::Library,
+                by: crate::error::Initiator::Library,
                 ..
             })
         ),
@@ -444,7 +445,7 @@ fn consumer_that_is_ended_for_its_own_limit_is_told_as_ended_here() {
     assert!(matches!(
         done(events.next()),
         Some(Event::ConsumerCancelled {
-            by: crate::Initiator::Library,
+            by: crate::error::Initiator::Library,
             ..
         })
     ));

@@ -6,11 +6,12 @@ use std::time::Duration;
 use amqp_spec::{basic, tx};
 
 use super::content::{consuming, next};
+use crate::Channel;
+use crate::consume::{Multiple, QosScope};
 use crate::error::{ChannelError, ConnectionError, Violation};
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, Multiple, QosScope};
 
 /// Starts a consumer; gives what was sent for it.
 fn starts(pair: &mut Pair, channel: &Channel, tag: &str, prefetch: Option<u16>) -> Vec<String> {

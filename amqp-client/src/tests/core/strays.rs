@@ -8,10 +8,11 @@ use amqp_spec::{basic, channel};
 
 use super::content::next;
 use crate::consume::AutoAck;
+use crate::consume::WhenSlow;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, Consumer, WhenSlow};
+use crate::{Channel, Consumer};
 
 /// The broker closes the only channel that there may be, amid deliveries, and it is opened again.
 fn reopened(pair: &mut Pair, tag: &str) -> Channel {

@@ -340,7 +340,7 @@ fn f14_what_others_rely_on_is_sent_though_it_timed_out() {
     let (mut pair, channel) = Pair::with_channel();
     let consumer = pair.consumer(&channel, "tag");
     let _committing = Task::start(channel.tx_commit());
-    let mut limiting = Task::start(channel.basic_qos(10, crate::QosScope::Consumer));
+    let mut limiting = Task::start(channel.basic_qos(10, crate::consume::QosScope::Consumer));
     let mut selecting = Task::start(channel.confirm_select());
     let mut cancelling = Task::start(consumer.cancel());
     assert_eq!(pair.sent(), ["1 tx.commit"]);

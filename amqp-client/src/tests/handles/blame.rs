@@ -4,10 +4,11 @@ use amqp_spec::wire::TypedMethod as _;
 use amqp_spec::{channel, exchange, queue};
 
 use crate::error::Entity;
+use crate::error::Outcome;
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{ChannelError, ConnectionError, ExchangeDeclare, Outcome, QueueDeclare};
+use crate::{ChannelError, ConnectionError, ExchangeDeclare, QueueDeclare};
 
 /// `channel.close` for a method, without a word about what it was about.
 fn close_for(id: amqp_spec::wire::MethodId, text: &str) -> Vec<u8> {

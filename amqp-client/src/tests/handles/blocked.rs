@@ -9,10 +9,11 @@ use bytes::Bytes;
 
 use super::order::{assert_contents_whole, publish};
 use crate::error::{ChannelError, ConnectionError, Initiator, PublishError};
+use crate::options::WhenBlocked;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, ConnectionOptions, Message, Requeue, WhenBlocked};
+use crate::{Channel, ConnectionOptions, Message, Requeue};
 
 const SECOND: Duration = Duration::from_secs(1);
 

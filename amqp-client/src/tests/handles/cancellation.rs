@@ -8,12 +8,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use crate::consume::QosScope;
 use crate::tests::support::operations::{After, World};
 use crate::tests::support::pair::quiet;
 use crate::tests::support::task::Task;
 use crate::{
     Channel, ChannelError, Connection, ConnectionOptions, ExchangeDeclare, Message, Publisher,
-    QosScope, QueueDeclare,
+    QueueDeclare,
 };
 
 type Operation = Pin<Box<dyn Future<Output = ()>>>;

@@ -5,12 +5,13 @@ use std::time::Duration;
 use amqp_spec::{basic, channel, connection};
 
 use super::requests::answer_qos;
+use crate::consume::{NextWithin, StreamOffset, WhenSlow};
 use crate::error::ChannelError;
 use crate::tests::core::content::{consuming, next};
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, ConsumeError, Consumer, Delivery, NextWithin, StreamOffset, WhenSlow};
+use crate::{Channel, ConsumeError, Consumer, Delivery};
 
 fn deliveries(tags: std::ops::RangeInclusive<u64>) -> Vec<u8> {
     tags.flat_map(|n| wire::delivery(1, "tag", n, b"x"))

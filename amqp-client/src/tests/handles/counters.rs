@@ -3,10 +3,11 @@
 use amqp_spec::{basic, connection};
 
 use super::order::publish;
+use crate::consume::Multiple;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, Message, Multiple, Publisher, Requeue};
+use crate::{Channel, Message, Publisher, Requeue};
 
 fn send(publisher: &Publisher) {
     let message = Message::new("body");

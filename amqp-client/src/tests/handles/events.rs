@@ -4,12 +4,14 @@ use amqp_spec::wire::FieldTable;
 use amqp_spec::{basic, channel, connection, field_table, queue};
 
 use super::order::publish;
+use crate::consume::QosScope;
 use crate::error::{ChannelError, ConnectionError, Initiator, PublishError};
+use crate::event::{Event, Events};
 use crate::proto::observe::EVENTS;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, Event, Events, Message, QosScope};
+use crate::{Channel, Message};
 
 /// The next event, which is there already.
 #[track_caller]

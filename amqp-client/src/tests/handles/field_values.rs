@@ -7,10 +7,11 @@ use amqp_spec::field_table;
 use amqp_spec::wire::Decimal;
 
 use super::rpc::calls::Calling;
+use crate::declare::Binding;
 use crate::error::{ChannelError, Outcome, PublishError};
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::done;
-use crate::{Binding, ConsumeError, ExchangeDeclare, Message, QueueDeclare, RpcError};
+use crate::{ConsumeError, ExchangeDeclare, Message, QueueDeclare, rpc};
 
 const NUMBER: &str = "is not a finite number: RabbitMQ ends the connection over NaN and infinity";
 
@@ -67,7 +68,7 @@ fn call_with_a_number_that_is_none_is_not_sent() {
     let mut calling = Calling::new();
     let call = calling.client.call("", "fib", nan()).into_future();
     match done(call) {
-        Err(RpcError::NotSent(ConsumeError::Channel(ChannelError::Invalid(error)))) => {
+        Err(rpc::Error::NotSent(ConsumeError::Channel(ChannelError::Invalid(error)))) => {
             assert_eq!(
                 error.to_string(),
                 format!("\"ratio\" {NUMBER} (queue 'fib')")

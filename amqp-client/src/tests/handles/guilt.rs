@@ -5,10 +5,11 @@ use amqp_spec::basic::PropertiesRef;
 use amqp_spec::wire::{MethodId, TypedMethod as _};
 use amqp_spec::{basic, channel, queue};
 
+use crate::error::{Entity, Outcome};
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Confirmation, Entity, Message, Outcome, PublishError, Publisher};
+use crate::{Confirmation, Message, PublishError, Publisher};
 
 const MISSING: &str = "NOT_FOUND - no exchange 'missing' in vhost '/'";
 

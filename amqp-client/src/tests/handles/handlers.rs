@@ -8,13 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use crate::consume::{HandlerEnd, HandlerSummary};
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::Task;
 use crate::tests::support::wire;
-use crate::{
-    Channel, ChannelError, ConsumeError, Consumer, Disposition, HandlerEnd, HandlerSummary,
-    ReceivedMessage,
-};
+use crate::{Channel, ChannelError, ConsumeError, Consumer, Disposition, ReceivedMessage};
 
 fn consuming() -> (Pair, Channel, Consumer) {
     let (mut pair, channel) = Pair::with_channel();
@@ -90,7 +88,7 @@ fn what_the_handler_says_settles_the_message() {
     let (mut pair, channel, consumer) = consuming();
     let told = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&told);
-    let report = move |failure: &crate::HandlerFailure| {
+    let report = move |failure: &crate::consume::HandlerFailure| {
         log.lock().unwrap().push(failure.to_string());
     };
     let mut handling = Task::start(consumer.handle(as_told).report(report));

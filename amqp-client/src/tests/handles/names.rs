@@ -6,10 +6,11 @@ use amqp_spec::basic::Properties;
 use amqp_spec::{ReplyCode, field_table};
 
 use crate::consume::Consume;
+use crate::declare::Binding;
 use crate::error::{ChannelError, Entity, Outcome};
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::done;
-use crate::{Binding, Channel, ExchangeDeclare, Message, QueueDeclare};
+use crate::{Channel, ExchangeDeclare, Message, QueueDeclare};
 
 fn long() -> String {
     "n".repeat(256)

@@ -5,11 +5,12 @@ use amqp_spec::field_table;
 use amqp_spec::{channel, tx};
 use bytes::Bytes;
 
+use crate::consume::Multiple;
 use crate::error::{ChannelError, PublishError};
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, Message, Multiple, QueueDeclare};
+use crate::{Channel, Message, QueueDeclare};
 
 const LARGE: usize = 1024 * 1024;
 

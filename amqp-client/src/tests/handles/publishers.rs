@@ -5,10 +5,11 @@ use std::time::Duration;
 use amqp_spec::basic::{Properties, PropertiesRef};
 
 use crate::error::ChannelError;
+use crate::error::Outcome;
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Confirmation, Message, Outcome, PublishError, Publisher};
+use crate::{Confirmation, Message, PublishError, Publisher};
 
 fn message() -> Message {
     Message::new("x")

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use amqp_spec::connection;
 
+use crate::ConnectionOptions;
 use crate::error::{ConnectCause, ConnectionError};
+use crate::sasl::Credentials;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{ConnectionOptions, Credentials};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

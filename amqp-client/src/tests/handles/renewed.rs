@@ -5,12 +5,12 @@ use std::time::Duration;
 use amqp_spec::wire::TypedMethod as _;
 use amqp_spec::{basic, channel, confirm};
 
+use crate::error::Outcome;
+use crate::event::Event;
 use crate::tests::support::pair::{Pair, now, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{
-    ChannelError, Confirmation, Connection, Event, Message, Outcome, PublishError, Publisher,
-};
+use crate::{ChannelError, Confirmation, Connection, Message, PublishError, Publisher};
 
 /// With channel 1, which it owns.
 pub(crate) fn owner() -> (Pair, Publisher) {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use amqp_spec::{basic, channel, queue};
 
 use super::order::publish;
+use crate::declare::DeclaredQueue;
 use crate::error::{ChannelError, ConnectionError, Violation};
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, DeclaredQueue, QueueDeclare};
+use crate::{Channel, QueueDeclare};
 
 type Declaring<'a> = Task<'a, Result<DeclaredQueue, ChannelError>>;
 

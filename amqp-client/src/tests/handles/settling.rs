@@ -6,10 +6,11 @@ use amqp_spec::frame::FrameKind;
 use amqp_spec::{Method, tx};
 
 use super::order::publish;
+use crate::consume::Multiple;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, Consumer, Delivery, Multiple, Requeue};
+use crate::{Channel, Consumer, Delivery, Requeue};
 
 /// A consumer with so many deliveries to be settled.
 fn delivered(n: u64) -> (Pair, Channel, Consumer, Vec<Option<Delivery>>) {

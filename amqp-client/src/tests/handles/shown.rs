@@ -3,10 +3,11 @@
 use amqp_spec::basic::PropertiesRef;
 use amqp_spec::field_table;
 
+use crate::message::Body;
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Body, Message, RpcError};
+use crate::{Message, rpc};
 
 const SECRET: &str = "correct horse battery staple";
 
@@ -94,11 +95,11 @@ fn whatever_holds_a_message_shows_lengths_and_names() {
     shows_lengths_and_names(&format!("{error:?}"));
     shows_lengths_and_names(&format!("{error:#?}"));
     shows_lengths_and_names(&error.to_string());
-    shows_lengths_and_names(&format!("{:?}", RpcError::from(error)));
+    shows_lengths_and_names(&format!("{:?}", rpc::Error::from(error)));
     pair.feed(&returned(properties));
     let event = done(events.next());
     assert!(
-        matches!(event, Some(crate::Event::Returned { .. })),
+        matches!(event, Some(crate::event::Event::Returned { .. })),
         "{event:?}"
     );
     shows_lengths_and_names(&format!("{event:?}"));

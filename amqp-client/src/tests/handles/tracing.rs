@@ -14,10 +14,12 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber, subscriber};
 
 use super::order::publish;
+use crate::consume::QosScope;
+use crate::sasl::Credentials;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{ConnectionOptions, Credentials, Message, QosScope, QueueDeclare};
+use crate::{ConnectionOptions, Message, QueueDeclare};
 
 thread_local! {
     /// What this thread is told, if it listens.

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use amqp_spec::tx;
 
+use crate::channel::RolledBack;
+use crate::consume::Multiple;
 use crate::error::ChannelError;
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::Task;
-use crate::{Channel, Consumer, Delivery, Multiple, Requeue, RolledBack};
+use crate::{Channel, Consumer, Delivery, Requeue};
 
 type RollingBack<'a> = Task<'a, Result<RolledBack, ChannelError>>;
 

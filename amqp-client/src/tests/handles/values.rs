@@ -9,10 +9,11 @@ use amqp_spec::{field_table, queue};
 
 use super::names::refused;
 use crate::consume::Consume;
+use crate::consume::StreamOffset;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{ConnectionOptions, Message, QueueDeclare, StreamOffset, TlsOptions};
+use crate::{ConnectionOptions, Message, QueueDeclare, TlsOptions};
 
 /// The arguments that a consumer is started with.
 fn arguments_of(consume: Consume, mut pair: Pair) -> Vec<(String, String)> {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use amqp_spec::connection;
 
 use crate::error::ChannelError;
+use crate::options::WhenBlocked;
 use crate::tests::handles::order::publish;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, Confirmation, Message, PublishError, Publisher, WhenBlocked};
+use crate::{Channel, Confirmation, Message, PublishError, Publisher};
 
 /// A connection with room for this many octets.
 fn with_room(octets: usize) -> (Pair, Channel) {

@@ -13,13 +13,15 @@ use std::task::Waker;
 use amqp_spec::frame::PROTOCOL_HEADER;
 use amqp_spec::{basic, channel, connection};
 
+use crate::consume::QosScope;
 use crate::error::ConnectionError;
+use crate::event::Event;
 use crate::proto::Core;
 use crate::tests::support::pair::{Pair, now, quiet};
 use crate::tests::support::schedule::{Bell, Model, explore, look_and_go, wait_for};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, Event, Message, Publisher, QosScope, QueueDeclare};
+use crate::{Channel, Message, Publisher, QueueDeclare};
 
 /// What the test's broker made of a look at what the client has written.
 pub(crate) enum Turn {

@@ -13,10 +13,11 @@ use std::task::Poll;
 use super::broker::Broker;
 use super::pair::Pair;
 use super::task::Task;
+use crate::consume::{NextWithin, QosScope};
 use crate::error::ChannelError;
 use crate::{
-    Channel, Connection, ConnectionOptions, Consumer, ExchangeDeclare, Message, NextWithin,
-    Publisher, QosScope, QueueDeclare, RpcClient, RpcError, RpcServer,
+    Channel, Connection, ConnectionOptions, Consumer, ExchangeDeclare, Message, Publisher,
+    QueueDeclare, rpc,
 };
 
 /// How an operation ended: well, or with the error in words.
@@ -297,7 +298,7 @@ fn requests() -> Vec<Operation> {
             told(no_wait.exchange_delete("x").await)
         }),
         on_channel("channel.flow", async |c| {
-            told(c.flow(crate::Flow::Active).await)
+            told(c.flow(crate::channel::Flow::Active).await)
         }),
         on_channel("basic.get without acknowledgement", async |c| {
             let got = told_of(c.basic_get_no_ack("q").await)?;
@@ -465,7 +466,7 @@ fn consuming() -> Vec<Operation> {
                 0 | 1 => Poll::Pending,
                 _ => Poll::Ready(()),
             });
-            let server = RpcServer::new(requests, replies).until(enough);
+            let server = rpc::Server::new(requests, replies).until(enough);
             let served = server.serve(async |_| {
                 n_served.set(n_served.get() + 1);
                 small()
@@ -509,19 +510,19 @@ fn ending() -> Vec<Operation> {
         }),
         on_connection("connection.update-secret", async |c| {
             told(
-                c.update_secret(&crate::Secret::from("new"), "expired")
+                c.update_secret(&crate::sasl::Secret::from("new"), "expired")
                     .await,
             )
         }),
         on_connection("unblocked", async |c| told(c.unblocked().await)),
         on_connection("opened", async |c| told(c.opened().await)),
         on_connection("open an RPC client", async |c| {
-            told(RpcClient::open(&c).await)
+            told(rpc::Client::open(&c).await)
         }),
         on_connection("call nobody", async |c| {
-            let client = told_of(RpcClient::open(&c).await)?;
+            let client = told_of(rpc::Client::open(&c).await)?;
             match client.call("", "nowhere", small()).await {
-                Err(RpcError::Unroutable(_)) => Ok(()),
+                Err(rpc::Error::Unroutable(_)) => Ok(()),
                 other => told(other),
             }
         }),

@@ -6,8 +6,7 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use amqp_client::amqp_spec::basic::Properties;
-use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare, TlsOptions};
+use amqp_client::{Connection, ConnectionOptions, Message, Properties, QueueDeclare, TlsOptions};
 use bench_harness::{
     Args, Clock, Error, Flavour, Memory, Mode, Report, Taken, body, check_bytes, main_with,
     run_on_tokio,

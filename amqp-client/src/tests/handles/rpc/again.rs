@@ -9,7 +9,7 @@ use super::server::{Serving, echo, refusal};
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::Task;
 use crate::tests::support::wire;
-use crate::{ChannelError, ConsumeError, Disposition, Publisher, RpcServer, ServeSummary};
+use crate::{ChannelError, ConsumeError, Disposition, Publisher, rpc};
 
 /// A request that has been delivered before.
 fn redelivered(delivery_tag: u64, body: &str, count: Option<i64>) -> Vec<u8> {
@@ -120,14 +120,14 @@ fn a_reply_that_is_dropped_at_the_end_of_the_connection_was_under_way() {
 
 /// Two requests, of which the first is "bad", to a server that has one channel for everything.
 #[track_caller]
-fn on_one_channel(bodies: [&str; 2]) -> (Pair, Task<'static, ServeSummary>) {
+fn on_one_channel(bodies: [&str; 2]) -> (Pair, Task<'static, rpc::ServeSummary>) {
     let (mut pair, channel) = Pair::with_channel();
     let requests = pair.consumer(&channel, "c");
     let mut selecting = Task::start(Publisher::new(channel));
     pair.sent();
     pair.says(1, &amqp_spec::confirm::SelectOk {});
     let replies = selecting.ready().unwrap();
-    let server = RpcServer::new(requests, replies).concurrency(9);
+    let server = rpc::Server::new(requests, replies).concurrency(9);
     let mut serving = Task::start(server.serve(echo));
     let requests = bodies.into_iter().zip(1..);
     let requests: Vec<u8> = requests

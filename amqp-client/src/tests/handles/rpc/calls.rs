@@ -10,14 +10,12 @@ use crate::error::ConnectionError;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{
-    ChannelError, ConsumeError, Message, ReceivedMessage, RpcClient, RpcCounters, RpcError,
-};
+use crate::{ChannelError, ConsumeError, Message, ReceivedMessage, rpc};
 
 /// A client that is open, and the tag of its consumer.
 pub(crate) struct Calling {
     pub(crate) pair: Pair,
-    pub(crate) client: RpcClient,
+    pub(crate) client: rpc::Client,
     pub(crate) tag: String,
     pub(crate) n_delivered: u64,
 }
@@ -29,9 +27,9 @@ impl Calling {
     }
 
     #[track_caller]
-    pub(crate) fn with(options: impl FnOnce(crate::OpenRpcClient) -> crate::OpenRpcClient) -> Self {
+    pub(crate) fn with(options: impl FnOnce(rpc::OpenClient) -> rpc::OpenClient) -> Self {
         let mut pair = Pair::open_with(&quiet());
-        let open = options(RpcClient::open(&pair.connection));
+        let open = options(rpc::Client::open(&pair.connection));
         let mut opening = Task::start(open.into_future());
         assert_eq!(pair.sent(), ["1 channel.open"]);
         pair.says(1, &channel::OpenOk {});
@@ -53,7 +51,7 @@ impl Calling {
 
     /// A call that has been sent.
     #[track_caller]
-    pub(crate) fn call(&mut self) -> Task<'static, Result<ReceivedMessage, RpcError>> {
+    pub(crate) fn call(&mut self) -> Task<'static, Result<ReceivedMessage, rpc::Error>> {
         let client = self.client.clone();
         let call = async move { client.call("", "server", Message::new("?")).await };
         let call = Task::start(call);
@@ -83,7 +81,7 @@ impl Calling {
 
     #[track_caller]
     pub(crate) fn assert_counts(&self, expected: [u64; 6]) {
-        let RpcCounters {
+        let rpc::Counters {
             calls,
             pending,
             replies,
@@ -107,7 +105,7 @@ impl Calling {
 }
 
 #[track_caller]
-pub(crate) fn assert_reply(reply: Result<ReceivedMessage, RpcError>, body: &str) {
+pub(crate) fn assert_reply(reply: Result<ReceivedMessage, rpc::Error>, body: &str) {
     assert_eq!(reply.unwrap().text().unwrap(), body);
 }
 
@@ -146,7 +144,7 @@ fn f14_reply_later_than_the_call_s_timeout_is_counted_and_dropped() {
     calling.pair.advance(Duration::from_secs(2));
     call.pending();
     calling.pair.advance(Duration::from_secs(1));
-    let Err(error @ RpcError::Timeout { sent: true, .. }) = call.ready() else {
+    let Err(error @ rpc::Error::Timeout { sent: true, .. }) = call.ready() else {
         panic!("no reply has come");
     };
     assert_eq!(error.to_string(), "no reply within 3 s");
@@ -169,14 +167,14 @@ fn a_call_may_have_a_timeout_of_its_own() {
     let mut call = Task::start(call.timeout(Duration::from_secs(1)).into_future());
     let mut patient = calling.call_after_first();
     calling.pair.advance(Duration::from_secs(1));
-    assert!(matches!(call.ready(), Err(RpcError::Timeout { .. })));
+    assert!(matches!(call.ready(), Err(rpc::Error::Timeout { .. })));
     patient.pending();
     calling.pair.advance(Duration::from_secs(29));
-    assert!(matches!(patient.ready(), Err(RpcError::Timeout { .. })));
+    assert!(matches!(patient.ready(), Err(rpc::Error::Timeout { .. })));
 }
 
 impl Calling {
-    fn call_after_first(&mut self) -> Task<'static, Result<ReceivedMessage, RpcError>> {
+    fn call_after_first(&mut self) -> Task<'static, Result<ReceivedMessage, rpc::Error>> {
         self.pair.sent();
         self.call()
     }
@@ -192,7 +190,7 @@ fn a_call_that_cannot_be_sent_in_time_says_so() {
     let client = calling.client.clone();
     let mut call = Task::start(client.call("", "server", Message::new("?")).into_future());
     calling.pair.advance(Duration::from_secs(3));
-    let Err(error @ RpcError::Timeout { sent: false, .. }) = call.ready() else {
+    let Err(error @ rpc::Error::Timeout { sent: false, .. }) = call.ready() else {
         panic!("the broker takes no messages");
     };
     assert_eq!(error.to_string(), "request not sent within 3 s");
@@ -229,7 +227,7 @@ fn a_dropped_call_frees_its_place() {
     let first = calling.call();
     let mut second = calling.call();
     let client = calling.client.clone();
-    let Err(RpcError::TooManyCalls { limit: 2 }) =
+    let Err(rpc::Error::TooManyCalls { limit: 2 }) =
         done(client.call("", "server", Message::new("?")).into_future())
     else {
         panic!("two are allowed");
@@ -257,13 +255,13 @@ fn a_request_that_nobody_gets_is_handed_back() {
     calling
         .pair
         .feed(&[returned, wire::ack(1, 1, false)].concat());
-    let Err(RpcError::Unroutable(returned)) = call.ready() else {
+    let Err(rpc::Error::Unroutable(returned)) = call.ready() else {
         panic!("it was returned");
     };
     assert_eq!(returned.body(), b"?");
     let mut call = calling.call();
     calling.pair.feed(&wire::nack(1, 2, false));
-    assert!(matches!(call.ready(), Err(RpcError::Nacked)));
+    assert!(matches!(call.ready(), Err(rpc::Error::Nacked)));
     drop(call);
     calling.assert_nothing_waits();
 }
@@ -279,7 +277,7 @@ fn s3_calls_end_with_the_connection_and_its_cause() {
     calling.reply("3", "just in time");
     calling.pair.feed(&wire::connection_close());
     for call in [&mut unconfirmed, &mut confirmed] {
-        let Err(RpcError::Uncertain(ConsumeError::Channel(ChannelError::Connection(
+        let Err(rpc::Error::Uncertain(ConsumeError::Channel(ChannelError::Connection(
             ConnectionError::ClosedByBroker(close),
         )))) = call.ready()
         else {
@@ -290,7 +288,10 @@ fn s3_calls_end_with_the_connection_and_its_cause() {
     assert_reply(answered.ready(), "just in time");
     let client = calling.client.clone();
     let refused = done(client.call("", "server", Message::new("?")).into_future());
-    assert!(matches!(refused, Err(RpcError::NotSent(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(rpc::Error::NotSent(_))),
+        "{refused:?}"
+    );
     calling.assert_counts([3, 0, 1, 0, 0, 0]);
 }
 
@@ -305,7 +306,7 @@ fn calls_that_wait_while_the_program_closes_the_connection_are_told_so() {
     calling.pair.sent();
     calling.pair.says(0, &amqp_spec::connection::CloseOk {});
     closing.ready().unwrap();
-    let Err(RpcError::Uncertain(ConsumeError::Channel(ChannelError::Connection(
+    let Err(rpc::Error::Uncertain(ConsumeError::Channel(ChannelError::Connection(
         ConnectionError::Closed,
     )))) = call.ready()
     else {
@@ -318,7 +319,7 @@ fn s3_calls_end_with_the_channel_and_its_cause() {
     let mut calling = Calling::new();
     let mut call = calling.call();
     calling.pair.feed(&wire::channel_close(1));
-    let Err(RpcError::Uncertain(ConsumeError::Channel(ChannelError::ClosedByBroker(_)))) =
+    let Err(rpc::Error::Uncertain(ConsumeError::Channel(ChannelError::ClosedByBroker(_)))) =
         call.ready()
     else {
         panic!("the broker has closed the channel");
@@ -336,7 +337,8 @@ fn calls_end_when_the_program_closes_the_channel() {
     assert_eq!(calling.pair.sent(), ["1 channel.close 200"]);
     calling.pair.says(1, &channel::CloseOk {});
     closing.ready().unwrap();
-    let Err(RpcError::Uncertain(ConsumeError::Channel(ChannelError::Closed))) = call.ready() else {
+    let Err(rpc::Error::Uncertain(ConsumeError::Channel(ChannelError::Closed))) = call.ready()
+    else {
         panic!("the program has closed the channel");
     };
 }
@@ -354,7 +356,7 @@ fn calls_end_when_the_broker_cancels_the_consumer() {
             no_wait,
         },
     );
-    let Err(RpcError::Uncertain(ConsumeError::CancelledByBroker)) = call.ready() else {
+    let Err(rpc::Error::Uncertain(ConsumeError::CancelledByBroker)) = call.ready() else {
         panic!("the broker has cancelled the consumer");
     };
 }

@@ -5,18 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use amqp_spec::basic::Properties;
 
+use crate::consume::HandlerEnd;
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::Task;
 use crate::tests::support::wire;
-use crate::{
-    ChannelError, ConsumeError, Disposition, HandlerEnd, Message, ReceivedMessage, RpcServer,
-    ServeSummary,
-};
+use crate::{ChannelError, ConsumeError, Disposition, Message, ReceivedMessage, rpc};
 
 /// A server at work.
 pub(crate) struct Serving {
     pub(crate) pair: Pair,
-    pub(crate) serving: Task<'static, ServeSummary>,
+    pub(crate) serving: Task<'static, rpc::ServeSummary>,
     /// What the owner was told.
     told: Arc<Mutex<Vec<String>>>,
     pub(crate) n_handled: Arc<AtomicUsize>,
@@ -51,7 +49,7 @@ fn a_request_is_acknowledged_when_its_reply_is_confirmed() {
     let requests = pair.consumer(&requests, "c");
     let replies = pair.publisher();
     let mut serving = Task::start(
-        RpcServer::new(requests, replies.mandatory())
+        rpc::Server::new(requests, replies.mandatory())
             .concurrency(9)
             .serve(echo),
     );
@@ -104,7 +102,7 @@ fn f29_a_server_begins_nothing_when_its_channel_has_ended() {
     let requests = pair.consumer(&requests, "c");
     let replies = pair.publisher();
     let begun = std::cell::Cell::new(0);
-    let serving = RpcServer::new(requests, replies).serve(|request| {
+    let serving = rpc::Server::new(requests, replies).serve(|request| {
         begun.set(begun.get() + 1);
         echo(request)
     });
@@ -130,7 +128,7 @@ fn f30_direct_addresses_that_are_none_are_not_published_to() {
     let requests = pair.channel();
     let requests = pair.consumer(&requests, "c");
     let replies = pair.publisher();
-    let mut serving = Task::start(RpcServer::new(requests, replies).serve(echo));
+    let mut serving = Task::start(rpc::Server::new(requests, replies).serve(echo));
     let real = "amq.rabbitmq.reply-to.g1h2AA9yZXBseUAxMDE2OTUwMTIAAAMyAAAAAGsMro0=.byl8MkVXh6ZB0535rnfGLw==";
     let named = [
         request(1, "amq.rabbitmq.reply-to.gm0AAAAB.k", "x"),
@@ -161,7 +159,7 @@ fn requester_whose_queue_is_gone_is_counted_and_costs_nothing() {
     let requests = pair.channel();
     let requests = pair.consumer(&requests, "c");
     let replies = pair.publisher();
-    let mut serving = Task::start(RpcServer::new(requests, replies).serve(echo));
+    let mut serving = Task::start(rpc::Server::new(requests, replies).serve(echo));
     pair.feed(&request(1, "gone", "x"));
     assert!(serving.run().is_pending());
     assert_eq!(pair.sent()[0], "2 basic.publish gone mandatory");
@@ -178,14 +176,14 @@ fn requester_whose_queue_is_gone_is_counted_and_costs_nothing() {
 impl Serving {
     /// A server of `echo`, whose requests come on channel 1 and whose replies go out on channel 2.
     #[track_caller]
-    pub(crate) fn new(options: impl FnOnce(RpcServer) -> RpcServer) -> Self {
+    pub(crate) fn new(options: impl FnOnce(rpc::Server) -> rpc::Server) -> Self {
         let mut pair = Pair::open();
         let requests = pair.channel();
         let requests = pair.consumer(&requests, "c");
         let replies = pair.publisher();
         let told = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&told);
-        let server = options(RpcServer::new(requests, replies))
+        let server = options(rpc::Server::new(requests, replies))
             .report(move |failure| log.lock().unwrap().push(failure.to_string()));
         let n_handled = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&n_handled);
@@ -386,7 +384,11 @@ fn a_server_whose_replies_the_program_ends_stops_and_gives_requests_back() {
     let requests = pair.consumer(&requests, "c");
     let replies = pair.publisher();
     let channel = replies.channel().clone();
-    let mut serving = Task::start(RpcServer::new(requests, replies).concurrency(2).serve(echo));
+    let mut serving = Task::start(
+        rpc::Server::new(requests, replies)
+            .concurrency(2)
+            .serve(echo),
+    );
     let named = [
         request(1, "there", "one"),
         request(2, "there", "two"),

@@ -10,9 +10,9 @@ use super::calls::{Calling, assert_reply};
 use crate::error::ConnectionError;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{ChannelError, ConsumeError, Message, ReceivedMessage, RpcError};
+use crate::{ChannelError, ConsumeError, Message, ReceivedMessage, rpc};
 
-type Calls = Task<'static, Result<ReceivedMessage, RpcError>>;
+type Calls = Task<'static, Result<ReceivedMessage, rpc::Error>>;
 
 const REQUEST: [&str; 3] = ["1 basic.publish server mandatory", "1 header 1", "1 body 1"];
 
@@ -60,8 +60,9 @@ impl Calling {
 }
 
 #[track_caller]
-fn assert_uncertain(outcome: &Result<ReceivedMessage, RpcError>) {
-    let Err(RpcError::Uncertain(ConsumeError::Channel(ChannelError::ClosedByBroker(_)))) = outcome
+fn assert_uncertain(outcome: &Result<ReceivedMessage, rpc::Error>) {
+    let Err(rpc::Error::Uncertain(ConsumeError::Channel(ChannelError::ClosedByBroker(_)))) =
+        outcome
     else {
         panic!("the broker has closed the channel: {outcome:?}");
     };
@@ -188,7 +189,7 @@ fn a_call_waits_for_a_channel_no_longer_than_it_has_time() {
     calling.pair.advance(Duration::from_millis(50));
     assert!(matches!(
         call.ready(),
-        Err(RpcError::Timeout { sent: false, .. })
+        Err(rpc::Error::Timeout { sent: false, .. })
     ));
 }
 
@@ -200,7 +201,7 @@ fn a_channel_that_cannot_be_set_up_is_told_to_all_who_wait_and_tried_again() {
     assert_eq!(calling.pair.sent(), ["1 channel.open"]);
     calling.lose_channel();
     for call in [&mut first, &mut second] {
-        let Err(RpcError::NotSent(ConsumeError::Channel(ChannelError::ClosedByBroker(_)))) =
+        let Err(rpc::Error::NotSent(ConsumeError::Channel(ChannelError::ClosedByBroker(_)))) =
             call.ready()
         else {
             panic!("the broker has closed the channel");
@@ -225,14 +226,14 @@ fn the_end_of_the_connection_ends_those_who_wait_for_a_channel() {
     assert_uncertain(&call.ready());
     let mut waiting = calling.begin();
     calling.pair.eof();
-    let Err(RpcError::NotSent(ConsumeError::Channel(ChannelError::Connection(_)))) =
+    let Err(rpc::Error::NotSent(ConsumeError::Channel(ChannelError::Connection(_)))) =
         waiting.ready()
     else {
         panic!("the connection has ended");
     };
     let client = calling.client.clone();
     let later = done(client.call("", "server", Message::new("?")).into_future());
-    let Err(RpcError::NotSent(ConsumeError::Channel(ChannelError::Connection(
+    let Err(rpc::Error::NotSent(ConsumeError::Channel(ChannelError::Connection(
         ConnectionError::EndOfStream,
     )))) = later
     else {
@@ -253,7 +254,7 @@ fn a_client_that_the_program_closed_stays_closed() {
     assert!(
         matches!(
             call,
-            Err(RpcError::NotSent(ConsumeError::Channel(
+            Err(rpc::Error::NotSent(ConsumeError::Channel(
                 ChannelError::Closed
             )))
         ),
@@ -323,7 +324,7 @@ fn a_call_whose_replies_the_broker_cancels_again_and_again_was_not_sent() {
         }
         sent.extend(now);
     };
-    let RpcError::Timeout { sent: false, .. } = error else {
+    let rpc::Error::Timeout { sent: false, .. } = error else {
         panic!("{error:?}");
     };
     assert!(

@@ -10,15 +10,21 @@ use amqp_spec::wire::{MethodId, TypedMethod as _};
 use amqp_spec::{basic, queue};
 
 use super::{POISON, SECRET, debug, display, error, long, peers};
+use crate::consume::{FailureCause, HandlerEnd, HandlerFailure};
 use crate::error::{About, Provoker};
+use crate::error::{
+    BrokerClose, CertificateFault, ConnectCause, Entity, EnvironmentError, NameTooLong,
+    OptionError, OversizedMessage, SlowConsumer, Stage, TlsError, UriError, Violation,
+};
+use crate::event::Event;
+use crate::message::{Death, DeathOrigin, DeathReason};
+use crate::publish::{FailedPublish, Unconfirmed};
+use crate::sasl::{SaslError, UnknownMechanism};
 use crate::tests::support::pair::quiet;
 use crate::tests::support::wire;
 use crate::{
-    BrokerClose, CertificateFault, ChannelError, ConnectCause, ConnectError, ConnectionError,
-    ConnectionOptions, ConsumeError, Death, DeathOrigin, DeathReason, Disposition, Entity,
-    EnvironmentError, Event, FailedPublish, FailureCause, HandlerEnd, HandlerFailure, NameTooLong,
-    OptionError, OversizedMessage, PublishError, RpcError, SaslError, SlowConsumer, Stage,
-    TlsError, Unconfirmed, UnknownMechanism, UriError, Violation,
+    ChannelError, ConnectError, ConnectionError, ConnectionOptions, ConsumeError, Disposition,
+    PublishError, rpc,
 };
 
 fn close_of(text: &str, method: MethodId) -> BrokerClose {
@@ -77,7 +83,7 @@ fn failures() -> Vec<ChannelError> {
     let too_large = frame::encode_method(&mut Vec::new(), 1, &queue::DeleteOk::default(), 9);
     let name = NameTooLong::new("queue", &long());
     error(&name);
-    let field = crate::ArgumentError::field(wire::short(&text), "is nothing");
+    let field = crate::error::ArgumentError::field(wire::short(&text), "is nothing");
     error(&field);
     let oversized = OversizedMessage {
         delivery_tag: 1,
@@ -192,7 +198,7 @@ pub(crate) fn errors() {
     for failure in failures() {
         error(&failure);
         error(&PublishError::NotSent(failure.clone()));
-        error(&RpcError::Refused(failure.clone()));
+        error(&rpc::Error::Refused(failure.clone()));
         let consuming = ConsumeError::Channel(failure.clone());
         error(&consuming);
         debug(&HandlerEnd::Failed(consuming));
@@ -220,10 +226,10 @@ pub(crate) fn errors() {
     {
         display(&cause);
         let connecting = ConnectError::new(Stage::Login, peers(), cause);
-        display::<crate::Attempt>(connecting.furthest());
+        display::<crate::error::Attempt>(connecting.furthest());
         error(&connecting);
     }
-    let attempt = |cause| crate::Attempt::new(Stage::Login, peers(), cause);
+    let attempt = |cause| crate::error::Attempt::new(Stage::Login, peers(), cause);
     let many = causes().into_iter().cycle().take(64).map(attempt);
     error(&ConnectError::of_all(many.collect()));
     for entity in [

@@ -9,14 +9,18 @@ use amqp_spec::{basic, channel, connection, field_table, queue, tx};
 
 use super::settings::{message, options};
 use super::{BODY, POISON, debug, error, long, peers};
-use crate::proto::{Core, Interest, Limits, Transmit};
+use crate::connection::Limits;
+use crate::consume::NextWithin;
+use crate::declare::DeclaredQueue;
+use crate::event::Event;
+use crate::proto::{Core, Interest, Transmit};
 use crate::tests::handles::rpc::calls::Calling;
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
 use crate::{
-    Channel, ConnectError, Connection, ConsumeError, DeclaredQueue, Event, NextWithin,
-    PublishError, QueueDeclare, ReceivedMessage, RpcClient, RpcError, RpcServer,
+    Channel, ConnectError, Connection, ConsumeError, PublishError, QueueDeclare, ReceivedMessage,
+    rpc,
 };
 
 /// A connection that is not opened, for what the broker says.
@@ -66,18 +70,18 @@ pub(crate) fn open() {
     debug::<Connection>(&connection);
     debug::<Limits>(&connection.limits());
     debug(&connection.server_properties());
-    debug::<crate::ServerCapabilities>(&connection.server_capabilities());
+    debug::<crate::connection::ServerCapabilities>(&connection.server_capabilities());
     debug::<Core>(&pair.core);
     debug::<Interest>(&pair.core.interest());
     let mut events = connection.events();
-    debug::<crate::Events>(&events);
+    debug::<crate::event::Events>(&events);
 
     let publisher = pair.publisher();
     let channel = publisher.channel().clone();
     publishing(&mut pair, &publisher, &text);
     consuming(&mut pair, &channel, &text);
     handling(&mut pair, &text);
-    debug::<crate::Counters>(&connection.counters());
+    debug::<crate::connection::Counters>(&connection.counters());
     calling(&text);
     rolling_back();
 
@@ -119,11 +123,11 @@ fn publishing(pair: &mut Pair, publisher: &crate::Publisher, text: &str) {
     let properties = message.properties().as_ref();
     debug(publisher);
     debug::<Channel>(channel);
-    debug::<crate::NoWait<'_>>(&channel.no_wait());
-    debug::<crate::PreparedPublish>(&channel.prepare("", text, properties).unwrap());
-    debug::<crate::PreparedPublisher>(&publisher.prepare("", text, properties).unwrap());
+    debug::<crate::channel::NoWait<'_>>(&channel.no_wait());
+    debug::<crate::publish::PreparedPublish>(&channel.prepare("", text, properties).unwrap());
+    debug::<crate::publish::PreparedPublisher>(&publisher.prepare("", text, properties).unwrap());
     let mut returns = channel.returns();
-    debug::<crate::ReturnedMessages>(&returns);
+    debug::<crate::event::ReturnedMessages>(&returns);
     let confirmation = done(publisher.send("", text, &message)).unwrap();
     debug::<crate::Confirmation>(&confirmation);
     debug::<Option<&Transmit>>(&pair.core.transmit());
@@ -143,9 +147,9 @@ fn publishing(pair: &mut Pair, publisher: &crate::Publisher, text: &str) {
     let back = done(confirmation).unwrap_err();
     assert!(matches!(back, PublishError::Returned(_)), "{back:?}");
     error(&back);
-    error(&RpcError::from(back));
+    error(&rpc::Error::from(back));
     pair.feed(&octets);
-    debug::<Arc<crate::ReturnedMessage>>(&done(returns.next()).unwrap());
+    debug::<Arc<crate::message::ReturnedMessage>>(&done(returns.next()).unwrap());
     pair.feed(&octets);
 }
 
@@ -171,7 +175,7 @@ fn consuming(pair: &mut Pair, channel: &Channel, text: &str) {
     drop(pair.sent_octets());
     pair.feed(&wire::declare_ok(1, text));
     debug::<DeclaredQueue>(&declaring.ready().unwrap());
-    debug::<crate::Consume>(&channel.consume(text).tag(text));
+    debug::<crate::consume::Consume>(&channel.consume(text).tag(text));
     let mut starting = Task::start(channel.consume(text).tag(text).into_future());
     drop(pair.sent_octets());
     pair.says(1, &basic::QosOk {});
@@ -198,7 +202,7 @@ fn consuming(pair: &mut Pair, channel: &Channel, text: &str) {
         ..wire::get_ok(2)
     };
     pair.feed(&content(1, &got));
-    debug::<Option<crate::Fetched>>(&getting.ready().unwrap());
+    debug::<Option<crate::consume::Fetched>>(&getting.ready().unwrap());
     let consumer_tag = wire::short(text);
     let no_wait = true;
     pair.says(
@@ -218,31 +222,31 @@ fn handling(pair: &mut Pair, text: &str) {
     let id = channel.id();
     let consumer = pair.consumer(&channel, "tag");
     let handling = consumer.handle(async |_: ReceivedMessage| Ok::<(), String>(()));
-    debug::<crate::HandlerRun<_, _>>(&handling);
+    debug::<crate::consume::HandlerRun<_, _>>(&handling);
     let mut running = Task::start(handling);
     pair.feed(&content(id, &wire::deliver("tag", 1)));
     assert!(running.run().is_pending());
     pair.feed(&closing(id, text));
-    debug::<crate::HandlerSummary>(&running.ready());
+    debug::<crate::consume::HandlerSummary>(&running.ready());
     drop(pair.sent_octets());
     let publisher = pair.publisher();
     let channel = publisher.channel().clone();
     let id = channel.id();
-    let server = RpcServer::new(pair.consumer(&channel, "tag"), publisher);
+    let server = rpc::Server::new(pair.consumer(&channel, "tag"), publisher);
     debug(&server);
     let mut running = Task::start(server.serve(async |_: ReceivedMessage| message()));
     assert!(running.run().is_pending());
     pair.feed(&closing(id, text));
-    debug::<crate::ServeSummary>(&running.ready());
+    debug::<rpc::ServeSummary>(&running.ready());
 }
 
 /// Calls that are not answered.
 fn calling(text: &str) {
     let calling = Calling::new();
-    debug::<crate::OpenRpcClient>(&RpcClient::open(&calling.pair.connection));
-    debug::<RpcClient>(&calling.client);
-    debug::<crate::RpcCounters>(&calling.client.counters());
-    debug::<crate::Call<'_>>(&calling.client.call("", text, message()));
+    debug::<rpc::OpenClient>(&rpc::Client::open(&calling.pair.connection));
+    debug::<rpc::Client>(&calling.client);
+    debug::<rpc::Counters>(&calling.client.counters());
+    debug::<rpc::Call<'_>>(&calling.client.call("", text, message()));
 }
 
 /// A transaction over more than anyone wants to read of.
@@ -261,5 +265,5 @@ fn rolling_back() {
     pair.says(1, &tx::RollbackOk {});
     let rolled_back = rolling_back.ready().unwrap();
     assert_eq!(rolled_back.delivery_tags().len(), 2000);
-    debug::<crate::RolledBack>(&rolled_back);
+    debug::<crate::channel::RolledBack>(&rolled_back);
 }

@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::{Debug, Display};
 
-use amqp_spec::wire::{FieldTable, MethodId, ShortString};
+use amqp_spec::basic::Properties;
+use amqp_spec::wire::{FieldTable, MethodId, ShortString, Value};
 use amqp_spec::{Method, ReplyCode};
 
 use self::errors::errors;
@@ -158,6 +159,9 @@ fn codec() {
     }
     debug(&table);
     debug(&table.as_ref());
+    debug::<Value<'_>>(&text.as_str().into());
+    let text = peers();
+    debug::<Properties>(&Properties::new().content_type(wire::short(&text)));
     let name = ShortString::new(peers().into_bytes()).unwrap();
     debug(&name);
     display(&ReplyCode::NOT_FOUND);

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use amqp_spec::field_table;
 
 use super::{BODY, SECRET, debug, display, peers};
+use crate::channel::Flow;
+use crate::consume::{Multiple, Oversized, QosScope, StreamOffset, WhenSlow};
+use crate::declare::{
+    Binding, DeadLetterStrategy, ExchangeDelete, LeaderLocator, Match, Overflow, QueueDelete,
+};
+use crate::error::{CertificateFault, Diagnosis, Initiator, Outcome, Stage};
+use crate::message::{Body, DeliveryMode};
+use crate::options::{Heartbeat, HostOrder, TcpOptions, WhenBlocked};
 use crate::proto::config::CoreOptions;
+use crate::sasl::{AuthMechanism, Credentials, SaslExchange, SaslMechanism, Secret};
 use crate::tests::support::pair;
 use crate::tests::support::pair::quiet;
 use crate::{
-    AuthMechanism, Binding, Body, CertificateFault, ConnectionOptions, Credentials,
-    DeadLetterStrategy, DeliveryMode, Diagnosis, Disposition, ExchangeDeclare, ExchangeDelete,
-    Flow, Heartbeat, HostOrder, Initiator, LeaderLocator, Match, Message, Multiple, Outcome,
-    Overflow, Oversized, QosScope, QueueDeclare, QueueDelete, Requeue, SaslExchange, SaslMechanism,
-    Secret, Stage, StreamOffset, TcpOptions, TlsOptions, WhenBlocked, WhenSlow,
+    ConnectionOptions, Disposition, ExchangeDeclare, Message, QueueDeclare, Requeue, TlsOptions,
 };
 
 /// A mechanism with a name that is as bad as a peer's.
@@ -65,7 +70,7 @@ pub(crate) fn settings() {
     let rule = Heartbeat::negotiate(|proposed| proposed);
     debug(&rule);
     if let Heartbeat::Negotiate(rule) = rule {
-        debug::<crate::HeartbeatRule>(&rule);
+        debug::<crate::options::HeartbeatRule>(&rule);
     }
     debug(&[WhenBlocked::Wait, WhenBlocked::Fail]);
     debug(&[WhenSlow::Wait]);
