@@ -104,7 +104,7 @@ fn borrowed_type(
 ) -> TokenStream {
     let [list, error, buf] =
         ["PropertyList", "DecodeError", "PropertyBuf"].map(|name| scope.wire(name));
-    let (result, option) = (scope.result(), scope.option());
+    let result = scope.result();
     let what = format!("{}.properties", class.name);
     let type_docs = docs::comment(
         &[
@@ -132,30 +132,9 @@ fn borrowed_type(
         ],
         4,
     );
-    let functions = accessors.iter().map(|accessor| {
-        let docs = accessor_docs(specification, accessor.property);
-        let (name, index) = (&accessor.name, &accessor.index);
-        let read = ident(property(accessor.property.wire).1);
-        if accessor.property.wire == WireType::Bit {
-            return quote! {
-                #docs
-                #[inline]
-                #[must_use]
-                pub fn #name(self) -> bool {
-                    self.0.flag(#index)
-                }
-            };
-        }
-        let value = scope.field_type(accessor.property.wire, "a");
-        quote! {
-            #docs
-            #[inline]
-            #[must_use]
-            pub fn #name(self) -> #option<#value> {
-                self.0.#read(PROPERTIES, #index)
-            }
-        }
-    });
+    let functions = accessors
+        .iter()
+        .map(|accessor| getter(specification, accessor, scope));
     let functions: Vec<_> = functions.collect();
     quote! {
         #type_docs
@@ -192,6 +171,39 @@ fn borrowed_type(
     }
 }
 
+/// What reads one property.
+fn getter(
+    specification: &Specification,
+    accessor: &Accessor<'_>,
+    scope: &mut Scope<'_>,
+) -> TokenStream {
+    let docs = accessor_docs(specification, accessor.property);
+    let (name, index) = (&accessor.name, &accessor.index);
+    let read = ident(property(accessor.property.wire).1);
+    if accessor.property.wire == WireType::Bit {
+        return quote! {
+            #docs
+            #[inline]
+            #[must_use]
+            pub fn #name(self) -> bool {
+                self.0.flag(#index)
+            }
+        };
+    }
+    let (option, value) = (
+        scope.option(),
+        scope.field_type(accessor.property.wire, "a"),
+    );
+    quote! {
+        #docs
+        #[inline]
+        #[must_use]
+        pub fn #name(self) -> #option<#value> {
+            self.0.#read(PROPERTIES, #index)
+        }
+    }
+}
+
 fn accessor_docs(specification: &Specification, property: &Property) -> TokenStream {
     docs::field(specification, &property.into(), 4)
 }
@@ -220,30 +232,9 @@ fn owned_type(
         "The encoded list.",
     ]
     .map(|text| docs::comment(&[text], 4));
-    let functions = accessors.iter().map(|accessor| {
-        let docs = accessor_docs(specification, accessor.property);
-        let clear_docs = docs::comment(&[format!("Removes `{}`.", accessor.property.name.spec)], 4);
-        let (name, clear, index) = (&accessor.name, &accessor.clear, &accessor.index);
-        let set = ident(&format!("set_{}", property(accessor.property.wire).1));
-        let value = scope.field_type(accessor.property.wire, "_");
-        quote! {
-            #docs
-            #[inline]
-            #[must_use]
-            pub fn #name(mut self, value: #value) -> Self {
-                self.0.#set(PROPERTIES, #index, value);
-                self
-            }
-
-            #clear_docs
-            #[inline]
-            #[must_use]
-            pub fn #clear(mut self) -> Self {
-                self.0.remove(PROPERTIES, #index);
-                self
-            }
-        }
-    });
+    let functions = accessors
+        .iter()
+        .map(|accessor| setters(specification, accessor, scope));
     let functions: Vec<_> = functions.collect();
     quote! {
         #type_docs
@@ -273,6 +264,36 @@ fn owned_type(
             }
 
             #(#functions)*
+        }
+    }
+}
+
+/// What sets one property, and what removes it.
+fn setters(
+    specification: &Specification,
+    accessor: &Accessor<'_>,
+    scope: &mut Scope<'_>,
+) -> TokenStream {
+    let docs = accessor_docs(specification, accessor.property);
+    let clear_docs = docs::comment(&[format!("Removes `{}`.", accessor.property.name.spec)], 4);
+    let (name, clear, index) = (&accessor.name, &accessor.clear, &accessor.index);
+    let set = ident(&format!("set_{}", property(accessor.property.wire).1));
+    let value = scope.field_type(accessor.property.wire, "_");
+    quote! {
+        #docs
+        #[inline]
+        #[must_use]
+        pub fn #name(mut self, value: #value) -> Self {
+            self.0.#set(PROPERTIES, #index, value);
+            self
+        }
+
+        #clear_docs
+        #[inline]
+        #[must_use]
+        pub fn #clear(mut self) -> Self {
+            self.0.remove(PROPERTIES, #index);
+            self
         }
     }
 }

@@ -201,41 +201,12 @@ fn join_method(
         method.id.as_ref(),
         faults,
     );
-    if known.content != method.content {
-        let with = |content| {
-            if content {
-                "with content"
-            } else {
-                "without content"
-            }
-        };
-        disagree(
-            format!("{what} {}", with(method.content)),
-            method.name.span,
-            with(known.content),
-            known.name.span,
-            faults,
-        );
-    }
+    agree_on_content(&what, known, &method, faults);
     let target = Target::Method(class.name.value.clone(), method.name.value.clone());
     if same_direction(known, &method) || !allowances.permits(&target) {
         join_sender(&what, known, method.direction, faults);
     }
-    if let (Some(deprecated), Some(other)) = (known.deprecated, method.deprecated) {
-        let word = |deprecated| {
-            if deprecated {
-                "deprecated"
-            } else {
-                "not deprecated"
-            }
-        };
-        if deprecated != other {
-            let (place, first) = (method.name.span, known.name.span);
-            let found = format!("{what} is {}", word(other));
-            disagree(found, place, word(deprecated), first, faults);
-        }
-    }
-    known.deprecated = known.deprecated.or(method.deprecated);
+    join_deprecation(&what, known, method.deprecated, method.name.span, faults);
     known.synchronous.extend(method.synchronous);
     if known.replies_named && method.replies_named {
         agree_on_replies(&what, known, &method.replies, method.name.span, faults);
@@ -250,6 +221,40 @@ fn join_method(
         fields: method.fields,
     };
     join_fields(&mut known.fields, known.name.span, fields, faults);
+}
+
+fn agree_on_content(what: &str, known: &Method, method: &Method, faults: &mut Faults) {
+    if known.content == method.content {
+        return;
+    }
+    let with = |content| match content {
+        true => "with content",
+        false => "without content",
+    };
+    let found = format!("{what} {}", with(method.content));
+    let (place, first) = (method.name.span, known.name.span);
+    disagree(found, place, with(known.content), first, faults);
+}
+
+/// Joins what a second file says of whether the method is deprecated.
+fn join_deprecation(
+    what: &str,
+    known: &mut Method,
+    other: Option<bool>,
+    place: Span,
+    faults: &mut Faults,
+) {
+    if let (Some(deprecated), Some(other)) = (known.deprecated, other) {
+        let word = |deprecated| match deprecated {
+            true => "deprecated",
+            false => "not deprecated",
+        };
+        if deprecated != other {
+            let found = format!("{what} is {}", word(other));
+            disagree(found, place, word(deprecated), known.name.span, faults);
+        }
+    }
+    known.deprecated = known.deprecated.or(other);
 }
 
 fn same_direction(first: &Method, second: &Method) -> bool {
