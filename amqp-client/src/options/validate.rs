@@ -8,8 +8,11 @@ use crate::message::field_values::{self, Decimals};
 use crate::proto::config::Heartbeat;
 use crate::rounding::{whole_millis, whole_seconds};
 
+/// Whether an option has a value that it can have, its name, and what it can have.
+type Check = (bool, &'static str, &'static str);
+
 impl ConnectionOptions {
-    /// Looks whether every option has a value that it can have. Opening a connection does this
+    /// Checks that every option has a value that it can have. Opening a connection does this
     /// first; an adapter of one's own may do it before [`with_core`](crate::Connection::with_core).
     ///
     /// ```
@@ -23,19 +26,33 @@ impl ConnectionOptions {
     ///
     /// The first option that has none.
     pub fn validate(&self) -> Result<(), OptionError> {
+        if let Some(expected) = self.hosts.iter().find_map(Host::fault) {
+            return Err(OptionError::new("host", expected));
+        }
+        if let Some(tls) = &self.tls {
+            let has_certificate = tls.certificate_file.is_some() || tls.identity_pem.is_some();
+            if tls.key_file.is_some() && !has_certificate {
+                let expected = "named together with its certificate: the key alone is of no use";
+                return Err(OptionError::new("tls.client_certificate", expected));
+            }
+        }
+        let mut checks = self
+            .names()
+            .into_iter()
+            .chain(self.agreed())
+            .chain(self.waits())
+            .chain(self.socket());
+        match checks.find(|(holds, ..)| !holds) {
+            Some((_, option, expected)) => Err(OptionError::new(option, expected)),
+            None => Ok(()),
+        }
+    }
+
+    /// Where to connect, and what is said at the login.
+    fn names(&self) -> [Check; 7] {
         const SHORT: &str = "at most 255 octets long";
-        const SOME_TIME: &str = "longer than zero";
-        /// What Linux takes, in seconds and milliseconds.
-        const KEEPALIVE: u64 = 32_767;
-        const USER_TIMEOUT: u64 = 0x7fff_ffff;
-        let heartbeat = match self.heartbeat {
-            Heartbeat::Fixed(ours) | Heartbeat::AtMost(ours) => ours,
-            Heartbeat::Server | Heartbeat::Off | Heartbeat::Negotiate(_) => Duration::ZERO,
-        };
-        let tcp = &self.tcp;
-        let idle = [tcp.keepalive_idle, tcp.keepalive_interval];
         let names = self.mechanisms.iter().map(|mechanism| mechanism.name());
-        let checks = [
+        [
             (!self.hosts.is_empty(), "hosts", "at least one"),
             (
                 self.hosts.iter().all(|host| host.port != Some(0)),
@@ -59,6 +76,16 @@ impl ConnectionOptions {
                 "client_properties",
                 "free of NaN, infinity and what cannot be read",
             ),
+        ]
+    }
+
+    /// What is agreed on with the broker.
+    fn agreed(&self) -> [Check; 2] {
+        let heartbeat = match self.heartbeat {
+            Heartbeat::Fixed(ours) | Heartbeat::AtMost(ours) => ours,
+            Heartbeat::Server | Heartbeat::Off | Heartbeat::Negotiate(_) => Duration::ZERO,
+        };
+        [
             (
                 heartbeat <= Duration::from_secs(65_535),
                 "heartbeat",
@@ -69,6 +96,13 @@ impl ConnectionOptions {
                 "frame_max",
                 "0 or at least 4096 octets",
             ),
+        ]
+    }
+
+    /// How long something may take, how often it is tried, and how much may wait.
+    fn waits(&self) -> [Check; 8] {
+        const SOME_TIME: &str = "longer than zero";
+        [
             (
                 !self.connect_timeout.is_zero(),
                 "connect_timeout",
@@ -109,6 +143,17 @@ impl ConnectionOptions {
                 "write_buffer_limit",
                 "at least 1 octet",
             ),
+        ]
+    }
+
+    /// What the operating system takes.
+    fn socket(&self) -> [Check; 3] {
+        /// What Linux takes, in seconds and milliseconds.
+        const KEEPALIVE: u64 = 32_767;
+        const USER_TIMEOUT: u64 = 0x7fff_ffff;
+        let tcp = &self.tcp;
+        let idle = [tcp.keepalive_idle, tcp.keepalive_interval];
+        [
             (
                 idle.iter()
                     .flatten()
@@ -127,21 +172,7 @@ impl ConnectionOptions {
                 "tcp.user_timeout",
                 "1 ms to 2147483647 ms",
             ),
-        ];
-        if let Some(expected) = self.hosts.iter().find_map(Host::fault) {
-            return Err(OptionError::new("host", expected));
-        }
-        if let Some(tls) = &self.tls {
-            let has_certificate = tls.certificate_file.is_some() || tls.identity_pem.is_some();
-            if tls.key_file.is_some() && !has_certificate {
-                let expected = "named together with its certificate: the key alone is of no use";
-                return Err(OptionError::new("tls.client_certificate", expected));
-            }
-        }
-        match checks.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, option, expected)) => Err(OptionError::new(option, expected)),
-            None => Ok(()),
-        }
+        ]
     }
 }
 
