@@ -15,6 +15,8 @@
 //!
 //! Here is what they are made of, and the errors of options, URIs and environment variables. A call's
 //! error is [`rpc::Error`](crate::rpc::Error), a login's [`SaslError`](crate::sasl::SaslError).
+//!
+//! [`ConnectError`]: crate::ConnectError
 
 mod about;
 mod argument;
@@ -47,9 +49,8 @@ pub use self::cause::{ConnectCause, Stage};
 pub(crate) use self::channel::ChannelError;
 pub use self::channel::SlowConsumer;
 pub use self::connect::Attempt;
-pub(crate) use self::connect::ConnectError;
 #[cfg(feature = "tokio")]
-pub(crate) use self::connect::Failures;
+pub(crate) use self::connect::{ConnectError, Failures};
 pub(crate) use self::connection::ConnectionError;
 pub(crate) use self::consume::ConsumeError;
 pub use self::diagnosis::Diagnosis;
