@@ -10,8 +10,9 @@ use amqp_spec::{ReplyCode, connection};
 
 use crate::proto::opening::outcome::Opening;
 use crate::proto::send::outbox::Refused;
-use crate::proto::send::request::{Answer, Barrier, Effect, Slot, after};
+use crate::proto::send::request::{Answer, Barrier, Effect, Slot};
 use crate::proto::shared::connection::ConnectionShared;
+use crate::proto::time::after;
 
 /// Closes the connection when the last holder goes.
 pub(crate) struct Handle {

@@ -11,8 +11,9 @@ use crate::error::{About, ChannelError, Subject};
 use crate::handle::Handle;
 use crate::message::Settlement;
 use crate::proto::observe::{Event, Source};
-use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot, after};
+use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot};
 use crate::proto::shared::channel::ChannelShared;
+use crate::proto::time::after;
 use crate::proto::wait::{self, Watch};
 
 /// A channel: the unit of order, of errors and of acknowledgement.

@@ -10,10 +10,11 @@ use amqp_spec::wire::{Request, TypedMethod};
 
 use crate::error::{About, ChannelError};
 use crate::proto::send::outbox::{Outbox, Refused, Wake};
-use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot, after};
+use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot};
 use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::reading::{Demand, Patience};
+use crate::proto::time::after;
 use crate::proto::wait::Sleeper;
 
 /// Queues a request; the reply is what the future gives.

@@ -27,14 +27,15 @@ use super::opening::outcome::Opening;
 use super::receive::channel::{InChannel, Strays};
 use super::receive::read_buffer::ReadBuffer;
 use super::send::outbox::Outbox;
-use super::send::request::{Slot, after};
+use super::send::request::Slot;
 use super::send::transmit::Transmit;
 use super::send::unwritten::Unwritten;
 use super::shared::channel::ChannelShared;
 use super::shared::connection::ConnectionShared;
 use super::shared::lost::Loss;
-use super::time::heartbeat::{Due, Heartbeat};
-use super::time::write_timeout::WriteTimeout;
+use super::time::clocks::Clocks;
+use super::time::deadlines::DeadlineOf;
+use super::time::heartbeat::Due;
 use super::turn::Pause;
 use super::wait;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
@@ -45,7 +46,6 @@ use crate::sasl::SaslExchange;
 pub(crate) enum Phase {
     Opening {
         step: Step,
-        deadline: Instant,
     },
     Open,
     /// Nothing is read any more; what is queued (the close exchange) is written, then it is over.
@@ -65,17 +65,7 @@ pub struct Core {
     pub(super) login_limit: usize,
     pub(super) phase: Phase,
     handshake_timeout: Duration,
-    /// When to give up writing the last words; `None` before the end.
-    give_up: Option<Instant>,
-    pub(super) heartbeat: Heartbeat,
-    pub(super) blocked_timeout: Option<Duration>,
-    pub(super) write_timeout: WriteTimeout,
-    /// When to give up a connection that is blocked.
-    pub(super) blocked_until: Option<Instant>,
-    /// When to look for publishers that were called and do not come.
-    unclaimed_until: Option<Instant>,
-    /// When to look for messages that were fetched and have stalled; may be too early.
-    pub(super) fetching_until: Option<Instant>,
+    pub(super) clocks: Clocks,
     pub(super) input: ReadBuffer,
     pub(super) piecewise: Option<super::receive::large_body::Piecewise>,
     /// The last octets parsed were of a large body.
@@ -121,13 +111,6 @@ pub struct Core {
 /// `frame_max` for the methods and headers that it sends.
 const MAX_INBOUND_PAYLOAD: usize = 1024 * 1024;
 
-/// How long room is kept for a publisher that has been called, at least. Usually it comes at once; one
-/// whose future is not polled any more, and was not dropped, never does.
-const ROOM_IS_KEPT: Duration = Duration::from_millis(100);
-
-/// How long a peer that reads nothing more may keep us from ending. RabbitMQ waits as long for us.
-const LAST_WORDS: Duration = Duration::from_secs(3);
-
 impl Core {
     /// A core that is about to open a connection, and the state it shares with the handles.
     pub(crate) fn new(
@@ -151,18 +134,14 @@ impl Core {
             opening: Arc::clone(&opening),
             exchange: None,
             login_limit: frame_max,
-            phase: Phase::Opening {
-                step: Step::Start,
-                deadline: after(now, options.handshake_timeout),
-            },
+            phase: Phase::Opening { step: Step::Start },
             handshake_timeout: options.handshake_timeout,
-            give_up: None,
-            heartbeat: Heartbeat::off(now),
-            blocked_timeout: options.blocked_connection_timeout,
-            write_timeout: WriteTimeout::new(options.write_timeout),
-            blocked_until: None,
-            fetching_until: None,
-            unclaimed_until: None,
+            clocks: Clocks::new(
+                options.handshake_timeout,
+                options.write_timeout,
+                options.blocked_connection_timeout,
+                now,
+            ),
             input: ReadBuffer::new(),
             piecewise: None,
             bulk: false,
@@ -260,7 +239,7 @@ impl Core {
         self.shared.totals.octets_received.add(n);
         self.now = now;
         self.unseen = true;
-        self.heartbeat.on_read(now);
+        self.clocks.on_read(now);
     }
 
     // ── Output ──────────────────────────────────────────────────────────────────────────────
@@ -277,8 +256,8 @@ impl Core {
             let unclaimed = self
                 .transmit
                 .refill(&self.shared, driver, self.now, &mut self.wakers);
-            if unclaimed && self.unclaimed_until.is_none() {
-                self.unclaimed_until = Some(after(self.now, ROOM_IS_KEPT));
+            if unclaimed {
+                self.clocks.look_for_called(self.now);
             }
             if self.pause == Some(Pause::Answers) {
                 self.pause = None;
@@ -286,8 +265,7 @@ impl Core {
             self.wake_all();
             self.unseen = false;
             // The time in which nothing is taken starts when it is first shown.
-            self.write_timeout
-                .on_attempt(!self.transmit.is_empty(), self.now);
+            self.clocks.on_attempt(!self.transmit.is_empty(), self.now);
         }
         (!self.transmit.is_empty()).then_some(&self.transmit)
     }
@@ -295,7 +273,6 @@ impl Core {
     /// The first `n` bytes of what [`transmit`](Self::transmit) showed have been written, at least one.
     pub fn transmitted(&mut self, n: usize, now: Instant) {
         self.unseen = true;
-        self.heartbeat.on_write(now);
         self.shared.totals.octets_sent.add(n);
         let before = self.progressed;
         if !self.transmit.is_heartbeat() {
@@ -309,7 +286,7 @@ impl Core {
             // What comes now is not kept: reading goes on at once, and nothing would wake the driver.
             self.pause = None;
         }
-        self.write_timeout.on_write(!self.transmit.is_empty(), now);
+        self.clocks.on_write(!self.transmit.is_empty(), now);
     }
 
     /// A write of the first `n` octets of what [`transmit`](Self::transmit) showed has failed, and any
@@ -320,36 +297,20 @@ impl Core {
         self.transmit.may_have_written(n);
     }
 
-    /// The time in which the peer did not read, and said so, does not count.
-    pub(super) fn forgive_stall(&mut self) {
-        self.write_timeout.forgive(self.now);
-    }
-
     // ── Time ────────────────────────────────────────────────────────────────────────────────
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest. It may turn out
     /// then that nothing is due.
     pub fn deadline(&self) -> Option<Instant> {
-        let opening = match self.phase {
-            Phase::Opening { deadline, .. } => Some(deadline),
-            Phase::Open => None,
+        let own = self.clocks.earliest();
+        match self.phase {
             Phase::Ended if self.is_finished() => return None,
-            Phase::Ended => return self.give_up,
-        };
+            Phase::Ended => return own,
+            Phase::Opening { .. } | Phase::Open => {}
+        }
         let requests = self.shared.outbox().deadline();
-        [
-            opening,
-            requests,
-            self.heartbeat.deadline(),
-            self.blocked_until,
-            self.write_timeout.deadline(),
-            self.fetching_until,
-            self.unclaimed_until,
-            self.shared.timers.deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let handles = self.shared.timers.deadline();
+        [own, requests, handles].into_iter().flatten().min()
     }
 
     /// Does what is due; nothing if the [`deadline`](Self::deadline) turns out to have been too early.
@@ -358,12 +319,12 @@ impl Core {
         self.unseen = true;
         match self.phase {
             Phase::Ended => {
-                if self.give_up.is_some_and(|give_up| now >= give_up) {
+                if self.clocks.take_expired(DeadlineOf::LastWords, now) {
                     self.lost(ConnectionError::EndOfStream);
                 }
                 return;
             }
-            Phase::Opening { deadline, .. } if now >= deadline => {
+            Phase::Opening { .. } if self.clocks.take_expired(DeadlineOf::Handshake, now) => {
                 if let Some(violation) = self.cut_short() {
                     self.lost(violation.into());
                     return;
@@ -376,9 +337,9 @@ impl Core {
             Phase::Opening { .. } | Phase::Open => {}
         }
         if self.pause.is_some() {
-            self.heartbeat.on_read(now);
+            self.clocks.on_read(now);
         }
-        match self.heartbeat.due(now) {
+        match self.clocks.heartbeat_due(now) {
             Due::Nothing => {}
             Due::Send => {
                 self.rest();
@@ -392,13 +353,13 @@ impl Core {
         }
         let slow_consumers = self.pause == Some(Pause::Consumers);
         if slow_consumers || self.shared.outbox().blocked().is_some() {
-            self.write_timeout.forgive(now);
-        } else if let Some(after) = self.write_timeout.overdue(now) {
+            self.clocks.forgive_stall(now);
+        } else if let Some(after) = self.clocks.stalled(now) {
             self.lost(ConnectionError::WriteTimeout(after));
             return;
         }
-        if self.blocked_until.is_some_and(|until| now >= until) {
-            self.blocked_for_too_long();
+        if let Some(after) = self.clocks.blocked_for_too_long(now) {
+            self.blocked_for_too_long(after);
             return;
         }
         self.expire_fetching(now);
@@ -429,10 +390,9 @@ impl Core {
     /// Publishers that were called and do not come, though they have had time: what was kept for them
     /// is open to others.
     fn expire_called(&mut self, now: Instant) {
-        if self.unclaimed_until.is_none_or(|until| now < until) {
+        if !self.clocks.take_expired(DeadlineOf::Unclaimed, now) {
             return;
         }
-        self.unclaimed_until = None;
         self.shared.outbox().expire_called();
         for channel in self.channels.iter().flatten() {
             let shared = &channel.shared;
@@ -548,7 +508,7 @@ impl Core {
         let stage = self.stage();
         let was_open = matches!(self.phase, Phase::Open);
         self.phase = Phase::Ended;
-        self.give_up = Some(after(self.now, LAST_WORDS));
+        self.clocks.ended(self.now);
         let (slots, mut wakers) = self.shared.outbox().close(&cause, &mut unsent);
         self.drop_bodies();
         self.shared.end(&cause, &mut self.wakers);
@@ -603,12 +563,8 @@ impl Core {
 
     pub(super) fn stage(&self) -> Stage {
         match self.phase {
-            Phase::Opening {
-                step: Step::Start, ..
-            } => Stage::Start,
-            Phase::Opening {
-                step: Step::Tune, ..
-            } => Stage::Login,
+            Phase::Opening { step: Step::Start } => Stage::Start,
+            Phase::Opening { step: Step::Tune } => Stage::Login,
             _ => Stage::Open,
         }
     }

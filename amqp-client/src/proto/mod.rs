@@ -122,7 +122,7 @@
 //! | `send` | what is sent, from a place in line to octets |
 //! | `shared` | what handles and core share, of a connection, a channel and a consumer |
 //! | `observe` | what can be watched: events, totals, `tracing` |
-//! | `time` | heartbeats, a peer that takes nothing, how often channels are opened anew |
+//! | `time` | the times that the core watches, heartbeats, a peer that takes nothing |
 //! | `wait` | lists of tasks that wait, how wakers are handled, and locks, which the tests of wake-ups take in every order |
 //! | `channel_use` | one use of one channel id |
 //! | `broker_version` | which RabbitMQ the broker is |

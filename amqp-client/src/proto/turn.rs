@@ -64,11 +64,10 @@ impl Core {
         if std::mem::take(&mut self.more) && !matches!(self.phase, Phase::Ended) {
             self.parse_input(now);
         }
-        self.write_timeout
-            .on_attempt(!self.transmit.is_empty(), now);
+        self.clocks.on_attempt(!self.transmit.is_empty(), now);
         self.look_whether_to_read();
         if self.pause.is_some() {
-            self.heartbeat.on_read(now);
+            self.clocks.on_read(now);
         }
     }
 

@@ -2,12 +2,13 @@
 //! and does not come to its end.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::ConnectionError;
 use crate::proto::core::Core;
 use crate::proto::observe::{Event, Source};
-use crate::proto::send::request::after;
+use crate::proto::time::after;
+use crate::proto::time::deadlines::DeadlineOf;
 
 impl Core {
     /// `connection.blocked` has come.
@@ -26,14 +27,13 @@ impl Core {
         let reason = Arc::clone(reason);
         self.emit(Source::Connection, &Event::Blocked { reason });
         if first {
-            self.blocked_until = self.blocked_timeout.map(|limit| after(self.now, limit));
+            self.clocks.alarm(self.now);
         }
     }
 
     /// `connection.unblocked` has come.
     pub(crate) fn unblocked(&mut self) {
-        self.blocked_until = None;
-        self.forgive_stall();
+        self.clocks.all_clear(self.now);
         let timeout = self.shared.request_timeout;
         let ended = self
             .shared
@@ -47,31 +47,22 @@ impl Core {
     }
 
     /// The broker does not read, so that there is nothing to be said.
-    pub(crate) fn blocked_for_too_long(&mut self) {
-        self.blocked_until = None;
+    pub(crate) fn blocked_for_too_long(&mut self, after: Duration) {
         let blocked = self.shared.outbox().blocked();
-        if let (Some(reason), Some(after)) = (blocked, self.blocked_timeout) {
+        if let Some(reason) = blocked {
             self.lost(ConnectionError::BlockedTimeout { reason, after });
         }
     }
 
-    /// `basic.get-ok` has come; who asked does not wait for the message for ever.
-    pub(crate) fn fetching_until(&mut self, deadline: Instant) {
-        let soonest = self.fetching_until.map_or(deadline, |at| at.min(deadline));
-        self.fetching_until = Some(soonest);
-    }
-
     /// Tells those whose message has stalled. What comes of it later goes back to its queue.
     pub(crate) fn expire_fetching(&mut self, now: Instant) {
-        if self.fetching_until.is_none_or(|until| now < until) {
+        if !self.clocks.take_expired(DeadlineOf::Fetching, now) {
             return;
         }
-        self.fetching_until = None;
         if self.shared.outbox().blocked().is_some() {
             // Looked at again when the alarm ends.
             return;
         }
-        let mut next: Option<Instant> = None;
         for channel in self.channels.iter().flatten() {
             let Some(slot) = channel.content.fetching() else {
                 continue;
@@ -83,10 +74,9 @@ impl Core {
                 let error = self.shared.reading.no_reply(slot.name);
                 slot.answer.time_out(error, &mut self.wakers);
             } else {
-                next = Some(next.map_or(slot.deadline, |next| next.min(slot.deadline)));
+                self.clocks.look_for_fetched(slot.deadline);
             }
         }
-        self.fetching_until = next;
     }
 
     /// An alarm has ended: what stalled meanwhile has all of its time again.
@@ -95,7 +85,7 @@ impl Core {
         let contents = self.channels.iter_mut().flatten();
         for slot in contents.filter_map(|channel| channel.content.fetching_mut()) {
             slot.deadline = slot.deadline.max(latest);
-            self.fetching_until = Some(latest);
+            self.clocks.look_for_fetched_at(latest);
         }
     }
 }

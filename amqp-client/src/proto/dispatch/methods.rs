@@ -19,10 +19,11 @@ use crate::proto::receive::channel::InChannel;
 use crate::proto::receive::content;
 use crate::proto::receive::content::Target;
 use crate::proto::send::outbox::{Outbox, Refused, Wake};
-use crate::proto::send::request::{Barrier, Effect, Reply, Slot, after};
+use crate::proto::send::request::{Barrier, Effect, Reply, Slot};
 use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::consumer::{ConsumerQueue, End};
+use crate::proto::time::after;
 
 impl Core {
     #[cold]
@@ -48,7 +49,7 @@ impl Core {
         now: Instant,
     ) -> Result<(), Violation> {
         let step = match self.phase {
-            Phase::Opening { step, .. } => Some(step),
+            Phase::Opening { step } => Some(step),
             _ => None,
         };
         match (step, method) {
@@ -182,7 +183,7 @@ impl Core {
         match (std::mem::replace(&mut slot.effect, Effect::Nothing), method) {
             (Effect::Get { no_ack }, Method::BasicGetOk(get_ok)) => {
                 let at = content::layout_of_get_ok(get_ok);
-                self.fetching_until(slot.deadline);
+                self.clocks.look_for_fetched(slot.deadline);
                 let target = Target::Get {
                     slot,
                     payload: payload.to_vec(),

@@ -110,7 +110,7 @@ impl Core {
     fn go_on(&mut self, answered: Result<(), ConnectCause>, next: Step) {
         match answered {
             Ok(()) => {
-                if let Phase::Opening { step, .. } = &mut self.phase {
+                if let Phase::Opening { step } = &mut self.phase {
                     *step = next;
                 }
             }
@@ -150,7 +150,7 @@ impl Core {
         self.exchange = None;
         self.login.credentials = Credentials::new("", "");
         self.shared.set_limits(limits);
-        self.heartbeat.start(limits.heartbeat, now);
+        self.clocks.start_heartbeat(limits.heartbeat, now);
         // `tune-ok` has no reply, so that `open` follows at once.
         let sent = Subject::Nothing
             .short("virtual_host", &self.login.virtual_host)
@@ -166,6 +166,7 @@ impl Core {
     /// `connection.open-ok` has come.
     pub(crate) fn open_ok(&mut self) {
         self.phase = Phase::Open;
+        self.clocks.opened();
         self.shared.trace.opened(self.shared.limits());
         self.opening.succeed();
     }

@@ -12,7 +12,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{channel, connection};
@@ -24,13 +24,7 @@ use crate::proto::shared::consumer::ConsumerQueue;
 use crate::proto::wait::Sleeper;
 use crate::proto::wait::sync::lock;
 
-/// A time that no connection lives to see.
-const NEVER: Duration = Duration::from_secs(86_400 * 365 * 30);
-
-/// When so much time has passed; "never" may be asked for with the longest duration there is.
-pub(crate) fn after(now: Instant, duration: Duration) -> Instant {
-    now + duration.min(NEVER)
-}
+pub(crate) use crate::proto::time::after;
 
 /// What may not be sent on a channel before a request on it is answered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::connection::ConnectionShared;
-use crate::proto::send::request::after;
+use crate::proto::time::after;
 use crate::proto::wait::sync::lock;
 use crate::proto::wait::{Sleeper, Waiters};
 

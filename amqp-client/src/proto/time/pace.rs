@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::proto::send::request::after;
+use super::after;
 
 /// A channel that lived for less was opened in vain.
 pub(crate) const YOUNG: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::proto::send::request::after;
+use super::after;
 
 /// How long nothing could be written.
 #[derive(Debug)]
