@@ -1,7 +1,7 @@
 //! The core of one connection: octets and the time in, octets, deadlines and wake-ups out.
 //!
 //! ```text
-//! Opening(Start ▶ Tune ▶ OpenOk) ──open-ok──▶ Open ──close from either side, error──▶ Ended
+//! Opening ──open-ok──▶ Open ──close from either side, error──▶ Ended
 //! ```
 //!
 //! An adapter owns the core and the stream; [`Core`] says which calls it repeats. It decides nothing
@@ -14,16 +14,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use amqp_spec::frame::FrameError;
 use amqp_spec::wire::ShortStr;
 use amqp_spec::{ReplyCode, connection, constants, frame};
 
-use super::config::{CoreOptions, Login};
+use super::config::CoreOptions;
 use super::observe::{Event, Source, Trace};
-use super::opening::handshake::Step;
+use super::opening::handshake::Handshake;
 use super::opening::outcome::Opening;
+use super::phase::Phase;
 use super::receive::channel::{InChannel, Strays};
 use super::receive::read_buffer::ReadBuffer;
 use super::send::outbox::Outbox;
@@ -39,32 +40,14 @@ use super::time::heartbeat::Due;
 use super::turn::Pause;
 use super::wait;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
-use crate::sasl::SaslExchange;
-
-/// Where the connection stands.
-#[derive(Debug)]
-pub(crate) enum Phase {
-    Opening {
-        step: Step,
-    },
-    Open,
-    /// Nothing is read any more; what is queued (the close exchange) is written, then it is over.
-    Ended,
-}
 
 /// The protocol core of one connection.
 ///
 /// The documentation of [`proto`](super) says how to get one, and in which order a driver calls what.
 pub struct Core {
     pub(super) shared: Arc<ConnectionShared>,
-    pub(super) login: Login,
-    pub(super) opening: Arc<Opening>,
-    /// The login under way.
-    pub(super) exchange: Option<Box<dyn SaslExchange>>,
-    /// How long our part of it may be.
-    pub(super) login_limit: usize,
+    pub(super) handshake: Handshake,
     pub(super) phase: Phase,
-    handshake_timeout: Duration,
     pub(super) clocks: Clocks,
     pub(super) input: ReadBuffer,
     pub(super) piecewise: Option<super::receive::large_body::Piecewise>,
@@ -127,15 +110,12 @@ impl Core {
             ConnectionShared::new(outbox, options.request_timeout, options.clock, trace);
         connection.consumer_tag_seed = options.consumer_tag_seed;
         let connection = Arc::new(connection);
-        let opening = Arc::new(Opening::default());
+        let handshake = Handshake::new(options.login, options.handshake_timeout);
+        let opening = Arc::clone(handshake.outcome());
         let core = Self {
             shared: Arc::clone(&connection),
-            login: options.login,
-            opening: Arc::clone(&opening),
-            exchange: None,
-            login_limit: frame_max,
-            phase: Phase::Opening { step: Step::Start },
-            handshake_timeout: options.handshake_timeout,
+            handshake,
+            phase: Phase::Opening,
             clocks: Clocks::new(
                 options.handshake_timeout,
                 options.write_timeout,
@@ -179,13 +159,13 @@ impl Core {
 
     #[cfg(test)]
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
+        self.phase == Phase::Open
     }
 
     /// Whether nothing of what it logged in with is left.
     #[cfg(test)]
     pub(crate) fn has_forgotten_credentials(&self) -> bool {
-        self.login.credentials == crate::sasl::Credentials::new("", "") && self.exchange.is_none()
+        self.handshake.has_forgotten_credentials()
     }
 
     /// What was shown last.
@@ -247,7 +227,7 @@ impl Core {
     /// The next bytes to write; if there are none, the [waker](Self::set_waker) is called when there
     /// are some. Shows the same bytes until [`transmitted`](Self::transmitted) is called.
     pub fn transmit(&mut self) -> Option<&Transmit> {
-        if matches!(self.phase, Phase::Opening { .. }) && self.shared.outbox().is_closing() {
+        if self.phase == Phase::Opening && self.shared.outbox().is_closing() {
             // Before it has answered connection.open, RabbitMQ does not answer connection.close.
             self.lost(ConnectionError::closed_by_us());
         }
@@ -306,7 +286,7 @@ impl Core {
         match self.phase {
             Phase::Ended if self.is_finished() => return None,
             Phase::Ended => return own,
-            Phase::Opening { .. } | Phase::Open => {}
+            Phase::Opening | Phase::Open => {}
         }
         let requests = self.shared.outbox().deadline();
         let handles = self.shared.timers.deadline();
@@ -324,17 +304,16 @@ impl Core {
                 }
                 return;
             }
-            Phase::Opening { .. } if self.clocks.take_expired(DeadlineOf::Handshake, now) => {
+            Phase::Opening if self.clocks.take_expired(DeadlineOf::Handshake, now) => {
                 if let Some(violation) = self.cut_short() {
                     self.lost(violation.into());
                     return;
                 }
-                self.opening
-                    .fail(self.stage(), ConnectCause::Timeout(self.handshake_timeout));
+                self.handshake.time_out();
                 self.lost(ConnectionError::EndOfStream);
                 return;
             }
-            Phase::Opening { .. } | Phase::Open => {}
+            Phase::Opening | Phase::Open => {}
         }
         if self.pause.is_some() {
             self.clocks.on_read(now);
@@ -418,7 +397,7 @@ impl Core {
 
     /// Whether the driver is done: it closes the stream and drops the core.
     pub fn is_finished(&self) -> bool {
-        matches!(self.phase, Phase::Ended) && self.transmit.is_empty() && {
+        self.phase == Phase::Ended && self.transmit.is_empty() && {
             // What remains after the end is the close exchange, if anything.
             self.shared.outbox().queued() == 0
         }
@@ -427,7 +406,7 @@ impl Core {
     /// The stream has failed or ended, or its driver goes away: everything that waits learns why. The
     /// cause of a connection that has ended stays.
     pub fn lost(&mut self, cause: ConnectionError) {
-        if matches!(self.phase, Phase::Ended) {
+        if self.phase == Phase::Ended {
             self.transmit.clear();
             self.shared.outbox().discard();
             self.drop_bodies();
@@ -454,7 +433,7 @@ impl Core {
 
     /// The peer broke the protocol: tell it (AMQP 0-9-1 §4.10.2), and end.
     fn violated(&mut self, violation: Violation) {
-        let open = matches!(self.phase, Phase::Open);
+        let open = self.phase == Phase::Open;
         let goodbye = match &violation {
             Violation::Frame(FrameError::TooLarge { .. } | FrameError::InvalidHeartbeat { .. }) => {
                 Some(ReplyCode::FRAME_ERROR)
@@ -499,14 +478,13 @@ impl Core {
 
     /// The same; `unsent` is what the adapter will not write.
     fn end_without(&mut self, cause: ConnectionError, mut unsent: Unwritten) {
-        if matches!(self.phase, Phase::Ended) {
+        if self.phase == Phase::Ended {
             return;
         }
         self.hand_over();
-        self.opening
-            .fail(self.stage(), ConnectCause::Connection(cause.clone()));
+        self.handshake.fail(ConnectCause::Connection(cause.clone()));
         let stage = self.stage();
-        let was_open = matches!(self.phase, Phase::Open);
+        let was_open = self.phase == Phase::Open;
         self.phase = Phase::Ended;
         self.clocks.ended(self.now);
         let (slots, mut wakers) = self.shared.outbox().close(&cause, &mut unsent);
@@ -563,9 +541,8 @@ impl Core {
 
     pub(super) fn stage(&self) -> Stage {
         match self.phase {
-            Phase::Opening { step: Step::Start } => Stage::Start,
-            Phase::Opening { step: Step::Tune } => Stage::Login,
-            _ => Stage::Open,
+            Phase::Opening => self.handshake.stage(),
+            Phase::Open | Phase::Ended => Stage::Open,
         }
     }
 
@@ -579,7 +556,7 @@ impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core")
             .field("phase", &self.phase)
-            .field("login", &self.login)
+            .field("login", self.handshake.login())
             .finish_non_exhaustive()
     }
 }

@@ -116,6 +116,7 @@
 //! | `core` | the connection's state, its octets and its deadlines |
 //! | `turn` | what its driver waits for, and whether it reads |
 //! | `config` | what the core is told before it begins, and what it agrees on with the broker |
+//! | `phase` | where the connection stands |
 //! | `opening` | the handshake |
 //! | `receive` | what arrives, from octets to what consumers and callers get |
 //! | `dispatch` | what a method that has arrived does |
@@ -142,6 +143,7 @@ mod core;
 mod dispatch;
 pub(crate) mod observe;
 pub(crate) mod opening;
+mod phase;
 mod receive;
 pub(crate) mod send;
 pub(crate) mod shared;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use super::core::{Core, Phase};
+use super::core::Core;
 use super::observe::{Event, Source};
+use super::phase::Phase;
 use crate::error::SlowConsumer;
 
 /// What the core waits for, as [`Core::interest`] tells it.
@@ -61,7 +62,7 @@ impl Core {
         self.now = now;
         self.unseen = true;
         self.work = 0;
-        if std::mem::take(&mut self.more) && !matches!(self.phase, Phase::Ended) {
+        if std::mem::take(&mut self.more) && self.phase != Phase::Ended {
             self.parse_input(now);
         }
         self.clocks.on_attempt(!self.transmit.is_empty(), now);
@@ -74,7 +75,7 @@ impl Core {
     /// What the core waits for at present. Changes nothing; may be asked at any time, and changes only
     /// with calls of other methods. Whatever happens elsewhere that could change it calls the waker.
     pub fn interest(&self) -> Interest {
-        let ended = matches!(self.phase, Phase::Ended);
+        let ended = self.phase == Phase::Ended;
         Interest {
             read: self.pause.is_none() && !self.more && !ended,
             again: self.more && !ended,
@@ -85,7 +86,7 @@ impl Core {
     /// Decides whether reading goes on: not while consumers hold too much, unless something is waited
     /// for that has to be read; nor while the broker takes none of the answers that it asks for.
     pub(super) fn look_whether_to_read(&mut self) {
-        if matches!(self.phase, Phase::Ended) {
+        if self.phase == Phase::Ended {
             return;
         }
         // What comes behind our `connection.close` is not kept.

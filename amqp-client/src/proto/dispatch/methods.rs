@@ -3,25 +3,23 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use amqp_spec::frame::{self, Frame};
+use amqp_spec::frame::Frame;
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{Method, basic, channel, connection};
 
-use crate::error::{
-    About, BrokerClose, ChannelError, ConnectionError, Initiator, Provoker, Violation,
-};
+use crate::error::{BrokerClose, ChannelError, ConnectionError, Initiator, Provoker, Violation};
 use crate::message::{Incoming, Settlement};
 use crate::proto::channel_use::ChannelUse;
-use crate::proto::core::{Core, Phase};
+use crate::proto::core::Core;
 use crate::proto::observe::{Event, Source};
 use crate::proto::opening::handshake::Step;
+use crate::proto::phase::Phase;
 use crate::proto::receive::channel::InChannel;
 use crate::proto::receive::content;
 use crate::proto::receive::content::Target;
 use crate::proto::send::outbox::{Outbox, Refused, Wake};
 use crate::proto::send::request::{Barrier, Effect, Reply, Slot};
 use crate::proto::shared::channel::ChannelShared;
-use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::consumer::{ConsumerQueue, End};
 use crate::proto::time::after;
 
@@ -32,7 +30,7 @@ impl Core {
         if frame.channel == 0 {
             return self.connection_method(&method, frame.payload, now);
         }
-        if !matches!(self.phase, Phase::Open) {
+        if self.phase != Phase::Open {
             return Err(Violation::UnknownChannel {
                 channel: frame.channel,
             });
@@ -48,52 +46,59 @@ impl Core {
         payload: &[u8],
         now: Instant,
     ) -> Result<(), Violation> {
-        let step = match self.phase {
-            Phase::Opening { step } => Some(step),
-            _ => None,
-        };
-        match (step, method) {
-            (Some(Step::Start), Method::ConnectionStart(start)) => self.start(start),
-            (Some(Step::Tune), Method::ConnectionSecure(secure)) => self.secure(secure),
-            (Some(Step::Tune), Method::ConnectionTune(tune)) => self.tune(tune, now),
-            (Some(Step::OpenOk), Method::ConnectionOpenOk(_)) => {
-                self.open_ok();
-                Ok(())
-            }
+        match (self.phase, method) {
             (_, Method::ConnectionClose(close)) => {
                 self.closed_by_broker(close);
                 Ok(())
             }
-            (None, Method::ConnectionCloseOk(_)) => self.close_ok(),
-            (None, Method::ConnectionBlocked(blocked)) => {
+            (Phase::Opening, _) => self.handshake(method, now),
+            (_, Method::ConnectionCloseOk(_)) => self.close_ok(),
+            (_, Method::ConnectionBlocked(blocked)) => {
                 let reason = String::from_utf8_lossy(blocked.reason.as_bytes());
                 self.blocked(&Arc::from(reason));
                 Ok(())
             }
-            (None, Method::ConnectionUnblocked(_)) => {
+            (_, Method::ConnectionUnblocked(_)) => {
                 self.unblocked();
                 Ok(())
             }
-            (None, _) => {
+            _ => {
                 let slot = self.shared.outbox().take_request(0, method.id(), self.now);
                 let slot = slot.ok_or_else(|| self.unexpected(0, method.name()))?;
                 self.shared.trace.reply(0, method.name());
                 self.answer(&slot, payload);
                 Ok(())
             }
-            (Some(step), _) => Err(Violation::UnexpectedMethod {
-                method: method.name(),
-                channel: 0,
-                expected: step.expected().into(),
-            }),
         }
+    }
+
+    /// A method of the handshake has come.
+    fn handshake(&mut self, method: &Method<'_>, now: Instant) -> Result<(), Violation> {
+        let all_taken = self.transmit.is_empty() && self.shared.outbox().queued() == 0;
+        match self.handshake.method(method, all_taken)? {
+            Step::Answer(frame) => self.shared.outbox().push_secret(frame),
+            Step::Tuned { limits, frames } => {
+                self.shared.set_limits(limits);
+                self.clocks.start_heartbeat(limits.heartbeat, now);
+                for frame in &frames {
+                    self.shared.outbox().push_raw(frame);
+                }
+            }
+            Step::Opened => {
+                self.phase = Phase::Open;
+                self.clocks.opened();
+                self.shared.trace.opened(self.shared.limits());
+                self.handshake.succeed();
+            }
+            Step::GivenUp => self.lost(ConnectionError::Closed),
+        }
+        Ok(())
     }
 
     fn closed_by_broker(&mut self, close: &connection::Close<'_>) {
         let method = MethodId::new(close.class_id, close.method_id);
         let (about, answers) = if method == connection::Open::ID {
-            let about = About::virtual_host(&self.login.virtual_host);
-            (Provoker::of(&about), Vec::new())
+            (Provoker::of(&self.handshake.about_open()), Vec::new())
         } else {
             self.shared.outbox().provoker(0, method)
         };
@@ -565,16 +570,4 @@ impl Core {
             self.unanswerable = Some(id);
         }
     }
-}
-
-/// Queues a method on channel 0.
-pub(crate) fn queue<'m, M: TypedMethod<'m>>(
-    connection: &ConnectionShared,
-    method: &M,
-) -> Result<(), ChannelError> {
-    let mut outbox = connection.outbox();
-    let mut octets = Vec::new();
-    frame::encode_method(&mut octets, 0, method, outbox.frame_max())?;
-    outbox.push_raw(&octets);
-    Ok(())
 }

@@ -5,33 +5,51 @@
 //!                                                    tune-ok, open ▶   ◀ open-ok
 //! ```
 //!
+//! A [`Handshake`] takes the methods of the broker and gives steps: what is to be sent, what has been
+//! agreed on, that the connection is open. It changes nothing but itself and the outcome that the caller
+//! of `open` waits for.
+//!
 //! `connection.close` is not answered before `connection.open` (RabbitMQ), so that giving up means
 //! closing the socket.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use amqp_spec::wire::{LongStr, ShortStr, TableRef, TypedMethod};
-use amqp_spec::{connection, constants, frame};
+use amqp_spec::{Method, connection, constants, frame};
 use zeroize::Zeroizing;
 
-use crate::error::{ConnectCause, ConnectionError, OptionError, Stage, Subject, Violation};
+use super::outcome::Opening;
+use super::tuning::negotiate;
+use crate::error::{About, ConnectCause, OptionError, Stage, Subject, Violation};
 use crate::proto::broker_version::rabbitmq_version;
 use crate::proto::config::{Limits, Login};
-use crate::proto::core::{Core, Phase};
-use crate::proto::dispatch::methods::queue;
-use crate::sasl::{AuthMechanism, Credentials};
+use crate::sasl::{AuthMechanism, Credentials, SaslExchange};
 
-/// Which answer is awaited.
+/// The opening of one connection.
+pub(crate) struct Handshake {
+    login: Login,
+    /// How long it may take.
+    timeout: Duration,
+    awaited: Awaited,
+    /// The login under way.
+    exchange: Option<Box<dyn SaslExchange>>,
+    /// How long our part of it may be.
+    login_limit: usize,
+    /// Where the caller waits.
+    outcome: Arc<Opening>,
+}
+
+/// Which method of the broker is awaited.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Step {
+enum Awaited {
     Start,
     Tune,
     OpenOk,
 }
 
-impl Step {
-    /// What the broker has to say.
-    pub(crate) fn expected(self) -> &'static str {
+impl Awaited {
+    fn name(self) -> &'static str {
         match self {
             Self::Start => connection::Start::NAME,
             Self::Tune => connection::Tune::NAME,
@@ -40,33 +58,112 @@ impl Step {
     }
 }
 
-/// Below this RabbitMQ from 4.1 on refuses to work, and does not say so.
-const FRAME_MAX_FLOOR: u32 = 8192;
+/// What a method of the broker has come to.
+pub(crate) enum Step {
+    /// This frame is sent, and no copy of it stays behind.
+    Answer(Zeroizing<Vec<u8>>),
+    /// These limits hold from now on, under which these frames are sent.
+    Tuned {
+        limits: Limits,
+        frames: [Vec<u8>; 2],
+    },
+    /// The connection is open.
+    Opened,
+    /// The handshake has failed, which the caller has been told. Nothing more is said.
+    GivenUp,
+}
 
-/// More is never agreed on: a frame is held whole before it is parsed, and keeps the frames of other
-/// channels waiting. Not above what the core accepts.
-const FRAME_MAX_CEILING: u32 = 1024 * 1024;
+impl Handshake {
+    pub(crate) fn new(login: Login, timeout: Duration) -> Self {
+        Self {
+            login,
+            timeout,
+            awaited: Awaited::Start,
+            exchange: None,
+            // Before tuning, only the smallest frame may be sent.
+            login_limit: constants::FRAME_MIN_SIZE as usize,
+            outcome: Arc::default(),
+        }
+    }
 
-impl Core {
-    /// `connection.start` has come: choose a mechanism, and log in.
-    pub(crate) fn start(&mut self, start: &connection::Start<'_>) -> Result<(), Violation> {
+    /// Where the caller of `open` waits.
+    pub(crate) fn outcome(&self) -> &Arc<Opening> {
+        &self.outcome
+    }
+
+    pub(crate) fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// What `connection.open` is about.
+    pub(crate) fn about_open(&self) -> About {
+        About::virtual_host(&self.login.virtual_host)
+    }
+
+    /// How far it is, or was when it ended.
+    pub(crate) fn stage(&self) -> Stage {
+        match self.awaited {
+            Awaited::Start => Stage::Start,
+            Awaited::Tune => Stage::Login,
+            Awaited::OpenOk => Stage::Open,
+        }
+    }
+
+    /// The connection has ended; only the first cause is told.
+    pub(crate) fn fail(&self, cause: ConnectCause) {
+        self.outcome.fail(self.stage(), cause);
+    }
+
+    /// Its time is up.
+    pub(crate) fn time_out(&self) {
+        self.fail(ConnectCause::Timeout(self.timeout));
+    }
+
+    /// The connection is open.
+    pub(crate) fn succeed(&self) {
+        self.outcome.succeed();
+    }
+
+    /// A method has come on channel 0. `all_taken` tells whether the broker has taken everything that
+    /// was to be sent before.
+    pub(crate) fn method(
+        &mut self,
+        method: &Method<'_>,
+        all_taken: bool,
+    ) -> Result<Step, Violation> {
+        match (self.awaited, method) {
+            (Awaited::Start, Method::ConnectionStart(start)) => self.start(start),
+            (Awaited::Tune, Method::ConnectionSecure(secure)) => self.secure(secure, all_taken),
+            (Awaited::Tune, Method::ConnectionTune(tune)) => self.tune(tune),
+            (Awaited::OpenOk, Method::ConnectionOpenOk(_)) => Ok(Step::Opened),
+            (awaited, _) => Err(Violation::UnexpectedMethod {
+                method: method.name(),
+                channel: 0,
+                expected: awaited.name().into(),
+            }),
+        }
+    }
+
+    /// Chooses a mechanism, and logs in.
+    fn start(&mut self, start: &connection::Start<'_>) -> Result<Step, Violation> {
         let (major, minor) = (start.version_major, start.version_minor);
         if (major, minor) != (0, 9) {
             return Err(Violation::ProtocolVersion { major, minor });
         }
-        self.opening
+        self.outcome
             .set_server_properties(start.server_properties.to_owned());
         self.login_limit = login_limit(start.server_properties);
-        let answered = self.start_ok(start);
-        self.go_on(answered, Step::Tune);
-        Ok(())
+        let answer = self.start_ok(start);
+        Ok(self.go_on(answer.map(Step::Answer), Awaited::Tune))
     }
 
-    fn start_ok(&mut self, start: &connection::Start<'_>) -> Result<(), ConnectCause> {
+    fn start_ok(
+        &mut self,
+        start: &connection::Start<'_>,
+    ) -> Result<Zeroizing<Vec<u8>>, ConnectCause> {
         let mechanism = choose(start, &self.login.mechanisms)?;
         let mut exchange = mechanism.begin(&self.login.credentials);
         let response = exchange.respond(None).map_err(ConnectCause::Sasl)?;
-        let too_long = |option| move |_| ConnectCause::Options(OptionError::too_long(option));
         let name =
             ShortStr::new(mechanism.name().as_bytes()).map_err(too_long("auth_mechanism"))?;
         let locale = ShortStr::new(self.login.locale.as_bytes()).map_err(too_long("locale"))?;
@@ -76,18 +173,21 @@ impl Core {
             response: LongStr::new(response.expose()).map_err(too_long("password"))?,
             locale,
         };
-        self.queue_secret(&start_ok)?;
+        let answer = self.secret(&start_ok)?;
         self.exchange = Some(exchange);
-        Ok(())
+        Ok(answer)
     }
 
-    /// `connection.secure` has come: the mechanism knows the answer, or gives up.
-    pub(crate) fn secure(&mut self, secure: &connection::Secure<'_>) -> Result<(), Violation> {
+    /// The mechanism knows the answer, or gives up.
+    fn secure(
+        &mut self,
+        secure: &connection::Secure<'_>,
+        all_taken: bool,
+    ) -> Result<Step, Violation> {
         let exchange = match &mut self.exchange {
-            // Who asks on without having heard the last answer would have us queue without bound.
-            Some(exchange) if self.transmit.is_empty() && self.shared.outbox().queued() == 0 => {
-                exchange
-            }
+            // A broker that asks on without having read the last answer would have us queue without
+            // bound.
+            Some(exchange) if all_taken => exchange,
             _ => {
                 return Err(Violation::UnexpectedMethod {
                     method: connection::Secure::NAME,
@@ -97,37 +197,67 @@ impl Core {
             }
         };
         let response = exchange.respond(Some(secure.challenge.as_bytes()));
-        let answered = response.map_err(ConnectCause::Sasl).and_then(|response| {
-            let response = LongStr::new(response.expose())
-                .map_err(|_| ConnectCause::Options(OptionError::too_long("password")))?;
-            self.queue_secret(&connection::SecureOk { response })
+        let answer = response.map_err(ConnectCause::Sasl).and_then(|response| {
+            let response = LongStr::new(response.expose()).map_err(too_long("password"))?;
+            self.secret(&connection::SecureOk { response })
         });
-        self.go_on(answered, Step::Tune);
-        Ok(())
+        Ok(self.go_on(answer.map(Step::Answer), Awaited::Tune))
+    }
+
+    /// Agrees on limits, and opens the virtual host.
+    fn tune(&mut self, tune: &connection::Tune) -> Result<Step, Violation> {
+        let (limits, tune_ok) = negotiate(&self.login, tune)?;
+        self.exchange = None;
+        self.login.credentials = Credentials::new("", "");
+        let frames = self.open(&limits, &tune_ok);
+        let step = frames.map(|frames| Step::Tuned { limits, frames });
+        Ok(self.go_on(step, Awaited::OpenOk))
+    }
+
+    /// `tune-ok` has no reply, so that `open` follows at once.
+    fn open(
+        &self,
+        limits: &Limits,
+        tune_ok: &connection::TuneOk,
+    ) -> Result<[Vec<u8>; 2], ConnectCause> {
+        let virtual_host = Subject::Nothing
+            .short("virtual_host", &self.login.virtual_host)
+            .map_err(too_long("virtual_host"))?;
+        let frame_max = usize::try_from(limits.frame_max).unwrap_or(usize::MAX);
+        let (mut tuned, mut open) = (Vec::new(), Vec::new());
+        frame::encode_method(&mut tuned, 0, tune_ok, frame_max)
+            .and_then(|()| {
+                let method = connection::Open { virtual_host };
+                frame::encode_method(&mut open, 0, &method, frame_max)
+            })
+            .map_err(too_long("virtual_host"))?;
+        Ok([tuned, open])
     }
 
     /// Awaits the next answer, or gives up without a word.
-    fn go_on(&mut self, answered: Result<(), ConnectCause>, next: Step) {
-        match answered {
-            Ok(()) => {
-                if let Phase::Opening { step } = &mut self.phase {
-                    *step = next;
-                }
+    fn go_on(&mut self, step: Result<Step, ConnectCause>, next: Awaited) -> Step {
+        match step {
+            Ok(step) => {
+                self.awaited = next;
+                step
             }
             Err(cause) => {
                 // What follows has begun with this answer.
                 let stage = match next {
-                    Step::Start | Step::Tune => Stage::Login,
-                    Step::OpenOk => Stage::Open,
+                    Awaited::Start | Awaited::Tune => Stage::Login,
+                    Awaited::OpenOk => Stage::Open,
                 };
-                self.opening.fail(stage, cause);
-                self.lost(ConnectionError::Closed);
+                self.outcome.fail(stage, cause);
+                Step::GivenUp
             }
         }
     }
 
-    /// Queues a method of the login, and leaves no copy of it behind.
-    fn queue_secret<'m, M: TypedMethod<'m>>(&self, method: &M) -> Result<(), ConnectCause> {
+    /// Encodes a method of the login, and leaves no copy of it behind.
+    fn secret<'m, M: TypedMethod<'m>>(
+        &self,
+        method: &M,
+    ) -> Result<Zeroizing<Vec<u8>>, ConnectCause> {
         let size = method.encoded_len();
         if size > self.login_limit {
             // RabbitMQ would hang up after a while, and not say why.
@@ -139,37 +269,20 @@ impl Core {
         // All at once: growing would leave copies behind.
         let mut octets = Zeroizing::new(Vec::with_capacity(size + frame::OVERHEAD));
         frame::encode_method(&mut octets, 0, method, size + frame::OVERHEAD)
-            .map_err(|_| ConnectCause::Options(OptionError::too_long("password")))?;
-        self.shared.outbox().push_secret(octets);
-        Ok(())
+            .map_err(too_long("password"))?;
+        Ok(octets)
     }
 
-    /// `connection.tune` has come: agree, and open the virtual host.
-    pub(crate) fn tune(&mut self, tune: &connection::Tune, now: Instant) -> Result<(), Violation> {
-        let (limits, tune_ok) = negotiate(&self.login, tune)?;
-        self.exchange = None;
-        self.login.credentials = Credentials::new("", "");
-        self.shared.set_limits(limits);
-        self.clocks.start_heartbeat(limits.heartbeat, now);
-        // `tune-ok` has no reply, so that `open` follows at once.
-        let sent = Subject::Nothing
-            .short("virtual_host", &self.login.virtual_host)
-            .and_then(|host| {
-                queue(&self.shared, &tune_ok)?;
-                queue(&self.shared, &connection::Open { virtual_host: host })
-            });
-        let too_long = |_| ConnectCause::Options(OptionError::too_long("virtual_host"));
-        self.go_on(sent.map_err(too_long), Step::OpenOk);
-        Ok(())
+    /// Whether nothing of what it logged in with is left.
+    #[cfg(test)]
+    pub(crate) fn has_forgotten_credentials(&self) -> bool {
+        self.login.credentials == Credentials::new("", "") && self.exchange.is_none()
     }
+}
 
-    /// `connection.open-ok` has come.
-    pub(crate) fn open_ok(&mut self) {
-        self.phase = Phase::Open;
-        self.clocks.opened();
-        self.shared.trace.opened(self.shared.limits());
-        self.opening.succeed();
-    }
+/// What is said of an option that does not fit its field.
+fn too_long<E>(option: &'static str) -> impl FnOnce(E) -> ConnectCause {
+    move |_| ConnectCause::Options(OptionError::too_long(option))
 }
 
 /// The first of our mechanisms that the broker offers.
@@ -200,50 +313,5 @@ fn login_limit(server: TableRef<'_>) -> usize {
         None => 128 * 1024,
         Some(version) if version < (4, 1) => 4096,
         Some(_) => 8192,
-    }
-}
-
-/// Agrees on limits: zero means "no limit" from either side, else the lower one holds; for frames
-/// ours is the ceiling then.
-///
-/// RabbitMQ refuses zero for what it has limited itself, without a word, so that the answer is
-/// never zero where the proposal was not.
-fn negotiate(
-    login: &Login,
-    tune: &connection::Tune,
-) -> Result<(Limits, connection::TuneOk), Violation> {
-    let ours = match login.frame_max {
-        0 => FRAME_MAX_CEILING,
-        frame_max => frame_max.clamp(FRAME_MAX_FLOOR, FRAME_MAX_CEILING),
-    };
-    let frame_max = lower(ours, tune.frame_max);
-    if frame_max < constants::FRAME_MIN_SIZE {
-        return Err(Violation::Tuning { frame_max });
-    }
-    let heartbeat = login.heartbeat.agree(tune.heartbeat);
-    let tune_ok = connection::TuneOk {
-        channel_max: lower(login.channel_max, tune.channel_max),
-        frame_max,
-        heartbeat,
-    };
-    let limits = Limits {
-        // No limit from either side leaves the range of the number.
-        channel_max: match tune_ok.channel_max {
-            0 => u16::MAX,
-            channel_max => channel_max,
-        },
-        frame_max,
-        heartbeat: Duration::from_secs(u64::from(heartbeat)),
-    };
-    Ok((limits, tune_ok))
-}
-
-fn lower<N: Copy + Default + Ord>(ours: N, theirs: N) -> N {
-    if ours == N::default() {
-        theirs
-    } else if theirs == N::default() {
-        ours
-    } else {
-        ours.min(theirs)
     }
 }

@@ -13,16 +13,16 @@ use crate::proto::wait::{Latch, Sleeper};
 
 /// The outcome of the handshake.
 #[derive(Debug, Default)]
-pub(crate) struct Opening(Mutex<State>);
+pub(crate) struct Opening(Mutex<OpeningState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct OpeningState {
     outcome: Latch<Result<(), (Stage, ConnectCause)>>,
     server_properties: FieldTable,
 }
 
 impl Opening {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, OpeningState> {
         lock(&self.0)
     }
 
@@ -70,7 +70,7 @@ impl Opening {
         })
     }
 
-    /// Whoever waited for the outcome does so no longer.
+    /// The task that held this ticket does not wait for the outcome any more.
     pub(crate) fn forget(&self, ticket: u64) {
         let waker = self.state().outcome.forget(ticket);
         drop(waker);

@@ -18,6 +18,7 @@ use super::whole_delivery::WholeDelivery;
 use crate::error::{Stage, Violation};
 use crate::message::{Incoming, RawDelivery, Settlement};
 use crate::proto::core::Core;
+use crate::proto::phase::Phase;
 
 /// What is parsed in one turn of the driver, in frames. What one read brings of deliveries and confirms
 /// is less, however small they are.
@@ -98,7 +99,7 @@ impl Core {
             if handled.is_err() {
                 return (at, handled);
             }
-            if matches!(self.phase, crate::proto::core::Phase::Ended) {
+            if self.phase == Phase::Ended {
                 return (at, Ok(()));
             }
             if self.work >= MOST_WORK {

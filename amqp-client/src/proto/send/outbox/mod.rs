@@ -451,10 +451,6 @@ impl Outbox {
         self.frame_max = frame_max;
     }
 
-    pub(crate) fn frame_max(&self) -> usize {
-        self.frame_max
-    }
-
     /// Octets that wait to be written.
     pub(crate) fn queued(&self) -> usize {
         self.small.len() + self.aside
