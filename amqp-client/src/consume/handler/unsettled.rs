@@ -1,0 +1,51 @@
+//! A message that a handler has, with the means to settle it when the handler has ended.
+
+use crate::channel::Channel;
+use crate::consume::Delivery;
+use crate::message::{ReceivedMessage, Settlement};
+
+/// A message that is being handled. Dropped, it goes back to its queue.
+pub(super) struct Unsettled {
+    pub(super) channel: Channel,
+    pub(super) delivery_tag: u64,
+    incarnation: u32,
+    pub(super) redelivered: bool,
+    is_settled: bool,
+}
+
+impl Unsettled {
+    pub(super) fn new(delivery: Delivery) -> (ReceivedMessage, Self) {
+        let (received, incarnation, channel) = delivery.into_parts();
+        let unsettled = Self {
+            channel,
+            delivery_tag: received.delivery_tag(),
+            incarnation,
+            redelivered: received.redelivered(),
+            is_settled: false,
+        };
+        (received, unsettled)
+    }
+
+    /// False if the channel has ended.
+    pub(super) fn settle(mut self, settlement: Settlement) -> bool {
+        self.is_settled = true;
+        self.send(settlement)
+    }
+
+    fn send(&self, settlement: Settlement) -> bool {
+        let channel = &self.channel;
+        channel
+            .settle(self.delivery_tag, self.incarnation, settlement)
+            .is_ok()
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            // Not for the handler's fault: a `nack` does not count towards a delivery limit. If the
+            // channel has ended, the broker has the message back already.
+            self.send(Settlement::Nack { requeue: true });
+        }
+    }
+}
