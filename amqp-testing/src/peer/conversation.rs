@@ -1,34 +1,4 @@
-//! A broker that follows a script, for conversations that no real broker would hold.
-//!
-//! A [`Peer`] listens on a free port of the loopback interface and runs the script, a closure, on a
-//! thread of its own. The script reads as the conversation: what the broker expects, what it sends.
-//! If the client says something else, or nothing for a minute, the script panics with the
-//! conversation so far, and [`Peer::join`] passes the panic on to the test.
-//!
-//! ```
-//! use amqp_spec::{Method, queue, short_str};
-//! use amqp_testing::Peer;
-//! # fn client(url: &str) {
-//! #     use std::io::Write;
-//! #     let address = url.strip_prefix("amqp://guest:guest@").unwrap();
-//! #     let mut socket = std::net::TcpStream::connect(address).unwrap();
-//! #     socket.write_all(&amqp_spec::frame::PROTOCOL_HEADER).unwrap();
-//! #     let declare = queue::Declare { queue: short_str!("orders"), ..Default::default() };
-//! #     socket.write_all(&amqp_testing::frames::method(1, &declare)).unwrap();
-//! # }
-//!
-//! let peer = Peer::start(|listener| {
-//!     let mut client = listener.accept();
-//!     client.expect_protocol_header();
-//!     let request = client.expect(1, "queue.declare");
-//!     let Method::QueueDeclare(declare) = request.method() else { unreachable!() };
-//!     assert_eq!(declare.queue, "orders");
-//!     client.send(1, &queue::DeclareOk { queue: declare.queue, ..Default::default() });
-//! })?;
-//! client(&peer.url());
-//! peer.join();
-//! # Ok::<(), std::io::Error>(())
-//! ```
+//! One side of a connection as a script sees it: what is expected, what is sent.
 
 #![expect(
     clippy::panic,
@@ -36,13 +6,10 @@
 )]
 
 use std::{
-    collections::VecDeque,
     fmt,
     io::{self, ErrorKind, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    panic,
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    net::TcpStream,
+    time::Duration,
 };
 
 use amqp_spec::{
@@ -52,135 +19,9 @@ use amqp_spec::{
 };
 use socket2::SockRef;
 
+use super::received::{Received, ReceivedContent};
+use super::transcript::Transcript;
 use crate::frames::{self, DEFAULT_FRAME_MAX};
-
-/// How long the other side may take for anything. Only a script that is not followed waits so long,
-/// and a busy machine never.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How often a listener looks whether a client has come.
-const LOOK: Duration = Duration::from_millis(5);
-
-/// How much of a conversation is kept, to be told when a script is not followed.
-const KEPT_LINES: usize = 500;
-
-/// A broker that follows a script.
-#[derive(Debug)]
-#[must_use = "the script's panics are lost unless it is joined"]
-pub struct Peer {
-    address: SocketAddr,
-    thread: JoinHandle<()>,
-}
-
-impl Peer {
-    /// Listens on a free port and runs the script on another thread.
-    ///
-    /// # Errors
-    ///
-    /// The system does not let us listen.
-    pub fn start(script: impl FnOnce(Listener) + Send + 'static) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        // So that waiting for a client can have an end.
-        listener.set_nonblocking(true)?;
-        let listener = Listener {
-            listener,
-            patience: PATIENCE,
-        };
-        let thread = thread::spawn(move || script(listener));
-        Ok(Self { address, thread })
-    }
-
-    /// Where the peer listens.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Where the peer listens, as a URL for a client.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("amqp://guest:guest@{}", self.address)
-    }
-
-    /// Waits for the end of the script, and panics if it did.
-    pub fn join(self) {
-        if let Err(cause) = self.thread.join() {
-            panic::resume_unwind(cause);
-        }
-    }
-}
-
-/// The script's side of a [`Peer`]: where clients come in.
-#[derive(Debug)]
-pub struct Listener {
-    listener: TcpListener,
-    patience: Duration,
-}
-
-impl Listener {
-    /// Waits for a client to connect, for a minute at most.
-    ///
-    /// # Panics
-    ///
-    /// If none comes, or the system does not let us accept.
-    #[must_use]
-    pub fn accept(&self) -> Conversation<TcpStream> {
-        let accept = || {
-            let socket = self.wait_for_client()?;
-            // Some systems hand the listener's mode on.
-            socket.set_nonblocking(false)?;
-            socket.set_nodelay(true)?;
-            socket.set_read_timeout(Some(PATIENCE))?;
-            socket.set_write_timeout(Some(PATIENCE))?;
-            io::Result::Ok(socket)
-        };
-        Conversation::over(accept().unwrap_or_else(|error| panic!("no client came: {error}")))
-    }
-
-    fn wait_for_client(&self) -> io::Result<TcpStream> {
-        let deadline = Instant::now() + self.patience;
-        loop {
-            match self.listener.accept() {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if Instant::now() >= deadline {
-                        return Err(ErrorKind::TimedOut.into());
-                    }
-                    thread::sleep(LOOK);
-                }
-                accepted => return accepted.map(|(socket, _)| socket),
-            }
-        }
-    }
-}
-
-/// What was said, as far as it is kept: the last lines.
-#[derive(Debug, Default)]
-struct Transcript {
-    lines: VecDeque<String>,
-    n_forgotten: u64,
-}
-
-impl Transcript {
-    fn push(&mut self, line: String) {
-        if self.lines.len() == KEPT_LINES {
-            self.lines.pop_front();
-            self.n_forgotten += 1;
-        }
-        self.lines.push_back(line);
-    }
-}
-
-impl fmt::Display for Transcript {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.n_forgotten > 0 {
-            write!(f, "\n  ({} lines before)", self.n_forgotten)?;
-        }
-        self.lines
-            .iter()
-            .try_for_each(|line| write!(f, "\n  {line}"))
-    }
-}
 
 /// One side of a connection, as a script sees it.
 ///
@@ -191,67 +32,6 @@ pub struct Conversation<S> {
     buf: Vec<u8>,
     frame_max: usize,
     transcript: Transcript,
-}
-
-/// A frame that was received.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Received {
-    kind: FrameKind,
-    channel: u16,
-    payload: Vec<u8>,
-}
-
-/// A message that was received, without the method that carried it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct ReceivedContent {
-    /// The encoded list of properties.
-    pub properties: Vec<u8>,
-    /// The body, put together.
-    pub body: Vec<u8>,
-    /// The sizes of the frames in which the body came.
-    pub frame_sizes: Vec<usize>,
-}
-
-impl Received {
-    /// What the frame carries.
-    #[must_use]
-    pub fn kind(&self) -> FrameKind {
-        self.kind
-    }
-
-    /// The channel on which it came.
-    #[must_use]
-    pub fn channel(&self) -> u16 {
-        self.channel
-    }
-
-    /// What is between the frame's header and its end.
-    #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-
-    /// The method in the frame.
-    ///
-    /// # Panics
-    ///
-    /// If there is none, or none that is known.
-    #[must_use]
-    pub fn method(&self) -> Method<'_> {
-        Method::decode(&self.payload).unwrap_or_else(|error| panic!("{self:?}: {error}"))
-    }
-
-    fn describe(&self) -> String {
-        let name = match self.kind {
-            FrameKind::Method => match Method::decode(&self.payload) {
-                Ok(method) => format!("{method:?}"),
-                Err(error) => format!("a method that is malformed: {error}"),
-            },
-            kind => format!("{kind:?} of {} octets", self.payload.len()),
-        };
-        format!("{name} on channel {}", self.channel)
-    }
 }
 
 impl<S: Read + Write> Conversation<S> {
@@ -554,21 +334,4 @@ fn is_end(error: &io::Error) -> bool {
         error.kind(),
         BrokenPipe | ConnectionAborted | ConnectionReset
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_that_never_comes_is_not_waited_for_without_end() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let patience = Duration::ZERO;
-        let listener = Listener { listener, patience };
-        let waiting = panic::AssertUnwindSafe(|| drop(listener.accept()));
-        let cause = panic::catch_unwind(waiting).unwrap_err();
-        let message = cause.downcast_ref::<String>().unwrap();
-        assert!(message.contains("no client came"), "{message}");
-    }
 }
