@@ -79,7 +79,7 @@ mod text;
 mod tls;
 mod uri;
 
-/// What happens on a connection or a channel, told as it happens.
+/// Events of connections and channels, and messages that come back.
 ///
 /// [`Connection::events`] and [`Channel::events`] give a stream of [`Event`](event::Event)s,
 /// [`Channel::returns`] one of the messages that come back and that no [`Publisher`] waits for.

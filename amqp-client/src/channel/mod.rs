@@ -1,5 +1,10 @@
-//! What a [`Channel`] takes and gives besides messages: whether they
-//! [flow](Flow), what was [rolled back](RolledBack), declarations [without a reply](NoWait).
+//! Flow control, transactions and requests without a reply.
+//!
+//! [`Channel`] itself is at the root of the crate. Here is what some of its methods take and give:
+//!
+//! * [`Channel::flow`] asks the broker to hold back deliveries: [`Flow`];
+//! * [`Channel::tx_rollback`] says what is unsettled again: [`RolledBack`];
+//! * [`Channel::no_wait`] declares, binds and deletes without waiting for a reply: [`NoWait`].
 
 // | file | what it is about |
 // |---|---|

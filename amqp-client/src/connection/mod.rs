@@ -1,5 +1,10 @@
-//! What a [`Connection`] tells of itself: its [numbers](Counters), the
-//! [limits](Limits) that both sides agreed on, and what the [broker can do](ServerCapabilities).
+//! What a connection says of itself.
+//!
+//! [`Connection`] itself is at the root of the crate. Here is what some of its methods give:
+//!
+//! * [`Connection::counters`]: what it has done so far, and what it holds ([`Counters`]);
+//! * [`Connection::limits`]: what both sides agreed on ([`Limits`]);
+//! * [`Connection::server_capabilities`]: what the broker says it can do ([`ServerCapabilities`]).
 
 // | file | what it is about |
 // |---|---|

@@ -1,5 +1,6 @@
-//! Consuming, fetching and settling: what a [`Consumer`] is started with, how its
-//! [deliveries](crate::Delivery) are acknowledged, and consuming with a handler.
+//! Starting consumers, ways of acknowledging, fetching, and handlers.
+//!
+//! [`Consumer`], [`Delivery`] and [`Disposition`](crate::Disposition) are at the root of the crate.
 //!
 //! * [`Channel::consume`](crate::Channel::consume) gives a [`Consume`], which has the options of a
 //!   consumer: [`StreamOffset`], [`WhenSlow`], [`Oversized`]. Its type parameter, an [`AckMode`], says

@@ -1,9 +1,12 @@
-//! What queues, exchanges and bindings are declared, bound and deleted with, besides
-//! [`QueueDeclare`] and [`ExchangeDeclare`].
+//! Declaring, binding and deleting queues and exchanges.
 //!
-//! The builders know RabbitMQ's arguments by name, unit and range. What contradicts itself is refused
-//! before anything is sent, with the two things that do not go together. `unchecked` leaves the
-//! judgement to the broker.
+//! [`QueueDeclare`] and [`ExchangeDeclare`] are at the root of the crate. Here is what they are set
+//! with, what the broker answers ([`DeclaredQueue`]), and what binds ([`Binding`]) and deletes
+//! ([`QueueDelete`], [`ExchangeDelete`]).
+//!
+//! The builders know RabbitMQ's arguments by name, unit and range. Settings that contradict each other
+//! are refused before anything is sent, and the error names both. `unchecked` leaves the judgement to
+//! the broker.
 
 // `check` has the rules.
 

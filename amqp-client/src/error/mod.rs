@@ -1,4 +1,4 @@
-//! What can go wrong, by the moment at which it does.
+//! Errors, by the moment at which they occur.
 //!
 //! | at the root of the crate | |
 //! |---|---|

@@ -1,6 +1,8 @@
-//! Messages as values, besides [`Message`], which is published, and
-//! [`ReceivedMessage`]: one that [came back](ReturnedMessage), its
-//! [body](Body), and what its headers say of how often it was [dead-lettered](Death).
+//! The parts of messages: bodies, delivery modes, what dead-lettering has left in the headers.
+//!
+//! [`Message`], which is published, and [`ReceivedMessage`] are at the root of the crate. A message
+//! that reached no queue comes back as a [`ReturnedMessage`]. [`Body`] is what publishing takes in
+//! place of a whole message; [`Death`] and [`DeathOrigin`] say where a message was dead-lettered.
 
 // Nothing here knows connections or channels. A message is checked where it is made, since one that
 // the broker cannot read costs the whole connection; it is shown in lengths and names, for it may be

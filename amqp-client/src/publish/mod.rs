@@ -1,6 +1,8 @@
-//! Publishing, besides [`Publisher`] and [`Confirmation`]:
-//! many messages that differ in their bodies only ([`PreparedPublisher`], and [`PreparedPublish`]
-//! without confirms), and what [was not confirmed](Unconfirmed) of many.
+//! Publishing many messages: prepared publishers, and what was not confirmed.
+//!
+//! [`Publisher`] and [`Confirmation`] are at the root of the crate. [`PreparedPublisher`], and
+//! [`PreparedPublish`] without confirms, send messages that differ in their bodies only.
+//! [`Unconfirmed`] is what [`Publisher::wait_for_confirms`] reports.
 
 // What is encoded under the outbox's lock is here, too.
 //

@@ -1,4 +1,4 @@
-//! Remote procedure calls: requests that are answered, over RabbitMQ's direct reply-to.
+//! Remote procedure calls over RabbitMQ's direct reply-to.
 //!
 //! ```text
 //! Client ──request (reply-to, correlation id)──▶ queue ──▶ Server ──▶ handler

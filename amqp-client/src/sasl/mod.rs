@@ -1,5 +1,7 @@
-//! Logging in: [who we are](Credentials), what proves it, and the [mechanisms](AuthMechanism) (SASL)
-//! that say so (AMQP 0-9-1 §1.4.2.2). [`SaslMechanism`] is for a mechanism of one's own.
+//! Logging in: users, secrets, and the mechanisms that prove who we are (AMQP 0-9-1 §1.4.2.2).
+//!
+//! [`Credentials`] hold a user and a [`Secret`]; [`AuthMechanism`] lists the ways of presenting them.
+//! Implement [`SaslMechanism`] and [`SaslExchange`] for another one.
 
 // Nothing here sends anything: an exchange answers challenges, and the core's handshake carries the
 // answers.
