@@ -1,0 +1,198 @@
+//! The ways to open a connection: by options over the network, or over a stream that is there.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::budget::Budget;
+#[cfg(unix)]
+use super::budget::within;
+use super::connect::open_on;
+use super::handshake::{prepare, shake_hands};
+use super::network::System;
+use super::tokio::Writes;
+use crate::connection::Connection;
+use crate::error::{Attempt, ConnectCause, ConnectError, Stage};
+use crate::handle::Place;
+use crate::options::ConnectionOptions;
+
+impl Connection {
+    /// Opens a connection to the broker that the URI names.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), amqp_client::ConnectError> {
+    /// let connection = amqp_client::Connection::open("amqp://guest:guest@localhost").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Every attempt, how far it came, what happened, and what is probably wrong. Outside a tokio
+    /// runtime nothing is tried ([`ConnectCause::NoRuntime`]).
+    ///
+    /// # Panics
+    ///
+    /// If the tokio runtime has no timers or no I/O: build it with `enable_all`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the socket is closed.
+    pub async fn open(uri: &str) -> Result<Self, ConnectError> {
+        let options = uri.parse::<ConnectionOptions>().map_err(|error| {
+            ConnectError::new(Stage::Options, "the URI", ConnectCause::Uri(error))
+        })?;
+        Self::open_with(&options).await
+    }
+
+    /// Opens a connection with these options, over TCP, and over TLS if they say so.
+    ///
+    /// Each of the [`connection_attempts`](ConnectionOptions::connection_attempts) tries all hosts,
+    /// in random order unless told otherwise, until one lets us in. Names are resolved anew each
+    /// time; of several addresses the one that answers first is taken.
+    ///
+    /// ```no_run
+    /// use amqp_client::{Connection, ConnectionOptions};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let options: ConnectionOptions = "amqp://app:secret@broker.example/orders".parse()?;
+    /// let connection = Connection::open_with(&options.connection_name("order-service")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Panics
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`open`](Self::open).
+    pub async fn open_with(options: &ConnectionOptions) -> Result<Self, ConnectError> {
+        open_on(&System(&options.tcp), options).await
+    }
+
+    /// Opens a connection over a stream that is already there: TLS of one's own, a tunnel, a pipe in
+    /// memory. Host and port of the options only appear in errors, and their TLS options do not
+    /// apply. The stream is taken for one with layers: it is offered at most 16 KiB in one write, and
+    /// messages among what a failed write was offered are uncertain, since some of it may have left.
+    ///
+    /// The tokio runtime in which it is called then drives the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Panics
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the stream is closed.
+    pub async fn open_stream<S>(
+        stream: S,
+        options: &ConnectionOptions,
+    ) -> Result<Self, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
+        let budget = Budget::new(options).map_err(failed)?;
+        let options = &prepare(options, &budget).await.map_err(failed)?;
+        let opened = shake_hands(stream, Writes::Layered, options, &budget, brought(options));
+        opened
+            .await
+            .map_err(|failure| refused(options, options.address(), failure))
+    }
+
+    /// As [`open_stream`](Self::open_stream), for a stream that writes as a socket does: a write that fails
+    /// has taken nothing of what it was offered. Pieces may be of any size then.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Panics
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the stream is closed.
+    #[doc(hidden)]
+    pub async fn open_stream_exact<S>(
+        stream: S,
+        options: &ConnectionOptions,
+    ) -> Result<Self, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
+        let budget = Budget::new(options).map_err(failed)?;
+        let options = &prepare(options, &budget).await.map_err(failed)?;
+        let opened = shake_hands(stream, Writes::Exact, options, &budget, brought(options));
+        opened
+            .await
+            .map_err(|failure| refused(options, options.address(), failure))
+    }
+
+    /// Opens a connection over a Unix socket, to a broker or to a proxy that stands in front of one.
+    /// Hosts, TCP options and TLS options do not apply. Tried once.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), with the path in place of host and port.
+    ///
+    /// # Panics
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`open`](Self::open).
+    #[cfg(unix)]
+    pub async fn open_unix(
+        path: impl AsRef<std::path::Path>,
+        options: &ConnectionOptions,
+    ) -> Result<Self, ConnectError> {
+        let path = path.as_ref();
+        let failed = |(stage, cause)| ConnectError::new(stage, path.display().to_string(), cause);
+        let budget = Budget::new(options).map_err(failed)?;
+        let options = &prepare(options, &budget).await.map_err(failed)?;
+        let step = budget.step(options.connect_timeout);
+        let stream = match within(step.deadline, tokio::net::UnixStream::connect(path)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(failed((Stage::Tcp, error.into()))),
+            Err(_) => return Err(failed((Stage::Tcp, ConnectCause::Timeout(step.limit)))),
+        };
+        let place = Place {
+            address: path.display().to_string(),
+            peer: None,
+        };
+        let opened = shake_hands(stream, Writes::Exact, options, &budget, place);
+        opened
+            .await
+            .map_err(|failure| refused(options, path.display().to_string(), failure))
+    }
+}
+
+/// Why a stream did not become a connection.
+fn refused(
+    options: &ConnectionOptions,
+    address: String,
+    (stage, cause): (Stage, ConnectCause),
+) -> ConnectError {
+    ConnectError::of(Attempt {
+        newline_in_password: options.has_newline_in_password(),
+        ..Attempt::new(stage, address, cause)
+    })
+}
+
+/// Where a stream leads that the program brought along, as far as the options say it.
+fn brought(options: &ConnectionOptions) -> Place {
+    Place {
+        address: options.address(),
+        peer: None,
+    }
+}
