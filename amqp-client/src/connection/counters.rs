@@ -38,9 +38,9 @@ pub struct Counters {
     /// Messages delivered to consumers.
     pub delivered: u64,
     /// Messages fetched with `basic.get`.
-    pub got: u64,
+    pub fetched: u64,
     /// Deliveries and fetched messages that were acknowledged, each once, however many one
-    /// `basic.ack` covers. When all are settled, `delivered` and `got` make `acked` and `refused`,
+    /// `basic.ack` covers. When all are settled, `delivered` and `fetched` make `acked` and `refused`,
     /// unless some needed no acknowledgement.
     pub acked: u64,
     /// Deliveries and fetched messages that were refused (`basic.nack`, `basic.reject`), likewise.
@@ -84,7 +84,7 @@ impl Connection {
             nacked: totals.nacked.get(),
             returned: totals.returned.get(),
             delivered: totals.delivered.get(),
-            got: totals.got.get(),
+            fetched: totals.got.get(),
             acked: held.totals.acked,
             refused: held.totals.refused,
             confirms_outstanding: held.numbered.saturating_sub(answered),

@@ -3,7 +3,7 @@
 //! [`Consumer`], [`Delivery`] and [`Disposition`](crate::Disposition) are at the root of the crate.
 //!
 //! * [`Channel::consume`](crate::Channel::consume) gives a [`Consume`], which has the options of a
-//!   consumer: [`StreamOffset`], [`WhenSlow`], [`Oversized`]. Its type parameter, an [`AckMode`], says
+//!   consumer: [`StreamOffset`], [`WhenSlow`], [`WhenOversized`]. Its type parameter, an [`AckMode`], says
 //!   whether deliveries are acknowledged: [`ManualAck`] or [`AutoAck`].
 //! * [`Channel::basic_get`](crate::Channel::basic_get) fetches one message: [`Fetched`].
 //! * [`Consumer::handle`](crate::Consumer::handle) calls a function for each message: a
@@ -39,5 +39,5 @@ pub use self::handler::{
     FailureCause, HandlerEnd, HandlerFailure, HandlerRun, HandlerSummary, IntoDisposition,
 };
 pub use self::offset::StreamOffset;
-pub use self::start::{Consume, DEFAULT_PREFETCH, Oversized, WhenSlow};
+pub use self::start::{Consume, DEFAULT_PREFETCH, WhenOversized, WhenSlow};
 pub use crate::message::settlement::Multiple;

@@ -59,7 +59,7 @@ pub enum WhenSlow {
 /// and [`Event::MessageTooLarge`](crate::event::Event::MessageTooLarge) tells of each.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Oversized {
+pub enum WhenOversized {
     /// The consumer is cancelled, and ends with
     /// [`ConsumeError::MessageTooLarge`](crate::ConsumeError::MessageTooLarge); what becomes of the
     /// message is the program's decision. This is the default.
@@ -174,11 +174,11 @@ impl<A: AckMode> Consume<A> {
 
     /// What happens when a message comes that is larger than
     /// [`max_message_size`](crate::ConnectionOptions::max_message_size). Default:
-    /// [`Oversized::Cancel`].
-    pub fn on_oversized(mut self, oversized: Oversized) -> Self {
-        self.on_oversized = match oversized {
-            Oversized::Cancel => OnOversized::Cancel,
-            Oversized::Reject => OnOversized::Reject,
+    /// [`WhenOversized::Cancel`].
+    pub fn when_oversized(mut self, when_oversized: WhenOversized) -> Self {
+        self.on_oversized = match when_oversized {
+            WhenOversized::Cancel => OnOversized::Cancel,
+            WhenOversized::Reject => OnOversized::Reject,
         };
         self
     }

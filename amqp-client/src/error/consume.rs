@@ -22,7 +22,7 @@ pub enum ConsumeError {
     TooSlow,
     /// A message came that is larger than
     /// [`max_message_size`](crate::ConnectionOptions::max_message_size), and the consumer has been
-    /// cancelled; see [`Oversized`](crate::consume::Oversized) for the alternative. Nothing was decided about
+    /// cancelled; see [`WhenOversized`](crate::consume::WhenOversized) for the alternative. Nothing was decided about
     /// the message, whose body was not kept: it is unacknowledged, and
     /// [`Channel::basic_reject`](crate::Channel::basic_reject) with its number rejects it. As long as
     /// it is not, it stays with this channel; given back, it comes again to the next consumer of the

@@ -25,7 +25,7 @@
 //! |---|---|
 //! | `None` | this program cancelled the consumer, or closed its channel or connection |
 //! | [`Err(ConsumeError::CancelledByBroker)`](crate::ConsumeError), then `None` | the queue was deleted, its node went away, or a delivery was not acknowledged in time |
-//! | [`Err(ConsumeError::MessageTooLarge)`](crate::ConsumeError), then `None` | a message above [`max_message_size`](crate::ConnectionOptions::max_message_size) came, was not kept, and is for the program to settle by its number; [`on_oversized`](crate::consume::Consume::on_oversized) rejects such messages instead, and without a dead-letter exchange they are gone |
+//! | [`Err(ConsumeError::MessageTooLarge)`](crate::ConsumeError), then `None` | a message above [`max_message_size`](crate::ConnectionOptions::max_message_size) came, was not kept, and is for the program to settle by its number; [`when_oversized`](crate::consume::Consume::when_oversized) rejects such messages instead, and without a dead-letter exchange they are gone |
 //! | [`Err(ConsumeError::TooSlow)`](crate::ConsumeError), then `None` | it held too much that was not taken: see [`inbound_limit`](crate::ConnectionOptions::inbound_limit) and [`when_slow`](crate::consume::Consume::when_slow) |
 //! | [`Err(ConsumeError::Channel(_))`](crate::ConsumeError), then `None` | the channel or the connection ended |
 //!

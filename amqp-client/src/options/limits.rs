@@ -98,7 +98,7 @@ impl ConnectionOptions {
     /// The body of a larger one is skipped as it comes, and nothing else is disturbed: its consumer is
     /// cancelled and ends with
     /// [`ConsumeError::MessageTooLarge`](crate::ConsumeError::MessageTooLarge), unless it was started
-    /// with [`on_oversized`](crate::consume::Consume::on_oversized); `basic_get` fails with
+    /// with [`when_oversized`](crate::consume::Consume::when_oversized); `basic_get` fails with
     /// [`ChannelError::MessageTooLarge`](crate::ChannelError::MessageTooLarge), a call whose reply it
     /// is with [`rpc::Error::ReplyTooLarge`](crate::rpc::Error::ReplyTooLarge). Messages of one's own that
     /// come back are not limited.

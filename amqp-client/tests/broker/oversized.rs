@@ -1,6 +1,6 @@
 //! Messages that are larger than this side accepts.
 
-use amqp_client::consume::Oversized;
+use amqp_client::consume::WhenOversized;
 use amqp_client::{ChannelError, Connection, ConsumeError, Message, QueueDeclare, Requeue};
 
 use crate::support::{declare, ready, run};
@@ -54,7 +54,9 @@ fn message_that_is_too_large_costs_its_consumer_and_nothing_else() {
             .basic_reject(message.delivery_tag, Requeue::Yes)
             .unwrap();
 
-        let consume = channel.consume("orders").on_oversized(Oversized::Reject);
+        let consume = channel
+            .consume("orders")
+            .when_oversized(WhenOversized::Reject);
         let mut rejecting = consume.await.unwrap();
         while ready(&full, "dead").await == 0 {}
         publisher

@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 
 use amqp_spec::basic;
 
-use crate::consume::{HandlerEnd, Oversized};
+use crate::consume::{HandlerEnd, WhenOversized};
 use crate::error::Initiator;
 use crate::error::OversizedMessage;
 use crate::event::Event;
@@ -126,7 +126,7 @@ fn consumer_that_was_told_to_reject_goes_on() {
     let consume = channel
         .consume("q")
         .tag("tag")
-        .on_oversized(Oversized::Reject);
+        .when_oversized(WhenOversized::Reject);
     let mut starting = Task::start(consume.into_future());
     pair.sent();
     pair.says(1, &basic::QosOk {});

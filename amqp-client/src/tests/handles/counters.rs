@@ -170,7 +170,10 @@ fn what_is_fetched_refused_and_returned_is_counted() {
     let reason = wire::short("low on memory");
     pair.says(0, &connection::Blocked { reason });
     let counters = pair.connection.counters();
-    assert_eq!((counters.got, counters.acked, counters.refused), (4, 2, 2));
+    assert_eq!(
+        (counters.fetched, counters.acked, counters.refused),
+        (4, 2, 2)
+    );
     assert_eq!(counters.returned, 1);
     assert_eq!(counters.events_missed, 0);
 }

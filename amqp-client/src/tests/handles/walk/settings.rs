@@ -6,7 +6,7 @@ use amqp_spec::field_table;
 
 use super::{BODY, SECRET, debug, display, peers};
 use crate::channel::Flow;
-use crate::consume::{Multiple, Oversized, QosScope, StreamOffset, WhenSlow};
+use crate::consume::{Multiple, QosScope, StreamOffset, WhenOversized, WhenSlow};
 use crate::declare::{
     Binding, DeadLetterStrategy, ExchangeDelete, LeaderLocator, Match, Overflow, QueueDelete,
 };
@@ -74,7 +74,7 @@ pub(crate) fn settings() {
     }
     debug(&[WhenBlocked::Wait, WhenBlocked::Fail]);
     debug(&[WhenSlow::Wait]);
-    debug(&[Oversized::Reject]);
+    debug(&[WhenOversized::Reject]);
     debug(&[StreamOffset::Offset(1)]);
     debug(&[Requeue::Yes]);
     debug(&[Multiple::Yes]);
