@@ -10,89 +10,47 @@
 //! There are no sockets, clocks, threads or tasks here. Results do not travel as events: the core
 //! leaves them where their owners look for them, and wakes those.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use amqp_spec::frame::FrameError;
-use amqp_spec::wire::ShortStr;
-use amqp_spec::{ReplyCode, connection, constants, frame};
+use amqp_spec::frame::{self, Frame};
+use amqp_spec::{Method, connection, constants};
+use bytes::buf::Limit;
 
 use super::config::CoreOptions;
+use super::dispatch::connection as connection_methods;
+use super::dispatch::{alarm, channel, closes, messages, overdue, violation};
 use super::observe::{Event, Source, Trace};
-use super::opening::handshake::Handshake;
+use super::opening::handshake::{Handshake, Step};
 use super::opening::outcome::Opening;
+use super::outside::Outside;
 use super::phase::Phase;
-use super::receive::channel::{InChannel, Strays};
-use super::receive::read_buffer::ReadBuffer;
+use super::receive::{Rare, Receive, Unparsed, standstill};
 use super::send::outbox::Outbox;
-use super::send::request::Slot;
 use super::send::transmit::Transmit;
 use super::send::unwritten::Unwritten;
-use super::shared::channel::ChannelShared;
+use super::send::writing::Writing;
 use super::shared::connection::ConnectionShared;
-use super::shared::lost::Loss;
 use super::time::clocks::Clocks;
 use super::time::deadlines::DeadlineOf;
 use super::time::heartbeat::Due;
-use super::turn::Pause;
-use super::wait;
-use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Violation};
+use super::turn::{Interest, Pause, Turn};
+use crate::error::{ChannelError, ConnectCause, ConnectionError, Violation};
 
 /// The protocol core of one connection.
 ///
 /// The documentation of [`proto`](super) says how to get one, and in which order a driver calls what.
 pub struct Core {
-    pub(super) shared: Arc<ConnectionShared>,
-    pub(super) handshake: Handshake,
-    pub(super) phase: Phase,
-    pub(super) clocks: Clocks,
-    pub(super) input: ReadBuffer,
-    pub(super) piecewise: Option<super::receive::large_body::Piecewise>,
-    /// The last octets parsed were of a large body.
-    pub(super) bulk: bool,
-    /// Frames parsed in this read.
-    pub(super) frames: usize,
-    /// What parsing has cost in this turn, in frames.
-    pub(super) work: usize,
-    /// Parsing has stopped because of that, and goes on in the next turn.
-    pub(super) more: bool,
-    pub(super) max_payload: usize,
-    pub(super) max_message_size: u64,
-    pub(super) inbound_limit: usize,
-    /// Our `connection.close` has been written: deliveries are of no use any more.
-    pub(super) said_goodbye: bool,
-    /// What uses of channel ids have left to the next, by id.
-    pub(super) strays: BTreeMap<u16, Box<Strays>>,
-    /// Channels that the broker has closed and that are opened anew.
-    pub(super) resting: BTreeMap<u16, Arc<ChannelShared>>,
-    /// By channel id.
-    pub(super) channels: Vec<Option<Box<InChannel>>>,
-    /// Consumers that have deliveries to be handed over: channel id and position.
-    pub(super) dirty: Vec<(u16, usize)>,
-    pub(super) acks: super::receive::parse::AckRun,
-    /// Called when no lock is held.
-    pub(super) wakers: Vec<Waker>,
-    pub(super) transmit: Transmit,
-    /// When octets were last written, heartbeats apart.
-    pub(super) progressed: Instant,
-    /// The driver's waker, as registered with the outbox.
-    pub(super) driver: Option<Waker>,
-    /// Why nothing is to be read, as of the last look.
-    pub(super) pause: Option<Pause>,
-    /// Something may have been queued since the outbox was last found empty.
-    pub(super) unseen: bool,
-    /// More answers are parked on this channel than may be.
-    pub(super) unanswerable: Option<u16>,
-    /// The latest time that the adapter told.
-    pub(super) now: Instant,
+    phase: Phase,
+    handshake: Handshake,
+    receive: Receive,
+    writing: Writing,
+    clocks: Clocks,
+    turn: Turn,
+    outside: Outside,
 }
-
-/// Larger payloads are not accepted. Smaller ones are, whatever was negotiated: RabbitMQ ignores
-/// `frame_max` for the methods and headers that it sends.
-const MAX_INBOUND_PAYLOAD: usize = 1024 * 1024;
 
 impl Core {
     /// A core that is about to open a connection, and the state it shares with the handles.
@@ -113,48 +71,29 @@ impl Core {
         let handshake = Handshake::new(options.login, options.handshake_timeout);
         let opening = Arc::clone(handshake.outcome());
         let core = Self {
-            shared: Arc::clone(&connection),
-            handshake,
             phase: Phase::Opening,
+            handshake,
+            receive: Receive::new(
+                Arc::clone(&connection),
+                options.max_message_size,
+                options.inbound_limit,
+            ),
+            writing: Writing::new(now),
             clocks: Clocks::new(
                 options.handshake_timeout,
                 options.write_timeout,
                 options.blocked_connection_timeout,
                 now,
             ),
-            input: ReadBuffer::new(),
-            piecewise: None,
-            bulk: false,
-            frames: 0,
-            work: 0,
-            more: false,
-            max_payload: MAX_INBOUND_PAYLOAD,
-            max_message_size: match options.max_message_size {
-                0 => u64::MAX,
-                limit => limit,
-            },
-            inbound_limit: options.inbound_limit,
-            said_goodbye: false,
-            strays: BTreeMap::new(),
-            resting: BTreeMap::new(),
-            channels: Vec::new(),
-            dirty: Vec::new(),
-            acks: super::receive::parse::AckRun::default(),
-            wakers: Vec::new(),
-            transmit: Transmit::default(),
-            progressed: now,
-            driver: None,
-            pause: None,
-            unseen: true,
-            unanswerable: None,
-            now,
+            turn: Turn::new(),
+            outside: Outside::new(Arc::clone(&connection), now),
         };
         (core, connection, opening)
     }
 
     #[cfg(test)]
     pub(crate) fn shared(&self) -> &Arc<ConnectionShared> {
-        &self.shared
+        self.outside.shared()
     }
 
     #[cfg(test)]
@@ -171,19 +110,81 @@ impl Core {
     /// What was shown last.
     #[cfg(test)]
     pub(crate) fn shown(&self) -> &Transmit {
-        &self.transmit
+        self.writing.transmit()
     }
 
     /// The tags of the consumers that deliveries on this channel may be for.
     #[cfg(test)]
     pub(crate) fn consumer_tags(&self, channel: u16) -> Vec<String> {
-        let channel = self.channels.get(usize::from(channel));
-        channel
-            .and_then(Option::as_ref)
-            .map_or_else(Vec::new, |channel| channel.tags())
+        self.receive.channels().consumer_tags(channel)
     }
 
-    // ── Input ───────────────────────────────────────────────────────────────────────────────
+    /// Registers the waker that is called when there may be something to do before the
+    /// [`deadline`](Self::deadline): something to write, reading that may go on, an earlier deadline.
+    /// To be called at the start of each turn; costs one comparison unless the waker is another one.
+    pub fn set_waker(&mut self, waker: &Waker) {
+        self.turn.set_waker(waker, self.outside.shared());
+    }
+
+    /// Starts a turn of the driver: tells the core the time, has it parse what the last turn has left
+    /// ([`Interest::again`]), decide whether to read, and note how long the peer has taken nothing.
+    /// While reading is paused the peer's silence does not count.
+    pub fn turn(&mut self, now: Instant) {
+        self.stir(now);
+        if self.receive.begin_turn() && self.phase != Phase::Ended {
+            self.parse_and_dispatch();
+        }
+        self.clocks.on_attempt(!self.writing.is_empty(), now);
+        self.decide_whether_to_read();
+        if self.turn.pause().is_some() {
+            self.clocks.on_read(now);
+        }
+    }
+
+    /// The time is told, and something may happen.
+    #[inline]
+    fn stir(&mut self, now: Instant) {
+        self.outside.set_now(now);
+        self.turn.stir();
+    }
+
+    /// What the core waits for at present. Changes nothing; may be asked at any time, and changes only
+    /// with calls of other methods. Whatever happens elsewhere that could change it calls the waker.
+    pub fn interest(&self) -> Interest {
+        let ended = self.phase == Phase::Ended;
+        let more = self.receive.has_more();
+        Interest {
+            read: self.turn.pause().is_none() && !more && !ended,
+            again: more && !ended,
+            write: self.turn.wants_write(!self.writing.is_empty()),
+        }
+    }
+
+    /// Decides whether reading goes on: not while consumers hold too much, unless something is waited
+    /// for that has to be read; nor while the broker takes none of the answers that it asks for.
+    fn decide_whether_to_read(&mut self) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        let shared = self.outside.shared();
+        // What comes behind our `connection.close` is not kept.
+        let takes_more = self.outside.has_said_goodbye() || shared.reading.look();
+        let pause = if !takes_more {
+            Some(Pause::Consumers)
+        } else if self.writing.owes_too_much(shared) {
+            Some(Pause::Answers)
+        } else {
+            None
+        };
+        self.turn.set_pause(pause);
+        let stopped = pause == Some(Pause::Consumers);
+        standstill::tell(stopped, self.receive.channels(), &mut self.outside);
+    }
+
+    /// Where the adapter reads into; never empty.
+    pub fn read_space(&mut self) -> &mut [u8] {
+        self.receive.space()
+    }
 
     /// `n` octets have been read into [`read_space`](Self::read_space). Zero is the end of the
     /// stream.
@@ -193,80 +194,182 @@ impl Core {
             return;
         }
         self.heard(n, now);
-        self.input.filled(n);
-        self.parse_input(now);
+        self.receive.filled(n);
+        self.parse_and_dispatch();
+    }
+
+    /// Where the adapter may read instead of [`read_space`](Self::read_space), while a large message
+    /// arrives: straight into it. Say so with [`body_read`](Self::body_read). The memory need not
+    /// be initialised, so that this pays off with readers that can do without.
+    pub fn body_space(&mut self) -> Option<Limit<&mut Vec<u8>>> {
+        self.receive.body_space()
+    }
+
+    /// `n` octets have been read into [`body_space`](Self::body_space). Zero is the end of the stream.
+    pub fn body_read(&mut self, n: usize, now: Instant) {
+        if !self.receive.is_amid_large_body() {
+            return;
+        }
+        if n == 0 {
+            self.lost(ConnectionError::EndOfStream);
+            return;
+        }
+        self.receive.body_filled(n);
+        self.heard(n, now);
+        self.decide_whether_to_read();
+    }
+
+    /// Records that `n` octets were read.
+    #[inline]
+    fn heard(&mut self, n: usize, now: Instant) {
+        self.outside.shared().totals.octets_received.add(n);
+        self.stir(now);
+        self.clocks.on_read(now);
     }
 
     /// Parses what has been read, and hands it over.
-    pub(super) fn parse_input(&mut self, now: Instant) {
-        let (memory, range) = self.input.take();
-        let (used, result) = self.parse(memory.get(range).unwrap_or_default(), now);
-        let frames = std::mem::take(&mut self.frames);
-        self.shared.totals.frames_received.add(frames);
-        self.input.put_back(memory, used);
-        self.hand_over();
-        match (result, self.unanswerable.take()) {
+    fn parse_and_dispatch(&mut self) {
+        let (memory, range) = self.receive.begin_parsing();
+        let mut unparsed = Unparsed::new(memory.get(range).unwrap_or_default());
+        let result = self.dispatch_all(&mut unparsed);
+        let used = unparsed.used();
+        self.receive.end_parsing(memory, used, &self.outside);
+        self.receive.channels_mut().hand_over(&mut self.outside);
+        match (result, self.outside.take_unanswerable()) {
             (Err(violation), _) => self.violated(violation),
             (Ok(()), Some(channel)) => self.violated(Violation::TooManyAnswers { channel }),
             (Ok(()), None) => {}
         }
-        self.wake_all();
-        self.look_whether_to_read();
+        self.outside.wake_all();
+        self.decide_whether_to_read();
     }
 
-    /// Records that `n` octets were read.
-    pub(super) fn heard(&mut self, n: usize, now: Instant) {
-        self.shared.totals.octets_received.add(n);
-        self.now = now;
-        self.unseen = true;
-        self.clocks.on_read(now);
+    /// Parses as much as one turn may, and dispatches what is rare.
+    fn dispatch_all(&mut self, unparsed: &mut Unparsed<'_>) -> Result<(), Violation> {
+        while let Some(rare) = self.receive.next(unparsed, &mut self.outside)? {
+            match rare {
+                Rare::Method(frame) => self.dispatch(&frame)?,
+                Rare::Message(id, message) => {
+                    let channels = self.receive.channels_mut();
+                    messages::complete(id, message, channels, &mut self.outside);
+                }
+            }
+            if self.phase == Phase::Ended || self.receive.has_had_enough() {
+                break;
+            }
+        }
+        Ok(())
     }
 
-    // ── Output ──────────────────────────────────────────────────────────────────────────────
+    #[cold]
+    fn dispatch(&mut self, frame: &Frame<'_>) -> Result<(), Violation> {
+        let method = Method::decode(frame.payload).map_err(Violation::Decode)?;
+        let (id, payload) = (frame.channel, frame.payload);
+        match self.phase {
+            _ if id == 0 => self.dispatch_connection(&method, payload),
+            Phase::Open => {
+                let (channels, clocks) = (self.receive.channels_mut(), &mut self.clocks);
+                channel::method(id, &method, payload, channels, clocks, &mut self.outside)
+            }
+            Phase::Opening | Phase::Ended => Err(Violation::UnknownChannel { channel: id }),
+        }
+    }
+
+    fn dispatch_connection(
+        &mut self,
+        method: &Method<'_>,
+        payload: &[u8],
+    ) -> Result<(), Violation> {
+        let (channels, clocks) = (self.receive.channels_mut(), &mut self.clocks);
+        let outside = &mut self.outside;
+        match (self.phase, method) {
+            (_, Method::ConnectionClose(close)) => self.closed_by_broker(close),
+            (Phase::Opening, _) => return self.handshake(method),
+            (_, Method::ConnectionCloseOk(_)) => {
+                connection_methods::close_ok(outside)?;
+                self.lost(ConnectionError::Closed);
+            }
+            (_, Method::ConnectionBlocked(blocked)) => {
+                let reason = String::from_utf8_lossy(blocked.reason.as_bytes());
+                alarm::begin(&Arc::from(reason), channels, clocks, outside);
+            }
+            (_, Method::ConnectionUnblocked(_)) => alarm::end(channels, clocks, outside),
+            _ => return connection_methods::reply(method, payload, outside),
+        }
+        Ok(())
+    }
+
+    /// A method of the handshake has come.
+    fn handshake(&mut self, method: &Method<'_>) -> Result<(), Violation> {
+        let shared = self.outside.shared();
+        let all_taken = self.writing.is_empty() && shared.outbox().queued() == 0;
+        let step = self.handshake.method(method, all_taken)?;
+        self.receive.set_greeted();
+        match step {
+            Step::Answer(frame) => shared.outbox().push_secret(frame),
+            Step::Tuned { limits, frames } => {
+                shared.set_limits(limits);
+                self.clocks
+                    .start_heartbeat(limits.heartbeat, self.outside.now());
+                for frame in &frames {
+                    shared.outbox().push_raw(frame);
+                }
+            }
+            Step::Opened => {
+                self.phase = Phase::Open;
+                self.clocks.opened();
+                shared.trace.opened(shared.limits());
+                self.handshake.succeed();
+            }
+            Step::GivenUp => self.lost(ConnectionError::Closed),
+        }
+        Ok(())
+    }
+
+    fn closed_by_broker(&mut self, close: &connection::Close<'_>) {
+        let about_open = || self.handshake.about_open();
+        let outside = &mut self.outside;
+        let cause = connection_methods::closed_by_broker(close, about_open, outside);
+        self.end(cause, Unwritten::default());
+        let close_ok = connection::CloseOk {}.to_frame(0);
+        self.outside.outbox().push_raw(&close_ok);
+    }
 
     /// The next bytes to write; if there are none, the [waker](Self::set_waker) is called when there
     /// are some. Shows the same bytes until [`transmitted`](Self::transmitted) is called.
     pub fn transmit(&mut self) -> Option<&Transmit> {
-        if self.phase == Phase::Opening && self.shared.outbox().is_closing() {
+        if self.phase == Phase::Opening && self.outside.outbox().is_closing() {
             // Before it has answered connection.open, RabbitMQ does not answer connection.close.
             self.lost(ConnectionError::closed_by_us());
         }
-        if self.transmit.is_empty() {
-            let driver = self.driver.as_ref();
-            let unclaimed = self
-                .transmit
-                .refill(&self.shared, driver, self.now, &mut self.wakers);
+        if self.writing.is_empty() {
+            let unclaimed = self.writing.refill(self.turn.driver(), &mut self.outside);
             if unclaimed {
-                self.clocks.look_for_called(self.now);
+                self.clocks.look_for_called(self.outside.now());
             }
-            if self.pause == Some(Pause::Answers) {
-                self.pause = None;
-            }
-            self.wake_all();
-            self.unseen = false;
+            self.turn.answers_taken();
+            self.outside.wake_all();
+            self.turn.settle();
             // The time in which nothing is taken starts when it is first shown.
-            self.clocks.on_attempt(!self.transmit.is_empty(), self.now);
+            let left = !self.writing.is_empty();
+            self.clocks.on_attempt(left, self.outside.now());
         }
-        (!self.transmit.is_empty()).then_some(&self.transmit)
+        (!self.writing.is_empty()).then_some(self.writing.transmit())
     }
 
     /// The first `n` bytes of what [`transmit`](Self::transmit) showed have been written, at least one.
     pub fn transmitted(&mut self, n: usize, now: Instant) {
-        self.unseen = true;
-        self.shared.totals.octets_sent.add(n);
-        let before = self.progressed;
-        if !self.transmit.is_heartbeat() {
-            self.progressed = now;
+        self.turn.stir();
+        let shared = self.outside.shared();
+        shared.totals.octets_sent.add(n);
+        self.writing.written(n, now, shared);
+        if self.writing.has_written_farewell() {
+            self.outside.say_goodbye();
         }
-        if self.transmit.advance(n) {
-            self.request_written(before);
+        if self.outside.has_said_goodbye() {
+            self.turn.said_goodbye();
         }
-        self.said_goodbye |= self.transmit.is_empty() && self.transmit.has_farewell();
-        if self.said_goodbye && self.pause == Some(Pause::Consumers) {
-            // What comes now is not kept: reading goes on at once, and nothing would wake the driver.
-            self.pause = None;
-        }
-        self.clocks.on_write(!self.transmit.is_empty(), now);
+        self.clocks.on_write(!self.writing.is_empty(), now);
     }
 
     /// A write of the first `n` octets of what [`transmit`](Self::transmit) showed has failed, and any
@@ -274,10 +377,8 @@ impl Core {
     /// before it reported the error. To be called before [`lost`](Self::lost); messages among them are
     /// uncertain then, instead of not sent. A plain socket writes nothing when it fails.
     pub fn may_have_written(&mut self, n: usize) {
-        self.transmit.may_have_written(n);
+        self.writing.may_have_written(n);
     }
-
-    // ── Time ────────────────────────────────────────────────────────────────────────────────
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest. It may turn out
     /// then that nothing is due.
@@ -288,99 +389,61 @@ impl Core {
             Phase::Ended => return own,
             Phase::Opening | Phase::Open => {}
         }
-        let requests = self.shared.outbox().deadline();
-        let handles = self.shared.timers.deadline();
+        let shared = self.outside.shared();
+        let requests = shared.outbox().deadline();
+        let handles = shared.timers.deadline();
         [own, requests, handles].into_iter().flatten().min()
     }
 
     /// Does what is due; nothing if the [`deadline`](Self::deadline) turns out to have been too early.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.now = now;
-        self.unseen = true;
+        self.stir(now);
         match self.phase {
             Phase::Ended => {
                 if self.clocks.take_expired(DeadlineOf::LastWords, now) {
                     self.lost(ConnectionError::EndOfStream);
                 }
-                return;
             }
             Phase::Opening if self.clocks.take_expired(DeadlineOf::Handshake, now) => {
-                if let Some(violation) = self.cut_short() {
-                    self.lost(violation.into());
-                    return;
-                }
-                self.handshake.time_out();
-                self.lost(ConnectionError::EndOfStream);
-                return;
+                self.handshake_timed_out();
             }
-            Phase::Opening | Phase::Open => {}
+            Phase::Opening | Phase::Open => {
+                let due = self.heartbeat(now).or_else(|| self.stalled(now));
+                if let Some(cause) = due {
+                    self.lost(cause);
+                } else if let Some(after) = self.clocks.blocked_for_too_long(now) {
+                    self.blocked_for_too_long(after);
+                } else {
+                    self.expire(now);
+                }
+            }
         }
-        if self.pause.is_some() {
+    }
+
+    fn handshake_timed_out(&mut self) {
+        if let Some(violation) = self.receive.cut_short() {
+            self.lost(violation.into());
+        } else {
+            self.handshake.time_out();
+            self.lost(ConnectionError::EndOfStream);
+        }
+    }
+
+    /// Does what the heartbeats call for; why the connection is lost if the peer is dead.
+    fn heartbeat(&mut self, now: Instant) -> Option<ConnectionError> {
+        if self.turn.pause().is_some() {
             self.clocks.on_read(now);
         }
         match self.clocks.heartbeat_due(now) {
-            Due::Nothing => {}
+            Due::Nothing => None,
             Due::Send => {
                 self.rest();
-                self.shared.outbox().push_raw(&frame::HEARTBEAT);
+                self.outside.outbox().push_raw(&frame::HEARTBEAT);
+                None
             }
             Due::PeerDead { silence } => {
-                self.shared.trace.heartbeat_missed(silence);
-                self.lost(ConnectionError::HeartbeatTimeout(silence));
-                return;
-            }
-        }
-        let slow_consumers = self.pause == Some(Pause::Consumers);
-        if slow_consumers || self.shared.outbox().blocked().is_some() {
-            self.clocks.forgive_stall(now);
-        } else if let Some(after) = self.clocks.stalled(now) {
-            self.lost(ConnectionError::WriteTimeout(after));
-            return;
-        }
-        if let Some(after) = self.clocks.blocked_for_too_long(now) {
-            self.blocked_for_too_long(after);
-            return;
-        }
-        self.expire_fetching(now);
-        self.expire_called(now);
-        let mut wakers = std::mem::take(&mut self.wakers);
-        let mut close_overdue = false;
-        let mut timed_out = Vec::new();
-        let progress = self.progress();
-        let reading = &self.shared.reading;
-        let overdue = self.shared.outbox().expire(now, progress, |id, slot| {
-            close_overdue |= id == 0 && slot.is_farewell();
-            timed_out.push((id, slot.name));
-            slot.answer
-                .time_out(reading.no_reply(slot.name), &mut wakers);
-        });
-        self.shared.timers.expire(now, &mut wakers);
-        self.wakers = wakers;
-        for (id, method) in timed_out {
-            self.shared.trace.timed_out(id, method);
-        }
-        self.dispose_of(overdue);
-        if close_overdue {
-            self.close_timed_out();
-        }
-        self.wake_all();
-    }
-
-    /// Publishers that were called and do not come, though they have had time: what was kept for them
-    /// is open to others.
-    fn expire_called(&mut self, now: Instant) {
-        if !self.clocks.take_expired(DeadlineOf::Unclaimed, now) {
-            return;
-        }
-        self.shared.outbox().expire_called();
-        for channel in self.channels.iter().flatten() {
-            let shared = &channel.shared;
-            let mut confirms = shared.confirms();
-            if confirms.expire_called() {
-                let mut outbox = self.shared.outbox();
-                let published = outbox.published(shared.at.channel);
-                confirms.call_room(published, &mut self.wakers);
-                outbox.note_called();
+                self.outside.shared().trace.heartbeat_missed(silence);
+                Some(ConnectionError::HeartbeatTimeout(silence))
             }
         }
     }
@@ -388,18 +451,49 @@ impl Core {
     /// Nothing was written for a while: memory that was needed then is given back. What is still
     /// busy has it again after a few turns.
     fn rest(&mut self) {
-        self.input.rest();
-        self.transmit.rest();
-        self.shared.outbox().rest();
+        self.receive.rest();
+        self.writing.rest();
+        self.outside.outbox().rest();
     }
 
-    // ── The end ─────────────────────────────────────────────────────────────────────────────
+    /// Why the connection is lost if the peer has taken nothing for too long.
+    fn stalled(&mut self, now: Instant) -> Option<ConnectionError> {
+        let slow_consumers = self.turn.pause() == Some(Pause::Consumers);
+        if slow_consumers || self.outside.outbox().blocked().is_some() {
+            self.clocks.forgive_stall(now);
+            return None;
+        }
+        self.clocks.stalled(now).map(ConnectionError::WriteTimeout)
+    }
+
+    /// The broker does not read, so that there is nothing to be said.
+    fn blocked_for_too_long(&mut self, after: Duration) {
+        let blocked = self.outside.outbox().blocked();
+        if let Some(reason) = blocked {
+            self.lost(ConnectionError::BlockedTimeout { reason, after });
+        }
+    }
+
+    /// Tells what waits for something that has not come in its time.
+    fn expire(&mut self, now: Instant) {
+        let (channels, clocks) = (self.receive.channels_mut(), &mut self.clocks);
+        let outside = &mut self.outside;
+        overdue::expire_fetching(now, channels, clocks, outside);
+        overdue::expire_called(now, channels, clocks, outside);
+        let progress = self.writing.progress();
+        let close_overdue = overdue::expire_requests(now, progress, channels, outside);
+        if close_overdue {
+            let cause = self.writing.close_timeout(self.outside.shared());
+            self.lost(cause);
+        }
+        self.outside.wake_all();
+    }
 
     /// Whether the driver is done: it closes the stream and drops the core.
     pub fn is_finished(&self) -> bool {
-        self.phase == Phase::Ended && self.transmit.is_empty() && {
+        self.phase == Phase::Ended && self.writing.is_empty() && {
             // What remains after the end is the close exchange, if anything.
-            self.shared.outbox().queued() == 0
+            self.outside.outbox().queued() == 0
         }
     }
 
@@ -407,147 +501,59 @@ impl Core {
     /// cause of a connection that has ended stays.
     pub fn lost(&mut self, cause: ConnectionError) {
         if self.phase == Phase::Ended {
-            self.transmit.clear();
-            self.shared.outbox().discard();
-            self.drop_bodies();
-            return;
+            self.writing.clear();
+        } else {
+            let cut_short = match cause {
+                ConnectionError::EndOfStream | ConnectionError::Io(_) => self.receive.cut_short(),
+                _ => None,
+            };
+            let unsent = self.writing.unwritten();
+            self.writing.clear();
+            self.end(cut_short.map_or(cause, ConnectionError::from), unsent);
         }
-        let cut_short = match cause {
-            ConnectionError::EndOfStream | ConnectionError::Io(_) => self.cut_short(),
-            _ => None,
-        };
-        let cause = cut_short.map_or(cause, ConnectionError::from);
-        let mut unsent = Unwritten::default();
-        self.transmit.unwritten(&mut unsent);
-        self.transmit.clear();
-        self.end_without(cause, unsent);
-        self.shared.outbox().discard();
-        self.drop_bodies();
-    }
-
-    /// Drops the bodies that are never sent, without a lock.
-    pub(super) fn drop_bodies(&self) {
-        let bodies = self.shared.outbox().take_bodies();
-        drop(bodies);
+        self.outside.outbox().discard();
+        self.outside.drop_bodies();
     }
 
     /// The peer broke the protocol: tell it (AMQP 0-9-1 §4.10.2), and end.
     fn violated(&mut self, violation: Violation) {
-        let open = self.phase == Phase::Open;
-        let goodbye = match &violation {
-            Violation::Frame(FrameError::TooLarge { .. } | FrameError::InvalidHeartbeat { .. }) => {
-                Some(ReplyCode::FRAME_ERROR)
-            }
-            // Where the frames of the other side cannot be told apart any more, nothing may be said
-            // (AMQP 0-9-1 §4.2.3).
-            Violation::Frame(_)
-            | Violation::ProtocolHeader { .. }
-            | Violation::ProtocolVersion { .. } => None,
-            Violation::Decode(_) => Some(ReplyCode::SYNTAX_ERROR),
-            Violation::ConsumerTag { .. } => Some(ReplyCode::COMMAND_INVALID),
-            Violation::UnexpectedMethod { .. } | Violation::UnexpectedContent { .. } => {
-                Some(ReplyCode::UNEXPECTED_FRAME)
-            }
-            Violation::BodyTooLong { .. } => Some(ReplyCode::FRAME_ERROR),
-            Violation::UnknownChannel { .. } => Some(ReplyCode::CHANNEL_ERROR),
-            Violation::TooManyAnswers { .. } => Some(ReplyCode::RESOURCE_ERROR),
-            Violation::Tuning { .. } => None,
-        };
-        self.shared.trace.violation(&violation);
-        let (method, reply_text) = (violation.method(), violation.reply_text());
-        self.end(violation.into());
-        if let Some(reply_code) = goodbye.filter(|_| open) {
-            let close = connection::Close {
-                reply_code: reply_code.0,
-                reply_text: ShortStr::new(reply_text.as_bytes()).unwrap_or_default(),
-                class_id: method.class_id(),
-                method_id: method.method_id(),
-            };
-            let mut frame = Vec::new();
-            if frame::encode_method(&mut frame, 0, &close, usize::MAX).is_ok() {
-                self.shared.outbox().push_raw(&frame);
-            }
+        let farewell = violation::farewell(&violation).filter(|_| self.phase == Phase::Open);
+        self.outside.shared().trace.violation(&violation);
+        self.end(violation.into(), Unwritten::default());
+        if let Some(close) = farewell {
+            self.outside.outbox().push_raw(&close);
         }
     }
 
-    /// Ends the connection for everybody; what the adapter has begun to write, and what is queued
-    /// afterwards, is still written.
-    pub(super) fn end(&mut self, cause: ConnectionError) {
-        self.end_without(cause, Unwritten::default());
-    }
-
-    /// The same; `unsent` is what the adapter will not write.
-    fn end_without(&mut self, cause: ConnectionError, mut unsent: Unwritten) {
+    /// Ends the connection for all. What the adapter has begun to write, and what is queued afterwards,
+    /// is still written, but for `unsent`.
+    fn end(&mut self, cause: ConnectionError, mut unsent: Unwritten) {
         if self.phase == Phase::Ended {
             return;
         }
-        self.hand_over();
+        let (channels, outside) = (self.receive.channels_mut(), &mut self.outside);
+        channels.hand_over(outside);
         self.handshake.fail(ConnectCause::Connection(cause.clone()));
-        let stage = self.stage();
-        let was_open = self.phase == Phase::Open;
+        let not_opened = (self.phase == Phase::Opening).then(|| self.handshake.stage());
         self.phase = Phase::Ended;
-        self.clocks.ended(self.now);
-        let (slots, mut wakers) = self.shared.outbox().close(&cause, &mut unsent);
-        self.drop_bodies();
-        self.shared.end(&cause, &mut self.wakers);
+        self.clocks.ended(outside.now());
+        let (slots, mut wakers) = outside.outbox().close(&cause, &mut unsent);
+        outside.drop_bodies();
+        let (shared, to_wake) = outside.split();
+        shared.end(&cause, to_wake);
         let error = ChannelError::Connection(cause.clone());
-        self.fail_requests(slots, &error);
-        for (id, shared) in std::mem::take(&mut self.resting) {
-            let published = self.shared.outbox().published(id);
-            let sent = published.saturating_sub(unsent.of(id));
-            shared.end(Loss::plain(&error, sent), published, &mut self.wakers);
-            let event = Event::ChannelClosed {
-                channel: id,
-                cause: error.clone(),
-            };
-            self.emit(Source::ChannelWithConnection(shared.at), &event);
+        outside.fail_requests(slots, &error);
+        closes::all_ended(&error, &unsent, channels, outside);
+        match not_opened {
+            None => outside.shared().trace.closed(&cause),
+            Some(stage) => outside.shared().trace.not_opened(stage, &cause),
         }
-        for mut channel in std::mem::take(&mut self.channels).into_iter().flatten() {
-            let id = channel.shared.at.channel;
-            let published = self.shared.outbox().published(id);
-            let sent = published.saturating_sub(unsent.of(id));
-            channel.end(Loss::plain(&error, sent), published, &mut self.wakers);
-            let event = Event::ChannelClosed {
-                channel: id,
-                cause: error.clone(),
-            };
-            self.emit(Source::ChannelWithConnection(channel.shared.at), &event);
-        }
-        if was_open {
-            self.shared.trace.closed(&cause);
-        } else {
-            self.shared.trace.not_opened(stage, &cause);
-        }
-        self.emit(Source::Connection, &Event::ConnectionClosed { cause });
-        self.wakers.append(&mut wakers);
-        self.wakers.extend(self.driver.clone());
-        self.shared.timers.take_all(&mut self.wakers);
-        self.wake_all();
-    }
-
-    /// Tells whoever listens.
-    pub(super) fn emit(&mut self, from: Source, event: &Event) {
-        self.shared.emit(from, event, &mut self.wakers);
-    }
-
-    /// Nothing answers these any more. What provoked that has been told.
-    pub(super) fn fail_requests(&mut self, slots: Vec<Slot>, error: &ChannelError) {
-        let error = error.for_bystander();
-        for slot in slots {
-            // A caller that has gone does not care.
-            let _ = slot.answer.settle(Err(error.clone()), &mut self.wakers);
-        }
-    }
-
-    pub(super) fn stage(&self) -> Stage {
-        match self.phase {
-            Phase::Opening => self.handshake.stage(),
-            Phase::Open | Phase::Ended => Stage::Open,
-        }
-    }
-
-    pub(super) fn wake_all(&mut self) {
-        wait::wake_all(&mut self.wakers);
+        outside.emit(Source::Connection, &Event::ConnectionClosed { cause });
+        let (shared, to_wake) = outside.split();
+        to_wake.append(&mut wakers);
+        to_wake.extend(self.turn.driver().cloned());
+        shared.timers.take_all(to_wake);
+        outside.wake_all();
     }
 }
 
@@ -562,11 +568,11 @@ impl fmt::Debug for Core {
 }
 
 impl Drop for Core {
-    /// Whoever still waits learns that nobody drives the connection any more.
+    /// What still waits learns that the connection is not driven any more.
     fn drop(&mut self) {
         self.lost(ConnectionError::DriverGone);
         // Handles may live much longer than the driver's task, which its waker keeps in memory.
-        let registered = self.shared.outbox().forget_driver();
+        let registered = self.outside.outbox().forget_driver();
         drop(registered);
     }
 }

@@ -113,13 +113,13 @@
 //!
 //! | module | what it is about |
 //! |---|---|
-//! | `core` | the connection's state, its octets and its deadlines |
-//! | `turn` | what its driver waits for, and whether it reads |
+//! | `core` | the calls of the driver, and what holds the parts together |
+//! | `phase`, `turn` | where the connection stands, and whether its driver reads |
+//! | `outside` | what parts of the core reach outside of it: shared state, the time, tasks to be woken |
 //! | `config` | what the core is told before it begins, and what it agrees on with the broker |
-//! | `phase` | where the connection stands |
 //! | `opening` | the handshake |
 //! | `receive` | what arrives, from octets to what consumers and callers get |
-//! | `dispatch` | what a method that has arrived does |
+//! | `dispatch` | what comes rarely, and what it does |
 //! | `send` | what is sent, from a place in line to octets |
 //! | `shared` | what handles and core share, of a connection, a channel and a consumer |
 //! | `observe` | what can be watched: events, totals, `tracing` |
@@ -143,6 +143,7 @@ mod core;
 mod dispatch;
 pub(crate) mod observe;
 pub(crate) mod opening;
+mod outside;
 mod phase;
 mod receive;
 pub(crate) mod send;

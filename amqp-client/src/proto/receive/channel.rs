@@ -10,10 +10,11 @@ use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::content::{Content, Target};
-use crate::error::ChannelError;
-use crate::message::{Incoming, RawDelivery};
+use super::content::{Announced, Content};
+use crate::error::{ChannelError, Violation};
+use crate::message::{Incoming, Layout, RawDelivery};
 use crate::proto::channel_use::ChannelUse;
+use crate::proto::send::request::Slot;
 use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::consumer::{ConsumerQueue, Delivered, End};
 use crate::proto::shared::consumer_tags;
@@ -22,10 +23,10 @@ use crate::proto::shared::lost::Loss;
 /// The receiving side of one channel.
 #[derive(Debug)]
 pub(crate) struct InChannel {
-    pub(crate) shared: Arc<ChannelShared>,
-    pub(crate) content: Content,
+    pub(super) shared: Arc<ChannelShared>,
+    pub(super) content: Content,
     /// Sorted by tag.
-    pub(crate) consumers: Vec<InConsumer>,
+    consumers: Vec<InConsumer>,
     /// The consumer that the last delivery was for; the next is likely for the same.
     last: usize,
     /// The consumers that ended last, the latest at the end. Most channels have none.
@@ -34,9 +35,9 @@ pub(crate) struct InChannel {
     /// There has been a consumer whose deliveries need no acknowledgement.
     automatic: bool,
     /// The highest tag of any delivery handed over, or fetched.
-    pub(crate) highest: u64,
+    highest: u64,
     /// All publishes up to this one have been answered.
-    pub(crate) answered: u64,
+    pub(super) answered: u64,
     /// What an earlier use of the id has left, if it may still be heard of.
     strays: Option<Box<Strays>>,
 }
@@ -47,7 +48,7 @@ pub(crate) struct InChannel {
 /// A tag that was made up here tells by its number which use it is for; one that the program has
 /// chosen does not, if it chooses it again.
 #[derive(Debug)]
-pub(crate) struct Strays {
+pub(super) struct Strays {
     /// The tags that the program chose for consumers of earlier uses.
     tags: BTreeSet<Box<[u8]>>,
     until: Instant,
@@ -67,19 +68,19 @@ struct EndedConsumer {
 }
 
 #[derive(Debug)]
-pub(crate) struct InConsumer {
+struct InConsumer {
     tag: Box<[u8]>,
     queue: Arc<ConsumerQueue>,
     /// Gathered during this read.
-    pub(crate) batch: Vec<RawDelivery>,
-    pub(crate) footprint: usize,
+    batch: Vec<RawDelivery>,
+    footprint: usize,
 }
 
 /// How many consumers that have ended a channel remembers.
 const REMEMBERED: usize = 64;
 
 impl InChannel {
-    pub(crate) fn new(shared: Arc<ChannelShared>, strays: Option<Box<Strays>>) -> Self {
+    pub(super) fn new(shared: Arc<ChannelShared>, strays: Option<Box<Strays>>) -> Self {
         Self {
             shared,
             content: Content::Idle,
@@ -93,8 +94,42 @@ impl InChannel {
         }
     }
 
+    /// Which use of which id it is.
     #[inline]
-    pub(crate) fn find(&mut self, tag: &[u8]) -> Option<usize> {
+    pub(crate) fn at(&self) -> ChannelUse {
+        self.shared.at
+    }
+
+    #[inline]
+    pub(crate) fn shared(&self) -> &Arc<ChannelShared> {
+        &self.shared
+    }
+
+    /// A method has come that content follows.
+    pub(crate) fn announce(&mut self, by: Announced, arguments: &[u8], layout: Layout) {
+        self.content.announce(by, arguments, layout);
+    }
+
+    /// Whether a method may come: the frames of a content follow each other.
+    pub(super) fn check_not_amid_content(&self, method: &'static str) -> Result<(), Violation> {
+        if self.content.is_idle() {
+            return Ok(());
+        }
+        let expected = self.content.expected();
+        Err(Violation::content(self.at().channel, method, expected))
+    }
+
+    /// The request whose message is under way.
+    pub(crate) fn fetching(&self) -> Option<&Slot> {
+        self.content.fetching()
+    }
+
+    pub(crate) fn fetching_mut(&mut self) -> Option<&mut Slot> {
+        self.content.fetching_mut()
+    }
+
+    #[inline]
+    pub(super) fn find(&mut self, tag: &[u8]) -> Option<usize> {
         if self
             .consumers
             .get(self.last)
@@ -136,14 +171,14 @@ impl InChannel {
     }
 
     /// Whether deliveries with this tag may be for an earlier use of the id.
-    pub(crate) fn may_be_stray(&self, tag: &[u8], now: Instant) -> bool {
+    pub(super) fn may_be_stray(&self, tag: &[u8], now: Instant) -> bool {
         let strays = self.strays.as_ref();
         strays.is_some_and(|strays| now < strays.until && strays.tags.contains(tag))
     }
 
     /// Whether a consumer has this tag that an earlier use of the id had as well. Once that cannot be
     /// heard of any more, it becomes one like all others.
-    pub(crate) fn is_suspect(&mut self, tag: &[u8], now: Instant) -> bool {
+    pub(super) fn is_suspect(&mut self, tag: &[u8], now: Instant) -> bool {
         let Some(strays) = &mut self.strays else {
             return false;
         };
@@ -163,7 +198,7 @@ impl InChannel {
 
     /// The suspect with this tag, if a delivery continues the numbers of this use; all that came before
     /// it has been handed over.
-    pub(crate) fn suspect(&mut self, tag: &[u8], delivery_tag: u64) -> Option<&mut InConsumer> {
+    fn suspect(&mut self, tag: &[u8], delivery_tag: u64) -> Option<&mut InConsumer> {
         if !self.continues(delivery_tag) {
             return None;
         }
@@ -174,7 +209,7 @@ impl InChannel {
     }
 
     /// The queue of the same.
-    pub(crate) fn suspect_queue(
+    pub(super) fn suspect_queue(
         &mut self,
         tag: &[u8],
         delivery_tag: u64,
@@ -184,7 +219,7 @@ impl InChannel {
     }
 
     /// The queue of the consumer with this tag, unless it may be heard of from an earlier use.
-    pub(crate) fn queue_of(&mut self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
+    pub(super) fn queue_of(&mut self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
         let at = self.find(tag)?;
         let consumer = self.consumers.get(at)?;
         Some(Arc::clone(&consumer.queue))
@@ -197,12 +232,12 @@ impl InChannel {
     }
 
     /// Whether this is the number of the next delivery of this use.
-    pub(crate) fn continues(&self, delivery_tag: u64) -> bool {
+    pub(super) fn continues(&self, delivery_tag: u64) -> bool {
         self.highest.checked_add(1) == Some(delivery_tag)
     }
 
     /// What this use leaves to the next one of its id, if the broker has closed it.
-    pub(crate) fn leave(&mut self, now: Instant) -> Option<Box<Strays>> {
+    pub(super) fn leave(&mut self, now: Instant) -> Option<Box<Strays>> {
         let mut tags = BTreeSet::new();
         if let Some(strays) = self.strays.as_mut().filter(|strays| now < strays.until) {
             tags = std::mem::take(&mut strays.tags);
@@ -243,7 +278,7 @@ impl InChannel {
 
     /// Adds to the batch of the consumer with this tag; its position, if it is the first of this
     /// read.
-    pub(crate) fn gather_for(
+    pub(super) fn gather_for(
         &mut self,
         tag: &[u8],
         message: Incoming,
@@ -258,7 +293,7 @@ impl InChannel {
 
     /// Adds to a consumer's batch; true if it is the first of this read.
     #[inline]
-    pub(crate) fn gather(&mut self, at: usize, delivery: RawDelivery) -> bool {
+    pub(super) fn gather(&mut self, at: usize, delivery: RawDelivery) -> bool {
         let Some(consumer) = self.consumers.get_mut(at) else {
             return false;
         };
@@ -266,6 +301,50 @@ impl InChannel {
         consumer.footprint += delivery.message.footprint();
         consumer.batch.push(delivery);
         first
+    }
+
+    /// Hands over what was gathered for the consumer at this position, or drops it if it is not
+    /// `wanted`: what is not settled goes back when the connection closes.
+    pub(super) fn hand_over(
+        &mut self,
+        at: usize,
+        wanted: bool,
+        left: &mut Left,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let Some(consumer) = self.consumers.get_mut(at) else {
+            return;
+        };
+        if let Some(last) = consumer.batch.last() {
+            self.highest = self.highest.max(last.delivery_tag);
+            self.shared.set_delivered(self.highest);
+        }
+        if wanted {
+            consumer.hand_over(&self.shared, left, wakers);
+        } else {
+            consumer.discard();
+        }
+    }
+
+    /// Hands a delivery to the suspect with this tag, if it is one of this use of the channel and is
+    /// `wanted`; says whether that was so.
+    pub(super) fn hand_to_suspect(
+        &mut self,
+        tag: &[u8],
+        delivery: RawDelivery,
+        wanted: bool,
+        left: &mut Left,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let suspect = self.suspect(tag, delivery.delivery_tag);
+        let Some(suspect) = suspect.filter(|_| wanted) else {
+            return false;
+        };
+        suspect.footprint += delivery.message.footprint();
+        suspect.batch.push(delivery);
+        suspect.hand_over(&shared, left, wakers);
+        true
     }
 
     /// The tags of all consumers.
@@ -301,7 +380,7 @@ impl InChannel {
 
     /// Whether deliveries with the tag of a consumer that is not there any more have to be
     /// acknowledged; `None` if that is not known.
-    pub(crate) fn was_manual(&self, tag: &[u8]) -> Option<bool> {
+    pub(super) fn was_manual(&self, tag: &[u8]) -> Option<bool> {
         let mut latest = self.ended.iter().flat_map(|ended| ended.iter().rev());
         match latest.find(|ended| *ended.tag == *tag) {
             Some(ended) => Some(!ended.no_ack),
@@ -313,13 +392,13 @@ impl InChannel {
 
     /// Whether deliveries with the tag of a consumer that is not there any more are of this use for
     /// certain, unless an earlier one had the tag as well.
-    pub(crate) fn is_ours(&self, tag: &[u8]) -> bool {
+    pub(super) fn is_ours(&self, tag: &[u8]) -> bool {
         let mut ended = self.ended.iter().flat_map(|ended| ended.iter());
         self.has_made_up(tag) || ended.any(|ended| *ended.tag == *tag)
     }
 
     /// Whether the tag was made up for this use of the id, or may have been.
-    pub(crate) fn has_made_up(&self, tag: &[u8]) -> bool {
+    fn has_made_up(&self, tag: &[u8]) -> bool {
         consumer_tags::number(tag).is_some_and(|number| number >= self.shared.consumer_tags_from)
     }
 
@@ -347,15 +426,8 @@ impl InChannel {
             totals.consumers.fetch_sub(1, Ordering::Relaxed);
             consumer.queue.end(End::of_channel(cause), wakers);
         }
-        if let Content::Header {
-            target: Target::Get { slot, .. },
-            ..
-        }
-        | Content::Body {
-            target: Target::Get { slot, .. },
-            ..
-        } = std::mem::take(&mut self.content)
-        {
+        let content = std::mem::take(&mut self.content);
+        if let Some(slot) = content.fetching() {
             let _ = slot.answer.settle(Err(cause.for_bystander()), wakers);
         }
     }
@@ -363,22 +435,17 @@ impl InChannel {
 
 /// What is left to be done when batches have been handed over.
 #[derive(Debug, Default)]
-pub(crate) struct Left {
-    /// Deliveries that nothing takes: channel and number.
-    pub(crate) unwanted: Vec<(u16, u64)>,
+pub(super) struct Left {
+    /// Deliveries that nothing takes, by number.
+    pub(super) unwanted: Vec<(ChannelUse, u64)>,
     /// Consumers that have ended for holding too much.
-    pub(crate) overflown: Vec<(ChannelUse, Arc<ConsumerQueue>)>,
+    pub(super) overflown: Vec<(ChannelUse, Arc<ConsumerQueue>)>,
 }
 
 impl InConsumer {
     /// Hands over what was gathered.
     #[inline]
-    pub(crate) fn hand_over(
-        &mut self,
-        channel: &ChannelShared,
-        left: &mut Left,
-        wakers: &mut Vec<Waker>,
-    ) {
+    fn hand_over(&mut self, channel: &ChannelShared, left: &mut Left, wakers: &mut Vec<Waker>) {
         let octets = std::mem::take(&mut self.footprint);
         let (at, connection, queue) = (channel.at, &channel.connection, &self.queue);
         connection.totals.delivered.add(self.batch.len());
@@ -394,12 +461,12 @@ impl InConsumer {
         }
         for delivery in self.batch.drain(..) {
             if !queue.no_ack {
-                left.unwanted.push((at.channel, delivery.delivery_tag));
+                left.unwanted.push((at, delivery.delivery_tag));
             }
         }
     }
 
-    pub(crate) fn discard(&mut self) {
+    fn discard(&mut self) {
         self.footprint = 0;
         self.batch.clear();
     }

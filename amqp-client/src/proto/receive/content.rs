@@ -20,9 +20,9 @@ use crate::proto::send::request::Slot;
 /// What is reserved at once for an announced body, at most.
 const TRUSTED: usize = 1024 * 1024;
 
-/// What the content belongs to.
+/// The method that has announced the content.
 #[derive(Debug)]
-pub(crate) enum Target {
+pub(crate) enum Announced {
     Delivery {
         consumer_tag: Box<[u8]>,
         delivery_tag: u64,
@@ -42,12 +42,12 @@ pub(crate) enum Content {
     #[default]
     Idle,
     Header {
-        target: Target,
+        by: Announced,
         raw: Vec<u8>,
         at: Layout,
     },
     Body {
-        target: Target,
+        by: Announced,
         raw: Vec<u8>,
         at: Layout,
         remaining: u64,
@@ -59,7 +59,7 @@ pub(crate) enum Content {
 /// A message all of whose frames have come.
 #[derive(Debug)]
 pub(crate) struct Complete {
-    pub(crate) target: Target,
+    pub(crate) by: Announced,
     pub(crate) message: Incoming,
 }
 
@@ -71,9 +71,9 @@ impl Content {
     /// The request whose message is under way.
     pub(crate) fn fetching(&self) -> Option<&Slot> {
         match self {
-            Self::Header { target, .. } | Self::Body { target, .. } => match target {
-                Target::Get { slot, .. } => Some(slot),
-                Target::Delivery { .. } | Target::Return => None,
+            Self::Header { by, .. } | Self::Body { by, .. } => match by {
+                Announced::Get { slot, .. } => Some(slot),
+                Announced::Delivery { .. } | Announced::Return => None,
             },
             Self::Idle | Self::Skip { .. } => None,
         }
@@ -81,9 +81,9 @@ impl Content {
 
     pub(crate) fn fetching_mut(&mut self) -> Option<&mut Slot> {
         match self {
-            Self::Header { target, .. } | Self::Body { target, .. } => match target {
-                Target::Get { slot, .. } => Some(slot),
-                Target::Delivery { .. } | Target::Return => None,
+            Self::Header { by, .. } | Self::Body { by, .. } => match by {
+                Announced::Get { slot, .. } => Some(slot),
+                Announced::Delivery { .. } | Announced::Return => None,
             },
             Self::Idle | Self::Skip { .. } => None,
         }
@@ -91,15 +91,15 @@ impl Content {
 
     /// What has to come next.
     pub(crate) fn expected(&self) -> String {
-        let of = |target: &Target| match target {
-            Target::Delivery { .. } => basic::Deliver::NAME,
-            Target::Get { .. } => basic::GetOk::NAME,
-            Target::Return => basic::Return::NAME,
+        let of = |by: &Announced| match by {
+            Announced::Delivery { .. } => basic::Deliver::NAME,
+            Announced::Get { .. } => basic::GetOk::NAME,
+            Announced::Return => basic::Return::NAME,
         };
         match self {
             Self::Idle => "a method".to_owned(),
-            Self::Header { target, .. } => format!("the content header of {}", of(target)),
-            Self::Body { target, .. } => format!("the content body of {}", of(target)),
+            Self::Header { by, .. } => format!("the content header of {}", of(by)),
+            Self::Body { by, .. } => format!("the content body of {}", of(by)),
             Self::Skip { .. } => "the rest of a content body".to_owned(),
         }
     }
@@ -109,7 +109,7 @@ impl Content {
         matches!(
             self,
             Self::Header {
-                target: Target::Return,
+                by: Announced::Return,
                 ..
             }
         )
@@ -121,9 +121,9 @@ impl Content {
     }
 
     /// The method has come.
-    pub(crate) fn announce(&mut self, target: Target, arguments: &[u8], at: Layout) {
+    pub(crate) fn announce(&mut self, by: Announced, arguments: &[u8], at: Layout) {
         *self = Self::Header {
-            target,
+            by,
             raw: arguments.to_vec(),
             at,
         };
@@ -135,7 +135,7 @@ impl Content {
         channel: u16,
         header: &ContentHeader<'_>,
     ) -> Result<Option<Complete>, Violation> {
-        let (target, mut raw, mut at) = self.take_announced(channel)?;
+        let (by, mut raw, mut at) = self.take_announced(channel)?;
         let announced = usize::try_from(header.body_size).unwrap_or(usize::MAX);
         raw.reserve_exact(
             header
@@ -149,12 +149,12 @@ impl Content {
         at.body = at.properties_end;
         if header.body_size == 0 {
             return Ok(Some(Complete {
-                target,
+                by,
                 message: Incoming::new(raw.into_boxed_slice(), at),
             }));
         }
         *self = Self::Body {
-            target,
+            by,
             raw,
             at,
             remaining: header.body_size,
@@ -167,8 +167,8 @@ impl Content {
         &mut self,
         channel: u16,
         header: &ContentHeader<'_>,
-    ) -> Result<(Target, Incoming), Violation> {
-        let (target, mut raw, mut at) = self.take_announced(channel)?;
+    ) -> Result<(Announced, Incoming), Violation> {
+        let (by, mut raw, mut at) = self.take_announced(channel)?;
         at.properties = offset(raw.len());
         raw.extend_from_slice(header.properties);
         at.properties_end = offset(raw.len());
@@ -176,13 +176,13 @@ impl Content {
         *self = Self::Skip {
             remaining: header.body_size,
         };
-        Ok((target, Incoming::new(raw.into_boxed_slice(), at)))
+        Ok((by, Incoming::new(raw.into_boxed_slice(), at)))
     }
 
     /// Out of place a header leaves everything as it is: a caller may wait for what was under way.
-    fn take_announced(&mut self, channel: u16) -> Result<(Target, Vec<u8>, Layout), Violation> {
+    fn take_announced(&mut self, channel: u16) -> Result<(Announced, Vec<u8>, Layout), Violation> {
         match std::mem::take(self) {
-            Self::Header { target, raw, at } => Ok((target, raw, at)),
+            Self::Header { by, raw, at } => Ok((by, raw, at)),
             other => {
                 *self = other;
                 Err(Violation::content(
@@ -258,10 +258,8 @@ impl Content {
             return None;
         }
         match std::mem::take(self) {
-            Self::Body {
-                target, raw, at, ..
-            } => Some(Complete {
-                target,
+            Self::Body { by, raw, at, .. } => Some(Complete {
+                by,
                 message: Incoming::new(raw.into_boxed_slice(), at),
             }),
             Self::Idle | Self::Header { .. } | Self::Skip { .. } => None,

@@ -2,18 +2,28 @@
 //!
 //! | module | what it is about |
 //! |---|---|
-//! | `parse` | taking frames off the front of what was read, and handing over what they bring |
+//! | `parse` | [`Receive`]: taking frames off the front of what was read |
+//! | `read_buffer` | where the stream is read into |
 //! | `whole_delivery` | the common case: a delivery that is at hand with all its frames |
 //! | `content` | messages in pieces |
 //! | `large_body` | bodies that are read straight into their messages |
 //! | `oversized` | messages that are larger than accepted |
-//! | `channel` | who the deliveries of a channel are for, and those of an earlier use of its id |
-//! | `read_buffer` | where the stream is read into |
+//! | `channels`, `channel` | who deliveries are for, and what is gathered for them during a read |
+//! | `ack_run` | confirms of one channel |
+//! | `late` | deliveries for consumers that are not there |
+//! | `standstill` | telling that reading has stopped |
 
+mod ack_run;
 pub(crate) mod channel;
+pub(crate) mod channels;
 pub(crate) mod content;
-pub(crate) mod large_body;
-pub(crate) mod oversized;
+mod large_body;
+mod late;
+mod oversized;
 pub(crate) mod parse;
-pub(crate) mod read_buffer;
-pub(crate) mod whole_delivery;
+mod read_buffer;
+pub(crate) mod standstill;
+mod whole_delivery;
+
+pub(crate) use self::channels::InChannels;
+pub(crate) use self::parse::{Rare, Receive, Unparsed};

@@ -14,169 +14,185 @@ use amqp_spec::basic;
 use amqp_spec::frame::ContentHeader;
 use amqp_spec::wire::TypedMethod;
 
-use super::content::Target;
+use super::channels::InChannels;
+use super::content::Announced;
+use super::late;
 use crate::error::{ChannelError, OversizedMessage, Violation};
 use crate::message::{Incoming, RawDelivery, Settlement};
-use crate::proto::core::Core;
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::observe::{Event, Source};
+use crate::proto::outside::Outside;
 use crate::proto::send::request::Slot;
 use crate::proto::shared::consumer::{ConsumerQueue, End, OnOversized};
 
-impl Core {
-    /// Whether the content that this header belongs to is not to be kept. A message of our own that
-    /// comes back is as large as we were able to send it.
-    pub(crate) fn is_oversized(&mut self, id: u16, size: u64) -> Result<bool, Violation> {
-        if size <= self.max_message_size {
-            return Ok(false);
-        }
-        let returned = self
-            .in_channel(id)?
-            .is_some_and(|channel| channel.content.is_return());
-        let ours = returned && size <= self.shared.outbox().largest_mandatory(id);
-        Ok(!ours)
+/// Whether the content that this header belongs to is not to be kept. A message of our own that comes
+/// back is as large as we were able to send it.
+pub(super) fn is_oversized(
+    id: u16,
+    size: u64,
+    limit: u64,
+    channels: &mut InChannels,
+    outside: &Outside,
+) -> Result<bool, Violation> {
+    if size <= limit {
+        return Ok(false);
     }
+    let channel = channels.of_frame(id)?;
+    let returned = channel.is_some_and(|channel| channel.content.is_return());
+    let ours = returned && size <= outside.outbox().largest_mandatory(id);
+    Ok(!ours)
+}
 
-    /// Skips the body that this header announces, and decides about its message.
-    #[cold]
-    pub(crate) fn skip(&mut self, id: u16, header: &ContentHeader<'_>) -> Result<(), Violation> {
-        // What came before it is yielded before its end is told.
-        self.hand_over();
-        let Some(channel) = self.in_channel(id)? else {
-            return Ok(());
-        };
-        let (target, message) = channel.content.skip(id, header)?;
-        let size = header.body_size;
-        match target {
-            Target::Delivery {
-                consumer_tag,
-                delivery_tag,
-                ..
-            } => {
-                if let Some(queue) = self.recipient(id, &consumer_tag, delivery_tag) {
-                    self.oversized_delivery(id, &queue, message, delivery_tag, size);
-                }
-            }
-            Target::Get {
-                slot,
-                payload,
-                no_ack,
-            } => self.oversized_get(id, &slot, &payload, &message, no_ack, size),
-            // Larger than anything that was published here: it is not ours.
-            Target::Return => {}
-        }
-        Ok(())
-    }
-
-    /// The consumer that a delivery is for. If there is none it has been seen to.
-    fn recipient(&mut self, id: u16, tag: &[u8], delivery_tag: u64) -> Option<Arc<ConsumerQueue>> {
-        let now = self.now;
-        let channel = self.channels.get_mut(usize::from(id))?.as_mut()?;
-        if channel.find(tag).is_none() {
-            if channel.is_suspect(tag, now) {
-                return channel.suspect_queue(tag, delivery_tag);
-            }
-            if !self.find_late(id, tag, delivery_tag) {
-                return None;
+/// Skips the body that this header announces, and decides about its message.
+#[cold]
+pub(super) fn skip(
+    id: u16,
+    header: &ContentHeader<'_>,
+    limit: u64,
+    channels: &mut InChannels,
+    outside: &mut Outside,
+) -> Result<(), Violation> {
+    // What came before it is yielded before its end is told.
+    channels.hand_over(outside);
+    let Some(channel) = channels.of_frame(id)? else {
+        return Ok(());
+    };
+    let at = channel.at();
+    let (by, message) = channel.content.skip(id, header)?;
+    let oversized = Oversized {
+        at,
+        message,
+        size: header.body_size,
+        limit,
+    };
+    match by {
+        Announced::Delivery {
+            consumer_tag,
+            delivery_tag,
+            ..
+        } => {
+            let recipient = recipient(id, &consumer_tag, delivery_tag, channels, outside);
+            if let Some(queue) = recipient {
+                oversized.delivered(&queue, delivery_tag, outside);
             }
         }
-        let channel = self.channels.get_mut(usize::from(id))?.as_mut()?;
-        channel.note_delivered(delivery_tag);
-        channel.queue_of(tag)
+        Announced::Get {
+            slot,
+            payload,
+            no_ack,
+        } => {
+            let get_ok = basic::GetOk::decode(&payload);
+            let delivery_tag = get_ok.map_or(0, |get_ok| get_ok.delivery_tag);
+            channel.note_delivered(delivery_tag);
+            oversized.fetched(&slot, delivery_tag, no_ack, outside);
+        }
+        // Larger than anything that was published here: it is not ours.
+        Announced::Return => {}
     }
+    Ok(())
+}
 
-    fn oversized_delivery(
-        &mut self,
-        id: u16,
-        queue: &Arc<ConsumerQueue>,
-        message: Incoming,
-        delivery_tag: u64,
-        size: u64,
-    ) {
-        let Some(Some(channel)) = self.channels.get(usize::from(id)) else {
-            return;
-        };
-        let at = channel.shared.at;
-        self.shared.totals.delivered.add(1);
-        if self.said_goodbye {
+/// The consumer that a delivery is for. If there is none it has been seen to.
+fn recipient(
+    id: u16,
+    tag: &[u8],
+    delivery_tag: u64,
+    channels: &mut InChannels,
+    outside: &mut Outside,
+) -> Option<Arc<ConsumerQueue>> {
+    let channel = channels.get_mut(id)?;
+    if channel.find(tag).is_none() {
+        if channel.is_suspect(tag, outside.now()) {
+            return channel.suspect_queue(tag, delivery_tag);
+        }
+        if !late::find(id, tag, delivery_tag, channels, outside) {
+            return None;
+        }
+    }
+    let channel = channels.get_mut(id)?;
+    channel.note_delivered(delivery_tag);
+    channel.queue_of(tag)
+}
+
+/// A message that is too large, without its body.
+struct Oversized {
+    at: ChannelUse,
+    message: Incoming,
+    size: u64,
+    limit: u64,
+}
+
+impl Oversized {
+    /// It was delivered to this consumer.
+    fn delivered(self, queue: &Arc<ConsumerQueue>, delivery_tag: u64, outside: &mut Outside) {
+        let at = self.at;
+        outside.shared().totals.delivered.add(1);
+        if outside.has_said_goodbye() {
             return;
         }
         if queue.wants_nothing() {
             if !queue.no_ack {
-                self.requeue(id, delivery_tag);
+                outside.requeue(at, delivery_tag);
             }
             return;
         }
-        let limit = self.max_message_size;
-        let routing_key = message.routing_key();
-        let oversized = Arc::new(OversizedMessage {
-            delivery_tag,
-            size,
-            limit,
-            queue: queue.source.clone(),
-            routing_key: String::from_utf8_lossy(routing_key.as_bytes()).into_owned(),
-            lost: queue.no_ack,
-        });
-        self.tell_oversized(id, &oversized);
+        let told = self.tell(delivery_tag, &queue.source, queue.no_ack, outside);
         match queue.on_oversized {
             OnOversized::Cancel => {
-                queue.end_oversized(End::TooLarge(oversized), &mut self.wakers);
-                self.cancel_for_nobody(at, queue);
+                queue.end_oversized(End::TooLarge(told), outside.wakers());
+                outside.cancel_unawaited(at, queue);
             }
             OnOversized::Reject if queue.no_ack => {}
             OnOversized::Reject => {
                 let reject = Settlement::Reject { requeue: false };
-                self.answer_broker(id, |outbox| outbox.settle(at, delivery_tag, reject));
+                outside.answer_broker(at.channel, |outbox| outbox.settle(at, delivery_tag, reject));
             }
             OnOversized::Mark => {
-                let incarnation = at.incarnation;
-                let marked = RawDelivery::oversized(message, delivery_tag, incarnation, size);
+                let (message, size) = (self.message, self.size);
+                let marked = RawDelivery::oversized(message, delivery_tag, at.incarnation, size);
                 let octets = marked.message.footprint();
-                let _ = queue.deliver(&mut vec![marked], octets, &mut self.wakers);
+                let _ = queue.deliver(&mut vec![marked], octets, outside.wakers());
             }
         }
     }
 
-    fn oversized_get(
-        &mut self,
-        id: u16,
-        slot: &Slot,
-        payload: &[u8],
-        message: &Incoming,
-        no_ack: bool,
-        size: u64,
-    ) {
-        self.shared.totals.got.add(1);
-        let delivery_tag = basic::GetOk::decode(payload).map_or(0, |get_ok| get_ok.delivery_tag);
-        if let Some(Some(channel)) = self.channels.get_mut(usize::from(id)) {
-            channel.note_delivered(delivery_tag);
-        }
-        let routing_key = message.routing_key();
-        let oversized = Arc::new(OversizedMessage {
-            delivery_tag,
-            size,
-            limit: self.max_message_size,
-            queue: slot.answer.about.first().to_owned(),
-            routing_key: String::from_utf8_lossy(routing_key.as_bytes()).into_owned(),
-            lost: no_ack,
-        });
-        self.tell_oversized(id, &oversized);
-        let error = ChannelError::MessageTooLarge(oversized);
-        let unseen = slot.answer.settle(Err(error), &mut self.wakers);
+    /// It was fetched by this request.
+    fn fetched(self, slot: &Slot, delivery_tag: u64, no_ack: bool, outside: &mut Outside) {
+        outside.shared().totals.got.add(1);
+        let told = self.tell(delivery_tag, slot.answer.about.first(), no_ack, outside);
+        let error = ChannelError::MessageTooLarge(told);
+        let unseen = slot.answer.settle(Err(error), outside.wakers());
         if unseen.is_err() && !no_ack {
-            self.requeue(id, delivery_tag);
+            outside.requeue(self.at, delivery_tag);
         }
     }
 
-    fn tell_oversized(&mut self, id: u16, oversized: &Arc<OversizedMessage>) {
-        let Some(Some(channel)) = self.channels.get(usize::from(id)) else {
-            return;
-        };
-        let source = Source::Channel(channel.shared.at);
+    fn tell(
+        &self,
+        delivery_tag: u64,
+        queue: &str,
+        lost: bool,
+        outside: &mut Outside,
+    ) -> Arc<OversizedMessage> {
+        let routing_key = self.message.routing_key();
+        let oversized = Arc::new(OversizedMessage {
+            delivery_tag,
+            size: self.size,
+            limit: self.limit,
+            queue: queue.to_owned(),
+            routing_key: String::from_utf8_lossy(routing_key.as_bytes()).into_owned(),
+            lost,
+        });
+        let channel = self.at.channel;
         let event = Event::MessageTooLarge {
-            channel: id,
-            message: Arc::clone(oversized),
+            channel,
+            message: Arc::clone(&oversized),
         };
-        self.emit(source, &event);
-        self.shared.trace.message_too_large(id, oversized);
+        outside.emit(Source::Channel(self.at), &event);
+        outside
+            .shared()
+            .trace
+            .message_too_large(channel, &oversized);
+        oversized
     }
 }

@@ -6,12 +6,13 @@
 //! | `request` | what waits for which reply |
 //! | `rope` | bytes in order, most of them in one buffer, large pieces beside it |
 //! | `transmit` | what the stream takes next |
-//! | `progress` | how far the writing is, and what a close leaves behind |
+//! | `writing` | what is being written, how far that is, and what a close leaves behind |
 //! | `unwritten` | publishes that were never written |
 
 pub(crate) mod outbox;
-pub(crate) mod progress;
+
 pub(crate) mod request;
 pub(crate) mod rope;
 pub(crate) mod transmit;
 pub(crate) mod unwritten;
+pub(crate) mod writing;

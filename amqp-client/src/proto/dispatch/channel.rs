@@ -1,0 +1,262 @@
+//! Methods on channels, and what replies change before their callers see them.
+
+use std::sync::Arc;
+
+use amqp_spec::wire::TypedMethod;
+use amqp_spec::{Method, basic, channel};
+
+use super::closes;
+use super::connection::unexpected;
+use crate::error::{Initiator, Violation};
+use crate::proto::channel_use::ChannelUse;
+use crate::proto::observe::{Event, Source};
+use crate::proto::outside::Outside;
+use crate::proto::receive::InChannels;
+use crate::proto::receive::content::{self, Announced};
+use crate::proto::send::request::Effect;
+use crate::proto::shared::channel::ChannelShared;
+use crate::proto::shared::consumer::{ConsumerQueue, End};
+use crate::proto::time::clocks::Clocks;
+
+/// A method has come on a channel of a connection that is open.
+pub(crate) fn method(
+    id: u16,
+    method: &Method<'_>,
+    payload: &[u8],
+    channels: &mut InChannels,
+    clocks: &mut Clocks,
+    outside: &mut Outside,
+) -> Result<(), Violation> {
+    // What came before it must be there when it takes effect.
+    channels.hand_over(outside);
+    if !matches!(method, Method::ChannelClose(_)) {
+        channels.check_not_amid_content(id, method.name())?;
+    }
+    match method {
+        // Frames may be late, but an answer on a channel that is not open would be fatal.
+        Method::ChannelFlow(_) if !outside.outbox().is_in_use(id) => {
+            Err(Violation::UnknownChannel { channel: id })
+        }
+        Method::ChannelClose(_) if !outside.outbox().is_open_at_broker(id) => {
+            Err(Violation::UnknownChannel { channel: id })
+        }
+        Method::ChannelClose(close) => {
+            closes::closed_by_broker(id, close, channels, outside);
+            Ok(())
+        }
+        Method::ChannelFlow(flow) => {
+            stop_or_resume(id, flow.active, channels, outside);
+            Ok(())
+        }
+        Method::BasicCancel(cancel) => cancelled_by_broker(id, cancel, channels, outside),
+        Method::BasicReturn(returned) => {
+            let layout = content::layout_of_return(returned);
+            if let Some(channel) = channels.of_frame(id)? {
+                channel.announce(Announced::Return, arguments(payload), layout);
+            }
+            Ok(())
+        }
+        _ => reply(id, method, payload, channels, clocks, outside),
+    }
+}
+
+/// What stands behind the method's id.
+fn arguments(payload: &[u8]) -> &[u8] {
+    payload.get(4..).unwrap_or_default()
+}
+
+fn reply(
+    id: u16,
+    method: &Method<'_>,
+    payload: &[u8],
+    channels: &mut InChannels,
+    clocks: &mut Clocks,
+    outside: &mut Outside,
+) -> Result<(), Violation> {
+    check_tag(id, method, outside)?;
+    let now = outside.now();
+    let slot = outside.outbox().take_request(id, method.id(), now);
+    let Some(mut slot) = slot else {
+        let is_late = method.id() == channel::CloseOk::ID && outside.outbox().forgive_close_ok(id);
+        return match channels.of_frame(id)? {
+            // The channel has been closed; late replies go nowhere.
+            None => Ok(()),
+            Some(_) if is_late => Ok(()),
+            Some(_) => Err(unexpected(id, method.name(), outside)),
+        };
+    };
+    outside.shared().trace.reply(id, method.name());
+    match (std::mem::replace(&mut slot.effect, Effect::Nothing), method) {
+        (Effect::Get { no_ack }, Method::BasicGetOk(get_ok)) => {
+            clocks.look_for_fetched(slot.deadline);
+            let layout = content::layout_of_get_ok(get_ok);
+            let by = Announced::Get {
+                slot,
+                payload: payload.to_vec(),
+                no_ack,
+            };
+            if let Some(channel) = channels.of_frame(id)? {
+                channel.announce(by, arguments(payload), layout);
+            }
+            return Ok(());
+        }
+        (Effect::RenewChannel, _) => {
+            if let Some(shared) = channels.take_resting(id) {
+                opened(id, shared, channels, outside);
+            }
+        }
+        (Effect::OpenChannel(shared), _) => opened(id, shared, channels, outside),
+        (Effect::Consume(queue), Method::BasicConsumeOk(ok)) => {
+            outside.shared().trace.consumer_started(id, ok.consumer_tag);
+            consumer_started(id, &queue, channels, outside)?;
+        }
+        (Effect::Cancel(queue), _) => cancelled(id, &queue, channels, outside)?,
+        (Effect::EndTransaction(ended), _) => {
+            if let Some(rolled_back) = ended.rolled_back {
+                let _ = rolled_back.set(ended.settled);
+            }
+        }
+        (Effect::Recover { .. }, Method::BasicRecoverOk(_)) => {
+            if let Some(channel) = channels.of_frame(id)? {
+                let recovered = channel.recovered();
+                outside.outbox().recovered(id, recovered);
+            }
+        }
+        (_, Method::ChannelCloseOk(_)) => closes::closed(id, channels, outside),
+        (Effect::Nothing | Effect::Consume(_) | Effect::Recover { .. } | Effect::Get { .. }, _) => {
+        }
+    }
+    outside.reply(&slot, payload);
+    Ok(())
+}
+
+/// A reply that names another consumer than was asked for leaves ours waiting for ever.
+fn check_tag(id: u16, reply: &Method<'_>, outside: &Outside) -> Result<(), Violation> {
+    let consumer_tag = match reply {
+        Method::BasicConsumeOk(ok) => ok.consumer_tag,
+        Method::BasicCancelOk(ok) => ok.consumer_tag,
+        _ => return Ok(()),
+    };
+    let outbox = outside.outbox();
+    let mut requests = outbox.requests(id).filter(|slot| slot.has_reply());
+    match requests.next().map(|slot| &slot.effect) {
+        Some(Effect::Consume(queue) | Effect::Cancel(queue))
+            if queue.tag.as_bytes() != consumer_tag.as_bytes() =>
+        {
+            Err(Violation::ConsumerTag {
+                method: reply.name(),
+                channel: id,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `channel.open-ok` has come.
+fn opened(id: u16, shared: Arc<ChannelShared>, channels: &mut InChannels, outside: &Outside) {
+    outside.outbox().channel_opened(id);
+    channels.open(id, shared);
+    outside.shared().trace.channel_opened(id);
+}
+
+/// `basic.consume-ok` has come.
+fn consumer_started(
+    id: u16,
+    queue: &Arc<ConsumerQueue>,
+    channels: &mut InChannels,
+    outside: &mut Outside,
+) -> Result<(), Violation> {
+    let Some(channel) = channels.of_frame(id)? else {
+        return Ok(());
+    };
+    let at = channel.at();
+    channel.add_consumer(Arc::clone(queue), outside.now());
+    let wanted = outside.outbox().consumer_started(at, queue);
+    if !wanted {
+        outside.cancel_unawaited(at, queue);
+    }
+    Ok(())
+}
+
+/// `basic.cancel-ok` has come.
+fn cancelled(
+    id: u16,
+    queue: &Arc<ConsumerQueue>,
+    channels: &mut InChannels,
+    outside: &mut Outside,
+) -> Result<(), Violation> {
+    if let Some(channel) = channels.of_frame(id)? {
+        let at = channel.at();
+        let removed = channel.remove_consumer(queue.tag.as_bytes());
+        outside.outbox().forget_consumer(at, queue);
+        if removed.is_some() {
+            let by = if queue.is_ended_here() {
+                Initiator::Library
+            } else {
+                Initiator::Application
+            };
+            tell_cancelled(at, queue, by, outside);
+        }
+    }
+    queue.end(End::Cancelled, outside.wakers());
+    Ok(())
+}
+
+/// `basic.cancel` has come.
+fn cancelled_by_broker(
+    id: u16,
+    cancel: &basic::Cancel<'_>,
+    channels: &mut InChannels,
+    outside: &mut Outside,
+) -> Result<(), Violation> {
+    let Some(channel) = channels.of_frame(id)? else {
+        return Ok(());
+    };
+    let at = channel.at();
+    if let Some(queue) = channel.remove_consumer(cancel.consumer_tag.as_bytes()) {
+        outside.outbox().forget_consumer(at, &queue);
+        queue.end(End::CancelledByBroker, outside.wakers());
+        tell_cancelled(at, &queue, Initiator::Broker, outside);
+    }
+    // RabbitMQ's is always no-wait, and answering it would be fatal.
+    if !cancel.no_wait {
+        let cancel_ok = basic::CancelOk {
+            consumer_tag: cancel.consumer_tag,
+        };
+        outside.answer_broker(id, |outbox| outbox.send(at, &cancel_ok));
+    }
+    Ok(())
+}
+
+fn tell_cancelled(at: ChannelUse, queue: &ConsumerQueue, by: Initiator, outside: &mut Outside) {
+    let event = Event::ConsumerCancelled {
+        channel: at.channel,
+        consumer_tag: queue.tag.clone(),
+        by,
+    };
+    outside.emit(Source::Channel(at), &event);
+    let tag = queue.tag.as_ref();
+    outside
+        .shared()
+        .trace
+        .consumer_cancelled(at.channel, tag, by);
+}
+
+/// `channel.flow` has come: the broker asks for content, or for none. What was handed over before goes
+/// on, and the answer behind it: nothing of a channel may stand amid its content.
+fn stop_or_resume(id: u16, active: bool, channels: &InChannels, outside: &mut Outside) {
+    let changed = outside.outbox().flow(id, active);
+    let Some(channel) = channels.get(id) else {
+        return;
+    };
+    let at = channel.at();
+    outside.answer_broker(id, |outbox| outbox.send(at, &channel::FlowOk { active }));
+    if changed {
+        outside.shared().trace.flow(id, active);
+        let event = Event::ChannelFlow {
+            channel: id,
+            active,
+        };
+        outside.emit(Source::Channel(at), &event);
+    }
+}

@@ -1,0 +1,87 @@
+//! What has not come in its time: replies, messages that are being fetched, publishers that were called.
+
+use std::time::Instant;
+
+use super::closes;
+use crate::proto::outside::Outside;
+use crate::proto::receive::InChannels;
+use crate::proto::send::outbox::Progress;
+use crate::proto::time::clocks::Clocks;
+use crate::proto::time::deadlines::DeadlineOf;
+
+/// Tells those whose message has stalled. What comes of it later goes back to its queue.
+pub(crate) fn expire_fetching(
+    now: Instant,
+    channels: &InChannels,
+    clocks: &mut Clocks,
+    outside: &mut Outside,
+) {
+    if !clocks.take_expired(DeadlineOf::Fetching, now) {
+        return;
+    }
+    let (shared, wakers) = outside.split();
+    if shared.outbox().blocked().is_some() {
+        // Looked at again when the alarm ends.
+        return;
+    }
+    for channel in channels.iter() {
+        let Some(slot) = channel.fetching().filter(|slot| !slot.answer.is_settled()) else {
+            continue;
+        };
+        if slot.deadline <= now {
+            let error = shared.reading.no_reply(slot.name);
+            slot.answer.time_out(error, wakers);
+        } else {
+            clocks.look_for_fetched(slot.deadline);
+        }
+    }
+}
+
+/// Publishers that were called and do not come, though they have had time: what was kept for them is
+/// open to others.
+pub(crate) fn expire_called(
+    now: Instant,
+    channels: &InChannels,
+    clocks: &mut Clocks,
+    outside: &mut Outside,
+) {
+    if !clocks.take_expired(DeadlineOf::Unclaimed, now) {
+        return;
+    }
+    let (shared, wakers) = outside.split();
+    shared.outbox().expire_called();
+    for channel in channels.iter() {
+        let mut confirms = channel.shared().confirms();
+        if confirms.expire_called() {
+            let mut outbox = shared.outbox();
+            let published = outbox.published(channel.at().channel);
+            confirms.call_room(published, wakers);
+            outbox.note_called();
+        }
+    }
+}
+
+/// Tells the requests whose replies have not come, and calls what waits for this time. True if our
+/// `connection.close` was one of them.
+pub(crate) fn expire_requests(
+    now: Instant,
+    progress: Progress,
+    channels: &mut InChannels,
+    outside: &mut Outside,
+) -> bool {
+    let mut close_overdue = false;
+    let mut timed_out = Vec::new();
+    let (shared, wakers) = outside.split();
+    let reading = &shared.reading;
+    let overdue = shared.outbox().expire(now, progress, |id, slot| {
+        close_overdue |= id == 0 && slot.is_farewell();
+        timed_out.push((id, slot.name));
+        slot.answer.time_out(reading.no_reply(slot.name), wakers);
+    });
+    shared.timers.expire(now, wakers);
+    for (id, method) in timed_out {
+        shared.trace.timed_out(id, method);
+    }
+    closes::dispose_of(overdue, channels, outside);
+    close_overdue
+}

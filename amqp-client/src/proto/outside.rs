@@ -1,0 +1,173 @@
+//! What the core reaches outside of itself: the state that it shares with the handles, the time that
+//! the driver has told, and the tasks that are to be woken.
+//!
+//! Parts of the core that change something for a caller, a consumer or the broker are lent this. It
+//! never calls a waker by itself: wakers are gathered here, and called by the core when no lock is held.
+
+use std::sync::{Arc, MutexGuard};
+use std::task::Waker;
+use std::time::Instant;
+
+use amqp_spec::basic;
+use amqp_spec::wire::{Reply as _, TypedMethod};
+
+use crate::error::ChannelError;
+use crate::message::Settlement;
+use crate::proto::channel_use::ChannelUse;
+use crate::proto::observe::{Event, Source};
+use crate::proto::send::outbox::{Outbox, Refused, Wake};
+use crate::proto::send::request::{Barrier, Effect, Reply, Slot};
+use crate::proto::shared::connection::ConnectionShared;
+use crate::proto::shared::consumer::ConsumerQueue;
+use crate::proto::time::after;
+use crate::proto::wait;
+
+/// What the core reaches outside of itself.
+pub(crate) struct Outside {
+    shared: Arc<ConnectionShared>,
+    /// Called when no lock is held.
+    wakers: Vec<Waker>,
+    /// The latest time that the driver told.
+    now: Instant,
+    /// Our `connection.close` has been written: deliveries are of no use any more.
+    said_goodbye: bool,
+    /// More answers are parked on this channel than may be.
+    unanswerable: Option<u16>,
+}
+
+impl Outside {
+    pub(crate) fn new(shared: Arc<ConnectionShared>, now: Instant) -> Self {
+        Self {
+            shared,
+            wakers: Vec::new(),
+            now,
+            said_goodbye: false,
+            unanswerable: None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn shared(&self) -> &Arc<ConnectionShared> {
+        &self.shared
+    }
+
+    #[inline]
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.shared.outbox()
+    }
+
+    #[inline]
+    pub(crate) fn wakers(&mut self) -> &mut Vec<Waker> {
+        &mut self.wakers
+    }
+
+    /// The shared state, and the wakers beside it.
+    #[inline]
+    pub(crate) fn split(&mut self) -> (&Arc<ConnectionShared>, &mut Vec<Waker>) {
+        (&self.shared, &mut self.wakers)
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    #[inline]
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    /// Whether our `connection.close` has been written.
+    #[inline]
+    pub(crate) fn has_said_goodbye(&self) -> bool {
+        self.said_goodbye
+    }
+
+    #[inline]
+    pub(crate) fn say_goodbye(&mut self) {
+        self.said_goodbye = true;
+    }
+
+    /// The channel on which more answers are parked than may be, if there is one.
+    #[inline]
+    pub(crate) fn take_unanswerable(&mut self) -> Option<u16> {
+        self.unanswerable.take()
+    }
+
+    /// Calls the wakers. No lock is held.
+    #[inline]
+    pub(crate) fn wake_all(&mut self) {
+        wait::wake_all(&mut self.wakers);
+    }
+
+    /// Tells all listeners.
+    pub(crate) fn emit(&mut self, from: Source, event: &Event) {
+        self.shared.emit(from, event, &mut self.wakers);
+    }
+
+    /// Gives the caller of a request its reply.
+    pub(crate) fn reply(&mut self, slot: &Slot, payload: &[u8]) {
+        let reply = Reply {
+            payload: payload.to_vec(),
+            message: None,
+        };
+        // A caller that has gone has left the effect to be undone, which has been done.
+        let _ = slot.answer.settle(Ok(reply), &mut self.wakers);
+    }
+
+    /// Nothing answers these any more. What provoked that has been told.
+    pub(crate) fn fail_requests(&mut self, slots: Vec<Slot>, error: &ChannelError) {
+        let error = error.for_bystander();
+        for slot in slots {
+            // A caller that has gone does not care.
+            let _ = slot.answer.settle(Err(error.clone()), &mut self.wakers);
+        }
+    }
+
+    /// Queues what the broker makes us say.
+    pub(crate) fn answer_broker(
+        &mut self,
+        id: u16,
+        queue: impl FnOnce(&mut Outbox) -> Result<Wake, Refused>,
+    ) {
+        let (wake, too_many) = self.outbox().answer(id, queue);
+        wake.not_amid_a_turn();
+        if too_many {
+            self.unanswerable = Some(id);
+        }
+    }
+
+    /// Gives a delivery back to the broker.
+    pub(crate) fn requeue(&mut self, at: ChannelUse, delivery_tag: u64) {
+        let requeue = Settlement::Nack { requeue: true };
+        self.answer_broker(at.channel, |outbox| {
+            outbox.settle(at, delivery_tag, requeue)
+        });
+    }
+
+    /// Cancels a consumer for which no caller waits.
+    pub(crate) fn cancel_unawaited(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) {
+        let slot = Slot {
+            expects: basic::CancelOk::IDS,
+            name: basic::Cancel::NAME,
+            barrier: Barrier::Requests,
+            deadline: after(self.now, self.shared.request_timeout),
+            overdue: false,
+            since: self.now,
+            end: None,
+            after: 0,
+            effect: Effect::Cancel(Arc::clone(queue)),
+            answer: Arc::default(),
+        };
+        let queued = self.outbox().cancel(at, queue, slot);
+        if let Some(Ok(wake)) = queued {
+            wake.not_amid_a_turn();
+        }
+    }
+
+    /// Drops the bodies that are never sent, without a lock.
+    pub(crate) fn drop_bodies(&self) {
+        let bodies = self.outbox().take_bodies();
+        drop(bodies);
+    }
+}
