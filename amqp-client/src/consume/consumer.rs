@@ -20,7 +20,7 @@ use crate::error::{ChannelError, ConnectionError, ConsumeError};
 use crate::message::{RawDelivery, ReceivedMessage, Settlement};
 use crate::proto::send::request::{Barrier, Effect};
 use crate::proto::shared::channel::ChannelShared;
-use crate::proto::shared::consumer::{ConsumerQueue, End};
+use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue};
 use crate::proto::shared::reading::Demand;
 use crate::proto::shared::timers::Timer;
 use crate::proto::wait::Watch;
@@ -227,14 +227,14 @@ impl<A: AckMode> Consumer<A> {
             Poll::Ready(Err(end)) => {
                 self.ended = true;
                 Poll::Ready(Err(match end {
-                    End::Cancelled
-                    | End::Channel(
+                    ConsumerEnd::Cancelled
+                    | ConsumerEnd::Channel(
                         ChannelError::Closed | ChannelError::Connection(ConnectionError::Closed),
                     ) => None,
-                    End::CancelledByBroker => Some(ConsumeError::CancelledByBroker),
-                    End::TooSlow => Some(ConsumeError::TooSlow),
-                    End::TooLarge(message) => Some(ConsumeError::MessageTooLarge(message)),
-                    End::Channel(error) => Some(ConsumeError::Channel(error)),
+                    ConsumerEnd::CancelledByBroker => Some(ConsumeError::CancelledByBroker),
+                    ConsumerEnd::TooSlow => Some(ConsumeError::TooSlow),
+                    ConsumerEnd::TooLarge(message) => Some(ConsumeError::MessageTooLarge(message)),
+                    ConsumerEnd::Channel(error) => Some(ConsumeError::Channel(error)),
                 }))
             }
         }
@@ -323,7 +323,7 @@ pub(crate) async fn cancel(
         |place| queue.forget_watcher(place),
     ));
     poll_fn(|context| match end.as_mut().poll(context) {
-        Poll::Ready(End::Channel(error)) => Poll::Ready(Err(error)),
+        Poll::Ready(ConsumerEnd::Channel(error)) => Poll::Ready(Err(error)),
         Poll::Ready(_) => Poll::Ready(Ok(())),
         Poll::Pending => {
             ready!(timer.poll(context));

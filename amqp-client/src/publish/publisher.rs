@@ -19,7 +19,7 @@ use crate::error::{ChannelError, PublishError};
 use crate::message::fingerprint::{Common, Fingerprint};
 use crate::message::{Body, Message, ReturnedMessage, field_values};
 use crate::proto::send::outbox::{Head, ZERO_COPY};
-use crate::proto::shared::confirms::Outcome;
+use crate::proto::shared::confirms::ConfirmOutcome;
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::lost::Fate;
 use crate::proto::shared::reading::Patience;
@@ -507,19 +507,19 @@ impl Future for Confirmation {
                     return Poll::Pending;
                 };
                 shared.abandon(this.number);
-                Outcome::Lost(Fate::Uncertain, error)
+                ConfirmOutcome::Lost(Fate::Uncertain, error)
             }
             Poll::Ready(outcome) => outcome,
         };
         this.done = true;
         this.limits = None;
         Poll::Ready(match outcome {
-            Outcome::Acked => Ok(()),
-            Outcome::Nacked => Err(PublishError::Nacked),
-            Outcome::Returned(message) => Err(PublishError::Returned(Box::new(
+            ConfirmOutcome::Acked => Ok(()),
+            ConfirmOutcome::Nacked => Err(PublishError::Nacked),
+            ConfirmOutcome::Returned(message) => Err(PublishError::Returned(Box::new(
                 ReturnedMessage::new(*message),
             ))),
-            Outcome::Lost(fate, error) => Err(match fate {
+            ConfirmOutcome::Lost(fate, error) => Err(match fate {
                 _ if is_larger(this.size, &error) => PublishError::Refused(error.for_provoker()),
                 Fate::NotSent => PublishError::NotSent(error),
                 Fate::Uncertain | Fate::Suspect => PublishError::Uncertain(error),

@@ -15,7 +15,7 @@ use crate::proto::receive::InChannels;
 use crate::proto::receive::content::{self, Announced};
 use crate::proto::send::request::Effect;
 use crate::proto::shared::channel::ChannelShared;
-use crate::proto::shared::consumer::{ConsumerQueue, End};
+use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue};
 use crate::proto::time::clocks::Clocks;
 
 /// A method has come on a channel of a connection that is open.
@@ -198,7 +198,7 @@ fn cancelled(
             tell_cancelled(at, queue, by, outside);
         }
     }
-    queue.end(End::Cancelled, outside.wakers());
+    queue.end(ConsumerEnd::Cancelled, outside.wakers());
     Ok(())
 }
 
@@ -215,7 +215,7 @@ fn cancelled_by_broker(
     let at = channel.at();
     if let Some(queue) = channel.remove_consumer(cancel.consumer_tag.as_bytes()) {
         outside.outbox().forget_consumer(at, &queue);
-        queue.end(End::CancelledByBroker, outside.wakers());
+        queue.end(ConsumerEnd::CancelledByBroker, outside.wakers());
         tell_cancelled(at, &queue, Initiator::Broker, outside);
     }
     // RabbitMQ's is always no-wait, and answering it would be fatal.

@@ -13,7 +13,7 @@ use crate::proto::receive::InChannels;
 use crate::proto::send::outbox::{GivenUp, Overdue};
 use crate::proto::send::request::{Answer, Effect, Slot};
 use crate::proto::send::unwritten::Unwritten;
-use crate::proto::shared::consumer::End;
+use crate::proto::shared::consumer::ConsumerEnd;
 use crate::proto::shared::lost::{Loss, Suspects};
 
 /// `channel.close-ok` has come.
@@ -105,7 +105,7 @@ pub(super) fn accuse(
 pub(super) fn dispose_of(overdue: Overdue, channels: &mut InChannels, outside: &mut Outside) {
     for slot in overdue.dropped {
         if let Effect::Consume(queue) = slot.effect {
-            queue.end(End::Cancelled, outside.wakers());
+            queue.end(ConsumerEnd::Cancelled, outside.wakers());
         }
     }
     for given_up in overdue.given_up {
@@ -178,7 +178,7 @@ fn give_up_requests(id: u16, slots: Vec<Slot>, cause: &ChannelError, outside: &m
                 shared.end(Loss::plain(cause, 0), published, outside.wakers());
             }
             Effect::Consume(queue) | Effect::Cancel(queue) => {
-                queue.end(End::of_channel(cause), outside.wakers());
+                queue.end(ConsumerEnd::of_channel(cause), outside.wakers());
             }
             Effect::Nothing
             | Effect::RenewChannel

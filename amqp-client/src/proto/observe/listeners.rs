@@ -115,11 +115,11 @@ impl Listeners {
 #[derive(Debug)]
 pub(crate) struct EventQueue {
     scope: Scope,
-    state: Mutex<State>,
+    state: Mutex<EventQueueState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct EventQueueState {
     /// The oldest first.
     events: VecDeque<Event>,
     /// What returned messages among them occupy.
@@ -132,7 +132,7 @@ struct State {
 }
 
 impl EventQueue {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, EventQueueState> {
         lock(&self.state)
     }
 

@@ -16,7 +16,7 @@ use crate::message::{Incoming, Layout, RawDelivery};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::Slot;
 use crate::proto::shared::channel::ChannelShared;
-use crate::proto::shared::consumer::{ConsumerQueue, Delivered, End};
+use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue, Delivered};
 use crate::proto::shared::consumer_tags;
 use crate::proto::shared::lost::Loss;
 
@@ -424,7 +424,7 @@ impl InChannel {
             .flat_map(|all| all.suspects.drain(..));
         for consumer in self.consumers.drain(..).chain(suspects) {
             totals.consumers.fetch_sub(1, Ordering::Relaxed);
-            consumer.queue.end(End::of_channel(cause), wakers);
+            consumer.queue.end(ConsumerEnd::of_channel(cause), wakers);
         }
         let content = std::mem::take(&mut self.content);
         if let Some(slot) = content.fetching() {

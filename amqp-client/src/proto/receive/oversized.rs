@@ -23,7 +23,7 @@ use crate::proto::channel_use::ChannelUse;
 use crate::proto::observe::{Event, Source};
 use crate::proto::outside::Outside;
 use crate::proto::send::request::Slot;
-use crate::proto::shared::consumer::{ConsumerQueue, End, OnOversized};
+use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue, OnOversized};
 
 /// Whether the content that this header belongs to is not to be kept. A message of our own that comes
 /// back is as large as we were able to send it.
@@ -139,7 +139,7 @@ impl Oversized {
         let told = self.tell(delivery_tag, &queue.source, queue.no_ack, outside);
         match queue.on_oversized {
             OnOversized::Cancel => {
-                queue.end_oversized(End::TooLarge(told), outside.wakers());
+                queue.end_oversized(ConsumerEnd::TooLarge(told), outside.wakers());
                 outside.cancel_unawaited(at, queue);
             }
             OnOversized::Reject if queue.no_ack => {}

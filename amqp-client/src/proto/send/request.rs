@@ -136,20 +136,20 @@ pub(crate) struct Reply {
 /// Where caller and core meet.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    state: Mutex<State>,
+    state: Mutex<AnswerState>,
     /// What the request is about, for errors.
     pub(crate) about: About,
 }
 
 #[derive(Debug)]
-enum State {
+enum AnswerState {
     Waiting(Option<Waker>),
     Ready(Result<Reply, ChannelError>),
     Taken,
     Abandoned,
 }
 
-impl Default for State {
+impl Default for AnswerState {
     fn default() -> Self {
         Self::Waiting(None)
     }
@@ -163,13 +163,13 @@ impl Answer {
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, AnswerState> {
         lock(&self.state)
     }
 
     /// Whether nobody waits any more, for whatever reason.
     pub(crate) fn is_settled(&self) -> bool {
-        !matches!(*self.state(), State::Waiting(_))
+        !matches!(*self.state(), AnswerState::Waiting(_))
     }
 
     /// Gives the result to the caller, or back if the caller has gone.
@@ -180,21 +180,21 @@ impl Answer {
     ) -> Result<(), Result<Reply, ChannelError>> {
         let mut state = self.state();
         match &mut *state {
-            State::Waiting(waker) => {
+            AnswerState::Waiting(waker) => {
                 wakers.extend(waker.take());
-                *state = State::Ready(result);
+                *state = AnswerState::Ready(result);
                 Ok(())
             }
-            State::Ready(_) | State::Taken | State::Abandoned => Err(result),
+            AnswerState::Ready(_) | AnswerState::Taken | AnswerState::Abandoned => Err(result),
         }
     }
 
     /// Tells the caller that its time is up; the reply, should it come, is for nobody.
     pub(crate) fn time_out(&self, error: ChannelError, wakers: &mut Vec<Waker>) {
         let mut state = self.state();
-        if let State::Waiting(waker) = &mut *state {
+        if let AnswerState::Waiting(waker) = &mut *state {
             wakers.extend(waker.take());
-            *state = State::Ready(Err(error));
+            *state = AnswerState::Ready(Err(error));
         }
     }
 
@@ -203,16 +203,16 @@ impl Answer {
         let before = {
             let mut state = self.state();
             match *state {
-                State::Taken | State::Abandoned => return None,
-                State::Waiting(_) | State::Ready(_) => {
-                    std::mem::replace(&mut *state, State::Abandoned)
+                AnswerState::Taken | AnswerState::Abandoned => return None,
+                AnswerState::Waiting(_) | AnswerState::Ready(_) => {
+                    std::mem::replace(&mut *state, AnswerState::Abandoned)
                 }
             }
         };
         // The waker is dropped here, after the lock.
         match before {
-            State::Ready(result) => Some(result),
-            State::Waiting(_) | State::Taken | State::Abandoned => None,
+            AnswerState::Ready(result) => Some(result),
+            AnswerState::Waiting(_) | AnswerState::Taken | AnswerState::Abandoned => None,
         }
     }
 
@@ -224,13 +224,13 @@ impl Answer {
     fn take_or_wait(&self, sleeper: &mut Sleeper<'_>) -> Poll<Result<Reply, ChannelError>> {
         let mut state = self.state();
         match &mut *state {
-            State::Waiting(waker) => {
+            AnswerState::Waiting(waker) => {
                 sleeper.wait_in(waker);
                 Poll::Pending
             }
-            State::Taken | State::Abandoned => Poll::Pending,
-            State::Ready(_) => match std::mem::replace(&mut *state, State::Taken) {
-                State::Ready(result) => Poll::Ready(result),
+            AnswerState::Taken | AnswerState::Abandoned => Poll::Pending,
+            AnswerState::Ready(_) => match std::mem::replace(&mut *state, AnswerState::Taken) {
+                AnswerState::Ready(result) => Poll::Ready(result),
                 _ => Poll::Pending,
             },
         }

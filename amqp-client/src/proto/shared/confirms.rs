@@ -27,7 +27,7 @@ const KEEP: usize = 4096;
 
 /// What the broker said of one message.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum ConfirmOutcome {
     /// `basic.ack`.
     Acked,
     /// `basic.nack`.
@@ -40,7 +40,7 @@ pub(crate) enum Outcome {
 
 /// The state of one number from `base` on.
 #[derive(Debug)]
-enum Slot {
+enum ConfirmSlot {
     /// Not answered, and nobody waits.
     Unknown,
     /// Not answered; call this when it is.
@@ -57,7 +57,7 @@ pub(crate) struct Confirms {
     /// Every number up to this one is resolved; numbers start at 1.
     resolved: u64,
     /// Slots for the numbers right above `resolved`; the first is never `Resolved`.
-    slots: VecDeque<Slot>,
+    slots: VecDeque<ConfirmSlot>,
     /// How many slots are `Resolved`.
     ahead: u64,
     /// How many slots are `Waiting`.
@@ -79,7 +79,7 @@ pub(crate) struct Confirms {
 struct Extra {
     /// Outcomes that are not plain acks, until they are asked for; and in which round of failures they
     /// were noted.
-    notable: BTreeMap<u64, (Outcome, u64)>,
+    notable: BTreeMap<u64, (ConfirmOutcome, u64)>,
     /// Numbers that came back and have not been answered.
     returned: BTreeSet<u64>,
     /// What has no answer and never gets one.
@@ -141,12 +141,12 @@ impl Confirms {
         } else if offset == 0 {
             self.resolve_front(nack, wakers);
         } else if let Some(slot) = self.slot(offset) {
-            let before = std::mem::replace(slot, Slot::Resolved);
-            self.ahead += u64::from(!matches!(before, Slot::Resolved));
+            let before = std::mem::replace(slot, ConfirmSlot::Resolved);
+            self.ahead += u64::from(!matches!(before, ConfirmSlot::Resolved));
             self.conclude(number, before, nack, wakers);
         }
         // The front is never resolved: what was answered ahead of it moves below the line.
-        while let Some(Slot::Resolved) = self.slots.front() {
+        while let Some(ConfirmSlot::Resolved) = self.slots.front() {
             self.slots.pop_front();
             self.ahead -= 1;
             self.resolved += 1;
@@ -159,22 +159,22 @@ impl Confirms {
         }
     }
 
-    fn take_notable(&mut self, number: u64) -> Option<Outcome> {
+    fn take_notable(&mut self, number: u64) -> Option<ConfirmOutcome> {
         let (outcome, _) = self.extra.as_mut()?.notable.remove(&number)?;
         Some(outcome)
     }
 
     /// Tells what is notable of a number; those who wait for all are not told once more.
-    fn tell_notable(&mut self, number: u64) -> Option<Outcome> {
+    fn tell_notable(&mut self, number: u64) -> Option<ConfirmOutcome> {
         let extra = self.extra.as_mut()?;
         if let Some((fate, error)) = extra.lost.tell(number) {
-            return Some(Outcome::Lost(fate, error));
+            return Some(ConfirmOutcome::Lost(fate, error));
         }
         let (outcome, round) = extra.notable.remove(&number)?;
         match &outcome {
-            Outcome::Nacked => extra.failures.told(number, Failure::Nacked, round),
-            Outcome::Returned(_) => extra.failures.told(number, Failure::Returned, round),
-            Outcome::Acked | Outcome::Lost(..) => {}
+            ConfirmOutcome::Nacked => extra.failures.told(number, Failure::Nacked, round),
+            ConfirmOutcome::Returned(_) => extra.failures.told(number, Failure::Returned, round),
+            ConfirmOutcome::Acked | ConfirmOutcome::Lost(..) => {}
         }
         Some(outcome)
     }
@@ -185,14 +185,14 @@ impl Confirms {
 
     /// Resolves the number right above `resolved`.
     fn resolve_front(&mut self, nack: bool, wakers: &mut Vec<Waker>) {
-        let before = self.slots.pop_front().unwrap_or(Slot::Unknown);
+        let before = self.slots.pop_front().unwrap_or(ConfirmSlot::Unknown);
         self.resolved += 1;
-        self.ahead -= u64::from(matches!(before, Slot::Resolved));
+        self.ahead -= u64::from(matches!(before, ConfirmSlot::Resolved));
         self.conclude(self.resolved, before, nack, wakers);
     }
 
-    fn conclude(&mut self, number: u64, before: Slot, nack: bool, wakers: &mut Vec<Waker>) {
-        if matches!(before, Slot::Resolved) {
+    fn conclude(&mut self, number: u64, before: ConfirmSlot, nack: bool, wakers: &mut Vec<Waker>) {
+        if matches!(before, ConfirmSlot::Resolved) {
             return;
         }
         self.nacked += u64::from(nack);
@@ -204,32 +204,34 @@ impl Confirms {
             self.extra().failures.push(number, Failure::Nacked);
         }
         match before {
-            Slot::Abandoned => {
+            ConfirmSlot::Abandoned => {
                 self.take_notable(number);
                 return;
             }
             // One task that waits for many is called once.
             // The one that is dropped is not the last of its task.
-            Slot::Waiting(waker) => {
+            ConfirmSlot::Waiting(waker) => {
                 self.waiting -= 1;
                 if !wakers.last().is_some_and(|last| last.will_wake(&waker)) {
                     wakers.push(waker);
                 }
             }
-            Slot::Unknown | Slot::Resolved => {}
+            ConfirmSlot::Unknown | ConfirmSlot::Resolved => {}
         }
         if nack {
             let extra = self.extra();
             let round = extra.failures.round();
-            extra.notable.insert(number, (Outcome::Nacked, round));
+            extra
+                .notable
+                .insert(number, (ConfirmOutcome::Nacked, round));
         }
     }
 
     /// The slot at this offset above `resolved`, made if it is not there yet.
-    fn slot(&mut self, offset: u64) -> Option<&mut Slot> {
+    fn slot(&mut self, offset: u64) -> Option<&mut ConfirmSlot> {
         let index = usize::try_from(offset).ok()?;
         if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, || Slot::Unknown);
+            self.slots.resize_with(index + 1, || ConfirmSlot::Unknown);
         }
         self.slots.get_mut(index)
     }
@@ -247,11 +249,11 @@ impl Confirms {
         let abandoned = number
             .checked_sub(self.resolved + 1)
             .and_then(|offset| usize::try_from(offset).ok())
-            .is_some_and(|index| matches!(self.slots.get(index), Some(Slot::Abandoned)));
+            .is_some_and(|index| matches!(self.slots.get(index), Some(ConfirmSlot::Abandoned)));
         if number > self.resolved && !abandoned {
             let extra = self.extra();
             let round = extra.failures.round();
-            let returned = Outcome::Returned(message);
+            let returned = ConfirmOutcome::Returned(message);
             extra.notable.insert(number, (returned, round));
             return None;
         }
@@ -291,12 +293,12 @@ impl Confirms {
             let slot = self.slots.pop_front();
             self.resolved += 1;
             let number = self.resolved;
-            if let Some(Slot::Resolved) = slot {
+            if let Some(ConfirmSlot::Resolved) = slot {
                 self.ahead -= 1;
                 continue;
             }
-            let is_asked = !matches!(slot, Some(Slot::Abandoned));
-            if let Some(Slot::Waiting(waker)) = slot {
+            let is_asked = !matches!(slot, Some(ConfirmSlot::Abandoned));
+            if let Some(ConfirmSlot::Waiting(waker)) = slot {
                 self.waiting -= 1;
                 wakers.push(waker);
             }
@@ -319,8 +321,8 @@ impl Confirms {
         }
         self.waiting = 0;
         for slot in &mut self.slots {
-            if matches!(slot, Slot::Waiting(_)) {
-                if let Slot::Waiting(waker) = std::mem::replace(slot, Slot::Unknown) {
+            if matches!(slot, ConfirmSlot::Waiting(_)) {
+                if let ConfirmSlot::Waiting(waker) = std::mem::replace(slot, ConfirmSlot::Unknown) {
                     wakers.push(waker);
                 }
             }
@@ -336,25 +338,27 @@ impl Confirms {
     }
 
     /// Asks about one number.
-    pub(crate) fn poll(&mut self, number: u64, sleeper: &mut Sleeper<'_>) -> Poll<Outcome> {
+    pub(crate) fn poll(&mut self, number: u64, sleeper: &mut Sleeper<'_>) -> Poll<ConfirmOutcome> {
         if self.is_resolved(number) {
-            return Poll::Ready(self.tell_notable(number).unwrap_or(Outcome::Acked));
+            return Poll::Ready(self.tell_notable(number).unwrap_or(ConfirmOutcome::Acked));
         }
         if let Some(loss) = &self.ended {
             let fate = Fate::Uncertain;
-            return Poll::Ready(Outcome::Lost(fate, loss.error(fate)));
+            return Poll::Ready(ConfirmOutcome::Lost(fate, loss.error(fate)));
         }
         let offset = number - self.resolved - 1;
         let Some(slot) = self.slot(offset) else {
             return Poll::Pending;
         };
-        if matches!(slot, Slot::Waiting(known) if sleeper.is_called_by(known)) {
+        if matches!(slot, ConfirmSlot::Waiting(known) if sleeper.is_called_by(known)) {
             return Poll::Pending;
         }
         if let Some(waker) = sleeper.take_clone() {
-            match std::mem::replace(slot, Slot::Waiting(waker)) {
-                Slot::Waiting(known) => sleeper.discard(Some(known)),
-                Slot::Unknown | Slot::Abandoned | Slot::Resolved => self.waiting += 1,
+            match std::mem::replace(slot, ConfirmSlot::Waiting(waker)) {
+                ConfirmSlot::Waiting(known) => sleeper.discard(Some(known)),
+                ConfirmSlot::Unknown | ConfirmSlot::Abandoned | ConfirmSlot::Resolved => {
+                    self.waiting += 1;
+                }
             }
         }
         Poll::Pending
@@ -365,18 +369,19 @@ impl Confirms {
     #[must_use = "dropped once the lock is released"]
     pub(crate) fn abandon(&mut self, number: u64) -> (Option<Box<Incoming>>, Option<Waker>) {
         let returned = match self.take_notable(number) {
-            Some(Outcome::Returned(message)) => Some(message),
-            Some(Outcome::Acked | Outcome::Nacked | Outcome::Lost(..)) | None => None,
+            Some(ConfirmOutcome::Returned(message)) => Some(message),
+            Some(ConfirmOutcome::Acked | ConfirmOutcome::Nacked | ConfirmOutcome::Lost(..))
+            | None => None,
         };
         if let Some(extra) = &mut self.extra {
             extra.lost.abandon(number);
         }
         let offset = number.checked_sub(self.resolved + 1);
         let slot = offset.and_then(|offset| self.slot(offset));
-        let Some(slot @ (Slot::Unknown | Slot::Waiting(_))) = slot else {
+        let Some(slot @ (ConfirmSlot::Unknown | ConfirmSlot::Waiting(_))) = slot else {
             return (returned, None);
         };
-        let Slot::Waiting(waker) = std::mem::replace(slot, Slot::Abandoned) else {
+        let ConfirmSlot::Waiting(waker) = std::mem::replace(slot, ConfirmSlot::Abandoned) else {
             return (returned, None);
         };
         self.waiting -= 1;
@@ -556,7 +561,7 @@ impl Confirms {
         match number.checked_sub(self.resolved + 1) {
             None => true,
             Some(offset) => usize::try_from(offset)
-                .is_ok_and(|index| matches!(self.slots.get(index), Some(Slot::Resolved))),
+                .is_ok_and(|index| matches!(self.slots.get(index), Some(ConfirmSlot::Resolved))),
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) enum OnOversized {
 
 /// Why a consumer receives nothing more.
 #[derive(Clone, Debug)]
-pub(crate) enum End {
+pub(crate) enum ConsumerEnd {
     /// The application cancelled it.
     Cancelled,
     /// The broker cancelled it: its queue was deleted, its node is gone, or its ack timeout passed.
@@ -49,7 +49,7 @@ pub(crate) enum End {
     Channel(ChannelError),
 }
 
-impl End {
+impl ConsumerEnd {
     /// The channel ended, or its connection. What a consumer settles is its own doing, and so is what
     /// the broker says unasked; all else was another operation.
     pub(crate) fn of_channel(cause: &ChannelError) -> Self {
@@ -79,19 +79,19 @@ pub(crate) struct ConsumerQueue {
     /// Deliveries up to this tag have gone back to the broker.
     returned: AtomicU64,
     connection: Arc<ConnectionShared>,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     deliveries: Batches,
     /// What the batch occupies that the consumer works on.
     taken: usize,
     waker: Option<Waker>,
     /// Why nothing more comes; besides the consumer itself, others wait for it.
-    end: Latch<End>,
+    end: Latch<ConsumerEnd>,
     /// Why, once the broker has heard of the end.
-    end_to_come: Option<End>,
+    end_to_come: Option<ConsumerEnd>,
     /// What it holds counts no more, and nothing is added: its channel is being closed, or it has
     /// ended.
     let_go: bool,
@@ -140,7 +140,7 @@ impl ConsumerQueue {
         self
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         lock(&self.state)
     }
 
@@ -167,7 +167,7 @@ impl ConsumerQueue {
             return Delivered::Fine;
         }
         if state.deliveries.octets() + state.taken > self.limit {
-            self.finish(&mut state, End::TooSlow, wakers);
+            self.finish(&mut state, ConsumerEnd::TooSlow, wakers);
             return Delivered::TooMuch;
         }
         self.connection.reading.add(octets, self.no_ack);
@@ -182,7 +182,7 @@ impl ConsumerQueue {
     }
 
     /// Takes the waker of the task that waits for a delivery, if one does, and ends its demand.
-    fn call(&self, state: &mut State, wakers: &mut Vec<Waker>) {
+    fn call(&self, state: &mut QueueState, wakers: &mut Vec<Waker>) {
         if let Some(waker) = state.waker.take() {
             self.connection.end_demand();
             wakers.push(waker);
@@ -190,7 +190,7 @@ impl ConsumerQueue {
     }
 
     /// The end, unless there has been one.
-    fn finish(&self, state: &mut State, end: End, wakers: &mut Vec<Waker>) {
+    fn finish(&self, state: &mut QueueState, end: ConsumerEnd, wakers: &mut Vec<Waker>) {
         state.end.set(end, wakers);
         self.call(state, wakers);
     }
@@ -216,7 +216,10 @@ impl ConsumerQueue {
     /// Whether this library has ended it, or is about to.
     pub(crate) fn is_ended_here(&self) -> bool {
         let state = self.state();
-        let ended = matches!(state.end.get(), Some(End::TooSlow | End::TooLarge(_)));
+        let ended = matches!(
+            state.end.get(),
+            Some(ConsumerEnd::TooSlow | ConsumerEnd::TooLarge(_))
+        );
         ended || state.end_to_come.is_some()
     }
 
@@ -228,7 +231,7 @@ impl ConsumerQueue {
 
     /// Ends a consumer over a message that is too large. One without acknowledgements ends when the
     /// broker has heard of it, lest it loses what comes until then.
-    pub(crate) fn end_oversized(&self, end: End, wakers: &mut Vec<Waker>) {
+    pub(crate) fn end_oversized(&self, end: ConsumerEnd, wakers: &mut Vec<Waker>) {
         if self.no_ack {
             self.state().end_to_come.get_or_insert(end);
         } else {
@@ -239,15 +242,15 @@ impl ConsumerQueue {
     /// The number of the message that it has ended over.
     pub(crate) fn oversized_tag(&self) -> Option<u64> {
         match self.state().end.get() {
-            Some(End::TooLarge(message)) => Some(message.delivery_tag),
+            Some(ConsumerEnd::TooLarge(message)) => Some(message.delivery_tag),
             _ => None,
         }
     }
 
     /// Nothing more will come.
-    pub(crate) fn end(&self, end: End, wakers: &mut Vec<Waker>) {
+    pub(crate) fn end(&self, end: ConsumerEnd, wakers: &mut Vec<Waker>) {
         let mut state = self.state();
-        let unseen = if matches!(end, End::Channel(_)) && !self.no_ack {
+        let unseen = if matches!(end, ConsumerEnd::Channel(_)) && !self.no_ack {
             // The broker has taken these back and delivers them again.
             self.take_back(&mut state, u64::MAX)
         } else {
@@ -271,7 +274,7 @@ impl ConsumerQueue {
         }
         let deliveries = state.deliveries.take_all();
         let octets = deliveries.octets();
-        self.finish(&mut state, End::TooSlow, wakers);
+        self.finish(&mut state, ConsumerEnd::TooSlow, wakers);
         drop(state);
         self.connection.release_buffered(octets, self.no_ack);
         deliveries
@@ -289,7 +292,7 @@ impl ConsumerQueue {
         self.connection.release_buffered(unseen.octets, self.no_ack);
     }
 
-    fn take_back(&self, state: &mut State, delivery_tag: u64) -> Unseen {
+    fn take_back(&self, state: &mut QueueState, delivery_tag: u64) -> Unseen {
         touch(&self.returned).fetch_max(delivery_tag, Ordering::SeqCst);
         let before = state.deliveries.octets();
         let mut unseen = Unseen {
@@ -320,7 +323,7 @@ impl ConsumerQueue {
         &self,
         ticket: &mut Option<u64>,
         context: &mut Context<'_>,
-    ) -> Poll<End> {
+    ) -> Poll<ConsumerEnd> {
         // Until the broker has answered, more may come.
         Sleeper::poll(context, |sleeper| self.state().end.poll(ticket, sleeper))
     }
@@ -347,7 +350,7 @@ impl ConsumerQueue {
         &self,
         into: &mut VecDeque<RawDelivery>,
         context: &mut Context<'_>,
-    ) -> Poll<Result<(), End>> {
+    ) -> Poll<Result<(), ConsumerEnd>> {
         Sleeper::poll(context, |sleeper| self.take_or_wait(into, sleeper))
     }
 
@@ -355,7 +358,7 @@ impl ConsumerQueue {
         &self,
         into: &mut VecDeque<RawDelivery>,
         sleeper: &mut Sleeper<'_>,
-    ) -> Poll<Result<(), End>> {
+    ) -> Poll<Result<(), ConsumerEnd>> {
         let mut state = self.state();
         let done = state.release();
         let waits = state.waker.is_some();
@@ -371,10 +374,10 @@ impl ConsumerQueue {
 
     fn take(
         &self,
-        state: &mut State,
+        state: &mut QueueState,
         into: &mut VecDeque<RawDelivery>,
         sleeper: &mut Sleeper<'_>,
-    ) -> Poll<Result<(), End>> {
+    ) -> Poll<Result<(), ConsumerEnd>> {
         if !state.deliveries.is_empty() {
             state.taken = state.deliveries.take(into);
             return Poll::Ready(Ok(()));
@@ -410,7 +413,7 @@ struct Unseen {
     octets: usize,
 }
 
-impl State {
+impl QueueState {
     /// What it holds counts no more. Says how many octets did.
     fn let_go(&mut self) -> usize {
         if std::mem::replace(&mut self.let_go, true) {

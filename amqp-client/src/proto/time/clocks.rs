@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::after;
 use super::deadlines::{DeadlineOf, Deadlines};
-use super::heartbeat::{Due, Heartbeat};
+use super::heartbeat::{Due, HeartbeatClock};
 use super::write_timeout::WriteTimeout;
 
 /// How long room is kept for a publisher that has been called, at least. Usually it comes at once; one
@@ -20,7 +20,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct Clocks {
     deadlines: Deadlines,
-    heartbeat: Heartbeat,
+    heartbeat: HeartbeatClock,
     write_timeout: WriteTimeout,
     /// How long the connection may be blocked.
     blocked_timeout: Option<Duration>,
@@ -38,7 +38,7 @@ impl Clocks {
         deadlines.set(DeadlineOf::Handshake, after(now, handshake_timeout));
         Self {
             deadlines,
-            heartbeat: Heartbeat::off(now),
+            heartbeat: HeartbeatClock::off(now),
             write_timeout: WriteTimeout::new(write_timeout),
             blocked_timeout,
         }
@@ -69,7 +69,7 @@ impl Clocks {
     /// The connection has ended: only its last words have a time.
     pub(crate) fn ended(&mut self, now: Instant) {
         self.deadlines.clear_all();
-        self.heartbeat = Heartbeat::off(now);
+        self.heartbeat = HeartbeatClock::off(now);
         self.write_timeout = WriteTimeout::new(None);
         self.deadlines
             .set(DeadlineOf::LastWords, after(now, LAST_WORDS));

@@ -15,7 +15,7 @@ pub(crate) enum Due {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Heartbeat {
+pub(crate) struct HeartbeatClock {
     /// One is due after so long. Zero: none are sent and none expected.
     pace: Duration,
     /// The peer is dead after so long.
@@ -24,7 +24,7 @@ pub(crate) struct Heartbeat {
     last_write: Instant,
 }
 
-impl Heartbeat {
+impl HeartbeatClock {
     pub(crate) fn off(now: Instant) -> Self {
         Self {
             pace: Duration::ZERO,
