@@ -6,9 +6,9 @@ use std::{mem, path::Path, slice, sync::Arc, thread, time::Duration};
 use super::tls::Certificates;
 use super::{
     BrokerError, BrokerOptions, Endpoint, Management, Node, VirtualHost,
-    node::NodeNames,
     ports::free_ports,
     process::{Process, Signal, Watchdog, send},
+    setup::NodeNames,
     site::Site,
 };
 

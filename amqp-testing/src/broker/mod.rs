@@ -16,6 +16,7 @@ mod node;
 mod options;
 mod ports;
 mod process;
+mod setup;
 mod site;
 mod state;
 #[cfg(feature = "tls")]

@@ -5,7 +5,6 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     os::unix::process::CommandExt as _,
     path::PathBuf,
-    process::Command,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -17,11 +16,9 @@ use std::{
 use super::{
     BrokerError, BrokerOptions, Endpoint, Management,
     process::{POLL, Process, Signal, deadline},
+    setup::NodeNames,
     site::Site,
 };
-
-/// Keeps Erlang's own listeners away from the network.
-const LOOPBACK_ONLY: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
 
 /// One node of a private broker.
 ///
@@ -36,17 +33,6 @@ pub struct Node {
     endpoint: Endpoint,
     /// `None` while the node is down.
     process: Mutex<Option<Process>>,
-}
-
-/// A node's name and the ports on which it listens.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct NodeNames {
-    /// The part of the node's name before the `@`, and the name of its folder.
-    pub(crate) short: String,
-    pub(crate) amqp: u16,
-    pub(crate) distribution: u16,
-    pub(crate) management: u16,
-    pub(crate) tls: Option<u16>,
 }
 
 impl Node {
@@ -70,7 +56,7 @@ impl Node {
     /// The node's name, as in `node1-4f00c0ffee00@localhost`.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{}@localhost", self.names.short)
+        self.names.name()
     }
 
     /// The AMQP URL of the virtual host `/` on this node.
@@ -127,7 +113,8 @@ impl Node {
         let files = ["out", "err"].map(|end| format!("{}/run-{number}.{end}", self.names.short));
         let [stdout, stderr] = files.each_ref().map(|file| self.site.output(file));
         let child = self
-            .command(program)
+            .names
+            .command(&self.site, program)
             .args(arguments)
             .stdout(stdout?.0)
             .stderr(stderr?.0)
@@ -217,61 +204,7 @@ impl Node {
         options: &BrokerOptions,
         peers: &[String],
     ) -> Result<(), BrokerError> {
-        let folder = &self.names.short;
-        let write = |name: &str, text: &str| self.site.write(&format!("{folder}/{name}"), text);
-        write("rabbitmq.conf", &self.config(options, peers))?;
-        write(
-            "enabled_plugins",
-            &format!("[{}].\n", options.plugins.join(",")),
-        )?;
-        // Named in place of the system's files in /etc, which are not ours to be steered by.
-        write("env.conf", "")?;
-        write("advanced.config", "[].\n")?;
-        write("conf.d/none.conf", "")?;
-        write("log/node.log", "")
-    }
-
-    fn config(&self, options: &BrokerOptions, peers: &[String]) -> String {
-        let NodeNames {
-            amqp,
-            management,
-            tls,
-            ..
-        } = self.names;
-        let mut lines = vec![
-            format!("listeners.tcp.1 = 127.0.0.1:{amqp}"),
-            "management.tcp.ip = 127.0.0.1".to_owned(),
-            format!("management.tcp.port = {management}"),
-            "log.console = false".to_owned(),
-            // A development machine's disk is often fuller than a server's. An alarm would block
-            // publishers for reasons that no test could see.
-            "disk_free_limit.absolute = 1MB".to_owned(),
-        ];
-        if peers.len() > 1 {
-            let backend = "cluster_formation.peer_discovery_backend = classic_config".to_owned();
-            lines.push(backend);
-            lines.extend((1..).zip(peers).map(|(number, peer)| {
-                format!("cluster_formation.classic_config.nodes.{number} = {peer}")
-            }));
-        }
-        if let Some(port) = tls {
-            let file = |name| {
-                self.site
-                    .inside(&format!("tls/{name}"))
-                    .display()
-                    .to_string()
-            };
-            lines.extend([
-                format!("listeners.ssl.1 = 127.0.0.1:{port}"),
-                format!("ssl_options.cacertfile = {}", file("ca.pem")),
-                format!("ssl_options.certfile = {}", file("server.pem")),
-                format!("ssl_options.keyfile = {}", file("server-key.pem")),
-                "ssl_options.verify = verify_peer".to_owned(),
-                "ssl_options.fail_if_no_peer_cert = false".to_owned(),
-            ]);
-        }
-        lines.extend(options.config.iter().cloned());
-        lines.join("\n") + "\n"
+        self.names.configure(&self.site, options, peers)
     }
 
     /// Starts the process without waiting for it to be ready.
@@ -284,7 +217,8 @@ impl Node {
             .site
             .output(&format!("{}/output.log", self.names.short))?;
         let child = self
-            .command("rabbitmq-server")
+            .names
+            .command(&self.site, "rabbitmq-server")
             .stdout(stdout)
             .stderr(stderr)
             .process_group(
@@ -334,33 +268,6 @@ impl Node {
             std::io::Result::Ok(first == [1])
         };
         ask().unwrap_or(false)
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let inside = |name: &str| self.site.inside(&format!("{}/{name}", self.names.short));
-        let mut command = self.site.command(program);
-        command
-            .env("RABBITMQ_NODENAME", self.name())
-            .env("RABBITMQ_DIST_PORT", self.names.distribution.to_string())
-            .env("RABBITMQ_MNESIA_BASE", inside("data"))
-            .env("RABBITMQ_LOG_BASE", inside("log"))
-            .env("RABBITMQ_LOGS", inside("log/node.log"))
-            .env("RABBITMQ_CONFIG_FILE", inside("rabbitmq.conf"))
-            .env("RABBITMQ_CONFIG_FILES", inside("conf.d"))
-            .env("RABBITMQ_ADVANCED_CONFIG_FILE", inside("advanced.config"))
-            .env("RABBITMQ_CONF_ENV_FILE", inside("env.conf"))
-            .env("RABBITMQ_ENABLED_PLUGINS_FILE", inside("enabled_plugins"))
-            .env("RABBITMQ_GENERATED_CONFIG_DIR", inside("config"))
-            .env("RABBITMQ_PID_FILE", inside("pid"))
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", LOOPBACK_ONLY)
-            .env("RABBITMQ_CTL_ERL_ARGS", LOOPBACK_ONLY)
-            // Any port will do; the default is a range of eleven, too few for parallel tests.
-            .env("RABBITMQ_CTL_DIST_PORT_MIN", "0")
-            .env("RABBITMQ_CTL_DIST_PORT_MAX", "0")
-            // The script then becomes the Erlang machine instead of waiting for it, so that the
-            // process we start is the one that signals have to reach.
-            .env("RUNNING_UNDER_SYSTEMD", "true");
-        command
     }
 
     fn end(&self, signal: Signal) -> Result<(), BrokerError> {
@@ -429,7 +336,7 @@ mod tests {
         io::{BufRead as _, BufReader},
         os::unix::fs::PermissionsExt as _,
         path::Path,
-        process::Stdio,
+        process::{Command, Stdio},
     };
 
     use super::{super::Installation, *};

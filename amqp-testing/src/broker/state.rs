@@ -14,8 +14,8 @@ use std::{
 use super::tls::Certificates;
 use super::{
     Broker, BrokerError, Installation, Node,
-    node::NodeNames,
     process::{Process, is_ours},
+    setup::NodeNames,
     site::Site,
 };
 
