@@ -184,13 +184,13 @@ impl Channel {
         .await
     }
 
-    /// Whether it takes anything: it has not ended, and nobody is closing it or its connection.
+    /// Whether it takes anything: neither it nor its connection has ended or is being closed.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.shared().connection.outbox().is_open(self.shared().at)
     }
 
-    /// The tags of the consumers that the broker has started on this channel and nobody has
+    /// The tags of the consumers that the broker has started on this channel and that have not been
     /// cancelled, in order.
     #[must_use]
     pub fn consumer_tags(&self) -> Vec<String> {

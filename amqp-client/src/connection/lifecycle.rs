@@ -220,8 +220,8 @@ impl Connection {
         ServerCapabilities::of(&self.server_properties())
     }
 
-    /// Whether the connection takes anything: the broker has opened it, it has not ended, and nobody
-    /// is closing it. It may end at any time; operations tell by themselves.
+    /// Whether the connection takes anything: the broker has opened it, it has not ended, and it
+    /// is not being closed. It may end at any time; operations tell by themselves.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.handle.opening.has_succeeded()

@@ -183,8 +183,8 @@ where
     }
 }
 
-/// The next delivery. Small enough to become part of whoever waits for it: what a delivery costs is
-/// moving it from one to the other.
+/// The next delivery. Small enough to become part of the future that awaits it: what a delivery costs
+/// is moving it from one to the other.
 struct Next<'a, A: AckMode>(&'a mut Consumer<A>);
 
 impl<A> Future for Next<'_, A>
@@ -277,8 +277,8 @@ impl<A: AckMode> Consumer<A> {
     }
 
     /// Asks the broker to send nothing more (`basic.cancel`), and waits for its answer. What has come
-    /// by then is still yielded; then the stream ends. So whoever wants what was delivered and not
-    /// handled, of a consumer without acknowledgements above all, cancels and then reads on:
+    /// by then is still yielded; then the stream ends. To get what was delivered and
+    /// not handled, of a consumer without acknowledgements above all, cancel and then read on:
     ///
     /// ```no_run
     /// # use amqp_client::consume::AutoAck;

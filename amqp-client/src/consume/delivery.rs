@@ -38,8 +38,6 @@ impl fmt::Debug for Delivery {
     }
 }
 
-message_getters!(Delivery.received);
-
 impl Delivery {
     #[inline]
     pub(crate) fn new(received: ReceivedMessage, channel: Channel) -> Self {
@@ -111,6 +109,8 @@ impl Delivery {
         self.received.into_body()
     }
 }
+
+message_getters!(Delivery.received);
 
 /// A message fetched with [`Channel::basic_get`], or with [`Channel::basic_get_no_ack`] as
 /// [`Fetched<ReceivedMessage>`](ReceivedMessage): then there is nothing to acknowledge.

@@ -48,7 +48,7 @@ pub enum WhenSlow {
     /// yielded, then [`ConsumeError::TooSlow`](crate::ConsumeError::TooSlow); what the broker
     /// sends before it has heard of the end is lost.
     Cancel {
-        /// How many octets it may hold, about. Beyond 16 MiB, of all such consumers of the
+        /// How many bytes it may hold, about. Beyond 16 MiB, of all such consumers of the
         /// connection together, the connection begins to wait nevertheless.
         above: usize,
     },
@@ -330,7 +330,7 @@ impl<A: AckMode> Consume<A> {
     }
 }
 
-/// RabbitMQ lets nobody read a stream without acknowledging, or without a limit.
+/// RabbitMQ requires acknowledgements and a limit of those that read a stream.
 fn check_stream(no_ack: bool, prefetch: Option<u16>) -> Result<(), ArgumentError> {
     let other = match prefetch {
         _ if no_ack => "no_ack",

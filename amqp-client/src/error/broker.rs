@@ -117,7 +117,7 @@ impl BrokerClose {
         self.is(ReplyCode::NOT_FOUND) && !self.is_out_of_reach()
     }
 
-    /// 403: the user may not do that, nobody may, or an exclusive consumer is in the way.
+    /// 403: the user may not do that, no user may, or an exclusive consumer is in the way.
     #[must_use]
     pub fn is_access_refused(&self) -> bool {
         self.is(ReplyCode::ACCESS_REFUSED)

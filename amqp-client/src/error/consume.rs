@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{ChannelError, OversizedMessage};
 
-/// Why a consumer receives nothing more, if nobody here cancelled it.
+/// Why a consumer receives nothing more, unless the program cancelled it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ConsumeError {

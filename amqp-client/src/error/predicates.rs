@@ -73,7 +73,7 @@ macro_rules! answers_for_the_broker {
 answers_for_the_broker!(ChannelError, ConnectionError, PublishError, ConsumeError);
 
 impl ConnectionError {
-    /// Whether a new connection may fare better, without anybody changing the program.
+    /// Whether a new connection may fare better, without a change to the program.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -160,7 +160,7 @@ impl PublishError {
         }
     }
 
-    /// Whether publishing the message again may succeed without anybody changing the program. One
+    /// Whether publishing the message again may succeed without a change to the program. One
     /// whose [outcome](Self::outcome) is unknown may then be in its queues twice.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -197,7 +197,7 @@ impl ConsumeError {
         }
     }
 
-    /// Whether consuming again may succeed without anybody changing the program. After a
+    /// Whether consuming again may succeed without a change to the program. After a
     /// cancellation it does if the queue has moved to another node, and not if it was deleted.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Cancellation: what happens when a future or a handle is dropped.
 //!
 //! In Rust any future can be dropped at any `.await`, by `select!`, by a timeout, by a web framework
-//! whose client has hung up. Here that never disturbs anybody else on the channel, loses no delivery,
+//! whose client has hung up. Here that never disturbs other users of the channel, loses no delivery,
 //! and leaves no half of a message behind. Each public async function says what holds for it, under
 //! "Cancel safety"; together:
 //!

@@ -70,7 +70,7 @@
 //! A channel is cheap: a number on the connection, opened by one round trip. It is the unit of three
 //! things, which tell how many you want:
 //!
-//! * **errors**: a broker reports most errors by closing the channel, for everybody who uses it. Tasks
+//! * **errors**: a broker reports most errors by closing the channel, for all who use it. Tasks
 //!   that should not suffer from each other's mistakes have channels of their own. Asking whether a
 //!   queue exists, by a passive declare, is best done on a channel made for that.
 //! * **order**: what is sent on a channel arrives in that order.
@@ -167,9 +167,9 @@
 //! | stage | the usual suspects |
 //! |---|---|
 //! | resolving the host name | the name, the DNS |
-//! | connecting | nobody listens on the port (refused), a firewall (no answer in time) |
+//! | connecting | no process listens on the port (refused), a firewall (no answer in time) |
 //! | agreeing on TLS | see [`tls`](super::tls) |
-//! | waiting for `connection.start` | not an AMQP port: 15672 is HTTP, 5671 is TLS; or the broker accepts nobody just now |
+//! | waiting for `connection.start` | not an AMQP port: 15672 is HTTP, 5671 is TLS; or the broker accepts no connections just now |
 //! | logging in | user name, password; `guest` from elsewhere than localhost |
 //! | opening the virtual host | its name, the user's permission, a limit of connections |
 //!

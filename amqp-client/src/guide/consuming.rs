@@ -33,7 +33,7 @@
 //!
 //! # Acknowledging
 //!
-//! The broker keeps each delivery until it is settled, and delivers it again, to anybody, if the channel
+//! The broker keeps each delivery until it is settled, and delivers it again, to any consumer, if the channel
 //! ends before that. [`Delivery`] is settled by a method that takes it, so that it cannot happen twice:
 //!
 //! | method | what becomes of the message |
@@ -93,7 +93,7 @@
 //! let orders = channel.consume("orders").await?;
 //! let handled = orders.handle(book).concurrency(16).until(stop_signal()).await;
 //! println!("{} orders, {} failures", handled.acked, handled.failed);
-//! handled.result()?; // why it ended, if nobody wanted it to
+//! handled.result()?; // why it ended, unless it was stopped
 //! # Ok(()) }
 //! ```
 //!

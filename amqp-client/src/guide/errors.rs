@@ -9,8 +9,8 @@
 //! | [`ConsumeError`](crate::ConsumeError) | why a consumer gets nothing more |
 //! | [`UriError`](crate::error::UriError) | what is wrong with an address |
 //!
-//! The ends of connections and channels are values that can be cloned. Whoever was waiting, and whoever
-//! calls later, gets the same cause: nobody has to guess from a "channel closed".
+//! The ends of connections and channels are values that can be cloned. Every call that was waiting, and
+//! every later one, gets the same cause, not a bare "channel closed".
 //!
 //! # Errors close the channel
 //!
@@ -45,7 +45,7 @@
 //! | 311 | content-too-large | a message is larger than the broker (or this client) accepts |
 //! | 312 | no-route | in returned messages: no queue is bound |
 //! | 320 | connection-forced | an operator closed the connection, or the broker shuts down |
-//! | 403 | access-refused | permissions; a reserved name (`amq.…`); somebody else consumes exclusively |
+//! | 403 | access-refused | permissions; a reserved name (`amq.…`); another consumer is exclusive |
 //! | 404 | not-found | no such queue, exchange or virtual host |
 //! | 405 | resource-locked | another connection's exclusive queue |
 //! | 406 | precondition-failed | it exists with other attributes; an unknown delivery tag; an acknowledgement that took too long; a message that is too large |
@@ -64,7 +64,7 @@
 //!
 //! fn what_to_do(error: &PublishError) -> &'static str {
 //!     match (error.outcome(), error.is_retryable()) {
-//!         (_, false) => "tell somebody",
+//!         (_, false) => "report it",
 //!         (Outcome::Unknown, true) => "publish it again; consumers may get it twice",
 //!         (_, true) => "publish it again",
 //!     }

@@ -3,7 +3,7 @@
 //! # Events
 //!
 //! [`Connection::events`](crate::Connection::events) tells what happens from then on: alarms of the
-//! broker, messages that came back without anybody waiting for them, consumers that were cancelled, the
+//! broker, messages that came back and that no publisher waits for, consumers that were cancelled, the
 //! ends of channels and of the connection. [`Channel::events`](crate::Channel::events) tells what
 //! concerns one channel.
 //!
@@ -28,8 +28,8 @@
 //! ```
 //!
 //! Nothing waits for a listener: one that does not read loses the oldest events, and is told
-//! [how many](crate::event::Event::Lagged). Nobody has to listen, either: errors reach those who are waiting,
-//! whether anybody listens or not.
+//! [how many](crate::event::Event::Lagged). Listening is optional: errors reach the calls that wait,
+//! with or without a listener.
 //!
 //! # Logs
 //!

@@ -57,8 +57,8 @@
 //!
 //! # Not checking
 //!
-//! [`danger_accept_any_certificate`](crate::TlsOptions::danger_accept_any_certificate) believes whoever
-//! answers, and sends him the password. To try something out, an authority of one's own is three
+//! [`danger_accept_any_certificate`](crate::TlsOptions::danger_accept_any_certificate) believes any
+//! server that answers, and sends it the password. To try something out, an authority of one's own is three
 //! `openssl` commands and the better habit.
 //!
 //! # When it fails

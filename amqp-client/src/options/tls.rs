@@ -189,8 +189,8 @@ impl TlsOptions {
         self
     }
 
-    /// Believes whoever answers to be the broker. Anybody in between can read the password and every
-    /// message, and change them: for tests at most.
+    /// Takes any server that answers for the broker. Whatever sits in between can read the password and
+    /// every message, and change them: for tests at most.
     #[must_use]
     pub fn danger_accept_any_certificate(mut self) -> Self {
         self.verify = Verify::Nobody;

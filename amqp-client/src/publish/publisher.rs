@@ -155,7 +155,7 @@ impl Publisher {
     }
 
     /// Waits until the broker has answered everything published on the channel so far, whether or
-    /// not somebody keeps the [`Confirmation`]s.
+    /// not the [`Confirmation`]s are kept.
     ///
     /// # Errors
     ///

@@ -108,9 +108,9 @@ impl Client {
     /// Sends a request and waits for its reply. To be awaited; a timeout of its own can be set before
     /// that.
     ///
-    /// The message's `reply_to` and `correlation_id` are the client's business and are overwritten.
+    /// The client sets the message's `reply_to` and `correlation_id`.
     /// The request is mandatory. Give it an [`expiration`](Message::expiration) if it should not be
-    /// handled when nobody waits any more.
+    /// handled after the call has given up.
     pub fn call<'a>(
         &'a self,
         exchange: &'a str,

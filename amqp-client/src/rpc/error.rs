@@ -14,12 +14,12 @@ pub enum Error {
     /// Nothing was sent: the request certainly did not reach the broker. Whether the client is still
     /// usable depends on the cause: one whose channel the broker has closed is.
     NotSent(ConsumeError),
-    /// Nothing was sent: so many calls wait for their replies already. The client is still usable.
+    /// Nothing was sent: the limit of calls that wait for their replies is reached. The client is still usable.
     TooManyCalls {
         /// The limit: [`OpenClient::max_calls`](crate::rpc::OpenClient::max_calls).
         limit: usize,
     },
-    /// No queue was bound for the request: nobody has it, and here it is again. The client is still
+    /// No queue was bound for the request: no server has it, and here it is again. The client is still
     /// usable.
     Unroutable(Box<ReturnedMessage>),
     /// The broker refused the request (`basic.nack`), for instance because a queue is full. It is in

@@ -9,9 +9,9 @@
 //! Replies come on the channel that the request went out on, so that there is one [`Pending`] for each
 //! channel that a client has had. Numbers and counts go on in its [`Ledger`].
 //!
-//! Nobody awaits the replies' consumer. Its waker is a [`Sorter`]: whatever leaves a delivery calls
+//! No task awaits the replies' consumer. Its waker is a [`Sorter`]: whatever leaves a delivery calls
 //! it, and it takes the deliveries over to their calls at once. So no caller depends on another one
-//! being polled, and replies that nobody waits for use no memory.
+//! being polled, and replies that no call waits for use no memory.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

@@ -95,7 +95,7 @@ pub enum AuthMechanism {
     AmqPlain,
     /// The broker knows who we are by other means, mostly by our TLS certificate.
     External,
-    /// Nobody in particular; RabbitMQ 4 takes him for `guest` unless told otherwise.
+    /// No particular user; RabbitMQ 4 logs in `guest` unless told otherwise.
     Anonymous,
     /// RabbitMQ's demonstration of a challenge. It protects nothing.
     RabbitCrDemo,

@@ -281,7 +281,7 @@ impl Trace {
             reply_text = &*line(&message.reply_text),
             exchange = %octets(message.exchange()),
             routing_key = %octets(message.routing_key()),
-            "message returned, and nobody waits for it"
+            "message returned, and no publisher waits for it"
         );
     }
 

@@ -211,7 +211,7 @@ fn what_the_broker_ends_is_told_as_a_warning() {
     });
     let expected = [
         "WARN consumer consumer cancelled by the broker",
-        "WARN publish message returned, and nobody waits for it channel=1 reply_code=312",
+        "WARN publish message returned, and no publisher waits for it channel=1 reply_code=312",
         "WARN channel channel closed channel=1 cause=channel 1 closed by the broker: 404",
         "WARN connection connection closed cause=connection closed by the broker: ",
     ];
