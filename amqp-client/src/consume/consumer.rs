@@ -273,7 +273,7 @@ impl<A: AckMode> Consumer<A> {
 
     /// How many deliveries have come and go back to the broker, or have, without having been yielded.
     pub(crate) fn n_unseen(&self) -> usize {
-        self.taken.len() + self.queue.len() + self.queue.n_returned()
+        self.taken.len() + self.queue.n_untaken()
     }
 
     /// Asks the broker to send nothing more (`basic.cancel`), and waits for its answer. What has come

@@ -339,9 +339,10 @@ impl ConsumerQueue {
         self.state().deliveries.len()
     }
 
-    /// How many went back to the broker without having been taken.
-    pub(crate) fn n_returned(&self) -> usize {
-        self.state().n_returned
+    /// How many have not been taken: those that wait to be, and those that went back to the broker.
+    pub(crate) fn n_untaken(&self) -> usize {
+        let state = self.state();
+        state.deliveries.len() + state.n_returned
     }
 
     /// Takes what has come, into the empty `into`, when what was taken before has been yielded. Or
@@ -426,5 +427,31 @@ impl QueueState {
     fn release(&mut self) -> usize {
         let taken = std::mem::take(&mut self.taken);
         if self.let_go { 0 } else { taken }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Incoming, Layout};
+    use crate::tests::support::pair::Pair;
+    use crate::tests::support::schedule::{Model, explore};
+
+    #[test]
+    fn delivery_that_goes_back_while_it_is_counted_is_counted_once() {
+        explore(|| {
+            let connection = Arc::clone(Pair::open().core.shared());
+            let queue = ConsumerQueue::new(ShortString::default(), "q", false, 1, connection);
+            let queue = Arc::new(queue);
+            let message = Incoming::new(Box::default(), Layout::default());
+            let mut batch = vec![RawDelivery::new(message, 1, false, 1)];
+            queue.deliver(&mut batch, 0, &mut Vec::new());
+            let ending = Arc::clone(&queue);
+            Model::new()
+                .actor("adapter", move || {
+                    ending.end(ConsumerEnd::Channel(ChannelError::Closed), &mut Vec::new());
+                })
+                .actor("count", move || assert_eq!(queue.n_untaken(), 1))
+        });
     }
 }
