@@ -148,7 +148,11 @@ impl Drop for Turn<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::tests::races::wakeups::every_order;
+    use crate::tests::support::schedule::{Model, look_and_go, wait_for};
     use crate::tests::support::task::{Task, done};
 
     #[test]
@@ -182,5 +186,23 @@ mod tests {
         drop(second.ready());
         drop(first);
         drop(done(turns.alone()));
+    }
+    #[test]
+    fn one_that_waits_gets_its_turn_whenever_the_other_ends_its_own() {
+        let ways: [fn(&Turns); 3] = [
+            |turns| drop(wait_for(turns.alone())),
+            |turns| drop(wait_for(turns.among())),
+            |turns| drop(look_and_go(turns.alone())),
+        ];
+        for (one, other) in [(0, 1), (0, 0), (2, 1)] {
+            every_order(|| {
+                let turns = Arc::new(Turns::default());
+                let (first, second) = (turns.clone(), turns.clone());
+                Model::new()
+                    .actor("one", move || ways[one](&first))
+                    .actor("other", move || ways[other](&second))
+                    .check(move || assert_eq!(turns.state().among, 0))
+            });
+        }
     }
 }

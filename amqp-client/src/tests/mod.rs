@@ -14,5 +14,5 @@
 
 mod core;
 mod handles;
-mod races;
+pub(crate) mod races;
 pub(crate) mod support;

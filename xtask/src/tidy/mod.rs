@@ -11,6 +11,7 @@ mod exports;
 mod file;
 mod hidden;
 mod layers;
+mod locks;
 mod manifests;
 mod rust;
 mod scenarios;
@@ -35,6 +36,7 @@ Checks the house rules that neither the compiler nor clippy know:
   * no spaces at the end of lines, and a newline at the end of files
   * crates depend on each other in one direction, and so do the layers of the client
     and the files of each crate
+  * what threads share is locked and touched where the tests of wake-ups see it
   * no test measures a time of the machine
   * no public method of a stream, future or iterator is hidden by one of an
     extension trait
@@ -78,6 +80,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     let mut methods = hidden::Methods::default();
     let mut layers = layers::Layers::default();
     let mut cycles = cycles::Cycles::default();
+    let mut locks = locks::Locks::default();
     let mut tables = tables::Tables::default();
     let mut exports = exports::Exports::default();
     let mut shown = walk::Shown::default();
@@ -93,6 +96,7 @@ pub(crate) fn check() -> Result<String, Failure> {
         methods.look_at(&file);
         layers.look_at(&file);
         cycles.look_at(&file);
+        locks.look_at(&file);
         tables.look_at(&file);
         exports.look_at(&file);
         shown.look_at(&file);
@@ -102,6 +106,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     faults.extend(methods.faults());
     faults.extend(layers.faults());
     faults.extend(cycles.faults());
+    faults.extend(locks.faults());
     faults.extend(tables.faults());
     faults.extend(exports.faults());
     faults.extend(shown.faults());

@@ -175,8 +175,7 @@ impl ConnectionShared {
         if octets == 0 {
             return;
         }
-        let held = touch(self.reading.octets(no_ack));
-        held.fetch_sub(octets, Ordering::SeqCst);
+        touch(self.reading.octets(no_ack)).fetch_sub(octets, Ordering::SeqCst);
         self.wake_reader(touch(&self.reading.demands).load(Ordering::SeqCst));
     }
 

@@ -34,7 +34,7 @@ pub(crate) enum Turn {
 }
 
 /// Writes all that is queued.
-fn write(core: &mut Core, waker: &Waker, sent: &mut Vec<u8>) {
+pub(crate) fn write(core: &mut Core, waker: &Waker, sent: &mut Vec<u8>) {
     core.set_waker(waker);
     core.turn(now());
     while let Some(transmit) = core.transmit() {
@@ -80,7 +80,7 @@ pub(crate) fn drive(mut core: Core, mut broker: impl FnMut(&mut Core, &[String])
 }
 
 /// The adapter, until this has been sent.
-fn until_sent(n: usize, what: &'static str) -> impl FnMut(&mut Core, &[String]) -> Turn {
+pub(crate) fn until_sent(n: usize, what: &'static str) -> impl FnMut(&mut Core, &[String]) -> Turn {
     move |_, sent| {
         if sent.iter().filter(|line| line.contains(what)).count() == n {
             Turn::Over
@@ -91,7 +91,7 @@ fn until_sent(n: usize, what: &'static str) -> impl FnMut(&mut Core, &[String]) 
 }
 
 /// The adapter that reads these one after the other.
-fn says(octets: Vec<Vec<u8>>) -> impl FnMut(&mut Core, &[String]) -> Turn {
+pub(crate) fn says(octets: Vec<Vec<u8>>) -> impl FnMut(&mut Core, &[String]) -> Turn {
     let mut octets = octets.into_iter();
     move |core, _| match octets.next() {
         Some(octets) => {

@@ -11,7 +11,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -325,6 +325,32 @@ pub(crate) fn look_and_go<T>(future: impl Future<Output = T>) -> Option<T> {
     match future.poll(&mut Context::from_waker(&waker)) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
+    }
+}
+
+/// What an actor opens for a future of another one.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        let mut state = lock(&self.0);
+        state.0 = true;
+        let waiting = state.1.take();
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) async fn pass(self) {
+        poll_fn(|context| {
+            let mut state = lock(&self.0);
+            if state.0 {
+                return Poll::Ready(());
+            }
+            state.1 = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 }
 
