@@ -106,18 +106,7 @@ fn borrowed_type(
         ["PropertyList", "DecodeError", "PropertyBuf"].map(|name| scope.wire(name));
     let result = scope.result();
     let what = format!("{}.properties", class.name);
-    let type_docs = docs::comment(
-        &[
-            format!(
-                "The properties of `{}` content, as they were received.",
-                class.name
-            ),
-            "The list is checked as a whole when it is decoded; a property is looked up when it \
-             is asked for. Nothing is copied."
-                .to_owned(),
-        ],
-        0,
-    );
+    let type_docs = received_docs(class);
     let [empty, decode, as_bytes, to_owned] = [
         "No properties.",
         "Checks an encoded list: flag words, then the values of the properties that are present.",
@@ -169,6 +158,21 @@ fn borrowed_type(
             #(#functions)*
         }
     }
+}
+
+fn received_docs(class: &Class) -> TokenStream {
+    docs::comment(
+        &[
+            format!(
+                "The properties of `{}` content, as they were received.",
+                class.name
+            ),
+            "The list is checked as a whole when it is decoded; a property is looked up when it \
+             is asked for. Nothing is copied."
+                .to_owned(),
+        ],
+        0,
+    )
 }
 
 /// What reads one property.

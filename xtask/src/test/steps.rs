@@ -26,6 +26,37 @@ pub(super) enum Step {
 /// The step without which no tests can run.
 pub(super) const COMPILING: &str = "compiling the tests";
 
+/// Everything, with all features.
+const CLIPPY: &[&str] = &[
+    "clippy",
+    "--workspace",
+    "--all-targets",
+    "--all-features",
+    "--",
+    "-D",
+    "warnings",
+];
+
+const CLIPPY_CORE: &[&str] = &[
+    "clippy",
+    "-p",
+    "amqp-client",
+    "--no-default-features",
+    "--",
+    "-D",
+    "warnings",
+];
+
+const DOC_NO_FEATURES: &[&str] = &[
+    "doc",
+    "-p",
+    "amqp-client",
+    "-p",
+    "amqp-testing",
+    "--no-deps",
+    "--no-default-features",
+];
+
 /// Links that lead nowhere are errors.
 pub(super) const STRICT_DOCUMENTATION: Variables = &[("RUSTDOCFLAGS", "-D warnings")];
 
@@ -61,47 +92,11 @@ pub(super) fn steps(brokers: &[String]) -> Vec<Step> {
         cargo("formatting", &["fmt", "--all", "--check"]),
         Step::Tidy,
         Step::Generated,
-        cargo(
-            "clippy",
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--all-features",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        ),
-        cargo(
-            "clippy, the core alone",
-            &[
-                "clippy",
-                "-p",
-                "amqp-client",
-                "--no-default-features",
-                "--lib",
-                "--example",
-                "event_loop",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        ),
+        cargo("clippy", CLIPPY),
+        cargo("clippy, the core alone", CLIPPY_CORE),
         Step::Features,
         // All features last: those pages are then left in the target folder.
-        documentation(
-            "documentation, no features",
-            &[
-                "doc",
-                "-p",
-                "amqp-client",
-                "-p",
-                "amqp-testing",
-                "--no-deps",
-                "--no-default-features",
-            ],
-        ),
+        documentation("documentation, no features", DOC_NO_FEATURES),
         documentation(
             "documentation, default features",
             &["doc", "--workspace", "--no-deps"],
