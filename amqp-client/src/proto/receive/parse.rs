@@ -198,7 +198,7 @@ impl Receive {
         self.input.take()
     }
 
-    /// Gives the memory back, of which so many octets have been parsed.
+    /// Gives the memory back, of which `used` octets have been parsed.
     #[inline]
     pub(crate) fn end_parsing(&mut self, memory: Vec<u8>, used: usize, outside: &Outside) {
         let frames = std::mem::take(&mut self.frames);
@@ -246,26 +246,7 @@ impl Receive {
             unparsed.used += used;
             self.frames += 1;
             self.work += cost(&frame);
-            let rare = match frame.kind {
-                FrameKind::Method => match MethodId::peek(frame.payload) {
-                    Some(basic::Ack::ID) => {
-                        self.ack(&frame, outside)?;
-                        None
-                    }
-                    Some(basic::Nack::ID) => {
-                        self.nack(&frame, outside)?;
-                        None
-                    }
-                    Some(basic::Deliver::ID) => {
-                        self.deliver(&frame, outside)?;
-                        None
-                    }
-                    _ => Some(Rare::Method(frame)),
-                },
-                FrameKind::Header => self.header(&frame, outside)?,
-                FrameKind::Body => self.body(&frame, outside)?,
-                FrameKind::Heartbeat => None,
-            };
+            let rare = self.frame(frame, outside)?;
             if rare.is_some() {
                 return Ok(rare);
             }
@@ -273,6 +254,26 @@ impl Receive {
                 return Ok(None);
             }
         }
+    }
+
+    #[inline]
+    fn frame<'a>(
+        &mut self,
+        frame: Frame<'a>,
+        outside: &mut Outside,
+    ) -> Result<Option<Rare<'a>>, Violation> {
+        match frame.kind {
+            FrameKind::Method => match MethodId::peek(frame.payload) {
+                Some(basic::Ack::ID) => self.ack(&frame, outside)?,
+                Some(basic::Nack::ID) => self.nack(&frame, outside)?,
+                Some(basic::Deliver::ID) => self.deliver(&frame, outside)?,
+                _ => return Ok(Some(Rare::Method(frame))),
+            },
+            FrameKind::Header => return self.header(&frame, outside),
+            FrameKind::Body => return self.body(&frame, outside),
+            FrameKind::Heartbeat => {}
+        }
+        Ok(None)
     }
 
     /// What is no frame is another protocol, if nothing came before it.

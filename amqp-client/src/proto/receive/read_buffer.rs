@@ -8,7 +8,7 @@
 const SMALLEST: usize = 4 * 1024;
 /// Larger reads gain nothing, and fall out of the processor's cache.
 const LARGEST: usize = 256 * 1024;
-/// After so many reads that used less than a quarter of it, it is halved.
+/// After this many reads that used less than a quarter of it, it is halved.
 const PATIENCE: u32 = 16;
 
 /// Invariant: `start ≤ end ≤ memory.len()`.
@@ -65,7 +65,7 @@ impl ReadBuffer {
         self.memory.resize((self.memory.len() * 2).max(SMALLEST), 0);
     }
 
-    /// So many octets have been read into the space.
+    /// `n` octets have been read into the space.
     pub(crate) fn filled(&mut self, n: usize) {
         let space = self.memory.len() - self.end;
         self.end += n.min(space);

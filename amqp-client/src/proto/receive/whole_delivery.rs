@@ -32,17 +32,17 @@ const BASIC: [u8; 2] = basic::CLASS_ID.to_be_bytes();
 /// A delivery in the read buffer.
 #[derive(Debug)]
 pub(crate) struct WholeDelivery<'a> {
-    pub(crate) channel: u16,
-    pub(crate) consumer_tag: &'a [u8],
+    pub(super) channel: u16,
+    pub(super) consumer_tag: &'a [u8],
     delivery_tag: u64,
     redelivered: bool,
     /// From the method's arguments to the end of the body.
     octets: &'a [u8],
     at: Layout,
     /// How many frames it has.
-    pub(crate) frames: usize,
+    pub(super) frames: usize,
     /// How many octets they take.
-    pub(crate) used: usize,
+    pub(super) used: usize,
 }
 
 impl<'a> WholeDelivery<'a> {

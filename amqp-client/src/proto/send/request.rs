@@ -78,7 +78,7 @@ impl Slot {
         self.expects.contains(&connection::CloseOk::ID)
     }
 
-    /// The same request, whose reply nobody waits for.
+    /// The same request, without a caller that waits for its reply.
     pub(crate) fn for_nobody(&self) -> Self {
         Self {
             expects: self.expects,
@@ -113,7 +113,7 @@ pub(crate) enum Effect {
     /// What was delivered before has gone back to its queues; until then this was the last tag of
     /// which that was so.
     Recover { before: u64 },
-    /// A message may come; unless it needs no acknowledgement it must be settled by somebody.
+    /// A message may come; unless it needs no acknowledgement it has to be settled.
     Get { no_ack: bool },
 }
 
@@ -122,7 +122,7 @@ pub(crate) enum Effect {
 pub(crate) struct Transaction {
     /// The deliveries that were settled in it.
     pub(crate) settled: Vec<u64>,
-    /// Who asked for a rollback finds them here behind the reply.
+    /// The caller of a rollback finds them here behind the reply.
     pub(crate) rolled_back: Option<Arc<OnceLock<Vec<u64>>>>,
 }
 
@@ -167,7 +167,7 @@ impl Answer {
         lock(&self.state)
     }
 
-    /// Whether nobody waits any more, for whatever reason.
+    /// Whether no caller waits any more: it has its result, has taken it, or has gone.
     pub(crate) fn is_settled(&self) -> bool {
         !matches!(*self.state(), AnswerState::Waiting(_))
     }
@@ -189,7 +189,7 @@ impl Answer {
         }
     }
 
-    /// Tells the caller that its time is up; the reply, should it come, is for nobody.
+    /// Tells the caller that its time is up; the reply, should it come, is dropped.
     pub(crate) fn time_out(&self, error: ChannelError, wakers: &mut Vec<Waker>) {
         let mut state = self.state();
         if let AnswerState::Waiting(waker) = &mut *state {

@@ -51,7 +51,7 @@ impl Transmit {
     }
 
     /// Whether it is a large piece of a large body, as there are while nothing else is sent. Another
-    /// one may follow before the stream is read again: nobody waits for an answer.
+    /// one may follow before the stream is read again: no task waits for a reply.
     pub fn is_alone(&self) -> bool {
         self.alone
     }
