@@ -65,6 +65,7 @@ fn arguments(payload: &[u8]) -> &[u8] {
     payload.get(4..).unwrap_or_default()
 }
 
+/// Another method has come: the reply to a request.
 fn reply(
     id: u16,
     method: &Method<'_>,
@@ -77,29 +78,54 @@ fn reply(
     let now = outside.now();
     let slot = outside.outbox().take_request(id, method.id(), now);
     let Some(mut slot) = slot else {
-        let is_late = method.id() == channel::CloseOk::ID && outside.outbox().forgive_close_ok(id);
-        return match channels.of_frame(id)? {
-            // The channel has been closed; late replies go nowhere.
-            None => Ok(()),
-            Some(_) if is_late => Ok(()),
-            Some(_) => Err(unexpected(id, method.name(), outside)),
-        };
+        return unasked(id, method, channels, outside);
     };
     outside.shared().trace.reply(id, method.name());
-    match (std::mem::replace(&mut slot.effect, Effect::Nothing), method) {
-        (Effect::Get { no_ack }, Method::BasicGetOk(get_ok)) => {
-            clocks.look_for_fetched(slot.deadline);
+    let effect = std::mem::replace(&mut slot.effect, Effect::Nothing);
+    if let (Effect::Get { no_ack }, Method::BasicGetOk(get_ok)) = (&effect, method) {
+        // The caller is answered when the message is complete.
+        clocks.look_for_fetched(slot.deadline);
+        let by = Announced::Get {
+            slot,
+            payload: payload.to_vec(),
+            no_ack: *no_ack,
+        };
+        if let Some(channel) = channels.of_frame(id)? {
             let layout = content::layout_of_get_ok(get_ok);
-            let by = Announced::Get {
-                slot,
-                payload: payload.to_vec(),
-                no_ack,
-            };
-            if let Some(channel) = channels.of_frame(id)? {
-                channel.announce(by, arguments(payload), layout);
-            }
-            return Ok(());
+            channel.announce(by, arguments(payload), layout);
         }
+        return Ok(());
+    }
+    take_effect(id, effect, method, channels, outside)?;
+    outside.reply(&slot, payload);
+    Ok(())
+}
+
+/// No request waits for this reply.
+fn unasked(
+    id: u16,
+    method: &Method<'_>,
+    channels: &mut InChannels,
+    outside: &Outside,
+) -> Result<(), Violation> {
+    let is_late = method.id() == channel::CloseOk::ID && outside.outbox().forgive_close_ok(id);
+    match channels.of_frame(id)? {
+        // The channel has been closed; late replies go nowhere.
+        None => Ok(()),
+        Some(_) if is_late => Ok(()),
+        Some(_) => Err(unexpected(id, method.name(), outside)),
+    }
+}
+
+/// What a reply changes before its caller sees it.
+fn take_effect(
+    id: u16,
+    effect: Effect,
+    reply: &Method<'_>,
+    channels: &mut InChannels,
+    outside: &mut Outside,
+) -> Result<(), Violation> {
+    match (effect, reply) {
         (Effect::RenewChannel, _) => {
             if let Some(shared) = channels.take_resting(id) {
                 opened(id, shared, channels, outside);
@@ -126,7 +152,6 @@ fn reply(
         (Effect::Nothing | Effect::Consume(_) | Effect::Recover { .. } | Effect::Get { .. }, _) => {
         }
     }
-    outside.reply(&slot, payload);
     Ok(())
 }
 

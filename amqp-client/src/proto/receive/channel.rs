@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::content::{Announced, Content};
 use crate::error::{ChannelError, Violation};
-use crate::message::{Incoming, Layout, RawDelivery};
+use crate::message::{Layout, RawDelivery};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::Slot;
 use crate::proto::shared::channel::ChannelShared;
@@ -274,21 +274,6 @@ impl InChannel {
     /// The queues of all consumers.
     pub(crate) fn queues(&self) -> impl Iterator<Item = &Arc<ConsumerQueue>> {
         self.all_consumers().map(|consumer| &consumer.queue)
-    }
-
-    /// Adds to the batch of the consumer with this tag; its position, if it is the first of this
-    /// read.
-    pub(super) fn gather_for(
-        &mut self,
-        tag: &[u8],
-        message: Incoming,
-        delivery_tag: u64,
-        redelivered: bool,
-    ) -> Option<usize> {
-        let at = self.find(tag)?;
-        let incarnation = self.shared.at.incarnation;
-        let delivery = RawDelivery::new(message, delivery_tag, redelivered, incarnation);
-        self.gather(at, delivery).then_some(at)
     }
 
     /// Adds to a consumer's batch; true if it is the first of this read.

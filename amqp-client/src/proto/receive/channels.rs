@@ -20,7 +20,7 @@ use super::ack_run::AckRun;
 use super::channel::{InChannel, Left, Strays};
 use super::whole_delivery::WholeDelivery;
 use crate::error::Violation;
-use crate::message::{Incoming, RawDelivery, Settlement};
+use crate::message::{RawDelivery, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::outside::Outside;
 use crate::proto::shared::channel::ChannelShared;
@@ -172,21 +172,23 @@ impl InChannels {
         true
     }
 
-    /// Gathers a delivery for the consumer with this tag, if there is one.
-    pub(super) fn gather_for(
+    /// Gathers a delivery for the consumer with this tag; gives it back if there is none.
+    pub(super) fn gather(
         &mut self,
         id: u16,
         tag: &[u8],
-        message: Incoming,
-        delivery_tag: u64,
-        redelivered: bool,
-    ) {
+        delivery: RawDelivery,
+    ) -> Option<RawDelivery> {
         let Some(channel) = self.get_mut(id) else {
-            return;
+            return Some(delivery);
         };
-        if let Some(at) = channel.gather_for(tag, message, delivery_tag, redelivered) {
+        let Some(at) = channel.find(tag) else {
+            return Some(delivery);
+        };
+        if channel.gather(at, delivery) {
             self.dirty.push((id, at));
         }
+        None
     }
 
     /// Gathers a confirm.
@@ -253,17 +255,13 @@ impl InChannels {
         &mut self,
         id: u16,
         tag: &[u8],
-        message: Incoming,
-        delivery_tag: u64,
-        redelivered: bool,
+        delivery: RawDelivery,
         outside: &mut Outside,
     ) {
         let wanted = !outside.has_said_goodbye();
         let Some(channel) = self.get_mut(id) else {
             return;
         };
-        let incarnation = channel.shared.at.incarnation;
-        let delivery = RawDelivery::new(message, delivery_tag, redelivered, incarnation);
         let mut left = Left::default();
         if channel.hand_to_suspect(tag, delivery, wanted, &mut left, outside.wakers()) {
             self.see_to(left, outside);

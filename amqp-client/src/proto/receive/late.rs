@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::channels::InChannels;
-use crate::message::Incoming;
+use crate::message::RawDelivery;
 use crate::proto::outside::Outside;
 use crate::proto::send::request::Effect;
 
@@ -12,9 +12,7 @@ use crate::proto::send::request::Effect;
 pub(super) fn deliver(
     id: u16,
     tag: &[u8],
-    message: Incoming,
-    delivery_tag: u64,
-    redelivered: bool,
+    delivery: RawDelivery,
     channels: &mut InChannels,
     outside: &mut Outside,
 ) {
@@ -26,9 +24,10 @@ pub(super) fn deliver(
         return;
     };
     if channel.is_suspect(tag, now) {
-        channels.hand_to_suspect(id, tag, message, delivery_tag, redelivered, outside);
-    } else if find(id, tag, delivery_tag, channels, outside) {
-        channels.gather_for(id, tag, message, delivery_tag, redelivered);
+        channels.hand_to_suspect(id, tag, delivery, outside);
+    } else if find(id, tag, delivery.delivery_tag, channels, outside) {
+        let unclaimed = channels.gather(id, tag, delivery);
+        drop(unclaimed);
     }
 }
 

@@ -24,6 +24,7 @@ use super::read_buffer::ReadBuffer;
 use super::whole_delivery::WholeDelivery;
 use super::{late, oversized};
 use crate::error::Violation;
+use crate::message::RawDelivery;
 use crate::proto::outside::Outside;
 use crate::proto::shared::connection::ConnectionShared;
 
@@ -410,18 +411,10 @@ impl Receive {
         let Some(channel) = channels.of_frame(id)? else {
             return Ok(None);
         };
-        if channel.find(&tag).is_some() {
-            channels.gather_for(id, &tag, message, delivery_tag, redelivered);
-        } else {
-            late::deliver(
-                id,
-                &tag,
-                message,
-                delivery_tag,
-                redelivered,
-                channels,
-                outside,
-            );
+        let incarnation = channel.at().incarnation;
+        let delivery = RawDelivery::new(message, delivery_tag, redelivered, incarnation);
+        if let Some(delivery) = channels.gather(id, &tag, delivery) {
+            late::deliver(id, &tag, delivery, channels, outside);
         }
         Ok(None)
     }
