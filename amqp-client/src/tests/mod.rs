@@ -1,8 +1,16 @@
-//! Tests of the core: two ends in memory and a virtual clock, no runtime, no sleeping.
+//! Tests that need the inside of the crate: two ends in memory and a virtual clock, no runtime, no
+//! sleeping.
 //!
-//! A [`pair::Pair`] holds a core and its connection handle and plays the broker; a [`task::Task`]
-//! is a future polled by hand, which insists on being woken. Tests read as conversations: what the
-//! client sent is a list of lines such as `1 queue.declare orders`.
+//! A `Pair` holds a core and its connection handle and plays the broker; a `Task` is a future polled by
+//! hand, which insists on being woken. Tests read as conversations: what the client sent is a list of
+//! lines such as `1 queue.declare orders`. Tests of one small part stand beside it, in its file.
+//!
+//! | wing | what it is about |
+//! |---|---|
+//! | `core` | bytes in, bytes out: what arrives, what leaves, time, the contract with drivers |
+//! | `handles` | what users hold: what it sends, and what it tells |
+//! | `races` | tasks, drops and locks in every order, or in many |
+//! | `support` | what the tests are written with |
 
 #![allow(
     clippy::unwrap_used,

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::after;
 
 /// A channel that lived for less was opened in vain.
-pub(crate) const YOUNG: Duration = Duration::from_secs(10);
+const YOUNG: Duration = Duration::from_secs(10);
 
 /// How far apart channels are opened after the second in a row that died young; doubles each time.
-pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// And no further apart than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -48,5 +48,35 @@ impl Pace {
         };
         self.died_young = self.died_young.saturating_add(1);
         after(self.opened, pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::support::pair::now;
+
+    #[test]
+    fn channels_that_die_young_are_opened_further_and_further_apart() {
+        let mut at = now();
+        let mut pace = Pace::new(at);
+        let pauses = [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000].map(Duration::from_millis);
+        for pause in pauses {
+            let wanted = pace.wanted(at);
+            assert_eq!(wanted, at + pause);
+            at = wanted;
+            pace.opened(at);
+        }
+        // What has passed since counts.
+        let later = at + Duration::from_secs(6);
+        assert!(pace.wanted(later) <= later);
+        pace.opened(later);
+        // One that has lived makes up for all before.
+        at = later + YOUNG;
+        assert_eq!(pace.wanted(at), at);
+        pace.opened(at);
+        assert_eq!(pace.wanted(at), at, "the first that dies young");
+        pace.opened(at);
+        assert_eq!(pace.wanted(at), at + FIRST_PAUSE);
     }
 }

@@ -6,7 +6,7 @@ use amqp_spec::wire::{LongStr, TypedMethod};
 use amqp_spec::{ReplyCode, connection, frame};
 
 use crate::error::{ChannelError, ConnectionError, ConsumeError};
-use crate::tests::handles::order::{assert_contents_whole, publish};
+use crate::tests::handles::send_order::{assert_contents_whole, publish};
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;

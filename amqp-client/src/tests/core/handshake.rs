@@ -7,7 +7,7 @@ use amqp_spec::wire::{FieldTable, LongStr};
 use amqp_spec::{connection, frame};
 
 use crate::error::{ConnectCause, ConnectionError, Stage, Violation};
-use crate::tests::handles::order::publish;
+use crate::tests::handles::send_order::publish;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;

@@ -1,31 +1,61 @@
-//! The core: bytes in, bytes out.
+//! The core: bytes in, bytes out. What arrives is made of octets here, and what leaves is looked at.
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `contract` | what a driver may rely on: who is woken and when, what `interest` says, when clocks start |
+//! | `driving` | a driver that knows nothing but the page of `proto` |
+//! | `handshake` | opening a connection: every way it can go, at every step |
+//! | `login` | mechanisms, challenges, what fits into a login, new secrets |
+//! | `secrets` | no copy of a password stays where nothing overwrites it |
+//! | `closing` | the end of a connection, from either side, at any time |
+//! | `heartbeats` | silence, and signs of life |
+//! | `write_timeout` | a peer that does not read, though it sends |
+//! | `write_progress` | what is accepted takes its time to leave: requests and closes wait for it |
+//! | `unwritten_publishes` | publishes that are queued when their channel or connection ends |
+//! | `unanswered_requests` | a request that the broker does not answer: what passes it, what is given up with it |
+//! | `owed_replies` | replies that the broker asks for and does not take |
+//! | `deliveries` | whom a delivery is for: consumers that are there, not yet, or no more |
+//! | `late_deliveries` | deliveries for consumers that have gone, and messages that do not come to their end |
+//! | `stray_deliveries` | deliveries for an earlier use of the id of a channel |
+//! | `whole_deliveries` | deliveries that come at once are read as those that come octet by octet |
+//! | `consumer_registry` | which consumers a channel has, and under which limits |
+//! | `content` | messages that arrive in pieces, and pieces out of place |
+//! | `headers` | headers that brokers write, whole and damaged |
+//! | `large_bodies_in` | large bodies on their way in: read straight into their messages |
+//! | `large_bodies_out` | large bodies on their way out: how much leaves in one turn, and what passes |
+//! | `oversized` | messages above `max_message_size` |
+//! | `reading_limits` | what is read although consumers hold much, and what is not |
+//! | `reading_on_demand` | what is waited for is read, though consumers hold too much |
+//! | `reading_standstill` | what consumers that have ended hold up, and how long what waits is patient |
+//! | `hostile_broker` | each thing that breaks the protocol, and how that ends |
+//! | `robustness` | whatever arrives, damaged or at random, nothing panics and nothing is left waiting |
+//! | `cut_streams` | the stream cut at every octet, in both directions |
 
-pub(crate) mod answers;
 pub(crate) mod closing;
+pub(crate) mod consumer_registry;
 pub(crate) mod content;
 pub(crate) mod contract;
-pub(crate) mod cut;
+pub(crate) mod cut_streams;
 pub(crate) mod deliveries;
 pub(crate) mod driving;
 pub(crate) mod handshake;
 pub(crate) mod headers;
 pub(crate) mod heartbeats;
-pub(crate) mod hostile;
-pub(crate) mod large;
-pub(crate) mod late;
-pub(crate) mod leaving;
+pub(crate) mod hostile_broker;
+pub(crate) mod large_bodies_in;
+pub(crate) mod large_bodies_out;
+pub(crate) mod late_deliveries;
 pub(crate) mod login;
 pub(crate) mod oversized;
-pub(crate) mod pace;
-pub(crate) mod paused;
-pub(crate) mod reading;
-pub(crate) mod registry;
+pub(crate) mod owed_replies;
+pub(crate) mod reading_limits;
+pub(crate) mod reading_on_demand;
+pub(crate) mod reading_standstill;
 pub(crate) mod robustness;
 pub(crate) mod secrets;
-pub(crate) mod stalled;
-pub(crate) mod standstill;
-pub(crate) mod strays;
-pub(crate) mod stuck;
-pub(crate) mod turns;
-pub(crate) mod unsent;
-pub(crate) mod whole;
+pub(crate) mod stray_deliveries;
+pub(crate) mod unanswered_requests;
+pub(crate) mod unwritten_publishes;
+pub(crate) mod whole_deliveries;
+pub(crate) mod write_progress;
+pub(crate) mod write_timeout;

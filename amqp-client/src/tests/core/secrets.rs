@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 
 use crate::ConnectionOptions;
-use crate::tests::handles::order::publish;
+use crate::tests::handles::send_order::publish;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::Task;
 use crate::tests::support::wire;

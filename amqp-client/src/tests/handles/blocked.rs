@@ -7,7 +7,7 @@ use amqp_spec::basic::PropertiesRef;
 use amqp_spec::{channel, connection, queue};
 use bytes::Bytes;
 
-use super::order::{assert_contents_whole, publish};
+use super::send_order::{assert_contents_whole, publish};
 use crate::error::{ChannelError, ConnectionError, Initiator, PublishError};
 use crate::options::WhenBlocked;
 use crate::tests::support::pair::{Pair, quiet};

@@ -2,7 +2,7 @@
 
 use amqp_spec::channel;
 
-use super::order::publish;
+use super::send_order::publish;
 use crate::error::{ChannelError, ConnectionError, Initiator, Violation};
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};

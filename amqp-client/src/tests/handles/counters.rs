@@ -2,7 +2,7 @@
 
 use amqp_spec::{basic, connection};
 
-use super::order::publish;
+use super::send_order::publish;
 use crate::consume::Multiple;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};

@@ -3,7 +3,7 @@
 use amqp_spec::wire::FieldTable;
 use amqp_spec::{basic, channel, connection, field_table, queue};
 
-use super::order::publish;
+use super::send_order::publish;
 use crate::consume::QosScope;
 use crate::error::{ChannelError, ConnectionError, Initiator, PublishError};
 use crate::event::{Event, Events};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amqp_spec::{basic, channel, queue};
 
-use super::order::publish;
+use super::send_order::publish;
 use crate::declare::DeclaredQueue;
 use crate::error::{ChannelError, ConnectionError, Violation};
 use crate::tests::support::pair::Pair;

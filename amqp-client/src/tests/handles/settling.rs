@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use amqp_spec::frame::FrameKind;
 use amqp_spec::{Method, tx};
 
-use super::order::publish;
+use super::send_order::publish;
 use crate::consume::Multiple;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};

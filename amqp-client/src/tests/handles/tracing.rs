@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber, subscriber};
 
-use super::order::publish;
+use super::send_order::publish;
 use crate::consume::QosScope;
 use crate::sasl::Credentials;
 use crate::tests::support::pair::{Pair, quiet};

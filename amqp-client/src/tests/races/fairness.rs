@@ -7,7 +7,7 @@ use amqp_spec::connection;
 
 use crate::error::ChannelError;
 use crate::options::WhenBlocked;
-use crate::tests::handles::order::publish;
+use crate::tests::handles::send_order::publish;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;

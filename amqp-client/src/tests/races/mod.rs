@@ -1,9 +1,22 @@
 //! Tasks, drops and locks in every order, or in many.
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `wakeups` | nothing sleeps through what it waits for, in whatever order threads get at the locks |
+//! | `wakeups_limits` | the same for limits and times |
+//! | `wakeups_handlers` | the same for handlers that finish elsewhere |
+//! | `wakeups_rpc` | the same for calls and servers |
+//! | `wakeups_successors` | the same for tasks that want the next channel |
+//! | `wakers` | no lock is held when a waker is called or dropped |
+//! | `fairness` | what waits for room goes first |
+//! | `dropped_futures` | every future dropped at every poll |
+//! | `random_tasks` | many tasks that do whatever clients do, at random |
+//! | `interleaving` | the frames of a message stay together |
 
-pub(crate) mod busy;
-pub(crate) mod drops;
+pub(crate) mod dropped_futures;
 pub(crate) mod fairness;
 pub(crate) mod interleaving;
+pub(crate) mod random_tasks;
 pub(crate) mod wakers;
 pub(crate) mod wakeups;
 pub(crate) mod wakeups_handlers;

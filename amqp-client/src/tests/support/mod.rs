@@ -1,4 +1,15 @@
 //! What the tests are written with: a client in memory, the broker that a test plays, futures polled by hand.
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `pair` | a core with its handle, and the broker that the test plays |
+//! | `task` | futures polled by hand, which insist on being woken |
+//! | `wire` | frames from and to words |
+//! | `broker` | a broker that answers honestly and keeps account |
+//! | `operations` | every operation of a client, one by one |
+//! | `crowd` | a conversation with everything in it, which can be split, cut and damaged |
+//! | `schedule` | every order in which threads can get at locks |
+//! | `random` | numbers that are the same in each run |
 
 pub(crate) mod broker;
 pub(crate) mod crowd;

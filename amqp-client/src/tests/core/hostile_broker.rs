@@ -1,5 +1,5 @@
 //! A broker that means harm, or is none at all: each thing it may send, and how that ends. What is
-//! random, damaged or cut short is in [`super::robustness`] and [`super::cut`].
+//! random, damaged or cut short is in [`super::robustness`] and [`super::cut_streams`].
 
 use std::task::Poll;
 
@@ -264,5 +264,26 @@ fn f24_consumer_that_holds_large_messages_without_limit_is_offered_no_more_than_
         }
         drop((consumer, automatic));
         assert!(pair.wants_read(), "no more is read");
+    }
+}
+
+#[test]
+fn f7_frame_error_is_told_to_the_broker_unless_its_frames_cannot_be_told_apart() {
+    let mut wrong_end = amqp_spec::frame::HEARTBEAT;
+    wrong_end[7] = 0;
+    let told = vec!["0 connection.close 501".to_owned()];
+    let cases = [
+        (vec![3, 0, 1, 0xff, 0xff, 0xff, 0xff], told.clone()),
+        (vec![8, 0, 5, 0, 0, 0, 0, 0xce], told.clone()),
+        (vec![8, 0, 0, 0, 0, 0, 1, 0, 0xce], told),
+        (wrong_end.to_vec(), vec![]),
+        (b"HTTP/1.1 400 Bad Request\r\n".to_vec(), vec![]),
+    ];
+    for (octets, answer) in cases {
+        let (mut pair, _channel) = Pair::with_channel();
+        pair.feed(&octets);
+        assert!(matches!(pair.end(), ConnectionError::Protocol(_)));
+        assert_eq!(pair.sent(), answer, "{octets:?}");
+        assert!(pair.core.is_finished());
     }
 }

@@ -8,7 +8,7 @@ use amqp_spec::{Method, connection};
 use bytes::Bytes;
 
 use crate::error::{ConnectionError, PublishError};
-use crate::tests::handles::order::{assert_contents_whole, publish};
+use crate::tests::handles::send_order::{assert_contents_whole, publish};
 use crate::tests::support::pair::{Pair, now, quiet};
 use crate::tests::support::random::Random;
 use crate::tests::support::task::done;

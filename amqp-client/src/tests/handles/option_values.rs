@@ -7,7 +7,7 @@ use amqp_spec::basic;
 use amqp_spec::wire::{TableRef, TypedMethod as _, Value};
 use amqp_spec::{field_table, queue};
 
-use super::names::refused;
+use super::long_names::refused;
 use crate::consume::Consume;
 use crate::consume::StreamOffset;
 use crate::tests::support::pair::{Pair, quiet};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use amqp_spec::{channel, connection, tx};
 
 use crate::error::{ChannelError, ConnectionError};
-use crate::tests::handles::order::{assert_contents_whole, publish};
 use crate::tests::handles::requests::answer_qos;
+use crate::tests::handles::send_order::{assert_contents_whole, publish};
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use amqp_spec::connection;
 
-use crate::error::{ChannelError, ConnectionError};
+use crate::error::ChannelError;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::Task;
 use crate::tests::support::wire;
@@ -185,27 +185,4 @@ fn s10_fetched_message_that_stalls_during_an_alarm_has_its_time_behind_it() {
     pair.advance(Duration::from_secs(29));
     pair.feed(&rest);
     assert!(getting.ready().unwrap().is_some());
-}
-
-// ── Frames that are wrong ───────────────────────────────────────────────────────────────────
-
-#[test]
-fn f7_frame_error_is_told_to_the_broker_unless_its_frames_cannot_be_told_apart() {
-    let mut wrong_end = amqp_spec::frame::HEARTBEAT;
-    wrong_end[7] = 0;
-    let told = vec!["0 connection.close 501".to_owned()];
-    let cases = [
-        (vec![3, 0, 1, 0xff, 0xff, 0xff, 0xff], told.clone()),
-        (vec![8, 0, 5, 0, 0, 0, 0, 0xce], told.clone()),
-        (vec![8, 0, 0, 0, 0, 0, 1, 0, 0xce], told),
-        (wrong_end.to_vec(), vec![]),
-        (b"HTTP/1.1 400 Bad Request\r\n".to_vec(), vec![]),
-    ];
-    for (octets, answer) in cases {
-        let (mut pair, _channel) = Pair::with_channel();
-        pair.feed(&octets);
-        assert!(matches!(pair.end(), ConnectionError::Protocol(_)));
-        assert_eq!(pair.sent(), answer, "{octets:?}");
-        assert!(pair.core.is_finished());
-    }
 }

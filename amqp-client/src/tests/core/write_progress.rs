@@ -5,7 +5,7 @@ use std::time::Duration;
 use amqp_spec::{connection, frame, queue, tx};
 
 use crate::error::{ChannelError, ConnectionError};
-use crate::tests::handles::order::{assert_contents_whole, publish};
+use crate::tests::handles::send_order::{assert_contents_whole, publish};
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::Task;
 use crate::tests::support::wire;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use amqp_spec::{channel, confirm, connection, tx};
 
-use super::renewed::{OPENING, answer, owner, read, refusal, send};
+use super::publisher_renewal::{OPENING, answer, owner, read, refusal, send};
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;

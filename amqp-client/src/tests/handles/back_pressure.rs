@@ -4,7 +4,7 @@ use amqp_spec::basic::PropertiesRef;
 use amqp_spec::tx;
 use bytes::Bytes;
 
-use super::order::{assert_contents_whole, publish};
+use super::send_order::{assert_contents_whole, publish};
 use crate::error::{ChannelError, ConnectionError};
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::Message;
 use crate::error::{ConnectionError, Initiator, PublishError};
-use crate::tests::handles::order::publish;
+use crate::tests::handles::send_order::publish;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::Task;
 use crate::tests::support::wire;
