@@ -11,12 +11,14 @@ mod exports;
 mod file;
 mod hidden;
 mod layers;
+mod lengths;
 mod locks;
 mod manifests;
 mod rust;
 mod scenarios;
 mod tables;
 mod walk;
+mod walls;
 
 use std::{
     fs,
@@ -37,6 +39,8 @@ Checks the house rules that neither the compiler nor clippy know:
   * crates depend on each other in one direction, and so do the layers of the client
     and the files of each crate
   * what threads share is locked and touched where the tests of wake-ups see it
+  * in the core, a type has its methods in one file, and its fields stay in its folder
+  * a function of more than 70 lines has a reason
   * no test measures a time of the machine
   * no public method of a stream, future or iterator is hidden by one of an
     extension trait
@@ -81,6 +85,8 @@ pub(crate) fn check() -> Result<String, Failure> {
     let mut layers = layers::Layers::default();
     let mut cycles = cycles::Cycles::default();
     let mut locks = locks::Locks::default();
+    let mut walls = walls::Walls::default();
+    let mut lengths = lengths::Lengths::default();
     let mut tables = tables::Tables::default();
     let mut exports = exports::Exports::default();
     let mut shown = walk::Shown::default();
@@ -97,6 +103,8 @@ pub(crate) fn check() -> Result<String, Failure> {
         layers.look_at(&file);
         cycles.look_at(&file);
         locks.look_at(&file);
+        walls.look_at(&file);
+        lengths.look_at(&file);
         tables.look_at(&file);
         exports.look_at(&file);
         shown.look_at(&file);
@@ -107,6 +115,8 @@ pub(crate) fn check() -> Result<String, Failure> {
     faults.extend(layers.faults());
     faults.extend(cycles.faults());
     faults.extend(locks.faults());
+    faults.extend(walls.faults());
+    faults.extend(lengths.faults());
     faults.extend(tables.faults());
     faults.extend(exports.faults());
     faults.extend(shown.faults());
