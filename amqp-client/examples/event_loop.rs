@@ -1,5 +1,5 @@
 //! An event loop of one's own over a plain `TcpStream`: no runtime, and the library without its
-//! features. The documentation of `proto::Core` says what each call is for.
+//! features. The documentation of `proto` says what each call is for.
 //!
 //! ```text
 //! published: hi

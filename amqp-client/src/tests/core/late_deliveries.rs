@@ -1,5 +1,5 @@
 //! Deliveries for consumers that are not there, and messages that do not come to their end: nothing
-//! stays unacknowledged that could go back, and nobody waits for ever.
+//! stays unacknowledged that could go back, and no task waits for ever.
 
 use std::future::IntoFuture;
 use std::time::Duration;

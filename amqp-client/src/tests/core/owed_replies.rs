@@ -1,4 +1,4 @@
-//! Answers that nobody here asked for: a broker can have us say as much as it likes, but not without
+//! Replies that the broker asks us for: it can have us say as much as it likes, but not without
 //! hearing any of it.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A connection that is not read, for consumers hold too much, is read on while somebody waits for
+//! A connection that is not read, for consumers hold too much, is read on while a task waits for
 //! what only reading brings.
 
 use amqp_spec::{connection, queue};

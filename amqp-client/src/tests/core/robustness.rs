@@ -1,4 +1,4 @@
-//! Whatever arrives, nothing panics and nobody is left waiting.
+//! Whatever arrives, nothing panics and no task is left waiting.
 
 use amqp_spec::frame;
 

@@ -1,5 +1,5 @@
 //! Deliveries that come at once and octet by octet: the first are recognised as a whole, the others
-//! never, and nobody can tell the difference.
+//! never, and no consumer can tell the difference.
 
 use std::task::Poll;
 

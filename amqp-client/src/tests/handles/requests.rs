@@ -1,4 +1,4 @@
-//! Requests and replies: everybody gets his own, whoever goes away.
+//! Requests and replies: each caller gets its own, whichever goes away.
 
 use std::time::Duration;
 

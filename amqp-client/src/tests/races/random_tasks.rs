@@ -1,4 +1,4 @@
-//! Many tasks on few channels, doing whatever clients do, at random: everybody gets what is his, the
+//! Many tasks on few channels, doing whatever clients do, at random: each gets what is its own, the
 //! wire stays in order, and nothing is left over.
 //!
 //! The broker of [`crate::tests::support::broker`] judges the order: content that is interrupted, a tag it does not

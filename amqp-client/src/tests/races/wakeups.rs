@@ -1,4 +1,4 @@
-//! Nobody sleeps through what he waits for, in whatever order threads get at the locks.
+//! No task sleeps through what it waits for, in whatever order threads get at the locks.
 //!
 //! Each test is a few actors and as few steps as it takes to hand something over; [`schedule`]
 //! tries every order. The adapter is an actor like the others: it writes, reads what the broker of
@@ -114,7 +114,7 @@ fn answers(to: &'static str, octets: Vec<u8>) -> impl FnMut(&mut Core, &[String]
     }
 }
 
-/// A core that does not know an adapter yet, and whoever must not be dropped before the end.
+/// A core that does not know an adapter yet, and the handle that is not to be dropped before the end.
 pub(crate) fn apart(pair: Pair) -> (Core, crate::Connection) {
     (pair.core, pair.connection)
 }

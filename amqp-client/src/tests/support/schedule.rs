@@ -1,12 +1,12 @@
 //! Every order in which threads can get at the core's locks, one after the other.
 //!
 //! Each actor is a thread, and one of them runs at a time. Before each lock, each shared atomic and
-//! each wake-up it stops, and whoever is to go on next is chosen; when all have ended, the next run
+//! each wake-up it stops, and the one to go on next is chosen; when all have ended, the next run
 //! chooses differently, until there is no other choice left. Orders that differ only in who was
 //! first at two things that have nothing to do with each other are tried once (sleep sets).
 //!
-//! An actor that waits for a future sleeps until its waker is called. If everybody who has not ended
-//! sleeps, a wake-up was lost: the test fails and tells the order.
+//! An actor that waits for a future sleeps until its waker is called. If all that have not ended
+//! sleep, a wake-up was lost: the test fails and tells the order.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -35,13 +35,13 @@ struct Actor {
 /// One run: the actors and who goes on.
 struct Run {
     state: Mutex<State>,
-    /// One for each actor, and the last for whoever waits for the end.
+    /// One for each actor, and the last for the thread that waits for the end.
     turns: Vec<Condvar>,
 }
 
 struct State {
     actors: Vec<Status>,
-    /// Whose turn it is; nobody's when the run is over.
+    /// The actor whose turn it is; none when the run is over.
     turn: Option<usize>,
     path: Path,
     /// Nothing is controlled any more.
@@ -53,15 +53,15 @@ enum Over {
     Complete,
     /// Every way to go on is covered by another order.
     Covered,
-    /// Somebody sleeps and nobody is left to wake him.
+    /// An actor sleeps and none is left to wake it.
     Lost,
     Panicked,
 }
 
 enum Status {
     /// About to touch this.
-    ChannelUse(usize),
-    /// Found this locked; somebody else has to go on first.
+    AboutTo(usize),
+    /// Found this locked; another one has to go on first.
     Stuck(usize),
     Asleep(Arc<Bell>),
     Done,
@@ -91,7 +91,7 @@ impl Node {
         entry.map(|&(_, object)| object)
     }
 
-    /// Rather whoever ran last: changing threads is what takes time here.
+    /// Rather the one that ran last: changing threads is what takes time here.
     fn first_choice(&self) -> Option<usize> {
         let ids = self.enabled.iter().map(|&(id, _)| id);
         let mut open = ids.filter(|id| !self.asleep.contains(id));
@@ -147,12 +147,12 @@ impl Path {
 }
 
 impl State {
-    /// Lets somebody go on, or ends the run.
+    /// Lets an actor go on, or ends the run.
     fn decide(&mut self, me: Option<usize>) {
         let mut enabled: Vec<(usize, usize)> = Vec::new();
         for (id, status) in self.actors.iter().enumerate() {
             match status {
-                Status::ChannelUse(object) => enabled.push((id, *object)),
+                Status::AboutTo(object) => enabled.push((id, *object)),
                 Status::Stuck(object) if me != Some(id) => enabled.push((id, *object)),
                 Status::Asleep(bell) if bell.rung.load(Ordering::SeqCst) => {
                     enabled.push((id, bell.address()));
@@ -238,9 +238,9 @@ fn address<T>(of: &T) -> usize {
     std::ptr::from_ref(of) as usize
 }
 
-/// Somebody is about to touch this.
+/// The actor is about to touch this.
 pub(crate) fn touch<T>(object: &T) {
-    stop(|_| Status::ChannelUse(address(object)));
+    stop(|_| Status::AboutTo(address(object)));
 }
 
 thread_local! {
@@ -255,7 +255,7 @@ pub(crate) fn insisting<T>(then: impl FnOnce() -> T) -> thread::Result<T> {
     result
 }
 
-/// Locks when it is this actor's turn; for everybody else, as ever.
+/// Locks when it is this actor's turn; for other threads, as ever.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     if INSISTS.get() {
         // Here it is this thread that holds it, and would wait for itself.
@@ -391,7 +391,7 @@ impl Model {
         let n = names.len();
         let run = Arc::new(Run {
             state: Mutex::new(State {
-                actors: (0..n).map(|_| Status::ChannelUse(0)).collect(),
+                actors: (0..n).map(|_| Status::AboutTo(0)).collect(),
                 turn: None,
                 path,
                 over: None,
