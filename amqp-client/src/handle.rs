@@ -10,7 +10,7 @@ use amqp_spec::{ReplyCode, connection};
 
 use crate::proto::opening::outcome::Opening;
 use crate::proto::send::outbox::Refused;
-use crate::proto::send::request::{Answer, Barrier, Effect, Slot};
+use crate::proto::send::request::Slot;
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::time::after;
 
@@ -42,25 +42,18 @@ impl Handle {
     /// Queues `connection.close`, unless that has been done or the connection has ended.
     pub(crate) fn begin_close(&self, reply_code: ReplyCode, reply_text: ShortStr<'_>) {
         let now = (self.shared.clock)();
-        let slot = Slot {
-            expects: &[<connection::CloseOk as amqp_spec::wire::TypedMethod<'_>>::ID],
-            name: "connection.close",
-            barrier: Barrier::Nothing,
-            deadline: after(now, self.close_timeout),
-            overdue: false,
-            since: now,
-            end: None,
-            after: 0,
-            effect: Effect::Nothing,
-            answer: Arc::new(Answer::default()),
-        };
+        let slot = Slot::new::<connection::Close<'_>>(now, after(now, self.close_timeout));
         let method = connection::Close {
             reply_code: reply_code.0,
             reply_text,
             ..connection::Close::default()
         };
         let by = self.write_timeout.map(|timeout| after(now, timeout));
-        let result = self.shared.outbox().close_connection(&method, slot, by);
+        let result = self
+            .shared
+            .outbox()
+            .order_mut()
+            .close_connection(&method, slot, by);
         match result {
             Ok(wake) => {
                 wake.now();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use amqp_spec::wire::{Reply as _, Request, TypedMethod};
+use amqp_spec::wire::{Request, TypedMethod};
 use amqp_spec::{ReplyCode, channel};
 
 use super::request::{PendingReply, decode, slot, start, start_about};
@@ -81,22 +81,18 @@ impl Channel {
         let now = (connection.clock)();
         let deadline = after(now, connection.request_timeout);
         let mut made = None;
-        let opened = connection.outbox().open_channel(channel_max, id, |at| {
-            let shared = Arc::new(ChannelShared::new(at, Arc::clone(connection)));
-            made = Some(Arc::clone(&shared));
-            Slot {
-                expects: <channel::Open as Request>::Reply::IDS,
-                name: channel::Open::NAME,
-                barrier: Barrier::Nothing,
-                deadline,
-                overdue: false,
-                since: now,
-                end: None,
-                after: 0,
-                effect: Effect::OpenChannel(shared),
-                answer: Arc::clone(&answer),
-            }
-        });
+        let opened = connection
+            .outbox()
+            .order_mut()
+            .open_channel(channel_max, id, |at| {
+                let shared = Arc::new(ChannelShared::new(at, Arc::clone(connection)));
+                made = Some(Arc::clone(&shared));
+                Slot {
+                    answer: Arc::clone(&answer),
+                    ..Slot::new::<channel::Open>(now, deadline)
+                        .with_effect(Effect::OpenChannel(shared))
+                }
+            });
         let limit = match id {
             Some(id) => ChannelError::IdInUse { id },
             None => ChannelError::ChannelLimit { channel_max },
@@ -187,7 +183,11 @@ impl Channel {
     /// Whether it takes anything: neither it nor its connection has ended or is being closed.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.shared().connection.outbox().is_open(self.shared().at)
+        self.shared()
+            .connection
+            .outbox()
+            .order_mut()
+            .is_open(self.shared().at)
     }
 
     /// The tags of the consumers that the broker has started on this channel and that have not been
@@ -195,7 +195,11 @@ impl Channel {
     #[must_use]
     pub fn consumer_tags(&self) -> Vec<String> {
         let shared = self.shared();
-        shared.connection.outbox().consumer_tags(shared.at)
+        shared
+            .connection
+            .outbox()
+            .channels_mut()
+            .consumer_tags(shared.at)
     }
 
     /// Closes the channel: what was sent on it before is processed first; what was delivered and
@@ -250,7 +254,11 @@ impl Channel {
             Err(error) => return Err(self.close_reason().unwrap_or(error)),
         };
         let shared = self.shared();
-        let consumers = shared.connection.outbox().consumers(shared.at);
+        let consumers = shared
+            .connection
+            .outbox()
+            .channels_mut()
+            .consumers(shared.at);
         for consumer in consumers {
             consumer.let_go();
         }
@@ -270,7 +278,11 @@ impl Channel {
     fn join_close(&self) -> Option<PendingReply> {
         let shared = self.shared();
         let (slot, answer) = slot::<channel::Close<'_>>(shared, Effect::Nothing, Barrier::Nothing);
-        let joined = shared.connection.outbox().join_close(shared.at, slot);
+        let joined = shared
+            .connection
+            .outbox()
+            .order_mut()
+            .join_close(shared.at, slot);
         joined.ok()?.now();
         Some(PendingReply::new(answer, &shared.connection))
     }
@@ -343,10 +355,12 @@ impl Channel {
         if incarnation != shared.at.incarnation {
             return Err(ChannelError::Stale);
         }
-        let settled = shared
-            .connection
-            .outbox()
-            .settle(shared.at, delivery_tag, settlement);
+        let settled =
+            shared
+                .connection
+                .outbox()
+                .order_mut()
+                .settle(shared.at, delivery_tag, settlement);
         match settled {
             Ok(wake) => {
                 wake.now();

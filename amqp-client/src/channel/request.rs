@@ -9,7 +9,7 @@ use std::time::Duration;
 use amqp_spec::wire::{Request, TypedMethod};
 
 use crate::error::{About, ChannelError};
-use crate::proto::send::outbox::{Outbox, Refused, Wake};
+use crate::proto::send::outbox::{Order, Refused, Wake};
 use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot};
 use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::connection::ConnectionShared;
@@ -35,8 +35,8 @@ pub(crate) fn start_about<'m, M: TypedMethod<'m> + Request>(
     effect: Effect,
     barrier: Barrier,
 ) -> Result<PendingReply, ChannelError> {
-    start_by::<M>(shared, about, effect, barrier, |outbox, slot| {
-        outbox.request(shared.at, method, slot)
+    start_by::<M>(shared, about, effect, barrier, |order, slot| {
+        order.request(shared.at, method, slot)
     })
 }
 
@@ -46,10 +46,10 @@ pub(crate) fn start_by<'m, M: TypedMethod<'m> + Request>(
     about: About,
     effect: Effect,
     barrier: Barrier,
-    queue: impl FnOnce(&mut Outbox, Slot) -> Result<Wake, (Refused, Box<Slot>)>,
+    queue: impl FnOnce(&mut Order, Slot) -> Result<Wake, (Refused, Box<Slot>)>,
 ) -> Result<PendingReply, ChannelError> {
     let (slot, answer) = slot_about::<M>(shared, about, effect, barrier);
-    let started = queue(&mut shared.connection.outbox(), slot);
+    let started = queue(shared.connection.outbox().order_mut(), slot);
     match started {
         Ok(wake) => {
             shared.connection.trace.request(shared.at.channel, M::NAME);
@@ -65,21 +65,13 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
     connection: &Arc<ConnectionShared>,
     method: &M,
 ) -> Result<PendingReply, ChannelError> {
-    let answer = Arc::new(Answer::default());
     let now = (connection.clock)();
-    let slot = Slot {
-        expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
-        name: M::NAME,
-        barrier: Barrier::Nothing,
-        deadline: after(now, connection.request_timeout),
-        overdue: false,
-        since: now,
-        end: None,
-        after: 0,
-        effect: Effect::Nothing,
-        answer: Arc::clone(&answer),
-    };
-    let started = connection.outbox().request_of_connection(method, slot);
+    let slot = Slot::new::<M>(now, after(now, connection.request_timeout));
+    let answer = Arc::clone(&slot.answer);
+    let started = connection
+        .outbox()
+        .order_mut()
+        .request_of_connection(method, slot);
     match started {
         Ok(wake) => {
             connection.trace.request(0, M::NAME);
@@ -115,16 +107,10 @@ pub(crate) fn slot_about<'m, M: TypedMethod<'m> + Request>(
     let answer = Arc::new(Answer::new(about));
     let now = (shared.connection.clock)();
     let slot = Slot {
-        expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
-        name: M::NAME,
         barrier,
-        deadline: after(now, shared.connection.request_timeout),
-        overdue: false,
-        since: now,
-        end: None,
-        after: 0,
         effect,
         answer: Arc::clone(&answer),
+        ..Slot::new::<M>(now, after(now, shared.connection.request_timeout))
     };
     (slot, answer)
 }
@@ -149,7 +135,11 @@ pub(crate) async fn send_no_wait<'m, M: TypedMethod<'m> + Request>(
     // Nobody waits, so that nobody's time is ever up.
     answer.abandon();
     slot.deadline = after((shared.connection.clock)(), Duration::MAX);
-    let sent = shared.connection.outbox().request(shared.at, method, slot);
+    let sent = shared
+        .connection
+        .outbox()
+        .order_mut()
+        .request(shared.at, method, slot);
     sent.map_err(|(refused, _)| shared.explain(refused))?.now();
     Ok(())
 }

@@ -105,7 +105,10 @@ impl<T: OnChannel + 'static> Succession<T> {
         let shared = first.channel().shared();
         let connection = Arc::clone(&shared.connection);
         // This opens the next.
-        connection.outbox().end_when_closed(shared.at);
+        connection
+            .outbox()
+            .channels_mut()
+            .end_when_closed(shared.at);
         Arc::new(Self {
             state: Mutex::new(State {
                 current: first,

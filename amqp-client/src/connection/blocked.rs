@@ -25,7 +25,7 @@ impl Connection {
     /// while it has not.
     #[must_use]
     pub fn blocked_reason(&self) -> Option<Arc<str>> {
-        self.shared().outbox().blocked()
+        self.shared().outbox().room().blocked()
     }
 
     /// Waits until the connection is not blocked; ready at once if it is not.
@@ -48,7 +48,7 @@ impl Connection {
                 })
             },
             |ticket| {
-                let waker = connection.outbox().forget_unblocked(ticket);
+                let waker = connection.outbox().room_mut().forget_unblocked(ticket);
                 drop(waker);
             },
         )

@@ -175,6 +175,7 @@ impl Connection {
         let (now, timeout) = ((connection.clock)(), connection.request_timeout);
         connection
             .outbox()
+            .order_mut()
             .renew_when_closed(shared.at, now, timeout);
         Ok(publisher)
     }
@@ -225,7 +226,7 @@ impl Connection {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.handle.opening.has_succeeded()
-            && !self.handle.shared.outbox().is_closing()
+            && !self.handle.shared.outbox().order().is_closing()
             && self.close_reason().is_none()
     }
 

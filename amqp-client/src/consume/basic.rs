@@ -127,7 +127,11 @@ impl Channel {
     pub async fn basic_cancel(&self, consumer_tag: &str) -> Result<(), ChannelError> {
         let consumer_tag = Subject::Nothing.short("consumer_tag", consumer_tag)?;
         let shared = self.shared();
-        let known = shared.connection.outbox().consumer(shared.at, consumer_tag);
+        let known = shared
+            .connection
+            .outbox()
+            .channels_mut()
+            .consumer(shared.at, consumer_tag);
         if let Some(queue) = known {
             return consumer::cancel(shared, &queue).await;
         }
@@ -200,7 +204,10 @@ impl Channel {
     ) -> Result<(), ChannelError> {
         let shared = self.shared();
         let mut outbox = shared.connection.outbox();
-        let sent = outbox.settle_by_number(shared.at, tag, method, single, shared.delivered());
+        let sent =
+            outbox
+                .order_mut()
+                .settle_by_number(shared.at, tag, method, single, shared.delivered());
         drop(outbox);
         sent.map_err(|refused| shared.explain(refused))?.now();
         Ok(())
@@ -235,8 +242,8 @@ impl Channel {
         };
         let shared = self.shared();
         let (about, effect, barrier) = (About::default(), Effect::Nothing, Barrier::Nothing);
-        let pending = start_by::<basic::Qos>(shared, about, effect, barrier, |outbox, slot| {
-            outbox.limit(shared.at, &qos, slot)
+        let pending = start_by::<basic::Qos>(shared, about, effect, barrier, |order, slot| {
+            order.limit(shared.at, &qos, slot)
         })?;
         // No limit means the same for one as for all.
         if scope == QosScope::Channel && prefetch_count != 0 {
@@ -268,8 +275,8 @@ impl Channel {
             Effect::Recover { before: 0 },
             Barrier::Nothing,
         );
-        let pending = start_by::<basic::Recover>(shared, about, effect, barrier, |outbox, slot| {
-            outbox.recover(shared.at, &recover, slot)
+        let pending = start_by::<basic::Recover>(shared, about, effect, barrier, |order, slot| {
+            order.recover(shared.at, &recover, slot)
         });
         pending?.await.map(drop)
     }

@@ -331,6 +331,7 @@ pub(crate) async fn cancel(
             while shared
                 .connection
                 .outbox()
+                .channels()
                 .is_cancelled_in_time(shared.at, queue)
             {
                 timer = Timer::new(&shared.connection, shared.connection.request_timeout);
@@ -350,7 +351,11 @@ fn request_cancel(
 ) -> Option<Result<PendingReply, ChannelError>> {
     let effect = Effect::Cancel(Arc::clone(queue));
     let (slot, answer) = slot::<basic::Cancel<'_>>(shared, effect, Barrier::Requests);
-    let queued = shared.connection.outbox().cancel(shared.at, queue, slot)?;
+    let queued = shared
+        .connection
+        .outbox()
+        .order_mut()
+        .cancel(shared.at, queue, slot)?;
     Some(match queued {
         Ok(wake) => {
             shared

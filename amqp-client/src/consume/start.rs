@@ -311,7 +311,7 @@ impl<A: AckMode> Consume<A> {
             answers.push(qos_ok);
             slot
         };
-        let wakes = shared.connection.outbox().consume(
+        let wakes = shared.connection.outbox().order_mut().consume(
             shared.at,
             &consume,
             &consumer.queue,

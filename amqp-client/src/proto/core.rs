@@ -62,8 +62,8 @@ impl Core {
         // Before tuning, only the smallest frame may be sent.
         let frame_max = usize::try_from(constants::FRAME_MIN_SIZE).unwrap_or(usize::MAX);
         let mut outbox = Outbox::new(frame_max, options.write_buffer_limit, now);
-        outbox.set_when_blocked(options.when_blocked);
-        outbox.push_raw(&frame::PROTOCOL_HEADER);
+        outbox.room_mut().set_when_blocked(options.when_blocked);
+        outbox.order_mut().push_raw(&frame::PROTOCOL_HEADER);
         let mut connection =
             ConnectionShared::new(outbox, options.request_timeout, options.clock, trace);
         connection.consumer_tag_seed = options.consumer_tag_seed;
@@ -302,17 +302,17 @@ impl Core {
     /// A method of the handshake has come.
     fn handshake(&mut self, method: &Method<'_>) -> Result<(), Violation> {
         let shared = self.outside.shared();
-        let all_taken = self.writing.is_empty() && shared.outbox().queued() == 0;
+        let all_taken = self.writing.is_empty() && shared.outbox().order().queued() == 0;
         let step = self.handshake.method(method, all_taken)?;
         self.receive.set_greeted();
         match step {
-            Step::Answer(frame) => shared.outbox().push_secret(frame),
+            Step::Answer(frame) => shared.outbox().order_mut().push_secret(frame),
             Step::Tuned { limits, frames } => {
                 shared.set_limits(limits);
                 self.clocks
                     .start_heartbeat(limits.heartbeat, self.outside.now());
                 for frame in &frames {
-                    shared.outbox().push_raw(frame);
+                    shared.outbox().order_mut().push_raw(frame);
                 }
             }
             Step::Opened => {
@@ -332,13 +332,13 @@ impl Core {
         let cause = connection_methods::closed_by_broker(close, about_open, outside);
         self.end(cause, Unwritten::default());
         let close_ok = connection::CloseOk {}.to_frame(0);
-        self.outside.outbox().push_raw(&close_ok);
+        self.outside.outbox().order_mut().push_raw(&close_ok);
     }
 
     /// The next bytes to write; if there are none, the [waker](Self::set_waker) is called when there
     /// are some. Shows the same bytes until [`transmitted`](Self::transmitted) is called.
     pub fn transmit(&mut self) -> Option<&Transmit> {
-        if self.phase == Phase::Opening && self.outside.outbox().is_closing() {
+        if self.phase == Phase::Opening && self.outside.outbox().order().is_closing() {
             // Before it has answered connection.open, RabbitMQ does not answer connection.close.
             self.lost(ConnectionError::closed_by_us());
         }
@@ -390,7 +390,7 @@ impl Core {
             Phase::Opening | Phase::Open => {}
         }
         let shared = self.outside.shared();
-        let requests = shared.outbox().deadline();
+        let requests = shared.outbox().order().deadline();
         let handles = shared.timers.deadline();
         [own, requests, handles].into_iter().flatten().min()
     }
@@ -438,7 +438,10 @@ impl Core {
             Due::Nothing => None,
             Due::Send => {
                 self.rest();
-                self.outside.outbox().push_raw(&frame::HEARTBEAT);
+                self.outside
+                    .outbox()
+                    .order_mut()
+                    .push_raw(&frame::HEARTBEAT);
                 None
             }
             Due::PeerDead { silence } => {
@@ -453,13 +456,13 @@ impl Core {
     fn rest(&mut self) {
         self.receive.rest();
         self.writing.rest();
-        self.outside.outbox().rest();
+        self.outside.outbox().order_mut().rest();
     }
 
     /// Why the connection is lost if the peer has taken nothing for too long.
     fn stalled(&mut self, now: Instant) -> Option<ConnectionError> {
         let slow_consumers = self.turn.pause() == Some(Pause::Consumers);
-        if slow_consumers || self.outside.outbox().blocked().is_some() {
+        if slow_consumers || self.outside.outbox().room().blocked().is_some() {
             self.clocks.forgive_stall(now);
             return None;
         }
@@ -468,7 +471,7 @@ impl Core {
 
     /// The broker does not read, so that there is nothing to be said.
     fn blocked_for_too_long(&mut self, after: Duration) {
-        let blocked = self.outside.outbox().blocked();
+        let blocked = self.outside.outbox().room().blocked();
         if let Some(reason) = blocked {
             self.lost(ConnectionError::BlockedTimeout { reason, after });
         }
@@ -493,7 +496,7 @@ impl Core {
     pub fn is_finished(&self) -> bool {
         self.phase == Phase::Ended && self.writing.is_empty() && {
             // What remains after the end is the close exchange, if anything.
-            self.outside.outbox().queued() == 0
+            self.outside.outbox().order().queued() == 0
         }
     }
 
@@ -511,7 +514,7 @@ impl Core {
             self.writing.clear();
             self.end(cut_short.map_or(cause, ConnectionError::from), unsent);
         }
-        self.outside.outbox().discard();
+        self.outside.outbox().order_mut().discard();
         self.outside.drop_bodies();
     }
 
@@ -521,7 +524,7 @@ impl Core {
         self.outside.shared().trace.violation(&violation);
         self.end(violation.into(), Unwritten::default());
         if let Some(close) = farewell {
-            self.outside.outbox().push_raw(&close);
+            self.outside.outbox().order_mut().push_raw(&close);
         }
     }
 
@@ -572,7 +575,7 @@ impl Drop for Core {
     fn drop(&mut self) {
         self.lost(ConnectionError::DriverGone);
         // Handles may live much longer than the driver's task, which its waker keeps in memory.
-        let registered = self.outside.outbox().forget_driver();
+        let registered = self.outside.outbox().order_mut().forget_driver();
         drop(registered);
     }
 }

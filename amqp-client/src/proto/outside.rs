@@ -9,13 +9,12 @@ use std::task::Waker;
 use std::time::Instant;
 
 use amqp_spec::basic;
-use amqp_spec::wire::{Reply as _, TypedMethod};
 
 use crate::error::ChannelError;
 use crate::message::Settlement;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::observe::{Event, Source};
-use crate::proto::send::outbox::{Outbox, Refused, Wake};
+use crate::proto::send::outbox::{Order, Outbox, Refused, Wake};
 use crate::proto::send::request::{Barrier, Effect, Reply, Slot};
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::consumer::ConsumerQueue;
@@ -128,9 +127,9 @@ impl Outside {
     pub(crate) fn answer_broker(
         &mut self,
         id: u16,
-        queue: impl FnOnce(&mut Outbox) -> Result<Wake, Refused>,
+        queue: impl FnOnce(&mut Order) -> Result<Wake, Refused>,
     ) {
-        let (wake, too_many) = self.outbox().answer(id, queue);
+        let (wake, too_many) = self.outbox().order_mut().answer(id, queue);
         wake.not_amid_a_turn();
         if too_many {
             self.unanswerable = Some(id);
@@ -140,26 +139,18 @@ impl Outside {
     /// Gives a delivery back to the broker.
     pub(crate) fn requeue(&mut self, at: ChannelUse, delivery_tag: u64) {
         let requeue = Settlement::Nack { requeue: true };
-        self.answer_broker(at.channel, |outbox| {
-            outbox.settle(at, delivery_tag, requeue)
-        });
+        self.answer_broker(at.channel, |order| order.settle(at, delivery_tag, requeue));
     }
 
     /// Cancels a consumer for which no caller waits.
     pub(crate) fn cancel_unawaited(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) {
+        let deadline = after(self.now, self.shared.request_timeout);
+        let effect = Effect::Cancel(Arc::clone(queue));
         let slot = Slot {
-            expects: basic::CancelOk::IDS,
-            name: basic::Cancel::NAME,
             barrier: Barrier::Requests,
-            deadline: after(self.now, self.shared.request_timeout),
-            overdue: false,
-            since: self.now,
-            end: None,
-            after: 0,
-            effect: Effect::Cancel(Arc::clone(queue)),
-            answer: Arc::default(),
+            ..Slot::new::<basic::Cancel<'_>>(self.now, deadline).with_effect(effect)
         };
-        let queued = self.outbox().cancel(at, queue, slot);
+        let queued = self.outbox().order_mut().cancel(at, queue, slot);
         if let Some(Ok(wake)) = queued {
             wake.not_amid_a_turn();
         }
@@ -167,7 +158,7 @@ impl Outside {
 
     /// Drops the bodies that are never sent, without a lock.
     pub(crate) fn drop_bodies(&self) {
-        let bodies = self.outbox().take_bodies();
+        let bodies = self.outbox().order_mut().take_bodies();
         drop(bodies);
     }
 }

@@ -62,7 +62,7 @@ impl Turn {
         }
         // Callers clone this under the outbox's lock to wake the driver: a count, and not the waker.
         let (ours, registered) = (waker.clone(), Arc::new(waker.clone()));
-        let replaced = connection.outbox().set_driver(registered);
+        let replaced = connection.outbox().order_mut().set_driver(registered);
         // Dropping a waker may run foreign code, so that it happens outside the lock.
         drop(replaced);
         self.driver = Some(ours);

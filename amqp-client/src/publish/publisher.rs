@@ -139,7 +139,12 @@ impl Publisher {
     pub fn outstanding(&self) -> u64 {
         let shared = self.channel.shared();
         let confirms = shared.confirms();
-        match shared.connection.outbox().published_by(shared.at) {
+        match shared
+            .connection
+            .outbox()
+            .channels()
+            .published_by(shared.at)
+        {
             Some(published) if shared.ended().is_none() => confirms.outstanding(published),
             _ => 0,
         }
@@ -150,7 +155,11 @@ impl Publisher {
     #[must_use]
     pub fn next_sequence_number(&self) -> Option<u64> {
         let shared = self.channel.shared();
-        let published = shared.connection.outbox().published_by(shared.at)?;
+        let published = shared
+            .connection
+            .outbox()
+            .channels()
+            .published_by(shared.at)?;
         shared.ended().is_none().then_some(published + 1)
     }
 
@@ -171,7 +180,11 @@ impl Publisher {
         let shared = self.channel.shared();
         let upto = {
             let confirms = shared.confirms();
-            let published = shared.connection.outbox().published_by(shared.at);
+            let published = shared
+                .connection
+                .outbox()
+                .channels()
+                .published_by(shared.at);
             published.unwrap_or_else(|| confirms.highest())
         };
         let mut timer = self

@@ -292,7 +292,9 @@ pub(crate) fn at_once_returnable(
     let shared = channel.shared();
     let mut outbox = shared.connection.outbox();
     let (number, wake) = outbox.publish_at_once(shared.at, head, body)?;
-    outbox.expect_return(shared.at, fingerprint, body.len());
+    outbox
+        .channels_mut()
+        .expect_return(shared.at, fingerprint, body.len());
     drop(outbox);
     wake.now();
     Some(number)
@@ -399,10 +401,10 @@ impl<H> Publish<'_, H> {
             let mut confirms = shared.confirms();
             let waker = confirms.forget_room(place);
             let mut outbox = shared.connection.outbox();
-            let published = outbox.published_by(shared.at).unwrap_or(0);
+            let published = outbox.channels().published_by(shared.at).unwrap_or(0);
             let wake = if confirms.call_room(published, &mut wakers) {
-                outbox.note_called();
-                outbox.wake_always()
+                outbox.room_mut().note_called();
+                outbox.order_mut().wake_always()
             } else {
                 Wake::default()
             };
@@ -430,12 +432,16 @@ impl<H: Head> Publish<'_, H> {
             Ok(false) => return Poll::Pending,
             Err(refused) => return Poll::Ready(Err(refused)),
         }
-        let published = outbox.publish(shared.at, &self.head, &self.body);
+        let published = outbox
+            .order_mut()
+            .publish(shared.at, &self.head, &self.body);
         if published.is_ok() {
             if let Some(fingerprint) = self.fingerprint {
-                outbox.expect_return(shared.at, fingerprint, size);
+                outbox
+                    .channels_mut()
+                    .expect_return(shared.at, fingerprint, size);
             }
-            outbox.enter(&mut self.ticket, sleeper);
+            outbox.room_mut().enter(&mut self.ticket, sleeper);
         }
         Poll::Ready(published)
     }
@@ -451,10 +457,10 @@ impl<H: Head> Publish<'_, H> {
         let mut outbox = shared.connection.outbox();
         // The confirms stay locked until the message has its number, so that the limit holds.
         if let (Some(limit), Some(confirms)) = (self.limit, &mut confirms) {
-            if let Err(refused) = outbox.check_policy() {
+            if let Err(refused) = outbox.room().check_policy() {
                 return Poll::Ready(Err(refused));
             }
-            let published = outbox.published_by(shared.at).unwrap_or(0);
+            let published = outbox.channels().published_by(shared.at).unwrap_or(0);
             if !confirms.admit(published, limit, &mut self.place, sleeper) {
                 return Poll::Pending;
             }
@@ -465,15 +471,19 @@ impl<H: Head> Publish<'_, H> {
             Ok(false) => return Poll::Pending,
             Err(refused) => return Poll::Ready(Err(refused)),
         }
-        let published = outbox.publish(shared.at, &self.head, &self.body);
+        let published = outbox
+            .order_mut()
+            .publish(shared.at, &self.head, &self.body);
         if let (Ok(_), Some(fingerprint)) = (&published, self.fingerprint) {
-            outbox.expect_return(shared.at, fingerprint, size);
+            outbox
+                .channels_mut()
+                .expect_return(shared.at, fingerprint, size);
         }
         if published.is_err() {
             // Others may have the room: leaving calls them.
             return Poll::Ready(published);
         }
-        outbox.enter(&mut self.ticket, sleeper);
+        outbox.room_mut().enter(&mut self.ticket, sleeper);
         if let (Some(place), Some(confirms)) = (self.place.take(), &mut confirms) {
             sleeper.discard(confirms.forget_room(place));
         }

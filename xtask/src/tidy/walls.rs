@@ -11,19 +11,11 @@ use super::file::{Fault, File};
 /// Where this holds.
 const CORE: &str = "amqp-client/src/proto/";
 
-const OUTBOX: &str = "the outbox is being taken apart into parts that own their fields";
-
 /// Types with methods in several files, and why.
-const SPREAD: &[(&str, &str)] = &[
-    (
-        "ConnectionShared",
-        "what wakes the reader belongs to `reading`, and is asked of the connection",
-    ),
-    ("OutChannel", OUTBOX),
-    ("Outbox", OUTBOX),
-    ("Parked", OUTBOX),
-    ("Slot", OUTBOX),
-];
+const SPREAD: &[(&str, &str)] = &[(
+    "ConnectionShared",
+    "what wakes the reader belongs to `reading`, and is asked of the connection",
+)];
 
 const SHARED: &str = "handles and core meet here; what is open has a lock or a type of its own";
 
@@ -39,7 +31,10 @@ const OPEN: &[(&str, &str)] = &[
     ("Loss", "a value: what ended, and what of it is known"),
     ("Noted", "a value: what has failed unheard"),
     ("QueuedFrame", "a value: where a frame lies"),
-    ("Slot", OUTBOX),
+    (
+        "Slot",
+        "a value: one request, which the outbox keeps until its reply has come",
+    ),
 ];
 
 /// What has been seen of the core.

@@ -17,8 +17,11 @@ pub(crate) fn begin(
 ) {
     let now = outside.now();
     let (shared, wakers) = outside.split();
-    let first = shared.outbox().block(Arc::clone(reason), now, wakers);
-    if shared.outbox().check_policy().is_err() {
+    let first = shared
+        .outbox()
+        .room_mut()
+        .block(Arc::clone(reason), now, wakers);
+    if shared.outbox().room().check_policy().is_err() {
         for channel in channels.iter() {
             channel.shared().confirms().refuse_room(wakers);
         }

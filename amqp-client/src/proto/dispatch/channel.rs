@@ -34,10 +34,10 @@ pub(crate) fn method(
     }
     match method {
         // Frames may be late, but an answer on a channel that is not open would be fatal.
-        Method::ChannelFlow(_) if !outside.outbox().is_in_use(id) => {
+        Method::ChannelFlow(_) if !outside.outbox().channels().is_in_use(id) => {
             Err(Violation::UnknownChannel { channel: id })
         }
-        Method::ChannelClose(_) if !outside.outbox().is_open_at_broker(id) => {
+        Method::ChannelClose(_) if !outside.outbox().channels().is_open_at_broker(id) => {
             Err(Violation::UnknownChannel { channel: id })
         }
         Method::ChannelClose(close) => {
@@ -76,7 +76,10 @@ fn reply(
 ) -> Result<(), Violation> {
     check_tag(id, method, outside)?;
     let now = outside.now();
-    let slot = outside.outbox().take_request(id, method.id(), now);
+    let slot = outside
+        .outbox()
+        .order_mut()
+        .take_request(id, method.id(), now);
     let Some(mut slot) = slot else {
         return unasked(id, method, channels, outside);
     };
@@ -108,7 +111,8 @@ fn unasked(
     channels: &mut InChannels,
     outside: &Outside,
 ) -> Result<(), Violation> {
-    let is_late = method.id() == channel::CloseOk::ID && outside.outbox().forgive_close_ok(id);
+    let is_late =
+        method.id() == channel::CloseOk::ID && outside.outbox().channels_mut().forgive_close_ok(id);
     match channels.of_frame(id)? {
         // The channel has been closed; late replies go nowhere.
         None => Ok(()),
@@ -145,7 +149,7 @@ fn take_effect(
         (Effect::Recover { .. }, Method::BasicRecoverOk(_)) => {
             if let Some(channel) = channels.of_frame(id)? {
                 let recovered = channel.recovered();
-                outside.outbox().recovered(id, recovered);
+                outside.outbox().channels_mut().recovered(id, recovered);
             }
         }
         (_, Method::ChannelCloseOk(_)) => closes::closed(id, channels, outside),
@@ -163,7 +167,10 @@ fn check_tag(id: u16, reply: &Method<'_>, outside: &Outside) -> Result<(), Viola
         _ => return Ok(()),
     };
     let outbox = outside.outbox();
-    let mut requests = outbox.requests(id).filter(|slot| slot.has_reply());
+    let mut requests = outbox
+        .channels()
+        .requests(id)
+        .filter(|slot| slot.has_reply());
     match requests.next().map(|slot| &slot.effect) {
         Some(Effect::Consume(queue) | Effect::Cancel(queue))
             if queue.tag.as_bytes() != consumer_tag.as_bytes() =>
@@ -179,7 +186,7 @@ fn check_tag(id: u16, reply: &Method<'_>, outside: &Outside) -> Result<(), Viola
 
 /// `channel.open-ok` has come.
 fn opened(id: u16, shared: Arc<ChannelShared>, channels: &mut InChannels, outside: &Outside) {
-    outside.outbox().channel_opened(id);
+    outside.outbox().channels_mut().opened(id);
     channels.open(id, shared);
     outside.shared().trace.channel_opened(id);
 }
@@ -196,7 +203,7 @@ fn consumer_started(
     };
     let at = channel.at();
     channel.add_consumer(Arc::clone(queue), outside.now());
-    let wanted = outside.outbox().consumer_started(at, queue);
+    let wanted = outside.outbox().channels_mut().consumer_started(at, queue);
     if !wanted {
         outside.cancel_unawaited(at, queue);
     }
@@ -213,7 +220,7 @@ fn cancelled(
     if let Some(channel) = channels.of_frame(id)? {
         let at = channel.at();
         let removed = channel.remove_consumer(queue.tag.as_bytes());
-        outside.outbox().forget_consumer(at, queue);
+        outside.outbox().channels_mut().forget_consumer(at, queue);
         if removed.is_some() {
             let by = if queue.is_ended_here() {
                 Initiator::Library
@@ -239,7 +246,7 @@ fn cancelled_by_broker(
     };
     let at = channel.at();
     if let Some(queue) = channel.remove_consumer(cancel.consumer_tag.as_bytes()) {
-        outside.outbox().forget_consumer(at, &queue);
+        outside.outbox().channels_mut().forget_consumer(at, &queue);
         queue.end(ConsumerEnd::CancelledByBroker, outside.wakers());
         tell_cancelled(at, &queue, Initiator::Broker, outside);
     }
@@ -248,7 +255,7 @@ fn cancelled_by_broker(
         let cancel_ok = basic::CancelOk {
             consumer_tag: cancel.consumer_tag,
         };
-        outside.answer_broker(id, |outbox| outbox.send(at, &cancel_ok));
+        outside.answer_broker(id, |order| order.send(at, &cancel_ok));
     }
     Ok(())
 }
@@ -275,7 +282,7 @@ fn stop_or_resume(id: u16, active: bool, channels: &InChannels, outside: &mut Ou
         return;
     };
     let at = channel.at();
-    outside.answer_broker(id, |outbox| outbox.send(at, &channel::FlowOk { active }));
+    outside.answer_broker(id, |order| order.send(at, &channel::FlowOk { active }));
     if changed {
         outside.shared().trace.flow(id, active);
         let event = Event::ChannelFlow {

@@ -21,7 +21,7 @@ pub(super) fn closed(id: u16, channels: &mut InChannels, outside: &mut Outside) 
     let mut outbox = outside.outbox();
     let slots = outbox.channel_closed(id);
     // What was accepted stood before our close.
-    let sent = outbox.published(id);
+    let sent = outbox.channels().published(id);
     drop(outbox);
     let loss = Loss::plain(&ChannelError::Closed, sent);
     forget(id, slots, loss, channels, outside);
@@ -35,7 +35,7 @@ pub(super) fn closed_by_broker(
     outside: &mut Outside,
 ) {
     let method = MethodId::new(close.class_id, close.method_id);
-    let (about, answers) = outside.outbox().provoker(id, method);
+    let (about, answers) = outside.outbox().channels().provoker(id, method);
     let text = close.reply_text.as_bytes();
     let (close, provoked) = BrokerClose::new(id, close.reply_code, text, method, &about);
     let close = Arc::new(close);
@@ -86,7 +86,9 @@ fn suspects(
     let confirms = channel.shared().confirms();
     let unanswered = (confirms.resolved() + 1..=sent).filter(|n| !confirms.is_resolved(*n));
     let outbox = outside.outbox();
-    outbox.suspects(id, close.entity.as_ref(), unanswered)
+    outbox
+        .channels()
+        .suspects(id, close.entity.as_ref(), unanswered)
 }
 
 /// Tells the one request that the broker objects to; all others are bystanders.
@@ -123,7 +125,7 @@ pub(super) fn dispose_of(overdue: Overdue, channels: &mut InChannels, outside: &
 /// The channel is over. What the broker objected to, if anything, has been told.
 fn forget(id: u16, slots: Vec<Slot>, loss: Loss, channels: &mut InChannels, outside: &mut Outside) {
     let cause = loss.cause.clone();
-    let published = outside.outbox().published(id);
+    let published = outside.outbox().channels().published(id);
     let by_broker = matches!(cause, ChannelError::ClosedByBroker(_));
     let ended = if let Some(mut channel) = channels.close(id, by_broker, outside) {
         channel.end(loss, published, outside.wakers());
@@ -139,7 +141,7 @@ fn forget(id: u16, slots: Vec<Slot>, loss: Loss, channels: &mut InChannels, outs
         outside.shared().trace.channel_closed(id, &cause);
     }
     let (shared, wakers) = outside.split();
-    shared.outbox().take_waiters(id, wakers);
+    shared.outbox().room_mut().call_those_of(id, wakers);
     give_up_requests(id, slots, &cause, outside);
 }
 
@@ -171,7 +173,7 @@ fn rest(id: u16, slots: Vec<Slot>, loss: Loss, channels: &mut InChannels, outsid
 
 /// The requests of a channel have no reply any more.
 fn give_up_requests(id: u16, slots: Vec<Slot>, cause: &ChannelError, outside: &mut Outside) {
-    let published = outside.outbox().published(id);
+    let published = outside.outbox().channels().published(id);
     for slot in &slots {
         match &slot.effect {
             Effect::OpenChannel(shared) => {
@@ -200,7 +202,7 @@ pub(crate) fn all_ended(
     outside: &mut Outside,
 ) {
     for (id, shared) in channels.take_all_resting() {
-        let published = outside.outbox().published(id);
+        let published = outside.outbox().channels().published(id);
         let sent = published.saturating_sub(unsent.of(id));
         let loss = Loss::plain(cause, sent);
         shared.end(loss, published, outside.wakers());
@@ -208,7 +210,7 @@ pub(crate) fn all_ended(
     }
     for mut channel in channels.take_all() {
         let at = channel.at();
-        let published = outside.outbox().published(at.channel);
+        let published = outside.outbox().channels().published(at.channel);
         let sent = published.saturating_sub(unsent.of(at.channel));
         let loss = Loss::plain(cause, sent);
         channel.end(loss, published, outside.wakers());

@@ -21,7 +21,7 @@ pub(crate) fn closed_by_broker(
     let (about, answers) = if method == connection::Open::ID {
         (Provoker::of(&about_open()), Vec::new())
     } else {
-        outside.outbox().provoker(0, method)
+        outside.outbox().channels().provoker(0, method)
     };
     let text = close.reply_text.as_bytes();
     let (close, provoked) = BrokerClose::new(0, close.reply_code, text, method, &about);
@@ -36,6 +36,7 @@ pub(crate) fn close_ok(outside: &mut Outside) -> Result<(), Violation> {
     let now = outside.now();
     let slot = outside
         .outbox()
+        .order_mut()
         .take_request(0, connection::CloseOk::ID, now);
     let Some(slot) = slot else {
         return Err(unexpected(0, connection::CloseOk::NAME, outside));
@@ -55,7 +56,10 @@ pub(crate) fn reply(
     outside: &mut Outside,
 ) -> Result<(), Violation> {
     let now = outside.now();
-    let slot = outside.outbox().take_request(0, method.id(), now);
+    let slot = outside
+        .outbox()
+        .order_mut()
+        .take_request(0, method.id(), now);
     let slot = slot.ok_or_else(|| unexpected(0, method.name(), outside))?;
     outside.shared().trace.reply(0, method.name());
     outside.reply(&slot, payload);
@@ -65,7 +69,10 @@ pub(crate) fn reply(
 /// Nothing was asked that this method answers.
 pub(super) fn unexpected(channel: u16, method: &'static str, outside: &Outside) -> Violation {
     let outbox = outside.outbox();
-    let asked = outbox.requests(channel).find(|slot| slot.has_reply());
+    let asked = outbox
+        .channels()
+        .requests(channel)
+        .find(|slot| slot.has_reply());
     let expected = match asked {
         Some(slot) => format!("a reply to {}", slot.name).into(),
         None => "no reply".into(),

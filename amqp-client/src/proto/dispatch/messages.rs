@@ -69,6 +69,7 @@ fn returned(id: u16, message: Incoming, channels: &InChannels, outside: &mut Out
     let mut confirms = channel.shared().confirms();
     let claimed = shared
         .outbox()
+        .channels_mut()
         .claim_returned(id, fingerprint, |number| !confirms.is_resolved(number));
     let unclaimed = match claimed {
         Some(number) => confirms.returned(number, Box::new(message)),

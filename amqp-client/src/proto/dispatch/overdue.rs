@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::closes;
 use crate::proto::outside::Outside;
 use crate::proto::receive::InChannels;
-use crate::proto::send::outbox::Progress;
+use crate::proto::send::progress::Progress;
 use crate::proto::time::clocks::Clocks;
 use crate::proto::time::deadlines::DeadlineOf;
 
@@ -20,7 +20,7 @@ pub(crate) fn expire_fetching(
         return;
     }
     let (shared, wakers) = outside.split();
-    if shared.outbox().blocked().is_some() {
+    if shared.outbox().room().blocked().is_some() {
         // Looked at again when the alarm ends.
         return;
     }
@@ -49,14 +49,14 @@ pub(crate) fn expire_called(
         return;
     }
     let (shared, wakers) = outside.split();
-    shared.outbox().expire_called();
+    shared.outbox().room_mut().expire_called();
     for channel in channels.iter() {
         let mut confirms = channel.shared().confirms();
         if confirms.expire_called() {
             let mut outbox = shared.outbox();
-            let published = outbox.published(channel.at().channel);
+            let published = outbox.channels().published(channel.at().channel);
             confirms.call_room(published, wakers);
-            outbox.note_called();
+            outbox.room_mut().note_called();
         }
     }
 }

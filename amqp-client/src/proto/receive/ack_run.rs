@@ -45,20 +45,26 @@ impl AckRun {
         let (shared, wakers) = outside.split();
         // What these answers concern cannot come back either, but to say so takes the lock once more:
         // the next ones do.
-        let published = shared.outbox().answered(id, channel.answered);
+        let published = shared
+            .outbox()
+            .channels_mut()
+            .answered(id, channel.answered);
         let mut confirms = channel.shared.confirms();
         let (acked, nacked) = confirms.answered();
         for (number, multiple, nack) in self.answers.drain(..) {
             confirms.settle(number, multiple, nack, published, wakers);
         }
         if confirms.call_room(published, wakers) {
-            shared.outbox().note_called();
+            shared.outbox().room_mut().note_called();
         }
         let (acked_now, nacked_now) = confirms.answered();
         let before = std::mem::replace(&mut channel.answered, confirms.resolved());
         drop(confirms);
         if channel.answered.saturating_sub(before) > MANY {
-            shared.outbox().answered(id, channel.answered);
+            shared
+                .outbox()
+                .channels_mut()
+                .answered(id, channel.answered);
         }
         shared.totals.confirmed.add_u64(acked_now - acked);
         shared.totals.nacked.add_u64(nacked_now - nacked);

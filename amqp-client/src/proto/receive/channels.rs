@@ -70,7 +70,7 @@ impl InChannels {
         match self.by_id.get_mut(usize::from(id)) {
             Some(Some(channel)) => Ok(Some(channel)),
             // Frames for a channel that has just been closed may still be under way.
-            Some(None) if id != 0 && self.connection.outbox().was_used(id) => Ok(None),
+            Some(None) if id != 0 && self.connection.outbox().channels().was_used(id) => Ok(None),
             _ => Err(Violation::UnknownChannel { channel: id }),
         }
     }
@@ -301,7 +301,7 @@ impl InChannels {
             for delivery in untaken {
                 let requeue = Settlement::Nack { requeue: true };
                 let tag = delivery.delivery_tag;
-                let settled = outside.outbox().settle(at, tag, requeue);
+                let settled = outside.outbox().order_mut().settle(at, tag, requeue);
                 settled.unwrap_or_default().not_amid_a_turn();
             }
         }

@@ -47,6 +47,7 @@ pub(super) fn find(
     let is_stray = channel.may_be_stray(tag, now);
     let expected = outside
         .outbox()
+        .channels()
         .requests(id)
         .find_map(|slot| match &slot.effect {
             Effect::Consume(queue) if queue.tag.as_bytes() == tag => Some(Arc::clone(queue)),
@@ -79,7 +80,7 @@ pub(super) fn find(
 /// channel that has only ever asked for those gets no others.
 fn asks_for_manual_only(id: u16, outside: &Outside) -> bool {
     let outbox = outside.outbox();
-    let mut requests = outbox.requests(id);
+    let mut requests = outbox.channels().requests(id);
     requests.all(|slot| match &slot.effect {
         Effect::Consume(queue) => !queue.no_ack,
         _ => true,

@@ -39,7 +39,7 @@ pub(super) fn is_oversized(
     }
     let channel = channels.of_frame(id)?;
     let returned = channel.is_some_and(|channel| channel.content.is_return());
-    let ours = returned && size <= outside.outbox().largest_mandatory(id);
+    let ours = returned && size <= outside.outbox().channels().largest_mandatory(id);
     Ok(!ours)
 }
 
@@ -145,7 +145,7 @@ impl Oversized {
             OnOversized::Reject if queue.no_ack => {}
             OnOversized::Reject => {
                 let reject = Settlement::Reject { requeue: false };
-                outside.answer_broker(at.channel, |outbox| outbox.settle(at, delivery_tag, reject));
+                outside.answer_broker(at.channel, |order| order.settle(at, delivery_tag, reject));
             }
             OnOversized::Mark => {
                 let (message, size) = (self.message, self.size);

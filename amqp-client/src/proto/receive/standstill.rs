@@ -50,6 +50,6 @@ fn begin(channels: &InChannels, outside: &mut Outside) {
     for channel in channels.iter() {
         channel.shared.confirms().call_waiting(wakers);
     }
-    shared.outbox().call_all_in_line(wakers);
+    shared.outbox().room_mut().call_all(wakers);
     outside.wake_all();
 }

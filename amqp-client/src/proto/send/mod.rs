@@ -3,6 +3,7 @@
 //! | module | what it is about |
 //! |---|---|
 //! | `outbox` | the order of everything that is sent |
+//! | `progress` | how far the writing is |
 //! | `request` | what waits for which reply |
 //! | `rope` | bytes in order, most of them in one buffer, large pieces beside it |
 //! | `transmit` | what the stream takes next |
@@ -10,7 +11,7 @@
 //! | `unwritten` | publishes that were never written |
 
 pub(crate) mod outbox;
-
+pub(crate) mod progress;
 pub(crate) mod request;
 pub(crate) mod rope;
 pub(crate) mod transmit;

@@ -14,17 +14,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use amqp_spec::wire::{MethodId, TypedMethod};
-use amqp_spec::{channel, connection};
+use amqp_spec::wire::{MethodId, Request, TypedMethod};
+use amqp_spec::{basic, channel, confirm, connection, tx};
 
 use crate::error::{About, ChannelError};
 use crate::message::Incoming;
+use crate::proto::send::progress::Progress;
 use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::consumer::ConsumerQueue;
 use crate::proto::wait::Sleeper;
 use crate::proto::wait::sync::lock;
-
-pub(crate) use crate::proto::time::after;
 
 /// What may not be sent on a channel before a request on it is answered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,6 +62,27 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// A request of this method, made now, whose reply nobody waits for and which has no effect.
+    pub(crate) fn new<'m, M: TypedMethod<'m> + Request>(now: Instant, deadline: Instant) -> Self {
+        Self {
+            expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
+            name: M::NAME,
+            barrier: Barrier::Nothing,
+            deadline,
+            overdue: false,
+            since: now,
+            end: None,
+            after: 0,
+            effect: Effect::Nothing,
+            answer: Arc::default(),
+        }
+    }
+
+    pub(crate) fn with_effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
+    }
+
     /// Whether a reply comes.
     pub(crate) fn has_reply(&self) -> bool {
         !self.expects.is_empty()
@@ -76,6 +96,45 @@ impl Slot {
     /// Whether it is our `connection.close`.
     pub(crate) fn is_farewell(&self) -> bool {
         self.expects.contains(&connection::CloseOk::ID)
+    }
+
+    /// The time until now does not count.
+    pub(crate) fn stood_still_until(&mut self, now: Instant) {
+        self.deadline += now.saturating_duration_since(self.since);
+        self.since = self.since.max(now);
+    }
+
+    /// The time until now has run.
+    pub(crate) fn ran_until(&mut self, now: Instant) {
+        self.since = self.since.max(now);
+    }
+
+    /// Whether it has its place in the small lane, and has not been written.
+    pub(crate) fn is_leaving(&self, progress: Progress) -> bool {
+        self.end.is_some_and(|end| end > progress.written)
+    }
+
+    /// Its deadline, which is later if it is behind octets that are `leaving`.
+    pub(crate) fn deadline(&self, leaving: bool, progress: Progress) -> Instant {
+        if leaving {
+            self.deadline + progress.at.saturating_duration_since(self.since)
+        } else {
+            self.deadline
+        }
+    }
+
+    /// Whether it is sent although its time is up while it is parked: others may rely on how it has the
+    /// channel behave, and to be late does no harm.
+    pub(crate) fn keeps_its_place(&self) -> bool {
+        const SETTINGS: [MethodId; 4] = [
+            basic::QosOk::ID,
+            confirm::SelectOk::ID,
+            tx::SelectOk::ID,
+            channel::FlowOk::ID,
+        ];
+        self.is_close()
+            || matches!(self.effect, Effect::Cancel(_))
+            || SETTINGS.iter().any(|reply| self.expects.contains(reply))
     }
 
     /// The same request, without a caller that waits for its reply.

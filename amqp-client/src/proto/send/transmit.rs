@@ -132,12 +132,12 @@ impl Transmit {
     ) -> bool {
         let mut outbox = connection.outbox();
         let lane = outbox.swap(&mut self.rope, now, wakers);
-        self.farewell = outbox.has_said_goodbye();
+        self.farewell = outbox.order().has_said_goodbye();
         // A large body has its turn behind every batch, so that neither waits for the other.
         let willing = !std::mem::take(&mut self.in_pieces);
-        self.alone = outbox.take_large(&mut self.rope, willing);
-        self.next_request = outbox.next_unwritten();
-        let unclaimed = outbox.has_unclaimed();
+        self.alone = outbox.order_mut().take_large(&mut self.rope, willing);
+        self.next_request = outbox.order().next_unwritten();
+        let unclaimed = outbox.room().has_unclaimed();
         if matches!(lane, Lane::Again) && self.rope.is_empty() {
             // Publishers have been woken and will queue something: look again, later.
             drop(outbox);

@@ -4,7 +4,7 @@
 use std::task::Waker;
 use std::time::Instant;
 
-use super::outbox::Progress;
+use super::progress::Progress;
 use super::transmit::Transmit;
 use super::unwritten::Unwritten;
 use crate::error::ConnectionError;
@@ -63,8 +63,9 @@ impl Writing {
     fn request_written(&mut self, before: Instant, connection: &ConnectionShared) {
         let progress = self.progress();
         let mut outbox = connection.outbox();
-        outbox.wrote(progress, before);
-        self.transmit.set_next_request(outbox.next_unwritten());
+        outbox.order_mut().wrote(progress, before);
+        self.transmit
+            .set_next_request(outbox.order().next_unwritten());
     }
 
     /// How far the writing is.
@@ -95,7 +96,7 @@ impl Writing {
     /// publishers that send on what they receive, do not come here. It goes on with the next batch that is
     /// taken; that it is not is what `write_timeout` counts, and heartbeats leave in that batch.
     pub(crate) fn owes_too_much(&self, connection: &ConnectionShared) -> bool {
-        !self.is_empty() && connection.outbox().owes_too_much()
+        !self.is_empty() && connection.outbox().order().owes_too_much()
     }
 
     /// Gives memory back that is not in use.
@@ -119,9 +120,9 @@ impl Writing {
     pub(crate) fn close_timeout(&self, connection: &ConnectionShared) -> ConnectionError {
         let mut unsent = self.unwritten();
         let outbox = connection.outbox();
-        outbox.count_unsent(&mut unsent);
-        let octets = self.transmit.n_unwritten() + outbox.queued();
-        let farewell = outbox.unwritten_farewell(self.progress());
+        outbox.order().count_unsent(&mut unsent);
+        let octets = self.transmit.n_unwritten() + outbox.order().queued();
+        let farewell = outbox.order().unwritten_farewell(self.progress());
         ConnectionError::CloseTimeout {
             unwritten_bytes: octets.saturating_sub(farewell),
             unwritten_messages: unsent.total(),

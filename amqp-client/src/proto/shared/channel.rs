@@ -97,9 +97,13 @@ impl ChannelShared {
         confirms.renew(loss, wakers);
         let lost = confirms.n_lost() - before;
         // Those at a limit keep their places.
-        let published = self.connection.outbox().published(self.at.channel);
+        let published = self
+            .connection
+            .outbox()
+            .channels()
+            .published(self.at.channel);
         if confirms.call_room(published, wakers) {
-            self.connection.outbox().note_called();
+            self.connection.outbox().room_mut().note_called();
         }
         drop(confirms);
         self.connection.totals.lost.add_u64(lost);

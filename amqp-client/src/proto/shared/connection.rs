@@ -79,12 +79,13 @@ impl ConnectionShared {
     pub(crate) fn set_limits(&self, limits: Limits) {
         *lock(&self.limits) = limits;
         self.outbox()
+            .order_mut()
             .set_frame_max(usize::try_from(limits.frame_max).unwrap_or(usize::MAX));
     }
 
     /// What is said when time is up for an answer that an alarm may have kept back.
     pub(crate) fn no_answer(&self, method: &'static str) -> ChannelError {
-        match self.outbox().blocked() {
+        match self.outbox().room().blocked() {
             Some(reason) => ChannelError::BlockedTimeout { reason },
             None => self.reading.no_reply(method),
         }

@@ -193,7 +193,7 @@ impl ConnectionShared {
     /// Wakes the core if it has stopped reading and may go on.
     fn wake_reader(&self, demands: isize) {
         if self.reading.is_to_resume(demands) {
-            let wake = self.outbox().wake_always();
+            let wake = self.outbox().order_mut().wake_always();
             wake.now();
         }
     }

@@ -142,7 +142,7 @@ impl Timer {
         });
         if sooner {
             // An adapter that sleeps until later has to hear of it.
-            let wake = self.connection.outbox().wake_always();
+            let wake = self.connection.outbox().order_mut().wake_always();
             wake.now();
         }
         polled

@@ -162,7 +162,7 @@ impl Wake for Locks {
 
 impl Drop for Locks {
     fn drop(&mut self) {
-        self.0.outbox().queued();
+        self.0.outbox().order().queued();
     }
 }
 

@@ -234,7 +234,7 @@ fn driver_whose_stream_takes_nothing_sleeps_while_publishers_wait() {
         publishing.pending();
         driver.run();
     }
-    let queued = driver.core.shared().outbox().queued();
+    let queued = driver.core.shared().outbox().order().queued();
     assert!(queued < 1_100_000, "{queued} octets are queued");
 
     driver.stream.window = usize::MAX;

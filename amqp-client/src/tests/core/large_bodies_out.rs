@@ -67,7 +67,7 @@ fn heads_of_large_messages_are_nobody_else() {
         octets = 0;
         while octets < MIB {
             octets = turn(&mut pair);
-            if octets <= SMALL && pair.core.shared().outbox().queued() == 0 {
+            if octets <= SMALL && pair.core.shared().outbox().order().queued() == 0 {
                 break;
             }
         }

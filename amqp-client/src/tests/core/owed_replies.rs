@@ -57,7 +57,7 @@ fn flood(pair: &mut Pair, octets: &[u8]) -> usize {
 }
 
 fn queued(pair: &Pair) -> usize {
-    pair.core.shared().outbox().queued()
+    pair.core.shared().outbox().order().queued()
 }
 
 /// The broker takes everything from here on.

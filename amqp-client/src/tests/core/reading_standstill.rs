@@ -104,7 +104,13 @@ fn what_was_let_go_does_not_count_twice() {
     let consumer = pair.consumer(&channel, "tag");
     pair.feed(&wire::delivery(1, "tag", 1, b"x"));
     let at = channel.shared().at;
-    let queue = pair.core.shared().outbox().consumers(at).remove(0);
+    let queue = pair
+        .core
+        .shared()
+        .outbox()
+        .channels_mut()
+        .consumers(at)
+        .remove(0);
     // Its channel is closed between the look at what it holds and its end.
     queue.let_go();
     assert_eq!(held(&pair), 0);

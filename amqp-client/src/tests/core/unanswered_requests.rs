@@ -52,7 +52,7 @@ fn s17_close_of_a_channel_passes_requests_behind_an_unanswered_consume() {
     assert!(matches!(declaring.ready(), Err(ChannelError::Closed)));
     drop(consuming.ready());
     pair.assert_idle();
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 0);
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn s17_dropped_channel_is_given_up_like_a_closed_one() {
     pair.advance(30 * SECOND);
     assert_eq!(pair.sent(), [""; 0]);
     pair.assert_idle();
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 1);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 1);
     assert_eq!(pair.channel().id(), 2);
 }
 

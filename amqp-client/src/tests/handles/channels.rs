@@ -127,7 +127,7 @@ fn dropping_the_last_handle_closes() {
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
     pair.says(1, &channel::CloseOk {});
     pair.assert_idle();
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 0);
 }
 
 #[test]
@@ -176,9 +176,9 @@ fn closes_that_cross_free_the_id_when_the_answer_is_overdue() {
     pair.feed(&wire::channel_close(1));
     closing.ready().unwrap_err();
     assert_eq!(pair.sent(), ["1 channel.close 200", "1 channel.close-ok"]);
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 1);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 1);
     pair.advance(quiet().request_timeout);
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 0);
     assert_eq!(pair.channel().id(), 1);
 }
 
@@ -247,7 +247,7 @@ fn close_that_was_never_sent_is_not_waited_for() {
     assert!(closing.ready().is_err());
     drop(cancelling);
     pair.assert_idle();
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 0);
     assert_eq!(pair.channel().id(), 1);
 }
 

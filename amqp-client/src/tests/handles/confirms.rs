@@ -226,6 +226,7 @@ fn pair_numbers(publisher: &Publisher) -> u64 {
         .shared()
         .connection
         .outbox()
+        .channels()
         .published(id)
         + 1
 }

@@ -162,6 +162,7 @@ fn tag_in_use_is_refused_here() {
             .shared()
             .connection
             .outbox()
+            .channels_mut()
             .tags_taken(channel.shared().at)
             .len(),
         1
@@ -262,6 +263,7 @@ fn tag_is_free_again_after_any_end() {
             .shared()
             .connection
             .outbox()
+            .channels_mut()
             .tags_taken(channel.shared().at),
         [""; 0]
     );
@@ -284,6 +286,7 @@ fn tags_made_up_differ_from_those_in_use_and_of_other_connections() {
             .shared()
             .connection
             .outbox()
+            .channels_mut()
             .tags_taken(channel.shared().at);
         let third = in_use[2].as_str();
         assert!(third.starts_with("ctag3."), "{third}");

@@ -152,14 +152,17 @@ fn nothing_is_kept_of_messages_that_are_answered() {
             pair.sent_octets();
         }
     }
-    assert_eq!(pair.core.shared().outbox().n_expected(1).0, 10_000);
+    assert_eq!(
+        pair.core.shared().outbox().channels().n_expected(1).0,
+        10_000
+    );
     pair.feed(&wire::ack(1, 9_999, true));
-    assert_eq!(pair.core.shared().outbox().n_expected(1).0, 1);
-    assert!(pair.core.shared().outbox().n_expected(1).1 <= 4096);
+    assert_eq!(pair.core.shared().outbox().channels().n_expected(1).0, 1);
+    assert!(pair.core.shared().outbox().channels().n_expected(1).1 <= 4096);
     // What one read answers is forgotten with the next.
     pair.feed(&wire::ack(1, 10_000, false));
     drop(done(publisher.send("", "orders", Message::new("x"))).unwrap());
     pair.sent_octets();
     pair.feed(&wire::ack(1, 10_001, false));
-    assert_eq!(pair.core.shared().outbox().n_expected(1).0, 1);
+    assert_eq!(pair.core.shared().outbox().channels().n_expected(1).0, 1);
 }

@@ -285,9 +285,9 @@ fn abandoned_open_is_closed_again() {
     drop(opening);
     pair.says(1, &channel::OpenOk {});
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 1);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 1);
     pair.says(1, &channel::CloseOk {});
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 0);
     pair.assert_idle();
     pair.channel_with_id(1);
 }
@@ -302,7 +302,7 @@ fn open_whose_answer_nobody_looked_at_is_closed_again() {
     drop(opening);
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
     pair.says(1, &channel::CloseOk {});
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 0);
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn open_that_timed_out_is_closed_when_it_comes_after_all() {
     pair.says(1, &channel::OpenOk {});
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
     pair.says(1, &channel::CloseOk {});
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 0);
     pair.assert_idle();
 }
 
@@ -393,7 +393,7 @@ fn abandoned_consumer_of_an_abandoned_channel_closes_it() {
     pair.feed(&wire::consume_ok(1, "tag"));
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
     pair.says(1, &channel::CloseOk {});
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 0);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 0);
     pair.assert_idle();
 }
 

@@ -51,7 +51,7 @@ fn what_comes_back_in_order_is_found_behind_the_last() {
         pair.feed(&wire::ack(1, n, false));
     }
     come_back(&mut pair, (1..=MANY).step_by(2));
-    let looks = pair.core.shared().outbox().n_looks(1);
+    let looks = pair.core.shared().outbox().channels().n_looks(1);
     assert!(looks <= 2 * MANY, "{looks} looks");
     pair.feed(&wire::ack(1, MANY, true));
     for (confirmation, number) in sent.into_iter().zip(1..) {
@@ -68,7 +68,7 @@ fn what_comes_back_in_another_order_is_found_as_soon() {
     let (mut pair, publisher) = Pair::with_publisher();
     let sent = outstanding(&mut pair, &publisher);
     come_back(&mut pair, (1..=MANY).rev());
-    let looks = pair.core.shared().outbox().n_looks(1);
+    let looks = pair.core.shared().outbox().channels().n_looks(1);
     assert!(looks <= 5 * MANY, "{looks} looks");
     pair.feed(&wire::ack(1, MANY, true));
     for (confirmation, number) in sent.into_iter().zip(1..) {
@@ -84,7 +84,7 @@ fn what_was_never_published_costs_no_more_than_one_that_was() {
         pair.feed(&wire::returned(1, "nowhere", b"never published"));
     }
     come_back(&mut pair, [MANY, 1]);
-    let looks = pair.core.shared().outbox().n_looks(1);
+    let looks = pair.core.shared().outbox().channels().n_looks(1);
     assert!(looks <= 3 * MANY, "{looks} looks");
     pair.feed(&wire::ack(1, MANY, true));
     let mut sent = sent.into_iter();
@@ -102,7 +102,7 @@ fn same_message_again_and_again_is_told_to_each_in_turn() {
     for _ in 0..1000 {
         pair.feed(&wire::returned(1, "nowhere", b"same"));
     }
-    let looks = pair.core.shared().outbox().n_looks(1);
+    let looks = pair.core.shared().outbox().channels().n_looks(1);
     assert!(looks <= 2000, "{looks} looks");
     pair.feed(&wire::ack(1, 1000, true));
     for confirmation in sent {

@@ -118,6 +118,7 @@ fn acks_are_not_merged_across_anything_else() {
         pair.core
             .shared()
             .outbox()
+            .order_mut()
             .push_raw(&amqp_spec::frame::HEARTBEAT);
     });
     assert_eq!(raw, ["1 basic.ack 1", "0 heartbeat", "1 basic.ack 2"]);

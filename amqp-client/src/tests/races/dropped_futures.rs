@@ -207,7 +207,7 @@ fn f17_whoever_looks_and_goes_leaves_no_waker_behind() {
     let connection = pair.core.shared();
     assert_eq!(connection.n_watchers(), 0);
     assert_eq!(channel.shared().n_watchers(), 0);
-    assert_eq!(connection.outbox().n_gate_watchers(), 0);
+    assert_eq!(connection.outbox().room().n_gate_watchers(), 0);
     // Whoever stays is told, with the waker that he gave last.
     let connection = pair.connection.clone();
     let mut watcher = Task::start(async move { connection.closed().await });

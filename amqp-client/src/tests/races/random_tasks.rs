@@ -164,7 +164,7 @@ fn run(seed: u64) {
     let published = broker.channels.values().map(|at| at.published);
     assert!(published.sum::<u64>() > 30, "hardly anything happened");
     assert_eq!(broker.channels.len(), 2);
-    assert_eq!(pair.core.shared().outbox().channels_in_use(), 2);
+    assert_eq!(pair.core.shared().outbox().channels().n_in_use(), 2);
 }
 
 #[test]

@@ -52,6 +52,7 @@ impl Hostile {
             let _ = shared
                 .connection
                 .outbox()
+                .channels_mut()
                 .consumer(shared.at, wire::short("standing"))
                 .map(|queue| queue.len());
             let _ = (shared.connection.timers.len(), shared.connection.limits());

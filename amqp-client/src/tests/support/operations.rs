@@ -125,7 +125,7 @@ impl World {
         self.pair.assert_idle();
         let channels: Vec<_> = self.broker.channels.keys().copied().collect();
         assert_eq!(channels, [id], "channels at the broker");
-        assert_eq!(self.pair.core.shared().outbox().channels_in_use(), 1);
+        assert_eq!(self.pair.core.shared().outbox().channels().n_in_use(), 1);
         let at_broker = &self.broker.channels[&id];
         assert!(!at_broker.is_amid_content(), "half a message");
         let consumers: Vec<_> = at_broker.consumers.keys().cloned().collect();

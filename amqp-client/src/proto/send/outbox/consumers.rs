@@ -16,10 +16,7 @@ use std::sync::Arc;
 use amqp_spec::basic;
 use amqp_spec::wire::ShortStr;
 
-use super::settled::Settled;
-use super::{OutChannel, Outbox, Refused, Wake};
-use crate::proto::channel_use::ChannelUse;
-use crate::proto::send::request::{Effect, Slot};
+use super::refused::Refused;
 use crate::proto::shared::consumer::ConsumerQueue;
 
 /// The consumers of one channel.
@@ -30,8 +27,6 @@ use crate::proto::shared::consumer::ConsumerQueue;
 pub(super) struct Consumers {
     by_tag: BTreeMap<Vec<u8>, (Arc<ConsumerQueue>, Phase)>,
     limits: Limits,
-    /// Where deliveries are settled by number.
-    pub(super) settled: Option<Settled>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -120,158 +115,59 @@ pub(crate) enum NotStarted {
     Refused(Refused),
 }
 
-impl OutChannel {
-    /// A request that was parked is never sent: what it would have changed is as before.
-    pub(super) fn undo(&mut self, dropped: &Slot) {
-        match &dropped.effect {
-            Effect::Consume(queue) => {
-                let tag = queue.tag.as_bytes();
-                if let Some(consumers) = &mut self.consumers {
-                    let known = consumers.by_tag.get(tag);
-                    if known.is_some_and(|(known, _)| Arc::ptr_eq(known, queue)) {
-                        consumers.by_tag.remove(tag);
-                    }
-                }
-            }
-            Effect::Recover { before } if self.recoveries().next().is_none() => {
-                self.recovered = *before;
-            }
-            _ => {}
-        }
-    }
-
-    fn consumers(&mut self) -> &mut Consumers {
-        self.consumers.get_or_insert_default()
-    }
-
-    /// What holds again if a `basic.recover` that is not answered is never sent: the same for each.
-    fn recoveries(&mut self) -> impl Iterator<Item = &mut u64> {
-        self.slots().filter_map(|slot| match &mut slot.effect {
-            Effect::Recover { before } => Some(before),
-            _ => None,
-        })
-    }
+/// What becomes of a wish to cancel a consumer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Cancelling {
+    /// `basic.cancel` is to be queued, behind which its tag may be used again.
+    Now,
+    /// That has been done, or will be as soon as the broker has started the consumer.
+    ByItself,
 }
 
-impl Outbox {
-    /// Queues `basic.consume`, behind the limit that the consumer is to be started under: nothing
-    /// comes between the two. `qos_slots` make the slots of the requests that set it. On a refusal
-    /// nothing was queued.
-    pub(crate) fn consume(
-        &mut self,
-        at: ChannelUse,
-        consume: &basic::Consume<'_>,
-        queue: &Arc<ConsumerQueue>,
-        prefetch: Prefetch,
-        slot: Slot,
-        mut qos_slot: impl FnMut() -> Slot,
-    ) -> Result<Vec<Wake>, NotStarted> {
-        self.check_fits(consume)
-            .map_err(|error| NotStarted::Refused(error.into()))?;
-        let channel = self.channel(at).map_err(NotStarted::Refused)?;
-        let consumers = channel.consumers();
-        let tag = consume.consumer_tag.as_bytes();
-        if consumers.takes(tag) {
-            return Err(NotStarted::TagInUse);
-        }
-        let before = consumers.limits.before(prefetch);
-        let mut wakes = Vec::new();
-        for qos in before.into_iter().flatten() {
-            let queued = self.request(at, &qos, qos_slot());
-            wakes.push(queued.map_err(|(refused, _)| NotStarted::Refused(refused))?);
-            self.note_limit(at, &qos);
-        }
-        let queued = self.request(at, consume, slot);
-        wakes.push(queued.map_err(|(refused, _)| NotStarted::Refused(refused))?);
-        if let Ok(channel) = self.channel(at) {
-            let consumers = channel.consumers();
-            // Known to be there, or not at all, where acknowledgements matter.
-            let limit = match prefetch {
-                Prefetch::NotNeeded => 0,
-                Prefetch::Own(_) | Prefetch::Channels { .. } => consumers.limits.queued.consumer,
-            };
-            queue.started_under(limit);
-            let entry = (Arc::clone(queue), Phase::Requested { wanted: true });
-            consumers.by_tag.insert(tag.to_vec(), entry);
-        }
-        Ok(wakes)
+impl Consumers {
+    /// Whether the tag is taken.
+    pub(super) fn takes(&self, tag: &[u8]) -> bool {
+        let known = self.by_tag.get(tag);
+        known.is_some_and(|(_, phase)| *phase != Phase::Cancelling)
     }
 
-    /// Queues the program's own `basic.qos`.
-    pub(crate) fn limit(
-        &mut self,
-        at: ChannelUse,
-        qos: &basic::Qos,
-        slot: Slot,
-    ) -> Result<Wake, (Refused, Box<Slot>)> {
-        let wake = self.request(at, qos, slot)?;
-        self.note_limit(at, qos);
-        if let Ok(channel) = self.channel(at) {
-            let own = &mut channel.consumers().limits.own;
-            own.get_or_insert_default().set(qos);
-        }
-        Ok(wake)
+    /// What has to be said before a consumer is started under this limit, in this order.
+    pub(super) fn limits_before(&self, prefetch: Prefetch) -> [Option<basic::Qos>; 2] {
+        self.limits.before(prefetch)
     }
 
-    /// Queues `basic.recover`: behind it nothing can be settled that was delivered before its answer.
-    pub(crate) fn recover(
-        &mut self,
-        at: ChannelUse,
-        recover: &basic::Recover,
-        mut slot: Slot,
-    ) -> Result<Wake, (Refused, Box<Slot>)> {
-        let before = match self.channel(at) {
-            Ok(channel) => {
-                let recovered = channel.recovered;
-                channel
-                    .recoveries()
-                    .next()
-                    .map_or(recovered, |before| *before)
-            }
-            Err(refused) => return Err((refused, Box::new(slot))),
+    /// This has been queued.
+    pub(super) fn note_limit(&mut self, qos: &basic::Qos) {
+        self.limits.queued.set(qos);
+    }
+
+    /// The program has asked for this.
+    pub(super) fn note_own_limit(&mut self, qos: &basic::Qos) {
+        self.limits.own.get_or_insert_default().set(qos);
+    }
+
+    /// `basic.consume` has been queued, behind the limit.
+    pub(super) fn start(&mut self, queue: &Arc<ConsumerQueue>, prefetch: Prefetch) {
+        // Known to be there, or not at all, where acknowledgements matter.
+        let limit = match prefetch {
+            Prefetch::NotNeeded => 0,
+            Prefetch::Own(_) | Prefetch::Channels { .. } => self.limits.queued.consumer,
         };
-        slot.effect = Effect::Recover { before };
-        let wake = self.request(at, recover, slot)?;
-        if let Ok(channel) = self.channel(at) {
-            channel.recovered = u64::MAX;
-        }
-        Ok(wake)
+        queue.started_under(limit);
+        let entry = (Arc::clone(queue), Phase::Requested { wanted: true });
+        self.by_tag.insert(queue.tag.as_bytes().to_vec(), entry);
     }
 
-    /// `basic.recover-ok` has come: deliveries up to this tag have gone back.
-    pub(crate) fn recovered(&mut self, id: u16, delivery_tag: u64) {
-        if let Some(channel) = self.channels.get_mut(usize::from(id)) {
-            let mut another = false;
-            for before in channel.recoveries() {
-                *before = delivery_tag;
-                another = true;
-            }
-            if !another {
-                channel.recovered = delivery_tag;
-            }
-            let consumers = channel.consumers.as_mut();
-            if let Some(settled) = consumers.and_then(|consumers| consumers.settled.as_mut()) {
-                settled.skip_to(delivery_tag);
-            }
-        }
-    }
-
-    fn note_limit(&mut self, at: ChannelUse, qos: &basic::Qos) {
-        if let Ok(channel) = self.channel(at) {
-            channel.consumers().limits.queued.set(qos);
-        }
-    }
-
-    fn consumers_of(&mut self, at: ChannelUse) -> Option<&mut Consumers> {
-        let channel = self.channels.get_mut(usize::from(at.channel))?;
-        let same_use = channel.incarnation == at.incarnation;
-        channel.consumers.as_deref_mut().filter(|_| same_use)
+    fn phase(&mut self, queue: &Arc<ConsumerQueue>) -> Option<&mut Phase> {
+        let (known, phase) = self.by_tag.get_mut(queue.tag.as_bytes())?;
+        // A tag may have gone to another consumer.
+        Arc::ptr_eq(known, queue).then_some(phase)
     }
 
     /// The broker has started a consumer. False if it is to be cancelled at once, since it is not
     /// wanted any more.
-    pub(crate) fn consumer_started(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) -> bool {
-        let Some(phase) = self.phase(at, queue) else {
+    pub(super) fn started(&mut self, queue: &Arc<ConsumerQueue>) -> bool {
+        let Some(phase) = self.phase(queue) else {
             return true;
         };
         let wanted = *phase != Phase::Requested { wanted: false };
@@ -281,91 +177,56 @@ impl Outbox {
         wanted
     }
 
-    /// Asks for the end of a consumer: queues `basic.cancel`, behind which its tag may be used again.
-    /// `None` if that has been done, or will be as soon as the broker has started the consumer.
-    pub(crate) fn cancel(
-        &mut self,
-        at: ChannelUse,
-        queue: &Arc<ConsumerQueue>,
-        slot: Slot,
-    ) -> Option<Result<Wake, Refused>> {
-        match self.phase(at, queue)? {
-            phase @ Phase::Active => *phase = Phase::Cancelling,
+    /// A consumer is to end; `None` if it is not known.
+    pub(super) fn cancel(&mut self, queue: &Arc<ConsumerQueue>) -> Option<Cancelling> {
+        Some(match self.phase(queue)? {
+            phase @ Phase::Active => {
+                *phase = Phase::Cancelling;
+                Cancelling::Now
+            }
             Phase::Requested { wanted } => {
                 *wanted = false;
-                return None;
+                Cancelling::ByItself
             }
-            Phase::Cancelling => return None,
-        }
-        let cancel = basic::Cancel {
-            consumer_tag: queue.tag.as_ref(),
-            no_wait: false,
-        };
-        let queued = self.request(at, &cancel, slot);
-        Some(queued.map_err(|(refused, _)| refused))
+            Phase::Cancelling => Cancelling::ByItself,
+        })
     }
 
     /// A consumer has ended, or was never started.
-    pub(crate) fn forget_consumer(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) {
-        let tag = queue.tag.as_bytes();
-        if self.phase(at, queue).is_some() {
-            if let Some(consumers) = self.consumers_of(at) {
-                consumers.by_tag.remove(tag);
-            }
+    pub(super) fn forget(&mut self, queue: &Arc<ConsumerQueue>) {
+        if self.phase(queue).is_some() {
+            self.by_tag.remove(queue.tag.as_bytes());
         }
     }
 
-    fn phase(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) -> Option<&mut Phase> {
-        let consumers = self.consumers_of(at)?;
-        let (known, phase) = consumers.by_tag.get_mut(queue.tag.as_bytes())?;
-        // A tag may have gone to another consumer.
-        Arc::ptr_eq(known, queue).then_some(phase)
-    }
-
     /// The consumer of this tag: asked for, started, or being cancelled.
-    pub(crate) fn consumer(
-        &mut self,
-        at: ChannelUse,
-        tag: ShortStr<'_>,
-    ) -> Option<Arc<ConsumerQueue>> {
-        let (queue, _) = self.consumers_of(at)?.by_tag.get(tag.as_bytes())?;
+    pub(super) fn get(&self, tag: ShortStr<'_>) -> Option<Arc<ConsumerQueue>> {
+        let (queue, _) = self.by_tag.get(tag.as_bytes())?;
         Some(Arc::clone(queue))
     }
 
-    /// All consumers of a channel, whatever their phase.
-    pub(crate) fn consumers(&mut self, at: ChannelUse) -> Vec<Arc<ConsumerQueue>> {
-        let consumers = self.consumers_of(at);
-        let all = consumers.into_iter().flat_map(|all| all.by_tag.values());
+    /// All of them, whatever their phase.
+    pub(super) fn all(&self) -> Vec<Arc<ConsumerQueue>> {
+        let all = self.by_tag.values();
         all.map(|(queue, _)| Arc::clone(queue)).collect()
     }
 
-    /// The tags of the consumers that the broker has started and that are not being cancelled, in
-    /// order.
-    pub(crate) fn consumer_tags(&mut self, at: ChannelUse) -> Vec<String> {
-        let consumers = self.consumers_of(at);
-        let all = consumers.into_iter().flat_map(|all| &all.by_tag);
-        let active = all.filter(|(_, (_, phase))| *phase == Phase::Active);
-        active
-            .map(|(tag, _)| String::from_utf8_lossy(tag).into_owned())
-            .collect()
+    /// The tags of those that the broker has started and that are not being cancelled, in order.
+    pub(super) fn tags(&self) -> Vec<String> {
+        self.tags_in(|phase| phase == Phase::Active)
     }
 
     /// The tags that are taken, in order.
     #[cfg(test)]
-    pub(crate) fn tags_taken(&mut self, at: ChannelUse) -> Vec<String> {
-        let consumers = self.consumers_of(at);
-        let all = consumers.into_iter().flat_map(|all| &all.by_tag);
-        let taken = all.filter(|(_, (_, phase))| *phase != Phase::Cancelling);
-        taken
+    pub(super) fn tags_taken(&self) -> Vec<String> {
+        self.tags_in(|phase| phase != Phase::Cancelling)
+    }
+
+    fn tags_in(&self, wanted: impl Fn(Phase) -> bool) -> Vec<String> {
+        let all = self.by_tag.iter();
+        let wanted = all.filter(|(_, (_, phase))| wanted(*phase));
+        wanted
             .map(|(tag, _)| String::from_utf8_lossy(tag).into_owned())
             .collect()
-    }
-}
-
-impl Consumers {
-    /// Whether the tag is taken.
-    fn takes(&self, tag: &[u8]) -> bool {
-        let known = self.by_tag.get(tag);
-        known.is_some_and(|(_, phase)| *phase != Phase::Cancelling)
     }
 }

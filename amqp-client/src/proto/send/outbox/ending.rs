@@ -1,150 +1,131 @@
-//! What is still queued when a channel or the connection ends.
+//! The end of the connection: our `connection.close` behind everything that was accepted, and the
+//! cause that every later caller is told.
 
-use super::{Outbox, Parked};
+use std::time::Instant;
+
+use super::channels::Channels;
+use super::overdue::Judge;
+use super::queue::Queue;
+use super::refused::Refused;
+use crate::error::ConnectionError;
 use crate::proto::send::request::Slot;
-use crate::proto::send::rope::{Kind, Rope};
-use crate::proto::send::unwritten::Unwritten;
 
-impl Outbox {
-    /// Counts the publishes that are queued, or begun and not complete.
-    pub(crate) fn count_unsent(&self, unsent: &mut Unwritten) {
-        for frame in self.small.frames() {
-            unsent.frame(&frame);
-        }
-        for large in &self.large {
-            unsent.rest(large.channel);
-        }
-        for parked in self.channels.iter().flat_map(|channel| &channel.parked) {
-            count_parked(parked, unsent);
-        }
-    }
-
-    /// Counts those that are parked on one channel.
-    pub(super) fn count_parked(&self, id: u16, unsent: &mut Unwritten) {
-        let channel = self.channels.get(usize::from(id));
-        for parked in channel.into_iter().flat_map(|channel| &channel.parked) {
-            count_parked(parked, unsent);
-        }
-    }
-
-    /// The broker has closed the channel: takes out its messages, but for a large one that the
-    /// adapter has begun to write, and returns the number of the last one that is sent. Those taken
-    /// out may be published again without fear of a second copy.
-    pub(super) fn drop_publishes(&mut self, id: u16) -> u64 {
-        let mut unsent = Unwritten::default();
-        self.drop_small(id, &mut unsent);
-        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
-            return 0;
-        };
-        for parked in &channel.parked {
-            count_parked(parked, &mut unsent);
-        }
-        let begun = self
-            .large
-            .iter()
-            .position(|large| large.channel == id && !large.headed);
-        if let Some(large) = begun.and_then(|begun| self.large.remove(begun)) {
-            // Its method and header were in the small lane.
-            self.aside -= large.body.len();
-            self.bodies.push(large.body);
-            channel.held = false;
-        }
-        channel.published.saturating_sub(unsent.of(id))
-    }
-
-    /// Takes the messages of a channel out of the small lane.
-    fn drop_small(&mut self, id: u16, unsent: &mut Unwritten) {
-        let mut found = false;
-        for frame in self.small.frames().filter(|frame| frame.is_of_message(id)) {
-            unsent.frame(&frame);
-            found = true;
-        }
-        if found {
-            // Not the last of the small lane any more, or not there.
-            self.tail_ack = None;
-            self.small
-                .retain(&mut self.bodies, |frame| !frame.is_of_message(id));
-            self.move_up();
-        }
-    }
-
-    /// The same as [`drop_publishes`](Self::drop_publishes), for a channel that is opened anew: what is
-    /// taken out is parked there, in order and in front of what is parked already. What does not belong
-    /// to messages is dropped; the requests are returned.
-    pub(super) fn keep_publishes(&mut self, id: u16) -> (u64, Vec<Slot>) {
-        let mut unsent = Unwritten::default();
-        let frames = self.small.copy(|frame| frame.is_of_message(id));
-        self.drop_small(id, &mut unsent);
-        let large = self
-            .large
-            .iter()
-            .position(|large| large.channel == id && !large.headed);
-        let large = large.and_then(|large| self.large.remove(large));
-        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
-            return (0, Vec::new());
-        };
-        for parked in &channel.parked {
-            count_parked(parked, &mut unsent);
-        }
-        let sent = channel.published.saturating_sub(unsent.of(id));
-        let mut requests = Vec::new();
-        let mut kept = std::collections::VecDeque::new();
-        let mut frames = frames;
-        if let Some(large) = large {
-            // Its method and header are the last of them.
-            channel.held = false;
-            let head = frames.split_off(last_publish(&frames));
-            self.aside += head.len();
-            let body = large.body;
-            kept.push_back(Parked::Large { head, body });
-        }
-        if !frames.is_empty() {
-            self.aside += frames.len();
-            kept.push_front(Parked::Frames(frames));
-        }
-        for parked in std::mem::take(&mut channel.parked) {
-            match parked {
-                Parked::Request(frames, slot) => {
-                    self.aside -= frames.len();
-                    requests.push(slot);
-                }
-                Parked::Frames(frames) => {
-                    self.aside -= frames.len();
-                    let messages = Rope::from(frames).copy(|frame| frame.is_of_message(id));
-                    self.aside += messages.len();
-                    if !messages.is_empty() {
-                        kept.push_back(Parked::Frames(messages));
-                    }
-                }
-                large @ Parked::Large { .. } => kept.push_back(large),
-            }
-        }
-        channel.parked = kept;
-        (sent, requests)
-    }
+/// How far the connection is from its end.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    /// Why nothing can be sent any more.
+    cause: Option<ConnectionError>,
+    /// `connection.close` was asked for: nothing more is accepted.
+    closing: bool,
+    /// Our `connection.close`, until everything accepted before it is in the small lane.
+    farewell: Option<(Vec<u8>, Slot)>,
+    farewell_len: usize,
+    /// When it has to be written at the latest.
+    close_by: Option<Instant>,
+    /// Requests that it has passed, and that are never sent.
+    passed: Vec<Slot>,
 }
 
-/// Where the last message begins.
-fn last_publish(frames: &[u8]) -> usize {
-    let rope = Rope::from(frames.to_vec());
-    let mut start = 0;
-    let mut last = 0;
-    for frame in rope.frames() {
-        if frame.kind == Kind::Publish {
-            last = start;
-        }
-        start = frame.end;
+impl Ending {
+    /// Whether the connection takes anything more.
+    #[inline]
+    pub(super) fn accepts_anything(&self) -> bool {
+        self.cause.is_none() && !self.closing
     }
-    last
-}
 
-fn count_parked(parked: &Parked, unsent: &mut Unwritten) {
-    match parked {
-        Parked::Frames(frames) | Parked::Large { head: frames, .. } => {
-            for frame in Rope::from(frames.clone()).frames() {
-                unsent.frame(&frame);
-            }
+    #[inline]
+    pub(super) fn check_open(&self) -> Result<(), Refused> {
+        if self.accepts_anything() {
+            Ok(())
+        } else {
+            Err(self.refusal())
         }
-        Parked::Request(..) => {}
+    }
+
+    #[cold]
+    fn refusal(&self) -> Refused {
+        let cause = self.cause.clone();
+        Refused::Connection(cause.unwrap_or_else(ConnectionError::closed_by_us))
+    }
+
+    /// Why nothing can be sent any more.
+    pub(super) fn cause(&self) -> Option<&ConnectionError> {
+        self.cause.as_ref()
+    }
+
+    /// Whether `connection.close` was asked for.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Whether `connection.close` has its place in the small lane.
+    pub(super) fn has_said_farewell(&self) -> bool {
+        self.closing && self.farewell.is_none()
+    }
+
+    /// Whether it waits for what was accepted before it.
+    pub(super) fn waits(&self) -> bool {
+        self.farewell.is_some()
+    }
+
+    /// `connection.close` is to be sent, and written `by` then.
+    pub(super) fn begin(&mut self, frame: Vec<u8>, slot: Slot, by: Option<Instant>) {
+        self.closing = true;
+        self.close_by = by;
+        self.farewell_len = frame.len();
+        self.farewell = Some((frame, slot));
+    }
+
+    /// Puts `connection.close` into the small lane, if nothing that was accepted before it has to be
+    /// sent first. What stands behind a request whose time is up is not waited for.
+    pub(super) fn say_farewell(&mut self, channels: &mut Channels, queue: &mut Queue) {
+        if self.farewell.is_none() || !queue.large.is_empty() {
+            return;
+        }
+        for channel in channels.iter_mut() {
+            self.passed.extend(channel.sending.pass_requests(queue));
+        }
+        if !queue.large.is_empty()
+            || channels
+                .iter()
+                .any(|channel| channel.sending.is_waited_for())
+        {
+            return;
+        }
+        if let (Some((frame, slot)), Some(channel)) = (self.farewell.take(), channels.get_mut(0)) {
+            queue.small.seal(&frame);
+            channel.sending.await_reply(slot, queue);
+        }
+    }
+
+    /// Octets of `connection.close`.
+    pub(super) fn farewell_len(&self) -> usize {
+        self.farewell_len
+    }
+
+    /// The deadlines of the close, while it has not been written.
+    pub(super) fn deadlines(&self) -> impl Iterator<Item = Instant> {
+        let farewell = self.farewell.as_ref();
+        let waiting = farewell.map(|(_, slot)| slot.deadline);
+        waiting.into_iter().chain(self.close_by)
+    }
+
+    /// Judges the close, which may wait as long as octets leave, but not for ever.
+    pub(super) fn expire(&self, channels: &Channels, judge: &mut Judge<impl FnMut(u16, &Slot)>) {
+        if let Some((_, slot)) = &self.farewell {
+            judge.judge_farewell(slot, true, self.close_by);
+        }
+        for slot in channels.requests(0).filter(|slot| slot.is_farewell()) {
+            let leaving = slot.is_leaving(judge.progress);
+            judge.judge_farewell(slot, leaving, self.close_by);
+        }
+    }
+
+    /// The connection has ended; returns the requests that will have no reply.
+    pub(super) fn close(&mut self, cause: &ConnectionError) -> Vec<Slot> {
+        self.cause.get_or_insert_with(|| cause.clone());
+        let farewell = self.farewell.take().map(|(_, slot)| slot);
+        let passed = std::mem::take(&mut self.passed);
+        farewell.into_iter().chain(passed).collect()
     }
 }

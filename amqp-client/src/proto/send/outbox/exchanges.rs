@@ -7,8 +7,6 @@
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher};
 
-use super::Outbox;
-use crate::error::Entity;
 use crate::proto::shared::lost::Suspects;
 
 /// How many changes are kept: those of the latest publishes. A channel whose publishes go to two
@@ -68,51 +66,32 @@ impl Exchanges {
     }
 }
 
-impl Outbox {
-    /// Which of the publishes that were sent and are not answered the broker may have closed the
-    /// channel for, as it says over this.
-    pub(crate) fn suspects(
-        &self,
-        id: u16,
-        about: Option<&Entity>,
-        unanswered: impl Iterator<Item = u64>,
-    ) -> Suspects {
-        let channel = self.channels.get(usize::from(id));
-        let Some(channel) = channel.filter(|channel| channel.confirming) else {
-            return Suspects::Unknown;
-        };
-        let Some(Entity::Exchange(name)) = about else {
-            return only(unanswered);
-        };
-        let named = hash(name.as_bytes());
-        let went_there = |number| match &channel.exchanges {
-            None => Some(name.is_empty()),
-            Some(exchanges) => exchanges.went_to(number, named),
-        };
-        let (mut ranges, mut all_known) = (Vec::<(u64, u64)>::new(), true);
-        for number in unanswered {
-            match went_there(number) {
-                None => all_known = false,
-                Some(false) => {}
-                Some(true) => match ranges.last_mut() {
-                    Some((_, to)) if *to + 1 == number => *to = number,
-                    _ => ranges.push((number, number)),
-                },
-            }
-        }
-        match ranges.as_slice() {
-            [] => Suspects::Unknown,
-            [(from, to)] if from == to && all_known => Suspects::Publish(*from),
-            _ => Suspects::Among(ranges, all_known),
+/// Which of the unanswered publishes went to the exchange of this name, which the broker objects to.
+pub(super) fn suspects(
+    exchanges: Option<&Exchanges>,
+    name: &str,
+    unanswered: impl Iterator<Item = u64>,
+) -> Suspects {
+    let named = hash(name.as_bytes());
+    let went_there = |number| match exchanges {
+        None => Some(name.is_empty()),
+        Some(exchanges) => exchanges.went_to(number, named),
+    };
+    let (mut ranges, mut all_known) = (Vec::<(u64, u64)>::new(), true);
+    for number in unanswered {
+        match went_there(number) {
+            None => all_known = false,
+            Some(false) => {}
+            Some(true) => match ranges.last_mut() {
+                Some((_, to)) if *to + 1 == number => *to = number,
+                _ => ranges.push((number, number)),
+            },
         }
     }
-}
-
-/// Nothing is named: there is no doubt if only one has no answer.
-fn only(mut unanswered: impl Iterator<Item = u64>) -> Suspects {
-    match (unanswered.next(), unanswered.next()) {
-        (Some(number), None) => Suspects::Publish(number),
-        _ => Suspects::Unknown,
+    match ranges.as_slice() {
+        [] => Suspects::Unknown,
+        [(from, to)] if from == to && all_known => Suspects::Publish(*from),
+        _ => Suspects::Among(ranges, all_known),
     }
 }
 

@@ -9,8 +9,6 @@
 
 use std::collections::BTreeSet;
 
-use super::{OutChannel, OutState, Outbox};
-
 /// How many ids are in rotation before one is used again. An opening and a close take a round trip
 /// each, so that an id comes to its next use a good deal later than what is under way for it.
 pub(super) const ROTATION: usize = 256;
@@ -23,57 +21,40 @@ pub(super) struct Ids {
     freed: u64,
 }
 
-impl Outbox {
-    /// Takes this id, or the one that has been unused the longest, out of those that are free. `None`
-    /// if it is in use, or all of `channel_max` are.
-    pub(super) fn take_id(&mut self, channel_max: u16, number: Option<u16>) -> Option<u16> {
-        let longest_unused = self.ids.free.first().copied();
-        let unused = u16::try_from(self.channels.len())
-            .ok()
-            .filter(|&id| id <= channel_max);
-        let id = match (number, longest_unused, unused) {
-            (Some(number), ..) => number,
-            (None, Some((freed, _)), Some(unused)) if freed > 0 && !self.ids.are_enough() => unused,
-            (None, Some((_, id)), _) | (None, None, Some(id)) => id,
-            (None, None, None) => return None,
-        };
-        self.make_known(id);
-        let channel = self.channels.get(usize::from(id))?;
-        // Those that are in use are not among them.
-        self.ids.free.remove(&(channel.freed, id)).then_some(id)
+impl Ids {
+    /// This id was never used.
+    pub(super) fn add(&mut self, id: u16) {
+        self.free.insert((0, id));
     }
 
-    /// Makes the table reach up to this id.
-    fn make_known(&mut self, id: u16) {
-        for unused in self.channels.len()..=usize::from(id) {
-            self.channels.push(OutChannel::default());
-            self.ids
-                .free
-                .extend(u16::try_from(unused).map(|id| (0, id)));
+    /// The id that has been unused the longest; `next` has no entry yet, if there is such a one.
+    pub(super) fn longest_unused(&self, next: Option<u16>) -> Option<u16> {
+        match (self.free.first(), next) {
+            (Some(&(freed, _)), Some(next)) if freed > 0 && self.free.len() < ROTATION => {
+                Some(next)
+            }
+            (Some(&(_, id)), _) => Some(id),
+            (None, next) => next,
         }
     }
 
-    /// Both sides are done with this use of the id.
-    pub(super) fn free_id(&mut self, id: u16) {
-        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
-            return;
-        };
-        channel.state = OutState::Free;
-        self.ids.freed += 1;
-        channel.freed = self.ids.freed;
-        self.ids.free.insert((channel.freed, id));
+    /// Takes an id that became free as the `freed`th. False if it is in use.
+    pub(super) fn take(&mut self, id: u16, freed: u64) -> bool {
+        self.free.remove(&(freed, id))
     }
-}
 
-impl Ids {
-    fn are_enough(&self) -> bool {
-        self.free.len() >= ROTATION
+    /// Both sides are done with a use of the id; says as which one it has become free.
+    pub(super) fn give_back(&mut self, id: u16) -> u64 {
+        self.freed += 1;
+        self.free.insert((self.freed, id));
+        self.freed
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::send::outbox::channel::OutChannel;
 
     #[test]
     fn ids_in_rotation_cost_little() {

@@ -12,186 +12,310 @@
 //! `connection.close` is of another channel: it waits for what was accepted, as long as that can
 //! still be sent, and passes the requests that wait for a reply.
 
-use super::{LargeBody, OutChannel, OutState, Outbox, Parked};
-use crate::proto::send::request::{Barrier, Effect, Slot};
+use std::collections::VecDeque;
+use std::time::Instant;
 
-impl Outbox {
-    pub(super) fn park(&mut self, id: u16, parked: Parked) {
-        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
-            return;
-        };
-        self.aside += parked.len();
-        if let (Parked::Frames(frames), Some(Parked::Frames(last))) =
-            (&parked, channel.parked.back_mut())
-        {
-            last.extend_from_slice(frames);
-        } else {
-            channel.parked.push_back(parked);
-        }
-        self.want(id);
+use bytes::Bytes;
+
+use super::overdue::Judge;
+use super::requests::Requests;
+use crate::proto::send::request::{Barrier, Slot};
+use crate::proto::send::rope::{Kind, Rope};
+use crate::proto::send::unwritten::Unwritten;
+
+/// What waits in a line.
+#[derive(Debug)]
+pub(super) enum Parked {
+    Frames(Vec<u8>),
+    Request(Vec<u8>, Slot),
+    Large { head: Vec<u8>, body: Bytes },
+}
+
+/// The sums over the lines of all channels. Only lines change them.
+#[derive(Debug, Default)]
+pub(super) struct Parking {
+    octets: usize,
+    /// Octets that are answers to the broker (see [`owed`](super::owed)).
+    answers: usize,
+}
+
+impl Parking {
+    #[inline]
+    pub(super) fn octets(&self) -> usize {
+        self.octets
     }
 
-    /// Moves what need not wait any longer from the channel's line into the lanes.
-    pub(super) fn release(&mut self, id: u16) {
-        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
-            return;
-        };
-        while let Some(parked) = channel.next_released(self.said_farewell) {
-            self.tail_ack = None;
-            match parked {
-                Parked::Frames(frames) => {
-                    self.aside -= frames.len();
-                    self.answers.released(channel, frames.len());
-                    self.small.buf().extend_from_slice(&frames);
-                }
-                Parked::Request(frames, mut slot) => {
-                    self.aside -= frames.len();
-                    self.small.buf().extend_from_slice(&frames);
-                    slot.since = slot.since.max(self.now);
-                    let end = self.handed + self.small.len() as u64;
-                    slot.end = Some(end);
-                    channel.add_in_flight(slot);
-                    self.unwritten.push_back((end, id));
-                }
-                Parked::Large { head, body } => {
-                    self.aside -= head.len();
-                    self.heads += head.len();
-                    self.small.buf().extend_from_slice(&head);
-                    channel.held = true;
-                    channel.parked_ran_until(self.now);
-                    self.large.push_back(LargeBody {
-                        channel: id,
-                        body,
-                        headed: false,
-                    });
-                }
-            }
-        }
-    }
-
-    /// Puts `connection.close` into the small lane, if nothing that was accepted before it has to be
-    /// sent first. What stands behind a request whose time is up is not waited for.
-    pub(super) fn say_farewell(&mut self) {
-        if self.farewell.is_none() || !self.large.is_empty() {
-            return;
-        }
-        for id in self.ids() {
-            self.pass_requests(id);
-        }
-        let waits = !self.large.is_empty() || self.channels.iter().any(OutChannel::is_waited_for);
-        if waits {
-            return;
-        }
-        if let Some((frames, slot)) = self.farewell.take() {
-            self.tail_ack = None;
-            self.small.buf().extend_from_slice(&frames);
-            self.said_farewell = true;
-            self.await_reply(0, slot);
-        }
-    }
-
-    /// Takes the requests out of a line that is stuck: what stands between them may then go.
-    fn pass_requests(&mut self, id: u16) {
-        let Some(channel) = self.channels.get_mut(usize::from(id)) else {
-            return;
-        };
-        if !channel.is_stuck() || channel.parked.is_empty() {
-            return;
-        }
-        let (aside, passed) = channel.take_parked_requests(|_| true);
-        self.aside -= aside;
-        self.passed.extend(passed);
-        self.release(id);
+    pub(super) fn answers(&self) -> usize {
+        self.answers
     }
 }
 
-impl OutChannel {
-    /// Takes out what need not wait any longer.
-    fn next_released(&mut self, said_farewell: bool) -> Option<Parked> {
+/// What must wait, in order. While anything does, everything new of the channel goes behind it.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    parked: VecDeque<Parked>,
+    /// Octets of what is parked that are answers to the broker; at most all of them.
+    answers: u32,
+    /// Nothing of this channel may enter the lanes: a body of it is in the large lane, or it is being
+    /// opened anew.
+    held: bool,
+}
+
+impl Line {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.parked.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.parked.len()
+    }
+
+    #[inline]
+    pub(super) fn is_held(&self) -> bool {
+        self.held
+    }
+
+    pub(super) fn set_held(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    pub(super) fn push(&mut self, parked: Parked, parking: &mut Parking) {
+        parking.octets += parked.len();
+        if let (Parked::Frames(frames), Some(Parked::Frames(last))) =
+            (&parked, self.parked.back_mut())
+        {
+            last.extend_from_slice(frames);
+        } else {
+            self.parked.push_back(parked);
+        }
+    }
+
+    /// A request that waits for its turn without anything to send.
+    pub(super) fn push_silent(&mut self, slot: Slot) {
+        self.parked.push_back(Parked::Request(Vec::new(), slot));
+    }
+
+    /// Takes out what need not wait any longer behind these requests; `closes` says that our
+    /// `channel.close` is one of them.
+    pub(super) fn next_released(
+        &mut self,
+        requests: &Requests,
+        closes: bool,
+        parking: &mut Parking,
+    ) -> Option<Parked> {
         let first = self.parked.front()?;
-        if self.held || said_farewell {
+        if self.held {
             return None;
         }
-        if self.is_close_sent() {
+        let next = if closes {
             // Those that joined it have nothing to send.
-            let joined = matches!(first, Parked::Request(_, slot) if slot.is_close());
-            return if joined {
-                self.parked.pop_front()
-            } else {
-                None
-            };
-        }
-        let held = match first {
-            Parked::Request(..) => self.barrier() != Barrier::Nothing,
-            Parked::Frames(_) | Parked::Large { .. } => self.barrier() == Barrier::Everything,
-        };
-        if !held {
-            return self.parked.pop_front();
-        }
-        let close = self.parked.iter().position(Parked::is_close)?;
-        let passes = self.lets_a_close_pass(close);
-        if passes {
-            self.parked.remove(close)
+            matches!(first, Parked::Request(_, slot) if slot.is_close()).then_some(0)
         } else {
-            None
-        }
+            let held = match first {
+                Parked::Request(..) => requests.barrier() != Barrier::Nothing,
+                Parked::Frames(_) | Parked::Large { .. } => {
+                    requests.barrier() == Barrier::Everything
+                }
+            };
+            if held {
+                let close = self.parked.iter().position(Parked::is_close);
+                close.filter(|&close| self.lets_a_close_pass(close, requests))
+            } else {
+                Some(0)
+            }
+        };
+        let parked = self.parked.remove(next?)?;
+        parking.octets -= parked.len();
+        Some(parked)
     }
 
-    /// Whether our `channel.close` may go although the line is held up. RabbitMQ answers it behind a
-    /// `basic.consume` that it has not answered. Those of the requests that it passes which wait for a
-    /// reply learn that the channel is closed; what was accepted must be sent before it. `n` things
-    /// stand before it.
-    pub(super) fn lets_a_close_pass(&self, n: usize) -> bool {
+    /// Octets of the line have moved to the small lane; says how many of them are answers. Which of
+    /// them are is not known; they count as such while there are any, so that none is counted that is
+    /// not there.
+    pub(super) fn take_answers(&mut self, octets: usize, parking: &mut Parking) -> usize {
+        let answers = u32::try_from(octets).unwrap_or(u32::MAX).min(self.answers);
+        self.answers -= answers;
+        parking.answers -= answers as usize;
+        answers as usize
+    }
+
+    /// Octets of answers have been parked.
+    pub(super) fn add_answers(&mut self, octets: usize, parking: &mut Parking) {
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
+        let octets = octets.min(u32::MAX - self.answers);
+        self.answers += octets;
+        parking.answers += octets as usize;
+    }
+
+    /// Whether our `channel.close` may go although the line is held up, with the first `n` things of
+    /// the line before it. RabbitMQ answers it behind a `basic.consume` that it has not answered. Those
+    /// of the requests that it passes which wait for a reply learn that the channel is closed; what was
+    /// accepted must be sent before it.
+    pub(super) fn lets_a_close_pass(&self, n: usize, requests: &Requests) -> bool {
         let mut before = self.parked.iter().take(n);
-        self.waits_for_consume() && !self.held && before.all(Parked::may_be_passed)
+        requests.waits_for_consume() && !self.held && before.all(Parked::may_be_passed)
     }
 
-    /// The last request that was sent is a `basic.consume` that is not answered.
-    pub(super) fn waits_for_consume(&self) -> bool {
-        let last = self.in_flight.back();
-        last.is_some_and(|slot| matches!(slot.effect, Effect::Consume(_)))
+    /// Whether there is anything that `connection.close` may not pass.
+    pub(super) fn has_accepted(&self) -> bool {
+        !self.parked.iter().all(Parked::may_be_passed)
     }
 
-    /// Our `channel.close` is on the wire, or next to it.
-    fn is_close_sent(&self) -> bool {
-        self.state == OutState::Closing && self.in_flight.iter().any(Slot::is_close)
+    pub(super) fn has_messages(&self) -> bool {
+        self.parked.iter().any(Parked::is_message)
     }
 
-    /// The request that keeps the others back is not answered, and its time is up.
-    pub(super) fn is_stuck(&self) -> bool {
-        let last = self.in_flight.back();
-        last.is_some_and(|slot| slot.barrier != Barrier::Nothing && slot.overdue)
+    pub(super) fn requests(&self) -> impl Iterator<Item = &Slot> {
+        self.parked.iter().filter_map(|parked| match parked {
+            Parked::Request(_, slot) => Some(slot),
+            Parked::Frames(_) | Parked::Large { .. } => None,
+        })
     }
 
-    /// Whether `connection.close` waits for what is parked here.
-    fn is_waited_for(&self) -> bool {
-        let mut parked = self.parked.iter();
-        !self.is_stuck() && !self.is_close_sent() && !parked.all(Parked::may_be_passed)
+    pub(super) fn requests_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.parked.iter_mut().filter_map(|parked| match parked {
+            Parked::Request(_, slot) => Some(slot),
+            Parked::Frames(_) | Parked::Large { .. } => None,
+        })
     }
 
-    /// Takes requests that wait for a reply out of the line; also says how many octets they were.
-    pub(super) fn take_parked_requests(
+    /// Takes requests that wait for a reply out of the line.
+    pub(super) fn take_requests(
         &mut self,
         wanted: impl Fn(&Slot) -> bool,
-    ) -> (usize, Vec<Slot>) {
-        let (mut octets, mut slots) = (0, Vec::new());
+        parking: &mut Parking,
+    ) -> Vec<Slot> {
+        let mut slots = Vec::new();
         for parked in std::mem::take(&mut self.parked) {
             match parked {
                 Parked::Request(frames, slot) if slot.has_reply() && wanted(&slot) => {
-                    octets += frames.len();
+                    parking.octets -= frames.len();
                     slots.push(slot);
                 }
                 // Two runs of frames are as good as one.
                 parked => self.parked.push_back(parked),
             }
         }
-        (octets, slots)
+        slots
+    }
+
+    /// Throws everything away, but for the requests; bodies are left to be dropped.
+    pub(super) fn clear(&mut self, parking: &mut Parking, dropped: &mut Vec<Bytes>) -> Vec<Slot> {
+        self.drop_answers(parking);
+        let mut slots = Vec::new();
+        for parked in std::mem::take(&mut self.parked) {
+            parking.octets -= parked.len();
+            match parked {
+                Parked::Request(_, slot) => slots.push(slot),
+                Parked::Large { body, .. } => dropped.push(body),
+                Parked::Frames(_) => {}
+            }
+        }
+        slots
+    }
+
+    /// Keeps the messages alone, behind these that were queued before; returns the requests.
+    pub(super) fn keep_messages(
+        &mut self,
+        id: u16,
+        before: [Option<Parked>; 2],
+        parking: &mut Parking,
+    ) -> Vec<Slot> {
+        self.drop_answers(parking);
+        let mut requests = Vec::new();
+        let mut kept = VecDeque::new();
+        for parked in before.into_iter().flatten() {
+            parking.octets += parked.len();
+            kept.push_back(parked);
+        }
+        for parked in std::mem::take(&mut self.parked) {
+            match parked {
+                Parked::Request(frames, slot) => {
+                    parking.octets -= frames.len();
+                    requests.push(slot);
+                }
+                Parked::Frames(frames) => {
+                    parking.octets -= frames.len();
+                    let messages = Rope::from(frames).copy(|frame| frame.is_of_message(id));
+                    parking.octets += messages.len();
+                    if !messages.is_empty() {
+                        kept.push_back(Parked::Frames(messages));
+                    }
+                }
+                large @ Parked::Large { .. } => kept.push_back(large),
+            }
+        }
+        self.parked = kept;
+        requests
+    }
+
+    fn drop_answers(&mut self, parking: &mut Parking) {
+        parking.answers -= std::mem::take(&mut self.answers) as usize;
+    }
+
+    /// Shows the publishes in it.
+    pub(super) fn count_unsent(&self, unsent: &mut Unwritten) {
+        for parked in &self.parked {
+            match parked {
+                Parked::Frames(frames) | Parked::Large { head: frames, .. } => {
+                    for frame in Rope::from(frames.clone()).frames() {
+                        unsent.frame(&frame);
+                    }
+                }
+                Parked::Request(..) => {}
+            }
+        }
+    }
+
+    /// What stood before the requests in it has left by now.
+    pub(super) fn stood_still_until(&mut self, now: Instant) {
+        self.requests_mut()
+            .for_each(|slot| slot.stood_still_until(now));
+    }
+
+    /// The same, for those behind which something has left `before` already.
+    pub(super) fn stood_still_since(&mut self, before: Instant, now: Instant) {
+        for slot in self.requests_mut().filter(|slot| before > slot.since) {
+            slot.stood_still_until(now);
+        }
+    }
+
+    /// The time of the requests in it has run until now.
+    pub(super) fn ran_until(&mut self, now: Instant) {
+        self.requests_mut().for_each(|slot| slot.ran_until(now));
+    }
+
+    /// Visits the requests whose time is up; `leaving` says whether they are behind octets that are.
+    /// True if some are not to be sent any more.
+    pub(super) fn expire(
+        &mut self,
+        id: u16,
+        leaving: bool,
+        judge: &mut Judge<impl FnMut(u16, &Slot)>,
+    ) -> bool {
+        let mut drops = false;
+        for slot in self.requests_mut() {
+            if slot.overdue || !slot.has_reply() {
+                continue;
+            }
+            judge.judge(id, slot, leaving, true);
+            drops |= slot.overdue && !slot.keeps_its_place();
+        }
+        drops
     }
 }
 
 impl Parked {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Frames(frames) | Self::Request(frames, _) => frames.len(),
+            Self::Large { head, body } => head.len() + body.len(),
+        }
+    }
+
     /// Whether it belongs to messages, or to what else was accepted and has no reply.
-    pub(super) fn is_message(&self) -> bool {
+    fn is_message(&self) -> bool {
         !matches!(self, Self::Request(..))
     }
 
@@ -204,4 +328,18 @@ impl Parked {
     fn may_be_passed(&self) -> bool {
         matches!(self, Self::Request(_, slot) if slot.has_reply())
     }
+}
+
+/// Where the last message begins.
+pub(super) fn last_publish(frames: &[u8]) -> usize {
+    let rope = Rope::from(frames.to_vec());
+    let mut start = 0;
+    let mut last = 0;
+    for frame in rope.frames() {
+        if frame.kind == Kind::Publish {
+            last = start;
+        }
+        start = frame.end;
+    }
+    last
 }

@@ -15,11 +15,12 @@
 //! which is zero while there is a line.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
-use crate::proto::channel_use::ChannelUse;
-
-use super::{LARGE, OutChannel, Outbox, Refused, Wake};
+use super::gate::Gate;
+use super::refused::Refused;
 use crate::proto::config::WhenBlocked;
 use crate::proto::wait::{Sleeper, Waiters};
 
@@ -27,34 +28,37 @@ use crate::proto::wait::{Sleeper, Waiters};
 /// are called one after the other by the task that writes.
 const CALLS_PER_SWAP: usize = 64;
 
-/// What a message waits in, and publishers wait for.
+/// Where a message waits, and what publishers wait for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Room {
-    /// The small lane.
+pub(super) enum Place {
+    /// Room in the small lane.
     Small,
-    /// The large lane and what is parked.
+    /// Room in the large lane, or to be parked.
     Aside,
-    /// None: the broker takes no messages.
+    /// That the broker takes messages.
     Gate,
-}
-
-impl Room {
-    pub(super) const ALL: [Self; 3] = [Self::Small, Self::Aside, Self::Gate];
 }
 
 /// A publisher that waits for room.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct InLine {
-    pub(super) channel: u16,
+struct Publisher {
+    channel: u16,
     /// Octets of the body that it is going to publish.
-    pub(super) size: usize,
+    size: usize,
 }
 
-/// Those who wait for one room. Their tickets are those of the outbox, so that who moves to another
-/// line keeps its place.
+/// Octets that wait in each of the two places that messages wait in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Filled {
+    pub(super) small: usize,
+    pub(super) aside: usize,
+}
+
+/// The publishers that wait for one of these. Their tickets are of all three lines, so that one that
+/// moves to another keeps its place.
 #[derive(Debug, Default)]
-pub(super) struct Line {
-    pub(super) waiting: Waiters<(), InLine>,
+struct Publishers {
+    waiting: Waiters<(), Publisher>,
     /// Those who have been called and have not come.
     called: BTreeMap<u64, Called>,
     /// The room that is kept for them, in octets.
@@ -68,14 +72,14 @@ struct Called {
     recent: bool,
 }
 
-impl Line {
-    pub(super) fn has_called(&self) -> bool {
+impl Publishers {
+    fn has_called(&self) -> bool {
         !self.called.is_empty()
     }
 
     /// Calls the first in line.
     fn call_first(&mut self, wakers: &mut Vec<Waker>) -> bool {
-        let Some((ticket, InLine { size, .. })) = self.waiting.call_first(wakers) else {
+        let Some((ticket, Publisher { size, .. })) = self.waiting.call_first(wakers) else {
             return false;
         };
         // Even the smallest message takes room.
@@ -118,136 +122,142 @@ impl Line {
     }
 
     /// Nothing is waited for any more.
-    pub(super) fn call_all(&mut self, wakers: &mut Vec<Waker>) {
+    fn call_all(&mut self, wakers: &mut Vec<Waker>) {
         self.waiting.call_all(wakers);
         self.called.clear();
         self.kept = 0;
     }
 }
 
-impl Outbox {
-    /// What those who wait are to look at has changed; they keep their tickets, and with them their
-    /// places in line.
-    pub(crate) fn call_all_in_line(&mut self, wakers: &mut Vec<Waker>) {
-        for line in &mut self.lines {
-            line.waiting.call_if(|_, _| true, wakers);
+/// Whether publishers may go on, and those that may not.
+#[derive(Debug)]
+pub(crate) struct Room {
+    /// No message enters while this many octets wait in its place.
+    high_water: usize,
+    /// What the octets in the small lane are held against: `high_water` less what is kept for those
+    /// who have been called, or zero while the gate is shut for any channel or there is a line.
+    mark: usize,
+    /// The same for those aside.
+    mark_aside: usize,
+    small: Publishers,
+    aside: Publishers,
+    gated: Publishers,
+    gate: Gate,
+    /// Publishers have been called that may not have come.
+    unclaimed: bool,
+    last_ticket: u64,
+}
+
+impl Room {
+    pub(super) fn new(high_water: usize) -> Self {
+        // With no room at all nothing could ever be published.
+        let high_water = high_water.max(1);
+        Self {
+            high_water,
+            mark: high_water,
+            mark_aside: high_water,
+            small: Publishers::default(),
+            aside: Publishers::default(),
+            gated: Publishers::default(),
+            gate: Gate::default(),
+            unclaimed: false,
+            last_ticket: 0,
         }
-        self.set_marks();
     }
 
-    /// Octets that wait in each room.
-    fn held(&self, room: Room) -> usize {
-        match room {
-            Room::Small => self.small.len(),
-            Room::Aside => self.aside,
-            Room::Gate => usize::MAX,
+    /// Whether a message may enter the small lane at once.
+    #[inline]
+    pub(super) fn is_free(&self, small: usize) -> bool {
+        small < self.mark
+    }
+
+    /// Whether a message may enter this place at once.
+    #[inline]
+    pub(super) fn is_free_at(&self, place: Place, filled: Filled) -> bool {
+        match place {
+            Place::Small => filled.small < self.mark,
+            Place::Aside | Place::Gate => filled.aside < self.mark_aside,
         }
     }
 
-    /// Where a message of this size would wait.
-    pub(super) fn room(&self, id: u16, size: usize) -> Room {
-        let channel = self.channels.get(usize::from(id));
-        let direct = channel.is_none_or(OutChannel::is_direct);
-        if direct && (size < LARGE || size <= self.max_payload()) {
-            Room::Small
-        } else {
-            Room::Aside
+    fn publishers(&mut self, place: Place) -> &mut Publishers {
+        match place {
+            Place::Small => &mut self.small,
+            Place::Aside => &mut self.aside,
+            Place::Gate => &mut self.gated,
         }
     }
 
-    pub(super) fn line(&mut self, room: Room) -> &mut Line {
-        let [small, aside, gated] = &mut self.lines;
-        match room {
-            Room::Small => small,
-            Room::Aside => aside,
-            Room::Gate => gated,
-        }
+    fn all(&self) -> [&Publishers; 3] {
+        [&self.small, &self.aside, &self.gated]
+    }
+
+    fn all_mut(&mut self) -> [&mut Publishers; 3] {
+        [&mut self.small, &mut self.aside, &mut self.gated]
+    }
+
+    /// How many publishers wait.
+    pub(super) fn n_waiting(&self) -> usize {
+        self.all().iter().map(|line| line.waiting.len()).sum()
+    }
+
+    /// Whether no publisher waits.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.all().iter().all(|line| line.waiting.is_empty())
     }
 
     /// Sets what the octets that wait are held against.
-    pub(super) fn set_marks(&mut self) {
-        let mark = |line: &Line| {
-            if self.shut || !line.waiting.is_empty() {
+    fn set_marks(&mut self) {
+        let shut = self.gate.is_shut();
+        let mark = |line: &Publishers| {
+            if shut || !line.waiting.is_empty() {
                 return 0;
             }
             self.high_water.saturating_sub(line.kept)
         };
-        let [small, aside, _] = &self.lines;
-        (self.mark, self.mark_aside) = (mark(small), mark(aside));
+        (self.mark, self.mark_aside) = (mark(&self.small), mark(&self.aside));
     }
 
-    /// Whether a publish may enter: there is room below the high-water mark and no one in line for
-    /// it, or nothing to wait for since it would be refused. If not, the task is called when there is
-    /// room for this `size`, and `ticket` keeps its place in line. Who has a ticket has to
-    /// [`leave`](Self::leave) or [`enter`](Self::enter).
-    #[inline]
-    pub(crate) fn admit(
+    /// Whether a publish may enter this place, where there is not room enough for all that want it, or
+    /// a line. If not, the task is called when there is room for its `size`, and `ticket` keeps its
+    /// place in line.
+    pub(super) fn get_in_line(
         &mut self,
-        at: ChannelUse,
-        size: usize,
+        (channel, size): (u16, usize),
+        place: Place,
+        filled: Filled,
         ticket: &mut Option<u64>,
         sleeper: &mut Sleeper<'_>,
     ) -> Result<bool, Refused> {
-        let room = self.room(at.channel, size);
-        let mark = match room {
-            Room::Small => self.mark,
-            Room::Aside | Room::Gate => self.mark_aside,
-        };
-        if ticket.is_none() && self.held(room) < mark {
-            return Ok(true);
-        }
-        self.get_in_line(at, size, ticket, sleeper)
-    }
-
-    /// The same where there is no room, or not enough for all that want it, or a line.
-    fn get_in_line(
-        &mut self,
-        at: ChannelUse,
-        size: usize,
-        ticket: &mut Option<u64>,
-        sleeper: &mut Sleeper<'_>,
-    ) -> Result<bool, Refused> {
-        if self.channel(at).is_err() {
-            return Ok(true);
-        }
         self.check_policy()?;
-        let room = if self.is_gated(at.channel) {
-            Room::Gate
-        } else {
-            self.room(at.channel, size)
+        let (place, filled) = match place {
+            _ if self.gate.holds(channel) => (Place::Gate, usize::MAX),
+            Place::Small => (place, filled.small),
+            Place::Aside | Place::Gate => (place, filled.aside),
         };
-        let (held, high_water) = (self.held(room), self.high_water);
-        let line = self.line(room);
+        let high_water = self.high_water;
+        let line = self.publishers(place);
         let is_called = ticket.is_some_and(|ticket| line.called.contains_key(&ticket));
-        let has_room = held < high_water.saturating_sub(line.kept);
+        let has_room = filled < high_water.saturating_sub(line.kept);
         if is_called || (has_room && line.is_first(*ticket)) {
             return Ok(true);
         }
-        let place = *ticket.get_or_insert_with(|| {
+        let number = *ticket.get_or_insert_with(|| {
             self.last_ticket += 1;
             self.last_ticket
         });
-        for other in Room::ALL {
-            if other != room {
-                let (waker, _) = self.line(other).remove(place);
+        for other in [Place::Small, Place::Aside, Place::Gate] {
+            if other != place {
+                let (waker, _) = self.publishers(other).remove(number);
                 sleeper.discard(waker);
             }
         }
-        let channel = at.channel;
-        let in_line = InLine { channel, size };
-        let line = self.line(room);
-        line.waiting.wait_at((), in_line, ticket, sleeper);
+        let publisher = Publisher { channel, size };
+        let line = self.publishers(place);
+        line.waiting.wait_at((), publisher, ticket, sleeper);
         self.set_marks();
         Ok(false)
-    }
-
-    /// An error if the broker takes no messages and publishers do not want to wait.
-    pub(crate) fn check_policy(&self) -> Result<(), Refused> {
-        if self.gate.policy != WhenBlocked::Fail {
-            return Ok(());
-        }
-        self.blocked()
-            .map_or(Ok(()), |reason| Err(Refused::Blocked(reason)))
     }
 
     /// A publisher's message has been queued: it is not in line any more.
@@ -259,37 +269,40 @@ impl Outbox {
     }
 
     fn enter_from_line(&mut self, ticket: u64, sleeper: &mut Sleeper<'_>) {
-        for room in Room::ALL {
-            let (waker, _) = self.line(room).remove(ticket);
+        for line in self.all_mut() {
+            let (waker, _) = line.remove(ticket);
             sleeper.discard(waker);
         }
         self.set_marks();
     }
 
-    /// Gives up a place in line. The waker is to be dropped, and the adapter to be woken, once the
-    /// lock is released: those behind may have the room that was kept.
-    pub(crate) fn leave(&mut self, ticket: u64) -> (Option<Waker>, Wake) {
+    /// Gives up a place in line. The waker is to be dropped once the lock is released. True if others
+    /// may have the room that was kept.
+    pub(super) fn leave(&mut self, ticket: u64) -> (Option<Waker>, bool) {
         let (mut waker, mut had_room) = (None, false);
-        for room in Room::ALL {
-            let (known, kept) = self.line(room).remove(ticket);
+        for line in self.all_mut() {
+            let (known, kept) = line.remove(ticket);
             waker = waker.or(known);
             had_room |= kept;
         }
         self.set_marks();
-        let others = self.lines.iter().any(|line| !line.waiting.is_empty());
-        let wake = if had_room && others {
-            self.wake()
-        } else {
-            Wake::default()
-        };
-        (waker, wake)
+        (waker, had_room && !self.is_empty())
+    }
+
+    /// What those who wait are to look at has changed; they keep their tickets, and with them their
+    /// places in line.
+    pub(crate) fn call_all(&mut self, wakers: &mut Vec<Waker>) {
+        for line in self.all_mut() {
+            line.waiting.call_if(|_, _| true, wakers);
+        }
+        self.set_marks();
     }
 
     /// The channel has ended: those who wait to publish on it are to hear of that.
-    pub(crate) fn take_waiters(&mut self, id: u16, wakers: &mut Vec<Waker>) {
-        for line in &mut self.lines {
+    pub(crate) fn call_those_of(&mut self, channel: u16, wakers: &mut Vec<Waker>) {
+        for line in self.all_mut() {
             line.waiting
-                .call_if(|_, waiter| waiter.channel == id, wakers);
+                .call_if(|_, waiter| waiter.channel == channel, wakers);
         }
         self.set_marks();
     }
@@ -297,14 +310,13 @@ impl Outbox {
     /// Calls as many of those in line as there is room for what they are going to queue. None while
     /// there is none: they would only get in line again, and again. True if there may be room for
     /// more.
-    pub(super) fn call_waiters(&mut self, wakers: &mut Vec<Waker>) -> bool {
+    pub(super) fn call_first(&mut self, filled: Filled, wakers: &mut Vec<Waker>) -> bool {
         let mut more = false;
-        for room in [Room::Small, Room::Aside] {
-            let free = self.high_water.saturating_sub(self.held(room));
-            let line = self.line(room);
-            if line.waiting.is_empty() {
-                continue;
-            }
+        for (line, filled) in [
+            (&mut self.small, filled.small),
+            (&mut self.aside, filled.aside),
+        ] {
+            let free = self.high_water.saturating_sub(filled);
             let mut n_calls = 0;
             while n_calls < CALLS_PER_SWAP && line.kept < free && line.call_first(wakers) {
                 n_calls += 1;
@@ -331,8 +343,121 @@ impl Outbox {
 
     /// Keeps no more room for those who were called before the last time and have not come.
     pub(crate) fn expire_called(&mut self) {
-        self.lines.iter_mut().for_each(Line::expire);
-        self.unclaimed = self.lines.iter().any(Line::has_called);
+        self.all_mut().into_iter().for_each(Publishers::expire);
+        self.unclaimed = self.all().iter().any(|line| line.has_called());
         self.set_marks();
+    }
+
+    /// The connection has ended: nothing is waited for any more.
+    pub(super) fn close(&mut self, wakers: &mut Vec<Waker>) {
+        for line in self.all_mut() {
+            line.call_all(wakers);
+        }
+        self.gate.close(wakers);
+    }
+
+    // The gate
+
+    /// What publishers do while the connection is blocked.
+    pub(crate) fn set_when_blocked(&mut self, policy: WhenBlocked) {
+        self.gate.set_policy(policy);
+    }
+
+    /// Why the connection is blocked, if it is.
+    pub(crate) fn blocked(&self) -> Option<Arc<str>> {
+        self.gate.blocked()
+    }
+
+    /// An error if the broker takes no messages and publishers do not want to wait.
+    pub(crate) fn check_policy(&self) -> Result<(), Refused> {
+        self.gate.check_policy()
+    }
+
+    /// `connection.blocked` has come. True unless it was blocked before; then only the reason is
+    /// new.
+    pub(crate) fn block(
+        &mut self,
+        reason: Arc<str>,
+        now: Instant,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        let is_new = self.gate.block(reason, now);
+        self.set_marks();
+        if self.check_policy().is_err() {
+            // Those who wait for room are to hear of it; those of a stopped channel too.
+            for line in self.all_mut() {
+                line.waiting.call_all(wakers);
+            }
+        }
+        is_new
+    }
+
+    /// `connection.unblocked` has come: for how long it was blocked, if it was.
+    pub(super) fn unblock(&mut self, now: Instant, wakers: &mut Vec<Waker>) -> Option<Duration> {
+        self.gate.unblock(now, wakers)
+    }
+
+    /// The broker takes no messages of this channel (`channel.flow`). False if that is not new.
+    pub(super) fn stop(&mut self, channel: u16) -> bool {
+        let is_new = self.gate.stop(channel);
+        self.set_marks();
+        is_new
+    }
+
+    /// The broker takes the messages of this channel again, or the channel is over. False if that is
+    /// not new.
+    pub(super) fn resume(&mut self, channel: u16) -> bool {
+        let is_new = self.gate.resume(channel);
+        if is_new {
+            self.set_marks();
+        }
+        is_new
+    }
+
+    /// Those that the gate does not hold back any more wait for room like all others, in the place that
+    /// `place` tells for a channel and a size; the adapter calls as many as there is room for.
+    pub(super) fn open_gate(&mut self, place: impl Fn(u16, usize) -> Place) {
+        let mut gated = std::mem::take(&mut self.gated.waiting);
+        while let Some(waiting) = gated.take_first() {
+            let Publisher { channel, size } = *waiting.about();
+            let place = if self.gate.holds(channel) {
+                Place::Gate
+            } else {
+                place(channel, size)
+            };
+            self.publishers(place).waiting.put(waiting);
+        }
+        self.set_marks();
+    }
+
+    /// Whether the connection is blocked.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.gate.is_blocked()
+    }
+
+    /// Where those wait that want to know when the connection is not blocked any more.
+    pub(super) fn wait_at_gate(&mut self, ticket: &mut Option<u64>, sleeper: &mut Sleeper<'_>) {
+        self.gate.wait(ticket, sleeper);
+    }
+
+    /// A task that waited for the end of the alarm does so no longer.
+    #[must_use = "dropped once the lock is released"]
+    pub(crate) fn forget_unblocked(&mut self, ticket: u64) -> Option<Waker> {
+        self.gate.forget(ticket)
+    }
+}
+
+/// What tests look at.
+#[cfg(test)]
+impl Room {
+    /// How many tasks want to know when the connection is not blocked any more.
+    pub(crate) fn n_gate_watchers(&self) -> usize {
+        self.gate.n_waiting()
+    }
+
+    /// How many lines have publishers that were called and have not come.
+    pub(super) fn n_lines_with_called(&self) -> usize {
+        let lines = self.all().into_iter();
+        lines.filter(|line| line.has_called()).count()
     }
 }

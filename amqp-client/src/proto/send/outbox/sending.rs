@@ -1,452 +1,347 @@
-//! What callers send: messages, methods, requests, settlements. Each is queued whole or not at all.
+//! What one channel sends: the requests that are on the wire, and what must wait behind them.
 
-use std::cmp::Ordering;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use amqp_spec::frame::{self, FrameTooLarge};
+use amqp_spec::frame::FrameTooLarge;
 use amqp_spec::wire::{MethodId, TypedMethod};
-use amqp_spec::{basic, channel, confirm, connection, tx};
+use amqp_spec::{channel, connection};
+use bytes::Bytes;
 
-use zeroize::Zeroizing;
+use super::head::Head;
+use super::line::{Line, Parked, last_publish};
+use super::overdue::Judge;
+use super::queue::Queue;
+use super::requests::Requests;
+use crate::message::Body;
+use crate::proto::send::progress::Progress;
+use crate::proto::send::request::{Barrier, Effect, Slot};
+use crate::proto::send::unwritten::Unwritten;
+use crate::proto::shared::consumer::ConsumerQueue;
 
-use super::lanes::append_body_frame;
-use super::{Head, OutState, Outbox, Parked, Refused, TailAck, Wake};
-use crate::message::{Body, Settlement};
-use crate::proto::channel_use::ChannelUse;
-use crate::proto::send::request::Slot;
+/// What a channel sends.
+#[derive(Debug, Default)]
+pub(super) struct Sending {
+    id: u16,
+    pub(super) requests: Requests,
+    pub(super) line: Line,
+}
 
-/// Bodies from this size on are not copied, if they were handed over.
-pub(crate) const ZERO_COPY: usize = 16 * 1024;
-
-/// Bodies from this size on travel in the large lane, if they take more than one frame.
-pub(crate) const LARGE: usize = 64 * 1024;
-
-/// The length of an ack's frame.
-const ACK_LEN: usize = 21;
-
-impl Outbox {
-    /// Queues a small message if nothing is in its way, and returns its number on the channel (0
-    /// without `confirm.select`). Otherwise nothing has changed: it has to wait, or to be refused, or
-    /// takes more than appending it; [`admit`](Self::admit) and [`publish`](Self::publish) tell.
-    #[inline]
-    pub(crate) fn publish_at_once(
-        &mut self,
-        at: ChannelUse,
-        head: &impl Head,
-        body: &[u8],
-    ) -> Option<(u64, Wake)> {
-        let room = self.small.len() < self.mark && self.accepts_anything();
-        if !room || body.len() >= ZERO_COPY {
-            return None;
-        }
-        let channel = self.channels.get(usize::from(at.channel))?;
-        if !channel.accepts(at) || !channel.is_direct() {
-            return None;
-        }
-        self.publish_copied(at, head, body).ok()
+impl Sending {
+    /// Of a channel that is opened, or of an id that is not in use.
+    pub(super) fn new(id: u16, requests: Requests) -> Self {
+        let line = Line::default();
+        Self { id, requests, line }
     }
 
-    /// Queues one message whole and returns its number on the channel (0 without
-    /// `confirm.select`), or queues nothing.
-    pub(crate) fn publish(
+    /// The channel's id.
+    pub(super) fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// Whether a frame may go straight to the small lane.
+    #[inline]
+    pub(super) fn is_direct(&self) -> bool {
+        !self.line.is_held()
+            && self.line.is_empty()
+            && self.requests.barrier() != Barrier::Everything
+    }
+
+    /// Whether a request may go straight to the small lane.
+    pub(super) fn takes_request(&self) -> bool {
+        !self.line.is_held() && self.line.is_empty() && self.requests.barrier() == Barrier::Nothing
+    }
+
+    /// Whether `connection.close` waits for what is parked here.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.requests.is_stuck() && !self.requests.has_close() && self.line.has_accepted()
+    }
+
+    /// How many requests are not answered, sent or parked.
+    pub(super) fn n_requests(&self) -> usize {
+        self.requests.len() + self.line.requests().count()
+    }
+
+    /// Every request that is not answered, sent or parked.
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.requests.iter().chain(self.line.requests())
+    }
+
+    fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.requests.iter_mut().chain(self.line.requests_mut())
+    }
+
+    /// Appends a message, or parks it.
+    pub(super) fn publish(
         &mut self,
-        at: ChannelUse,
         head: &impl Head,
         body: &Body<'_>,
-    ) -> Result<(u64, Wake), Refused> {
-        let octets = body.as_slice();
-        let direct = self.channel(at)?.is_direct();
-        if direct && octets.len() < ZERO_COPY {
-            return Ok(self.publish_copied(at, head, octets)?);
-        }
-        if direct && octets.len() <= self.max_payload() {
-            self.publish_uncopied(at, head, body)?;
+        queue: &mut Queue,
+    ) -> Result<(), FrameTooLarge> {
+        let id = self.id;
+        if self.is_direct() && body.as_slice().len() <= queue.max_payload() {
+            queue.append_uncopied(id, head, body)?;
         } else {
-            self.publish_aside(at, head, body)?;
+            let parked = queue.encode_aside(id, head, body)?;
+            self.line.push(parked, &mut queue.parking);
+            self.release(queue);
         }
-        Ok(self.number(at, head))
-    }
-
-    /// Appends a message to the small lane. Its channel must be open, with nothing in front of it.
-    ///
-    /// A function of its own: inlined into its callers it would leave the encoding in it to calls.
-    #[inline(never)]
-    fn publish_copied(
-        &mut self,
-        at: ChannelUse,
-        head: &impl Head,
-        body: &[u8],
-    ) -> Result<(u64, Wake), FrameTooLarge> {
-        head.encode_with_body(self.small.buf(), at.channel, body, self.frame_max)?;
-        self.tail_ack = None;
-        self.counts.frames += self.n_frames(body.len());
-        Ok(self.number(at, head))
-    }
-
-    /// Counts a message that has been queued.
-    #[inline]
-    fn number(&mut self, at: ChannelUse, head: &impl Head) -> (u64, Wake) {
-        self.counts.published += 1;
-        let channel = self.channels.get_mut(usize::from(at.channel));
-        let number = channel.map_or(0, |channel| channel.number_publish(head));
-        (number, self.wake())
-    }
-
-    /// How many frames a message takes.
-    #[inline]
-    fn n_frames(&self, body: usize) -> u64 {
-        if body <= self.max_payload() {
-            return 2 + u64::from(body > 0);
-        }
-        2 + body.div_ceil(self.max_payload()) as u64
-    }
-
-    /// Queues a message whose body is one frame, which need not be copied if it was handed over.
-    fn publish_uncopied(
-        &mut self,
-        at: ChannelUse,
-        head: &impl Head,
-        body: &Body<'_>,
-    ) -> Result<(), Refused> {
-        let frame_max = self.frame_max;
-        let octets = body.as_slice();
-        self.tail_ack = None;
-        head.encode(self.small.buf(), at.channel, octets.len(), frame_max)?;
-        self.counts.frames += self.n_frames(octets.len());
-        match body.shared() {
-            Some(body) => append_body_frame(&mut self.small, at.channel, body),
-            None => frame::encode_body(self.small.buf(), at.channel, octets, frame_max),
-        }
-        Ok(())
-    }
-
-    /// Queues a message that is large, or that must wait behind something of its channel.
-    #[cold]
-    fn publish_aside(
-        &mut self,
-        at: ChannelUse,
-        head: &impl Head,
-        body: &Body<'_>,
-    ) -> Result<(), Refused> {
-        let frame_max = self.frame_max;
-        let octets = body.as_slice();
-        let mut frames = Vec::new();
-        head.encode(&mut frames, at.channel, octets.len(), frame_max)?;
-        let parked = if octets.len() >= LARGE {
-            // The others when they are taken.
-            self.counts.frames += 2;
-            Parked::Large {
-                head: frames,
-                body: body.to_shared(),
-            }
-        } else {
-            self.counts.frames += self.n_frames(octets.len());
-            frame::encode_body(&mut frames, at.channel, octets, frame_max);
-            Parked::Frames(frames)
-        };
-        self.park(at.channel, parked);
-        self.release(at.channel);
         Ok(())
     }
 
     /// Queues a method that expects no reply.
-    pub(crate) fn send<'m, M: TypedMethod<'m>>(
+    pub(super) fn send<'m, M: TypedMethod<'m>>(
         &mut self,
-        at: ChannelUse,
         method: &M,
-    ) -> Result<Wake, Refused> {
-        let frame_max = self.frame_max;
-        if self.channel(at)?.is_direct() {
-            self.tail_ack = None;
-            frame::encode_method(self.small.buf(), at.channel, method, frame_max)?;
-        } else {
-            let mut frames = Vec::new();
-            frame::encode_method(&mut frames, at.channel, method, frame_max)?;
-            self.park(at.channel, Parked::Frames(frames));
-        }
-        self.counts.frames += 1;
-        Ok(self.wake())
-    }
-
-    /// Whether a method fits the negotiated frame size.
-    pub(crate) fn check_fits<'m, M: TypedMethod<'m>>(
-        &self,
-        method: &M,
+        queue: &mut Queue,
     ) -> Result<(), FrameTooLarge> {
-        let size = method.encoded_len() + frame::OVERHEAD;
-        if size <= self.frame_max {
-            Ok(())
+        let id = self.id;
+        if self.is_direct() {
+            queue.append_method(id, method)?;
         } else {
-            Err(FrameTooLarge {
-                size,
-                frame_max: self.frame_max,
-            })
+            let frames = queue.encode_method(id, method)?;
+            self.line.push(Parked::Frames(frames), &mut queue.parking);
+        }
+        Ok(())
+    }
+
+    /// A request has been put into the small lane.
+    pub(super) fn await_reply(&mut self, mut slot: Slot, queue: &mut Queue) {
+        let end = queue.small.end();
+        slot.end = Some(end);
+        self.requests.push(slot);
+        queue.leaving.push(end, self.id);
+    }
+
+    /// Moves what need not wait any longer from the line into the lanes.
+    pub(super) fn release(&mut self, queue: &mut Queue) {
+        while let Some(parked) = self.next_released(queue) {
+            match parked {
+                Parked::Frames(frames) => {
+                    let answers = self.line.take_answers(frames.len(), &mut queue.parking);
+                    queue.small.append_parked(frames);
+                    queue.small.add_owed(answers);
+                }
+                Parked::Request(frames, mut slot) => {
+                    queue.small.append_parked(frames);
+                    slot.ran_until(queue.now);
+                    self.await_reply(slot, queue);
+                }
+                Parked::Large { head, body } => {
+                    queue.small.append_head(head);
+                    self.line.set_held(true);
+                    self.line.ran_until(queue.now);
+                    queue.large.push(self.id, body);
+                }
+            }
         }
     }
 
-    /// Queues a method that expects a reply. On a refusal the slot comes back unanswered.
-    pub(crate) fn request<'m, M: TypedMethod<'m>>(
-        &mut self,
-        at: ChannelUse,
-        method: &M,
-        mut slot: Slot,
-    ) -> Result<Wake, (Refused, Box<Slot>)> {
-        let frame_max = self.frame_max;
-        let channel = match self.channel(at) {
-            Ok(channel) => channel,
-            Err(refused) => return Err((refused, Box::new(slot))),
-        };
-        let closes = M::ID == channel::Close::ID;
-        let direct =
-            channel.takes_request() || closes && channel.lets_a_close_pass(channel.parked.len());
-        // With the request that it must not pass, the channel is given up.
-        let mut soonest = slot.deadline;
-        let is_held_back = closes && !direct;
-        if let Some(last) = channel.in_flight.back().filter(|_| is_held_back) {
-            soonest = soonest.min(last.deadline);
+    fn next_released(&mut self, queue: &mut Queue) -> Option<Parked> {
+        if queue.small.is_sealed() {
+            return None;
         }
-        let mut parked = Vec::new();
-        let buf = if direct {
-            self.small.buf()
-        } else {
-            &mut parked
-        };
-        if let Err(error) = frame::encode_method(buf, at.channel, method, frame_max) {
-            return Err((error.into(), Box::new(slot)));
+        let closes = self.requests.has_close();
+        self.line
+            .next_released(&self.requests, closes, &mut queue.parking)
+    }
+
+    /// Takes the requests out of a line that is stuck: what stands between them may then go.
+    pub(super) fn pass_requests(&mut self, queue: &mut Queue) -> Vec<Slot> {
+        if !self.requests.is_stuck() || self.line.is_empty() {
+            return Vec::new();
         }
-        self.counts.frames += 1;
-        let sooner = self.deadline.is_none_or(|deadline| soonest < deadline);
-        if sooner {
-            self.deadline = Some(soonest);
+        let passed = self.line.take_requests(|_| true, &mut queue.parking);
+        self.release(queue);
+        passed
+    }
+
+    /// Octets that were parked are an answer to the broker.
+    pub(super) fn add_answers(&mut self, octets: usize, queue: &mut Queue) {
+        self.line.add_answers(octets, &mut queue.parking);
+    }
+
+    /// Takes the request that waits longest, if the reply is one of its.
+    pub(super) fn take_request(&mut self, reply: MethodId, queue: &mut Queue) -> Option<Slot> {
+        let slot = self.requests.take_answered_by(reply)?;
+        if reply != channel::CloseOk::ID && reply != connection::CloseOk::ID {
+            self.release(queue);
         }
-        self.note_request(at, M::ID, &mut slot);
-        if direct {
-            self.tail_ack = None;
-            self.await_reply(at.channel, slot);
-        } else {
-            self.park(at.channel, Parked::Request(parked, slot));
+        Some(slot)
+    }
+
+    /// Requests of it have been written.
+    pub(super) fn wrote(&mut self, progress: Progress, before: Instant) {
+        if self.requests.wrote(progress, before) {
+            self.line.stood_still_since(before, progress.at);
         }
-        // An adapter that is busy writing still has to hear of an earlier deadline.
-        Ok(if sooner {
-            self.wake_always()
-        } else {
-            self.wake()
+    }
+
+    /// Takes its messages out of the lanes; returns the body of a large one.
+    fn take_messages(&mut self, unsent: &mut Unwritten, queue: &mut Queue) -> Option<Bytes> {
+        let id = self.id;
+        queue.drop_messages(id, unsent);
+        let large = queue.large.remove_unbegun(id);
+        if large.is_some() {
+            // Its method and header were in the small lane.
+            self.line.set_held(false);
+        }
+        large
+    }
+
+    /// The same as [`drop_publishes`](Self::drop_publishes), for a channel that is opened anew: what is
+    /// taken out is parked here, in order and in front of what is parked already. What does not belong
+    /// to messages is dropped; the requests are returned.
+    pub(super) fn keep_publishes(&mut self, published: u64, queue: &mut Queue) -> (u64, Vec<Slot>) {
+        let mut unsent = Unwritten::default();
+        let mut frames = queue.small.copy_messages(self.id);
+        let large = self.take_messages(&mut unsent, queue).map(|body| {
+            // Its method and header are the last of them.
+            let head = frames.split_off(last_publish(&frames));
+            Parked::Large { head, body }
+        });
+        self.line.count_unsent(&mut unsent);
+        let frames = (!frames.is_empty()).then_some(Parked::Frames(frames));
+        let id = self.id;
+        let requests = self
+            .line
+            .keep_messages(id, [frames, large], &mut queue.parking);
+        (self.last_sent(published, &unsent), requests)
+    }
+
+    /// Whether a `basic.cancel` of this consumer waits for its reply, and has time left.
+    pub(super) fn is_cancelled_in_time(&self, queue: &Arc<ConsumerQueue>) -> bool {
+        self.slots().any(|slot| match &slot.effect {
+            Effect::Cancel(cancelled) => Arc::ptr_eq(cancelled, queue) && !slot.overdue,
+            _ => false,
         })
     }
 
-    /// Some requests change the channel as soon as they have a place in line.
-    fn note_request(&mut self, at: ChannelUse, id: MethodId, slot: &mut Slot) {
-        let Ok(channel) = self.channel(at) else {
-            return;
-        };
-        channel.end_transaction(slot);
-        slot.after = channel.published;
-        channel.note_use(id);
-        if id == channel::Close::ID {
-            // One that is opened anew first still has to say what it has accepted.
-            if !matches!(channel.state, OutState::Resting | OutState::Finishing) {
-                channel.state = OutState::Closing;
+    /// The connection was blocked until `now`, for so long: time did not run, up to the `latest`
+    /// deadline that a request may get. Gives the deadlines.
+    pub(super) fn time_stood_still(
+        &mut self,
+        now: Instant,
+        blocked_for: Duration,
+        latest: Instant,
+    ) -> impl Iterator<Item = Instant> {
+        self.slots_mut().map(move |slot| {
+            if !slot.is_farewell() {
+                let stood_still = match slot.end {
+                    // It waits to be written, and the broker did not read.
+                    Some(_) => now.saturating_duration_since(slot.since),
+                    None => blocked_for,
+                };
+                let shifted = (slot.deadline + stood_still).min(latest);
+                slot.deadline = slot.deadline.max(shifted);
+                slot.ran_until(now);
             }
-        } else if id == confirm::Select::ID {
-            // Publishes behind it on the wire are numbered, whenever the reply comes.
-            channel.confirming = true;
-        } else if id == tx::Select::ID {
-            channel.begin_transactions();
-        }
+            slot.deadline
+        })
     }
 
-    /// Settles one delivery that was handed out exactly once, so that no tag is counted twice.
-    ///
-    /// Consecutive acks at the very end of the outbox are merged into one `multiple` when everything
-    /// up to the highest tag is settled: what the broker sees means the same, and nothing overtakes
-    /// anything, for the merged frame is the last one queued.
-    #[inline]
-    pub(crate) fn settle(
-        &mut self,
-        at: ChannelUse,
-        tag: u64,
-        settlement: Settlement,
-    ) -> Result<Wake, Refused> {
-        let tail = self.tail_ack;
-        let channel = self.channel(at)?;
-        if tag <= channel.recovered {
-            return Err(Refused::Stale);
-        }
-        channel.settled += 1;
-        channel.max_settled = channel.max_settled.max(tag);
-        let order = channel.settled.cmp(&channel.max_settled);
-        let contiguous = order == Ordering::Equal;
-        let direct = channel.is_direct();
-        // There are more than can be where acks are never merged.
-        if settlement != Settlement::Ack || !direct || order == Ordering::Greater {
-            return self.settle_plainly(at, tag, settlement);
-        }
-        let merged = tail.filter(|tail| contiguous && tail.channel == at.channel);
-        let ack = match merged {
-            Some(tail) => {
-                let buf = self.small.buf();
-                buf.truncate(buf.len().saturating_sub(ACK_LEN));
-                basic::Ack {
-                    delivery_tag: tail.tag.max(tag),
-                    multiple: true,
-                }
-            }
-            None => {
-                self.counts.frames += 1;
-                self.answers.settled(ACK_LEN);
-                basic::Ack {
-                    delivery_tag: tag,
-                    multiple: false,
-                }
-            }
-        };
-        self.counts.acked += 1;
-        self.small
-            .buf()
-            .extend_from_slice(&ack.to_frame(at.channel));
-        self.tail_ack = Some(TailAck {
-            channel: at.channel,
-            tag: ack.delivery_tag,
-        });
-        Ok(self.wake())
+    /// What holds again if a `basic.recover` that is not answered is never sent: the same for each.
+    pub(super) fn recoveries(&mut self) -> impl Iterator<Item = &mut u64> {
+        self.slots_mut().filter_map(|slot| match &mut slot.effect {
+            Effect::Recover { before } => Some(before),
+            _ => None,
+        })
     }
 
-    #[cold]
-    fn settle_plainly(
-        &mut self,
-        at: ChannelUse,
-        delivery_tag: u64,
-        settlement: Settlement,
-    ) -> Result<Wake, Refused> {
-        let channel = self.channel(at)?;
-        channel.note_settled(delivery_tag);
-        let n = channel.count_settled(delivery_tag, false);
-        match settlement {
-            Settlement::Ack => self.send_settlement(
-                at,
-                n,
-                &basic::Ack {
-                    delivery_tag,
-                    multiple: false,
-                },
-            ),
-            Settlement::Nack { requeue } => self.send_settlement(
-                at,
-                n,
-                &basic::Nack {
-                    delivery_tag,
-                    multiple: false,
-                    requeue,
-                },
-            ),
-            Settlement::Reject { requeue } => self.send_settlement(
-                at,
-                n,
-                &basic::Reject {
-                    delivery_tag,
-                    requeue,
-                },
-            ),
-        }
+    /// The number of the last of `published` messages that is sent.
+    fn last_sent(&self, published: u64, unsent: &Unwritten) -> u64 {
+        published.saturating_sub(unsent.of(self.id))
     }
 
-    /// Settles by number, which may settle many or none, and at most this `single` one: the count of
-    /// settled ones means nothing from here on. Tag 0 is all up to the `highest` that was delivered.
-    pub(crate) fn settle_by_number<'m, M: TypedMethod<'m>>(
-        &mut self,
-        at: ChannelUse,
-        tag: u64,
+    /// Encodes a request, into the lane if it may go there; otherwise it is returned, and has to wait.
+    pub(super) fn encode_request<'m, M: TypedMethod<'m>>(
+        &self,
         method: &M,
-        single: Option<u64>,
-        highest: u64,
-    ) -> Result<Wake, Refused> {
-        let channel = self.channel(at)?;
-        // Tag 0 is all there are, which is known once `basic.recover` has been answered.
-        if tag <= channel.recovered && (tag > 0 || channel.recovered == u64::MAX) {
-            return Err(Refused::Stale);
+        queue: &mut Queue,
+    ) -> Result<Option<Vec<u8>>, FrameTooLarge> {
+        if self.takes_request() || M::ID == channel::Close::ID && self.lets_a_close_pass() {
+            queue.append_method(self.id, method)?;
+            return Ok(None);
         }
-        channel.never_merge();
-        if let Some(tag) = single {
-            channel.note_settled(tag);
-        }
-        let upto = match (tag, highest) {
-            (0, highest) => highest,
-            (tag, 0) => tag,
-            (tag, highest) if single.is_none() => tag.min(highest),
-            (tag, _) => tag,
-        };
-        let n = channel.count_settled(upto, single.is_none());
-        self.send_settlement(at, n, method)
+        queue.encode_method(self.id, method).map(Some)
     }
 
-    /// Queues a settlement of `n` deliveries.
-    fn send_settlement<'m, M: TypedMethod<'m>>(
-        &mut self,
-        at: ChannelUse,
-        n: u64,
-        method: &M,
-    ) -> Result<Wake, Refused> {
-        let before = self.small.len();
-        let wake = self.send(at, method)?;
-        if M::ID == basic::Ack::ID {
-            self.counts.acked += n;
+    fn lets_a_close_pass(&self) -> bool {
+        self.line.lets_a_close_pass(self.line.len(), &self.requests)
+    }
+
+    /// A request has been encoded: waits for its reply, or for its turn if it `must_wait`.
+    pub(super) fn expect(&mut self, must_wait: Option<Vec<u8>>, slot: Slot, queue: &mut Queue) {
+        match must_wait {
+            None => self.await_reply(slot, queue),
+            Some(frames) => {
+                let parked = Parked::Request(frames, slot);
+                self.line.push(parked, &mut queue.parking);
+            }
+        }
+    }
+
+    /// A request that joins one that was sent, without anything to send itself.
+    pub(super) fn join(&mut self, slot: Slot, queue: &mut Queue) {
+        if self.takes_request() {
+            self.await_reply(slot, queue);
         } else {
-            self.counts.refused += n;
+            self.line.push_silent(slot);
         }
-        self.answers
-            .settled(self.small.len().saturating_sub(before));
-        Ok(wake)
     }
 
-    /// Queues a method on channel 0 that expects a reply, and leaves no copy of it behind.
-    pub(crate) fn request_of_connection<'m, M: TypedMethod<'m>>(
-        &mut self,
-        method: &M,
-        slot: Slot,
-    ) -> Result<Wake, (Refused, Box<Slot>)> {
-        if let Err(refused) = self.check_open() {
-            return Err((refused, Box::new(slot)));
-        }
-        let frame_max = self.frame_max;
-        // All at once: growing would leave copies behind.
-        let size = method.encoded_len() + frame::OVERHEAD;
-        let mut octets = Zeroizing::new(Vec::with_capacity(size));
-        if let Err(error) = frame::encode_method(&mut octets, 0, method, frame_max) {
-            return Err((error.into(), Box::new(slot)));
-        }
-        self.small.push_secret(octets);
-        self.deadline = Some(
-            self.deadline
-                .map_or(slot.deadline, |soonest| soonest.min(slot.deadline)),
-        );
-        self.tail_ack = None;
-        self.counts.frames += 1;
-        self.await_reply(0, slot);
-        Ok(self.wake_always())
+    /// Takes out all messages, but for a large one that the adapter has begun to write. Returns the
+    /// number of the last of the `published` that is sent.
+    pub(super) fn drop_publishes(&mut self, published: u64, queue: &mut Queue) -> u64 {
+        let mut unsent = Unwritten::default();
+        let large = self.take_messages(&mut unsent, queue);
+        queue.dropped().extend(large);
+        self.line.count_unsent(&mut unsent);
+        self.last_sent(published, &unsent)
     }
 
-    /// Queues `connection.close` behind everything accepted so far; nothing is accepted after it.
-    /// It has to be written `by` then, however well that goes on.
-    pub(crate) fn close_connection(
+    /// Drops what was to be sent, but for the rest of a large body. Returns the requests, and the
+    /// number of the last of the `published` that is sent.
+    pub(super) fn clear(&mut self, published: u64, queue: &mut Queue) -> (Vec<Slot>, u64) {
+        let mut unsent = Unwritten::default();
+        self.line.count_unsent(&mut unsent);
+        let mut slots = self.requests.take_all();
+        slots.extend(queue.clear_line(&mut self.line));
+        (slots, self.last_sent(published, &unsent))
+    }
+
+    /// Visits the requests in line whose time is up. Returns those that are never sent.
+    pub(super) fn expire_parked(
         &mut self,
-        method: &connection::Close<'_>,
-        slot: Slot,
-        by: Option<Instant>,
-    ) -> Result<Wake, (Refused, Box<Slot>)> {
-        if let Err(refused) = self.check_open() {
-            return Err((refused, Box::new(slot)));
+        judge: &mut Judge<impl FnMut(u16, &Slot)>,
+        queue: &mut Queue,
+    ) -> Vec<Slot> {
+        let last = self.requests.last();
+        let leaving =
+            self.line.is_held() || last.is_some_and(|slot| slot.is_leaving(judge.progress));
+        if !self.line.expire(self.id, leaving, judge) {
+            return Vec::new();
         }
-        let mut frames = Vec::new();
-        if let Err(error) = frame::encode_method(&mut frames, 0, method, self.frame_max) {
-            return Err((error.into(), Box::new(slot)));
+        let is_dropped = |slot: &Slot| slot.overdue && !slot.keeps_its_place();
+        self.line.take_requests(is_dropped, &mut queue.parking)
+    }
+
+    /// A close waits behind a request whose time is up: takes out the requests that it passes, so that
+    /// it may go. True if it cannot.
+    pub(super) fn is_close_stuck(&mut self, queue: &mut Queue) -> bool {
+        let is_parked = !self.requests.has_close() && !self.line.is_empty();
+        // What is behind a large body is looked at when that has left.
+        if !is_parked || !self.requests.is_stuck() || self.line.is_held() {
+            return false;
         }
-        let soonest = self.deadline.into_iter().chain(by).min();
-        self.deadline = Some(soonest.map_or(slot.deadline, |soonest| soonest.min(slot.deadline)));
-        self.counts.frames += 1;
-        self.closing = true;
-        self.close_by = by;
-        self.farewell_len = frames.len();
-        self.farewell = Some((frames, slot));
-        Ok(self.wake_always())
+        // The others will never be sent. Messages between them may be, unless it is behind a commit.
+        let others = |slot: &Slot| !slot.is_close();
+        let requests = self.line.take_requests(others, &mut queue.parking);
+        self.release(queue);
+        for slot in requests {
+            self.line.push_silent(slot);
+        }
+        let sends_more = self.line.is_held() || self.requests.waits_for_consume();
+        !sends_more && !self.requests.has_close()
     }
 }
