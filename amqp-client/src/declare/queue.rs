@@ -88,7 +88,7 @@ impl QueueDeclare {
         self
     }
 
-    // ── Its type ────────────────────────────────────────────────────────────────────────────
+    // Its type
 
     /// On one node (`x-queue-type: classic`). The default, unless the virtual host has another.
     pub fn classic(self) -> Self {
@@ -107,7 +107,7 @@ impl QueueDeclare {
         self.durable().argument("x-queue-type", "stream")
     }
 
-    // ── Its limits ──────────────────────────────────────────────────────────────────────────
+    // Its limits
 
     /// How long messages may wait before they are dropped or dead-lettered (`x-message-ttl`): from 0,
     /// which means "unless they can be delivered at once", to 10 years, in milliseconds, rounded up.
@@ -151,7 +151,7 @@ impl QueueDeclare {
         self.argument("x-max-priority", i32::from(priority))
     }
 
-    // ── Dead letters ────────────────────────────────────────────────────────────────────────
+    // Dead letters
 
     /// Where messages go that are refused without requeueing, expired, over a length limit or over
     /// the delivery limit (`x-dead-letter-exchange`); empty for the default exchange. It need not
@@ -204,7 +204,7 @@ impl QueueDeclare {
         self
     }
 
-    // ── Consumers ───────────────────────────────────────────────────────────────────────────
+    // Consumers
 
     /// One consumer at a time receives; another takes over when it goes
     /// (`x-single-active-consumer`). Default: all share. Not for streams.
@@ -212,7 +212,7 @@ impl QueueDeclare {
         self.argument("x-single-active-consumer", true)
     }
 
-    // ── Nodes and disks ─────────────────────────────────────────────────────────────────────
+    // Nodes and disks
 
     /// On which node the queue's leader starts (`x-queue-leader-locator`). Default:
     /// [`LeaderLocator::ClientLocal`]. Quorum queues and streams; classic ones since RabbitMQ 4.0.

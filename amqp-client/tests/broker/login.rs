@@ -153,7 +153,7 @@ fn smallest_limits_are_agreed_on() {
     });
 }
 
-// ── A broker of their own ───────────────────────────────────────────────────────────────────
+// A broker of their own
 
 #[test]
 fn challenge_is_answered_and_a_user_s_limit_of_channels_is_told() {

@@ -80,7 +80,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    // ── The client writes ───────────────────────────────────────────────────────────────────
+    // The client writes
 
     /// Takes everything that one call wrote.
     pub(crate) fn hear(&mut self, slices: &[IoSlice<'_>]) -> usize {
@@ -204,7 +204,7 @@ impl Peer {
         }
     }
 
-    // ── The client reads ────────────────────────────────────────────────────────────────────
+    // The client reads
 
     /// Gives as much as fits of what there is.
     pub(crate) fn speak(&mut self, space: &mut [u8]) -> usize {

@@ -113,7 +113,7 @@ async fn credentials_that_expire_are_renewed_by_themselves() {
     );
 }
 
-// ── Closing ─────────────────────────────────────────────────────────────────────────────────
+// Closing
 
 async fn open(options: &ConnectionOptions) -> (Connection, Peer) {
     let (stream, mut peer): (DuplexStream, Peer) = Peer::pair(4096);

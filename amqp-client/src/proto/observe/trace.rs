@@ -71,7 +71,7 @@ impl Trace {
         Self {}
     }
 
-    // ── The connection ──────────────────────────────────────────────────────────────────────
+    // The connection
 
     pub(crate) fn opened(&self, limits: Limits) {
         tell!(
@@ -127,7 +127,7 @@ impl Trace {
         tell!(self, "connection", WARN, %cause, "credentials not renewed");
     }
 
-    // ── Channels and consumers ──────────────────────────────────────────────────────────────
+    // Channels and consumers
 
     pub(crate) fn channel_opened(&self, channel: u16) {
         tell!(self, "channel", DEBUG, channel, "channel opened");
@@ -285,7 +285,7 @@ impl Trace {
         );
     }
 
-    // ── Requests ────────────────────────────────────────────────────────────────────────────
+    // Requests
 
     pub(crate) fn request(&self, channel: u16, method: &'static str) {
         tell!(self, "request", TRACE, channel, method, "request");

@@ -395,7 +395,7 @@ impl Confirms {
             || extra.is_some_and(|extra| !extra.all.is_empty() || !extra.room.is_empty())
     }
 
-    // ── All of them ─────────────────────────────────────────────────────────────────────────
+    // All of them
 
     /// Ready when every number up to this one is answered, or none will be any more.
     pub(crate) fn poll_all(
@@ -440,7 +440,7 @@ impl Confirms {
         open.count() as u64
     }
 
-    // ── Not too many ────────────────────────────────────────────────────────────────────────
+    // Not too many
 
     /// How many of so many published numbers have no answer.
     pub(crate) fn outstanding(&self, published: u64) -> u64 {

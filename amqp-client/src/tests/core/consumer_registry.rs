@@ -130,7 +130,7 @@ fn reply_that_names_another_consumer_ends_the_connection_and_everything_that_wai
     assert!(cancelling.ready().is_err());
 }
 
-// ── basic.recover ───────────────────────────────────────────────────────────────────────────
+// basic.recover
 
 fn recover(channel: &Channel) -> Task<'static, Result<(), ChannelError>> {
     let channel = channel.clone();

@@ -177,7 +177,7 @@ pub(crate) fn frame_by_frame(octets: &[u8]) -> Vec<Vec<u8>> {
     frames
 }
 
-// ── Out of place ────────────────────────────────────────────────────────────────────────────────
+// Out of place
 
 #[test]
 fn body_longer_than_announced_is_a_violation() {

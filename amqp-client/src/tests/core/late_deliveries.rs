@@ -118,7 +118,7 @@ fn f15_delivery_on_a_channel_that_has_been_closed_needs_nothing() {
     assert_eq!(pair.sent(), [""; 0]);
 }
 
-// ── Messages that stall ─────────────────────────────────────────────────────────────────────
+// Messages that stall
 
 /// The first of the frames of a fetched message, or two of them and a half.
 fn stalled(n_octets: usize) -> (Vec<u8>, Vec<u8>) {

@@ -229,7 +229,7 @@ fn nothing_of_the_credentials_is_kept_when_the_connection_is_open() {
     assert_eq!(pair.sent(), [""; 0]);
 }
 
-// ── connection.update-secret ────────────────────────────────────────────────────────────────
+// connection.update-secret
 
 fn updating(pair: &Pair, secret: &str) -> Task<'static, Result<(), ChannelError>> {
     let connection = pair.connection.clone();

@@ -133,7 +133,7 @@ fn crossing_a_mark_wakes_the_driver_once() {
     purging.ready().unwrap();
 }
 
-// ── Above inbound_limit ─────────────────────────────────────────────────────────────────────
+// Above inbound_limit
 
 #[test]
 fn above_the_limit_the_consumer_that_holds_most_is_cancelled_and_nothing_is_lost() {
@@ -196,7 +196,7 @@ fn without_a_limit_deliveries_are_held_however_much_they_occupy() {
     next(&mut consumer).ack().unwrap();
 }
 
-// ── At a standstill ─────────────────────────────────────────────────────────────────────────
+// At a standstill
 
 struct Standstill {
     pair: Pair,
@@ -368,7 +368,7 @@ fn channel_of_the_consumer_is_closed_at_a_standstill_and_what_has_come_is_still_
     assert_eq!(yielded, 64);
 }
 
-// ── While the connection is being closed ────────────────────────────────────────────────────
+// While the connection is being closed
 
 #[test]
 fn nothing_that_is_delivered_behind_our_close_is_kept() {

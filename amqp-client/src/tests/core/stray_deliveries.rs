@@ -130,7 +130,7 @@ fn suspected_consumer_is_cancelled_and_ends_like_any_other() {
     assert_eq!(pair.connection.counters().consumers, 0);
 }
 
-// ── What holds for all consumers holds for such a one ───────────────────────────────────────
+// What holds for all consumers holds for such a one
 
 fn automatic(pair: &mut Pair, channel: &Channel, tag: &str, slow: WhenSlow) -> Consumer<AutoAck> {
     let consume = channel.consume("q").tag(tag).no_ack().when_slow(slow);

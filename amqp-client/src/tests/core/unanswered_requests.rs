@@ -34,7 +34,7 @@ fn is_timeout<T>(result: &Result<T, ChannelError>) -> bool {
     matches!(result, Err(ChannelError::Timeout { .. }))
 }
 
-// ── channel.close ───────────────────────────────────────────────────────────────────────────
+// channel.close
 
 #[test]
 fn s17_close_of_a_channel_passes_requests_behind_an_unanswered_consume() {
@@ -246,7 +246,7 @@ fn s10_channel_is_not_given_up_while_the_broker_does_not_read() {
     assert_eq!(pair.sent(), ["1 channel.close 200"]);
 }
 
-// ── connection.close ────────────────────────────────────────────────────────────────────────
+// connection.close
 
 #[test]
 fn s17_close_of_the_connection_passes_requests_that_are_held_back() {
@@ -300,7 +300,7 @@ fn s17_messages_behind_a_consume_that_timed_out_leave_before_the_connection_s_cl
     pair.assert_idle();
 }
 
-// ── What is parked for too long ─────────────────────────────────────────────────────────────
+// What is parked for too long
 
 #[test]
 fn f14_request_that_timed_out_before_it_was_sent_is_not_sent() {

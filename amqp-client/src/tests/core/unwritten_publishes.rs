@@ -57,7 +57,7 @@ fn write_octets(pair: &mut Pair, mut n: usize) -> usize {
     written
 }
 
-// ── The channel ends ────────────────────────────────────────────────────────────────────────
+// The channel ends
 
 #[test]
 fn f8_queued_publishes_of_a_channel_that_the_broker_closes_are_not_sent() {
@@ -177,7 +177,7 @@ fn f8_whatever_is_queued_the_wire_has_what_is_not_reported_as_not_sent() {
     }
 }
 
-// ── The connection ends ─────────────────────────────────────────────────────────────────────
+// The connection ends
 
 #[test]
 fn f8_message_without_more_than_its_last_octet_is_not_sent_when_the_connection_is_lost() {

@@ -173,7 +173,7 @@ fn requests_behind_messages_that_were_thrown_away_are_timed_all_the_same() {
     assert!(behind.ready().is_err());
 }
 
-// ── close ───────────────────────────────────────────────────────────────────────────────────
+// close
 
 #[test]
 fn s17_close_waits_as_long_as_octets_leave() {

@@ -44,7 +44,7 @@ fn keys(sent: &[String]) -> Vec<&str> {
         .collect()
 }
 
-// ── Publishing ──────────────────────────────────────────────────────────────────────────────
+// Publishing
 
 #[test]
 fn s10_publish_waits_while_the_connection_is_blocked() {
@@ -172,7 +172,7 @@ fn s10_publisher_that_waits_for_room_fails_when_the_alarm_comes() {
     assert_eq!(keys(&pair.sent()), ["first"]);
 }
 
-// ── Everything else ─────────────────────────────────────────────────────────────────────────
+// Everything else
 
 #[test]
 fn s10_settlements_cancels_and_closes_are_sent_while_blocked() {
@@ -303,7 +303,7 @@ fn s10_reading_goes_on_while_publishers_wait_for_the_alarm_to_end() {
     waiting.ready().unwrap();
 }
 
-// ── How it ends ─────────────────────────────────────────────────────────────────────────────
+// How it ends
 
 #[test]
 fn s10_whoever_waits_for_the_end_of_the_alarm_is_told() {
@@ -363,7 +363,7 @@ fn s10_alarm_that_ends_in_time_ends_nothing() {
     assert!(Task::new(pair.connection.closed()).poll().is_pending());
 }
 
-// ── channel.flow ────────────────────────────────────────────────────────────────────────────
+// channel.flow
 
 fn flow(pair: &mut Pair, channel: u16, active: bool) {
     pair.says(channel, &channel::Flow { active });

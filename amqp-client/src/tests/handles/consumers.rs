@@ -142,7 +142,7 @@ fn timers_run_in_the_order_of_their_times_and_end_with_the_connection() {
     assert_eq!(pair.core.shared().timers.len(), 0);
 }
 
-// ── Tags ────────────────────────────────────────────────────────────────────────────────────────
+// Tags
 
 #[test]
 fn tag_in_use_is_refused_here() {
@@ -318,7 +318,7 @@ fn answer_to_a_second_cancel_is_waited_for_no_longer_than_to_the_first() {
     ));
 }
 
-// ── Options ─────────────────────────────────────────────────────────────────────────────────────
+// Options
 
 #[test]
 fn priority_and_offset_are_sent_as_the_broker_wants_them() {
@@ -361,7 +361,7 @@ fn no_limit_is_a_prefetch_of_zero() {
     assert_eq!(pair.sent(), ["1 basic.qos 0", "1 basic.consume t"]);
 }
 
-// ── Too slow ────────────────────────────────────────────────────────────────────────────────────
+// Too slow
 
 #[test]
 fn s16_consumer_that_is_too_slow_is_cancelled_and_the_connection_goes_on() {

@@ -264,7 +264,7 @@ fn events_of_other_channels_and_of_earlier_lives_are_not_told() {
     assert!(done(of_first.next()).is_none());
 }
 
-// ── What comes back ─────────────────────────────────────────────────────────────────────────
+// What comes back
 
 #[test]
 fn message_published_as_mandatory_comes_back() {
@@ -344,7 +344,7 @@ fn message_that_came_back_is_returned_although_its_channel_ends() {
     ));
 }
 
-// ── Those who do not listen ─────────────────────────────────────────────────────────────────
+// Those who do not listen
 
 #[test]
 fn s16_listener_that_does_not_read_holds_nobody_up_and_is_told_what_it_missed() {

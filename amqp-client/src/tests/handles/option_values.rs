@@ -117,7 +117,7 @@ fn temporary_queue_is_exclusive_and_goes_with_its_consumers_only_if_that_is_said
     assert_eq!(flags(temporary().auto_delete()), (true, true, false));
 }
 
-// ── Times ────────────────────────────────────────────────────────────────────────────────────────
+// Times
 
 const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
 

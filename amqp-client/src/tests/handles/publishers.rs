@@ -167,7 +167,7 @@ fn s4_publishing_on_a_channel_that_has_ended_says_why_and_writes_nothing() {
     assert_eq!(pair.sent(), [""; 0]);
 }
 
-// ── All of them ─────────────────────────────────────────────────────────────────────────────────
+// All of them
 
 #[test]
 fn waiting_for_all_ends_with_the_last_answer() {
@@ -313,7 +313,7 @@ fn wire_into(pair: &mut Pair, octets: &[u8]) -> usize {
     octets.len()
 }
 
-// ── Patience ────────────────────────────────────────────────────────────────────────────────────
+// Patience
 
 #[test]
 fn answer_that_does_not_come_in_time_leaves_the_message_uncertain() {
@@ -380,7 +380,7 @@ fn answer_in_time_needs_no_clock() {
     pair.advance(Duration::from_secs(100));
 }
 
-// ── Prepared, and plain ─────────────────────────────────────────────────────────────────────────
+// Prepared, and plain
 
 #[test]
 fn prepared_messages_come_back_to_their_own_publish_if_they_are_mandatory() {

@@ -274,7 +274,7 @@ fn reply_of_another_kind_is_a_violation_and_leaves_nobody_waiting() {
     assert!(matches!(b.ready(), Err(ChannelError::Connection(_))));
 }
 
-// ── Requests whose effect outlives their caller ─────────────────────────────────────────────────
+// Requests whose effect outlives their caller
 
 #[test]
 fn abandoned_open_is_closed_again() {

@@ -175,7 +175,7 @@ impl Pair {
         .collect()
     }
 
-    // ── The broker speaks ───────────────────────────────────────────────────────────────────
+    // The broker speaks
 
     /// The broker sends a method.
     pub(crate) fn says<'m>(&mut self, channel: u16, method: &impl TypedMethod<'m>) {
@@ -233,7 +233,7 @@ impl Pair {
         self.write();
     }
 
-    // ── The client speaks ───────────────────────────────────────────────────────────────────
+    // The client speaks
 
     /// Writes one piece, as much as one turn of an adapter would show.
     pub(crate) fn write_once(&mut self) -> bool {
@@ -305,7 +305,7 @@ impl Pair {
         frames.iter().map(wire::describe).collect()
     }
 
-    // ── Time passes ─────────────────────────────────────────────────────────────────────────
+    // Time passes
 
     /// Lets time pass, as an adapter with a timer and a willing stream would.
     #[track_caller]
@@ -332,7 +332,7 @@ impl Pair {
         NOW.set(now() + duration);
     }
 
-    // ── Looking inside ──────────────────────────────────────────────────────────────────────
+    // Looking inside
 
     /// Nobody waits for anything, and nothing is queued.
     #[track_caller]
