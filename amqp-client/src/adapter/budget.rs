@@ -28,7 +28,7 @@ pub(super) struct Budget {
 }
 
 /// How much time a step has.
-pub(super) struct Step {
+pub(super) struct TimedStep {
     /// The limit that applies, for people.
     pub(super) limit: Duration,
     pub(super) deadline: Instant,
@@ -48,14 +48,14 @@ impl Budget {
     }
 
     /// The time for a step that may take this long.
-    pub(super) fn step(&self, limit: Duration) -> Step {
+    pub(super) fn step(&self, limit: Duration) -> TimedStep {
         let deadline = after(Instant::now(), limit);
         match self.total {
-            Some((total, end)) if end < deadline => Step {
+            Some((total, end)) if end < deadline => TimedStep {
                 limit: total,
                 deadline: end,
             },
-            _ => Step { limit, deadline },
+            _ => TimedStep { limit, deadline },
         }
     }
 

@@ -22,8 +22,8 @@ use super::race::race;
 use super::tokio::Writes;
 use crate::connection::Connection;
 use crate::error::{
-    Attempt, ConnectCause, ConnectError, ConnectionError, Failures, OptionError, OverTls, Stage,
-    TlsError,
+    Attempt, AttemptFailures, ConnectCause, ConnectError, ConnectionError, OptionError, OverTls,
+    Stage, TlsError,
 };
 use crate::handle::Place;
 use crate::options::{Address, ConnectionOptions, HostOrder};
@@ -40,7 +40,7 @@ pub(super) async fn open_on<N: Network>(
     }
     let budget = Budget::new(options)
         .map_err(|(stage, cause)| ConnectError::new(stage, options.address(), cause))?;
-    let mut failures = Failures::default();
+    let mut failures = AttemptFailures::default();
     for round in 0..options.connection_attempts.max(1) {
         if round > 0 {
             let again = after(Instant::now(), options.retry_delay);
@@ -125,7 +125,7 @@ impl Target<'_> {
     async fn attempt<N: Network>(
         &self,
         network: &N,
-        failures: &mut Failures,
+        failures: &mut AttemptFailures,
     ) -> Result<Connection, Attempt> {
         let client = match self.tls.map(|tls| tls.client(self.host)).transpose() {
             Ok(client) => client,
@@ -175,7 +175,7 @@ impl Target<'_> {
     async fn reach<N: Network>(
         &self,
         network: &N,
-        failures: &mut Failures,
+        failures: &mut AttemptFailures,
     ) -> Result<(SocketAddr, N::Stream), Attempt> {
         let step = self.budget.step(self.options.connect_timeout);
         let resolving = network.resolve(self.host, self.port);
@@ -202,7 +202,7 @@ impl Target<'_> {
 
     async fn shake_hands_over_tls<S>(
         &self,
-        client: tls::Client,
+        client: tls::TlsClient,
         stream: S,
         options: &ConnectionOptions,
         place: Place,
@@ -258,7 +258,7 @@ async fn prepare_tls(
     let failed = |stage, cause| Attempt::new(stage, options.address(), cause);
     let step = budget.step(options.connect_timeout);
     let hosts = options.addresses().map(|(host, _)| host);
-    match within(step.deadline, tls::Client::prepare(tls, hosts)).await {
+    match within(step.deadline, tls::TlsClient::prepare(tls, hosts)).await {
         Ok(Ok(settings)) => Ok(Some(settings)),
         Ok(Err(fault)) => Err(Attempt {
             is_final: !fault.may_pass,

@@ -62,7 +62,7 @@ pub(crate) struct Driver<S> {
     armed: bool,
     /// The next deadline, as of the end of the last turn.
     due: Option<Instant>,
-    overdue: Option<Overdue>,
+    overdue: Option<PassedDeadline>,
     /// The stream may hold back what was written: TLS and buffers do.
     unflushed: bool,
     failed: Option<Failed>,
@@ -72,7 +72,7 @@ pub(crate) struct Driver<S> {
 
 /// A deadline has passed. What the process would have found in time, had it not been suspended or
 /// busy, is read and written first.
-struct Overdue {
+struct PassedDeadline {
     /// Nothing is judged before.
     until: Instant,
     /// As many octets are read at most before it is judged, of a peer that never stops.
@@ -206,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return false;
         }
         let Some(overdue) = &mut self.overdue else {
-            self.overdue = Some(Overdue {
+            self.overdue = Some(PassedDeadline {
                 until: now + REACTOR_LOOKS,
                 octets: MOST_HELD,
             });

@@ -121,7 +121,7 @@ pub(crate) async fn send_no_wait<'m, M: TypedMethod<'m> + Request>(
     method: &M,
     about: About,
 ) -> Result<(), ChannelError> {
-    let waiting = Room {
+    let waiting = WaitingForRoom {
         shared,
         ticket: None,
         demand: None,
@@ -145,7 +145,7 @@ pub(crate) async fn send_no_wait<'m, M: TypedMethod<'m> + Request>(
 }
 
 /// Waits until less is queued than publishers may queue.
-struct Room<'a> {
+struct WaitingForRoom<'a> {
     shared: &'a ChannelShared,
     ticket: Option<u64>,
     /// What makes room has to be read.
@@ -154,7 +154,7 @@ struct Room<'a> {
     patience: Patience,
 }
 
-impl Future for Room<'_> {
+impl Future for WaitingForRoom<'_> {
     type Output = Result<(), ChannelError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -178,7 +178,7 @@ impl Future for Room<'_> {
     }
 }
 
-impl Drop for Room<'_> {
+impl Drop for WaitingForRoom<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             let (waker, wake) = self.shared.connection.outbox().leave(ticket);

@@ -54,26 +54,26 @@ type Opening<T> = Pin<Box<dyn Future<Output = Result<T, ChannelError>> + Send>>;
 
 /// What is current, and the next that is being opened.
 pub(crate) struct Succession<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<SuccessionState<T>>,
     set_up: SetUp<T>,
     connection: Arc<ConnectionShared>,
 }
 
-struct State<T> {
+struct SuccessionState<T> {
     current: T,
     /// Which one it is.
     number: u64,
     pace: Pace,
     /// How many attempts to open the next there were.
     attempts: u64,
-    attempt: Attempt<T>,
+    attempt: NextAttempt<T>,
     /// The last attempt that failed.
     failed: Option<(u64, ChannelError)>,
     /// Who waits for the attempt.
     waiting: Waiters,
 }
 
-enum Attempt<T> {
+enum NextAttempt<T> {
     None,
     /// To be polled by one of those who wait.
     Idle(Opening<T>),
@@ -110,12 +110,12 @@ impl<T: OnChannel + 'static> Succession<T> {
             .channels_mut()
             .end_when_closed(shared.at);
         Arc::new(Self {
-            state: Mutex::new(State {
+            state: Mutex::new(SuccessionState {
                 current: first,
                 number: 0,
                 pace: Pace::new((connection.clock)()),
                 attempts: 0,
-                attempt: Attempt::None,
+                attempt: NextAttempt::None,
                 failed: None,
                 waiting: Waiters::default(),
             }),
@@ -124,7 +124,7 @@ impl<T: OnChannel + 'static> Succession<T> {
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, SuccessionState<T>> {
         lock(&self.state)
     }
 
@@ -206,15 +206,15 @@ impl<T: OnChannel + 'static> Succession<T> {
             }
             _ => {}
         }
-        if matches!(state.attempt, Attempt::None) {
+        if matches!(state.attempt, NextAttempt::None) {
             let not_before = state.pace.wanted((self.connection.clock)());
             state.attempts += 1;
-            state.attempt = Attempt::Idle(self.open(current, not_before));
+            state.attempt = NextAttempt::Idle(self.open(current, not_before));
         }
         joined.get_or_insert(state.attempts);
-        let polled = Attempt::Polled { called: false };
+        let polled = NextAttempt::Polled { called: false };
         match std::mem::replace(&mut state.attempt, polled) {
-            Attempt::Idle(opening) => Joined::Polls(opening),
+            NextAttempt::Idle(opening) => Joined::Polls(opening),
             attempt => {
                 state.attempt = attempt;
                 Joined::Waits
@@ -225,19 +225,19 @@ impl<T: OnChannel + 'static> Succession<T> {
     /// Polls the attempt until it waits or is over, of which it says true. No lock is held while it
     /// works.
     fn poll_attempt(self: &Arc<Self>, mut opening: Opening<T>) -> bool {
-        let waker = Waker::from(Arc::new(Call(Arc::downgrade(self))));
+        let waker = Waker::from(Arc::new(AttemptWaker(Arc::downgrade(self))));
         loop {
             let polled = opening.as_mut().poll(&mut Context::from_waker(&waker));
             let mut state = self.state();
-            let called = matches!(state.attempt, Attempt::Polled { called: true });
+            let called = matches!(state.attempt, NextAttempt::Polled { called: true });
             match polled {
-                Poll::Pending if called => state.attempt = Attempt::Polled { called: false },
+                Poll::Pending if called => state.attempt = NextAttempt::Polled { called: false },
                 Poll::Pending => {
-                    state.attempt = Attempt::Idle(opening);
+                    state.attempt = NextAttempt::Idle(opening);
                     return false;
                 }
                 Poll::Ready(opened) => {
-                    state.attempt = Attempt::None;
+                    state.attempt = NextAttempt::None;
                     state.pace.opened((self.connection.clock)());
                     let before = match opened {
                         Ok(next) => {
@@ -278,7 +278,7 @@ impl<T: OnChannel + 'static> Succession<T> {
     /// The attempt can go on.
     fn called(&self) {
         let mut state = self.state();
-        if let Attempt::Polled { called } = &mut state.attempt {
+        if let NextAttempt::Polled { called } = &mut state.attempt {
             *called = true;
         }
         let mut wakers = Vec::new();
@@ -296,9 +296,9 @@ impl<T: OnChannel + fmt::Debug + 'static> fmt::Debug for Succession<T> {
 }
 
 /// What an attempt wakes: those who wait, of whom one goes on with it. Keeps nothing alive.
-struct Call<T>(Weak<Succession<T>>);
+struct AttemptWaker<T>(Weak<Succession<T>>);
 
-impl<T: OnChannel + 'static> Wake for Call<T> {
+impl<T: OnChannel + 'static> Wake for AttemptWaker<T> {
     fn wake(self: Arc<Self>) {
         if let Some(succession) = self.0.upgrade() {
             succession.called();

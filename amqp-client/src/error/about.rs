@@ -13,7 +13,7 @@ use super::Entity;
 /// What a request is about: the names in it, in one piece of memory.
 #[derive(Debug, Default)]
 pub(crate) struct About {
-    kind: Kind,
+    kind: EntityKind,
     /// One name behind the other.
     names: Box<str>,
     /// Where the second begins.
@@ -21,7 +21,7 @@ pub(crate) struct About {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-enum Kind {
+enum EntityKind {
     /// Nothing that has a name.
     #[default]
     Nothing,
@@ -35,7 +35,7 @@ enum Kind {
 }
 
 impl About {
-    fn one(kind: Kind, name: &str) -> Self {
+    fn one(kind: EntityKind, name: &str) -> Self {
         Self {
             kind,
             names: name.into(),
@@ -43,7 +43,7 @@ impl About {
         }
     }
 
-    fn two(kind: Kind, first: &str, second: &str) -> Self {
+    fn two(kind: EntityKind, first: &str, second: &str) -> Self {
         Self {
             kind,
             names: [first, second].concat().into_boxed_str(),
@@ -52,23 +52,23 @@ impl About {
     }
 
     pub(crate) fn queue(name: &str) -> Self {
-        Self::one(Kind::Queue, name)
+        Self::one(EntityKind::Queue, name)
     }
 
     pub(crate) fn exchange(name: &str) -> Self {
-        Self::one(Kind::Exchange, name)
+        Self::one(EntityKind::Exchange, name)
     }
 
     pub(crate) fn virtual_host(name: &str) -> Self {
-        Self::one(Kind::VirtualHost, name)
+        Self::one(EntityKind::VirtualHost, name)
     }
 
     pub(crate) fn binding(queue: &str, exchange: &str) -> Self {
-        Self::two(Kind::Binding, queue, exchange)
+        Self::two(EntityKind::Binding, queue, exchange)
     }
 
     pub(crate) fn exchanges(destination: &str, source: &str) -> Self {
-        Self::two(Kind::Exchanges, destination, source)
+        Self::two(EntityKind::Exchanges, destination, source)
     }
 
     /// The name that comes first.
@@ -82,12 +82,12 @@ impl About {
         let first = name(self.names.get(..self.split));
         let second = name(self.names.get(self.split..));
         match self.kind {
-            Kind::Nothing => Vec::new(),
-            Kind::Queue => vec![Entity::Queue(first)],
-            Kind::Exchange => vec![Entity::Exchange(first)],
-            Kind::VirtualHost => vec![Entity::VirtualHost(first)],
-            Kind::Binding => vec![Entity::Queue(first), Entity::Exchange(second)],
-            Kind::Exchanges => vec![Entity::Exchange(first), Entity::Exchange(second)],
+            EntityKind::Nothing => Vec::new(),
+            EntityKind::Queue => vec![Entity::Queue(first)],
+            EntityKind::Exchange => vec![Entity::Exchange(first)],
+            EntityKind::VirtualHost => vec![Entity::VirtualHost(first)],
+            EntityKind::Binding => vec![Entity::Queue(first), Entity::Exchange(second)],
+            EntityKind::Exchanges => vec![Entity::Exchange(first), Entity::Exchange(second)],
         }
     }
 }

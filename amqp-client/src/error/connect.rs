@@ -144,14 +144,14 @@ const KEPT: usize = 64;
 /// Attempts that failed, while others are still to come.
 #[cfg(feature = "tokio")]
 #[derive(Debug, Default)]
-pub(crate) struct Failures {
+pub(crate) struct AttemptFailures {
     latest: Vec<Attempt>,
     n_attempts: usize,
     furthest: Option<Attempt>,
 }
 
 #[cfg(feature = "tokio")]
-impl Failures {
+impl AttemptFailures {
     /// One that is like the one before and came to no host is what is still wrong here: it is told
     /// once.
     pub(crate) fn push(&mut self, attempt: Attempt) {

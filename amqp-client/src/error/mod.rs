@@ -50,7 +50,7 @@ pub(crate) use self::channel::ChannelError;
 pub use self::channel::SlowConsumer;
 pub use self::connect::Attempt;
 #[cfg(feature = "tokio")]
-pub(crate) use self::connect::{ConnectError, Failures};
+pub(crate) use self::connect::{AttemptFailures, ConnectError};
 pub(crate) use self::connection::ConnectionError;
 pub(crate) use self::consume::ConsumeError;
 pub use self::diagnosis::Diagnosis;

@@ -21,10 +21,10 @@ use super::shown::Length;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Body<'a>(Kind<'a>);
+pub struct Body<'a>(BodyKind<'a>);
 
 #[derive(Clone)]
-enum Kind<'a> {
+enum BodyKind<'a> {
     Borrowed(&'a [u8]),
     Lent(&'a Bytes),
     Owned(Bytes),
@@ -42,18 +42,18 @@ impl Body<'_> {
     #[inline]
     pub(crate) fn as_slice(&self) -> &[u8] {
         match &self.0 {
-            Kind::Borrowed(octets) => octets,
-            Kind::Lent(octets) => octets,
-            Kind::Owned(octets) => octets,
+            BodyKind::Borrowed(octets) => octets,
+            BodyKind::Lent(octets) => octets,
+            BodyKind::Owned(octets) => octets,
         }
     }
 
     /// The body to be sent without a copy, unless it was only borrowed.
     pub(crate) fn shared(&self) -> Option<Bytes> {
         match &self.0 {
-            Kind::Borrowed(_) => None,
-            Kind::Lent(octets) => Some(Bytes::clone(octets)),
-            Kind::Owned(octets) => Some(octets.clone()),
+            BodyKind::Borrowed(_) => None,
+            BodyKind::Lent(octets) => Some(Bytes::clone(octets)),
+            BodyKind::Owned(octets) => Some(octets.clone()),
         }
     }
 
@@ -61,8 +61,8 @@ impl Body<'_> {
     #[inline]
     pub(crate) fn detach(self, large: usize) -> Self {
         match self.0 {
-            Kind::Borrowed(octets) if octets.len() >= large => {
-                Self(Kind::Owned(Bytes::copy_from_slice(octets)))
+            BodyKind::Borrowed(octets) if octets.len() >= large => {
+                Self(BodyKind::Owned(Bytes::copy_from_slice(octets)))
             }
             kind => Self(kind),
         }
@@ -77,55 +77,55 @@ impl Body<'_> {
 
 impl<'a> From<&'a [u8]> for Body<'a> {
     fn from(octets: &'a [u8]) -> Self {
-        Self(Kind::Borrowed(octets))
+        Self(BodyKind::Borrowed(octets))
     }
 }
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Body<'a> {
     fn from(octets: &'a [u8; N]) -> Self {
-        Self(Kind::Borrowed(octets))
+        Self(BodyKind::Borrowed(octets))
     }
 }
 
 impl<'a> From<&'a Vec<u8>> for Body<'a> {
     fn from(octets: &'a Vec<u8>) -> Self {
-        Self(Kind::Borrowed(octets))
+        Self(BodyKind::Borrowed(octets))
     }
 }
 
 impl<'a> From<&'a str> for Body<'a> {
     fn from(text: &'a str) -> Self {
-        Self(Kind::Borrowed(text.as_bytes()))
+        Self(BodyKind::Borrowed(text.as_bytes()))
     }
 }
 
 impl<'a> From<&'a String> for Body<'a> {
     fn from(text: &'a String) -> Self {
-        Self(Kind::Borrowed(text.as_bytes()))
+        Self(BodyKind::Borrowed(text.as_bytes()))
     }
 }
 
 impl From<Vec<u8>> for Body<'_> {
     fn from(octets: Vec<u8>) -> Self {
-        Self(Kind::Owned(octets.into()))
+        Self(BodyKind::Owned(octets.into()))
     }
 }
 
 impl From<String> for Body<'_> {
     fn from(text: String) -> Self {
-        Self(Kind::Owned(text.into()))
+        Self(BodyKind::Owned(text.into()))
     }
 }
 
 impl From<Bytes> for Body<'_> {
     fn from(octets: Bytes) -> Self {
-        Self(Kind::Owned(octets))
+        Self(BodyKind::Owned(octets))
     }
 }
 
 impl<'a> From<&'a Bytes> for Body<'a> {
     #[inline]
     fn from(octets: &'a Bytes) -> Self {
-        Self(Kind::Lent(octets))
+        Self(BodyKind::Lent(octets))
     }
 }

@@ -66,7 +66,7 @@ pub(crate) enum ServerName {
 
 impl fmt::Debug for TlsOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ca_files: Vec<_> = self.ca_files.iter().map(|path| Shown(path)).collect();
+        let ca_files: Vec<_> = self.ca_files.iter().map(|path| ShownAs(path)).collect();
         let ca_bytes: usize = self.ca_pem.iter().map(Vec::len).sum();
         let mut debug = f.debug_struct("TlsOptions");
         debug
@@ -76,9 +76,9 @@ impl fmt::Debug for TlsOptions {
             .field("bundled_roots", &self.bundled_roots)
             .field(
                 "certificate_file",
-                &self.certificate_file.as_deref().map(Shown),
+                &self.certificate_file.as_deref().map(ShownAs),
             )
-            .field("key_file", &self.key_file.as_deref().map(Shown))
+            .field("key_file", &self.key_file.as_deref().map(ShownAs))
             .field("identity_pem", &self.identity_pem)
             .field("key_password", &self.key_password)
             .field("verify", &self.verify)
@@ -90,9 +90,9 @@ impl fmt::Debug for TlsOptions {
 }
 
 /// A path, unless it is the text of a key that was taken for one.
-struct Shown<'a>(&'a Path);
+struct ShownAs<'a>(&'a Path);
 
-impl fmt::Debug for Shown<'_> {
+impl fmt::Debug for ShownAs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.to_string_lossy().contains("-----BEGIN ") {
             f.write_str("<the text of a file>")

@@ -22,12 +22,12 @@ pub(super) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 const LAVINMQ: &str = "amq.direct.reply-to";
 
 /// Where a reply goes, and what it refers to.
-pub(super) struct Address {
+pub(super) struct ReplyAddress {
     pub(super) reply_to: String,
     pub(super) correlation_id: Option<ShortString>,
 }
 
-impl Address {
+impl ReplyAddress {
     /// None, if the request names none that can be published to.
     pub(super) fn of(request: &ReceivedMessage, form: Form) -> Option<Self> {
         let properties = request.properties();

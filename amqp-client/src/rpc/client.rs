@@ -59,19 +59,19 @@ const ATTEMPTS: usize = 4;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {
-    lines: Arc<Succession<Line>>,
+    lines: Arc<Succession<ReplyChannel>>,
     ledger: Arc<Ledger>,
     timeout: Duration,
 }
 
 /// A channel with a consumer of replies on it.
 #[derive(Clone, Debug)]
-struct Line {
+struct ReplyChannel {
     publisher: Publisher,
     pending: Arc<Pending>,
 }
 
-impl Line {
+impl ReplyChannel {
     async fn open(channel: Channel, ledger: Arc<Ledger>) -> Result<Self, ChannelError> {
         let publisher = Publisher::new(channel).await?.mandatory();
         // Before the first request, which the broker would refuse with 406 otherwise.
@@ -85,7 +85,7 @@ impl Line {
     }
 }
 
-impl OnChannel for Line {
+impl OnChannel for ReplyChannel {
     fn channel(&self) -> &Channel {
         self.publisher.channel()
     }
@@ -175,9 +175,9 @@ impl OpenClient {
     async fn open(self) -> Result<Client, ChannelError> {
         let ledger = Ledger::new(self.max_calls);
         let channel = self.connection.open_channel().await?;
-        let first = Line::open(channel, Arc::clone(&ledger)).await?;
+        let first = ReplyChannel::open(channel, Arc::clone(&ledger)).await?;
         let of_the_next = Arc::clone(&ledger);
-        let open = move |channel| Line::open(channel, Arc::clone(&of_the_next));
+        let open = move |channel| ReplyChannel::open(channel, Arc::clone(&of_the_next));
         Ok(Client {
             lines: Succession::new(first, open),
             ledger,
@@ -238,7 +238,7 @@ impl Call<'_> {
         let outcome = loop {
             let live = client.lines.live();
             let Some(line) = in_time(live, &mut timer).await else {
-                break Outcome::TimeOut { sent: false };
+                break CallOutcome::TimeOut { sent: false };
             };
             let line = line.map_err(|error| Error::NotSent(ConsumeError::Channel(error)))?;
             let outcome = match line.pending.begin(&mut place) {
@@ -247,17 +247,17 @@ impl Call<'_> {
                     let send = line.publisher.send(exchange, routing_key, &message);
                     exchanged(connection, &waiting, send, &mut timer).await
                 }
-                Err(end) => Outcome::NotSent(end),
+                Err(end) => CallOutcome::NotSent(end),
             };
             if !outcome.is_worth_another() || more_attempts.next().is_none() {
                 break outcome;
             }
         };
         match outcome {
-            Outcome::Replied(reply) => Ok(reply),
-            Outcome::Failed(error) => Err(error),
-            Outcome::NotSent(cause) => Err(Error::NotSent(cause)),
-            Outcome::TimeOut { sent } => {
+            CallOutcome::Replied(reply) => Ok(reply),
+            CallOutcome::Failed(error) => Err(error),
+            CallOutcome::NotSent(cause) => Err(Error::NotSent(cause)),
+            CallOutcome::TimeOut { sent } => {
                 client.ledger.count_timeout();
                 let after = timeout;
                 Err(Error::Timeout { after, sent })
@@ -267,7 +267,7 @@ impl Call<'_> {
 }
 
 /// What has become of an attempt to make a call.
-enum Outcome {
+enum CallOutcome {
     Replied(ReceivedMessage),
     Failed(Error),
     /// Certainly not, since the channel or its consumer of replies had ended.
@@ -277,7 +277,7 @@ enum Outcome {
     },
 }
 
-impl Outcome {
+impl CallOutcome {
     /// Whether another channel may do what this one could not. Nothing is ever sent twice.
     fn is_worth_another(&self) -> bool {
         matches!(
@@ -290,7 +290,7 @@ impl Outcome {
     }
 }
 
-impl From<Error> for Outcome {
+impl From<Error> for CallOutcome {
     fn from(error: Error) -> Self {
         match error {
             Error::NotSent(cause) => Self::NotSent(cause),
@@ -315,18 +315,18 @@ async fn exchanged(
     waiting: &Waiting,
     send: impl Future<Output = Result<Confirmation, PublishError>>,
     timer: &mut Timer,
-) -> Outcome {
+) -> CallOutcome {
     let confirmation = match in_time(send, timer).await {
         Some(Ok(confirmation)) => confirmation,
         Some(Err(error)) => return Error::from(error).into(),
-        None => return Outcome::TimeOut { sent: false },
+        None => return CallOutcome::TimeOut { sent: false },
     };
     // The reply has to be read.
     let _demand = Demand::new(connection);
     match reply(waiting, confirmation, timer).await {
-        Some(Ok(reply)) => Outcome::Replied(reply),
+        Some(Ok(reply)) => CallOutcome::Replied(reply),
         Some(Err(error)) => error.into(),
-        None => Outcome::TimeOut { sent: true },
+        None => CallOutcome::TimeOut { sent: true },
     }
 }
 

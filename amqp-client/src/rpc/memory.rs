@@ -35,9 +35,9 @@ pub(super) fn next_run() -> u64 {
 
 /// What tells a request from others.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct Identity(u64);
+pub(super) struct RequestIdentity(u64);
 
-impl Identity {
+impl RequestIdentity {
     pub(super) fn of(request: &ReceivedMessage) -> Self {
         static KEYS: OnceLock<RandomState> = OnceLock::new();
         let properties = request.properties();
@@ -74,14 +74,14 @@ impl Identity {
 
 #[derive(Debug)]
 struct Memory {
-    entries: BTreeMap<Identity, Entry>,
+    entries: BTreeMap<RequestIdentity, Remembered>,
     /// The same by the order of their last change.
-    by_age: BTreeMap<u64, Identity>,
+    by_age: BTreeMap<u64, RequestIdentity>,
     changes: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct Remembered {
     ends: u32,
     /// The run that has noted it last.
     run: u64,
@@ -97,18 +97,18 @@ impl Memory {
         }
     }
 
-    fn ends(&self, identity: Identity) -> u32 {
+    fn ends(&self, identity: RequestIdentity) -> u32 {
         self.entries.get(&identity).map_or(0, |entry| entry.ends)
     }
 
-    fn note(&mut self, identity: Identity, run: u64) {
+    fn note(&mut self, identity: RequestIdentity, run: u64) {
         let before = self.entries.get(&identity).copied();
         if before.is_some_and(|before| before.run == run) {
             return;
         }
         self.forget(identity);
         self.changes += 1;
-        let entry = Entry {
+        let entry = Remembered {
             ends: before.map_or(0, |before| before.ends).saturating_add(1),
             run,
             changed: self.changes,
@@ -122,7 +122,7 @@ impl Memory {
         }
     }
 
-    fn forget(&mut self, identity: Identity) {
+    fn forget(&mut self, identity: RequestIdentity) {
         if let Some(entry) = self.entries.remove(&identity) {
             self.by_age.remove(&entry.changed);
         }
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn an_end_counts_once_for_each_run() {
         let mut memory = Memory::new();
-        let request = Identity(7);
+        let request = RequestIdentity(7);
         memory.note(request, 1);
         memory.note(request, 1);
         assert_eq!(memory.ends(request), 1);
@@ -151,13 +151,13 @@ mod tests {
         let mut memory = Memory::new();
         let n_requests = 3 * REMEMBERED as u64;
         for n in 0..n_requests {
-            memory.note(Identity(n), 1);
-            memory.note(Identity(0), n + 2);
+            memory.note(RequestIdentity(n), 1);
+            memory.note(RequestIdentity(0), n + 2);
         }
         assert_eq!(memory.entries.len(), REMEMBERED);
         assert_eq!(memory.by_age.len(), REMEMBERED);
-        assert!(memory.ends(Identity(0)) > 1, "noted again and again");
-        assert_eq!(memory.ends(Identity(1)), 0);
-        assert_eq!(memory.ends(Identity(n_requests - 1)), 1);
+        assert!(memory.ends(RequestIdentity(0)) > 1, "noted again and again");
+        assert_eq!(memory.ends(RequestIdentity(1)), 0);
+        assert_eq!(memory.ends(RequestIdentity(n_requests - 1)), 1);
     }
 }

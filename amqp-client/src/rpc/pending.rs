@@ -68,13 +68,13 @@ impl Ledger {
     }
 
     /// A place for one more call, if there is one.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Place, Error> {
+    pub(super) fn enter(self: &Arc<Self>) -> Result<CallPlace, Error> {
         let mut counts = self.update();
         if counts.pending >= self.limit {
             return Err(Error::TooManyCalls { limit: self.limit });
         }
         counts.pending += 1;
-        Ok(Place {
+        Ok(CallPlace {
             ledger: Arc::clone(self),
             has_begun: false,
         })
@@ -83,12 +83,12 @@ impl Ledger {
 
 /// The place of one call, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct CallPlace {
     ledger: Arc<Ledger>,
     has_begun: bool,
 }
 
-impl Place {
+impl CallPlace {
     /// A correlation id; another one each time, for what is sent once more.
     fn next_id(&mut self) -> u64 {
         let mut counts = self.ledger.update();
@@ -98,7 +98,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for CallPlace {
     fn drop(&mut self) {
         self.ledger.update().pending -= 1;
     }
@@ -107,24 +107,24 @@ impl Drop for Place {
 /// The calls of one client on one channel.
 #[derive(Debug)]
 pub(super) struct Pending {
-    state: Mutex<State>,
+    state: Mutex<PendingState>,
     ledger: Arc<Ledger>,
 }
 
 #[derive(Debug)]
-struct State {
+struct PendingState {
     /// The replies' consumer; away while somebody sorts.
     consumer: Option<Consumer<AutoAck>>,
     /// Something may have come while somebody sorted.
     again: bool,
     /// By correlation id.
-    calls: BTreeMap<u64, Slot>,
+    calls: BTreeMap<u64, CallSlot>,
     /// Why no more replies come.
     end: Option<ConsumeError>,
 }
 
 #[derive(Debug)]
-enum Slot {
+enum CallSlot {
     Waiting(Option<Waker>),
     Answered(ReceivedMessage),
 }
@@ -132,7 +132,7 @@ enum Slot {
 impl Pending {
     pub(super) fn new(consumer: Consumer<AutoAck>, ledger: &Arc<Ledger>) -> Arc<Self> {
         let pending = Arc::new(Self {
-            state: Mutex::new(State {
+            state: Mutex::new(PendingState {
                 consumer: Some(consumer),
                 again: false,
                 calls: BTreeMap::new(),
@@ -144,7 +144,7 @@ impl Pending {
         pending
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PendingState> {
         lock(&self.state)
     }
 
@@ -155,13 +155,13 @@ impl Pending {
     }
 
     /// One more call, unless no more replies come.
-    pub(super) fn begin(self: &Arc<Self>, place: &mut Place) -> Result<Waiting, ConsumeError> {
+    pub(super) fn begin(self: &Arc<Self>, place: &mut CallPlace) -> Result<Waiting, ConsumeError> {
         let id = place.next_id();
         let mut state = self.state();
         if let Some(end) = &state.end {
             return Err(end.clone());
         }
-        state.calls.insert(id, Slot::Waiting(None));
+        state.calls.insert(id, CallSlot::Waiting(None));
         drop(state);
         let pending = Arc::clone(self);
         Ok(Waiting { pending, id })
@@ -220,26 +220,26 @@ impl Pending {
             return;
         };
         let mut state = self.state();
-        let Some(slot @ Slot::Waiting(_)) = state.calls.get_mut(&id) else {
+        let Some(slot @ CallSlot::Waiting(_)) = state.calls.get_mut(&id) else {
             drop(state);
             self.ledger.update().late += 1;
             return;
         };
-        let waiting = std::mem::replace(slot, Slot::Answered(reply));
+        let waiting = std::mem::replace(slot, CallSlot::Answered(reply));
         drop(state);
         self.ledger.update().replies += 1;
-        if let Slot::Waiting(Some(waker)) = waiting {
+        if let CallSlot::Waiting(Some(waker)) = waiting {
             wait::wake(waker);
         }
     }
 }
 
-impl State {
+impl PendingState {
     fn end(&mut self, cause: ConsumeError) -> Vec<Waker> {
         self.end = Some(cause);
         let waiting = self.calls.values_mut().filter_map(|slot| match slot {
-            Slot::Waiting(waker) => waker.take(),
-            Slot::Answered(_) => None,
+            CallSlot::Waiting(waker) => waker.take(),
+            CallSlot::Answered(_) => None,
         });
         waiting.collect()
     }
@@ -275,7 +275,7 @@ impl Waiting {
         let Some(slot) = state.calls.get_mut(&self.id) else {
             return Poll::Pending;
         };
-        if let Slot::Waiting(waker) = slot {
+        if let CallSlot::Waiting(waker) = slot {
             if let Some(end) = end {
                 return Poll::Ready(Err(Error::Uncertain(end)));
             }
@@ -283,11 +283,11 @@ impl Waiting {
             return Poll::Pending;
         }
         match state.calls.remove(&self.id) {
-            Some(Slot::Answered(reply)) => Poll::Ready(match reply.oversized_size() {
+            Some(CallSlot::Answered(reply)) => Poll::Ready(match reply.oversized_size() {
                 Some(size) => Err(Error::ReplyTooLarge { size }),
                 None => Ok(reply),
             }),
-            Some(Slot::Waiting(_)) | None => Poll::Pending,
+            Some(CallSlot::Waiting(_)) | None => Poll::Pending,
         }
     }
 }

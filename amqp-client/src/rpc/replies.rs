@@ -22,8 +22,8 @@ use std::task::{Context, Poll};
 use amqp_spec::basic;
 use amqp_spec::wire::TypedMethod;
 
-use super::address::{Address, Form};
-use super::memory::{self, Identity};
+use super::address::{Form, ReplyAddress};
+use super::memory::{self, RequestIdentity};
 use super::turns::Turns;
 use crate::channel::Channel;
 use crate::channel::succession::Succession;
@@ -59,9 +59,9 @@ pub(super) struct Replies {
 
 /// A request that is to be answered.
 pub(super) struct Asked {
-    address: Option<Address>,
+    address: Option<ReplyAddress>,
     /// Of one with an address.
-    identity: Option<Identity>,
+    identity: Option<RequestIdentity>,
     /// How often its reply was under way when something ended.
     ends: u32,
     /// It has come back often enough to be the one that is remembered so.
@@ -130,11 +130,11 @@ impl Replies {
 
     /// Looks at a request before it is handled.
     pub(super) fn ask(&self, request: &ReceivedMessage) -> Asked {
-        let address = Address::of(request, self.form);
-        let identity = address.is_some().then(|| Identity::of(request));
+        let address = ReplyAddress::of(request, self.form);
+        let identity = address.is_some().then(|| RequestIdentity::of(request));
         // A new one that looks the same is another one.
         let known = identity.filter(|_| request.redelivered());
-        let ends = known.map_or(0, Identity::ends);
+        let ends = known.map_or(0, RequestIdentity::ends);
         let returns = request.delivery_count().unwrap_or(u64::MAX);
         Asked {
             address,
@@ -207,30 +207,9 @@ impl Replies {
                     continue;
                 }
             };
-            under_way.is_publishing = true;
-            let published = publisher.publish("", &address.reply_to, &reply).await;
-            under_way.is_publishing = false;
-            let error = match published {
-                Ok(()) => {
-                    under_way.arrived();
-                    self.replied.fetch_add(1, Ordering::Relaxed);
-                    return Ok(Disposition::Ack);
-                }
-                // The requester has gone, and another try would find nothing else.
-                Err(PublishError::Returned(_)) => {
-                    under_way.arrived();
-                    self.unroutable.fetch_add(1, Ordering::Relaxed);
-                    return Ok(Disposition::Ack);
-                }
-                Err(
-                    error @ (PublishError::NotSent(_)
-                    | PublishError::Uncertain(_)
-                    | PublishError::Refused(_)),
-                ) => error,
-                Err(refused) => {
-                    under_way.arrived();
-                    return Err(refused.into());
-                }
+            let tried = self.try_to_reply(&publisher, &address.reply_to, &reply, &mut under_way);
+            let Some(error) = tried.await? else {
+                return Ok(Disposition::Ack);
             };
             let Some(cause) = publisher.channel().shared().ended() else {
                 // It concerns this reply alone.
@@ -258,6 +237,40 @@ impl Replies {
         }
         under_way.arrived();
         Err(last.map_or_else(|| ChannelError::Closed.into(), Into::into))
+    }
+
+    /// Publishes a reply once. Gives why it may be worth another try, unless it has arrived or never
+    /// will.
+    async fn try_to_reply(
+        &self,
+        publisher: &Publisher,
+        reply_to: &str,
+        reply: &Message,
+        under_way: &mut UnderWay<'_>,
+    ) -> Result<Option<PublishError>, PublishError> {
+        under_way.is_publishing = true;
+        let published = publisher.publish("", reply_to, reply).await;
+        under_way.is_publishing = false;
+        match published {
+            Ok(()) => {
+                self.replied.fetch_add(1, Ordering::Relaxed);
+            }
+            // The requester has gone, and another try would find nothing else.
+            Err(PublishError::Returned(_)) => {
+                self.unroutable.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(
+                error @ (PublishError::NotSent(_)
+                | PublishError::Uncertain(_)
+                | PublishError::Refused(_)),
+            ) => return Ok(Some(error)),
+            Err(refused) => {
+                under_way.arrived();
+                return Err(refused);
+            }
+        }
+        under_way.arrived();
+        Ok(None)
     }
 
     /// No more replies can be published: not this request's fault.
@@ -296,7 +309,7 @@ fn is_about_a_message(close: &BrokerClose) -> bool {
 /// A reply that is on its way, or about to be.
 struct UnderWay<'a> {
     replies: &'a Replies,
-    identity: Identity,
+    identity: RequestIdentity,
     /// It is remembered that something ended while it was under way.
     known: bool,
     /// The broker may get it now.

@@ -18,10 +18,10 @@ use crate::proto::wait::{Sleeper, Waiters, Watch, wake_all};
 
 /// Who is under way.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<State>);
+pub(super) struct Turns(Mutex<TurnsState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct TurnsState {
     /// How many are, among others.
     among: usize,
     /// One is, alone.
@@ -32,7 +32,7 @@ struct State {
     waiting: Waiters,
 }
 
-impl State {
+impl TurnsState {
     fn admits_among(&mut self) -> bool {
         let admits = !self.alone && self.wanting.is_empty();
         self.among += usize::from(admits);
@@ -47,32 +47,32 @@ impl State {
 }
 
 impl Turns {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TurnsState> {
         lock(&self.0)
     }
 
     /// Waits for a turn among others.
-    pub(super) async fn among(&self) -> Turn<'_> {
-        self.admitted(State::admits_among).await;
-        Turn {
+    pub(super) async fn among(&self) -> ReplyTurn<'_> {
+        self.admitted(TurnsState::admits_among).await;
+        ReplyTurn {
             turns: self,
             alone: false,
         }
     }
 
     /// Waits for a turn alone.
-    pub(super) async fn alone(&self) -> Turn<'_> {
+    pub(super) async fn alone(&self) -> ReplyTurn<'_> {
         let wanting = Wanting::new(self);
         self.admitted(|state| state.admits_alone(wanting.number))
             .await;
         drop(wanting);
-        Turn {
+        ReplyTurn {
             turns: self,
             alone: true,
         }
     }
 
-    async fn admitted(&self, mut admits: impl FnMut(&mut State) -> bool + Unpin) {
+    async fn admitted(&self, mut admits: impl FnMut(&mut TurnsState) -> bool + Unpin) {
         Watch::new(
             |ticket, context: &mut Context<'_>| {
                 Sleeper::poll(context, |sleeper| {
@@ -94,7 +94,7 @@ impl Turns {
     }
 
     /// Something has changed: all who wait look again.
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut TurnsState)) {
         let mut wakers = Vec::new();
         let mut state = self.state();
         change(&mut state);
@@ -131,12 +131,12 @@ impl Drop for Wanting<'_> {
 
 /// A turn, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
+pub(super) struct ReplyTurn<'a> {
     turns: &'a Turns,
     alone: bool,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for ReplyTurn<'_> {
     fn drop(&mut self) {
         let alone = self.alone;
         self.turns.change(|state| match alone {

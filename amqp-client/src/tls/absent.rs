@@ -10,19 +10,19 @@ use crate::options::TlsOptions;
 
 /// A client of TLS that cannot be had.
 #[derive(Debug)]
-pub(crate) enum Client {}
+pub(crate) enum TlsClient {}
 
 /// What a client would be made from.
 #[derive(Debug)]
 pub(crate) enum Settings {}
 
 impl Settings {
-    pub(crate) fn client(&self, _: &str) -> Result<Client, TlsError> {
+    pub(crate) fn client(&self, _: &str) -> Result<TlsClient, TlsError> {
         match *self {}
     }
 }
 
-impl Client {
+impl TlsClient {
     pub(crate) async fn prepare<'a>(
         _: &TlsOptions,
         _: impl Iterator<Item = &'a str>,

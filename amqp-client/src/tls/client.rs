@@ -14,7 +14,7 @@ use crate::error::{ConnectCause, TlsError};
 use crate::options::{self, TlsOptions};
 
 /// A client of TLS, ready to shake hands with one host.
-pub(crate) struct Client {
+pub(crate) struct TlsClient {
     config: Arc<ClientConfig>,
     server_name: ServerName<'static>,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Client {
 /// own, for it is offered one at a time.
 const RECORDS: usize = 72 * 1024;
 
-impl Client {
+impl TlsClient {
     /// Reads the files and puts the configuration together.
     ///
     /// # Cancel safety
@@ -83,8 +83,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn client(&self, host: &str) -> Result<Client, TlsError> {
-        Ok(Client {
+    pub(crate) fn client(&self, host: &str) -> Result<TlsClient, TlsError> {
+        Ok(TlsClient {
             config: Arc::clone(&self.config),
             server_name: match &self.name {
                 Some(name) => name.clone(),

@@ -1,6 +1,6 @@
 //! What certificates and keys come in that is not read here, and how to convert it.
 
-use super::Source;
+use super::PemSource;
 
 /// What was looked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,7 +30,11 @@ pub(super) fn of_no_use(label: &str) -> &'static str {
 }
 
 /// What a text without any entry of PEM is, where that can be told.
-pub(super) fn of_another(text: &[u8], source: Source<'_>, wanted: Wanted) -> Option<&'static str> {
+pub(super) fn of_another(
+    text: &[u8],
+    source: PemSource<'_>,
+    wanted: Wanted,
+) -> Option<&'static str> {
     match text {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, _, 0, ..] | [0, _, 0, _, ..] => {
             return Some("it is UTF-16; save it as plain text (UTF-8)");
@@ -49,7 +53,7 @@ pub(super) fn of_another(text: &[u8], source: Source<'_>, wanted: Wanted) -> Opt
         Some("it is empty")
     } else if text.starts_with("MI") && text.len() > 64 && !text.contains("---") {
         Some("it is Base64 without the lines -----BEGIN …----- and -----END …----- around it")
-    } else if matches!(source, Source::Given(_)) && is_like_a_path(text) {
+    } else if matches!(source, PemSource::Given(_)) && is_like_a_path(text) {
         Some("it looks like the path of a file; those have a setter of their own")
     } else {
         None

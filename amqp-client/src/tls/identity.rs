@@ -6,7 +6,7 @@ use rustls::pki_types::{
 
 #[cfg(feature = "rustls-encrypted-keys")]
 use super::decrypt::decrypt;
-use super::{Fault, Source, pem, trust};
+use super::{Fault, PemSource, pem, trust};
 use crate::error::TlsError;
 use crate::options::TlsOptions;
 use crate::sasl::Secret;
@@ -23,7 +23,7 @@ pub(super) fn read(options: &TlsOptions) -> Result<Option<Identity>, Fault> {
     let password = options.key_password.as_ref();
     match (&options.identity_pem, &options.certificate_file) {
         (Some((certificate, key)), _) => {
-            let sources = ["the client certificate given", "the key given"].map(Source::Given);
+            let sources = ["the client certificate given", "the key given"].map(PemSource::Given);
             identity(certificate, key, sources, password)
         }
         (None, Some(path)) => {
@@ -31,7 +31,7 @@ pub(super) fn read(options: &TlsOptions) -> Result<Option<Identity>, Fault> {
             let key_path = options.key_file.as_ref().unwrap_or(path);
             let certificate = trust::read(path)?.into();
             let key = trust::read(key_path)?.into();
-            let sources = [path, key_path].map(|path| Source::File(path));
+            let sources = [path, key_path].map(|path| PemSource::File(path));
             identity(&certificate, &key, sources, password)
         }
         (None, None) => return Ok(None),
@@ -42,7 +42,7 @@ pub(super) fn read(options: &TlsOptions) -> Result<Option<Identity>, Fault> {
 fn identity(
     certificate: &Secret,
     key: &Secret,
-    [certificate_source, key_source]: [Source<'_>; 2],
+    [certificate_source, key_source]: [PemSource<'_>; 2],
     password: Option<&Secret>,
 ) -> Result<Identity, Fault> {
     let certificates = pem::certificates(certificate.expose(), certificate_source)?;
@@ -50,14 +50,14 @@ fn identity(
     Ok(Identity {
         chain: chain.map(|(_, certificate)| certificate).collect(),
         key: private_key(key.expose(), key_source, password)?,
-        is_from_files: matches!(certificate_source, Source::File(_)),
+        is_from_files: matches!(certificate_source, PemSource::File(_)),
     })
 }
 
 /// The first key of a PEM text: PKCS #8, encrypted or not, PKCS #1 (RSA) or SEC 1 (elliptic curves).
 fn private_key(
     text: &[u8],
-    source: Source<'_>,
+    source: PemSource<'_>,
     password: Option<&Secret>,
 ) -> Result<PrivateKeyDer<'static>, Fault> {
     let entry = pem::private_key(text, source)?;
@@ -108,7 +108,7 @@ mod tests {
 
     fn key(text: &[u8], password: Option<&str>) -> Result<PrivateKeyDer<'static>, TlsError> {
         let password = password.map(Secret::from);
-        let source = Source::Given("key.pem");
+        let source = PemSource::Given("key.pem");
         private_key(text, source, password.as_ref()).map_err(|fault| fault.error)
     }
 

@@ -28,9 +28,9 @@ use crate::error::TlsError;
 pub(crate) use self::heard::{Heard, Record};
 
 #[cfg(not(feature = "rustls-core"))]
-pub(crate) use self::absent::{Client, Settings, of_stream};
+pub(crate) use self::absent::{Settings, TlsClient, of_stream};
 #[cfg(feature = "rustls-core")]
-pub(crate) use self::{client::Client, client::Settings, failure::of_stream};
+pub(crate) use self::{client::Settings, client::TlsClient, failure::of_stream};
 
 /// Why TLS could not be set up here, before anything was sent.
 #[derive(Debug)]
@@ -53,14 +53,14 @@ impl From<TlsError> for Fault {
 /// Where certificates or keys come from.
 #[cfg(feature = "rustls-core")]
 #[derive(Clone, Copy, Debug)]
-enum Source<'a> {
+enum PemSource<'a> {
     File(&'a std::path::Path),
     /// The program gave them, as this.
     Given(&'static str),
 }
 
 #[cfg(feature = "rustls-core")]
-impl Source<'_> {
+impl PemSource<'_> {
     fn fault(self, error: TlsError) -> Fault {
         Fault {
             error,
@@ -70,7 +70,7 @@ impl Source<'_> {
 }
 
 #[cfg(feature = "rustls-core")]
-impl std::fmt::Display for Source<'_> {
+impl std::fmt::Display for PemSource<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),

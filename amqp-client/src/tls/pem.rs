@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
 use super::forms::{self, Wanted};
-use super::{Fault, Source};
+use super::{Fault, PemSource};
 use crate::error::TlsError;
 
 const DASHES: &[u8] = b"-----";
@@ -38,7 +38,7 @@ pub(super) struct Entry<'a> {
 
 impl Entry<'_> {
     /// What is wrong with it.
-    pub(super) fn fault(&self, source: Source<'_>, problem: &'static str) -> Fault {
+    pub(super) fn fault(&self, source: PemSource<'_>, problem: &'static str) -> Fault {
         source.fault(TlsError::PemEntry {
             place: source.to_string(),
             number: self.number,
@@ -49,7 +49,7 @@ impl Entry<'_> {
     }
 
     /// What is encoded in it, which has to be one whole element of DER.
-    pub(super) fn decode(&self, source: Source<'_>) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    pub(super) fn decode(&self, source: PemSource<'_>) -> Result<Zeroizing<Vec<u8>>, Fault> {
         if let Some(problem) = self.problem {
             return Err(self.fault(source, problem));
         }
@@ -68,7 +68,7 @@ pub(super) type Certificate<'a> = (Entry<'a>, CertificateDer<'static>);
 /// All certificates of a text, at least one.
 pub(super) fn certificates<'a>(
     text: &'a [u8],
-    source: Source<'_>,
+    source: PemSource<'_>,
 ) -> Result<Vec<Certificate<'a>>, Fault> {
     let entries = entries(text);
     let mut found = Vec::new();
@@ -90,7 +90,7 @@ pub(super) fn certificates<'a>(
 }
 
 /// The first private key of a text.
-pub(super) fn private_key<'a>(text: &'a [u8], source: Source<'_>) -> Result<Entry<'a>, Fault> {
+pub(super) fn private_key<'a>(text: &'a [u8], source: PemSource<'_>) -> Result<Entry<'a>, Fault> {
     let entries = entries(text);
     for entry in &entries {
         if entry.label.is_empty() {
@@ -104,7 +104,7 @@ pub(super) fn private_key<'a>(text: &'a [u8], source: Source<'_>) -> Result<Entr
 }
 
 /// There is nothing of what was wanted: what there is instead.
-fn none(text: &[u8], entries: &[Entry<'_>], source: Source<'_>, wanted: Wanted) -> Fault {
+fn none(text: &[u8], entries: &[Entry<'_>], source: PemSource<'_>, wanted: Wanted) -> Fault {
     let place = source.to_string();
     if entries.is_empty() {
         if let Some(problem) = forms::of_another(text, source, wanted) {
@@ -299,12 +299,12 @@ mod tests {
 
     /// The numbers of certificates in texts that are fine.
     fn n_certificates(text: impl AsRef<[u8]>) -> usize {
-        let found = certificates(text.as_ref(), Source::Given("text"));
+        let found = certificates(text.as_ref(), PemSource::Given("text"));
         found.map_err(|fault| fault.error).unwrap().len()
     }
 
     fn fault(text: impl AsRef<[u8]>) -> String {
-        let found = certificates(text.as_ref(), Source::Given("text"));
+        let found = certificates(text.as_ref(), PemSource::Given("text"));
         found.map_err(|fault| fault.error).unwrap_err().to_string()
     }
 
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn text_that_is_not_pem_is_told_for_what_it_is() {
-        let der = certificates(ROOT.as_bytes(), Source::Given("text"));
+        let der = certificates(ROOT.as_bytes(), PemSource::Given("text"));
         let der = der.map_err(|fault| fault.error).unwrap().remove(0).1;
         let utf_16 =
             |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
@@ -410,7 +410,7 @@ mod tests {
 
     #[test]
     fn first_private_key_counts_and_what_may_be_one_is_not_passed_over() {
-        let source = Source::Given("text");
+        let source = PemSource::Given("text");
         let first = |text: &str| {
             let key = private_key(text.as_bytes(), source);
             key.map(|entry| entry.label.to_owned())

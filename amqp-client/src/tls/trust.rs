@@ -10,7 +10,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::{Fault, Source, pem};
+use super::{Fault, PemSource, pem};
 use crate::error::TlsError;
 use crate::options::TlsOptions;
 
@@ -21,10 +21,10 @@ pub(super) fn authorities(options: &TlsOptions) -> Result<RootCertStore, Fault> 
     }
     let mut roots = RootCertStore::empty();
     for path in &options.ca_files {
-        add(&mut roots, &read(path)?, Source::File(path))?;
+        add(&mut roots, &read(path)?, PemSource::File(path))?;
     }
     for pem in &options.ca_pem {
-        add(&mut roots, pem, Source::Given("the authorities given"))?;
+        add(&mut roots, pem, PemSource::Given("the authorities given"))?;
     }
     if options.bundled_roots {
         add_bundled(&mut roots);
@@ -73,7 +73,7 @@ fn missing_feature(options: &TlsOptions, built: Built) -> Option<TlsError> {
 }
 
 /// Certificates that were named have to be usable, every one of them.
-fn add(roots: &mut RootCertStore, text: &[u8], source: Source<'_>) -> Result<(), Fault> {
+fn add(roots: &mut RootCertStore, text: &[u8], source: PemSource<'_>) -> Result<(), Fault> {
     for (entry, certificate) in pem::certificates(text, source)? {
         roots
             .add(certificate)
@@ -83,7 +83,7 @@ fn add(roots: &mut RootCertStore, text: &[u8], source: Source<'_>) -> Result<(),
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Fault> {
-    let source = Source::File(path);
+    let source = PemSource::File(path);
     // Of a key that took the place of its path nothing is to be seen.
     if path.to_string_lossy().contains("-----BEGIN ") {
         return Err(TlsError::NotPem {

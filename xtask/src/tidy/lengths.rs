@@ -20,11 +20,6 @@ const LONGER: &[(&str, &str, &str)] = &[
         "recognise",
         "the path of each delivery, which is not to be split over calls",
     ),
-    (
-        "amqp-client/src/rpc/replies.rs",
-        "reply",
-        "the fates of a reply, one attempt after the other",
-    ),
 ];
 
 /// What has been seen of functions.

@@ -104,12 +104,12 @@ impl Error for Decided {
 
 /// Why a message could not be handled, and what becomes of it, if that is said.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct HandlingFailure {
     pub(super) cause: FailureCause,
     pub(super) disposition: Option<Disposition>,
 }
 
-impl Failure {
+impl HandlingFailure {
     pub(super) fn panic(panic: &Panic) -> Self {
         Self {
             cause: FailureCause::panic(panic),

@@ -28,13 +28,13 @@ type Finished<T, O> = (T, Result<O, Panic>);
 
 /// The futures, each with something that belongs to it.
 pub(crate) struct Jobs<F, T> {
-    slots: Vec<Slot<F, T>>,
+    slots: Vec<JobSlot<F, T>>,
     /// Slots without a job.
     free: Vec<usize>,
     ready: Arc<Ready>,
 }
 
-struct Slot<F, T> {
+struct JobSlot<F, T> {
     /// The future goes first when both are dropped.
     job: Option<(Pin<Box<F>>, T)>,
     signal: Arc<Signal>,
@@ -83,7 +83,7 @@ impl<F: Future, T> Jobs<F, T> {
         });
         signal.raise();
         let waker = Waker::from(Arc::clone(&signal));
-        self.slots.push(Slot { job, signal, waker });
+        self.slots.push(JobSlot { job, signal, waker });
     }
 
     /// The next job that is over; `None` if there are no jobs. Each that was woken is polled once.
@@ -130,17 +130,17 @@ impl<F: Future, T> Jobs<F, T> {
 
 /// The slots whose jobs want to be polled, each at most once.
 #[derive(Debug, Default)]
-struct Ready(Mutex<Queue>);
+struct Ready(Mutex<JobQueue>);
 
 #[derive(Debug, Default)]
-struct Queue {
+struct JobQueue {
     slots: VecDeque<usize>,
     /// The task that polls the jobs; taken when it has been called.
     task: Option<Waker>,
 }
 
 impl Ready {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, JobQueue> {
         lock(&self.0)
     }
 

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
-use super::disposition::{Disposition, Failure, FailureCause, HandlerFailure, IntoDisposition};
+use super::disposition::{
+    Disposition, FailureCause, HandlerFailure, HandlingFailure, IntoDisposition,
+};
 use super::ending::{Ending, HandlerEnd};
 use super::jobs::{Jobs, Panic};
 use super::summary::HandlerSummary;
@@ -191,7 +193,7 @@ impl<H, F, S> HandlerRun<H, F, S> {
     }
 
     /// Settles a message and tells of a failure.
-    fn settle(&mut self, message: Unsettled, outcome: Result<Disposition, Failure>) {
+    fn settle(&mut self, message: Unsettled, outcome: Result<Disposition, HandlingFailure>) {
         let (delivery_tag, redelivered) = (message.delivery_tag, message.redelivered);
         let shared = outcome.is_err().then(|| message.channel.shared().clone());
         let disposition = match &outcome {
@@ -207,7 +209,7 @@ impl<H, F, S> HandlerRun<H, F, S> {
             (true, Disposition::Requeue | Disposition::Retry) => &mut self.handled.requeued,
         };
         *counter += 1;
-        let Err(Failure { cause, .. }) = outcome else {
+        let Err(HandlingFailure { cause, .. }) = outcome else {
             return;
         };
         let panicked = matches!(cause, FailureCause::Panic { .. });
@@ -256,7 +258,7 @@ where
                     let handler = &mut self.handler;
                     match catch_unwind(AssertUnwindSafe(|| handler(received))) {
                         Ok(future) => self.jobs.push(future, unsettled),
-                        Err(panic) => self.settle(unsettled, Err(Failure::panic(&panic))),
+                        Err(panic) => self.settle(unsettled, Err(HandlingFailure::panic(&panic))),
                     }
                 }
             }
@@ -264,11 +266,11 @@ where
     }
 }
 
-fn judge<D: IntoDisposition>(result: Result<D, Panic>) -> Result<Disposition, Failure> {
+fn judge<D: IntoDisposition>(result: Result<D, Panic>) -> Result<Disposition, HandlingFailure> {
     // The conversion may be the user's code as well.
     match result.and_then(|output| catch_unwind(AssertUnwindSafe(|| output.into_disposition()))) {
-        Ok(told) => told.map_err(Failure::error),
-        Err(panic) => Err(Failure::panic(&panic)),
+        Ok(told) => told.map_err(HandlingFailure::error),
+        Err(panic) => Err(HandlingFailure::panic(&panic)),
     }
 }
 

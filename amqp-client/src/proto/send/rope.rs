@@ -21,7 +21,7 @@ pub(crate) struct Rope {
 
 /// What a queued frame is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum FrameRole {
     /// The method `basic.publish`.
     Publish,
     /// A header or a body.
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
 /// One frame in a rope.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct QueuedFrame {
-    pub(crate) kind: Kind,
+    pub(crate) kind: FrameRole,
     pub(crate) channel: u16,
     /// The position behind its last octet.
     pub(crate) end: usize,
@@ -45,7 +45,7 @@ pub(crate) struct QueuedFrame {
 impl QueuedFrame {
     /// Whether it belongs to a message of this channel.
     pub(crate) fn is_of_message(&self, channel: u16) -> bool {
-        self.channel == channel && self.kind != Kind::Other
+        self.channel == channel && self.kind != FrameRole::Other
     }
 }
 
@@ -194,9 +194,9 @@ impl Rope {
             at += frame::OVERHEAD + if inserted { 0 } else { size };
             end += frame::OVERHEAD + size;
             let kind = match kind {
-                constants::FRAME_HEADER | constants::FRAME_BODY => Kind::Content,
-                constants::FRAME_METHOD if is_publish(payload) => Kind::Publish,
-                _ => Kind::Other,
+                constants::FRAME_HEADER | constants::FRAME_BODY => FrameRole::Content,
+                constants::FRAME_METHOD if is_publish(payload) => FrameRole::Publish,
+                _ => FrameRole::Other,
             };
             Some(QueuedFrame {
                 kind,

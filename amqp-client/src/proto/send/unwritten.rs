@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rope::{Kind, QueuedFrame};
+use super::rope::{FrameRole, QueuedFrame};
 
 /// How many publishes of each channel are not written whole. Frames must be shown in the order in
 /// which those of a channel would have been written.
@@ -24,9 +24,9 @@ impl Unwritten {
     /// A frame that is not written, or not whole.
     pub(crate) fn frame(&mut self, frame: &QueuedFrame) {
         match frame.kind {
-            Kind::Publish => *self.0.entry(frame.channel).or_default() += 1,
-            Kind::Content => self.rest(frame.channel),
-            Kind::Other => {}
+            FrameRole::Publish => *self.0.entry(frame.channel).or_default() += 1,
+            FrameRole::Content => self.rest(frame.channel),
+            FrameRole::Other => {}
         }
     }
 

@@ -25,12 +25,12 @@ use crate::proto::shared::consumer::ConsumerQueue;
 /// lock, drops nothing but a reference.
 #[derive(Debug, Default)]
 pub(super) struct Consumers {
-    by_tag: BTreeMap<Vec<u8>, (Arc<ConsumerQueue>, Phase)>,
-    limits: Limits,
+    by_tag: BTreeMap<Vec<u8>, (Arc<ConsumerQueue>, ConsumerPhase)>,
+    limits: ConsumerLimits,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Phase {
+enum ConsumerPhase {
     /// `basic.consume` is queued or sent.
     Requested { wanted: bool },
     /// The broker has started it.
@@ -63,7 +63,7 @@ impl Levels {
 }
 
 #[derive(Debug, Default)]
-struct Limits {
+struct ConsumerLimits {
     /// What the program has asked for with `Channel::basic_qos`.
     own: Option<Levels>,
     /// What was queued last, for whichever reason.
@@ -81,7 +81,7 @@ pub(crate) enum Prefetch {
     Channels { default: u16 },
 }
 
-impl Limits {
+impl ConsumerLimits {
     /// What has to be said before a consumer is started, in this order.
     fn before(&self, prefetch: Prefetch) -> [Option<basic::Qos>; 2] {
         let say = |prefetch_count, global| basic::Qos {
@@ -128,7 +128,7 @@ impl Consumers {
     /// Whether the tag is taken.
     pub(super) fn takes(&self, tag: &[u8]) -> bool {
         let known = self.by_tag.get(tag);
-        known.is_some_and(|(_, phase)| *phase != Phase::Cancelling)
+        known.is_some_and(|(_, phase)| *phase != ConsumerPhase::Cancelling)
     }
 
     /// What has to be said before a consumer is started under this limit, in this order.
@@ -154,11 +154,11 @@ impl Consumers {
             Prefetch::Own(_) | Prefetch::Channels { .. } => self.limits.queued.consumer,
         };
         queue.started_under(limit);
-        let entry = (Arc::clone(queue), Phase::Requested { wanted: true });
+        let entry = (Arc::clone(queue), ConsumerPhase::Requested { wanted: true });
         self.by_tag.insert(queue.tag.as_bytes().to_vec(), entry);
     }
 
-    fn phase(&mut self, queue: &Arc<ConsumerQueue>) -> Option<&mut Phase> {
+    fn phase(&mut self, queue: &Arc<ConsumerQueue>) -> Option<&mut ConsumerPhase> {
         let (known, phase) = self.by_tag.get_mut(queue.tag.as_bytes())?;
         // A tag may have gone to another consumer.
         Arc::ptr_eq(known, queue).then_some(phase)
@@ -170,9 +170,9 @@ impl Consumers {
         let Some(phase) = self.phase(queue) else {
             return true;
         };
-        let wanted = *phase != Phase::Requested { wanted: false };
-        if matches!(phase, Phase::Requested { .. }) {
-            *phase = Phase::Active;
+        let wanted = *phase != ConsumerPhase::Requested { wanted: false };
+        if matches!(phase, ConsumerPhase::Requested { .. }) {
+            *phase = ConsumerPhase::Active;
         }
         wanted
     }
@@ -180,15 +180,15 @@ impl Consumers {
     /// A consumer is to end; `None` if it is not known.
     pub(super) fn cancel(&mut self, queue: &Arc<ConsumerQueue>) -> Option<Cancelling> {
         Some(match self.phase(queue)? {
-            phase @ Phase::Active => {
-                *phase = Phase::Cancelling;
+            phase @ ConsumerPhase::Active => {
+                *phase = ConsumerPhase::Cancelling;
                 Cancelling::Now
             }
-            Phase::Requested { wanted } => {
+            ConsumerPhase::Requested { wanted } => {
                 *wanted = false;
                 Cancelling::ByItself
             }
-            Phase::Cancelling => Cancelling::ByItself,
+            ConsumerPhase::Cancelling => Cancelling::ByItself,
         })
     }
 
@@ -213,16 +213,16 @@ impl Consumers {
 
     /// The tags of those that the broker has started and that are not being cancelled, in order.
     pub(super) fn tags(&self) -> Vec<String> {
-        self.tags_in(|phase| phase == Phase::Active)
+        self.tags_in(|phase| phase == ConsumerPhase::Active)
     }
 
     /// The tags that are taken, in order.
     #[cfg(test)]
     pub(super) fn tags_taken(&self) -> Vec<String> {
-        self.tags_in(|phase| phase != Phase::Cancelling)
+        self.tags_in(|phase| phase != ConsumerPhase::Cancelling)
     }
 
-    fn tags_in(&self, wanted: impl Fn(Phase) -> bool) -> Vec<String> {
+    fn tags_in(&self, wanted: impl Fn(ConsumerPhase) -> bool) -> Vec<String> {
         let all = self.by_tag.iter();
         let wanted = all.filter(|(_, (_, phase))| wanted(*phase));
         wanted

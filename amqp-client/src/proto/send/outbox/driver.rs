@@ -27,13 +27,13 @@ impl Wake {
 
 /// Who writes what is queued.
 #[derive(Debug, Default)]
-pub(super) struct Driver {
+pub(super) struct DriverWaker {
     waker: Option<Arc<Waker>>,
     /// It has found nothing to write, and is to be woken at the next entry.
     idle: bool,
 }
 
-impl Driver {
+impl DriverWaker {
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
         self.idle

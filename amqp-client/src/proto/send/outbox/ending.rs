@@ -12,7 +12,7 @@ use crate::proto::send::request::Slot;
 
 /// How far the connection is from its end.
 #[derive(Debug, Default)]
-pub(super) struct Ending {
+pub(super) struct CloseOfConnection {
     /// Why nothing can be sent any more.
     cause: Option<ConnectionError>,
     /// `connection.close` was asked for: nothing more is accepted.
@@ -26,7 +26,7 @@ pub(super) struct Ending {
     passed: Vec<Slot>,
 }
 
-impl Ending {
+impl CloseOfConnection {
     /// Whether the connection takes anything more.
     #[inline]
     pub(super) fn accepts_anything(&self) -> bool {

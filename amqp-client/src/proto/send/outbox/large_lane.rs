@@ -29,7 +29,7 @@ const ALONE: usize = 4 * 1024 * 1024;
 /// Large bodies under way, at most one per channel; the front is served next.
 #[derive(Debug, Default)]
 pub(super) struct LargeLane {
-    bodies: VecDeque<LargeBody>,
+    bodies: VecDeque<QueuedBody>,
     /// Octets of all of them.
     octets: usize,
     /// Octets that have been taken since something else was sent.
@@ -39,7 +39,7 @@ pub(super) struct LargeLane {
 }
 
 #[derive(Debug)]
-struct LargeBody {
+struct QueuedBody {
     channel: u16,
     /// What is still to be sent.
     body: Bytes,
@@ -81,7 +81,7 @@ impl LargeLane {
 
     pub(super) fn push(&mut self, channel: u16, body: Bytes) {
         self.octets += body.len();
-        self.bodies.push_back(LargeBody {
+        self.bodies.push_back(QueuedBody {
             channel,
             body,
             headed: false,
@@ -155,7 +155,7 @@ impl LargeLane {
 
     /// Takes out the body of a channel whose method and header are still in the small lane.
     pub(super) fn remove_unbegun(&mut self, channel: u16) -> Option<Bytes> {
-        let unbegun = |large: &LargeBody| large.channel == channel && !large.headed;
+        let unbegun = |large: &QueuedBody| large.channel == channel && !large.headed;
         let at = self.bodies.iter().position(unbegun)?;
         let large = self.bodies.remove(at)?;
         self.octets -= large.body.len();

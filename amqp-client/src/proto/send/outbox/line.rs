@@ -20,7 +20,7 @@ use bytes::Bytes;
 use super::overdue::Judge;
 use super::requests::Requests;
 use crate::proto::send::request::{Barrier, Slot};
-use crate::proto::send::rope::{Kind, Rope};
+use crate::proto::send::rope::{FrameRole, Rope};
 use crate::proto::send::unwritten::Unwritten;
 
 /// What waits in a line.
@@ -336,7 +336,7 @@ pub(super) fn last_publish(frames: &[u8]) -> usize {
     let mut start = 0;
     let mut last = 0;
     for frame in rope.frames() {
-        if frame.kind == Kind::Publish {
+        if frame.kind == FrameRole::Publish {
             last = start;
         }
         start = frame.end;

@@ -15,7 +15,7 @@ use super::channel::OutChannel;
 use super::channels::Channels;
 use super::consumers::{Cancelling, NotStarted, Prefetch};
 use super::driver::Wake;
-use super::ending::Ending;
+use super::ending::CloseOfConnection;
 use super::head::{Head, ZERO_COPY};
 use super::owed::MOST_OWED;
 use super::queue::Queue;
@@ -34,7 +34,7 @@ use crate::proto::shared::consumer::ConsumerQueue;
 pub(crate) struct Order {
     pub(super) queue: Queue,
     pub(super) channels: Channels,
-    pub(super) ending: Ending,
+    pub(super) ending: CloseOfConnection,
 }
 
 /// A request that was not queued, and why.
@@ -45,7 +45,7 @@ impl Order {
         Self {
             queue: Queue::new(frame_max, now),
             channels: Channels::new(),
-            ending: Ending::default(),
+            ending: CloseOfConnection::default(),
         }
     }
 

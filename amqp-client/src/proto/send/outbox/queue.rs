@@ -7,7 +7,7 @@ use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::TypedMethod;
 use bytes::Bytes;
 
-use super::driver::Driver;
+use super::driver::DriverWaker;
 use super::earliest::Earliest;
 use super::head::{Head, LARGE};
 use super::large_lane::LargeLane;
@@ -27,7 +27,7 @@ pub(super) struct Queue {
     /// The sums over what is parked on the channels.
     pub(super) parking: Parking,
     pub(super) leaving: Leaving,
-    pub(super) driver: Driver,
+    pub(super) driver: DriverWaker,
     /// The earliest deadline of any request; may be too early, never too late.
     pub(super) deadline: Earliest,
     /// The latest time that the core told.
@@ -50,7 +50,7 @@ impl Queue {
             large: LargeLane::default(),
             parking: Parking::default(),
             leaving: Leaving::default(),
-            driver: Driver::default(),
+            driver: DriverWaker::default(),
             deadline: Earliest::default(),
             now,
             frame_max,

@@ -41,7 +41,7 @@ pub(super) enum Place {
 
 /// A publisher that waits for room.
 #[derive(Clone, Copy, Debug)]
-struct Publisher {
+struct WaitingPublisher {
     channel: u16,
     /// Octets of the body that it is going to publish.
     size: usize,
@@ -58,7 +58,7 @@ pub(super) struct Filled {
 /// moves to another keeps its place.
 #[derive(Debug, Default)]
 struct Publishers {
-    waiting: Waiters<(), Publisher>,
+    waiting: Waiters<(), WaitingPublisher>,
     /// Those who have been called and have not come.
     called: BTreeMap<u64, Called>,
     /// The room that is kept for them, in octets.
@@ -79,7 +79,7 @@ impl Publishers {
 
     /// Calls the first in line.
     fn call_first(&mut self, wakers: &mut Vec<Waker>) -> bool {
-        let Some((ticket, Publisher { size, .. })) = self.waiting.call_first(wakers) else {
+        let Some((ticket, WaitingPublisher { size, .. })) = self.waiting.call_first(wakers) else {
             return false;
         };
         // Even the smallest message takes room.
@@ -253,7 +253,7 @@ impl Room {
                 sleeper.discard(waker);
             }
         }
-        let publisher = Publisher { channel, size };
+        let publisher = WaitingPublisher { channel, size };
         let line = self.publishers(place);
         line.waiting.wait_at((), publisher, ticket, sleeper);
         self.set_marks();
@@ -419,7 +419,7 @@ impl Room {
     pub(super) fn open_gate(&mut self, place: impl Fn(u16, usize) -> Place) {
         let mut gated = std::mem::take(&mut self.gated.waiting);
         while let Some(waiting) = gated.take_first() {
-            let Publisher { channel, size } = *waiting.about();
+            let WaitingPublisher { channel, size } = *waiting.about();
             let place = if self.gate.holds(channel) {
                 Place::Gate
             } else {

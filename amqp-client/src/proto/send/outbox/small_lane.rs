@@ -39,7 +39,7 @@ pub(super) struct SmallLane {
 
 /// What the adapter has taken.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
+pub(super) struct TakenFrames {
     pub(super) anything: bool,
     /// More than what begins large bodies.
     pub(super) others: bool,
@@ -172,7 +172,7 @@ impl SmallLane {
     }
 
     /// Exchanges what is queued for the empty `spare`.
-    pub(super) fn take(&mut self, spare: &mut Rope) -> Taken {
+    pub(super) fn take(&mut self, spare: &mut Rope) -> TakenFrames {
         let others = self.len() > std::mem::take(&mut self.heads);
         let anything = !self.is_empty();
         if anything {
@@ -181,7 +181,7 @@ impl SmallLane {
             self.owed = 0;
             self.tail_ack = None;
         }
-        Taken { anything, others }
+        TakenFrames { anything, others }
     }
 
     /// Octets of a large body leave behind what was taken.
