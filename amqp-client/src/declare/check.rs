@@ -223,8 +223,8 @@ fn refuse_if(bad: bool, one: &'static str, other: &'static str) -> Result<(), Ar
 mod tests {
     use std::time::Duration;
 
-    use super::super::{DeadLetterStrategy, Overflow};
     use super::{ArgumentError, QueueDeclare, queue};
+    use crate::declare::{DeadLetterStrategy, Overflow};
 
     fn quorum() -> QueueDeclare {
         QueueDeclare::new("q").quorum()

@@ -260,8 +260,8 @@ mod tests {
     use amqp_spec::wire::{MethodId, TypedMethod};
     use amqp_spec::{basic, exchange, queue};
 
-    use super::super::about::{About, Provoker};
     use super::BrokerClose;
+    use crate::error::about::{About, Provoker};
 
     fn close(code: u16, text: &str, method: MethodId, about: &About) -> BrokerClose {
         BrokerClose::new(3, code, text.as_bytes(), method, &Provoker::of(about)).0

@@ -219,9 +219,9 @@ mod tests {
     use amqp_spec::wire::{MethodId, TypedMethod};
     use amqp_spec::{basic, queue};
 
-    use super::super::about::Provoker;
-    use super::super::{ArgumentError, BrokerClose, NameTooLong, Violation};
     use super::{ChannelError, ConnectionError, ConsumeError, Outcome, PublishError};
+    use crate::error::about::Provoker;
+    use crate::error::{ArgumentError, BrokerClose, NameTooLong, Violation};
 
     fn close(code: u16, method: MethodId) -> Arc<BrokerClose> {
         let (said, _) = BrokerClose::new(1, code, b"", method, &Provoker::default());

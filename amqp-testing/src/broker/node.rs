@@ -345,7 +345,7 @@ mod tests {
     fn node(script: &str, timeout: Duration, process: Option<Process>) -> (Node, Arc<Site>) {
         let folder = std::env::temp_dir().join(format!(
             "amqp-testing-node-{:x}",
-            super::super::ports::random()
+            crate::broker::ports::random()
         ));
         fs::create_dir_all(&folder).unwrap();
         for program in ["rabbitmq-server", "rabbitmqctl"] {
@@ -378,7 +378,7 @@ mod tests {
     fn is_anything_left(site: &Site) -> bool {
         let processes = fs::read_dir("/proc").unwrap().flatten();
         let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        pids.any(|pid| super::super::process::is_ours(pid, &site.identity))
+        pids.any(|pid| crate::broker::process::is_ours(pid, &site.identity))
     }
 
     #[test]

@@ -67,11 +67,21 @@ pub(super) fn check(file: &File<'_>) -> Vec<Fault> {
             .filter(|(_, line)| is_let_chain(line))
             .map(|(number, _)| file.fault(number, "a let chain, which needs Rust 1.88")),
     );
+    faults.extend(
+        code_lines(file)
+            .filter(|(_, line)| is_far_import(line))
+            .map(|(number, _)| file.fault(number, "an import from far up: begin it with `crate`")),
+    );
     if file.path.starts_with(CORE) || file.path.starts_with(CORE_TESTS) {
         faults.extend(foreign_to_the_core(file));
     }
     faults.extend(wakers(file));
     faults
+}
+
+/// What is of the same folder is imported from `super`, all else from `crate`.
+fn is_far_import(line: &str) -> bool {
+    line.trim_start().starts_with("use super::super")
 }
 
 /// Clippy guards the oldest Rust promised as far as the library is concerned, not the language.
@@ -163,6 +173,13 @@ mod tests {
     fn a_file_begins_with_what_it_is_for() {
         assert_eq!(faults("a.rs", "//! This.\nfn a() {}\n"), [""; 0]);
         assert_eq!(faults("a.rs", "fn a() {}\n").len(), 1);
+    }
+
+    #[test]
+    fn imports_lead_up_by_one_module() {
+        let text = "//! This.\nuse super::super::b::C;\n";
+        assert_eq!(faults("a/b.rs", text).len(), 1);
+        assert_eq!(faults("a/b.rs", "//! This.\nuse super::b::C;\n"), [""; 0]);
     }
 
     #[test]

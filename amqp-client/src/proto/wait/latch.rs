@@ -97,7 +97,7 @@ mod tests {
         let mut wakers = Vec::new();
         latch.set(1, &mut wakers);
         latch.set(2, &mut wakers);
-        super::super::wake_all(&mut wakers);
+        crate::proto::wait::wake_all(&mut wakers);
         assert!(flag.take());
         assert_eq!(poll(&mut latch), Poll::Ready(1));
         assert_eq!(latch.get(), Some(&1));

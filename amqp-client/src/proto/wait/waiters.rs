@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(waiters.len(), 1);
         let mut wakers = Vec::new();
         waiters.call_all(&mut wakers);
-        super::super::wake_all(&mut wakers);
+        crate::proto::wait::wake_all(&mut wakers);
         assert!(late_flag.take() && !early_flag.take());
         drop(early);
         assert_eq!(Arc::strong_count(&early_flag), 1);

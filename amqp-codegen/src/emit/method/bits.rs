@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::super::format::{comment, decimal, ident};
+use crate::emit::format::{comment, decimal, ident};
 use crate::model::{BitGroup, Field};
 
 /// The octet of a bit group, or `None` if every bit is reserved.

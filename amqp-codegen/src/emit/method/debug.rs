@@ -3,10 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::super::docs::SECRET;
-use super::super::format::ident;
-use super::super::layout;
-use super::super::scope::{Scope, method_type};
+use crate::emit::docs::SECRET;
+use crate::emit::format::ident;
+use crate::emit::layout;
+use crate::emit::scope::{Scope, method_type};
 use crate::model::Method;
 
 /// Whether `Debug` is written out, because deriving it would show a credential.

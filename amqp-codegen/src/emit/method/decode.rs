@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::super::format::{decimal, ident};
-use super::super::layout;
-use super::super::scope::{fresh, read};
+use crate::emit::format::{decimal, ident};
+use crate::emit::layout;
+use crate::emit::scope::{fresh, read};
 use crate::model::{Argument, BitGroup, Class, Method};
 
 /// The name of the reader, and the statements that read the arguments from it.

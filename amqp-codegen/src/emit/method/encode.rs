@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::super::format::{comment, decimal, ident};
-use super::super::layout::{self, IDS};
 use super::bits::{packed, reserved, reserved_bits};
+use crate::emit::format::{comment, decimal, ident};
+use crate::emit::layout::{self, IDS};
 use crate::model::{Argument, FieldType, Method};
 
 /// The length of ids and arguments: one summand for each, in the order of the wire, and their names.

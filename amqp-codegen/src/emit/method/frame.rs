@@ -3,11 +3,11 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::super::docs;
-use super::super::format::{decimal, ident};
-use super::super::layout::{self, FRAME_OVERHEAD, IDS};
-use super::super::scope::method_type;
 use super::bits::{packed, reserved, reserved_bits};
+use crate::emit::docs;
+use crate::emit::format::{decimal, ident};
+use crate::emit::layout::{self, FRAME_OVERHEAD, IDS};
+use crate::emit::scope::method_type;
 use crate::model::{Argument, FieldType, Method};
 
 /// For a method whose size does not depend on its values: its frame on the stack.

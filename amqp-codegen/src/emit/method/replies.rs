@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::super::format::ident;
-use super::super::scope::{ClassTypes, Scope, method_number, method_type};
-use super::super::{docs, layout};
+use crate::emit::format::ident;
+use crate::emit::scope::{ClassTypes, Scope, method_number, method_type};
+use crate::emit::{docs, layout};
 use crate::model::{Class, Method};
 
 /// For a method that expects a reply: which.

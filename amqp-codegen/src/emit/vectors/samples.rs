@@ -1,7 +1,7 @@
 //! Which arguments to try: nothing, something usual, the most, and what is no text.
 
-use super::super::layout::FieldView;
 use super::encoder::{Item, is_octets};
+use crate::emit::layout::FieldView;
 use crate::model::{Class, WireType};
 
 /// One set of arguments.

@@ -235,8 +235,8 @@ impl<'a> Parser<'_, 'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::tokens;
     use super::*;
+    use crate::tidy::cycles::tokens::tokens;
 
     fn read(text: &str) -> Module {
         Module::read(&tokens(text))

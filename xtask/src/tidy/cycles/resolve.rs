@@ -189,8 +189,8 @@ fn parent(of: &[String]) -> Vec<Target> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::tokens;
     use super::*;
+    use crate::tidy::cycles::tokens::tokens;
 
     /// Checks which files use which, on which lines.
     #[track_caller]
