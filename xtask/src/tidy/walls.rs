@@ -12,10 +12,7 @@ use super::file::{Fault, File};
 const CORE: &str = "amqp-client/src/proto/";
 
 /// Types with methods in several files, and why.
-const SPREAD: &[(&str, &str)] = &[(
-    "ConnectionShared",
-    "what wakes the reader belongs to `reading`, and is asked of the connection",
-)];
+const SPREAD: &[(&str, &str)] = &[];
 
 const SHARED: &str = "handles and core meet here; what is open has a lock or a type of its own";
 

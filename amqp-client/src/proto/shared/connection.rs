@@ -72,6 +72,31 @@ impl ConnectionShared {
         lock(&self.outbox)
     }
 
+    /// Consumers have taken deliveries, or will not: reading may go on.
+    pub(crate) fn release_buffered(&self, octets: usize, no_ack: bool) {
+        if octets > 0 && self.reading.release(octets, no_ack) {
+            self.wake_reader();
+        }
+    }
+
+    /// One more waits for something that has to be read; to be called without a lock.
+    pub(crate) fn demand(&self) {
+        if self.reading.demand() {
+            self.wake_reader();
+        }
+    }
+
+    /// One less does.
+    pub(crate) fn end_demand(&self) {
+        self.reading.end_demand();
+    }
+
+    #[cold]
+    fn wake_reader(&self) {
+        let wake = self.outbox().order_mut().wake_always();
+        wake.now();
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         *lock(&self.limits)
     }

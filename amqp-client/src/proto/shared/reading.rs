@@ -161,41 +161,31 @@ impl Reading {
         }
     }
 
+    /// Consumers have taken deliveries, or will not. True if the core is to be woken: it has stopped
+    /// reading, and may go on.
+    #[must_use = "the core waits to be woken"]
+    pub(crate) fn release(&self, octets: usize, no_ack: bool) -> bool {
+        touch(self.octets(no_ack)).fetch_sub(octets, Ordering::SeqCst);
+        self.is_to_resume(touch(&self.demands).load(Ordering::SeqCst))
+    }
+
+    /// One more waits for something that has to be read. True if the core is to be woken.
+    #[must_use = "the core waits to be woken"]
+    pub(crate) fn demand(&self) -> bool {
+        let before = touch(&self.demands).fetch_add(ONE, Ordering::SeqCst);
+        self.is_to_resume(before + ONE)
+    }
+
+    /// One less does. Nothing waits for that, so that it matters to nothing when it is seen.
+    pub(crate) fn end_demand(&self) {
+        self.demands.fetch_sub(ONE, Ordering::SeqCst);
+    }
+
     /// Whether the core has stopped and is to look again; true once.
     fn is_to_resume(&self, demands: isize) -> bool {
         demands & PAUSED != 0
             && (self.may_read(demands) || (self.is_stuck() && !self.stands_still()))
             && touch(&self.demands).fetch_and(!PAUSED, Ordering::SeqCst) & PAUSED != 0
-    }
-}
-
-impl ConnectionShared {
-    /// Consumers have taken deliveries, or will not: reading may go on.
-    pub(crate) fn release_buffered(&self, octets: usize, no_ack: bool) {
-        if octets == 0 {
-            return;
-        }
-        touch(self.reading.octets(no_ack)).fetch_sub(octets, Ordering::SeqCst);
-        self.wake_reader(touch(&self.reading.demands).load(Ordering::SeqCst));
-    }
-
-    /// One more waits for something that has to be read; to be called without a lock.
-    pub(crate) fn demand(&self) {
-        let before = touch(&self.reading.demands).fetch_add(ONE, Ordering::SeqCst);
-        self.wake_reader(before + ONE);
-    }
-
-    /// One less does. Nothing waits for that, so that it matters to nothing when it is seen.
-    pub(crate) fn end_demand(&self) {
-        self.reading.demands.fetch_sub(ONE, Ordering::SeqCst);
-    }
-
-    /// Wakes the core if it has stopped reading and may go on.
-    fn wake_reader(&self, demands: isize) {
-        if self.reading.is_to_resume(demands) {
-            let wake = self.outbox().order_mut().wake_always();
-            wake.now();
-        }
     }
 }
 
