@@ -1,5 +1,5 @@
-//! Consuming with a handler, several messages at a time: what it returns settles the message. One that
-//! fails, or panics, is tried once more, and then set aside.
+//! Consuming with a handler, several messages at a time: what it returns settles the message. One
+//! that fails, or panics, is tried once more, and then set aside.
 //!
 //! ```text
 //! calls: 6, acknowledged: 2, tried again: 2, set aside: 2

@@ -1,5 +1,5 @@
-//! Staying connected, and noticing when the broker takes no messages: one that is short of memory or
-//! disk stops reading from those who publish. (Without an alarm, only the last line is printed.)
+//! Staying connected, and noticing when the broker takes no messages: one that is short of memory
+//! or disk stops reading from those who publish. (Without an alarm, only the last line is printed.)
 //!
 //! ```text
 //! the broker takes no messages: low on memory

@@ -1,4 +1,5 @@
-//! Consuming with an inactivity timeout: do something else, or stop, when nothing comes for a while.
+//! Consuming with an inactivity timeout: do something else, or stop, when nothing comes for a
+//! while.
 //!
 //! ```text
 //! got: one

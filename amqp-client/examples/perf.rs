@@ -1,10 +1,11 @@
 //! Measures what a message costs: `perf <mode> --url amqp://… --messages N --size BYTES …`.
 //!
 //! Prints one line of JSON. The modes are `publish`, `publish-prepared`, `confirm` and
-//! `confirm-prepared` (a window of unconfirmed messages), `confirm1` (one at a time), `consume-noack`, `consume-ack`, `declare`
-//! (passive declares, one after the other), `channels`, `conns`, and `fairness` (small confirmed
-//! publishes, alone and beside large bodies of the size given). Against a broker that is not a
-//! null broker, `consume-*` needs a queue that holds messages.
+//! `confirm-prepared` (a window of unconfirmed messages), `confirm1` (one at a time),
+//! `consume-noack`, `consume-ack`, `declare` (passive declares, one after the other), `channels`,
+//! `conns`, and `fairness` (small confirmed publishes, alone and beside large bodies of the size
+//! given). Against a broker that is not a null broker, `consume-*` needs a queue that holds
+//! messages.
 
 #![allow(
     clippy::cast_precision_loss,

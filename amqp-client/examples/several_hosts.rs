@@ -1,5 +1,5 @@
-//! Several hosts, of which some may be down: they are tried until one answers, several times over if
-//! asked for. If none does, the error has every attempt.
+//! Several hosts, of which some may be down: they are tried until one answers, several times over
+//! if asked for. If none does, the error has every attempt.
 //!
 //! ```text
 //! connected, though the first host was down

@@ -1,9 +1,9 @@
 //! TLS: an encrypted connection to a broker that proves who it is. (Takes the feature `rustls`.)
 //!
 //! The address is in `AMQP_URL` (`amqps://…`), the certificate of the authority that has signed the
-//! broker's in the file that `AMQP_CACERTFILE` names; without one, those that the system trusts will
-//! do. If the broker wants to know who connects, too, `AMQP_CERTFILE` and `AMQP_KEYFILE` name our files.
-//! (`ConnectionOptions::from_env` would read all of them; here is how to do it by hand.)
+//! broker's in the file that `AMQP_CACERTFILE` names; without one, those that the system trusts
+//! will do. If the broker wants to know who connects, too, `AMQP_CERTFILE` and `AMQP_KEYFILE` name
+//! our files. (`ConnectionOptions::from_env` would read all of them; here is how to do it by hand.)
 //!
 //! ```text
 //! connected to RabbitMQ over TLS

@@ -1,5 +1,5 @@
-//! Tokens (OAuth 2) instead of passwords: a function is asked for one at each attempt to connect, and
-//! again before it expires; the broker is then told the new one on the same connection.
+//! Tokens (OAuth 2) instead of passwords: a function is asked for one at each attempt to connect,
+//! and again before it expires; the broker is then told the new one on the same connection.
 //!
 //! ```text
 //! asked for token 1

@@ -21,8 +21,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! [`guide`] has a page for each topic: connecting, publishing, consuming, errors, testing and more.
-//! What nearly every program needs is here; the modules have the rest, by topic.
+//! [`guide`] has a page for each topic: connecting, publishing, consuming, errors, testing and
+//! more. What nearly every program needs is here; the modules have the rest, by topic.
 //!
 //! # Features
 //!
@@ -44,9 +44,9 @@
 //!
 //! [`proto`] is the protocol without input and output; the handles here meet it at a few short
 //! locks. With the feature `tokio` (default), [`Connection::open`] drives it in one task per
-//! connection; without, [`Connection::with_core`] leaves that to the application, as the page of [`proto`]
-//! says. The methods, properties and constants of the protocol are generated from its specification, in
-//! [`amqp_spec`].
+//! connection; without, [`Connection::with_core`] leaves that to the application, as the page of
+//! [`proto`] says. The methods, properties and constants of the protocol are generated from its
+//! specification, in [`amqp_spec`].
 
 #![cfg_attr(
     not(feature = "tokio"),

@@ -1,7 +1,7 @@
 //! Times as the whole numbers that brokers, sockets and URIs take.
 //!
-//! Part of a unit counts as a whole one everywhere: zero has a meaning of its own (no limit, at once,
-//! the system's default), and no other time may become that.
+//! Part of a unit counts as a whole one everywhere: zero has a meaning of its own (no limit, at
+//! once, the system's default), and no other time may become that.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
-//! Texts of others as they are shown: in one line, without what a terminal or a log obeys, and no longer
-//! than needed.
+//! Texts of others as they are shown: in one line, without what a terminal or a log obeys, and no
+//! longer than needed.
 //!
-//! A peer chooses what it says: reasons, names, lists of mechanisms. What is kept of it is kept as it came,
-//! in public fields; whatever shows it (`Display`, `Debug`, fields of `tracing`) goes through this file.
+//! A peer chooses what it says: reasons, names, lists of mechanisms. What is kept of it is kept as
+//! it came, in public fields; whatever shows it (`Display`, `Debug`, fields of `tracing`) goes
+//! through this file.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -123,7 +124,8 @@ fn whole_characters(text: &str, most: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// A text of `len` bytes, of which this is the beginning. Quotes and backslashes stand for themselves.
+/// A text of `len` bytes, of which this is the beginning. Quotes and backslashes stand for
+/// themselves.
 fn escaped(beginning: &str, len: usize, most: usize) -> String {
     let mut shown = String::new();
     for c in beginning.chars() {
@@ -142,13 +144,14 @@ fn escaped(beginning: &str, len: usize, most: usize) -> String {
     shown
 }
 
-/// Whether a character is shown as it is: no control character, none that turns the direction of a line,
-/// breaks it or cannot be seen. `Debug` of text decides the same way.
+/// Whether a character is shown as it is: no control character, none that turns the direction of a
+/// line, breaks it or cannot be seen. `Debug` of text decides the same way.
 fn is_plain(c: char) -> bool {
     match c {
         ' '..='~' => true,
         '\0'..='\x7f' => false,
-        // Behind another character, since an accent is escaped only where it has nothing to stand on.
+        // Behind another character, since an accent is escaped only where it has nothing to stand
+        // on.
         _ => ['a', c]
             .iter()
             .collect::<String>()

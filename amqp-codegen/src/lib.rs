@@ -1,12 +1,12 @@
 //! Reads the AMQP 0-9-1 specification, checks it, and emits Rust.
 //!
-//! A pure library: text in, text out. It opens no files, no sockets and no clocks, so that it serves
-//! a command, a test or a build script alike.
+//! A pure library: text in, text out. It opens no files, no sockets and no clocks, so that it
+//! serves a command, a test or a build script alike.
 //!
-//! [`parse`] takes any number of [`Source`]s, in XML or JSON, and any number of overlays in TOML, and
-//! gives the [`model::Specification`] that they describe together. The first source is believed; the
-//! others must agree with it on everything that goes over the wire, and supply what it cannot say.
-//! Extensions add to it. Overlays document and correct it.
+//! [`parse`] takes any number of [`Source`]s, in XML or JSON, and any number of overlays in TOML,
+//! and gives the [`model::Specification`] that they describe together. The first source is
+//! believed; the others must agree with it on everything that goes over the wire, and supply what
+//! it cannot say. Extensions add to it. Overlays document and correct it.
 //!
 //! ```
 //! use amqp_codegen::{ParseOptions, Source, parse};
@@ -25,8 +25,8 @@
 //! assert_eq!(fault.found(), "response `select-okay` that does not exist");
 //! ```
 //!
-//! Whatever the input, nothing panics: what is wrong with it comes back as a [`Report`] of all faults
-//! at once, each with file, line, column, excerpt, what was found and what was expected.
+//! Whatever the input, nothing panics: what is wrong with it comes back as a [`Report`] of all
+//! faults at once, each with file, line, column, excerpt, what was found and what was expected.
 
 pub mod base;
 pub mod emit;
@@ -51,9 +51,9 @@ use report::Faults;
 ///
 /// # Errors
 ///
-/// A report of every fault that was found. A file that cannot be read at all (not XML, not JSON, not
-/// UTF-8) ends the search: then only the faults inside each file are reported, not those between
-/// files.
+/// A report of every fault that was found. A file that cannot be read at all (not XML, not JSON,
+/// not UTF-8) ends the search: then only the faults inside each file are reported, not those
+/// between files.
 pub fn parse(
     sources: &[Source<'_>],
     overlays: &[Source<'_>],
@@ -109,8 +109,8 @@ fn read(
     resolve::resolve(&documents, &overlay, options, faults)
 }
 
-/// Refuses a file that is given twice, where everything in it would be a fault. `first` is the number
-/// of the first of the files.
+/// Refuses a file that is given twice, where everything in it would be a fault. `first` is the
+/// number of the first of the files.
 fn check_twice(files: &[Source<'_>], first: usize, faults: &mut Faults) -> Option<()> {
     for (index, file) in files.iter().enumerate() {
         let same = |other: &Source<'_>| other.name() == file.name() && other.text() == file.text();

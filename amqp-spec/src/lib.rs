@@ -2,11 +2,11 @@
 //! the codec that turns them into octets and back.
 //!
 //! Clients, brokers, proxies and test tools use the same types, because each type serves both
-//! directions. What was decoded is encoded again to the same octets, except for octets that carry no
-//! meaning:
+//! directions. What was decoded is encoded again to the same octets, except for octets that carry
+//! no meaning:
 //!
-//! * A method's reserved fields and unused bits are skipped, and written as zero or empty. So is the
-//!   weight in a content header.
+//! * A method's reserved fields and unused bits are skipped, and written as zero or empty. So is
+//!   the weight in a content header.
 //! * A single [`wire::Value`] has one spelling: `true` is written as 1 whatever other than 0 it was
 //!   read from, and a value tagged `U` or `L` is written with RabbitMQ's tags for the type, `s` or
 //!   `l`.
@@ -90,8 +90,8 @@ macro_rules! short_str {
     };
 }
 
-/// A [`FieldTable`](wire::FieldTable) with the entries listed. The names are constants, checked when
-/// the program is compiled; the values are anything that is [`Into`] a [`Value`](wire::Value).
+/// A [`FieldTable`](wire::FieldTable) with the entries listed. The names are constants, checked
+/// when the program is compiled; the values are anything that is [`Into`] a [`Value`](wire::Value).
 /// Entries are [pushed](wire::FieldTable::push): a name that is listed twice stands there twice.
 ///
 /// ```

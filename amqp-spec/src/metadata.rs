@@ -29,7 +29,8 @@ pub struct MethodInfo {
     pub id: MethodId,
     /// Who sends it.
     pub direction: Direction,
-    /// Whether replies to it are specified. One with its `no-wait` set is not answered all the same.
+    /// Whether replies to it are specified. One with its `no-wait` set is not answered all the
+    /// same.
     pub synchronous: bool,
     /// The methods that can answer it.
     pub replies: &'static [MethodId],

@@ -1,7 +1,8 @@
 //! What tests of AMQP programs need: private RabbitMQ brokers that can be broken on purpose.
 //!
-//! * [`broker`] starts RabbitMQ nodes, alone or as a cluster, with or without TLS, on free ports and
-//!   with their own data; gives each test a virtual host; kills, stops, pauses and restarts nodes.
+//! * [`broker`] starts RabbitMQ nodes, alone or as a cluster, with or without TLS, on free ports
+//!   and with their own data; gives each test a virtual host; kills, stops, pauses and restarts
+//!   nodes.
 //! * [`proxy`] stands between a client and a broker and lets the network fail on demand.
 //! * [`peer`] plays a broker that follows a script.
 //! * [`frames`] puts frames together, right ones and wrong ones.

@@ -9,8 +9,8 @@ use std::{
 
 /// The root of the repository.
 ///
-/// Cargo tells where this package is when it runs it; the path that was compiled in is for those who
-/// run the binary without cargo.
+/// Cargo tells where this package is when it runs it; the path that was compiled in is for those
+/// who run the binary without cargo.
 pub(crate) fn root() -> PathBuf {
     let package = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
@@ -34,7 +34,8 @@ pub(crate) fn scratch() -> PathBuf {
     target().join("xtask")
 }
 
-/// A command for the cargo that runs us, and thereby of its toolchain, in the root of the repository.
+/// A command for the cargo that runs us, and thereby of its toolchain, in the root of the
+/// repository.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());

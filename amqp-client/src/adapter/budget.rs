@@ -12,8 +12,9 @@ use super::tokio::REACTOR_LOOKS;
 use crate::error::{ConnectCause, Stage};
 use crate::options::ConnectionOptions;
 
-/// Awaits the future until the deadline. A process that was suspended or busy finds that it has passed
-/// before it has looked at its sockets, so that the reactor looks once more before it counts.
+/// Awaits the future until the deadline. A process that was suspended or busy finds that it has
+/// passed before it has looked at its sockets, so that the reactor looks once more before it
+/// counts.
 pub(super) async fn within<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
     let mut future = pin!(future);
     match timeout_at(deadline, future.as_mut()).await {
@@ -35,8 +36,8 @@ pub(super) struct TimedStep {
 }
 
 impl Budget {
-    /// Begins to count. Every way to a broker begins so, and all that follows needs a runtime: without
-    /// one tokio would panic.
+    /// Begins to count. Every way to a broker begins so, and all that follows needs a runtime:
+    /// without one tokio would panic.
     pub(super) fn new(options: &ConnectionOptions) -> Result<Self, (Stage, ConnectCause)> {
         if Handle::try_current().is_err() {
             return Err((Stage::Options, ConnectCause::NoRuntime));

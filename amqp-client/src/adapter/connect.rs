@@ -4,10 +4,10 @@
 //! for each round, for each host:   resolve ▶ race of the addresses ▶ [TLS] ▶ AMQP handshake
 //! ```
 //!
-//! Names are resolved anew at each attempt, files read and credentials asked for anew until they can be
-//! had: while they cannot, no host is tried. Every attempt that fails is kept for the
-//! error. What was refused for good (a wrong password, say) is not tried again, nor elsewhere: the
-//! hosts are taken for one cluster.
+//! Names are resolved anew at each attempt, files read and credentials asked for anew until they
+//! can be had: while they cannot, no host is tried. Every attempt that fails is kept for the error.
+//! What was refused for good (a wrong password, say) is not tried again, nor elsewhere: the hosts
+//! are taken for one cluster.
 
 use std::io;
 use std::net::SocketAddr;
@@ -246,8 +246,8 @@ fn explain(failure: (Stage, ConnectCause)) -> (Stage, ConnectCause) {
     }
 }
 
-/// Reads certificates and keys, which are the same for all hosts, before any broker's clock starts to
-/// run.
+/// Reads certificates and keys, which are the same for all hosts, before any broker's clock starts
+/// to run.
 async fn prepare_tls(
     options: &ConnectionOptions,
     budget: &Budget,

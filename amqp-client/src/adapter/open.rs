@@ -72,10 +72,11 @@ impl Connection {
         open_on(&System(&options.tcp), options).await
     }
 
-    /// Opens a connection over a stream that is already there: TLS of one's own, a tunnel, a pipe in
-    /// memory. Host and port of the options only appear in errors, and their TLS options do not
-    /// apply. The stream is taken for one with layers: it is offered at most 16 KiB in one write, and
-    /// messages among what a failed write was offered are uncertain, since some of it may have left.
+    /// Opens a connection over a stream that is already there: TLS of one's own, a tunnel, a pipe
+    /// in memory. Host and port of the options only appear in errors, and their TLS options do not
+    /// apply. The stream is taken for one with layers: it is offered at most 16 KiB in one write,
+    /// and messages among what a failed write was offered are uncertain, since some of it may have
+    /// left.
     ///
     /// The tokio runtime in which it is called then drives the connection.
     ///
@@ -106,8 +107,8 @@ impl Connection {
             .map_err(|failure| refused(options, options.address(), failure))
     }
 
-    /// As [`open_stream`](Self::open_stream), for a stream that writes as a socket does: a write that fails
-    /// has taken nothing of what it was offered. Pieces may be of any size then.
+    /// As [`open_stream`](Self::open_stream), for a stream that writes as a socket does: a write
+    /// that fails has taken nothing of what it was offered. Pieces may be of any size then.
     ///
     /// # Errors
     ///
@@ -137,8 +138,8 @@ impl Connection {
             .map_err(|failure| refused(options, options.address(), failure))
     }
 
-    /// Opens a connection over a Unix socket, to a broker or to a proxy that stands in front of one.
-    /// Hosts, TCP options and TLS options do not apply. Tried once.
+    /// Opens a connection over a Unix socket, to a broker or to a proxy that stands in front of
+    /// one. Hosts, TCP options and TLS options do not apply. Tried once.
     ///
     /// # Errors
     ///

@@ -17,38 +17,41 @@ use crate::tls;
 const READS_PER_POLL: usize = 4;
 /// Writes of one poll, unless they are large.
 const WRITES_PER_POLL: usize = 8;
-/// So much written in one poll is enough: what has come meanwhile should be looked at, and publishers
-/// that were called need time to queue more than a few messages.
+/// So much written in one poll is enough: what has come meanwhile should be looked at, and
+/// publishers that were called need time to queue more than a few messages.
 const OCTETS_PER_POLL: usize = 64 * 1024;
 /// The same for a large body that leaves while there is nobody else: two pieces.
 const OCTETS_ALONE: usize = 1024 * 1024 + OCTETS_PER_POLL;
-/// More than systems usually hold of one connection (Linux 6 MiB). As much is read at most once writing
-/// has failed, so that what came before a reset is heard, and before something overdue is judged.
+/// More than systems usually hold of one connection (Linux 6 MiB). As much is read at most once
+/// writing has failed, so that what came before a reset is heard, and before something overdue is
+/// judged.
 const MOST_HELD: usize = 8 * 1024 * 1024;
-/// So long is read at most once writing has failed. A socket tells at once, but a turn of the reactor
-/// may lie between the failure and the news that there is something to read.
+/// So long is read at most once writing has failed. A socket tells at once, but a turn of the
+/// reactor may lie between the failure and the news that there is something to read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long a deadline that has passed waits for the reactor to look at the stream. Tokio's timers go
-/// off behind its look at the streams, but that look may have been cut short: the system call ends with
-/// EINTR when a suspended process goes on, and until the next one `read` answers from what is
-/// remembered. A timer of this length cannot go off before there was another look.
+/// How long a deadline that has passed waits for the reactor to look at the stream. Tokio's timers
+/// go off behind its look at the streams, but that look may have been cut short: the system call
+/// ends with EINTR when a suspended process goes on, and until the next one `read` answers from
+/// what is remembered. A timer of this length cannot go off before there was another look.
 pub(super) const REACTOR_LOOKS: Duration = Duration::from_millis(1);
 /// Pieces of one vectored write: each body that is not copied is one, and what is between two.
 const SLICES: usize = 64;
 
-/// The most that a stream with layers is offered in one write: all of it is uncertain if that fails.
+/// The most that a stream with layers is offered in one write: all of it is uncertain if that
+/// fails.
 const PIECE: usize = 16 * 1024;
-/// How long the stream may take for what it holds of our last words. As long as the core has for them.
+/// How long the stream may take for what it holds of our last words. As long as the core has for
+/// them.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What a write that fails has done, which decides which messages are told as not sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Writes {
-    /// Nothing: the stream is a socket of the operating system, which reports an error only if it has
-    /// taken nothing of what it was offered.
+    /// Nothing: the stream is a socket of the operating system, which reports an error only if it
+    /// has taken nothing of what it was offered.
     Exact,
-    /// Perhaps all of it: the stream has layers. TLS encrypts what it is offered, sends some records
-    /// and then fails; nothing is known of streams that the program brings along.
+    /// Perhaps all of it: the stream has layers. TLS encrypts what it is offered, sends some
+    /// records and then fails; nothing is known of streams that the program brings along.
     Layered,
 }
 
@@ -198,8 +201,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Whether what is due may be done: the reactor has looked at the stream since the deadline passed,
-    /// and everything that had come by then has been read.
+    /// Whether what is due may be done: the reactor has looked at the stream since the deadline
+    /// passed, and everything that had come by then has been read.
     fn may_judge(&mut self, read: &Read, now: Instant) -> bool {
         if self.due.is_none_or(|due| now < due) {
             self.overdue = None;
@@ -268,8 +271,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         read
     }
 
-    /// The connection is over: the stream gets its time for what it holds back of our last words, and
-    /// for its own farewell if that can leave with them.
+    /// The connection is over: the stream gets its time for what it holds back of our last words,
+    /// and for its own farewell if that can leave with them.
     fn leave(&mut self, now: Instant, context: &mut Context<'_>) -> Poll<()> {
         let until = *self.farewell.get_or_insert(now + FAREWELL);
         let left = Pin::new(&mut self.stream).poll_shutdown(context);

@@ -42,8 +42,8 @@ impl Channel {
         self.call(&delete.as_method()?, about).await.map(drop)
     }
 
-    /// Binds an exchange to another: what reaches `source` and matches goes to `destination` as well
-    /// (`exchange.bind`, an extension). A binding that exists already is not made twice.
+    /// Binds an exchange to another: what reaches `source` and matches goes to `destination` as
+    /// well (`exchange.bind`, an extension). A binding that exists already is not made twice.
     ///
     /// # Errors
     ///
@@ -65,8 +65,8 @@ impl Channel {
             .map(drop)
     }
 
-    /// Removes a binding between exchanges (`exchange.unbind`, an extension). Removing one that does
-    /// not exist succeeds.
+    /// Removes a binding between exchanges (`exchange.unbind`, an extension). Removing one that
+    /// does not exist succeeds.
     ///
     /// # Errors
     ///

@@ -119,8 +119,8 @@ impl Channel {
         }
     }
 
-    /// A new channel in the place of this one, which the broker has closed: of the same id, if
-    /// that is free. Nothing goes over to it, neither modes nor limits nor consumers; what belongs to
+    /// A new channel in the place of this one, which the broker has closed: of the same id, if that
+    /// is free. Nothing goes over to it, neither modes nor limits nor consumers; what belongs to
     /// this one, deliveries above all, is stale.
     ///
     /// # Errors
@@ -151,10 +151,9 @@ impl Channel {
         &self.handle.shared
     }
 
-    /// The channel's number on the wire. It is used again after the channel has been closed, but not at
-    /// once:
-    /// [`Connection::open_channel`](crate::Connection::open_channel) takes the free id that has
-    /// been unused the longest.
+    /// The channel's number on the wire. It is used again after the channel has been closed, but
+    /// not at once: [`Connection::open_channel`](crate::Connection::open_channel) takes the free id
+    /// that has been unused the longest.
     #[must_use]
     pub fn id(&self) -> u16 {
         self.shared().at.channel
@@ -229,8 +228,8 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// As [`close`](Self::close), and [`ChannelError::TooLong`]: the text does not fit, and the channel
-    /// stays open.
+    /// As [`close`](Self::close), and [`ChannelError::TooLong`]: the text does not fit, and the
+    /// channel stays open.
     ///
     /// # Cancel safety
     ///
@@ -313,8 +312,8 @@ impl Channel {
         })
     }
 
-    /// A limit has been asked for the whole channel. A broker that is known to take it for one of each
-    /// consumer does not say so, so that this is told here, once.
+    /// A limit has been asked for the whole channel. A broker that is known to take it for one of
+    /// each consumer does not say so, so that this is told here, once.
     pub(crate) fn limits_whole_channel(&self, prefetch_count: u16) {
         let shared = self.shared();
         let is_kept = !self.handle.connection.opening.limits_per_consumer();

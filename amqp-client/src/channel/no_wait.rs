@@ -1,10 +1,10 @@
 //! The methods that can be sent without asking for a reply (`no-wait`).
 //!
-//! No reply comes, so that none can be taken for another's. `basic.cancel` is not among them, though
-//! the protocol has it: without `cancel-ok` nobody knows which delivery is the last, and those that
-//! are under way could not be given back. Dropping a [`Consumer`](crate::Consumer) cancels it without
-//! waiting, and keeps account. Nor is `confirm.select`, whose reply costs nothing that publishing
-//! would not.
+//! No reply comes, so that none can be taken for another's. `basic.cancel` is not among them,
+//! though the protocol has it: without `cancel-ok` nobody knows which delivery is the last, and
+//! those that are under way could not be given back. Dropping a [`Consumer`](crate::Consumer)
+//! cancels it without waiting, and keeps account. Nor is `confirm.select`, whose reply costs
+//! nothing that publishing would not.
 
 use amqp_spec::wire::{Request, TypedMethod};
 use amqp_spec::{exchange, queue};
@@ -141,8 +141,8 @@ impl NoWait<'_> {
     ///
     /// # Errors
     ///
-    /// As [`exchange_declare`](Self::exchange_declare), and [`ChannelError::Invalid`] if the name is
-    /// empty or the declaration contradicts itself.
+    /// As [`exchange_declare`](Self::exchange_declare), and [`ChannelError::Invalid`] if the name
+    /// is empty or the declaration contradicts itself.
     ///
     /// # Cancel safety
     ///

@@ -15,10 +15,10 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`ChannelError::Invalid`] if the declaration contradicts itself; nothing was sent then. 406 if
-    /// a queue of that name exists with other attributes, 405 if it is another connection's
-    /// exclusive queue, 403 without permission or if the name begins with `amq.`, 404 if it was to be
-    /// passive and there is none.
+    /// [`ChannelError::Invalid`] if the declaration contradicts itself; nothing was sent then. 406
+    /// if a queue of that name exists with other attributes, 405 if it is another connection's
+    /// exclusive queue, 403 without permission or if the name begins with `amq.`, 404 if it was to
+    /// be passive and there is none.
     ///
     /// # Cancel safety
     ///
@@ -33,7 +33,8 @@ impl Channel {
         Ok(DeclaredQueue::new(ok, declare.name))
     }
 
-    /// Binds a queue to an exchange (`queue.bind`). A binding that exists already is not made twice.
+    /// Binds a queue to an exchange (`queue.bind`). A binding that exists already is not made
+    /// twice.
     ///
     /// The queue may be empty for the one declared last; if the routing key is empty as well, the
     /// broker takes the queue's name for it. Every queue is bound to the default exchange by its
@@ -92,8 +93,8 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// 404 if there is no such queue, 405 if it is another connection's exclusive queue, 403 without
-    /// permission. Streams cannot be purged: RabbitMQ closes the connection with 540.
+    /// 404 if there is no such queue, 405 if it is another connection's exclusive queue, 403
+    /// without permission. Streams cannot be purged: RabbitMQ closes the connection with 540.
     ///
     /// # Cancel safety
     ///
@@ -109,8 +110,8 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// 406 if it was to be [unused](QueueDelete::if_unused) or [empty](QueueDelete::if_empty) and is
-    /// not, 405 if it is another connection's exclusive queue, 403 without permission.
+    /// 406 if it was to be [unused](QueueDelete::if_unused) or [empty](QueueDelete::if_empty) and
+    /// is not, 405 if it is another connection's exclusive queue, 403 without permission.
     ///
     /// # Cancel safety
     ///

@@ -6,12 +6,13 @@
 //!    └──ended otherwise──▶ for good   └────────the next who wants it─────┘
 //! ```
 //!
-//! A broker closes a channel for one bad message, and every caller on that channel loses it. Here one
-//! channel is opened in its place: only when a caller needs it, and once for all callers that wait.
-//! No task of its own does this. One of the waiting callers polls the attempt, and if that caller goes
-//! away, another one goes on with it. The new channel is set up (confirm mode, a consumer) before any
-//! caller gets it. When channels die young the next ones are opened further and further apart, so
-//! that a program that provokes the broker in a loop soon opens one channel in five seconds.
+//! A broker closes a channel for one bad message, and every caller on that channel loses it. Here
+//! one channel is opened in its place: only when a caller needs it, and once for all callers that
+//! wait. No task of its own does this. One of the waiting callers polls the attempt, and if that
+//! caller goes away, another one goes on with it. The new channel is set up (confirm mode, a
+//! consumer) before any caller gets it. When channels die young the next ones are opened further
+//! and further apart, so that a program that provokes the broker in a loop soon opens one channel
+//! in five seconds.
 //!
 //! What belongs to a channel of before stays with it: its confirmations, its deliveries and its
 //! numbers are those of another use, and end with its end.
@@ -146,8 +147,8 @@ impl<T: OnChannel + 'static> Succession<T> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the other callers go on with the attempt; if there are none, it rests
-    /// until the next call.
+    /// If the future is dropped, the other callers go on with the attempt; if there are none, it
+    /// rests until the next call.
     pub(crate) async fn live(self: &Arc<Self>) -> Result<T, ChannelError> {
         let mut joined = None;
         Watch::new(

@@ -28,7 +28,8 @@ impl Channel {
     }
 
     /// Makes the channel transactional (`tx.select`). What its consumers give back, when they are
-    /// dropped or cancelled as [too slow](crate::ConsumeError::TooSlow), is part of the transaction, too.
+    /// dropped or cancelled as [too slow](crate::ConsumeError::TooSlow), is part of the
+    /// transaction, too.
     ///
     /// # Errors
     ///
@@ -64,7 +65,8 @@ impl Channel {
     ///
     /// Deliveries that were settled are unsettled again. The broker does not deliver them anew, and
     /// they count against the prefetch: with a prefetch of 1 the consumer gets nothing more until
-    /// they are settled. Their [`Delivery`](crate::Delivery) is gone, so the answer has their numbers:
+    /// they are settled. Their [`Delivery`](crate::Delivery) is gone, so the answer has their
+    /// numbers:
     ///
     /// ```no_run
     /// # async fn example(channel: amqp_client::Channel) -> Result<(), amqp_client::ChannelError> {
@@ -115,16 +117,17 @@ impl fmt::Debug for RolledBack {
 }
 
 impl RolledBack {
-    /// The numbers of the deliveries that were settled in the transaction and are unsettled again, in
-    /// the order in which they were settled. Those that were settled together, with
+    /// The numbers of the deliveries that were settled in the transaction and are unsettled again,
+    /// in the order in which they were settled. Those that were settled together, with
     /// [`Multiple::Yes`], are not among them; those that a dropped consumer gave back are.
     #[must_use]
     pub fn delivery_tags(&self) -> &[u64] {
         &self.delivery_tags
     }
 
-    /// Gives all of them back to their queues, in one transaction with what follows: this takes effect
-    /// with the next [commit](Channel::tx_commit), and not at all if that is another rollback.
+    /// Gives all of them back to their queues, in one transaction with what follows: this takes
+    /// effect with the next [commit](Channel::tx_commit), and not at all if that is another
+    /// rollback.
     ///
     /// To settle them otherwise, use [`Channel::basic_ack`] and its like.
     ///

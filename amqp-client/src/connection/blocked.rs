@@ -15,9 +15,9 @@ use crate::proto::wait::{Sleeper, Watch};
 /// that only consume are neither told nor blocked, so that publishing and consuming on connections
 /// of their own is worth a thought.
 ///
-/// While the connection is blocked, publishes [wait or fail](crate::options::WhenBlocked), settlements and
-/// requests are queued, the deadlines of requests stand still, heartbeats go on, and
-/// [`close`](Connection::close) takes no longer than it may. With
+/// While the connection is blocked, publishes [wait or fail](crate::options::WhenBlocked),
+/// settlements and requests are queued, the deadlines of requests stand still, heartbeats go on,
+/// and [`close`](Connection::close) takes no longer than it may. With
 /// [`blocked_connection_timeout`](crate::ConnectionOptions::blocked_connection_timeout) the
 /// connection ends if the alarm takes longer.
 impl Connection {

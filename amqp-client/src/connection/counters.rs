@@ -40,8 +40,8 @@ pub struct Counters {
     /// Messages fetched with `basic.get`.
     pub fetched: u64,
     /// Deliveries and fetched messages that were acknowledged, each once, however many one
-    /// `basic.ack` covers. When all are settled, `delivered` and `fetched` make `acked` and `refused`,
-    /// unless some needed no acknowledgement.
+    /// `basic.ack` covers. When all are settled, `delivered` and `fetched` make `acked` and
+    /// `refused`, unless some needed no acknowledgement.
     pub acked: u64,
     /// Deliveries and fetched messages that were refused (`basic.nack`, `basic.reject`), likewise.
     pub refused: u64,

@@ -135,9 +135,10 @@ impl Connection {
 
 /// Listening.
 impl Channel {
-    /// What happens on the channel from now on: [`Event::ChannelFlow`], [`Event::LimitPerConsumer`],
-    /// [`Event::Returned`], [`Event::MessageTooLarge`], [`Event::ConsumerCancelled`], [`Event::ReadingStopped`] for a consumer of
-    /// this channel, and [`Event::ChannelClosed`] in the end, also if the connection has ended.
+    /// What happens on the channel from now on: [`Event::ChannelFlow`],
+    /// [`Event::LimitPerConsumer`], [`Event::Returned`], [`Event::MessageTooLarge`],
+    /// [`Event::ConsumerCancelled`], [`Event::ReadingStopped`] for a consumer of this channel, and
+    /// [`Event::ChannelClosed`] in the end, also if the connection has ended.
     pub fn events(&self) -> Events {
         Events {
             queue: self.subscribe(Scope::Channel(self.shared().at)),

@@ -22,8 +22,8 @@ use crate::publish::Publisher;
 /// A connection to a broker.
 ///
 /// Cheap to clone; all clones are the same connection. It stays open as long as any clone, channel,
-/// publisher or consumer of it is alive. Dropping the last one closes it in the background, as far as
-/// a runtime is still there to do it; [`close`](Self::close) waits and reports.
+/// publisher or consumer of it is alive. Dropping the last one closes it in the background, as far
+/// as a runtime is still there to do it; [`close`](Self::close) waits and reports.
 ///
 /// ```no_run
 /// use amqp_client::{Connection, Message};
@@ -51,13 +51,14 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// The protocol core of a new connection and its handle, for an event loop of one's own, which moves
-    /// bytes between the core and a stream; the page of [`proto`](crate::proto) says how. `clock` tells the
-    /// time that the core is driven with. Wait for [`opened`](Self::opened) before anything else.
+    /// The protocol core of a new connection and its handle, for an event loop of one's own, which
+    /// moves bytes between the core and a stream; the page of [`proto`](crate::proto) says how.
+    /// `clock` tells the time that the core is driven with. Wait for [`opened`](Self::opened)
+    /// before anything else.
     ///
     /// Of the options, those about hosts, TCP and TLS are not used, and a
-    /// [source of credentials](ConnectionOptions::credential_source) is not asked. With the feature `tokio`,
-    /// `Connection::open` does all of that.
+    /// [source of credentials](ConnectionOptions::credential_source) is not asked. With the feature
+    /// `tokio`, `Connection::open` does all of that.
     #[must_use]
     pub fn with_core(
         options: &ConnectionOptions,
@@ -156,10 +157,10 @@ impl Connection {
         Channel::open(&self.handle, Some(id)).await
     }
 
-    /// Opens a channel for publishing with confirms. The publisher owns it: when the broker closes the
-    /// channel, for a message to an exchange that does not exist for instance, it is opened anew in its
-    /// place for the next message. The guide ("One bad message", in its chapter on publishing) says what each
-    /// message is told.
+    /// Opens a channel for publishing with confirms. The publisher owns it: when the broker closes
+    /// the channel, for a message to an exchange that does not exist for instance, it is opened
+    /// anew in its place for the next message. The guide ("One bad message", in its chapter on
+    /// publishing) says what each message is told.
     ///
     /// # Errors
     ///
@@ -181,8 +182,8 @@ impl Connection {
     }
 
     /// The host and port that answered, as they were configured: of several hosts the one that this
-    /// connection leads to. For a Unix socket its path; for a stream that the program brought along, all
-    /// hosts of the options.
+    /// connection leads to. For a Unix socket its path; for a stream that the program brought
+    /// along, all hosts of the options.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), amqp_client::ConnectError> {
@@ -197,7 +198,8 @@ impl Connection {
         &self.handle.place.address
     }
 
-    /// The address that the host's name was resolved to; `None` unless the library connected over TCP.
+    /// The address that the host's name was resolved to; `None` unless the library connected over
+    /// TCP.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.handle.place.peer
@@ -260,15 +262,15 @@ impl Connection {
     }
 
     /// Closes the connection: everything accepted before is written first, then the broker's answer
-    /// is awaited. Requests that wait for a reply, and are held back by one that is not answered, are
-    /// not sent. May be called any number of times, from anywhere.
+    /// is awaited. Requests that wait for a reply, and are held back by one that is not answered,
+    /// are not sent. May be called any number of times, from anywhere.
     ///
     /// Waits as long as octets leave: see [`close_timeout`](ConnectionOptions::close_timeout).
     ///
     /// # Errors
     ///
-    /// Why the connection ended, if not because it was closed. [`ConnectionError::CloseTimeout`] says
-    /// how much of what was accepted has not been written.
+    /// Why the connection ended, if not because it was closed. [`ConnectionError::CloseTimeout`]
+    /// says how much of what was accepted has not been written.
     ///
     /// # Cancel safety
     ///
@@ -284,8 +286,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`close`](Self::close), in [`ChannelError::Connection`]; and [`ChannelError::TooLong`]: the
-    /// text does not fit, and the connection stays open.
+    /// As [`close`](Self::close), in [`ChannelError::Connection`]; and [`ChannelError::TooLong`]:
+    /// the text does not fit, and the connection stays open.
     ///
     /// # Cancel safety
     ///

@@ -20,8 +20,8 @@ use crate::sasl::{CredentialSource, Credentials, Failure, Secret};
 impl Connection {
     /// Tells the broker a new password or token for this connection (`connection.update-secret`),
     /// before the old one expires. For credentials that come from a
-    /// [source](ConnectionOptions::credential_source) this is done by itself. `reason` appears in the
-    /// broker's log.
+    /// [source](ConnectionOptions::credential_source) this is done by itself. `reason` appears in
+    /// the broker's log.
     ///
     /// ```no_run
     /// # async fn example(connection: amqp_client::Connection, token: String) -> Result<(), amqp_client::ChannelError> {
@@ -50,8 +50,8 @@ impl Connection {
     }
 
     /// Renews the credentials of this connection for as long as it lives: the options'
-    /// [source](ConnectionOptions::credential_source) is asked when four fifths of the validity have
-    /// passed, and the broker is told. A source that takes longer than the
+    /// [source](ConnectionOptions::credential_source) is asked when four fifths of the validity
+    /// have passed, and the broker is told. A source that takes longer than the
     /// [`connect_timeout`](ConnectionOptions::connect_timeout) is taken for one that fails: it is
     /// asked anew after a twentieth of the validity (1 s to 60 s). `options` are those that the
     /// connection was opened with,
@@ -59,8 +59,8 @@ impl Connection {
     /// `tokio::time::sleep` does. For an event loop of one's own: `Connection::open` and the like
     /// see to it themselves.
     ///
-    /// The future is to be polled beside everything else. It is ready when the connection has ended,
-    /// or at once if the credentials do not expire. It does not keep the connection open.
+    /// The future is to be polled beside everything else. It is ready when the connection has
+    /// ended, or at once if the credentials do not expire. It does not keep the connection open.
     ///
     /// # Cancel safety
     ///

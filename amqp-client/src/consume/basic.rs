@@ -20,8 +20,8 @@ use crate::proto::send::request::{Barrier, Effect, Reply};
 impl Channel {
     /// Fetches one message from a queue (`basic.get`), to be acknowledged. `None` if it is empty.
     ///
-    /// Asking over and over is far dearer than [consuming](Self::consume). To take a few messages and go,
-    /// it is the right way: nothing is prefetched that would have to go back.
+    /// Asking over and over is far dearer than [consuming](Self::consume). To take a few messages
+    /// and go, it is the right way: nothing is prefetched that would have to go back.
     ///
     /// ```no_run
     /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
@@ -34,8 +34,8 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// 404 if there is no such queue, 405 if it is another connection's exclusive queue, 403 without
-    /// permission. Streams have no such thing: RabbitMQ closes the connection with 540.
+    /// 404 if there is no such queue, 405 if it is another connection's exclusive queue, 403
+    /// without permission. Streams have no such thing: RabbitMQ closes the connection with 540.
     ///
     /// # Cancel safety
     ///
@@ -114,8 +114,8 @@ impl Channel {
         Consume::new(self.clone(), queue)
     }
 
-    /// Cancels the consumer of this tag (`basic.cancel`), wherever its handle is: what has come by then
-    /// is still yielded there, then its stream ends. Nothing happens if there is none.
+    /// Cancels the consumer of this tag (`basic.cancel`), wherever its handle is: what has come by
+    /// then is still yielded there, then its stream ends. Nothing happens if there is none.
     ///
     /// # Errors
     ///
@@ -145,7 +145,8 @@ impl Channel {
     }
 
     /// Acknowledges by number (`basic.ack`): this delivery, or all up to it. Tag 0 with
-    /// [`Multiple::Yes`] is all there are. [`Delivery::ack`] is safer, for it cannot be called twice.
+    /// [`Multiple::Yes`] is all there are. [`Delivery::ack`] is safer, for it cannot be called
+    /// twice.
     ///
     /// # Errors
     ///
@@ -255,10 +256,12 @@ impl Channel {
     /// Gives everything unacknowledged on this channel back to its queues, to be delivered again to
     /// the consumers of those queues (`basic.recover` with `requeue`). Deliveries that consumers of
     /// this channel have not yielded are dropped, for they come again; those that the program holds
-    /// cannot be settled any more: [`ChannelError::Stale`]. RabbitMQ would close the channel with 406.
+    /// cannot be settled any more: [`ChannelError::Stale`]. RabbitMQ would close the channel with
+    /// 406.
     ///
-    /// Not offered are delivering to the same consumers again (`requeue` = false), over which RabbitMQ
-    /// closes the connection with 540, and `basic.recover-async`, the deprecated form without a reply.
+    /// Not offered are delivering to the same consumers again (`requeue` = false), over which
+    /// RabbitMQ closes the connection with 540, and `basic.recover-async`, the deprecated form
+    /// without a reply.
     ///
     /// # Errors
     ///
@@ -331,12 +334,13 @@ pub enum QosScope {
     Consumer,
     /// All consumers of the channel share it, those that run already included.
     ///
-    /// * RabbitMQ before 4.3 does so for classic queues. On such a channel, to consume from a quorum
-    ///   queue ends the connection (540), and streams want a limit of the consumer all the same (406).
-    /// * **RabbitMQ from 4.3 on has no such limit.** It answers as if it had, and limits each consumer
-    ///   started afterwards to this number: five consumers hold five times as much, and those that
-    ///   run already keep what they had. This library then tells [`Event::LimitPerConsumer`] and
-    ///   warns in `tracing`, once for each channel.
+    /// * RabbitMQ before 4.3 does so for classic queues. On such a channel, to consume from a
+    ///   quorum queue ends the connection (540), and streams want a limit of the consumer all the
+    ///   same (406).
+    /// * **RabbitMQ from 4.3 on has no such limit.** It answers as if it had, and limits each
+    ///   consumer started afterwards to this number: five consumers hold five times as much, and
+    ///   those that run already keep what they had. This library then tells
+    ///   [`Event::LimitPerConsumer`] and warns in `tracing`, once for each channel.
     ///
     /// To bound what a program holds at a time on any version, give each consumer a
     /// [prefetch](Consume::prefetch) and multiply, or have one consumer whose deliveries several

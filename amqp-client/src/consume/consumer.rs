@@ -27,19 +27,21 @@ use crate::proto::wait::Watch;
 
 /// A stream of deliveries.
 ///
-/// Ends with `None` if the program ended it, by [`cancel`](Self::cancel) or by closing the channel or
-/// the connection; ends with one error, then `None`, if the broker or the network did. When the
-/// channel or the connection has ended, a consumer with acknowledgements tells so at once: what it has
-/// not yielded is the broker's again, which delivers it anew. One without yields what has come first.
-/// Dropping it cancels it at the broker, in the background, and gives back what it has not yielded,
-/// unless it takes deliveries without acknowledging them: those are lost. Keeps its channel open.
+/// Ends with `None` if the program ended it, by [`cancel`](Self::cancel) or by closing the channel
+/// or the connection; ends with one error, then `None`, if the broker or the network did. When the
+/// channel or the connection has ended, a consumer with acknowledgements tells so at once: what it
+/// has not yielded is the broker's again, which delivers it anew. One without yields what has come
+/// first. Dropping it cancels it at the broker, in the background, and gives back what it has not
+/// yielded, unless it takes deliveries without acknowledging them: those are lost. Keeps its
+/// channel open.
 ///
-/// **Quorum queues count what is given back.** RabbitMQ counts each return of a message, unseen by the
-/// program or not, and drops or dead-letters it above the queue's
-/// [delivery limit](crate::QueueDeclare::delivery_limit): 20 by default since 4.0. (From 4.3 on what a
-/// dropped consumer gives back does not count; what a lost connection gives back does.) So a program
-/// that takes a few messages and drops the consumer, again and again, does it with a
-/// [prefetch](crate::consume::Consume::prefetch) of 1, with [`Channel::basic_get`], or keeps the consumer.
+/// **Quorum queues count what is given back.** RabbitMQ counts each return of a message, unseen by
+/// the program or not, and drops or dead-letters it above the queue's
+/// [delivery limit](crate::QueueDeclare::delivery_limit): 20 by default since 4.0. (From 4.3 on
+/// what a dropped consumer gives back does not count; what a lost connection gives back does.) So a
+/// program that takes a few messages and drops the consumer, again and again, does it with a
+/// [prefetch](crate::consume::Consume::prefetch) of 1, with [`Channel::basic_get`], or keeps the
+/// consumer.
 ///
 /// ```no_run
 /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
@@ -183,8 +185,8 @@ where
     }
 }
 
-/// The next delivery. Small enough to become part of the future that awaits it: what a delivery costs
-/// is moving it from one to the other.
+/// The next delivery. Small enough to become part of the future that awaits it: what a delivery
+/// costs is moving it from one to the other.
 struct Next<'a, A: AckMode>(&'a mut Consumer<A>);
 
 impl<A> Future for Next<'_, A>
@@ -271,14 +273,15 @@ impl<A: AckMode> Consumer<A> {
         taken.count() + self.queue.len()
     }
 
-    /// How many deliveries have come and go back to the broker, or have, without having been yielded.
+    /// How many deliveries have come and go back to the broker, or have, without having been
+    /// yielded.
     pub(crate) fn n_unseen(&self) -> usize {
         self.taken.len() + self.queue.n_untaken()
     }
 
-    /// Asks the broker to send nothing more (`basic.cancel`), and waits for its answer. What has come
-    /// by then is still yielded; then the stream ends. To get what was delivered and
-    /// not handled, of a consumer without acknowledgements above all, cancel and then read on:
+    /// Asks the broker to send nothing more (`basic.cancel`), and waits for its answer. What has
+    /// come by then is still yielded; then the stream ends. To get what was delivered and not
+    /// handled, of a consumer without acknowledgements above all, cancel and then read on:
     ///
     /// ```no_run
     /// # use amqp_client::consume::AutoAck;

@@ -102,8 +102,8 @@ impl Delivery {
     }
 
     /// The body, without a copy, leaving the delivery **unsettled**: the broker keeps the message
-    /// until it is settled by its [number](Self::delivery_tag), with [`Channel::basic_ack`], or goes
-    /// back when the channel ends.
+    /// until it is settled by its [number](Self::delivery_tag), with [`Channel::basic_ack`], or
+    /// goes back when the channel ends.
     #[must_use]
     pub fn into_body_unsettled(self) -> Bytes {
         self.received.into_body()

@@ -3,8 +3,8 @@
 //! [`Consumer`], [`Delivery`] and [`Disposition`](crate::Disposition) are at the root of the crate.
 //!
 //! * [`Channel::consume`](crate::Channel::consume) gives a [`Consume`], which has the options of a
-//!   consumer: [`StreamOffset`], [`WhenSlow`], [`WhenOversized`]. Its type parameter, an [`AckMode`], says
-//!   whether deliveries are acknowledged: [`ManualAck`] or [`AutoAck`].
+//!   consumer: [`StreamOffset`], [`WhenSlow`], [`WhenOversized`]. Its type parameter, an
+//!   [`AckMode`], says whether deliveries are acknowledged: [`ManualAck`] or [`AutoAck`].
 //! * [`Channel::basic_get`](crate::Channel::basic_get) fetches one message: [`Fetched`].
 //! * [`Consumer::handle`](crate::Consumer::handle) calls a function for each message: a
 //!   [`HandlerRun`], which ends with a [`HandlerSummary`]. What the function returns is an

@@ -9,8 +9,8 @@ use crate::declare::Arguments;
 /// Where a consumer of a stream begins to read (`x-stream-offset`).
 ///
 /// Every message of a stream has an offset, which comes with it
-/// ([`ReceivedMessage::stream_offset`](crate::ReceivedMessage::stream_offset)): to go on where one left off, begin
-/// with the offset behind the last one handled.
+/// ([`ReceivedMessage::stream_offset`](crate::ReceivedMessage::stream_offset)): to go on where one
+/// left off, begin with the offset behind the last one handled.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum StreamOffset {

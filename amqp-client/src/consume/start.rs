@@ -29,19 +29,19 @@ pub const DEFAULT_PREFETCH: u16 = 200;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum WhenSlow {
-    /// The connection waits. Above 16 MiB of such deliveries that its consumers have not taken it is
-    /// read only while something waits for what has to be read: a reply, a confirm, a delivery where
-    /// none is at hand. Above 64 MiB it is not read at all. If anything waits then,
-    /// [`Event::ReadingStopped`](crate::event::Event::ReadingStopped) says so at once; requests end after
-    /// `request_timeout`, and publishes after the shorter of `confirm_timeout` and `request_timeout`,
-    /// with [`ChannelError::ReadingStopped`]. A call ends after its own timeout
-    /// ([`rpc::Error::Timeout`](crate::rpc::Error::Timeout)), or as a publish does if that is shorter.
-    /// Waiting for deliveries does not end. The broker keeps what it cannot send. This is the default;
-    /// where others share the connection, give such a consumer one of its own.
+    /// The connection waits. Above 16 MiB of such deliveries that its consumers have not taken it
+    /// is read only while something waits for what has to be read: a reply, a confirm, a delivery
+    /// where none is at hand. Above 64 MiB it is not read at all. If anything waits then,
+    /// [`Event::ReadingStopped`](crate::event::Event::ReadingStopped) says so at once; requests end
+    /// after `request_timeout`, and publishes after the shorter of `confirm_timeout` and
+    /// `request_timeout`, with [`ChannelError::ReadingStopped`]. A call ends after its own timeout
+    /// ([`rpc::Error::Timeout`](crate::rpc::Error::Timeout)), or as a publish does if that is
+    /// shorter. Waiting for deliveries does not end. The broker keeps what it cannot send. This is
+    /// the default; where others share the connection, give such a consumer one of its own.
     ///
-    /// Taking its deliveries lets the connection go on, and so does closing its channel: what has come
-    /// is still yielded, what comes later is discarded. What is left when the consumer has ended holds
-    /// up nothing.
+    /// Taking its deliveries lets the connection go on, and so does closing its channel: what has
+    /// come is still yielded, what comes later is discarded. What is left when the consumer has
+    /// ended holds up nothing.
     #[default]
     Wait,
     /// The consumer is cancelled, and the connection goes on. What it holds by then is still
@@ -55,8 +55,8 @@ pub enum WhenSlow {
 }
 
 /// What a consumer does about a message that is larger than
-/// [`max_message_size`](crate::ConnectionOptions::max_message_size). Its body is skipped as it comes,
-/// and [`Event::MessageTooLarge`](crate::event::Event::MessageTooLarge) tells of each.
+/// [`max_message_size`](crate::ConnectionOptions::max_message_size). Its body is skipped as it
+/// comes, and [`Event::MessageTooLarge`](crate::event::Event::MessageTooLarge) tells of each.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum WhenOversized {
@@ -65,9 +65,9 @@ pub enum WhenOversized {
     /// message is the program's decision. This is the default.
     #[default]
     Cancel,
-    /// The message is rejected (`basic.reject` without requeue), and the consumer goes on. **Without a
-    /// dead-letter exchange of the queue the message is gone**; so it is without acknowledgements,
-    /// where there is nothing to reject.
+    /// The message is rejected (`basic.reject` without requeue), and the consumer goes on.
+    /// **Without a dead-letter exchange of the queue the message is gone**; so it is without
+    /// acknowledgements, where there is nothing to reject.
     Reject,
 }
 
@@ -109,10 +109,10 @@ impl Consume {
         }
     }
 
-    /// How many deliveries may be unacknowledged at once, from 1 to 65535; in AMQP zero is no limit,
-    /// for which there is [`unlimited_prefetch`](Self::unlimited_prefetch). Default: 200, or what
-    /// [`Channel::basic_qos`] has set, if it was called on the channel before. RabbitMQ takes a
-    /// limit of the consumer's own for the end of the channel's.
+    /// How many deliveries may be unacknowledged at once, from 1 to 65535; in AMQP zero is no
+    /// limit, for which there is [`unlimited_prefetch`](Self::unlimited_prefetch). Default: 200, or
+    /// what [`Channel::basic_qos`] has set, if it was called on the channel before. RabbitMQ takes
+    /// a limit of the consumer's own for the end of the channel's.
     ///
     /// The more, the better the network is used, and the more is delivered again when the consumer
     /// goes, which quorum queues [count](crate::QueueDeclare::delivery_limit): with 1 for consumers that
@@ -126,9 +126,9 @@ impl Consume {
 
     /// No limit of what is unacknowledged (a prefetch of zero): the whole queue may come at once,
     /// and is kept in memory here until it is consumed, up to
-    /// [`inbound_limit`](crate::ConnectionOptions::inbound_limit); what is above that goes back, and
-    /// the consumer ends with [`ConsumeError::TooSlow`](crate::ConsumeError::TooSlow). Streams refuse
-    /// it with 406.
+    /// [`inbound_limit`](crate::ConnectionOptions::inbound_limit); what is above that goes back,
+    /// and the consumer ends with [`ConsumeError::TooSlow`](crate::ConsumeError::TooSlow). Streams
+    /// refuse it with 406.
     pub fn unlimited_prefetch(self) -> Self {
         self.prefetch(0)
     }
@@ -165,8 +165,8 @@ impl<A: AckMode> Consume<A> {
     /// up, which differs from those of all other connections, and from those in use on the channel.
     ///
     /// A tag that a consumer of the channel has already is refused with
-    /// [`ChannelError::ConsumerTagInUse`]; RabbitMQ would close the connection with 530. One that is
-    /// being cancelled may be used again at once.
+    /// [`ChannelError::ConsumerTagInUse`]; RabbitMQ would close the connection with 530. One that
+    /// is being cancelled may be used again at once.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tag = Some(tag.into());
         self
@@ -348,8 +348,8 @@ impl<A: AckMode + 'static> IntoFuture for Consume<A> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the consumer is cancelled as soon as the broker has started it, and
-    /// what it was sent goes back to the queue.
+    /// If the future is dropped, the consumer is cancelled as soon as the broker has started it,
+    /// and what it was sent goes back to the queue.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.start())
     }

@@ -27,9 +27,9 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Matches by routing key, up to 255 octets: the whole of it (direct exchanges), or a pattern of
-    /// words in which `*` stands for one and `#` for any number (topic exchanges). Fanout and headers
-    /// exchanges do not look at it.
+    /// Matches by routing key, up to 255 octets: the whole of it (direct exchanges), or a pattern
+    /// of words in which `*` stands for one and `#` for any number (topic exchanges). Fanout and
+    /// headers exchanges do not look at it.
     pub fn new(routing_key: impl Into<String>) -> Self {
         Self {
             routing_key: routing_key.into(),
@@ -37,8 +37,8 @@ impl Binding {
         }
     }
 
-    /// Matches by headers, for headers exchanges: each further [argument](Self::argument) is a header
-    /// that a message must have with that value (any value, if the argument is void).
+    /// Matches by headers, for headers exchanges: each further [argument](Self::argument) is a
+    /// header that a message must have with that value (any value, if the argument is void).
     pub fn headers(how: Match) -> Self {
         Self::default().argument("x-match", how.as_str())
     }

@@ -1,9 +1,9 @@
 //! Which declarations make no sense: what RabbitMQ refuses in every version, and what it silently
 //! takes for something else.
 //!
-//! The rules about types hold only where a declaration names its type, for the virtual host may have
-//! another default. They are checked against RabbitMQ in `tests/broker/arguments.rs`; what only some
-//! versions refuse is left to the broker.
+//! The rules about types hold only where a declaration names its type, for the virtual host may
+//! have another default. They are checked against RabbitMQ in `tests/broker/arguments.rs`; what
+//! only some versions refuse is left to the broker.
 
 use amqp_spec::wire::Value;
 

@@ -93,8 +93,8 @@ impl ExchangeDeclare {
         self.argument("alternate-exchange", exchange)
     }
 
-    /// An argument that has no method here. Integers of any width will do. In place of an earlier one
-    /// of that name.
+    /// An argument that has no method here. Integers of any width will do. In place of an earlier
+    /// one of that name.
     pub fn argument<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
         self.arguments.set(name, value);
         self

@@ -4,9 +4,9 @@
 //! with, what the broker answers ([`DeclaredQueue`]), and what binds ([`Binding`]) and deletes
 //! ([`QueueDelete`], [`ExchangeDelete`]).
 //!
-//! The builders know RabbitMQ's arguments by name, unit and range. Settings that contradict each other
-//! are refused before anything is sent, and the error names both. `unchecked` leaves the judgement to
-//! the broker.
+//! The builders know RabbitMQ's arguments by name, unit and range. Settings that contradict each
+//! other are refused before anything is sent, and the error names both. `unchecked` leaves the
+//! judgement to the broker.
 
 // `check` has the rules.
 

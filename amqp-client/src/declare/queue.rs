@@ -51,10 +51,10 @@ impl QueueDeclare {
         }
     }
 
-    /// A queue that the broker names, [exclusive](Self::exclusive): for replies and subscriptions. It
-    /// goes with the connection, and not before: consumers may come and go, and what is published
-    /// while there is none waits. With [`auto_delete`](Self::auto_delete) it goes with its last
-    /// consumer.
+    /// A queue that the broker names, [exclusive](Self::exclusive): for replies and subscriptions.
+    /// It goes with the connection, and not before: consumers may come and go, and what is
+    /// published while there is none waits. With [`auto_delete`](Self::auto_delete) it goes with
+    /// its last consumer.
     pub fn temporary() -> Self {
         Self::default().exclusive()
     }
@@ -80,9 +80,10 @@ impl QueueDeclare {
         self
     }
 
-    /// Deleted **with all its messages** as soon as its last consumer goes: is cancelled or dropped, or
-    /// its channel ends. Not before it has had one. So a consumer is replaced by starting the next one
-    /// first. Default: it stays; see [`expires`](Self::expires) for one that goes some time after.
+    /// Deleted **with all its messages** as soon as its last consumer goes: is cancelled or
+    /// dropped, or its channel ends. Not before it has had one. So a consumer is replaced by
+    /// starting the next one first. Default: it stays; see [`expires`](Self::expires) for one that
+    /// goes some time after.
     pub fn auto_delete(mut self) -> Self {
         self.auto_delete = true;
         self
@@ -100,33 +101,33 @@ impl QueueDeclare {
         self.durable().argument("x-queue-type", "quorum")
     }
 
-    /// An append-only log that consumers read without taking anything away (`x-queue-type: stream`);
-    /// durable, as those must be. They cannot be purged nor fetched from, and their consumers need
-    /// a prefetch and acknowledgements.
+    /// An append-only log that consumers read without taking anything away
+    /// (`x-queue-type: stream`); durable, as those must be. They cannot be purged nor fetched from,
+    /// and their consumers need a prefetch and acknowledgements.
     pub fn stream(self) -> Self {
         self.durable().argument("x-queue-type", "stream")
     }
 
     // Its limits
 
-    /// How long messages may wait before they are dropped or dead-lettered (`x-message-ttl`): from 0,
-    /// which means "unless they can be delivered at once", to 10 years, in milliseconds, rounded up.
-    /// Default: for ever. Not for streams.
+    /// How long messages may wait before they are dropped or dead-lettered (`x-message-ttl`): from
+    /// 0, which means "unless they can be delivered at once", to 10 years, in milliseconds, rounded
+    /// up. Default: for ever. Not for streams.
     pub fn message_ttl(mut self, ttl: Duration) -> Self {
         self.arguments.set_millis("x-message-ttl", ttl);
         self
     }
 
-    /// After how long without consumers, `basic.get` and declarations the queue is deleted, with all
-    /// its messages (`x-expires`): 1 ms to 10 years, rounded up to milliseconds. Default: never. Not
-    /// for streams.
+    /// After how long without consumers, `basic.get` and declarations the queue is deleted, with
+    /// all its messages (`x-expires`): 1 ms to 10 years, rounded up to milliseconds. Default:
+    /// never. Not for streams.
     pub fn expires(mut self, after: Duration) -> Self {
         self.arguments.set_millis("x-expires", after);
         self
     }
 
-    /// How many messages may be ready (`x-max-length`); [`overflow`](Self::overflow) says what happens
-    /// then. Default: no limit. Not for streams.
+    /// How many messages may be ready (`x-max-length`); [`overflow`](Self::overflow) says what
+    /// happens then. Default: no limit. Not for streams.
     pub fn max_length(mut self, n_messages: u64) -> Self {
         self.arguments.set_count("x-max-length", n_messages);
         self
@@ -139,8 +140,8 @@ impl QueueDeclare {
         self
     }
 
-    /// What happens when a limit is reached (`x-overflow`). Default: [`Overflow::DropHead`]. Not for
-    /// streams.
+    /// What happens when a limit is reached (`x-overflow`). Default: [`Overflow::DropHead`]. Not
+    /// for streams.
     pub fn overflow(self, overflow: Overflow) -> Self {
         self.argument("x-overflow", overflow.as_str())
     }
@@ -155,13 +156,14 @@ impl QueueDeclare {
 
     /// Where messages go that are refused without requeueing, expired, over a length limit or over
     /// the delivery limit (`x-dead-letter-exchange`); empty for the default exchange. It need not
-    /// exist yet; messages are dropped while it does not. Default: they are dropped. Not for streams.
+    /// exist yet; messages are dropped while it does not. Default: they are dropped. Not for
+    /// streams.
     pub fn dead_letter_exchange(self, exchange: &str) -> Self {
         self.argument("x-dead-letter-exchange", exchange)
     }
 
-    /// The routing key that dead letters get (`x-dead-letter-routing-key`). Default: their own. Needs
-    /// a [`dead_letter_exchange`](Self::dead_letter_exchange).
+    /// The routing key that dead letters get (`x-dead-letter-routing-key`). Default: their own.
+    /// Needs a [`dead_letter_exchange`](Self::dead_letter_exchange).
     pub fn dead_letter_routing_key(self, routing_key: &str) -> Self {
         self.argument("x-dead-letter-routing-key", routing_key)
     }
@@ -235,8 +237,8 @@ impl QueueDeclare {
         self
     }
 
-    /// How long a stream keeps messages (`x-max-age`), in seconds, rounded up: from 1. What is older
-    /// goes when its whole segment is. Default: for ever.
+    /// How long a stream keeps messages (`x-max-age`), in seconds, rounded up: from 1. What is
+    /// older goes when its whole segment is. Default: for ever.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.arguments.set_age("x-max-age", age);
         self
@@ -288,7 +290,8 @@ impl QueueDeclare {
 pub enum Overflow {
     /// Drops or dead-letters its oldest messages.
     DropHead,
-    /// Refuses new messages (`basic.nack` to publishers with confirms), without dead-lettering them.
+    /// Refuses new messages (`basic.nack` to publishers with confirms), without dead-lettering
+    /// them.
     RejectPublish,
     /// Refuses new messages and dead-letters them. Classic queues only: RabbitMQ silently takes it
     /// for `DropHead` on quorum queues.
@@ -311,8 +314,8 @@ impl Overflow {
 pub enum DeadLetterStrategy {
     /// They may get lost on their way.
     AtMostOnce,
-    /// They are kept until their queues have confirmed them. Needs [`Overflow::RejectPublish`] and a
-    /// dead letter exchange: RabbitMQ silently falls back to `AtMostOnce` without.
+    /// They are kept until their queues have confirmed them. Needs [`Overflow::RejectPublish`] and
+    /// a dead letter exchange: RabbitMQ silently falls back to `AtMostOnce` without.
     AtLeastOnce,
 }
 
@@ -413,16 +416,16 @@ impl QueueDelete {
     }
 
     /// Only if it has no consumers; otherwise it stays, and the broker closes the channel with 406.
-    /// For classic queues: over a quorum queue RabbitMQ closes the connection with 540, and a stream
-    /// it **deletes, consumers or not**.
+    /// For classic queues: over a quorum queue RabbitMQ closes the connection with 540, and a
+    /// stream it **deletes, consumers or not**.
     pub fn if_unused(mut self) -> Self {
         self.if_unused = true;
         self
     }
 
     /// Only if it has no messages that are ready; otherwise it stays, and the broker closes the
-    /// channel with 406. For classic queues: over a quorum queue RabbitMQ closes the connection with
-    /// 540, and a stream it **deletes with all that is in it**.
+    /// channel with 406. For classic queues: over a quorum queue RabbitMQ closes the connection
+    /// with 540, and a stream it **deletes with all that is in it**.
     pub fn if_empty(mut self) -> Self {
         self.if_empty = true;
         self

@@ -1,9 +1,9 @@
 //! What a request is about, and what an error is about.
 //!
 //! That is known from the request that the broker answers, whatever the text says. The text decides
-//! where a request names two things (a binding) or several requests may be meant, and is all there is
-//! where nothing waits for an answer (a publish). Then only what the method can be about is looked for
-//! in it, as RabbitMQ and LavinMQ word it; where that does not tell, nothing is said.
+//! where a request names two things (a binding) or several requests may be meant, and is all there
+//! is where nothing waits for an answer (a publish). Then only what the method can be about is
+//! looked for in it, as RabbitMQ and LavinMQ word it; where that does not tell, nothing is said.
 
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{basic, connection, exchange, queue};

@@ -41,8 +41,8 @@ pub enum ArgumentError {
         /// The queue or exchange that the call was about.
         entity: Option<Box<Entity>>,
     },
-    /// A header or an argument with a value over which RabbitMQ ends the connection: NaN, infinity, a
-    /// decimal number in a message's headers, or what cannot be read.
+    /// A header or an argument with a value over which RabbitMQ ends the connection: NaN, infinity,
+    /// a decimal number in a message's headers, or what cannot be read.
     #[non_exhaustive]
     Field {
         /// The name of the header or argument: the one in the outermost table.

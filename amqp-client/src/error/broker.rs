@@ -1,4 +1,5 @@
-//! What the broker says when it ends a channel or a connection: why, over which operation, over what.
+//! What the broker says when it ends a channel or a connection: why, over which operation, over
+//! what.
 //!
 //! Which entity it is comes from the request that the broker answers, as far as it answers one; see
 //! `about.rs`.
@@ -30,17 +31,18 @@ pub struct BrokerClose {
     /// What that method was about: the queue that is missing, the exchange that is refused. `None`
     /// if neither a request of ours nor the broker's text tells.
     pub entity: Option<Entity>,
-    /// Whether the operation that failed with this is not known to be the one that the broker objected
-    /// to: it only shared the channel or the connection with that one. Then the questions below answer
-    /// for this operation: it [may be tried again](Self::is_retryable), and nothing that it named
-    /// [is missing](Self::is_not_found) or refused. False in what tells the end of a channel or of a
-    /// connection itself ([`Channel::ended`](crate::Channel::close_reason), events).
+    /// Whether the operation that failed with this is not known to be the one that the broker
+    /// objected to: it only shared the channel or the connection with that one. Then the questions
+    /// below answer for this operation: it [may be tried again](Self::is_retryable), and nothing
+    /// that it named [is missing](Self::is_not_found) or refused. False in what tells the end of a
+    /// channel or of a connection itself ([`Channel::ended`](crate::Channel::close_reason),
+    /// events).
     pub bystander: bool,
 }
 
 impl BrokerClose {
-    /// Puts together what the broker said and what is known of the request that it answers; also says
-    /// which of those that it may answer it is.
+    /// Puts together what the broker said and what is known of the request that it answers; also
+    /// says which of those that it may answer it is.
     pub(crate) fn new(
         channel: u16,
         reply_code: u16,
@@ -110,8 +112,8 @@ impl BrokerClose {
     }
 
     /// 404: the queue or exchange is not there. Not for a queue whose node is down, which RabbitMQ
-    /// tells by the same code (`home node … is down or inaccessible`, `stopped by supervisor`): every
-    /// operation on it succeeds when the node is back.
+    /// tells by the same code (`home node … is down or inaccessible`, `stopped by supervisor`):
+    /// every operation on it succeeds when the node is back.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.is(ReplyCode::NOT_FOUND) && !self.is_out_of_reach()
@@ -123,8 +125,8 @@ impl BrokerClose {
         self.is(ReplyCode::ACCESS_REFUSED)
     }
 
-    /// 405: the queue is exclusive to another connection. It may be one that has just been lost: the
-    /// broker takes a moment to notice.
+    /// 405: the queue is exclusive to another connection. It may be one that has just been lost:
+    /// the broker takes a moment to notice.
     #[must_use]
     pub fn is_resource_locked(&self) -> bool {
         self.is(ReplyCode::RESOURCE_LOCKED)
@@ -138,11 +140,11 @@ impl BrokerClose {
     }
 
     /// A delivery was not acknowledged within the broker's time (`consumer_timeout`, 30 minutes by
-    /// default). A 406 that answers no method, told by its text. It is told to every operation on the
-    /// channel alike, since it is about none of them.
+    /// default). A 406 that answers no method, told by its text. It is told to every operation on
+    /// the channel alike, since it is about none of them.
     ///
-    /// RabbitMQ from 4.3 on closes no channel over it: there classic queues wait for ever, and quorum
-    /// queues [cancel the consumer](crate::ConsumeError::CancelledByBroker).
+    /// RabbitMQ from 4.3 on closes no channel over it: there classic queues wait for ever, and
+    /// quorum queues [cancel the consumer](crate::ConsumeError::CancelledByBroker).
     #[must_use]
     pub fn is_delivery_ack_timeout(&self) -> bool {
         self.reply_code == ReplyCode::PRECONDITION_FAILED
@@ -151,8 +153,8 @@ impl BrokerClose {
     }
 
     /// A delivery was settled twice, on another channel than its own, or without need (`no_ack`): a
-    /// 406 that answers `basic.ack`, `basic.nack` or `basic.reject`. It is told to every operation on
-    /// the channel alike, since nothing waits for what becomes of a settlement.
+    /// 406 that answers `basic.ack`, `basic.nack` or `basic.reject`. It is told to every operation
+    /// on the channel alike, since nothing waits for what becomes of a settlement.
     #[must_use]
     pub fn is_unknown_delivery_tag(&self) -> bool {
         self.reply_code == ReplyCode::PRECONDITION_FAILED && self.is_about_a_settlement()
@@ -174,14 +176,14 @@ impl BrokerClose {
                 && self.reply_text.contains("larger than configured max size")
     }
 
-    /// Whether the same operation may succeed later, on a new channel or connection, without a change
-    /// of the program: what was locked is released, the node is back.
+    /// Whether the same operation may succeed later, on a new channel or connection, without a
+    /// change of the program: what was locked is released, the node is back.
     ///
-    /// True for 313, 320, 405, 506, an exclusive consumer in the way (403), a queue whose node is down
-    /// (404), an acknowledgement timeout (406), and 541 unless it answers a publish: RabbitMQ says so
-    /// where a quorum queue has no majority, and of a message that it cannot read, which will not do
-    /// better. And true for every [bystander](Self::bystander), whatever the broker objected to. The
-    /// rest is for people to mend.
+    /// True for 313, 320, 405, 506, an exclusive consumer in the way (403), a queue whose node is
+    /// down (404), an acknowledgement timeout (406), and 541 unless it answers a publish: RabbitMQ
+    /// says so where a quorum queue has no majority, and of a message that it cannot read, which
+    /// will not do better. And true for every [bystander](Self::bystander), whatever the broker
+    /// objected to. The rest is for people to mend.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         if self.bystander {
@@ -206,8 +208,8 @@ impl BrokerClose {
     }
 }
 
-/// One line, whatever the broker sends: what a terminal would obey in its text is escaped, and a long text
-/// is cut. The fields hold what came.
+/// One line, whatever the broker sends: what a terminal would obey in its text is escaped, and a
+/// long text is cut. The fields hold what came.
 impl fmt::Display for BrokerClose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // RabbitMQ's text starts with the code's name, other brokers' may not.

@@ -170,8 +170,8 @@ impl From<io::Error> for ConnectCause {
     }
 }
 
-/// How far TLS had come with a server. From its first record on, nothing that goes wrong is a reason
-/// to do without TLS.
+/// How far TLS had come with a server. From its first record on, nothing that goes wrong is a
+/// reason to do without TLS.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum OverTls {
     /// Not asked for, or not answered, or not known.

@@ -27,17 +27,16 @@ use crate::text::{Quoted, line};
 pub enum ChannelError {
     /// The connection ended. The operation may have taken effect.
     Connection(ConnectionError),
-    /// The broker closed the channel, and said why; the channel cannot be used any more. All operations
-    /// on the channel get the same text: the one that provoked it, which it
+    /// The broker closed the channel, and said why; the channel cannot be used any more. All
+    /// operations on the channel get the same text: the one that provoked it, which it
     /// [names](BrokerClose::operation), and whatever else was waiting or comes later. Those are
-    /// [bystanders](BrokerClose::bystander), which
-    /// [may be tried again](Self::is_retryable) on a new channel.
+    /// [bystanders](BrokerClose::bystander), which [may be tried again](Self::is_retryable) on a
+    /// new channel.
     ClosedByBroker(Arc<BrokerClose>),
     /// The program closed the channel.
     Closed,
-    /// No reply came in time. The operation may have taken effect, unless it was held back until then;
-    /// the channel is still usable and
-    /// the late reply will be discarded.
+    /// No reply came in time. The operation may have taken effect, unless it was held back until
+    /// then; the channel is still usable and the late reply will be discarded.
     Timeout {
         /// What was waited for: `queue.declare`.
         method: &'static str,
@@ -49,18 +48,19 @@ pub enum ChannelError {
         /// Why, in the broker's words.
         reason: Arc<str>,
     },
-    /// No reply came in time, since nothing is read: a consumer of the connection that consumes without
-    /// acknowledgements does not take its deliveries ([`WhenSlow::Wait`](crate::consume::WhenSlow::Wait)). The
-    /// operation may have taken effect; the channel is still usable, and the reply is read when that
-    /// consumer goes on, or its channel is closed.
+    /// No reply came in time, since nothing is read: a consumer of the connection that consumes
+    /// without acknowledgements does not take its deliveries
+    /// ([`WhenSlow::Wait`](crate::consume::WhenSlow::Wait)). The operation may have taken effect;
+    /// the channel is still usable, and the reply is read when that consumer goes on, or its
+    /// channel is closed.
     ReadingStopped {
         /// What was waited for: `queue.declare`.
         method: &'static str,
         /// The consumer, and what it holds.
         by: Arc<SlowConsumer>,
     },
-    /// A name or a text is longer than its field, which holds 255 bytes. Nothing was sent; the channel
-    /// is still usable.
+    /// A name or a text is longer than its field, which holds 255 bytes. Nothing was sent; the
+    /// channel is still usable.
     TooLong(Box<NameTooLong>),
     /// A method or content header does not fit the negotiated frame size. Nothing was sent; the
     /// channel is still usable.
@@ -84,7 +84,8 @@ pub enum ChannelError {
         /// The highest that there can be.
         channel_max: u16,
     },
-    /// The call makes no sense, for the reason given. Nothing was sent; the channel is still usable.
+    /// The call makes no sense, for the reason given. Nothing was sent; the channel is still
+    /// usable.
     Invalid(ArgumentError),
     /// The delivery comes from an earlier life of the channel: the broker has taken it back and
     /// delivers it again. Nothing was sent; the channel is still usable.
@@ -95,16 +96,17 @@ pub enum ChannelError {
         /// The tag.
         consumer_tag: String,
     },
-    /// The broker has blocked the connection, and [`WhenBlocked::Fail`](crate::options::WhenBlocked::Fail) was
-    /// asked for. Nothing was sent; the channel is still usable.
+    /// The broker has blocked the connection, and
+    /// [`WhenBlocked::Fail`](crate::options::WhenBlocked::Fail) was asked for. Nothing was sent;
+    /// the channel is still usable.
     Blocked {
         /// Why, in the broker's words.
         reason: Arc<str>,
     },
     /// The message that was fetched is larger than
-    /// [`max_message_size`](crate::ConnectionOptions::max_message_size): its body was not kept. Unless
-    /// it is [lost](OversizedMessage::lost) it is unacknowledged, to be settled by its number; the
-    /// channel is still usable.
+    /// [`max_message_size`](crate::ConnectionOptions::max_message_size): its body was not kept.
+    /// Unless it is [lost](OversizedMessage::lost) it is unacknowledged, to be settled by its
+    /// number; the channel is still usable.
     MessageTooLarge(Arc<OversizedMessage>),
 }
 

@@ -71,8 +71,8 @@ impl Attempt {
     }
 
     /// Whether the same attempt may succeed later, or another host may accept it. Not so where the
-    /// options are wrong, certificates and keys that the program gave among them, or the broker refused
-    /// user, password or virtual host.
+    /// options are wrong, certificates and keys that the program gave among them, or the broker
+    /// refused user, password or virtual host.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match &self.cause {
@@ -326,8 +326,8 @@ impl ConnectError {
 /// How many attempts one line shows.
 const SHOWN: usize = 8;
 
-/// One line. Of more than eight attempts the latest; with `{:#}` all that are kept, below each other. Where
-/// they are long, fewer: a line takes 4096 bytes, the list three times as much.
+/// One line. Of more than eight attempts the latest; with `{:#}` all that are kept, below each
+/// other. Where they are long, fewer: a line takes 4096 bytes, the list three times as much.
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.attempts() {

@@ -36,8 +36,8 @@ pub enum ConnectionError {
     /// The operating system reported an error. Publishes that are not confirmed may have been
     /// routed.
     Io(Arc<io::Error>),
-    /// TLS failed: the broker ended it with an alert, or what came was not as it was sent. Publishes
-    /// that are not confirmed may have been routed.
+    /// TLS failed: the broker ended it with an alert, or what came was not as it was sent.
+    /// Publishes that are not confirmed may have been routed.
     Tls(Arc<TlsError>),
     /// The broker ended the stream without a word.
     EndOfStream,
@@ -51,8 +51,8 @@ pub enum ConnectionError {
     },
     /// The broker had blocked the connection for longer than
     /// [`blocked_connection_timeout`](crate::ConnectionOptions::blocked_connection_timeout).
-    /// Publishes that are not confirmed may be routed once the alarm is over: RabbitMQ reads what it
-    /// was sent before.
+    /// Publishes that are not confirmed may be routed once the alarm is over: RabbitMQ reads what
+    /// it was sent before.
     BlockedTimeout {
         /// Why it was blocked, in the broker's words.
         reason: Arc<str>,

@@ -17,17 +17,17 @@ pub enum ConsumeError {
     /// Deliveries came faster than they were taken, and the consumer has been cancelled. With
     /// acknowledgements: it held most of what all consumers of the connection held above
     /// [`inbound_limit`](crate::ConnectionOptions::inbound_limit); what it had not taken has gone
-    /// back to its queue. Without: [`WhenSlow::Cancel`](crate::consume::WhenSlow::Cancel) was asked for, and
-    /// what came beyond the limit is lost. The channel is still usable.
+    /// back to its queue. Without: [`WhenSlow::Cancel`](crate::consume::WhenSlow::Cancel) was asked
+    /// for, and what came beyond the limit is lost. The channel is still usable.
     TooSlow,
     /// A message came that is larger than
     /// [`max_message_size`](crate::ConnectionOptions::max_message_size), and the consumer has been
-    /// cancelled; see [`WhenOversized`](crate::consume::WhenOversized) for the alternative. Nothing was decided about
-    /// the message, whose body was not kept: it is unacknowledged, and
-    /// [`Channel::basic_reject`](crate::Channel::basic_reject) with its number rejects it. As long as
-    /// it is not, it stays with this channel; given back, it comes again to the next consumer of the
-    /// queue. A consumer without acknowledgements has [lost](OversizedMessage::lost) it, and ends
-    /// behind everything else that came before the broker had heard of its end.
+    /// cancelled; see [`WhenOversized`](crate::consume::WhenOversized) for the alternative. Nothing
+    /// was decided about the message, whose body was not kept: it is unacknowledged, and
+    /// [`Channel::basic_reject`](crate::Channel::basic_reject) with its number rejects it. As long
+    /// as it is not, it stays with this channel; given back, it comes again to the next consumer of
+    /// the queue. A consumer without acknowledgements has [lost](OversizedMessage::lost) it, and
+    /// ends behind everything else that came before the broker had heard of its end.
     MessageTooLarge(Arc<OversizedMessage>),
     /// The channel or the connection ended. What was delivered and not acknowledged goes back to
     /// its queue.

@@ -40,8 +40,8 @@ pub enum Diagnosis {
     Amqp10,
     /// The broker speaks another version of AMQP, one before 0-9-1.
     AnotherVersion,
-    /// What was sent came back, or the server named the very version that it was asked for: an echo,
-    /// or something between the two that changes what is sent.
+    /// What was sent came back, or the server named the very version that it was asked for: an
+    /// echo, or something between the two that changes what is sent.
     SameVersion,
     /// The server expects TLS on this port.
     TlsExpected,
@@ -67,8 +67,8 @@ pub enum Diagnosis {
     CertificateIsAuthority,
     /// The broker's certificate is of a version of X.509 that is too old.
     CertificateOutdated,
-    /// The broker's certificate was signed by an authority that we do not trust, or what links the two
-    /// is missing.
+    /// The broker's certificate was signed by an authority that we do not trust, or what links the
+    /// two is missing.
     UnknownAuthority,
     /// The broker did not like our certificate, or the lack of one.
     ClientCertificate,
@@ -184,8 +184,8 @@ impl Diagnosis {
         }
     }
 
-    /// What a broker says in words. RabbitMQ uses one code for many reasons, so that the text has to
-    /// be looked at; where it says something new, the code alone decides.
+    /// What a broker says in words. RabbitMQ uses one code for many reasons, so that the text has
+    /// to be looked at; where it says something new, the code alone decides.
     fn of_close(stage: Stage, close: &BrokerClose) -> Option<Self> {
         let text = close.reply_text.as_str();
         if close.reply_code == ReplyCode::CONNECTION_FORCED {

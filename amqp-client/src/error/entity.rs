@@ -41,8 +41,8 @@ impl Entity {
     }
 }
 
-/// In one line: what a terminal would obey is escaped, and a long name is cut. [`name`](Entity::name) is
-/// the name as it is.
+/// In one line: what a terminal would obey is escaped, and a long name is cut.
+/// [`name`](Entity::name) is the name as it is.
 impl fmt::Display for Entity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

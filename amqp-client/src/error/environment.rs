@@ -10,8 +10,8 @@ use super::uri::UriError;
 pub struct EnvironmentError {
     /// The variable.
     pub variable: &'static str,
-    /// What is wrong with its URI, or with any of them ([`UriError::TrailingNewline`]); `None`: it is
-    /// not UTF-8.
+    /// What is wrong with its URI, or with any of them ([`UriError::TrailingNewline`]); `None`: it
+    /// is not UTF-8.
     pub cause: Option<UriError>,
 }
 

@@ -10,11 +10,13 @@
 //!
 //! The ends of connections and channels are `Clone`: every handle reports the same cause. What the
 //! broker said is in a [`BrokerClose`]. Each error tells all it knows in its text, and its
-//! [`source`](std::error::Error::source) begins behind what that shows, so that a chain says nothing
-//! twice. All of them answer the same questions: `is_not_found`, `is_retryable`, [`Outcome`] and so on.
+//! [`source`](std::error::Error::source) begins behind what that shows, so that a chain says
+//! nothing twice. All of them answer the same questions: `is_not_found`, `is_retryable`,
+//! [`Outcome`] and so on.
 //!
-//! Here is what they are made of, and the errors of options, URIs and environment variables. A call's
-//! error is [`rpc::Error`](crate::rpc::Error), a login's [`SaslError`](crate::sasl::SaslError).
+//! Here is what they are made of, and the errors of options, URIs and environment variables. A
+//! call's error is [`rpc::Error`](crate::rpc::Error), a login's
+//! [`SaslError`](crate::sasl::SaslError).
 //!
 //! [`ConnectError`]: crate::ConnectError
 

@@ -5,12 +5,12 @@ use std::fmt;
 use crate::text::Quoted;
 
 /// A message from a queue that is larger than
-/// [`max_message_size`](crate::ConnectionOptions::max_message_size). Its body was not kept; channel and
-/// connection go on.
+/// [`max_message_size`](crate::ConnectionOptions::max_message_size). Its body was not kept; channel
+/// and connection go on.
 ///
 /// Unless it is [lost](Self::lost) it is unacknowledged, and nothing has been decided about it: the
-/// program settles it by its number, with [`Channel::basic_reject`](crate::Channel::basic_reject) for
-/// instance, or leaves it to the end of the channel, which gives it back to its queue.
+/// program settles it by its number, with [`Channel::basic_reject`](crate::Channel::basic_reject)
+/// for instance, or leaves it to the end of the channel, which gives it back to its queue.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct OversizedMessage {

@@ -6,8 +6,8 @@ use super::{BrokerClose, ChannelError, ConnectionError, ConsumeError, PublishErr
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Nothing was sent, or what was sent came behind the end of its channel, where the broker ignores
-    /// it.
+    /// Nothing was sent, or what was sent came behind the end of its channel, where the broker
+    /// ignores it.
     NotSent,
     /// The broker refused to do it.
     Rejected,
@@ -19,7 +19,8 @@ pub enum Outcome {
 macro_rules! answers_for_the_broker {
     ($($error:ty),*) => {$(
         impl $error {
-            /// The reply code with which the broker closed the channel or the connection, if it did.
+            /// The reply code with which the broker closed the channel or the connection, if it
+            /// did.
             #[must_use]
             pub fn reply_code(&self) -> Option<amqp_spec::ReplyCode> {
                 self.broker_close().map(|close| close.reply_code)
@@ -89,10 +90,9 @@ impl ConnectionError {
 }
 
 impl ChannelError {
-    /// Whether the same operation may succeed later without a change of the program: on the
-    /// same channel if that is still usable, otherwise on a new one. See
-    /// [`BrokerClose::is_retryable`] for what the broker has refused. One that only shared the channel
-    /// with what was refused may.
+    /// Whether the same operation may succeed later without a change of the program: on the same
+    /// channel if that is still usable, otherwise on a new one. See [`BrokerClose::is_retryable`]
+    /// for what the broker has refused. One that only shared the channel with what was refused may.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -119,9 +119,9 @@ impl ChannelError {
     ///
     /// When the broker has closed the channel it does nothing more that was sent on it. So of what
     /// waited for an answer, or came later, the operation that provoked the close was
-    /// [rejected](Outcome::Rejected), and each [bystander](BrokerClose::bystander) stood behind it: it
-    /// was [not sent](Outcome::NotSent), or not looked at. What was sent without waiting for an answer
-    /// (`basic_publish`, `no_wait`, acknowledgements) is not told by this.
+    /// [rejected](Outcome::Rejected), and each [bystander](BrokerClose::bystander) stood behind it:
+    /// it was [not sent](Outcome::NotSent), or not looked at. What was sent without waiting for an
+    /// answer (`basic_publish`, `no_wait`, acknowledgements) is not told by this.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {

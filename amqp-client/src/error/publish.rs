@@ -28,17 +28,17 @@ pub enum PublishError {
     /// The broker refused it (`basic.nack`), for instance because a queue is full
     /// (`x-overflow: reject-publish`). It is in no queue, or not in all of them.
     Nacked,
-    /// No queue took the message, which had to reach one; here it is again. Published to the default
-    /// exchange: there is no queue of that name. To another one by a
+    /// No queue took the message, which had to reach one; here it is again. Published to the
+    /// default exchange: there is no queue of that name. To another one by a
     /// [mandatory](crate::Publisher::mandatory) publisher: no queue is bound for it.
     Returned(Box<ReturnedMessage>),
     /// The broker closed the channel for this message: there is no such exchange, or it may not be
     /// published to, or the message is larger than the broker takes. It is in no queue.
     Refused(ChannelError),
-    /// The channel or the connection ended before the broker answered, or the answer did not come in
-    /// time: the message may have been routed, or not. With
-    /// [`ChannelError::ClosedByBroker`] the broker objected to another operation, unless this is one of
-    /// several that may be meant; its [predicates](Self::is_not_found) tell.
+    /// The channel or the connection ended before the broker answered, or the answer did not come
+    /// in time: the message may have been routed, or not. With [`ChannelError::ClosedByBroker`] the
+    /// broker objected to another operation, unless this is one of several that may be meant; its
+    /// [predicates](Self::is_not_found) tell.
     Uncertain(ChannelError),
 }
 

@@ -7,8 +7,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Why TLS could not be set up, the two sides did not agree on it, or it failed later on. Contains no
-/// keys.
+/// Why TLS could not be set up, the two sides did not agree on it, or it failed later on. Contains
+/// no keys.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -121,8 +121,8 @@ pub enum CertificateFault {
     NoNames,
     /// It is for something other than a server (extended key usage).
     WrongPurpose,
-    /// It is the certificate of an authority (CA:TRUE), which cannot be that of a server at the same
-    /// time.
+    /// It is the certificate of an authority (CA:TRUE), which cannot be that of a server at the
+    /// same time.
     IsAuthority,
     /// It is of version 1 of X.509, which cannot name hosts.
     Outdated,

@@ -11,8 +11,8 @@ pub enum UriError {
     /// A newline at the end, as in secrets that were read from files: to be trimmed.
     TrailingNewline,
     /// A character that has no place in a URI, or means something else there (`#`): it must be
-    /// written as the percent-encoding of its octets. `/` and `?`: the user name or the password has one,
-    /// for an `@` follows it.
+    /// written as the percent-encoding of its octets. `/` and `?`: the user name or the password
+    /// has one, for an `@` follows it.
     Character(char),
     /// The part named has a `%` that two hexadecimal digits do not follow, or is not UTF-8.
     Encoding(&'static str),

@@ -52,8 +52,9 @@ pub enum Violation {
         /// The channel.
         channel: u16,
     },
-    /// The broker asks for more answers (`flow-ok`, `cancel-ok`, deliveries given back) than can wait
-    /// on a channel behind a transaction that it does not answer, or a message that it does not take.
+    /// The broker asks for more answers (`flow-ok`, `cancel-ok`, deliveries given back) than can
+    /// wait on a channel behind a transaction that it does not answer, or a message that it does
+    /// not take.
     TooManyAnswers {
         /// The channel.
         channel: u16,

@@ -1,9 +1,9 @@
 //! Cancellation: what happens when a future or a handle is dropped.
 //!
-//! In Rust any future can be dropped at any `.await`, by `select!`, by a timeout, by a web framework
-//! whose client has hung up. Here that never disturbs other users of the channel, loses no delivery,
-//! and leaves no half of a message behind. Each public async function says what holds for it, under
-//! "Cancel safety"; together:
+//! In Rust any future can be dropped at any `.await`, by `select!`, by a timeout, by a web
+//! framework whose client has hung up. Here that never disturbs other users of the channel, loses
+//! no delivery, and leaves no half of a message behind. Each public async function says what holds
+//! for it, under "Cancel safety"; together:
 //!
 //! | dropped | what has happened |
 //! |---|---|
@@ -44,19 +44,20 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Requests have a timeout of their own, [30 s](crate::ConnectionOptions::request_timeout) unless set
-//! otherwise, after which [`ChannelError::Timeout`](crate::ChannelError::Timeout) says what was waited
-//! for. It stands still while messages in front of the request are leaving. The channel remains usable
-//! as far as AMQP allows: a late reply is consumed, and what waited behind the request goes on waiting
-//! for that. A request that was itself held back (behind a `basic.consume`, `basic.cancel` or
-//! `tx.commit` that is not answered) is not sent once its time is up; nor is one whose future was
-//! dropped, when as much time has passed. Only what says how the channel is to behave keeps its place:
-//! `basic_qos`, `confirm_select`, `tx_select`, `flow`, and cancelling a consumer.
+//! Requests have a timeout of their own, [30 s](crate::ConnectionOptions::request_timeout) unless
+//! set otherwise, after which [`ChannelError::Timeout`](crate::ChannelError::Timeout) says what was
+//! waited for. It stands still while messages in front of the request are leaving. The channel
+//! remains usable as far as AMQP allows: a late reply is consumed, and what waited behind the
+//! request goes on waiting for that. A request that was itself held back (behind a `basic.consume`,
+//! `basic.cancel` or `tx.commit` that is not answered) is not sent once its time is up; nor is one
+//! whose future was dropped, when as much time has passed. Only what says how the channel is to
+//! behave keeps its place: `basic_qos`, `confirm_select`, `tx_select`, `flow`, and cancelling a
+//! consumer.
 //!
 //! A channel that does not answer can still be closed. Its close passes requests that wait behind a
 //! `basic.consume`, but no messages. Behind `tx.commit`, `tx.rollback` and `basic.cancel` RabbitMQ
-//! takes none, so that the close waits for their answer, and with their time the channel is given up:
-//! it is closed here, its number is not used again on the connection, and `close` is `Ok`.
+//! takes none, so that the close waits for their answer, and with their time the channel is given
+//! up: it is closed here, its number is not used again on the connection, and `close` is `Ok`.
 //!
 //! # Dropping handles
 //!
@@ -67,5 +68,6 @@
 //! | a [`Delivery`](crate::Delivery) | nothing: it stays unsettled until its channel closes |
 //! | the last of a connection's handles, those of its channels included | the connection closes |
 //!
-//! None of it blocks or panics, wherever it happens, outside of a runtime too. What is written in the
-//! background needs the runtime to go on for a moment: at the end of a program, `close` and await it.
+//! None of it blocks or panics, wherever it happens, outside of a runtime too. What is written in
+//! the background needs the runtime to go on for a moment: at the end of a program, `close` and
+//! await it.

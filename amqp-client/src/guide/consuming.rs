@@ -33,8 +33,9 @@
 //!
 //! # Acknowledging
 //!
-//! The broker keeps each delivery until it is settled, and delivers it again, to any consumer, if the channel
-//! ends before that. [`Delivery`] is settled by a method that takes it, so that it cannot happen twice:
+//! The broker keeps each delivery until it is settled, and delivers it again, to any consumer, if
+//! the channel ends before that. [`Delivery`] is settled by a method that takes it, so that it
+//! cannot happen twice:
 //!
 //! | method | what becomes of the message |
 //! |---|---|
@@ -43,42 +44,44 @@
 //! | [`reject(Requeue::No)`](crate::Delivery::reject) | dead-lettered if the queue has a dead-letter exchange, else dropped |
 //!
 //! These only write into the connection's buffer: they need no `.await`, and work from any task or
-//! thread. **A delivery that is dropped stays unsettled**: the broker counts it against the prefetch
-//! until the channel closes. Acknowledge when the work is done, not before: that is what makes it safe
-//! to crash.
+//! thread. **A delivery that is dropped stays unsettled**: the broker counts it against the
+//! prefetch until the channel closes. Acknowledge when the work is done, not before: that is what
+//! makes it safe to crash.
 //!
-//! Requeueing a message that always fails makes a loop that keeps the broker busy. Use a quorum queue
-//! with a delivery limit, or dead-letter it; `examples/retry_with_delay.rs` and
+//! Requeueing a message that always fails makes a loop that keeps the broker busy. Use a quorum
+//! queue with a delivery limit, or dead-letter it; `examples/retry_with_delay.rs` and
 //! `examples/poison_messages.rs` show both.
 //!
-//! RabbitMQ gives a consumer 30 minutes for each delivery, unless configured otherwise. Before 4.3 it
-//! then closes the channel (406), and with it everything else on that channel. From 4.3 on classic
-//! queues wait for ever, and quorum queues [cancel the
-//! consumer](crate::ConsumeError::CancelledByBroker). Either way its deliveries go back to the queue.
-//! Work that takes longer is acknowledged early, and its state kept elsewhere.
+//! RabbitMQ gives a consumer 30 minutes for each delivery, unless configured otherwise. Before 4.3
+//! it then closes the channel (406), and with it everything else on that channel. From 4.3 on
+//! classic queues wait for ever, and quorum queues
+//! [cancel the consumer](crate::ConsumeError::CancelledByBroker). Either way its deliveries go back
+//! to the queue. Work that takes longer is acknowledged early, and its state kept elsewhere.
 //!
 //! # Prefetch
 //!
 //! How many deliveries may be unsettled at once; the broker sends no more. The default is
-//! [200](crate::consume::DEFAULT_PREFETCH). With 1, a slow consumer never holds messages that an idle one could
-//! take, at the price of a round trip for each. With handlers of a millisecond, 100 to 300 keep
-//! the connection busy. [`unlimited_prefetch`](crate::consume::Consume::unlimited_prefetch) lets the whole queue come at once.
+//! [200](crate::consume::DEFAULT_PREFETCH). With 1, a slow consumer never holds messages that an
+//! idle one could take, at the price of a round trip for each. With handlers of a millisecond, 100
+//! to 300 keep the connection busy.
+//! [`unlimited_prefetch`](crate::consume::Consume::unlimited_prefetch) lets the whole queue come at
+//! once.
 //!
-//! What was prefetched and not looked at goes back when the consumer is dropped or its connection is
-//! lost. **Quorum queues count that** towards their
-//! [delivery limit](crate::QueueDeclare::delivery_limit), 20 by default since RabbitMQ 4.0, and drop or
-//! dead-letter what is above it: a program that starts a consumer for each job it takes loses jobs that
-//! it has never seen. (From 4.3 on only lost connections count here.) Keep the consumer, give it a
-//! prefetch of 1, or fetch with [`basic_get`](crate::Channel::basic_get).
+//! What was prefetched and not looked at goes back when the consumer is dropped or its connection
+//! is lost. **Quorum queues count that** towards their
+//! [delivery limit](crate::QueueDeclare::delivery_limit), 20 by default since RabbitMQ 4.0, and
+//! drop or dead-letter what is above it: a program that starts a consumer for each job it takes
+//! loses jobs that it has never seen. (From 4.3 on only lost connections count here.) Keep the
+//! consumer, give it a prefetch of 1, or fetch with [`basic_get`](crate::Channel::basic_get).
 //!
 //! The limit is one of each consumer. One of a whole channel
 //! ([`QosScope::Channel`](crate::consume::QosScope::Channel)) exists in RabbitMQ before 4.3 only.
 //!
 //! # With a handler, several at a time
 //!
-//! [`handle`](crate::Consumer::handle) calls a function with each message and settles it by what that
-//! returns. It runs as many at once as it is told, and stops when a future is ready: nothing new is taken
-//! then, what was begun is finished, the rest goes back.
+//! [`handle`](crate::Consumer::handle) calls a function with each message and settles it by what
+//! that returns. It runs as many at once as it is told, and stops when a future is ready: nothing
+//! new is taken then, what was begun is finished, the rest goes back.
 //!
 //! ```no_run
 //! use amqp_client::{Channel, ReceivedMessage};
@@ -98,8 +101,8 @@
 //! ```
 //!
 //! A handler that returns an error or panics neither ends the consumer nor loses the message: it is
-//! tried once more, then rejected, unless [`on_failure`](crate::consume::HandlerRun::on_failure) says otherwise.
-//! `examples/handlers.rs` is a whole program.
+//! tried once more, then rejected, unless [`on_failure`](crate::consume::HandlerRun::on_failure)
+//! says otherwise. `examples/handlers.rs` is a whole program.
 //!
 //! When the channel or the connection ends, the broker delivers again what was not acknowledged. No
 //! handler is begun for it any more, those that run finish, and `handle` tells the end right behind
@@ -128,8 +131,8 @@
 //! With a prefetch of 1 and no tasks, messages of a queue with one consumer are handled in order;
 //! anything else may change it, a redelivery too.
 //!
-//! [`recv_many`](crate::Consumer::recv_many) takes what is at hand in one go, for a database that likes
-//! batches: `examples/batches.rs`.
+//! [`recv_many`](crate::Consumer::recv_many) takes what is at hand in one go, for a database that
+//! likes batches: `examples/batches.rs`.
 //!
 //! # When nothing comes
 //!
@@ -144,29 +147,29 @@
 //!
 //! # Stopping
 //!
-//! [`Consumer::cancel`] asks the broker to send nothing more; what has come by then is still yielded,
-//! then the stream ends. Dropping a consumer cancels it as well and gives back what it has not yielded.
-//! Deliveries that are being handled can be settled afterwards in either case, as long as the channel
-//! is open. `examples/graceful_shutdown.rs` is the whole sequence.
+//! [`Consumer::cancel`] asks the broker to send nothing more; what has come by then is still
+//! yielded, then the stream ends. Dropping a consumer cancels it as well and gives back what it has
+//! not yielded. Deliveries that are being handled can be settled afterwards in either case, as long
+//! as the channel is open. `examples/graceful_shutdown.rs` is the whole sequence.
 //!
-//! When the channel or the connection ends by itself, `next` tells so at once: what had come and was not
-//! yielded is the broker's again, which delivers it anew. Deliveries that are being handled come again
-//! as well, so stop at the first `ack` that fails, as `delivery.ack()?` does.
+//! When the channel or the connection ends by itself, `next` tells so at once: what had come and
+//! was not yielded is the broker's again, which delivers it anew. Deliveries that are being handled
+//! come again as well, so stop at the first `ack` that fails, as `delivery.ack()?` does.
 //!
 //! # Without acknowledgements
 //!
-//! [`no_ack`](crate::consume::Consume::no_ack) makes the broker forget a message when it sends it. There is
-//! nothing to settle then, and no method for it: the consumer yields [`ReceivedMessage`]. Messages on their way
-//! when a connection breaks are lost. It suits replies, live views and the like. There is no prefetch either:
-//! a consumer that is too slow makes the connection wait, unless
+//! [`no_ack`](crate::consume::Consume::no_ack) makes the broker forget a message when it sends it.
+//! There is nothing to settle then, and no method for it: the consumer yields [`ReceivedMessage`].
+//! Messages on their way when a connection breaks are lost. It suits replies, live views and the
+//! like. There is no prefetch either: a consumer that is too slow makes the connection wait, unless
 //! [`when_slow`](crate::consume::Consume::when_slow) says otherwise.
 //!
-//! A connection that waits so reads nothing any more once 64 MiB are untaken: no confirm, no reply, no
-//! delivery for other consumers. [`Event::ReadingStopped`](crate::event::Event::ReadingStopped) names the
-//! consumer, and requests and publishes end with
-//! [`ChannelError::ReadingStopped`](crate::ChannelError::ReadingStopped) when their time is up. To get
-//! out of it, take what the consumer holds, or close its channel. To stay out of it, give such a
-//! consumer a connection of its own, or [`WhenSlow::Cancel`](crate::consume::WhenSlow::Cancel).
+//! A connection that waits so reads nothing any more once 64 MiB are untaken: no confirm, no reply,
+//! no delivery for other consumers. [`Event::ReadingStopped`](crate::event::Event::ReadingStopped)
+//! names the consumer, and requests and publishes end with
+//! [`ChannelError::ReadingStopped`](crate::ChannelError::ReadingStopped) when their time is up. To
+//! get out of it, take what the consumer holds, or close its channel. To stay out of it, give such
+//! a consumer a connection of its own, or [`WhenSlow::Cancel`](crate::consume::WhenSlow::Cancel).
 //!
 //! # What is in a delivery
 //!
@@ -177,9 +180,9 @@
 //! [`deaths`](crate::Delivery::deaths), [`delivery_count`](crate::Delivery::delivery_count),
 //! [`stream_offset`](crate::Delivery::stream_offset). A function that only reads takes the message,
 //! [`received`](crate::Delivery::received), which handlers, fetches and consumers without
-//! acknowledgements yield as it is; its [`into_body`](crate::ReceivedMessage::into_body) gives `Bytes`
-//! without a copy. [`into_body_unsettled`](crate::Delivery::into_body_unsettled) does so for a
-//! delivery, which is then settled by its number.
+//! acknowledgements yield as it is; its [`into_body`](crate::ReceivedMessage::into_body) gives
+//! `Bytes` without a copy. [`into_body_unsettled`](crate::Delivery::into_body_unsettled) does so
+//! for a delivery, which is then settled by its number.
 //!
 //! ```
 //! use amqp_client::ReceivedMessage;
@@ -194,8 +197,8 @@
 //! }
 //! ```
 //!
-//! Names, routing keys and properties are octets that need not be UTF-8, since other clients may send
-//! anything. They are displayed as text, compare with `str`, and `as_str` checks.
+//! Names, routing keys and properties are octets that need not be UTF-8, since other clients may
+//! send anything. They are displayed as text, compare with `str`, and `as_str` checks.
 //!
 //! [`Consumer`]: crate::Consumer
 //! [`Consumer::cancel`]: crate::Consumer::cancel

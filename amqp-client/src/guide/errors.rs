@@ -9,17 +9,18 @@
 //! | [`ConsumeError`](crate::ConsumeError) | why a consumer gets nothing more |
 //! | [`UriError`](crate::error::UriError) | what is wrong with an address |
 //!
-//! The ends of connections and channels are values that can be cloned. Every call that was waiting, and
-//! every later one, gets the same cause, not a bare "channel closed".
+//! The ends of connections and channels are values that can be cloned. Every call that was waiting,
+//! and every later one, gets the same cause, not a bare "channel closed".
 //!
 //! # Errors close the channel
 //!
-//! AMQP has no failed replies. If a broker refuses something it closes the channel, or the connection if
-//! it takes the fault for a graver one, and says why. The operation that provoked it gets
-//! [`ChannelError::ClosedByBroker`](crate::ChannelError::ClosedByBroker), and so does everything else on
-//! that channel, as a [bystander](crate::error::BrokerClose::bystander): with the same text, but retryable, and
-//! with no `is_not_found` of its own. Other channels do not notice. To go on, open another channel: a
-//! round trip. A publisher that owns its channel [does that itself](super::publishing#one-bad-message).
+//! AMQP has no failed replies. If a broker refuses something it closes the channel, or the
+//! connection if it takes the fault for a graver one, and says why. The operation that provoked it
+//! gets [`ChannelError::ClosedByBroker`](crate::ChannelError::ClosedByBroker), and so does
+//! everything else on that channel, as a [bystander](crate::error::BrokerClose::bystander): with
+//! the same text, but retryable, and with no `is_not_found` of its own. Other channels do not
+//! notice. To go on, open another channel: a round trip. A publisher that owns its channel
+//! [does that itself](super::publishing#one-bad-message).
 //!
 //! ```no_run
 //! use amqp_client::{Channel, ChannelError, QueueDeclare};
@@ -34,11 +35,12 @@
 //! # Ok(()) }
 //! ```
 //!
-//! [`broker_close`](crate::ChannelError::broker_close) has everything that the broker said: the code, the
-//! text, the [operation](crate::error::BrokerClose::operation) and the queue, exchange, virtual host or user
-//! [that it is about](crate::error::Entity). All errors answer the common questions by themselves:
-//! `is_not_found`, `is_access_refused`, `is_resource_locked`, `is_precondition_failed`,
-//! `is_delivery_ack_timeout`, `is_unknown_delivery_tag`, `is_message_too_large`.
+//! [`broker_close`](crate::ChannelError::broker_close) has everything that the broker said: the
+//! code, the text, the [operation](crate::error::BrokerClose::operation) and the queue, exchange,
+//! virtual host or user [that it is about](crate::error::Entity). All errors answer the common
+//! questions by themselves: `is_not_found`, `is_access_refused`, `is_resource_locked`,
+//! `is_precondition_failed`, `is_delivery_ack_timeout`, `is_unknown_delivery_tag`,
+//! `is_message_too_large`.
 //!
 //! | code | name | the usual cause |
 //! |---|---|---|
@@ -54,9 +56,10 @@
 //!
 //! # May it have happened? Does it help to try again?
 //!
-//! [`outcome`](crate::ChannelError::outcome) tells the first, [`is_retryable`](crate::ChannelError::is_retryable)
-//! the second: whether the same may succeed later, without a change of the program. Both answer for
-//! the operation that failed, not for what cost it the channel.
+//! [`outcome`](crate::ChannelError::outcome) tells the first,
+//! [`is_retryable`](crate::ChannelError::is_retryable) the second: whether the same may succeed
+//! later, without a change of the program. Both answer for the operation that failed, not for what
+//! cost it the channel.
 //!
 //! ```
 //! use amqp_client::error::Outcome;
@@ -73,8 +76,8 @@
 //!
 //! # Who caused it
 //!
-//! [`ConnectionError::initiator`](crate::ConnectionError::initiator) tells the program's own close from
-//! this library's (silence, a broken protocol) and the broker's or the network's.
+//! [`ConnectionError::initiator`](crate::ConnectionError::initiator) tells the program's own close
+//! from this library's (silence, a broken protocol) and the broker's or the network's.
 //!
 //! ```
 //! use amqp_client::error::Initiator;
@@ -87,8 +90,8 @@
 //!
 //! # What they look like
 //!
-//! Each is one line, in the words of the specification, with the broker's text, escaped where a terminal would
-//! obey it, and cut where it is long (its field holds it as it came):
+//! Each is one line, in the words of the specification, with the broker's text, escaped where a
+//! terminal would obey it, and cut where it is long (its field holds it as it came):
 //!
 //! ```text
 //! channel closed by the broker: 404 NOT_FOUND - no queue 'orders' in vhost '/' (answering queue.declare)

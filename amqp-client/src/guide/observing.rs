@@ -3,9 +3,9 @@
 //! # Events
 //!
 //! [`Connection::events`](crate::Connection::events) tells what happens from then on: alarms of the
-//! broker, messages that came back and that no publisher waits for, consumers that were cancelled, the
-//! ends of channels and of the connection. [`Channel::events`](crate::Channel::events) tells what
-//! concerns one channel.
+//! broker, messages that came back and that no publisher waits for, consumers that were cancelled,
+//! the ends of channels and of the connection. [`Channel::events`](crate::Channel::events) tells
+//! what concerns one channel.
 //!
 //! ```no_run
 //! use amqp_client::event::Event;
@@ -28,22 +28,24 @@
 //! ```
 //!
 //! Nothing waits for a listener: one that does not read loses the oldest events, and is told
-//! [how many](crate::event::Event::Lagged). Listening is optional: errors reach the calls that wait,
-//! with or without a listener.
+//! [how many](crate::event::Event::Lagged). Listening is optional: errors reach the calls that
+//! wait, with or without a listener.
 //!
 //! # Logs
 //!
-//! With the feature `tracing`, which is on by default, each connection is a span of the crate `tracing`,
-//! and what happens to it, its channels and its consumers are events in it: opened, blocked, closed and
-//! why. Nothing is told per message, and never a body or a password. Any subscriber will do, that of
-//! `tracing-subscriber` for instance; `docs/observability.md` in the repository lists the events.
+//! With the feature `tracing`, which is on by default, each connection is a span of the crate
+//! `tracing`, and what happens to it, its channels and its consumers are events in it: opened,
+//! blocked, closed and why. Nothing is told per message, and never a body or a password. Any
+//! subscriber will do, that of `tracing-subscriber` for instance; `docs/observability.md` in the
+//! repository lists the events.
 //!
 //! # Counters
 //!
-//! [`Connection::counters`](crate::Connection::counters) reads, at any time and for next to nothing, what
-//! the connection has done (octets, frames and messages in both directions, confirms, refusals) and what
-//! it holds: confirms and requests that are outstanding, octets that wait to be written or to be
-//! consumed, publishers that wait. Read it now and then, and hand it to the metrics that you use:
+//! [`Connection::counters`](crate::Connection::counters) reads, at any time and for next to
+//! nothing, what the connection has done (octets, frames and messages in both directions, confirms,
+//! refusals) and what it holds: confirms and requests that are outstanding, octets that wait to be
+//! written or to be consumed, publishers that wait. Read it now and then, and hand it to the
+//! metrics that you use:
 //!
 //! ```no_run
 //! # async fn example(connection: amqp_client::Connection) {

@@ -10,10 +10,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! When [`Publisher::publish`] returns `Ok`, the broker has confirmed the message: it is in every queue
-//! that it was routed to, on disk where that was asked for, and on most of the nodes of a quorum queue.
-//! There is no other `Ok`. Published to the default exchange, as here, it is in the queue that it names.
-//! With other exchanges it may have been routed to no queue at all, [see below](#which-messages-must-reach-a-queue).
+//! When [`Publisher::publish`] returns `Ok`, the broker has confirmed the message: it is in every
+//! queue that it was routed to, on disk where that was asked for, and on most of the nodes of a
+//! quorum queue. There is no other `Ok`. Published to the default exchange, as here, it is in the
+//! queue that it names. With other exchanges it may have been routed to no queue at all,
+//! [see below](#which-messages-must-reach-a-queue).
 //!
 //! # What can become of a message
 //!
@@ -40,15 +41,15 @@
 //! # }
 //! ```
 //!
-//! [`is_retryable`](crate::PublishError::is_retryable) tells whether the same message may do better; a loop
-//! that publishes again needs nothing else. It is true of every message that another one has cost its
-//! channel.
+//! [`is_retryable`](crate::PublishError::is_retryable) tells whether the same message may do
+//! better; a loop that publishes again needs nothing else. It is true of every message that another
+//! one has cost its channel.
 //!
 //! # One bad message
 //!
-//! A broker answers a publish to an exchange that does not exist by closing the channel, for all that
-//! publish on it. A publisher from [`open_publisher`](crate::Connection::open_publisher) owns its channel,
-//! and opens it anew, under the same number, when there is something to publish:
+//! A broker answers a publish to an exchange that does not exist by closing the channel, for all
+//! that publish on it. A publisher from [`open_publisher`](crate::Connection::open_publisher) owns
+//! its channel, and opens it anew, under the same number, when there is something to publish:
 //!
 //! | message | is told |
 //! |---|---|
@@ -57,13 +58,13 @@
 //! | behind it, written | [`PublishError::NotSent`], retryable: the broker ignores it |
 //! | not written yet | nothing: it goes out on the new channel, in its turn |
 //!
-//! The broker names an exchange, not a message. Where several unanswered messages went there, none of
-//! them is accused: all are uncertain, and are not retryable. Numbers, limits,
+//! The broker names an exchange, not a message. Where several unanswered messages went there, none
+//! of them is accused: all are uncertain, and are not retryable. Numbers, limits,
 //! [`returns`](crate::Channel::returns) and [`events`](crate::Channel::events) go on; an
-//! [event](crate::event::Event::ChannelRenewed) tells why the broker has closed it. When channels die young the
-//! next ones are opened 0.1, 0.2, 0.4 … 5 s apart. A publisher made of a channel of yours
-//! ([`Publisher::new`](crate::Publisher::new)) ends with it, and so does one whose channel is used to
-//! consume or to fetch messages.
+//! [event](crate::event::Event::ChannelRenewed) tells why the broker has closed it. When channels
+//! die young the next ones are opened 0.1, 0.2, 0.4 … 5 s apart. A publisher made of a channel of
+//! yours ([`Publisher::new`](crate::Publisher::new)) ends with it, and so does one whose channel is
+//! used to consume or to fetch messages.
 //!
 //! To survive a restart of the broker a message takes a durable queue *and* to be
 //! [persistent](crate::Message::persistent); quorum queues and streams keep all messages on disk.
@@ -78,21 +79,21 @@
 //!
 //! What comes back is [`PublishError::Returned`], the error of its own publish.
 //!
-//! A message for the default exchange names its queue: that there is none is a mistake. A message for
-//! another exchange may have no taker at the moment, as an event has that no service listens to; where
-//! one must, publish through [`publisher.mandatory()`](crate::Publisher::mandatory). Exchanges that keep
-//! messages for later, such as the delayed-message exchange, return every mandatory message, though they
-//! have it: do without there.
+//! A message for the default exchange names its queue: that there is none is a mistake. A message
+//! for another exchange may have no taker at the moment, as an event has that no service listens
+//! to; where one must, publish through [`publisher.mandatory()`](crate::Publisher::mandatory).
+//! Exchanges that keep messages for later, such as the delayed-message exchange, return every
+//! mandatory message, though they have it: do without there.
 //!
-//! Direct replies have no queue. RabbitMQ before 4.3 returns what it has delivered to the requester, and
-//! from 4.3 on confirms what it has not, so that these messages are never mandatory.
+//! Direct replies have no queue. RabbitMQ before 4.3 returns what it has delivered to the
+//! requester, and from 4.3 on confirms what it has not, so that these messages are never mandatory.
 //!
 //! # Many messages
 //!
-//! A confirm takes a round trip, and on a quorum queue or with a persistent message a write to disk.
-//! Waiting for each before the next is sent limits a task to some hundred or thousand messages per
-//! second. [`Publisher::send`] hands a message over and returns a [`Confirmation`], to be awaited when
-//! it suits:
+//! A confirm takes a round trip, and on a quorum queue or with a persistent message a write to
+//! disk. Waiting for each before the next is sent limits a task to some hundred or thousand
+//! messages per second. [`Publisher::send`] hands a message over and returns a [`Confirmation`], to
+//! be awaited when it suits:
 //!
 //! ```no_run
 //! use amqp_client::{Message, Publisher};
@@ -108,13 +109,13 @@
 //! # Ok(()) }
 //! ```
 //!
-//! All of them cost one system call and a few round trips. Awaiting them in order is no disadvantage:
-//! those behind are answered meanwhile. Any number of tasks may publish through clones of one
-//! publisher; each gets the outcome of its own message.
+//! All of them cost one system call and a few round trips. Awaiting them in order is no
+//! disadvantage: those behind are answered meanwhile. Any number of tasks may publish through
+//! clones of one publisher; each gets the outcome of its own message.
 //!
-//! With [`max_outstanding`](crate::Publisher::max_outstanding) sending waits while too many are without an
-//! answer, and [`wait_for_confirms`](crate::Publisher::wait_for_confirms) waits for all of them and tells
-//! which failed:
+//! With [`max_outstanding`](crate::Publisher::max_outstanding) sending waits while too many are
+//! without an answer, and [`wait_for_confirms`](crate::Publisher::wait_for_confirms) waits for all
+//! of them and tells which failed:
 //!
 //! ```no_run
 //! use amqp_client::{Message, Publisher};
@@ -131,8 +132,8 @@
 //! A confirmation is waited for as long as the connection lives, unless
 //! [`confirm_timeout`](crate::Publisher::confirm_timeout) says otherwise.
 //!
-//! Messages that differ in their bodies only are prepared once; exchange, routing key and properties
-//! are then not encoded again:
+//! Messages that differ in their bodies only are prepared once; exchange, routing key and
+//! properties are then not encoded again:
 //!
 //! ```no_run
 //! use amqp_client::{Message, Publisher};
@@ -149,15 +150,17 @@
 //! # When the broker or the network is slow
 //!
 //! `publish` and `send` wait before they queue anything while 512 KiB
-//! ([`write_buffer_limit`](crate::ConnectionOptions::write_buffer_limit)) wait to be written. That is the back-pressure:
-//! memory is bounded, and a future that is dropped while it waits has sent nothing.
+//! ([`write_buffer_limit`](crate::ConnectionOptions::write_buffer_limit)) wait to be written. That
+//! is the back-pressure: memory is bounded, and a future that is dropped while it waits has sent
+//! nothing.
 //!
 //! # Without confirms
 //!
-//! [`Channel::basic_publish`] is `basic.publish` and nothing else: `Ok` says that the message will be
-//! written if the connection lives that long. A queue that does not exist goes unnoticed, unless
-//! [`Channel::basic_publish_mandatory`] sends and [`Channel::returns`] is listened to. An exchange that does not exist closes the channel, later;
-//! what was published meanwhile is gone. For metrics and the like that may be what you want.
+//! [`Channel::basic_publish`] is `basic.publish` and nothing else: `Ok` says that the message will
+//! be written if the connection lives that long. A queue that does not exist goes unnoticed, unless
+//! [`Channel::basic_publish_mandatory`] sends and [`Channel::returns`] is listened to. An exchange
+//! that does not exist closes the channel, later; what was published meanwhile is gone. For metrics
+//! and the like that may be what you want.
 //!
 //! [`Channel::basic_publish`]: crate::Channel::basic_publish
 //! [`Channel::basic_publish_mandatory`]: crate::Channel::basic_publish_mandatory

@@ -14,9 +14,10 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Declaring what exists already, with the same attributes, changes nothing; so programs declare what
-//! they need when they start. Declaring it with other attributes is refused (406, `inequivalent arg`)
-//! and costs the channel: attributes of a queue cannot be changed, only those that a policy sets.
+//! Declaring what exists already, with the same attributes, changes nothing; so programs declare
+//! what they need when they start. Declaring it with other attributes is refused (406,
+//! `inequivalent arg`) and costs the channel: attributes of a queue cannot be changed, only those
+//! that a policy sets.
 //!
 //! # Which exchange
 //!
@@ -28,10 +29,10 @@
 //! | [`ExchangeDeclare::topic`] | a matching pattern: `*` is one word, `#` any number, words are separated by dots |
 //! | [`ExchangeDeclare::headers`] | headers that it has: [`Binding::headers`](crate::declare::Binding::headers) |
 //!
-//! A message that no binding matches is dropped, and confirmed all the same, unless it is published as
-//! [mandatory](crate::Publisher::mandatory) or the exchange has an
-//! [alternate exchange](crate::ExchangeDeclare::alternate_exchange). One for the default exchange whose
-//! queue is not there comes back to its [`Publisher`](crate::Publisher).
+//! A message that no binding matches is dropped, and confirmed all the same, unless it is published
+//! as [mandatory](crate::Publisher::mandatory) or the exchange has an
+//! [alternate exchange](crate::ExchangeDeclare::alternate_exchange). One for the default exchange
+//! whose queue is not there comes back to its [`Publisher`](crate::Publisher).
 //!
 //! # Which queue
 //!
@@ -45,8 +46,8 @@
 //! A queue is neither durable, exclusive nor auto-deleted unless you say so, as in the protocol.
 //! RabbitMQ has deprecated shared queues that are not durable: say one of them.
 //!
-//! Names have up to 255 octets; those that begin with `amq.` are the broker's. With an empty name the
-//! broker chooses one, and [`DeclaredQueue::name`](crate::declare::DeclaredQueue) tells it.
+//! Names have up to 255 octets; those that begin with `amq.` are the broker's. With an empty name
+//! the broker chooses one, and [`DeclaredQueue::name`](crate::declare::DeclaredQueue) tells it.
 //!
 //! # Limits, dead letters and the rest
 //!
@@ -66,8 +67,8 @@
 //!     .dead_letter_exchange("failed-jobs");
 //! ```
 //!
-//! What contradicts itself (an exclusive quorum queue, a stream with a time to live) is refused before
-//! it is sent, and names both sides. What has no method is set with
+//! What contradicts itself (an exclusive quorum queue, a stream with a time to live) is refused
+//! before it is sent, and names both sides. What has no method is set with
 //! [`argument`](crate::QueueDeclare::argument), integers of any width, strings and booleans as they
 //! are; RabbitMQ ignores arguments that it does not know, misspelt ones included.
 //!
@@ -80,8 +81,8 @@
 //!
 //! # Is it there, and how full is it?
 //!
-//! A passive declare looks and changes nothing. If there is no such queue the broker answers 404 and
-//! closes the channel, so ask on a channel of its own.
+//! A passive declare looks and changes nothing. If there is no such queue the broker answers 404
+//! and closes the channel, so ask on a channel of its own.
 //!
 //! ```no_run
 //! use amqp_client::QueueDeclare;
@@ -96,8 +97,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Messages that are delivered and not yet acknowledged are not counted, nor are those that the queue
-//! has not yet seen: the count is for people and for tests, not for decisions.
+//! Messages that are delivered and not yet acknowledged are not counted, nor are those that the
+//! queue has not yet seen: the count is for people and for tests, not for decisions.
 //!
 //! [`ExchangeDeclare::direct`]: crate::ExchangeDeclare::direct
 //! [`ExchangeDeclare::fanout`]: crate::ExchangeDeclare::fanout

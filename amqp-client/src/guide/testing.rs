@@ -4,9 +4,9 @@
 //!
 //! # Without a broker
 //!
-//! `amqp_testing::Peer` plays a broker that follows a script. It suits tests of how your program takes
-//! what a broker may say: a refusal, a returned message, a connection that ends in the middle of
-//! something. `examples/without_broker.rs` is a whole program.
+//! `amqp_testing::Peer` plays a broker that follows a script. It suits tests of how your program
+//! takes what a broker may say: a refusal, a returned message, a connection that ends in the middle
+//! of something. `examples/without_broker.rs` is a whole program.
 //!
 //! ```
 //! use amqp_client::amqp_spec::{basic, confirm};
@@ -36,9 +36,10 @@
 //!
 //! # With a broker
 //!
-//! `amqp_testing::Broker` starts a private RabbitMQ (the package `rabbitmq-server` has to be installed)
-//! on free ports, with its own data, and takes it away with the test. That takes four seconds; many
-//! tests share one by each having a virtual host of its own, which takes ten milliseconds:
+//! `amqp_testing::Broker` starts a private RabbitMQ (the package `rabbitmq-server` has to be
+//! installed) on free ports, with its own data, and takes it away with the test. That takes four
+//! seconds; many tests share one by each having a virtual host of its own, which takes ten
+//! milliseconds:
 //!
 //! ```no_run
 //! use amqp_client::Connection;
@@ -55,10 +56,11 @@
 //!
 //! # With one that fails
 //!
-//! `amqp_testing::Proxy` stands between your program and a broker and cuts, resets, delays, throttles or
-//! swallows what passes, in either direction. A `Broker` can also be killed, paused and restarted.
+//! `amqp_testing::Proxy` stands between your program and a broker and cuts, resets, delays,
+//! throttles or swallows what passes, in either direction. A `Broker` can also be killed, paused
+//! and restarted.
 //!
 //! # Over any stream
 //!
-//! [`Connection::open_stream`](crate::Connection::open_stream) takes any stream, `tokio::io::duplex` too, if
-//! you want both ends in one task.
+//! [`Connection::open_stream`](crate::Connection::open_stream) takes any stream,
+//! `tokio::io::duplex` too, if you want both ends in one task.

@@ -14,9 +14,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The port is then 5671 unless said otherwise. The broker's certificate has to be for the host that is
-//! connected to, and signed by an authority that the operating system trusts. There is no way to
-//! forget it: without the feature, `amqps` is an error that names the feature.
+//! The port is then 5671 unless said otherwise. The broker's certificate has to be for the host
+//! that is connected to, and signed by an authority that the operating system trusts. There is no
+//! way to forget it: without the feature, `amqps` is an error that names the feature.
 //!
 //! # An authority of one's own
 //!
@@ -31,9 +31,9 @@
 //! ```
 //!
 //! Authorities that are [named](crate::TlsOptions::ca_file) take the place of the system's;
-//! [`system_roots`](crate::TlsOptions::system_roots) adds those again. Files are read at each attempt,
-//! so that renewed ones count from the next on. Every certificate in them has to be usable: one that is
-//! damaged, or in a form that is not read, is an error that names it.
+//! [`system_roots`](crate::TlsOptions::system_roots) adds those again. Files are read at each
+//! attempt, so that renewed ones count from the next on. Every certificate in them has to be
+//! usable: one that is damaged, or in a form that is not read, is an error that names it.
 //!
 //! # Showing who we are (mutual TLS)
 //!
@@ -46,8 +46,8 @@
 //! ```
 //!
 //! [`client_certificate_pem`](crate::TlsOptions::client_certificate_pem) takes the certificates
-//! themselves, [`key_password`](crate::TlsOptions::key_password) what the key is encrypted with (with the feature
-//! `rustls-encrypted-keys`).
+//! themselves, [`key_password`](crate::TlsOptions::key_password) what the key is encrypted with
+//! (with the feature `rustls-encrypted-keys`).
 //!
 //! # Another name
 //!
@@ -58,13 +58,13 @@
 //! # Not checking
 //!
 //! [`danger_accept_any_certificate`](crate::TlsOptions::danger_accept_any_certificate) believes any
-//! server that answers, and sends it the password. To try something out, an authority of one's own is three
-//! `openssl` commands and the better habit.
+//! server that answers, and sends it the password. To try something out, an authority of one's own
+//! is three `openssl` commands and the better habit.
 //!
 //! # When it fails
 //!
-//! [`ConnectError`](crate::ConnectError) is then at [`Stage::Tls`](crate::error::Stage::Tls), and its
-//! [diagnosis](crate::error::Diagnosis) tells what is probably wrong:
+//! [`ConnectError`](crate::ConnectError) is then at [`Stage::Tls`](crate::error::Stage::Tls), and
+//! its [diagnosis](crate::error::Diagnosis) tells what is probably wrong:
 //!
 //! | diagnosis | what to look at |
 //! |---|---|

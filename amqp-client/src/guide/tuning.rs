@@ -1,7 +1,7 @@
 //! Tuning: speed, memory, fairness.
 //!
-//! The defaults are meant to be good; measure before you change them. What a message costs, why, and
-//! what was tried is in `docs/performance.md` of the repository.
+//! The defaults are meant to be good; measure before you change them. What a message costs, why,
+//! and what was tried is in `docs/performance.md` of the repository.
 //!
 //! # Publishing faster
 //!
@@ -10,8 +10,8 @@
 //! * [`prepare`](crate::Publisher::prepare) what stays the same.
 //! * Bodies of 16 KiB and more are written from where they lie if they are `Bytes`, `Vec<u8>` or `String`
 //!   that you hand over; borrowed ones are copied once. Smaller ones are always copied: that is cheaper.
-//! * Large and small messages may share a connection: a large body is written piece by piece, and small
-//!   messages of other channels pass between.
+//! * Large and small messages may share a connection: a large body is written piece by piece, and
+//!   small messages of other channels pass between.
 //!
 //! # Consuming faster
 //!
@@ -25,9 +25,9 @@
 //! small messages per second; beyond that, or when many threads publish at once, use several
 //! connections.
 //!
-//! On tokio's current-thread runtime, a handler that blocks the thread also stops the connection's task,
-//! heartbeats included. Use the multi-thread runtime, and `spawn_blocking` for what blocks; see
-//! `examples/long_running_handlers.rs`.
+//! On tokio's current-thread runtime, a handler that blocks the thread also stops the connection's
+//! task, heartbeats included. Use the multi-thread runtime, and `spawn_blocking` for what blocks;
+//! see `examples/long_running_handlers.rs`.
 //!
 //! # Memory
 //!
@@ -39,8 +39,8 @@
 //! | one message | [`max_message_size`](crate::ConnectionOptions::max_message_size), 128 MiB; memory grows with what has come, not with what was announced; the body of a larger one is skipped |
 //! | confirmations that are not awaited | nothing |
 //!
-//! An idle connection occupies less than 10 KB, a channel 1 KB. A received message lives in an allocation of its
-//! own, so that keeping one body keeps nothing else.
+//! An idle connection occupies less than 10 KB, a channel 1 KB. A received message lives in an
+//! allocation of its own, so that keeping one body keeps nothing else.
 //!
 //! # Limits that are negotiated
 //!

@@ -8,8 +8,8 @@ use super::shown::Length;
 
 /// The body of a message: borrowed, or handed over.
 ///
-/// A small one is copied into the connection's buffer either way. One of 16 KiB and more is sent from
-/// where it is if it is `Bytes` or was handed over, and copied once if it was borrowed.
+/// A small one is copied into the connection's buffer either way. One of 16 KiB and more is sent
+/// from where it is if it is `Bytes` or was handed over, and copied once if it was borrowed.
 ///
 /// ```no_run
 /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {

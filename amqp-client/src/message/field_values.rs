@@ -1,9 +1,9 @@
 //! Values in headers and arguments over which RabbitMQ ends the connection.
 //!
 //! NaN and infinity it cannot represent (541 in a message's headers, a reset in a method), values
-//! whose type it does not know it cannot skip, and a decimal number it cannot store in a stream (541;
-//! queues take it). Whatever else is on the connection goes with it, so that such a value is refused
-//! here, on every path by which a table leaves.
+//! whose type it does not know it cannot skip, and a decimal number it cannot store in a stream
+//! (541; queues take it). Whatever else is on the connection goes with it, so that such a value is
+//! refused here, on every path by which a table leaves.
 
 use amqp_spec::basic::PropertiesRef;
 use amqp_spec::wire::{ArrayRef, DecodeErrorKind, ShortStr, TableRef, Value};
@@ -20,8 +20,8 @@ pub(crate) enum Decimals {
     Refused,
 }
 
-/// Why properties cannot be sent, if one of their headers cannot. Looks no further where there are no
-/// headers.
+/// Why properties cannot be sent, if one of their headers cannot. Looks no further where there are
+/// no headers.
 #[inline]
 pub(crate) fn refusal(
     properties: PropertiesRef<'_>,

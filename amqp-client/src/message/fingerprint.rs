@@ -1,7 +1,7 @@
 //! What tells a returned message from others that were published.
 //!
-//! Every message that names its queue may come back, so that this is done for each of them: its cost
-//! must not depend on the size of the body. The broker returns a message in front of its own
+//! Every message that names its queue may come back, so that this is done for each of them: its
+//! cost must not depend on the size of the body. The broker returns a message in front of its own
 //! acknowledgement, and in the order of publishing; with the names, the properties, the length and
 //! the ends of the body that is enough. Messages that are alike in all of these are told apart by
 //! their place alone.
@@ -11,7 +11,8 @@ use amqp_spec::basic::PropertiesRef;
 /// Tells messages apart.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Fingerprint {
-    /// Of what the broker does not change: exchange, routing key, and of the body its length and ends.
+    /// Of what the broker does not change: exchange, routing key, and of the body its length and
+    /// ends.
     pub(crate) message: u64,
     /// Of the properties, whose headers RabbitMQ 4 sorts.
     pub(crate) properties: u32,

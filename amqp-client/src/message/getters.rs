@@ -1,10 +1,12 @@
-//! The getters of a received message, for types that hold one: a delivery, a message that came back.
+//! The getters of a received message, for types that hold one: a delivery, a message that came
+//! back.
 //!
 //! What a getter does stands with [`ReceivedMessage`](super::ReceivedMessage) alone; here each one
 //! is forwarded. They are methods, not a `Deref`, so that a holder's own methods and those of its
 //! message are told apart, and a holder that loses its message when it is settled says so by type.
 
-/// Gives a type the getters of the [`ReceivedMessage`](super::ReceivedMessage) in one of its fields.
+/// Gives a type the getters of the [`ReceivedMessage`](super::ReceivedMessage) in one of its
+/// fields.
 macro_rules! message_getters {
     ($holder:ident.$message:ident) => {
         $crate::message::message_getters! { @each $holder.$message:

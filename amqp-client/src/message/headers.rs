@@ -12,7 +12,8 @@ use super::outgoing::DeliveryMode;
 use super::received::ReceivedMessage;
 use crate::text::{Quoted, fitting};
 
-/// One entry of `x-death`: all times that a message was dead-lettered from one queue for one reason.
+/// One entry of `x-death`: all times that a message was dead-lettered from one queue for one
+/// reason.
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Death {

@@ -1,8 +1,8 @@
 //! A message on its way in: method arguments, properties and body in one allocation.
 //!
 //! The body is the tail of the allocation, so that it can be taken out without a copy. In the usual
-//! case, all frames at hand, the octets between method and body come along as they stand on the wire
-//! (end octets and frame headers in between): one copy is cheaper than three.
+//! case, all frames at hand, the octets between method and body come along as they stand on the
+//! wire (end octets and frame headers in between): one copy is cheaper than three.
 
 use amqp_spec::basic::PropertiesRef;
 use amqp_spec::wire::{Reader, ShortStr};

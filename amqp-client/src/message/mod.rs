@@ -5,8 +5,8 @@
 //! place of a whole message; [`Death`] and [`DeathOrigin`] say where a message was dead-lettered.
 
 // Nothing here knows connections or channels. A message is checked where it is made, since one that
-// the broker cannot read costs the whole connection; it is shown in lengths and names, for it may be
-// a secret.
+// the broker cannot read costs the whole connection; it is shown in lengths and names, for it may
+// be a secret.
 
 mod body;
 pub(crate) mod field_values;

@@ -18,9 +18,10 @@ pub(crate) const TEN_YEARS: i64 = 315_360_000_000;
 
 /// A message: properties and a body.
 ///
-/// Cloning is cheap where the body is concerned. Properties are kept as they will be sent, so that a
-/// message published many times is encoded once. What cannot be sent, such as a text property of
-/// more than 255 bytes, is reported by the call that publishes, unless it has been set anew by then.
+/// Cloning is cheap where the body is concerned. Properties are kept as they will be sent, so that
+/// a message published many times is encoded once. What cannot be sent, such as a text property of
+/// more than 255 bytes, is reported by the call that publishes, unless it has been set anew by
+/// then.
 ///
 /// ```
 /// use amqp_client::Message;
@@ -126,9 +127,9 @@ impl Message {
         self.text(value, Properties::message_id, Property::MESSAGE_ID)
     }
 
-    /// How long the message may wait in a queue: up to ten years, rounded up to milliseconds. Zero lets
-    /// it expire unless a consumer takes it at once. RabbitMQ closes the channel over a longer time
-    /// (406), so that publishing is refused here, with [`ChannelError::Invalid`].
+    /// How long the message may wait in a queue: up to ten years, rounded up to milliseconds. Zero
+    /// lets it expire unless a consumer takes it at once. RabbitMQ closes the channel over a longer
+    /// time (406), so that publishing is refused here, with [`ChannelError::Invalid`].
     ///
     /// [`ChannelError::Invalid`]: crate::ChannelError::Invalid
     #[must_use]
@@ -190,9 +191,10 @@ impl Message {
     }
 
     /// Lets headers hold decimal numbers. RabbitMQ ends the connection (541) when such a message
-    /// reaches a stream, and all that uses the connection ends with it; classic and quorum queues take
-    /// it. Default: publishing is refused, with [`ChannelError::Invalid`](crate::ChannelError::Invalid),
-    /// as it is for NaN and infinity, which RabbitMQ takes nowhere.
+    /// reaches a stream, and all that uses the connection ends with it; classic and quorum queues
+    /// take it. Default: publishing is refused, with
+    /// [`ChannelError::Invalid`](crate::ChannelError::Invalid), as it is for NaN and infinity,
+    /// which RabbitMQ takes nowhere.
     #[must_use]
     pub fn allow_decimals(mut self) -> Self {
         self.unsendable.get_or_insert_default().allow_decimals();

@@ -16,8 +16,8 @@ pub(crate) struct RawDelivery {
     /// Which use of the channel id the tag belongs to.
     pub(crate) incarnation: u32,
     /// A number, not a `bool`: in the values that a `bool` does not have, the compiler would tell
-    /// `None` and errors from deliveries. It would then move deliveries in pieces that overlap, and the
-    /// processor would wait for each.
+    /// `None` and errors from deliveries. It would then move deliveries in pieces that overlap, and
+    /// the processor would wait for each.
     redelivered: u8,
 }
 

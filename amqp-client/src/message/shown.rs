@@ -1,7 +1,7 @@
 //! Messages as `Debug` shows them: in lengths and names.
 //!
-//! A body or the value of a header may be a secret, and may be long, and what a program prints of its
-//! errors ends in logs. Everything that holds a message shows it through this.
+//! A body or the value of a header may be a secret, and may be long, and what a program prints of
+//! its errors ends in logs. Everything that holds a message shows it through this.
 
 use std::fmt;
 

@@ -28,11 +28,12 @@ use super::tls::TlsOptions;
 ///
 /// # As a URI
 ///
-/// `amqp://user:password@host:port/virtual-host?parameter=value`, or `amqps://` for TLS, as RabbitMQ
-/// specifies it. Everything behind the scheme may be missing; `amqp://host` is the virtual host `/`,
-/// `amqp://host/` the one whose name is empty. Whatever has a meaning in URIs is percent-encoded:
-/// `/` in a virtual host is `%2f`, and so is one in a password; an `@` that follows it is an error, for
-/// the password might end there. Several hosts stand side by side: `amqp://a,b:5673,[::1]/orders`.
+/// `amqp://user:password@host:port/virtual-host?parameter=value`, or `amqps://` for TLS, as
+/// RabbitMQ specifies it. Everything behind the scheme may be missing; `amqp://host` is the virtual
+/// host `/`, `amqp://host/` the one whose name is empty. Whatever has a meaning in URIs is
+/// percent-encoded: `/` in a virtual host is `%2f`, and so is one in a password; an `@` that
+/// follows it is an error, for the password might end there. Several hosts stand side by side:
+/// `amqp://a,b:5673,[::1]/orders`.
 ///
 /// | parameter | setter or meaning |
 /// |---|---|
@@ -51,15 +52,15 @@ use super::tls::TlsOptions;
 /// | `system_roots`, `bundled_roots` | [`TlsOptions`]: `true` or `false` |
 /// | `fail_if_no_peer_cert` | nothing: it is about servers, and read only because many URIs have it |
 ///
-/// Seconds may have a fraction (`0.25`), but for those of the heartbeat and of keepalive. Every time may
-/// be written with its unit in place of the parameter's: `15s`, `500ms`.
+/// Seconds may have a fraction (`0.25`), but for those of the heartbeat and of keepalive. Every
+/// time may be written with its unit in place of the parameter's: `15s`, `500ms`.
 ///
 /// An unknown or repeated parameter is an error, and so is one about TLS in `amqp://`: ignored, a
 /// typing mistake would pass for safety. `depth` and `customize_hostname_check`, which the Erlang
 /// client knows, are refused, since they cannot be obeyed.
 ///
-/// [`to_uri_with_secrets`](Self::to_uri_with_secrets) writes such a URI, `Display` writes it without
-/// passwords. [`from_env`](Self::from_env) reads environment variables.
+/// [`to_uri_with_secrets`](Self::to_uri_with_secrets) writes such a URI, `Display` writes it
+/// without passwords. [`from_env`](Self::from_env) reads environment variables.
 ///
 /// Two are equal if they connect alike: `amqp://host` equals `amqp://HOST:5672`.
 #[derive(Clone)]

@@ -1,4 +1,5 @@
-//! When options are equal: when they connect to the same hosts in the same way, however that was said.
+//! When options are equal: when they connect to the same hosts in the same way, however that was
+//! said.
 
 use std::net::IpAddr;
 

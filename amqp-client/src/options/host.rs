@@ -24,8 +24,8 @@ pub enum HostOrder {
 }
 
 impl Host {
-    /// What a host can be, if this is none: found before a resolver is asked, which would say no more
-    /// than that it does not know the name.
+    /// What a host can be, if this is none: found before a resolver is asked, which would say no
+    /// more than that it does not know the name.
     pub(super) fn fault(&self) -> Option<&'static str> {
         let name = self.name.as_str();
         let is_port = |text: &str| !text.is_empty() && text.bytes().all(|o| o.is_ascii_digit());

@@ -18,26 +18,26 @@ impl ConnectionOptions {
         self
     }
 
-    /// The most channels that may be open at once, unless the broker allows fewer; zero leaves it to
-    /// the broker. Default: 2047.
+    /// The most channels that may be open at once, unless the broker allows fewer; zero leaves it
+    /// to the broker. Default: 2047.
     #[must_use]
     pub fn channel_max(mut self, channel_max: u16) -> Self {
         self.channel_max = channel_max;
         self
     }
 
-    /// The largest frame, in octets, unless the broker allows less; zero leaves it to the broker, up
-    /// to 1 MiB. More than that is taken for 1 MiB, for a frame has to be held whole; messages may be
-    /// larger. Less than 8192 is taken for 8192, for RabbitMQ from 4.1 on refuses less; a broker that
-    /// wants less gets it. What is below 4096 is not valid. Default: 131072.
+    /// The largest frame, in octets, unless the broker allows less; zero leaves it to the broker,
+    /// up to 1 MiB. More than that is taken for 1 MiB, for a frame has to be held whole; messages
+    /// may be larger. Less than 8192 is taken for 8192, for RabbitMQ from 4.1 on refuses less; a
+    /// broker that wants less gets it. What is below 4096 is not valid. Default: 131072.
     #[must_use]
     pub fn frame_max(mut self, frame_max: u32) -> Self {
         self.frame_max = frame_max;
         self
     }
 
-    /// How long resolving the name of a host and connecting to one of its addresses may take; asking
-    /// a source of credentials may take as long. Default: 10 s.
+    /// How long resolving the name of a host and connecting to one of its addresses may take;
+    /// asking a source of credentials may take as long. Default: 10 s.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -67,26 +67,26 @@ impl ConnectionOptions {
         self
     }
 
-    /// How long opening a connection may take in all, with every host, every attempt and the waiting
-    /// between them. `None` leaves it to the limits of the single steps. Default: `None`.
+    /// How long opening a connection may take in all, with every host, every attempt and the
+    /// waiting between them. `None` leaves it to the limits of the single steps. Default: `None`.
     #[must_use]
     pub fn open_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.open_timeout = timeout.into();
         self
     }
 
-    /// How long a request may wait for its reply. One that is still held back then is not sent. While
-    /// what was queued before it is leaving, its time stands still: a message that takes a minute to be
-    /// written costs no request its reply. Default: 30 s.
+    /// How long a request may wait for its reply. One that is still held back then is not sent.
+    /// While what was queued before it is leaving, its time stands still: a message that takes a
+    /// minute to be written costs no request its reply. Default: 30 s.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
     }
 
-    /// How long `close` waits for the broker. While what was accepted before is leaving, its time begins
-    /// anew with each write; [`write_timeout`](Self::write_timeout) bounds that. An alarm at the broker
-    /// stops neither. Default: 5 s.
+    /// How long `close` waits for the broker. While what was accepted before is leaving, its time
+    /// begins anew with each write; [`write_timeout`](Self::write_timeout) bounds that. An alarm at
+    /// the broker stops neither. Default: 5 s.
     #[must_use]
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.close_timeout = timeout;
@@ -95,28 +95,28 @@ impl ConnectionOptions {
 
     /// The largest message that is accepted, in bytes of body; zero: any size. Default: 128 MiB.
     ///
-    /// The body of a larger one is skipped as it comes, and nothing else is disturbed: its consumer is
-    /// cancelled and ends with
-    /// [`ConsumeError::MessageTooLarge`](crate::ConsumeError::MessageTooLarge), unless it was started
-    /// with [`when_oversized`](crate::consume::Consume::when_oversized); `basic_get` fails with
-    /// [`ChannelError::MessageTooLarge`](crate::ChannelError::MessageTooLarge), a call whose reply it
-    /// is with [`rpc::Error::ReplyTooLarge`](crate::rpc::Error::ReplyTooLarge). Messages of one's own that
-    /// come back are not limited.
+    /// The body of a larger one is skipped as it comes, and nothing else is disturbed: its consumer
+    /// is cancelled and ends with
+    /// [`ConsumeError::MessageTooLarge`](crate::ConsumeError::MessageTooLarge), unless it was
+    /// started with [`when_oversized`](crate::consume::Consume::when_oversized); `basic_get` fails
+    /// with [`ChannelError::MessageTooLarge`](crate::ChannelError::MessageTooLarge), a call whose
+    /// reply it is with [`rpc::Error::ReplyTooLarge`](crate::rpc::Error::ReplyTooLarge). Messages
+    /// of one's own that come back are not limited.
     #[must_use]
     pub fn max_message_size(mut self, octets: u64) -> Self {
         self.max_message_size = octets;
         self
     }
 
-    /// How many octets of deliveries with acknowledgements all consumers together may leave untaken;
-    /// zero: any number. Above that, the consumer that holds most is cancelled, what it has not taken
-    /// goes back to its queue, and it ends with
+    /// How many octets of deliveries with acknowledgements all consumers together may leave
+    /// untaken; zero: any number. Above that, the consumer that holds most is cancelled, what it
+    /// has not taken goes back to its queue, and it ends with
     /// [`ConsumeError::TooSlow`](crate::ConsumeError::TooSlow). Nothing is lost. Default: 1 GiB.
     ///
-    /// The broker has each consumer hold its [prefetch](crate::consume::Consume::prefetch) at most, so
-    /// *prefetch × size of a message*, added up over all consumers, is what to compare this with:
-    /// 200 messages of 1 MiB are 200 MiB. A read brings some hundred KiB more, or one message. Keep it
-    /// above the largest message: one that is larger goes back each time it comes.
+    /// The broker has each consumer hold its [prefetch](crate::consume::Consume::prefetch) at most,
+    /// so *prefetch × size of a message*, added up over all consumers, is what to compare this
+    /// with: 200 messages of 1 MiB are 200 MiB. A read brings some hundred KiB more, or one
+    /// message. Keep it above the largest message: one that is larger goes back each time it comes.
     #[must_use]
     pub fn inbound_limit(mut self, octets: usize) -> Self {
         self.inbound_limit = octets;
@@ -147,13 +147,14 @@ impl ConnectionOptions {
     }
 
     /// How long the broker may take nothing of what is to be written before it is given up with
-    /// [`ConnectionError::WriteTimeout`](crate::ConnectionError::WriteTimeout). A broker that goes on
-    /// sending heartbeats is not dead, but publishers would wait for it for ever. The time during
-    /// which it has [blocked](crate::Connection::blocked_reason) the connection does not count. `None` waits
-    /// for as long as it takes. Default: 120 s.
+    /// [`ConnectionError::WriteTimeout`](crate::ConnectionError::WriteTimeout). A broker that goes
+    /// on sending heartbeats is not dead, but publishers would wait for it for ever. The time
+    /// during which it has [blocked](crate::Connection::blocked_reason) the connection does not
+    /// count. `None` waits for as long as it takes. Default: 120 s.
     ///
-    /// Also how long [`Connection::close`](crate::Connection::close) may take to write what was accepted
-    /// before, alarm or not: give more to a program that closes with hundreds of MiB before a slow line.
+    /// Also how long [`Connection::close`](crate::Connection::close) may take to write what was
+    /// accepted before, alarm or not: give more to a program that closes with hundreds of MiB
+    /// before a slow line.
     #[must_use]
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.write_timeout = timeout.into();

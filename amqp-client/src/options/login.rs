@@ -29,10 +29,10 @@ impl ConnectionOptions {
 
     /// A function that is asked for credentials at each attempt to connect, and again before they
     /// expire ([`Credentials::valid_for`]): then the broker is told the new password
-    /// ([`update_secret`](crate::Connection::update_secret)). If renewing fails, or the function takes
-    /// longer than the [`connect_timeout`](Self::connect_timeout), `tracing` is told and it is tried
-    /// again until the broker puts an end to it. What the function says of a failure must not show a
-    /// secret. Default: none, the credentials stay the same.
+    /// ([`update_secret`](crate::Connection::update_secret)). If renewing fails, or the function
+    /// takes longer than the [`connect_timeout`](Self::connect_timeout), `tracing` is told and it
+    /// is tried again until the broker puts an end to it. What the function says of a failure must
+    /// not show a secret. Default: none, the credentials stay the same.
     ///
     /// The renewal runs beside connections that were opened with the feature `tokio`; others use
     /// [`renew_credentials`](crate::Connection::renew_credentials).
@@ -132,8 +132,9 @@ impl ConnectionOptions {
 
     /// More properties for the broker's management to show, or others in place of `product`,
     /// `version`, `platform`, `information` and `capabilities`. `connection_name` is what
-    /// [`connection_name`](Self::connection_name) sets: of the two, the last one counts. May be called again for more; an
-    /// entry takes the place of one of the same name, and those of `capabilities` each by itself.
+    /// [`connection_name`](Self::connection_name) sets: of the two, the last one counts. May be
+    /// called again for more; an entry takes the place of one of the same name, and those of
+    /// `capabilities` each by itself.
     ///
     /// ```
     /// use amqp_client::ConnectionOptions;

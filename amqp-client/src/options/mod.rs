@@ -1,12 +1,12 @@
 //! What options of connections are set with.
 //!
-//! [`ConnectionOptions`] and [`TlsOptions`] are at the root of the crate. Here are the order in which
-//! hosts are tried ([`HostOrder`]), TCP ([`TcpOptions`]), heartbeats ([`Heartbeat`]), and what
-//! publishing does while the broker has blocked the connection ([`WhenBlocked`]).
+//! [`ConnectionOptions`] and [`TlsOptions`] are at the root of the crate. Here are the order in
+//! which hosts are tried ([`HostOrder`]), TCP ([`TcpOptions`]), heartbeats ([`Heartbeat`]), and
+//! what publishing does while the broker has blocked the connection ([`WhenBlocked`]).
 
 // Setters take any value and give the options back; `ConnectionOptions::validate`, which opening a
-// connection calls first, tells the first one that cannot be. A URI says the same things (`uri`), and
-// so do environment variables.
+// connection calls first, tells the first one that cannot be. A URI says the same things (`uri`),
+// and so do environment variables.
 
 pub(crate) mod connection;
 mod equality;

@@ -67,8 +67,8 @@ impl TcpOptions {
     }
 
     /// How long written octets may stay unacknowledged before the connection counts as lost
-    /// (`TCP_USER_TIMEOUT`): 1 ms to 2³¹ - 1 ms, rounded up to milliseconds; on Linux only. Default:
-    /// the system's, which is minutes.
+    /// (`TCP_USER_TIMEOUT`): 1 ms to 2³¹ - 1 ms, rounded up to milliseconds; on Linux only.
+    /// Default: the system's, which is minutes.
     #[must_use]
     pub fn user_timeout(mut self, timeout: Duration) -> Self {
         self.user_timeout = Some(timeout);

@@ -10,13 +10,13 @@ use rustls::{ClientConfig, crypto::CryptoProvider};
 
 use crate::sasl::Secret;
 
-/// What TLS is to check and to show. Files are read at each attempt to connect, so that renewed ones
-/// count from the next on.
+/// What TLS is to check and to show. Files are read at each attempt to connect, so that renewed
+/// ones count from the next on.
 ///
 /// Certificates and keys are PEM. A byte order mark, indentation, `\n` in place of newlines and
 /// entries that follow each other in one line do no harm. Nothing that was named is passed over: an
-/// entry that is damaged or of another kind is [an error](crate::error::TlsError) that says which one it is
-/// and how to convert it.
+/// entry that is damaged or of another kind is [an error](crate::error::TlsError) that says which
+/// one it is and how to convert it.
 ///
 /// ```
 /// use amqp_client::{ConnectionOptions, TlsOptions};
@@ -119,8 +119,8 @@ impl TlsOptions {
     }
 
     /// Trusts the authorities of the operating system, also if others are named. Takes the feature
-    /// `rustls-native-roots`, which is part of `rustls`; without it, connecting is an error that says
-    /// so. Default: they are trusted if none are named.
+    /// `rustls-native-roots`, which is part of `rustls`; without it, connecting is an error that
+    /// says so. Default: they are trusted if none are named.
     #[must_use]
     pub fn system_roots(mut self) -> Self {
         self.system_roots = true;
@@ -137,7 +137,8 @@ impl TlsOptions {
     }
 
     /// The files (PEM) of our own certificate, with those that vouch for it behind it, and of its
-    /// key (the first one in it; PKCS #8, PKCS #1 or SEC 1): for brokers that want to know who connects.
+    /// key (the first one in it; PKCS #8, PKCS #1 or SEC 1): for brokers that want to know who
+    /// connects.
     #[must_use]
     pub fn client_certificate(
         mut self,
@@ -150,8 +151,8 @@ impl TlsOptions {
         self
     }
 
-    /// The same, with certificate and key themselves (PEM); they take the place of files. Either may
-    /// have both in it, so that both are kept as secrets.
+    /// The same, with certificate and key themselves (PEM); they take the place of files. Either
+    /// may have both in it, so that both are kept as secrets.
     #[must_use]
     pub fn client_certificate_pem(
         mut self,
@@ -164,8 +165,8 @@ impl TlsOptions {
         self
     }
 
-    /// The password that the key is encrypted with (PKCS #8: PBES2 with AES in its mode CBC, and PBKDF2
-    /// or scrypt, as `openssl pkcs8 -topk8` does). Takes the feature
+    /// The password that the key is encrypted with (PKCS #8: PBES2 with AES in its mode CBC, and
+    /// PBKDF2 or scrypt, as `openssl pkcs8 -topk8` does). Takes the feature
     /// `rustls-encrypted-keys`. Default: none, for keys that are not encrypted.
     #[must_use]
     pub fn key_password(mut self, password: impl Into<Secret>) -> Self {
@@ -173,8 +174,8 @@ impl TlsOptions {
         self
     }
 
-    /// The name that the broker's certificate must be for, and that is asked for (SNI). Default: the
-    /// host that is connected to.
+    /// The name that the broker's certificate must be for, and that is asked for (SNI). Default:
+    /// the host that is connected to.
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = ServerName::Is(name.into());
@@ -189,8 +190,8 @@ impl TlsOptions {
         self
     }
 
-    /// Takes any server that answers for the broker. Whatever sits in between can read the password and
-    /// every message, and change them: for tests at most.
+    /// Takes any server that answers for the broker. Whatever sits in between can read the password
+    /// and every message, and change them: for tests at most.
     #[must_use]
     pub fn danger_accept_any_certificate(mut self) -> Self {
         self.verify = Verify::Nobody;
@@ -201,8 +202,8 @@ impl TlsOptions {
 #[cfg(feature = "rustls-core")]
 impl TlsOptions {
     /// A configuration of rustls of one's own, for everything that cannot be said here. What was
-    /// said about authorities, client certificates and verification does not apply then, and neither
-    /// does [`without_server_name`](Self::without_server_name); the server name does.
+    /// said about authorities, client certificates and verification does not apply then, and
+    /// neither does [`without_server_name`](Self::without_server_name); the server name does.
     ///
     /// ```no_run
     /// use amqp_client::{ConnectionOptions, TlsOptions};
@@ -221,9 +222,9 @@ impl TlsOptions {
     /// process, or else that of ring (feature `rustls-ring`, which is part of `rustls`).
     ///
     /// For another one, that of AWS-LC say, take the features `rustls-core` and
-    /// `rustls-native-roots` in place of `rustls`, depend on rustls with its feature `aws_lc_rs`, and
-    /// give `rustls::crypto::aws_lc_rs::default_provider()` here. How many providers are compiled
-    /// into the program does not matter.
+    /// `rustls-native-roots` in place of `rustls`, depend on rustls with its feature `aws_lc_rs`,
+    /// and give `rustls::crypto::aws_lc_rs::default_provider()` here. How many providers are
+    /// compiled into the program does not matter.
     #[must_use]
     pub fn crypto_provider(mut self, provider: impl Into<Arc<CryptoProvider>>) -> Self {
         self.brought.provider = Some(provider.into());

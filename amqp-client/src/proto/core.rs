@@ -4,8 +4,8 @@
 //! Opening ──open-ok──▶ Open ──close from either side, error──▶ Ended
 //! ```
 //!
-//! An adapter owns the core and the stream; [`Core`] says which calls it repeats. It decides nothing
-//! about AMQP.
+//! An adapter owns the core and the stream; [`Core`] says which calls it repeats. It decides
+//! nothing about AMQP.
 //!
 //! There are no sockets, clocks, threads or tasks here. Results do not travel as events: the core
 //! leaves them where their owners look for them, and wakes those.
@@ -41,7 +41,8 @@ use crate::error::{ChannelError, ConnectCause, ConnectionError, Violation};
 
 /// The protocol core of one connection.
 ///
-/// The documentation of [`proto`](super) says how to get one, and in which order a driver calls what.
+/// The documentation of [`proto`](super) says how to get one, and in which order a driver calls
+/// what.
 pub struct Core {
     phase: Phase,
     handshake: Handshake,
@@ -120,15 +121,16 @@ impl Core {
     }
 
     /// Registers the waker that is called when there may be something to do before the
-    /// [`deadline`](Self::deadline): something to write, reading that may go on, an earlier deadline.
-    /// To be called at the start of each turn; costs one comparison unless the waker is another one.
+    /// [`deadline`](Self::deadline): something to write, reading that may go on, an earlier
+    /// deadline. To be called at the start of each turn; costs one comparison unless the waker is
+    /// another one.
     pub fn set_waker(&mut self, waker: &Waker) {
         self.turn.set_waker(waker, self.outside.shared());
     }
 
-    /// Starts a turn of the driver: tells the core the time, has it parse what the last turn has left
-    /// ([`Interest::again`]), decide whether to read, and note how long the peer has taken nothing.
-    /// While reading is paused the peer's silence does not count.
+    /// Starts a turn of the driver: tells the core the time, has it parse what the last turn has
+    /// left ([`Interest::again`]), decide whether to read, and note how long the peer has taken
+    /// nothing. While reading is paused the peer's silence does not count.
     pub fn turn(&mut self, now: Instant) {
         self.stir(now);
         if self.receive.begin_turn() && self.phase != Phase::Ended {
@@ -148,8 +150,9 @@ impl Core {
         self.turn.stir();
     }
 
-    /// What the core waits for at present. Changes nothing; may be asked at any time, and changes only
-    /// with calls of other methods. Whatever happens elsewhere that could change it calls the waker.
+    /// What the core waits for at present. Changes nothing; may be asked at any time, and changes
+    /// only with calls of other methods. Whatever happens elsewhere that could change it calls the
+    /// waker.
     pub fn interest(&self) -> Interest {
         let ended = self.phase == Phase::Ended;
         let more = self.receive.has_more();
@@ -160,8 +163,9 @@ impl Core {
         }
     }
 
-    /// Decides whether reading goes on: not while consumers hold too much, unless something is waited
-    /// for that has to be read; nor while the broker takes none of the answers that it asks for.
+    /// Decides whether reading goes on: not while consumers hold too much, unless something is
+    /// waited for that has to be read; nor while the broker takes none of the answers that it asks
+    /// for.
     fn decide_whether_to_read(&mut self) {
         if self.phase == Phase::Ended {
             return;
@@ -198,14 +202,15 @@ impl Core {
         self.parse_and_dispatch();
     }
 
-    /// Where the adapter may read instead of [`read_space`](Self::read_space), while a large message
-    /// arrives: straight into it. Say so with [`body_read`](Self::body_read). The memory need not
-    /// be initialised, so that this pays off with readers that can do without.
+    /// Where the adapter may read instead of [`read_space`](Self::read_space), while a large
+    /// message arrives: straight into it. Say so with [`body_read`](Self::body_read). The memory
+    /// need not be initialised, so that this pays off with readers that can do without.
     pub fn body_space(&mut self) -> Option<Limit<&mut Vec<u8>>> {
         self.receive.body_space()
     }
 
-    /// `n` octets have been read into [`body_space`](Self::body_space). Zero is the end of the stream.
+    /// `n` octets have been read into [`body_space`](Self::body_space). Zero is the end of the
+    /// stream.
     pub fn body_read(&mut self, n: usize, now: Instant) {
         if !self.receive.is_amid_large_body() {
             return;
@@ -335,8 +340,8 @@ impl Core {
         self.outside.outbox().order_mut().push_raw(&close_ok);
     }
 
-    /// The next bytes to write; if there are none, the [waker](Self::set_waker) is called when there
-    /// are some. Shows the same bytes until [`transmitted`](Self::transmitted) is called.
+    /// The next bytes to write; if there are none, the [waker](Self::set_waker) is called when
+    /// there are some. Shows the same bytes until [`transmitted`](Self::transmitted) is called.
     pub fn transmit(&mut self) -> Option<&Transmit> {
         if self.phase == Phase::Opening && self.outside.outbox().order().is_closing() {
             // Before it has answered connection.open, RabbitMQ does not answer connection.close.
@@ -357,7 +362,8 @@ impl Core {
         (!self.writing.is_empty()).then_some(self.writing.transmit())
     }
 
-    /// The first `n` bytes of what [`transmit`](Self::transmit) showed have been written, at least one.
+    /// The first `n` bytes of what [`transmit`](Self::transmit) showed have been written, at least
+    /// one.
     pub fn transmitted(&mut self, n: usize, now: Instant) {
         self.turn.stir();
         let shared = self.outside.shared();
@@ -372,10 +378,11 @@ impl Core {
         self.clocks.on_write(!self.writing.is_empty(), now);
     }
 
-    /// A write of the first `n` octets of what [`transmit`](Self::transmit) showed has failed, and any
-    /// of them may have been sent: a stream with layers, such as TLS, may have sent whole records
-    /// before it reported the error. To be called before [`lost`](Self::lost); messages among them are
-    /// uncertain then, instead of not sent. A plain socket writes nothing when it fails.
+    /// A write of the first `n` octets of what [`transmit`](Self::transmit) showed has failed, and
+    /// any of them may have been sent: a stream with layers, such as TLS, may have sent whole
+    /// records before it reported the error. To be called before [`lost`](Self::lost); messages
+    /// among them are uncertain then, instead of not sent. A plain socket writes nothing when it
+    /// fails.
     pub fn may_have_written(&mut self, n: usize) {
         self.writing.may_have_written(n);
     }
@@ -395,7 +402,8 @@ impl Core {
         [own, requests, handles].into_iter().flatten().min()
     }
 
-    /// Does what is due; nothing if the [`deadline`](Self::deadline) turns out to have been too early.
+    /// Does what is due; nothing if the [`deadline`](Self::deadline) turns out to have been too
+    /// early.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.stir(now);
         match self.phase {
@@ -500,8 +508,8 @@ impl Core {
         }
     }
 
-    /// The stream has failed or ended, or its driver goes away: everything that waits learns why. The
-    /// cause of a connection that has ended stays.
+    /// The stream has failed or ended, or its driver goes away: everything that waits learns why.
+    /// The cause of a connection that has ended stays.
     pub fn lost(&mut self, cause: ConnectionError) {
         if self.phase == Phase::Ended {
             self.writing.clear();
@@ -528,8 +536,8 @@ impl Core {
         }
     }
 
-    /// Ends the connection for all. What the adapter has begun to write, and what is queued afterwards,
-    /// is still written, but for `unsent`.
+    /// Ends the connection for all. What the adapter has begun to write, and what is queued
+    /// afterwards, is still written, but for `unsent`.
     fn end(&mut self, cause: ConnectionError, mut unsent: Unwritten) {
         if self.phase == Phase::Ended {
             return;

@@ -1,28 +1,29 @@
 //! The protocol core: AMQP without input and output.
 //!
 //! No sockets, no clock, no threads, no tasks, no randomness. [`Core`] takes bytes and the time and
-//! gives bytes and deadlines; the handles of this crate meet it at a few short locks. With the feature
-//! `tokio`, `Connection::open` drives it. An application with its own event loop drives it as this
-//! page says; the tokio adapter does no more than that.
+//! gives bytes and deadlines; the handles of this crate meet it at a few short locks. With the
+//! feature `tokio`, `Connection::open` drives it. An application with its own event loop drives it
+//! as this page says; the tokio adapter does no more than that.
 //!
 //! # From options to a core
 //!
-//! [`Connection::with_core`] makes the core of a new connection and its handle. They depend on nothing
-//! but each other: the core goes to whatever drives it (it is `Send`), the handle to the program, which
-//! first awaits [`Connection::opened`]. What `Connection::open` does besides is left to the application:
+//! [`Connection::with_core`] makes the core of a new connection and its handle. They depend on
+//! nothing but each other: the core goes to whatever drives it (it is `Send`), the handle to the
+//! program, which first awaits [`Connection::opened`]. What `Connection::open` does besides is left
+//! to the application:
 //!
 //! * [`validate`] the options, and ask a source of credentials ([`with_current_credentials`],
 //!   [`renew_credentials`]);
-//! * connect: hosts and attempts, the options of TCP and TLS, `connect_timeout` and `open_timeout` are
-//!   about that, and mean nothing to the core.
+//! * connect: hosts and attempts, the options of TCP and TLS, `connect_timeout` and `open_timeout`
+//!   are about that, and mean nothing to the core.
 //!
-//! The clock that `with_core` is given tells the handles the time. It is the clock of every `now` below,
-//! and does not go back.
+//! The clock that `with_core` is given tells the handles the time. It is the clock of every `now`
+//! below, and does not go back.
 //!
 //! # A turn
 //!
-//! A driver owns the core and a stream of bytes, and takes turns. Each turn makes these calls in this
-//! order:
+//! A driver owns the core and a stream of bytes, and takes turns. Each turn makes these calls in
+//! this order:
 //!
 //! | | calls | |
 //! |---|---|---|
@@ -34,10 +35,10 @@
 //! | 5 | [`deadline`](Core::deadline), [`handle_timeout`](Core::handle_timeout) | the latter if the former has come |
 //! | 6 | [`is_finished`](Core::is_finished) | if true, that was the last turn: close the stream and drop the core |
 //!
-//! Reading and writing come before the deadline: a process that was suspended finds what came in the
-//! meantime, and is not told that its peer is dead. A driver whose reads answer from remembered
-//! readiness has its reactor look at the stream once more before step 5. Reads and writes are bounded so
-//! that neither starves the other, nor the deadline; a few of each are enough.
+//! Reading and writing come before the deadline: a process that was suspended finds what came in
+//! the meantime, and is not told that its peer is dead. A driver whose reads answer from remembered
+//! readiness has its reactor look at the stream once more before step 5. Reads and writes are
+//! bounded so that neither starves the other, nor the deadline; a few of each are enough.
 //!
 //! The next turn is due at once if [`Interest::again`] is true, after other tasks have had theirs.
 //! Otherwise it is due when the first of these happens, and there is no other reason for one:
@@ -52,17 +53,19 @@
 //!
 //! It is called when something outside of the driver's calls gives it something to do:
 //!
-//! * something is queued: a message, a request, an acknowledgement, what the drop of a handle sends;
+//! * something is queued: a message, a request, an acknowledgement, what the drop of a handle
+//!   sends;
 //! * reading may go on: consumers have taken what was held for them, or a future waits for what has
 //!   to be read;
 //! * a handle waits with a time limit that is earlier than the deadline;
 //! * the connection has ended, or publishers that were called are about to queue more.
 //!
-//! It may be called from any thread, also from within a call of the driver, and for nothing; never while
-//! a lock of the library is held. It is called once for all that is queued until `transmit` has returned
-//! `None` again, so a driver that was woken takes a whole turn. What the driver's own calls cause (an
-//! answer to what was read, a heartbeat) does not call it: `interest` tells it when the turn ends.
-//! The core keeps one waker, the last that was registered, and forgets it when it is dropped.
+//! It may be called from any thread, also from within a call of the driver, and for nothing; never
+//! while a lock of the library is held. It is called once for all that is queued until `transmit`
+//! has returned `None` again, so a driver that was woken takes a whole turn. What the driver's own
+//! calls cause (an answer to what was read, a heartbeat) does not call it: `interest` tells it when
+//! the turn ends. The core keeps one waker, the last that was registered, and forgets it when it is
+//! dropped.
 //!
 //! # Each call
 //!
@@ -85,21 +88,22 @@
 //! | [`lost`](Core::lost) | when the stream fails or is given up | ends the connection with this cause |
 //! | [`is_finished`](Core::is_finished) | any time | none |
 //!
-//! A stream that buffers is flushed behind step 4. One that has failed to write may still be readable,
-//! and hold the reason that the broker gave before it reset the connection: a driver that reads on for a
-//! while before it calls `lost` has that told.
+//! A stream that buffers is flushed behind step 4. One that has failed to write may still be
+//! readable, and hold the reason that the broker gave before it reset the connection: a driver that
+//! reads on for a while before it calls `lost` has that told.
 //!
 //! # The end
 //!
-//! The connection ends by a close from either side, a violation of the protocol, a deadline, the end of
-//! the stream, or `lost`. From then on `interest().read` and `interest().again` are false, and every
-//! handle and future has been told the cause. What is left of the close exchange is still written, for 3 s
-//! at most, which the deadline tells; then `is_finished` is true, the deadline is `None` and nothing
-//! more is to be done. Each call is allowed then and changes nothing; a later `lost` does not change the
-//! cause. Dropping the core ends a connection that has not ended, with [`ConnectionError::DriverGone`].
+//! The connection ends by a close from either side, a violation of the protocol, a deadline, the
+//! end of the stream, or `lost`. From then on `interest().read` and `interest().again` are false,
+//! and every handle and future has been told the cause. What is left of the close exchange is still
+//! written, for 3 s at most, which the deadline tells; then `is_finished` is true, the deadline is
+//! `None` and nothing more is to be done. Each call is allowed then and changes nothing; a later
+//! `lost` does not change the cause. Dropping the core ends a connection that has not ended, with
+//! [`ConnectionError::DriverGone`].
 //!
-//! Dropping the last handle closes the connection as [`Connection::close`] does: the driver goes on until
-//! `is_finished`.
+//! Dropping the last handle closes the connection as [`Connection::close`] does: the driver goes on
+//! until `is_finished`.
 //!
 //! # A complete loop
 //!

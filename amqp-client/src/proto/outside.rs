@@ -1,8 +1,9 @@
-//! What the core reaches outside of itself: the state that it shares with the handles, the time that
-//! the driver has told, and the tasks that are to be woken.
+//! What the core reaches outside of itself: the state that it shares with the handles, the time
+//! that the driver has told, and the tasks that are to be woken.
 //!
 //! Parts of the core that change something for a caller, a consumer or the broker are lent this. It
-//! never calls a waker by itself: wakers are gathered here, and called by the core when no lock is held.
+//! never calls a waker by itself: wakers are gathered here, and called by the core when no lock is
+//! held.
 
 use std::sync::{Arc, MutexGuard};
 use std::task::Waker;

@@ -1,8 +1,8 @@
 //! A turn of the driver: how it is woken, what it waits for, and whether it reads.
 //!
 //! What is decided here is decided when a turn starts and behind each read, and told by
-//! [`Core::interest`](super::Core::interest). Reading stops for two reasons, and for each of them the
-//! peer's silence does not count.
+//! [`Core::interest`](super::Core::interest). Reading stops for two reasons, and for each of them
+//! the peer's silence does not count.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -17,11 +17,12 @@ pub struct Interest {
     /// alone: consumers hold too much, the peer takes none of the replies it asks for, or the
     /// connection has ended.
     pub read: bool,
-    /// Call [`Core::transmit`](super::Core::transmit): part of a batch is left, or something may have
-    /// been queued. Once `transmit` has returned `None` this is false until the next turn or input.
+    /// Call [`Core::transmit`](super::Core::transmit): part of a batch is left, or something may
+    /// have been queued. Once `transmit` has returned `None` this is false until the next turn or
+    /// input.
     pub write: bool,
-    /// Take the next turn without waiting for anything, once other tasks have run: what was read takes
-    /// more work than one turn may have. Nothing is read until then.
+    /// Take the next turn without waiting for anything, once other tasks have run: what was read
+    /// takes more work than one turn may have. Nothing is read until then.
     pub again: bool,
 }
 
@@ -60,7 +61,8 @@ impl Turn {
         if known.is_some_and(|known| known.will_wake(waker)) {
             return;
         }
-        // Callers clone this under the outbox's lock to wake the driver: a count, and not the waker.
+        // Callers clone this under the outbox's lock to wake the driver: a count, and not the
+        // waker.
         let (ours, registered) = (waker.clone(), Arc::new(waker.clone()));
         let replaced = connection.outbox().order_mut().set_driver(registered);
         // Dropping a waker may run foreign code, so that it happens outside the lock.
@@ -93,8 +95,8 @@ impl Turn {
         }
     }
 
-    /// Our `connection.close` has been written. What comes now is not kept: reading goes on at once, and
-    /// nothing would wake the driver.
+    /// Our `connection.close` has been written. What comes now is not kept: reading goes on at
+    /// once, and nothing would wake the driver.
     #[inline]
     pub(crate) fn said_goodbye(&mut self) {
         if self.pause == Some(Pause::Consumers) {

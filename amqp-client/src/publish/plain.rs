@@ -14,16 +14,16 @@ impl Channel {
     /// Hands a message over for sending (`basic.publish`), waiting while too much is queued.
     ///
     /// `Ok` means that it will be written, if the connection lives that long; it does **not** mean
-    /// that the broker has it. [`Publisher::publish`](crate::Publisher::publish) does. What reaches no
-    /// queue is dropped by the broker without a word, also if it names its queue by way of the default
-    /// exchange: here is nothing that would wait for an answer.
+    /// that the broker has it. [`Publisher::publish`](crate::Publisher::publish) does. What reaches
+    /// no queue is dropped by the broker without a word, also if it names its queue by way of the
+    /// default exchange: here is nothing that would wait for an answer.
     /// [`basic_publish_mandatory`](Self::basic_publish_mandatory) has such a message sent back, to
     /// [`returns`](Self::returns).
     ///
     /// # Errors
     ///
-    /// Nothing was sent. What the broker thinks of it comes later, as the end of the channel: 404 if
-    /// there is no such exchange, 403 without permission.
+    /// Nothing was sent. What the broker thinks of it comes later, as the end of the channel: 404
+    /// if there is no such exchange, 403 without permission.
     ///
     /// # Cancel safety
     ///
@@ -100,7 +100,8 @@ impl Channel {
         let properties = message.properties().as_ref();
         let head = PublishHead::new(exchange, routing_key, properties, true)?;
         let body = Body::from(message.body());
-        // On a channel with confirms, so that no publisher mistakes it for its own when it comes back.
+        // On a channel with confirms, so that no publisher mistakes it for its own when it comes
+        // back.
         let fingerprint = head.fingerprint(message.body());
         let mut publish = Publish::new(self, head, body);
         publish.set_returnable(fingerprint);
@@ -152,8 +153,8 @@ impl Channel {
         }
     }
 
-    /// Prepares publishing many messages that differ in their bodies only: exchange, routing key and
-    /// properties are encoded once.
+    /// Prepares publishing many messages that differ in their bodies only: exchange, routing key
+    /// and properties are encoded once.
     ///
     /// # Errors
     ///

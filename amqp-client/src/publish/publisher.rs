@@ -29,10 +29,10 @@ use crate::proto::wait::{Sleeper, Watch};
 /// Publishes messages and reports what became of each.
 ///
 /// [`publish`](Self::publish) is done when the broker has the message. [`send`](Self::send) is done
-/// when it is on its way and gives a [`Confirmation`] to await later, so that many can be under way.
-/// Cheap to clone; any number of tasks may publish at once. Settings, such as
-/// [`max_outstanding`](Self::max_outstanding), belong to a clone: publishers of one channel may have
-/// different ones.
+/// when it is on its way and gives a [`Confirmation`] to await later, so that many can be under
+/// way. Cheap to clone; any number of tasks may publish at once. Settings, such as
+/// [`max_outstanding`](Self::max_outstanding), belong to a clone: publishers of one channel may
+/// have different ones.
 ///
 /// ```no_run
 /// use amqp_client::{Connection, Message, PublishError};
@@ -55,8 +55,8 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Turns a channel into a publisher (`confirm.select`). The channel can still be used directly. It
-    /// remains the program's: when the broker closes it, the publisher ends, unlike one from
+    /// Turns a channel into a publisher (`confirm.select`). The channel can still be used directly.
+    /// It remains the program's: when the broker closes it, the publisher ends, unlike one from
     /// [`open_publisher`](crate::Connection::open_publisher).
     ///
     /// # Errors
@@ -80,15 +80,16 @@ impl Publisher {
     /// [returned](PublishError::Returned). Those for the default exchange are mandatory anyway; see
     /// [`publish`](Self::publish). Clones that were made before keep their own setting.
     ///
-    /// An exchange that keeps messages back, such as the delayed-message exchange, returns everything.
+    /// An exchange that keeps messages back, such as the delayed-message exchange, returns
+    /// everything.
     #[must_use]
     pub fn mandatory(mut self) -> Self {
         self.routing = Routing::Mandatory;
         self
     }
 
-    /// Publishes messages that need not reach any queue, not even the one that they name: if there is
-    /// none they are confirmed and **gone**. The last of this and [`mandatory`](Self::mandatory)
+    /// Publishes messages that need not reach any queue, not even the one that they name: if there
+    /// is none they are confirmed and **gone**. The last of this and [`mandatory`](Self::mandatory)
     /// counts.
     #[must_use]
     pub fn allow_unroutable(mut self) -> Self {
@@ -98,9 +99,9 @@ impl Publisher {
 
     /// Waits before it sends while this many messages of the channel are not confirmed, plain
     /// publishes included; at least 1. All publishers of a channel share what is outstanding; each
-    /// clone keeps its own limit. Those that wait go first, in the order in which they came; one with
-    /// a higher limit passes those with a lower one, and plain publishes pass all. Default: no limit,
-    /// but for the room that there is for what has not been written.
+    /// clone keeps its own limit. Those that wait go first, in the order in which they came; one
+    /// with a higher limit passes those with a lower one, and plain publishes pass all. Default: no
+    /// limit, but for the room that there is for what has not been written.
     #[must_use]
     pub fn max_outstanding(mut self, limit: usize) -> Self {
         self.max_outstanding = Some(limit.max(1) as u64);
@@ -108,8 +109,8 @@ impl Publisher {
     }
 
     /// Gives the broker this long to confirm a message, from when it was handed over; then the
-    /// message is [uncertain](PublishError::Uncertain), and an answer that comes after all is ignored.
-    /// Sending waits no longer either: what is not handed over by then is
+    /// message is [uncertain](PublishError::Uncertain), and an answer that comes after all is
+    /// ignored. Sending waits no longer either: what is not handed over by then is
     /// [not sent](PublishError::NotSent). Both with [`ChannelError::Timeout`]. The time runs during
     /// alarms too.
     ///
@@ -220,11 +221,11 @@ impl Publisher {
     /// Publishes a message and waits until the broker has confirmed it: it has reached its queues,
     /// and their disks if that was asked for.
     ///
-    /// With the default exchange (`""`) the routing key is the name of a queue, and `Ok` means that this
-    /// queue has taken the message: it is always mandatory there. The exception are addresses of direct
-    /// replies (`amq.rabbitmq.reply-to.…`), of which no broker tells truly whether they were reached.
-    /// With any other exchange AMQP's rule holds: a message is confirmed even if no queue was bound for
-    /// it, and then it is gone. [`mandatory`](Self::mandatory) asks for more,
+    /// With the default exchange (`""`) the routing key is the name of a queue, and `Ok` means that
+    /// this queue has taken the message: it is always mandatory there. The exception are addresses
+    /// of direct replies (`amq.rabbitmq.reply-to.…`), of which no broker tells truly whether they
+    /// were reached. With any other exchange AMQP's rule holds: a message is confirmed even if no
+    /// queue was bound for it, and then it is gone. [`mandatory`](Self::mandatory) asks for more,
     /// [`allow_unroutable`](Self::allow_unroutable) for less.
     ///
     /// # Errors
@@ -293,9 +294,9 @@ impl Publisher {
             .await
     }
 
-    /// Prepares publishing many messages that differ in their bodies only: exchange, routing key and
-    /// properties are encoded once. They are mandatory if [`publish`](Self::publish) would make them so,
-    /// and the limits of the publisher hold.
+    /// Prepares publishing many messages that differ in their bodies only: exchange, routing key
+    /// and properties are encoded once. They are mandatory if [`publish`](Self::publish) would make
+    /// them so, and the limits of the publisher hold.
     ///
     /// ```no_run
     /// use amqp_client::Properties;
@@ -374,8 +375,8 @@ impl OnChannel for Publisher {
     }
 }
 
-/// Whether the broker has closed the channel for a message that was too large, and would not take one
-/// of this size either.
+/// Whether the broker has closed the channel for a message that was too large, and would not take
+/// one of this size either.
 fn is_larger(size: u32, error: &ChannelError) -> bool {
     let ChannelError::ClosedByBroker(close) = error else {
         return false;

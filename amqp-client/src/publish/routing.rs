@@ -1,8 +1,8 @@
 //! Which messages of a publisher have to reach a queue.
 //!
 //! A message for the default exchange names its queue. If there is none, the broker confirms it all
-//! the same, unless it is mandatory: so it is. A message for another exchange may have no taker at the
-//! moment, by AMQP's rule, and is mandatory if the program says so.
+//! the same, unless it is mandatory: so it is. A message for another exchange may have no taker at
+//! the moment, by AMQP's rule, and is mandatory if the program says so.
 
 /// What a publisher was told.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -19,8 +19,8 @@ pub(crate) enum Routing {
 impl Routing {
     /// Whether the broker is to return this message if it reaches no queue.
     ///
-    /// Never one for an address of direct replies: RabbitMQ before 4.3 returns what it has delivered
-    /// there, and from 4.3 on confirms what it has not.
+    /// Never one for an address of direct replies: RabbitMQ before 4.3 returns what it has
+    /// delivered there, and from 4.3 on confirms what it has not.
     #[inline]
     pub(crate) fn is_mandatory(self, exchange: &str, routing_key: &str) -> bool {
         match self {

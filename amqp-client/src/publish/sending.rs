@@ -344,8 +344,8 @@ impl<'a, H: Head> Publish<'a, H> {
         self.fingerprint = fingerprint;
     }
 
-    /// Waits while so many messages of the channel are unanswered, and for everything no longer than
-    /// this.
+    /// Waits while so many messages of the channel are unanswered, and for everything no longer
+    /// than this.
     #[inline]
     pub(crate) fn set_limits(&mut self, limit: Option<u64>, patience: Option<Duration>) {
         self.limit = limit;
@@ -373,8 +373,8 @@ impl<'a, H: Head> Publish<'a, H> {
 }
 
 impl<H> Publish<'_, H> {
-    /// While we wait for others to be answered, room in the outbox is not kept for us. The ticket is,
-    /// and with it the place in line.
+    /// While we wait for others to be answered, room in the outbox is not kept for us. The ticket
+    /// is, and with it the place in line.
     fn keep_no_room(&self) {
         let (Some(ticket), Some(place)) = (self.ticket, self.place) else {
             return;
@@ -387,8 +387,8 @@ impl<H> Publish<'_, H> {
         }
     }
 
-    /// Gives up what places in line there are. We may have been called, and others not, for the room
-    /// that we now leave.
+    /// Gives up what places in line there are. We may have been called, and others not, for the
+    /// room that we now leave.
     fn leave(&mut self) {
         let shared = self.channel.shared();
         if let Some(ticket) = self.ticket.take() {

@@ -14,7 +14,8 @@ pub struct Unconfirmed {
     pub nacked: u64,
     /// How many came back, since no queue was bound for them.
     pub returned: u64,
-    /// How many the broker closed the channel for ([`PublishError::Refused`](crate::PublishError::Refused)).
+    /// How many the broker closed the channel for
+    /// ([`PublishError::Refused`](crate::PublishError::Refused)).
     pub refused: u64,
     /// How many certainly did not reach a queue, since the channel or the connection ended before.
     pub not_sent: u64,

@@ -64,8 +64,8 @@ impl Form {
 
     /// Whether a reply may be published to this queue name.
     fn allows(self, reply_to: &str) -> bool {
-        // The broker has not put a real name in the place of its pseudo-queue: it would mean our own
-        // channel.
+        // The broker has not put a real name in the place of its pseudo-queue: it would mean our
+        // own channel.
         if reply_to.is_empty() || reply_to == REPLY_TO || reply_to == LAVINMQ {
             return false;
         }

@@ -39,10 +39,10 @@ const ATTEMPTS: usize = 4;
 /// clone is dropped the channel closes.
 ///
 /// One bad request costs no more than the calls of its moment: the broker closes the channel for a
-/// call to an exchange that does not exist, say. That call, and those that wait for replies, end with
-/// [`Error::Uncertain`] and the broker's reason. The next call has a new channel opened for it,
-/// and calls that were certainly not sent wait for it. If channels keep dying within 10 seconds, the
-/// next ones are opened further and further apart, up to 5 seconds.
+/// call to an exchange that does not exist, say. That call, and those that wait for replies, end
+/// with [`Error::Uncertain`] and the broker's reason. The next call has a new channel opened for
+/// it, and calls that were certainly not sent wait for it. If channels keep dying within 10
+/// seconds, the next ones are opened further and further apart, up to 5 seconds.
 ///
 /// ```no_run
 /// use amqp_client::{rpc, Connection, Message};
@@ -105,8 +105,8 @@ impl Client {
         }
     }
 
-    /// Sends a request and waits for its reply. To be awaited; a timeout of its own can be set before
-    /// that.
+    /// Sends a request and waits for its reply. To be awaited; a timeout of its own can be set
+    /// before that.
     ///
     /// The client sets the message's `reply_to` and `correlation_id`.
     /// The request is mandatory. Give it an [`expiration`](Message::expiration) if it should not be
@@ -140,8 +140,8 @@ impl Client {
         }
     }
 
-    /// The client's channel: for its events, and to close it. Calls that wait end then, and the client
-    /// with them. When the broker has closed it, the next call opens another.
+    /// The client's channel: for its events, and to close it. Calls that wait end then, and the
+    /// client with them. When the broker has closed it, the next call opens another.
     #[must_use]
     pub fn channel(&self) -> Channel {
         self.lines.current().channel().clone()

@@ -11,42 +11,43 @@ use crate::text::line;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// Nothing was sent: the request certainly did not reach the broker. Whether the client is still
-    /// usable depends on the cause: one whose channel the broker has closed is.
+    /// Nothing was sent: the request certainly did not reach the broker. Whether the client is
+    /// still usable depends on the cause: one whose channel the broker has closed is.
     NotSent(ConsumeError),
-    /// Nothing was sent: the limit of calls that wait for their replies is reached. The client is still usable.
+    /// Nothing was sent: the limit of calls that wait for their replies is reached. The client is
+    /// still usable.
     TooManyCalls {
         /// The limit: [`OpenClient::max_calls`](crate::rpc::OpenClient::max_calls).
         limit: usize,
     },
-    /// No queue was bound for the request: no server has it, and here it is again. The client is still
-    /// usable.
+    /// No queue was bound for the request: no server has it, and here it is again. The client is
+    /// still usable.
     Unroutable(Box<ReturnedMessage>),
-    /// The broker refused the request (`basic.nack`), for instance because a queue is full. It is in
-    /// no queue, or not in all of them. The client is still usable.
+    /// The broker refused the request (`basic.nack`), for instance because a queue is full. It is
+    /// in no queue, or not in all of them. The client is still usable.
     Nacked,
     /// The broker closed the channel for the request: there is no such exchange, or it may not be
-    /// published to. Nothing has it. The client is still usable: its next call opens another channel.
+    /// published to. Nothing has it. The client is still usable: its next call opens another
+    /// channel.
     Refused(ChannelError),
     /// No reply came in time; one that comes later is discarded. The client is still usable.
     Timeout {
         /// The limit.
         after: Duration,
-        /// Whether the request was handed over for sending. If so it may have been handled, or still
-        /// be.
+        /// Whether the request was handed over for sending. If so it may have been handled, or
+        /// still be.
         sent: bool,
     },
-    /// The reply is larger than
-    /// [`max_message_size`](crate::ConnectionOptions::max_message_size), and its body was not kept: the
-    /// request was handled. The client is still usable.
+    /// The reply is larger than [`max_message_size`](crate::ConnectionOptions::max_message_size),
+    /// and its body was not kept: the request was handled. The client is still usable.
     ReplyTooLarge {
         /// How large its body was, in bytes.
         size: u64,
     },
     /// The channel or the connection ended before the reply came, or nothing was read any more
     /// ([`ChannelError::ReadingStopped`]): the request may have been handled. If it was the broker
-    /// that closed the channel, for this request or for another one's, the client is still usable: its
-    /// next call opens another channel.
+    /// that closed the channel, for this request or for another one's, the client is still usable:
+    /// its next call opens another channel.
     Uncertain(ConsumeError),
 }
 

@@ -1,11 +1,12 @@
 //! Requests whose reply was under way when its channel or its connection ended.
 //!
-//! Such a request is delivered again, and may well have been the reason: one more try is worth while,
-//! a third is not. The broker does not say why it delivers a request again. `x-delivery-count`, where
-//! there is one, counts deliveries that were never looked at too, and a connection that breaks twice
-//! must cost no request that merely waited: so it clears a request, and never condemns one. What
-//! condemns is remembered here, in the process and beyond the life of a server, since the next one is
-//! often on the next connection. After a restart of the process nothing is known.
+//! Such a request is delivered again, and may well have been the reason: one more try is worth
+//! while, a third is not. The broker does not say why it delivers a request again.
+//! `x-delivery-count`, where there is one, counts deliveries that were never looked at too, and a
+//! connection that breaks twice must cost no request that merely waited: so it clears a request,
+//! and never condemns one. What condemns is remembered here, in the process and beyond the life of
+//! a server, since the next one is often on the next connection. After a restart of the process
+//! nothing is known.
 //!
 //! A request has no name of its own. It is known again by what does not change between deliveries,
 //! its ids and the ends of its body; the same request sent twice counts as one, once for each end.

@@ -6,9 +6,9 @@
 //!   └─────── amq.rabbitmq.reply-to ◀──reply, confirmed────────┘
 //! ```
 //!
-//! A [`Client`] makes [`Call`]s, which end with a reply or an [`Error`]. A [`Server`] calls a handler
-//! for each request, which returns the reply or [what becomes one](IntoReply), and ends with a
-//! [`ServeSummary`].
+//! A [`Client`] makes [`Call`]s, which end with a reply or an [`Error`]. A [`Server`] calls a
+//! handler for each request, which returns the reply or [what becomes one](IntoReply), and ends
+//! with a [`ServeSummary`].
 
 // | file | what it is about |
 // |---|---|

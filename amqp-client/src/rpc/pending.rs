@@ -6,12 +6,12 @@
 //!    └──caller gone, out of time──▶ gone: a reply is late then, counted and dropped
 //! ```
 //!
-//! Replies come on the channel that the request went out on, so that there is one [`Pending`] for each
-//! channel that a client has had. Numbers and counts go on in its [`Ledger`].
+//! Replies come on the channel that the request went out on, so that there is one [`Pending`] for
+//! each channel that a client has had. Numbers and counts go on in its [`Ledger`].
 //!
-//! No task awaits the replies' consumer. Its waker is a [`Sorter`]: whatever leaves a delivery calls
-//! it, and it takes the deliveries over to their calls at once. So no caller depends on another one
-//! being polled, and replies that no call waits for use no memory.
+//! No task awaits the replies' consumer. Its waker is a [`Sorter`]: whatever leaves a delivery
+//! calls it, and it takes the deliveries over to their calls at once. So no caller depends on
+//! another one being polled, and replies that no call waits for use no memory.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

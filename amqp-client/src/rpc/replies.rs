@@ -6,11 +6,11 @@
 //!                                                   └─closed again─▶ request rejected, and told
 //! ```
 //!
-//! The broker closes the replies' channel for a reply that it does not take, one that is too large for
-//! instance, and does not say for which of those that were under way. Each of them is published once
-//! more on a new channel, one at a time: the one for which that is closed as well is to blame, and the
-//! others are answered. So a reply may come twice, and its correlation id tells. The handler is not
-//! called again.
+//! The broker closes the replies' channel for a reply that it does not take, one that is too large
+//! for instance, and does not say for which of those that were under way. Each of them is published
+//! once more on a new channel, one at a time: the one for which that is closed as well is to blame,
+//! and the others are answered. So a reply may come twice, and its correlation id tells. The
+//! handler is not called again.
 
 use std::error::Error;
 use std::future::Future;
@@ -34,8 +34,8 @@ use crate::message::{Message, ReceivedMessage};
 use crate::proto::wait::sync::lock;
 use crate::publish::Publisher;
 
-/// How often a reply is published whose channel was closed for another reason than a reply, or could
-/// not be opened.
+/// How often a reply is published whose channel was closed for another reason than a reply, or
+/// could not be opened.
 const ATTEMPTS: usize = 8;
 
 /// A request whose reply was under way at this many ends is not tried again.
@@ -239,8 +239,8 @@ impl Replies {
         Err(last.map_or_else(|| ChannelError::Closed.into(), Into::into))
     }
 
-    /// Publishes a reply once. Gives why it may be worth another try, unless it has arrived or never
-    /// will.
+    /// Publishes a reply once. Gives why it may be worth another try, unless it has arrived or
+    /// never will.
     async fn try_to_reply(
         &self,
         publisher: &Publisher,
@@ -279,8 +279,8 @@ impl Replies {
         Disposition::Requeue
     }
 
-    /// Why the replies' channel ended, if the requests' has as well: none can be settled, and all of
-    /// them come again, so that no other channel is opened for their replies.
+    /// Why the replies' channel ended, if the requests' has as well: none can be settled, and all
+    /// of them come again, so that no other channel is opened for their replies.
     fn both_ended(&self) -> Option<ChannelError> {
         self.replies_end().filter(|_| self.requests_ended())
     }
@@ -333,7 +333,8 @@ impl UnderWay<'_> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        // The handler was dropped since something had ended, or so soon that nothing was said of it.
+        // The handler was dropped since something had ended, or so soon that nothing was said of
+        // it.
         if self.is_publishing && self.replies.has_ended() {
             self.ended();
         }

@@ -13,8 +13,8 @@ use crate::error::{ChannelError, ConnectionError, ConsumeError};
 use crate::message::{Message, ReceivedMessage};
 use crate::publish::Publisher;
 
-/// What the handler of a request may end with: a [`Message`], which is the reply, or a `Result` with
-/// one. An `Err` is reported, the requester hears nothing, and the request is settled as
+/// What the handler of a request may end with: a [`Message`], which is the reply, or a `Result`
+/// with one. An `Err` is reported, the requester hears nothing, and the request is settled as
 /// [`Server::on_failure`] says; an error that the requester should know of is a reply.
 pub trait IntoReply {
     /// The reply, or why there is none.
@@ -41,22 +41,23 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> IntoReply for Result<Message, E> {
 /// says, and acknowledges the request once the broker has confirmed the reply.
 ///
 /// A request may be handled twice: if the connection breaks before it is acknowledged, it is
-/// delivered again. Replies go to the queue that the request names, through the default exchange, as
-/// that is the custom: a program that may publish requests can have replies put into any queue. A reply
-/// whose queue is not there any more comes back: the request is acknowledged all the same, and counted
-/// in [`ServeSummary::unroutable`]. Direct replies have no queue, and a requester of those that has gone is
-/// not noticed, since no version of RabbitMQ tells. An address that begins like one of direct replies and is
-/// none is not published to, since RabbitMQ 3.10 and 4.0 would end the connection.
+/// delivered again. Replies go to the queue that the request names, through the default exchange,
+/// as that is the custom: a program that may publish requests can have replies put into any queue.
+/// A reply whose queue is not there any more comes back: the request is acknowledged all the same,
+/// and counted in [`ServeSummary::unroutable`]. Direct replies have no queue, and a requester of
+/// those that has gone is not noticed, since no version of RabbitMQ tells. An address that begins
+/// like one of direct replies and is none is not published to, since RabbitMQ 3.10 and 4.0 would
+/// end the connection.
 ///
 /// # Replies that the broker does not take
 ///
 /// The broker closes the replies' channel for one that is too large, or has a `user_id` that is not
-/// the connection's. The server then opens another, pausing for up to 5 seconds if that happens again
-/// and again, and publishes what was under way once more, one reply at a time. The one that costs the
-/// channel a second time is to blame: its request is [reported](Self::report) and rejected, whatever
-/// [`on_failure`](Self::on_failure) says but [`Disposition::Ack`], so that a queue with a dead-letter
-/// exchange dead-letters it. All others are answered, some of them twice with the same correlation
-/// id. No handler is called again.
+/// the connection's. The server then opens another, pausing for up to 5 seconds if that happens
+/// again and again, and publishes what was under way once more, one reply at a time. The one that
+/// costs the channel a second time is to blame: its request is [reported](Self::report) and
+/// rejected, whatever [`on_failure`](Self::on_failure) says but [`Disposition::Ack`], so that a
+/// queue with a dead-letter exchange dead-letters it. All others are answered, some of them twice
+/// with the same correlation id. No handler is called again.
 ///
 /// If the connection ends while a reply is under way, or the channel of the requests, which is
 /// theirs alone if you follow the advice at [`new`](Self::new), its request comes again. It is
@@ -100,8 +101,8 @@ pub struct Server<S = future::Pending<()>> {
 
 impl Server {
     /// A server of the requests that this consumer receives. Give it a publisher of its own, on a
-    /// channel of its own: an end of that channel, which a reply may provoke, then costs neither the
-    /// requests nor other publishers, and is blamed on no reply that did not provoke it.
+    /// channel of its own: an end of that channel, which a reply may provoke, then costs neither
+    /// the requests nor other publishers, and is blamed on no reply that did not provoke it.
     pub fn new(requests: Consumer, replies: Publisher) -> Self {
         Self {
             requests,
@@ -122,9 +123,10 @@ impl<S: Future> Server<S> {
         self
     }
 
-    /// What becomes of a request whose handler panics or returns an error, or whose reply the broker
-    /// refuses (`basic.nack`). Default: [`Disposition::Retry`], one more attempt. One whose reply costs the
-    /// channel, alone or twice, does not go back to its queue, whatever is said here.
+    /// What becomes of a request whose handler panics or returns an error, or whose reply the
+    /// broker refuses (`basic.nack`). Default: [`Disposition::Retry`], one more attempt. One whose
+    /// reply costs the channel, alone or twice, does not go back to its queue, whatever is said
+    /// here.
     pub fn on_failure(mut self, disposition: Disposition) -> Self {
         self.on_failure = disposition;
         self
@@ -159,7 +161,8 @@ impl<S: Future> Server<S> {
     }
 
     /// Answers requests until the server is stopped, or the consumer or the connection ends: what
-    /// has come and was not begun is left to the broker then, as with [`HandlerRun`](crate::consume::HandlerRun).
+    /// has come and was not begun is left to the broker then, as with
+    /// [`HandlerRun`](crate::consume::HandlerRun).
     ///
     /// A request without an address for the reply is handled and acknowledged all the same.
     ///
@@ -230,10 +233,11 @@ impl<S> fmt::Debug for Server<S> {
 pub struct ServeSummary {
     /// Replies that the broker has confirmed.
     pub replied: u64,
-    /// Requests that were handled and named no address that a reply may go to, so that it was dropped.
+    /// Requests that were handled and named no address that a reply may go to, so that it was
+    /// dropped.
     pub unaddressed: u64,
-    /// Replies that came back, since the queue that the request names is not there (any more). Always
-    /// zero with a publisher that [allows unroutable messages](Publisher::allow_unroutable).
+    /// Replies that came back, since the queue that the request names is not there (any more).
+    /// Always zero with a publisher that [allows unroutable messages](Publisher::allow_unroutable).
     pub unroutable: u64,
     /// What became of the requests, and why nothing more was taken: an end of the replies' channel
     /// is told there, too.

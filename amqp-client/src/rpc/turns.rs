@@ -1,8 +1,8 @@
 //! Which replies may be under way beside each other.
 //!
-//! The broker closes a channel for a message and does not say for which, so that all that were under
-//! way are suspect. Those that have been so once go one at a time: an end of the channel is the fault
-//! of the one that was under way then.
+//! The broker closes a channel for a message and does not say for which, so that all that were
+//! under way are suspect. Those that have been so once go one at a time: an end of the channel is
+//! the fault of the one that was under way then.
 //!
 //! ```text
 //! among others ─┐              ┌─ among others

@@ -41,8 +41,8 @@ impl Credentials {
     }
 
     /// For how long from now on the password can be used. A
-    /// [source of credentials](crate::ConnectionOptions::credential_source) is asked again when four
-    /// fifths of it have passed. Default: for ever.
+    /// [source of credentials](crate::ConnectionOptions::credential_source) is asked again when
+    /// four fifths of it have passed. Default: for ever.
     #[must_use]
     pub fn valid_for(mut self, duration: Duration) -> Self {
         self.valid_for = Some(duration);

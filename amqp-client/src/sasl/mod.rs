@@ -1,7 +1,7 @@
 //! Logging in: users, secrets, and the mechanisms that prove who we are (AMQP 0-9-1 §1.4.2.2).
 //!
-//! [`Credentials`] hold a user and a [`Secret`]; [`AuthMechanism`] lists the ways of presenting them.
-//! Implement [`SaslMechanism`] and [`SaslExchange`] for another one.
+//! [`Credentials`] hold a user and a [`Secret`]; [`AuthMechanism`] lists the ways of presenting
+//! them. Implement [`SaslMechanism`] and [`SaslExchange`] for another one.
 
 // Nothing here sends anything: an exchange answers challenges, and the core's handshake carries the
 // answers.

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 /// A password, a token or an answer made of them.
 ///
 /// It is overwritten when it is dropped, and so is each copy. `Debug` shows dots, there is no
-/// `Display`, and [`expose`](Self::expose) is the one way to what is in it. Two secrets are compared
-/// in a time that does not depend on where they differ.
+/// `Display`, and [`expose`](Self::expose) is the one way to what is in it. Two secrets are
+/// compared in a time that does not depend on where they differ.
 ///
 /// ```
 /// use amqp_client::sasl::Secret;

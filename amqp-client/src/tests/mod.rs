@@ -1,9 +1,10 @@
 //! Tests that need the inside of the crate: two ends in memory and a virtual clock, no runtime, no
 //! sleeping.
 //!
-//! A `Pair` holds a core and its connection handle and plays the broker; a `Task` is a future polled by
-//! hand, which insists on being woken. Tests read as conversations: what the client sent is a list of
-//! lines such as `1 queue.declare orders`. Tests of one small part stand beside it, in its file.
+//! A `Pair` holds a core and its connection handle and plays the broker; a `Task` is a future
+//! polled by hand, which insists on being woken. Tests read as conversations: what the client sent
+//! is a list of lines such as `1 queue.declare orders`. Tests of one small part stand beside it, in
+//! its file.
 //!
 //! | wing | what it is about |
 //! |---|---|

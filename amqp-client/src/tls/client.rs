@@ -19,9 +19,9 @@ pub(crate) struct TlsClient {
     server_name: ServerName<'static>,
 }
 
-/// As many octets of records leave in one system call: what the connection's task writes in one turn,
-/// which it ends by flushing, and what TLS adds to it. Otherwise each record would be a call of its
-/// own, for it is offered one at a time.
+/// As many octets of records leave in one system call: what the connection's task writes in one
+/// turn, which it ends by flushing, and what TLS adds to it. Otherwise each record would be a call
+/// of its own, for it is offered one at a time.
 const RECORDS: usize = 72 * 1024;
 
 impl TlsClient {

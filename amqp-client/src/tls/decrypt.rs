@@ -23,7 +23,8 @@ macro_rules! by {
 
 const OTHER: &str = by!("something other than PBES2 with AES in its mode CBC and PBKDF2 or scrypt");
 
-/// Ways of encryption that are not read here, by the identifiers of objects in DER that give them away.
+/// Ways of encryption that are not read here, by the identifiers of objects in DER that give them
+/// away.
 const NOT_READ: &[(&[u8], &str)] = &[
     (
         b"\x06\x08\x2a\x86\x48\x86\xf7\x0d\x03\x07",

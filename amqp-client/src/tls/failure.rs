@@ -44,7 +44,8 @@ fn translate(error: &Error) -> TlsError {
     }
 }
 
-/// The error, of which no more is shown than a page: what a certificate holds is the peer's to choose.
+/// The error, of which no more is shown than a page: what a certificate holds is the peer's to
+/// choose.
 fn bounded(mut error: Error) -> Error {
     const MOST: usize = 8;
     match &mut error {
@@ -105,8 +106,8 @@ fn of_webpki(error: &str) -> CertificateFault {
     }
 }
 
-/// What an alert tells of us (RFC 8446 §6.2). Most tell nothing: whether it is the broker's own trouble
-/// or something between, its log knows.
+/// What an alert tells of us (RFC 8446 §6.2). Most tell nothing: whether it is the broker's own
+/// trouble or something between, its log knows.
 fn of_alert(alert: AlertDescription, details: Arc<Error>) -> TlsError {
     match alert {
         AlertDescription::NoCertificate

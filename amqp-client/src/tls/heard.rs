@@ -1,8 +1,8 @@
 //! Whether the server has begun to speak TLS.
 //!
 //! A port without TLS is told from one with it by what comes first. Behind the first record of TLS,
-//! whatever goes wrong is no reason to do without: an overloaded broker hangs up and falls silent as
-//! well, and one changed octet in between makes any answer look like none.
+//! whatever goes wrong is no reason to do without: an overloaded broker hangs up and falls silent
+//! as well, and one changed octet in between makes any answer look like none.
 
 use std::io;
 use std::pin::Pin;
@@ -58,7 +58,8 @@ impl<S> Heard<S> {
     }
 }
 
-/// Types are 20 to 24, versions 3.0 to 3.4, and records hold at most 16 KiB and what encryption adds.
+/// Types are 20 to 24, versions 3.0 to 3.4, and records hold at most 16 KiB and what encryption
+/// adds.
 fn is_record([kind, major, minor, high, low]: [u8; HEADER]) -> bool {
     let length = u16::from_be_bytes([high, low]);
     matches!(kind, 20..=24) && major == 3 && minor <= 4 && length <= 16 * 1024 + 2048

@@ -54,7 +54,8 @@ fn identity(
     })
 }
 
-/// The first key of a PEM text: PKCS #8, encrypted or not, PKCS #1 (RSA) or SEC 1 (elliptic curves).
+/// The first key of a PEM text: PKCS #8, encrypted or not, PKCS #1 (RSA) or SEC 1 (elliptic
+/// curves).
 fn private_key(
     text: &[u8],
     source: PemSource<'_>,

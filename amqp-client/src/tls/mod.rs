@@ -1,9 +1,9 @@
 //! TLS between TCP and AMQP, by rustls.
 //!
 //! [`TlsOptions`](crate::TlsOptions) say what is wanted; here it becomes a configuration of rustls
-//! and a handshake. The provider of cryptography is always given explicitly, so that another crate's
-//! choice of one never matters. Without the feature `rustls` (or one of its parts) no TLS library is
-//! compiled, and asking for TLS is an error that says so.
+//! and a handshake. The provider of cryptography is always given explicitly, so that another
+//! crate's choice of one never matters. Without the feature `rustls` (or one of its parts) no TLS
+//! library is compiled, and asking for TLS is an error that says so.
 
 #[cfg(not(feature = "rustls-core"))]
 mod absent;

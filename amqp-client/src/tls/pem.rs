@@ -241,8 +241,8 @@ pub(super) fn position(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|window| window == part)
 }
 
-/// Decodes Base64 in a time that does not depend on what it says: it may be a key. The decoder is that
-/// of `pki_types`, which takes whole entries.
+/// Decodes Base64 in a time that does not depend on what it says: it may be a key. The decoder is
+/// that of `pki_types`, which takes whole entries.
 fn base64(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     const FIRST: &[u8] = b"-----BEGIN PRIVATE KEY-----\n";
     const LAST: &[u8] = b"\n-----END PRIVATE KEY-----\n";

@@ -29,8 +29,8 @@ impl ConnectionOptions {
     ///
     /// # Errors
     ///
-    /// A variable is not UTF-8 or ends with a newline, as secrets that come from files do; or the URI is
-    /// not valid.
+    /// A variable is not UTF-8 or ends with a newline, as secrets that come from files do; or the
+    /// URI is not valid.
     pub fn from_env() -> Result<Self, EnvironmentError> {
         from_variables(env::var)
     }

@@ -1,8 +1,8 @@
 //! The parameters of URIs: how each is read and written, and what it may be.
 //!
 //! One table says all of it, so that what can be read can be written. The names are those of
-//! RabbitMQ's clients where these have one, else those of pika, else those of our setters. So are the
-//! units of times: ours are seconds. All of them may be written with a unit.
+//! RabbitMQ's clients where these have one, else those of pika, else those of our setters. So are
+//! the units of times: ours are seconds. All of them may be written with a unit.
 
 use std::time::Duration;
 

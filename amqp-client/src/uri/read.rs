@@ -44,8 +44,8 @@ pub(super) fn parse(uri: &str) -> Result<ConnectionOptions, UriError> {
     })
 }
 
-/// A password with a question mark ends there: what stands before it looks like a port, what follows
-/// like a parameter. Names of parameters are not shown then.
+/// A password with a question mark ends there: what stands before it looks like a port, what
+/// follows like a parameter. Names of parameters are not shown then.
 fn may_be_of_a_password(authority: &str, error: &UriError) -> bool {
     match error {
         _ if !authority.contains('@') => true,

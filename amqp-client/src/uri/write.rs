@@ -8,11 +8,12 @@ use crate::options::{ConnectionOptions, Host, without_credentials};
 use crate::sasl::Credentials;
 
 impl ConnectionOptions {
-    /// The options as a URI, **with the password** of the user and that of the key's file. Parsed, it
-    /// gives the same options. `Display` writes the same without these two, for logs.
+    /// The options as a URI, **with the password** of the user and that of the key's file. Parsed,
+    /// it gives the same options. `Display` writes the same without these two, for logs.
     ///
-    /// A URI cannot say everything: functions and objects that the program brought along, certificates
-    /// that are not in files, properties that are not text, a password that is not UTF-8.
+    /// A URI cannot say everything: functions and objects that the program brought along,
+    /// certificates that are not in files, properties that are not text, a password that is not
+    /// UTF-8.
     ///
     /// ```
     /// use amqp_client::ConnectionOptions;

@@ -1,5 +1,5 @@
-//! Arguments of queues: what is refused here is refused by the broker as well, or silently taken for
-//! something else; what is not, is not.
+//! Arguments of queues: what is refused here is refused by the broker as well, or silently taken
+//! for something else; what is not, is not.
 
 use std::time::Duration;
 

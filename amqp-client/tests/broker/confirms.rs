@@ -215,8 +215,8 @@ fn publish_that_fails_is_refused_and_what_stands_behind_it_was_not_sent() {
     });
 }
 
-/// Publishes until the message is confirmed, as the guide does: again what may be repeated. Gives how
-/// many times it may have been routed.
+/// Publishes until the message is confirmed, as the guide does: again what may be repeated. Gives
+/// how many times it may have been routed.
 async fn publish_at_last(publisher: &Publisher, message: &Message) -> usize {
     let mut copies = 1;
     loop {

@@ -1,8 +1,9 @@
 //! The client against a real RabbitMQ.
 //!
-//! `cargo xtask test` starts one, says where it is in `AMQP_TEST_URL` and `AMQP_TEST_MANAGEMENT_URL`,
-//! and runs this again for every release that it knows; what differs between releases is asserted
-//! for each. Without the variables every test says so and passes, unless `CI` is set.
+//! `cargo xtask test` starts one, says where it is in `AMQP_TEST_URL` and
+//! `AMQP_TEST_MANAGEMENT_URL`, and runs this again for every release that it knows; what differs
+//! between releases is asserted for each. Without the variables every test says so and passes,
+//! unless `CI` is set.
 //!
 //! Each test has a virtual host of its own, so that they can run at once and in any order. Those
 //! that harm a broker start one for themselves.

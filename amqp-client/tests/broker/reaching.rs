@@ -18,8 +18,8 @@ async fn behind_proxy(site: &Site, heartbeat: Duration) -> (Proxy, Connection) {
     (proxy, connection)
 }
 
-/// S8, F4. How soon the loss is noticed is a matter of the core's tests, which have a clock of their
-/// own.
+/// S8, F4. How soon the loss is noticed is a matter of the core's tests, which have a clock of
+/// their own.
 #[test]
 fn s8_f4_network_that_loses_everything_is_noticed_unless_heartbeats_are_off() {
     run(async |site| {

@@ -249,9 +249,9 @@ fn a_limit_of_the_channel_holds_for_its_consumers_together() {
     });
 }
 
-/// On RabbitMQ before 4.3 other types of queues are not consumed from on such a channel: quorum queues
-/// end the connection over it, and streams do not count it as the limit that they need. From 4.3 on it
-/// is a limit of each consumer, of all types.
+/// On RabbitMQ before 4.3 other types of queues are not consumed from on such a channel: quorum
+/// queues end the connection over it, and streams do not count it as the limit that they need. From
+/// 4.3 on it is a limit of each consumer, of all types.
 #[test]
 fn a_limit_of_the_channel_is_for_classic_queues_before_rabbitmq_4_3() {
     run(async |site| {

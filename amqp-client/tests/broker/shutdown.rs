@@ -240,8 +240,9 @@ async fn unacknowledged(
     (name, consumer, held)
 }
 
-/// On RabbitMQ before 4.3 the channel is closed, whatever the type of the queue. From 4.3 on there is
-/// such a limit for quorum queues only, where it costs the consumer and leaves the channel alone.
+/// On RabbitMQ before 4.3 the channel is closed, whatever the type of the queue. From 4.3 on there
+/// is such a limit for quorum queues only, where it costs the consumer and leaves the channel
+/// alone.
 #[test]
 fn f16_ack_timeout_of_the_broker_ends_the_consumer_with_its_reason() {
     if endpoint().is_none() {

@@ -1,4 +1,5 @@
-//! Deliveries that are not, or no longer, for whom they seem to be; and those that stand in the way.
+//! Deliveries that are not, or no longer, for whom they seem to be; and those that stand in the
+//! way.
 
 use amqp_client::consume::QosScope;
 use amqp_client::{ChannelError, Connection, ConsumeError, Message, QueueDeclare};

@@ -160,8 +160,8 @@ fn s18_ports_that_are_mixed_up_are_told() {
     });
 }
 
-/// A node whose certificate may sign others, as `openssl req -x509` makes them, and that speaks TLS 1.2
-/// only.
+/// A node whose certificate may sign others, as `openssl req -x509` makes them, and that speaks TLS
+/// 1.2 only.
 #[test]
 fn s22_certificate_of_an_authority_and_versions_that_differ_are_told() {
     if endpoint().is_none() {

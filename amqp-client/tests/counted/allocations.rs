@@ -1,5 +1,5 @@
-//! Allocations per message and per request, in the steady state, of everything that the client does:
-//! handles, core and adapter.
+//! Allocations per message and per request, in the steady state, of everything that the client
+//! does: handles, core and adapter.
 
 use std::collections::VecDeque;
 

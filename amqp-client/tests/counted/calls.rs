@@ -65,8 +65,8 @@ fn saturated_publishing_writes_large_pieces() {
         });
         let what = format!("{n} × publish {size} B");
         let moved = steady.moved;
-        // A large body leaves frame by frame at first, and its last frame may be short; later it leaves
-        // at once, and its publisher is called before the next look.
+        // A large body leaves frame by frame at first, and its last frame may be short; later it
+        // leaves at once, and its publisher is called before the next look.
         let short = if size > 128 * 1024 { n } else { 0 };
         writes(&what, moved, moved.octets_written / CHUNK + 1 + short);
         reads(&what, moved, 0);

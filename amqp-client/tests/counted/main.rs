@@ -1,4 +1,5 @@
-//! What the client costs in things that can be counted: allocations, system calls, wake-ups, memory.
+//! What the client costs in things that can be counted: allocations, system calls, wake-ups,
+//! memory.
 //!
 //! Times differ from machine to machine and from run to run; these numbers do not, so they are held
 //! against bounds here, and whoever makes the client more expensive learns of it from a failing

@@ -12,8 +12,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::peer::{Confirming, Counts, Peer};
 
-/// The client's end of the stream. Like a socket with large buffers it takes everything at once, and
-/// gives everything that has been said.
+/// The client's end of the stream. Like a socket with large buffers it takes everything at once,
+/// and gives everything that has been said.
 struct Stream(Remote);
 
 /// The broker's end, for tests.

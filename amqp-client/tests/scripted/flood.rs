@@ -148,8 +148,8 @@ impl Subscriber for Count {
     fn exit(&self, _: &Id) {}
 }
 
-/// Counts, for each turn that another task of the runtime has amid a flood, the frames that were read
-/// and the events that were told since the one before; the highest numbers.
+/// Counts, for each turn that another task of the runtime has amid a flood, the frames that were
+/// read and the events that were told since the one before; the highest numbers.
 async fn between_turns(octets: Vec<u8>, n_frames: usize, total: usize) -> (usize, usize) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(Count).unwrap());

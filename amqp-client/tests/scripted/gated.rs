@@ -29,7 +29,8 @@ impl Gate {
         }
     }
 
-    /// As many octets more are taken; then writing fails, as a socket does: without taking anything.
+    /// As many octets more are taken; then writing fails, as a socket does: without taking
+    /// anything.
     pub(crate) fn fail_after(&self, octets: usize) {
         self.left.store(octets, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
-//! What was accepted leaves before the connection ends, as long as the broker takes it; and what has
-//! left all but its last octet is not told as not sent.
+//! What was accepted leaves before the connection ends, as long as the broker takes it; and what
+//! has left all but its last octet is not told as not sent.
 
 use std::time::Duration;
 
@@ -33,8 +33,8 @@ async fn accepted(options: &ConnectionOptions) -> (Connection, Peer) {
     (connection, peer)
 }
 
-/// A broker that reads `piece` octets in each sixteenth of a second, and answers the close. Tells how
-/// many octets of messages it has read before; `None` if the stream ended without a close.
+/// A broker that reads `piece` octets in each sixteenth of a second, and answers the close. Tells
+/// how many octets of messages it has read before; `None` if the stream ended without a close.
 async fn read_slowly(mut stream: DuplexStream, piece: usize) -> Option<usize> {
     let mut octets = vec![0; piece];
     let (mut read, mut bodies) = (Vec::new(), 0);

@@ -205,7 +205,8 @@ fn check(id: u64, outcome: &Result<(), PublishError>, shadow: &Shadow) {
     shadow.told(id);
 }
 
-/// One of the tasks: publishes in every way, looks at outcomes in any order, and at some not at all.
+/// One of the tasks: publishes in every way, looks at outcomes in any order, and at some not at
+/// all.
 async fn publish(task: u64, publisher: Publisher, shadow: Shadow) {
     let mut random = Random(task.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let channel = publisher.channel().clone();

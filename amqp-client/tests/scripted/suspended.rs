@@ -22,8 +22,8 @@ const LOOKED: u8 = 0;
 const SUSPENDED: u8 = 1;
 const RESUMED: u8 = 2;
 
-/// A stream as a reactor shows it: whether it is ready is remembered. While the process is suspended
-/// nothing is; when it goes on, that is noticed with the reactor's next look.
+/// A stream as a reactor shows it: whether it is ready is remembered. While the process is
+/// suspended nothing is; when it goes on, that is noticed with the reactor's next look.
 struct Remembered {
     stream: DuplexStream,
     state: Arc<AtomicU8>,

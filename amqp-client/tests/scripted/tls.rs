@@ -115,7 +115,8 @@ impl Server {
         self.listener.accept().await.unwrap().0
     }
 
-    /// Lets one client in, as a broker; tells the server name that was asked for, if TLS came about.
+    /// Lets one client in, as a broker; tells the server name that was asked for, if TLS came
+    /// about.
     async fn serve(&self, config: ServerConfig) -> Option<Option<String>> {
         let tcp = self.accept().await;
         let mut stream = TlsAcceptor::from(Arc::new(config)).accept(tcp).await.ok()?;

@@ -1,5 +1,5 @@
-//! How connections over TLS end: what a socket that fails has sent by then, and what must leave though
-//! the socket takes nothing for a while.
+//! How connections over TLS end: what a socket that fails has sent by then, and what must leave
+//! though the socket takes nothing for a while.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,8 @@ use crate::wire;
 
 type Stream = TlsStream<Gated<DuplexStream>>;
 
-/// A client's stream with TLS over a stream in memory, in records of at most `record` octets, and the
-/// broker behind the server's end of it.
+/// A client's stream with TLS over a stream in memory, in records of at most `record` octets, and
+/// the broker behind the server's end of it.
 async fn over_tls(authority: &Authority, record: Option<usize>) -> (Stream, Arc<Gate>, Peer) {
     let (ours, theirs) = tokio::io::duplex(1024 * 1024);
     let (ours, gate) = Gated::new(ours);
@@ -147,7 +147,8 @@ async fn close_that_tells_of_a_violation_leaves_over_tls_when_the_socket_takes_i
     peer.expect_end().await;
 }
 
-/// What was accepted before is still behind the gate when the broker closes: TLS holds a part of it.
+/// What was accepted before is still behind the gate when the broker closes: TLS holds a part of
+/// it.
 #[tokio::test(start_paused = true)]
 async fn answer_to_a_close_leaves_over_tls_behind_what_is_under_way() {
     let authority = authority();

@@ -1,4 +1,5 @@
-//! What is said of TLS that fails midway, and that plain text is advised only where no TLS was heard.
+//! What is said of TLS that fails midway, and that plain text is advised only where no TLS was
+//! heard.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What certificates are refused for, and what is wrong on this side: told in words of its own, once,
-//! and not tried again unless a file may have changed.
+//! What certificates are refused for, and what is wrong on this side: told in words of its own,
+//! once, and not tried again unless a file may have changed.
 
 use std::sync::Arc;
 use std::time::Duration;

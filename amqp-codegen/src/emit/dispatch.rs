@@ -261,7 +261,8 @@ fn each(
         let pattern = if binds { quote!(method) } else { quote!(_) };
         quote!(Self::#name(#pattern) => #body,)
     });
-    // The compiler takes a reference for something that may exist, even to an enum without variants.
+    // The compiler takes a reference for something that may exist, even to an enum without
+    // variants.
     let this = if variants.is_empty() {
         quote!(*self)
     } else {

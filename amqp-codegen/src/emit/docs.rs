@@ -54,8 +54,8 @@ fn words(paragraph: &str) -> Vec<String> {
     words
 }
 
-/// A text between backquotes. One that would not come out of Markdown as it is, or not be seen, stands
-/// there as a Rust literal.
+/// A text between backquotes. One that would not come out of Markdown as it is, or not be seen,
+/// stands there as a Rust literal.
 pub(super) fn code(text: &str) -> String {
     let is_edge = text.is_empty() || text.starts_with(' ') || text.ends_with(' ');
     let is_odd = |character: char| {

@@ -49,9 +49,9 @@ pub(super) fn generated_by(specification: &Specification, options: &Options) -> 
 
 /// Whether a file with this content was generated: its header says so.
 ///
-/// Every file that [`emit`](super::emit) gives has the header, in a comment or in a field. A program
-/// that writes them asks this of whatever is there already, and leaves alone what is not generated.
-/// A file that only speaks of the header, or quotes it, is not.
+/// Every file that [`emit`](super::emit) gives has the header, in a comment or in a field. A
+/// program that writes them asks this of whatever is there already, and leaves alone what is not
+/// generated. A file that only speaks of the header, or quotes it, is not.
 #[must_use]
 pub fn is_generated(content: &[u8]) -> bool {
     let text = String::from_utf8_lossy(content);

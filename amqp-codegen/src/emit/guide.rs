@@ -132,7 +132,8 @@ fn last_line(lines: &[&str], first: usize, indentation: usize, path: &str) -> Op
     let start = lines.get(first)?;
     let behind = || lines.iter().enumerate().skip(first + 1);
     if path.ends_with(".toml") {
-        // A table goes on to the next one; blank lines and comments between them are not part of it.
+        // A table goes on to the next one; blank lines and comments between them are not part of
+        // it.
         let next = behind().find(|(_, line)| line.starts_with('['));
         let end = next.map_or(lines.len(), |(index, _)| index);
         let table = lines.get(..end)?;

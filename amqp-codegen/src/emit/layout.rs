@@ -7,7 +7,8 @@ use crate::model::{
 /// Octets before the arguments of a method: class id and method id.
 pub(super) const IDS: usize = 4;
 
-/// Octets of a method frame around its payload: type, channel and size before it, the end behind it.
+/// Octets of a method frame around its payload: type, channel and size before it, the end behind
+/// it.
 pub(super) const FRAME_OVERHEAD: usize = 8;
 
 /// The octets that a field takes, if that does not depend on its value.

@@ -1,7 +1,7 @@
 //! `protocol.md`: the reference for humans.
 //!
-//! The same documentation as that of the Rust types, with the names of the specification, for readers
-//! of any language.
+//! The same documentation as that of the Rust types, with the names of the specification, for
+//! readers of any language.
 
 use super::layout::FieldView;
 use super::{Options, docs, format, layout};

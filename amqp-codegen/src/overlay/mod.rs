@@ -33,11 +33,12 @@
 //!
 //! A correction changes one or more of: `direction` and `replies` of a method; `rename`, `domain`,
 //! `reserved` and, of a field alone, `default` and `secret` of a field or property; `kind` of a
-//! constant. A secret is a credential: generated code keeps it out of `Debug`. Only a string that is
-//! not reserved can be one. An allowance lets the sources disagree about the value of a constant,
-//! the type of a domain or who sends a method; the first source wins. With `missing = true` it lets a
-//! source lack a constant, a domain, a class or a method. Here only the file is read; [`crate::resolve`]
-//! applies it, and complains of entries that match nothing or change nothing.
+//! constant. A secret is a credential: generated code keeps it out of `Debug`. Only a string that
+//! is not reserved can be one. An allowance lets the sources disagree about the value of a
+//! constant, the type of a domain or who sends a method; the first source wins. With
+//! `missing = true` it lets a source lack a constant, a domain, a class or a method. Here only the
+//! file is read; [`crate::resolve`] applies it, and complains of entries that match nothing or
+//! change nothing.
 
 mod change;
 mod docs;

@@ -1,8 +1,8 @@
 //! Plain text, which is what documentation has to be.
 //!
 //! It becomes Rust documentation and Markdown alike. The only markup is a name between backquotes;
-//! anything else that either would take for markup (a tag, a link, a fence) is a fault, so that what
-//! is accepted is documented without a warning and ends where it should.
+//! anything else that either would take for markup (a tag, a link, a fence) is a fault, so that
+//! what is accepted is documented without a warning and ends where it should.
 
 use std::ops::Range;
 
@@ -15,7 +15,8 @@ pub(super) struct Flaw {
     pub(super) expected: &'static str,
 }
 
-/// The first flaw, if there is one. Blank lines separate paragraphs, and backquotes pair within one.
+/// The first flaw, if there is one. Blank lines separate paragraphs, and backquotes pair within
+/// one.
 pub(super) fn flaw(text: &str) -> Option<Flaw> {
     let mut start = 0;
     let mut paragraph: Option<usize> = None;

@@ -1,7 +1,7 @@
 //! From a byte range to a line, a column and a few words of context.
 //!
-//! Works on any bytes: text that is not UTF-8 is shown lossily, control characters and those that are
-//! not seen are replaced, a line of megabytes is cut to a window around the place.
+//! Works on any bytes: text that is not UTF-8 is shown lossily, control characters and those that
+//! are not seen are replaced, a line of megabytes is cut to a window around the place.
 
 use crate::input::{Span, is_hidden};
 

@@ -1,4 +1,5 @@
-//! The overlay's allowances: what the sources may disagree about. One that nothing needs is a fault.
+//! The overlay's allowances: what the sources may disagree about. One that nothing needs is a
+//! fault.
 
 use std::collections::{HashMap, HashSet};
 

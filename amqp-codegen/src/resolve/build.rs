@@ -1,7 +1,7 @@
 //! The model, once nothing is missing.
 //!
-//! Whatever still is missing either was reported by an earlier pass or is reported here. So no model
-//! means at least one fault.
+//! Whatever still is missing either was reported by an earlier pass or is reported here. So no
+//! model means at least one fault.
 
 use std::collections::BTreeMap;
 

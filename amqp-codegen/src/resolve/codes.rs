@@ -1,7 +1,7 @@
 //! Reply codes are numbers of 16 bits, and no two of them have the same value.
 //!
-//! A peer tells the code alone, and the generated code looks its name and its gravity up: the second
-//! name of a value could not be found. Constants that are no reply codes may have any value.
+//! A peer tells the code alone, and the generated code looks its name and its gravity up: the
+//! second name of a value could not be found. Constants that are no reply codes may have any value.
 
 use std::collections::HashMap;
 

@@ -1,9 +1,9 @@
 //! The reply that a format leaves unsaid.
 //!
 //! JSON marks a request as synchronous and leaves its reply to a convention of names: `x-ok` of the
-//! same class answers `x`. Whatever else answers a request is for an overlay to say. Whether the mark
-//! agrees with the replies in the end is [`super::replies`]'s question. The files of 2008 know no
-//! such mark: there the names alone tell.
+//! same class answers `x`. Whatever else answers a request is for an overlay to say. Whether the
+//! mark agrees with the replies in the end is [`super::replies`]'s question. The files of 2008 know
+//! no such mark: there the names alone tell.
 
 use super::draft::name;
 use crate::input::Spanned;

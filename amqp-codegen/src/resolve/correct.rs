@@ -1,11 +1,11 @@
 //! The overlay's corrections.
 //!
 //! A correction that matches nothing or changes nothing is a fault: it was written for another
-//! version of the sources, or the sources have learned better. So is a second correction of the same
-//! thing, which would win without a word.
+//! version of the sources, or the sources have learned better. So is a second correction of the
+//! same thing, which would win without a word.
 //!
-//! What a correction changes takes the place of the correction's value, so that a fault found later is
-//! reported where its cause is.
+//! What a correction changes takes the place of the correction's value, so that a fault found later
+//! is reported where its cause is.
 
 use std::collections::HashMap;
 use std::mem::{self, Discriminant};
@@ -119,8 +119,8 @@ fn apply_change(draft: &mut Draft, target: &Target, change: &Spanned<Change>) ->
     })
 }
 
-/// Whether it changed anything; `None` if there is no such thing. `wire` is the new type of a change
-/// of type.
+/// Whether it changed anything; `None` if there is no such thing. `wire` is the new type of a
+/// change of type.
 fn apply_to(
     draft: &mut Draft,
     target: &Target,

@@ -1,7 +1,7 @@
 //! The specification while the passes work on it.
 //!
-//! Between the document, which holds words, and the model, which cannot be wrong: types are resolved,
-//! everything knows its place, and what is still missing is an `Option`.
+//! Between the document, which holds words, and the model, which cannot be wrong: types are
+//! resolved, everything knows its place, and what is still missing is an `Option`.
 
 use crate::input::{Span, Spanned};
 use crate::model::{ConstantKind, Direction, Docs, WireType};

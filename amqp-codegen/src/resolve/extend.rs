@@ -1,8 +1,8 @@
 //! Extensions add to the specification.
 //!
-//! The rule is that of RabbitMQ's extension documents: a class of the same name gains the extension's
-//! methods and, behind its own, its properties; whatever is defined twice is a conflict; everything
-//! else that the extension states must be what the specification states.
+//! The rule is that of RabbitMQ's extension documents: a class of the same name gains the
+//! extension's methods and, behind its own, its properties; whatever is defined twice is a
+//! conflict; everything else that the extension states must be what the specification states.
 
 use std::fmt::Display;
 

@@ -1,8 +1,8 @@
 //! What only one of two views has.
 //!
-//! Views tell the same protocol, so a class, method, constant or domain that one of them lacks was lost
-//! or misspelt there, unless an overlay says that it is meant. One fault tells all that is missing of a
-//! kind: each class is one, whatever is in it, and so are the methods of a class.
+//! Views tell the same protocol, so a class, method, constant or domain that one of them lacks was
+//! lost or misspelt there, unless an overlay says that it is meant. One fault tells all that is
+//! missing of a kind: each class is one, whatever is in it, and so are the methods of a class.
 
 use std::collections::HashSet;
 

@@ -5,7 +5,8 @@
 //!
 //! 1. [`duplicates`]: within one file, names and ids are unique;
 //! 2. [`read`]: each file becomes a draft: every type word goes through domains to a wire type
-//!    ([`types`]), and the replies that its format leaves unsaid follow from names ([`convention`]);
+//!    ([`types`]), and the replies that its format leaves unsaid follow from names
+//!    ([`convention`]);
 //! 3. [`views`]: several files that tell the same protocol become one, and must agree, in what is
 //!    [`missing`] too but for [`allowances`];
 //! 4. [`extend`]: extensions add to it;

@@ -1,8 +1,9 @@
 //! Whether a method asks, answers, or does neither.
 //!
-//! What the files say of it must fit together: a mark that a request is synchronous needs a reply and
-//! the other way round, a reply is sent by the receiver of the request, and no method answers itself,
-//! directly or through others. A reply may be a request in turn, as `file.open-ok` of AMQP 0-8 is.
+//! What the files say of it must fit together: a mark that a request is synchronous needs a reply
+//! and the other way round, a reply is sent by the receiver of the request, and no method answers
+//! itself, directly or through others. A reply may be a request in turn, as `file.open-ok` of AMQP
+//! 0-8 is.
 
 use std::collections::HashMap;
 
@@ -94,8 +95,8 @@ fn check_mark(index: &Index<'_>, method: &Method, faults: &mut Faults) {
     }
 }
 
-/// Reports methods that are named after a request with replies, as `get-empty` after `get`, come from
-/// whom it goes to, and answer nothing: a file has lost them as replies.
+/// Reports methods that are named after a request with replies, as `get-empty` after `get`, come
+/// from whom it goes to, and answer nothing: a file has lost them as replies.
 fn check_named(index: &Index<'_>, request: &Method, mark: &Spanned<bool>, faults: &mut Faults) {
     let Some(sender) = &request.direction else {
         return;

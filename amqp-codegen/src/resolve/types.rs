@@ -1,8 +1,8 @@
 //! Every type word, through domains, to a wire type.
 //!
 //! The nine wire types are known without being declared. Most files declare them as domains of
-//! themselves, which says nothing, so these declarations are dropped; a declaration that makes one of
-//! them mean something else is a fault. A domain may refer to another one.
+//! themselves, which says nothing, so these declarations are dropped; a declaration that makes one
+//! of them mean something else is a fault. A domain may refer to another one.
 
 use std::collections::HashMap;
 

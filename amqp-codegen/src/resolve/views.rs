@@ -1,10 +1,11 @@
 //! Several files that tell the same protocol become one, and must agree.
 //!
-//! The first file is believed in everything but what it cannot say. Later ones supply that (defaults,
-//! the old names of reserved fields, directions if the first is JSON) and whatever the first one lacks
-//! with an overlay's permission, which is [`super::missing`]'s question. What goes over the wire must be the same in all:
-//! ids, the number, order and wire types of fields, content, senders and replies. So must the names, apart from those of
-//! reserved fields and from dashes (`no-wait`, `nowait`).
+//! The first file is believed in everything but what it cannot say. Later ones supply that
+//! (defaults, the old names of reserved fields, directions if the first is JSON) and whatever the
+//! first one lacks with an overlay's permission, which is [`super::missing`]'s question. What goes
+//! over the wire must be the same in all: ids, the number, order and wire types of fields, content,
+//! senders and replies. So must the names, apart from those of reserved fields and from dashes
+//! (`no-wait`, `nowait`).
 
 use super::allowances::Allowances;
 use super::draft::{Class, Constant, Domain, Draft, Field, Method};

@@ -1,8 +1,8 @@
 //! No value of an input has characters that are not seen.
 //!
 //! Texts of the inputs go into comments, literals and documents, where a reader has to see what the
-//! compiler sees. Escapes (`\u202E`, `&#x202E;`) get such characters past every look at the file, so
-//! values are checked, after the escapes were replaced.
+//! compiler sees. Escapes (`\u202E`, `&#x202E;`) get such characters past every look at the file,
+//! so values are checked, after the escapes were replaced.
 
 use super::Text;
 use crate::input::{Spanned, is_hidden};

@@ -6,9 +6,10 @@ use crate::input::{Span, Spanned};
 use crate::model::ConstantKind;
 use crate::report::Faults;
 
-/// The longest name, in octets. Whatever is generated for what is in a class or a method repeats its
-/// name; specifications stay below 30. Files are called after classes, and pages of documentation
-/// after methods and constants, with a few octets in front and behind; file systems stop at 255.
+/// The longest name, in octets. Whatever is generated for what is in a class or a method repeats
+/// its name; specifications stay below 30. Files are called after classes, and pages of
+/// documentation after methods and constants, with a few octets in front and behind; file systems
+/// stop at 255.
 const MAX_NAME: usize = 200;
 
 /// Checks that a name is of a bearable length.

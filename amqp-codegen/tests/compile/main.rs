@@ -1,11 +1,10 @@
-//! Generated code compiles and documents in a stranger's crate without a warning, and its octets are
-//! those of the vectors.
+//! Generated code compiles and documents in a stranger's crate without a warning, and its octets
+//! are those of the vectors.
 //!
-//! Every specification of the tests that the generator accepts, and some made up for this one, become
-//! a module of one crate, which is built in
-//! cargo's folder for tests with `amqp-spec` as its only dependency besides the reader of the
-//! vectors. Its tests (`crate/round_trip.rs`) run every vector through the typed methods, forth and
-//! back.
+//! Every specification of the tests that the generator accepts, and some made up for this one,
+//! become a module of one crate, which is built in cargo's folder for tests with `amqp-spec` as its
+//! only dependency besides the reader of the vectors. Its tests (`crate/round_trip.rs`) run every
+//! vector through the typed methods, forth and back.
 
 #![allow(
     clippy::unwrap_used,

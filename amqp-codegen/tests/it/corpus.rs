@@ -1,7 +1,7 @@
 //! What the generator makes of every specification file there is.
 //!
-//! `tests/corpus/README.md` says where the files come from. The numbers are what a script counted in
-//! the files, apart from the domains: the wire types' own names are not counted.
+//! `tests/corpus/README.md` says where the files come from. The numbers are what a script counted
+//! in the files, apart from the domains: the wire types' own names are not counted.
 
 use std::fmt;
 

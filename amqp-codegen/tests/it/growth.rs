@@ -1,9 +1,9 @@
-//! What reading a file costs: processor time that grows with the file's length, not with its square,
-//! and memory with a bound for each of its bytes.
+//! What reading a file costs: processor time that grows with the file's length, not with its
+//! square, and memory with a bound for each of its bytes.
 //!
 //! No clock is involved. One thread reads a text once, and then eight times an eighth of it: work
-//! that is done again and again shows in that the whole costs several times what its parts cost. What
-//! is compared is the processor time of the thread, which other programs on the machine hardly
+//! that is done again and again shows in that the whole costs several times what its parts cost.
+//! What is compared is the processor time of the thread, which other programs on the machine hardly
 //! change. Memory is counted exactly.
 
 use std::fs;
@@ -22,7 +22,8 @@ const ATTEMPTS: usize = 5;
 /// the growth harmless.
 const TOO_LITTLE: u64 = 20_000_000;
 
-/// The most memory that reading may occupy at a time, for each byte of the text, which becomes a tree.
+/// The most memory that reading may occupy at a time, for each byte of the text, which becomes a
+/// tree.
 const BYTES_FOR_EACH: u64 = 128;
 
 /// The most that it may occupy besides.

@@ -23,8 +23,8 @@ fn refused_as(name: &str, text: impl Into<Vec<u8>>, found: &str) {
     assert_eq!(report.faults()[0].found(), found, "{report}");
 }
 
-/// Checks that a text of `n_parts` parts is refused, whatever it is refused for, at a cost that grows
-/// as they do.
+/// Checks that a text of `n_parts` parts is refused, whatever it is refused for, at a cost that
+/// grows as they do.
 #[track_caller]
 fn refused_evenly<T: Into<Vec<u8>>>(name: &str, n_parts: usize, make: impl Fn(usize) -> T) {
     let inputs = |n_parts| [Input::new(name, make(n_parts))];

@@ -1,5 +1,5 @@
-//! Takes frames and content headers apart. Nothing is copied, and no length is trusted before it has
-//! been compared with a limit or with what is there.
+//! Takes frames and content headers apart. Nothing is copied, and no length is trusted before it
+//! has been compared with a limit or with what is there.
 
 use super::error::FrameError;
 use super::{Frame, FrameKind, OVERHEAD};

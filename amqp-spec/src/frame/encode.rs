@@ -1,5 +1,5 @@
-//! Puts frames together. Each function looks at all sizes before it writes, so that a refusal leaves
-//! the buffer as it was.
+//! Puts frames together. Each function looks at all sizes before it writes, so that a refusal
+//! leaves the buffer as it was.
 
 use alloc::vec::Vec;
 
@@ -177,7 +177,8 @@ pub fn encode_content<'a, M: TypedMethod<'a>>(
         buf.push(FRAME_END);
         encode_body(buf, channel, body, frame_max);
     } else {
-        // The length is the lower half of the body's size: a payload is no longer than that can say.
+        // The length is the lower half of the body's size: a payload is no longer than that can
+        // say.
         buf.extend_from_slice(&[FRAME_END, FRAME_BODY, c1, c0, b3, b2, b1, b0]);
         buf.extend_from_slice(body);
         buf.push(FRAME_END);

@@ -51,8 +51,8 @@ impl<'a> ArrayRef<'a> {
         self.bytes
     }
 
-    /// The number of values, as [`iter`](Self::iter) yields them: in a malformed array, those in front
-    /// of the fault, and one more for the fault.
+    /// The number of values, as [`iter`](Self::iter) yields them: in a malformed array, those in
+    /// front of the fault, and one more for the fault.
     ///
     /// Decodes all of them to count them.
     pub fn len(self) -> usize {

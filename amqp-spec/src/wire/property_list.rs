@@ -1,9 +1,9 @@
 //! Content properties as they are on the wire (AMQP 0-9-1 §4.2.6.1).
 //!
 //! A list of properties begins with flag words of 16 bits. Bit 15 of the first word stands for the
-//! first property of the class, bit 1 for the fifteenth; bit 0 says that another word follows, which
-//! goes on with the sixteenth. Behind the words are the values of the properties whose flag is set,
-//! in order. A property of type `bit` is its flag and has no value.
+//! first property of the class, bit 1 for the fifteenth; bit 0 says that another word follows,
+//! which goes on with the sixteenth. Behind the words are the values of the properties whose flag
+//! is set, in order. A property of type `bit` is its flag and has no value.
 
 use core::fmt;
 

@@ -57,8 +57,8 @@ impl<'a> TableRef<'a> {
         self.bytes
     }
 
-    /// The number of entries, as [`iter`](Self::iter) yields them: in a malformed table, those in front
-    /// of the fault, and one more for the fault.
+    /// The number of entries, as [`iter`](Self::iter) yields them: in a malformed table, those in
+    /// front of the fault, and one more for the fault.
     ///
     /// Decodes all of them to count them.
     pub fn len(self) -> usize {
@@ -237,9 +237,9 @@ impl<'a> Reader<'a> {
 /// A field table, owned.
 ///
 /// Entries keep their order. [`insert`](Self::insert) sets the value of a name, as maps do;
-/// [`push`](Self::push) appends an entry whatever is there. A table that was copied keeps all of its
-/// entries, names that stand there twice included: readers that follow the specification take the
-/// first of them, many others the last.
+/// [`push`](Self::push) appends an entry whatever is there. A table that was copied keeps all of
+/// its entries, names that stand there twice included: readers that follow the specification take
+/// the first of them, many others the last.
 ///
 /// ```
 /// use amqp_spec::field_table;
@@ -260,8 +260,8 @@ impl FieldTable {
         Self(Vec::new())
     }
 
-    /// Sets the value of this name: in the place of the first entry that has it, removing any others,
-    /// or else at the end.
+    /// Sets the value of this name: in the place of the first entry that has it, removing any
+    /// others, or else at the end.
     ///
     /// Looks through the entries that there are; [`push`](Self::push) does not.
     ///
@@ -333,7 +333,8 @@ impl FieldTable {
         self.0.len() < n_octets
     }
 
-    /// Removes the entries of this name that stand between two places; gives the new place of `end`.
+    /// Removes the entries of this name that stand between two places; gives the new place of
+    /// `end`.
     fn remove_from(&mut self, name: ShortStr<'_>, mut from: usize, mut end: usize) -> usize {
         while let Some(found) = self.find(name, from..end) {
             (from, end) = (found.start, end - found.len());

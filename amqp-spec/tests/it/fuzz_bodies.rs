@@ -135,7 +135,8 @@ pub fn properties(data: &[u8]) {
     if let Some(headers) = read.headers() {
         table(headers.as_bytes());
     }
-    // Setting what is set already changes nothing, unknown flags and the reserved property included.
+    // Setting what is set already changes nothing, unknown flags and the reserved property
+    // included.
     let mut owned = read.to_owned();
     if let Some(value) = read.message_id() {
         owned = owned.message_id(value);

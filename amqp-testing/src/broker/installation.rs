@@ -146,8 +146,8 @@ impl Installation {
 
 /// Starts a program with another root, in a mount namespace of its own.
 ///
-/// The mounts end with the process: nothing has to be unmounted, and a root that is no longer wanted
-/// can be deleted without reaching through a forgotten mount into the real `/proc`.
+/// The mounts end with the process: nothing has to be unmounted, and a root that is no longer
+/// wanted can be deleted without reaching through a forgotten mount into the real `/proc`.
 fn in_private_mounts(root: &Path, folder: &Path, program: &OsStr) -> Command {
     const SCRIPT: &str = r#"
         root=$1 folder=$2

@@ -20,8 +20,8 @@ const REAP: Duration = Duration::from_secs(30);
 
 /// A private broker that runs until it is dropped.
 ///
-/// Dropping it kills its processes and deletes its folder; in a panic the folder stays, and its path
-/// is printed, so that the logs can be read. If this program is killed, a watchdog kills the
+/// Dropping it kills its processes and deletes its folder; in a panic the folder stays, and its
+/// path is printed, so that the logs can be read. If this program is killed, a watchdog kills the
 /// processes.
 ///
 /// ```no_run

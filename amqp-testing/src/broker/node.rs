@@ -22,8 +22,8 @@ use super::{
 
 /// One node of a private broker.
 ///
-/// Its methods take `&self`, so that one thread can kill what another uses. They block; within async
-/// code call those that take time from `spawn_blocking`.
+/// Its methods take `&self`, so that one thread can kill what another uses. They block; within
+/// async code call those that take time from `spawn_blocking`.
 #[derive(Debug)]
 pub struct Node {
     site: Arc<Site>,
@@ -93,8 +93,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`BrokerError::Command`] with its output if it fails, [`BrokerError::Timeout`] if it does not
-    /// end, as with a [paused](Self::pause) node.
+    /// [`BrokerError::Command`] with its output if it fails, [`BrokerError::Timeout`] if it does
+    /// not end, as with a [paused](Self::pause) node.
     pub fn ctl(&self, arguments: &[&str]) -> Result<String, BrokerError> {
         self.run("rabbitmqctl", &[&["--quiet"], arguments].concat())
     }
@@ -163,8 +163,8 @@ impl Node {
         self.end(Signal::Terminate)
     }
 
-    /// Starts the node again after [`kill`](Self::kill) or [`stop`](Self::stop), with the same ports
-    /// and the same data. Returns when it serves clients.
+    /// Starts the node again after [`kill`](Self::kill) or [`stop`](Self::stop), with the same
+    /// ports and the same data. Returns when it serves clients.
     ///
     /// # Errors
     ///

@@ -65,8 +65,9 @@ impl BrokerOptions {
     }
 
     /// Lets every node listen on TLS as well, with certificates made for this broker
-    /// ([`Broker::certificates`](super::Broker::certificates)). A client certificate is checked if one is shown, and not
-    /// demanded; `config("ssl_options.fail_if_no_peer_cert = true")` demands it.
+    /// ([`Broker::certificates`](super::Broker::certificates)). A client certificate is checked if
+    /// one is shown, and not demanded; `config("ssl_options.fail_if_no_peer_cert = true")` demands
+    /// it.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self) -> Self {

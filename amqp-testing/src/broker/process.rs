@@ -21,7 +21,8 @@ pub(crate) const IDENTITY: &str = "AMQP_TESTING_BROKER";
 /// How often something that cannot be waited for is looked at again.
 pub(crate) const POLL: Duration = Duration::from_millis(20);
 
-/// The moment at which this time is over; one that no clock can tell is far enough away as a century.
+/// The moment at which this time is over; one that no clock can tell is far enough away as a
+/// century.
 pub(crate) fn deadline(limit: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
     Instant::now() + limit.min(CENTURY)
@@ -109,7 +110,8 @@ impl Process {
         send(signal, i64::from(self.id()))
     }
 
-    /// Ends a child that is of no use any more, if it has not ended by itself, and tells how it did.
+    /// Ends a child that is of no use any more, if it has not ended by itself, and tells how it
+    /// did.
     pub(crate) fn discard(self) -> Option<ExitStatus> {
         let Self::Child(mut child) = self else {
             return None;

@@ -87,8 +87,8 @@ impl Endpoint {
         &self.management
     }
 
-    /// Makes a virtual host that no other test knows. It is deleted, with all that is in it, when the
-    /// guard is dropped.
+    /// Makes a virtual host that no other test knows. It is deleted, with all that is in it, when
+    /// the guard is dropped.
     ///
     /// # Errors
     ///

@@ -65,8 +65,8 @@ impl<S: Read + Write> Conversation<S> {
         })
     }
 
-    /// Plays the broker's part until the connection is open, and proposes these limits. Returns what
-    /// the client asked for in `tune-ok`.
+    /// Plays the broker's part until the connection is open, and proposes these limits. Returns
+    /// what the client asked for in `tune-ok`.
     pub fn open_connection_with(&mut self, tune: connection::Tune) -> connection::TuneOk {
         self.expect_protocol_header();
         self.send_start();

@@ -96,7 +96,8 @@ impl Codec for AmqpSerde {
     }
 
     fn publish(&mut self) -> &[u8] {
-        // The rest is borrowed or plain numbers: the strings of the method are all there is to make.
+        // The rest is borrowed or plain numbers: the strings of the method are all there is to
+        // make.
         let Publish {
             exchange,
             routing_key,

@@ -1,8 +1,9 @@
-//! The same work for each codec: encode a publish, decode a buffer full of deliveries, read a table.
+//! The same work for each codec: encode a publish, decode a buffer full of deliveries, read a
+//! table.
 //!
-//! What a codec is given is prepared before the clock starts: strings are in its own types, properties
-//! are built, the buffer it writes to is there and large enough. Each codec writes the same octets,
-//! which a test checks.
+//! What a codec is given is prepared before the clock starts: strings are in its own types,
+//! properties are built, the buffer it writes to is there and large enough. Each codec writes the
+//! same octets, which a test checks.
 
 pub mod amq_protocol;
 pub mod amqp_serde;
@@ -18,8 +19,8 @@ pub trait Codec {
     fn new(message: &Message) -> Self;
 
     /// Encodes a new message into a buffer that is used again, and returns the octets. Exchange,
-    /// routing key, properties and body are there, in the types that the codec has for them; what it
-    /// needs to have around them (methods, headers, frames) is made, as it is for each message.
+    /// routing key, properties and body are there, in the types that the codec has for them; what
+    /// it needs to have around them (methods, headers, frames) is made, as it is for each message.
     fn publish(&mut self) -> &[u8];
 
     /// The same with the properties made for each message, too.
@@ -28,7 +29,8 @@ pub trait Codec {
     /// Encodes the same message again, from the frames that were made for it.
     fn encode(&mut self) -> &[u8];
 
-    /// Takes frames off a stream of deliveries until there are no more, and adds up what is in them.
+    /// Takes frames off a stream of deliveries until there are no more, and adds up what is in
+    /// them.
     fn decode(stream: &Stream) -> Sum;
 
     /// Decodes a table, with its length in front, and adds up what is in it.

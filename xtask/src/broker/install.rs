@@ -15,9 +15,9 @@ const BY_HAND: &str = "apt-get update && apt-get install --no-install-recommends
 
 /// Installs the packages named as arguments, without starting the services in them.
 ///
-/// The package's own script would start a RabbitMQ that listens on the standard ports. `policy-rc.d`
-/// is Debian's way to forbid that. If the machine has a policy of its own, it is left alone, and what
-/// it allowed to be started is stopped again.
+/// The package's own script would start a RabbitMQ that listens on the standard ports.
+/// `policy-rc.d` is Debian's way to forbid that. If the machine has a policy of its own, it is left
+/// alone, and what it allowed to be started is stopped again.
 const SCRIPT: &str = r#"
 set -e
 policy=/usr/sbin/policy-rc.d

@@ -1,9 +1,9 @@
 //! The RabbitMQ of another Debian release, in a root file system of its own.
 //!
-//! `debootstrap` makes the file system from the package mirror that this machine's apt uses, and apt
-//! inside it installs RabbitMQ. That takes half a minute, so the result is kept outside the clone,
-//! where the next clone finds it too. It is made under another name and renamed when it is complete:
-//! a file system under its right name is a finished one.
+//! `debootstrap` makes the file system from the package mirror that this machine's apt uses, and
+//! apt inside it installs RabbitMQ. That takes half a minute, so the result is kept outside the
+//! clone, where the next clone finds it too. It is made under another name and renamed when it is
+//! complete: a file system under its right name is a finished one.
 
 use std::{
     fs,

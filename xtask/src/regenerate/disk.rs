@@ -57,9 +57,9 @@ pub(super) fn on_disk(path: &Path) -> Result<OnDisk, Failure> {
     }
 }
 
-/// Writes the files beside those that they are to replace, and gives back each path with that of the
-/// new file. If one cannot be written, none remains. What is there already under the name of a new
-/// file belongs to the user, and so is what a link of that name leads to.
+/// Writes the files beside those that they are to replace, and gives back each path with that of
+/// the new file. If one cannot be written, none remains. What is there already under the name of a
+/// new file belongs to the user, and so is what a link of that name leads to.
 pub(super) fn stage(
     files: &[(String, String)],
     base: &Path,

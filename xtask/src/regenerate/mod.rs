@@ -1,4 +1,5 @@
-//! `cargo xtask regenerate`: from the specification files to everything that is generated from them.
+//! `cargo xtask regenerate`: from the specification files to everything that is generated from
+//! them.
 //!
 //! All work is done in memory first: reading, generating, formatting. Only when that has succeeded
 //! is a file touched, so a fault in a specification leaves the tree as it was.
@@ -99,7 +100,8 @@ fn write(job: &Job) -> Result<(), Failure> {
         let file = job.base.join(path);
         fs::remove_file(&file).map_err(Failure::file("delete", &file))?;
     }
-    // Told at the end: the reader of the output may stop reading, which must not stop the work halfway.
+    // Told at the end: the reader of the output may stop reading, which must not stop the work
+    // halfway.
     for (path, _) in &staged {
         println!("wrote {path}");
     }

@@ -1,5 +1,5 @@
-//! The features of the client: each one compiles and is documented alone, and those without TLS compile
-//! none.
+//! The features of the client: each one compiles and is documented alone, and those without TLS
+//! compile none.
 //!
 //! What the features do together is seen by the other steps, which turn all of them on.
 

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that has to hold, in one command.
 //!
-//! The steps are ordered so that cheap ones fail first, and chosen so that the workspace is compiled
-//! twice only: once for clippy, once for the tests. The broker tests of further RabbitMQ releases
-//! run the same binaries again.
+//! The steps are ordered so that cheap ones fail first, and chosen so that the workspace is
+//! compiled twice only: once for clippy, once for the tests. The broker tests of further RabbitMQ
+//! releases run the same binaries again.
 
 mod brokers;
 mod features;

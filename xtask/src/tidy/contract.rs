@@ -1,7 +1,7 @@
 //! The documentation of the core names every call that a driver makes.
 //!
-//! A driver is written by that page. A public method or field of what drivers use that the page leaves
-//! out has no place in the order of calls.
+//! A driver is written by that page. A public method or field of what drivers use that the page
+//! leaves out has no place in the order of calls.
 
 use super::file::{Fault, File};
 

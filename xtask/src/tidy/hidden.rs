@@ -1,9 +1,10 @@
 //! No public method is hidden by one of an extension trait.
 //!
-//! Methods are looked for by value first: with `futures::StreamExt` in scope, `buffered()` of a stream
-//! is the one that takes the stream, and our own, which takes `&self`, is not found. So no type that
-//! is a stream, a future or an iterator has a method by reference with the name of one by value of
-//! the traits that everyone has in scope for these. A method of ours by value is found first.
+//! Methods are looked for by value first: with `futures::StreamExt` in scope, `buffered()` of a
+//! stream is the one that takes the stream, and our own, which takes `&self`, is not found. So no
+//! type that is a stream, a future or an iterator has a method by reference with the name of one by
+//! value of the traits that everyone has in scope for these. A method of ours by value is found
+//! first.
 
 use std::collections::BTreeMap;
 

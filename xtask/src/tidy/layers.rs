@@ -137,7 +137,8 @@ fn code(file: &File<'_>) -> String {
     code
 }
 
-/// Passes over the item that follows; as rustfmt leaves it, it ends where its indentation comes back.
+/// Passes over the item that follows; as rustfmt leaves it, it ends where its indentation comes
+/// back.
 fn skip_item<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut skipped = Vec::new();
     let mut indentation = None;

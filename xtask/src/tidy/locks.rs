@@ -1,8 +1,9 @@
 //! What threads share is locked and touched where the tests of wake-ups see it.
 //!
-//! Those tests try every order in which threads can come to what they share, and they know of it only
-//! by `proto::wait::sync::{lock, touch}`. A lock or an atomic that is used otherwise is passed by: orders
-//! that differ there are taken for one. What needs no order stands in a table, with the reason.
+//! Those tests try every order in which threads can come to what they share, and they know of it
+//! only by `proto::wait::sync::{lock, touch}`. A lock or an atomic that is used otherwise is passed
+//! by: orders that differ there are taken for one. What needs no order stands in a table, with the
+//! reason.
 
 use super::file::{Fault, File};
 

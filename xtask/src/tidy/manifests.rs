@@ -1,5 +1,5 @@
-//! Rules about manifests: crates depend on each other in one direction, and what features add is in the
-//! documentation that is published.
+//! Rules about manifests: crates depend on each other in one direction, and what features add is in
+//! the documentation that is published.
 
 use super::file::{Fault, File};
 

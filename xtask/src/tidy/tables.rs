@@ -1,5 +1,5 @@
-//! Rules for the pages that lead from other clients to this one: what their tables name is there, and every
-//! public method of a handle is named in one, so that no table denies what exists.
+//! Rules for the pages that lead from other clients to this one: what their tables name is there,
+//! and every public method of a handle is named in one, so that no table denies what exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 

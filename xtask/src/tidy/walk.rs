@@ -1,5 +1,6 @@
-//! Every public type of the client is in the walk that looks at what is shown: `Debug` and `Display` end in
-//! logs, and what they show of secrets, bodies and a peer's words is found there alone.
+//! Every public type of the client is in the walk that looks at what is shown: `Debug` and
+//! `Display` end in logs, and what they show of secrets, bodies and a peer's words is found there
+//! alone.
 
 use super::exports::{exported, is_module};
 use super::file::{Fault, File};

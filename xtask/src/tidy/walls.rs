@@ -1,8 +1,8 @@
 //! In the core, a type is one file, and its fields stay in its folder.
 //!
-//! What a type promises about its fields is kept by its methods. Where those are spread over files, or
-//! other folders reach for the fields, the promise is kept by each caller, and forgotten by one. Plain
-//! data, a struct whose fields are all open and which has no methods, promises nothing.
+//! What a type promises about its fields is kept by its methods. Where those are spread over files,
+//! or other folders reach for the fields, the promise is kept by each caller, and forgotten by one.
+//! Plain data, a struct whose fields are all open and which has no methods, promises nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 

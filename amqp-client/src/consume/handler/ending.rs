@@ -1,8 +1,8 @@
 //! The end of the channel that messages come from, or of its connection.
 //!
-//! What has come and waits to be handled is delivered again then, and can be settled no more: nothing
-//! is begun from when the channel or the connection is being closed, and the end is told as soon as it
-//! is there, also while as many handlers run as may.
+//! What has come and waits to be handled is delivered again then, and can be settled no more:
+//! nothing is begun from when the channel or the connection is being closed, and the end is told as
+//! soon as it is there, also while as many handlers run as may.
 
 use std::task::{Context, Poll};
 

@@ -6,8 +6,8 @@
 //!                            └──Ready, panic──▶ handed out, slot free
 //! ```
 //!
-//! Each slot has a waker for good, so that a job costs no more than the box of its future. A wake-up
-//! for what was in a slot before is one poll too many and does no harm.
+//! Each slot has a waker for good, so that a job costs no more than the box of its future. A
+//! wake-up for what was in a slot before is one poll too many and does no harm.
 
 use std::any::Any;
 use std::collections::VecDeque;

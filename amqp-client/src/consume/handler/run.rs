@@ -93,14 +93,14 @@ impl Consumer {
 /// When the channel or the connection ends, however it does, the broker delivers what was not
 /// acknowledged again, so that no handler is begun for what has come by then and waits: it would do
 /// for certain what another one does again. Handlers that run finish, unless there is a
-/// [`grace`](Self::grace), and the summary follows them at once. A consumer that was cancelled while
-/// its channel lives is different: what has come by then is handled and settled, and the summary comes
-/// behind it.
+/// [`grace`](Self::grace), and the summary follows them at once. A consumer that was cancelled
+/// while its channel lives is different: what has come by then is handled and settled, and the
+/// summary comes behind it.
 ///
 /// # Cancel safety
 ///
-/// If the future is dropped, the consumer is cancelled, handlers that were running are dropped where
-/// they were, and their messages go back to the queue, with all that was not begun.
+/// If the future is dropped, the consumer is cancelled, handlers that were running are dropped
+/// where they were, and their messages go back to the queue, with all that was not begun.
 #[must_use = "nothing is handled before this is awaited"]
 pub struct HandlerRun<H, F, S = future::Pending<()>> {
     /// Gone once nothing more is to be taken. Dropped before the jobs: it is cancelled before they
@@ -131,9 +131,10 @@ impl<H, F, S> HandlerRun<H, F, S> {
     }
 
     /// What becomes of a message whose handler panics or returns an error. Default:
-    /// [`Disposition::Retry`], that is one more attempt, and then the message is rejected, so that one
-    /// that always fails cannot go round for ever. Where the queue dead-letters nothing, a rejected
-    /// message is gone: give it a dead-letter exchange, or say [`Disposition::Requeue`] here.
+    /// [`Disposition::Retry`], that is one more attempt, and then the message is rejected, so that
+    /// one that always fails cannot go round for ever. Where the queue dead-letters nothing, a
+    /// rejected message is gone: give it a dead-letter exchange, or say [`Disposition::Requeue`]
+    /// here.
     pub fn on_failure(mut self, disposition: Disposition) -> Self {
         self.on_failure = disposition;
         self
@@ -153,8 +154,8 @@ impl<H, F, S> HandlerRun<H, F, S> {
         self
     }
 
-    /// Stops when this future is ready, whatever it yields: the consumer is cancelled, what has come
-    /// and was not begun goes back to the queue at once, and running handlers finish.
+    /// Stops when this future is ready, whatever it yields: the consumer is cancelled, what has
+    /// come and was not begun goes back to the queue at once, and running handlers finish.
     ///
     /// ```no_run
     /// # async fn example(orders: amqp_client::Consumer) {

@@ -25,8 +25,9 @@ pub struct HandlerSummary {
     pub panicked: u64,
     /// Messages that had come and went back to the queue without having been begun.
     pub given_back: u64,
-    /// Handlers that were dropped because they took longer than [`HandlerRun::grace`](super::HandlerRun::grace) allows. Their
-    /// messages went back to the queue.
+    /// Handlers that were dropped because they took longer than
+    /// [`HandlerRun::grace`](super::HandlerRun::grace) allows. Their messages went back to the
+    /// queue.
     pub dropped: u64,
     /// Why nothing more was taken.
     pub end: HandlerEnd,

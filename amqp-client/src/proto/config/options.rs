@@ -33,7 +33,8 @@ pub(crate) struct CoreOptions {
     pub(crate) when_blocked: WhenBlocked,
     /// After how long a blocked connection is given up; `None`: never.
     pub(crate) blocked_connection_timeout: Option<Duration>,
-    /// After how long a peer that takes nothing of what is to be written is given up; `None`: never.
+    /// After how long a peer that takes nothing of what is to be written is given up; `None`:
+    /// never.
     pub(crate) write_timeout: Option<Duration>,
 }
 
@@ -85,7 +86,7 @@ pub enum WhenBlocked {
     Wait,
     /// Fails at once with [`ChannelError::Blocked`](crate::ChannelError::Blocked). So do publishes
     /// that were waiting for room, or for answers to others
-    /// ([`Publisher::max_outstanding`](crate::Publisher::max_outstanding)), when the alarm came; what
-    /// had been handed over is still sent.
+    /// ([`Publisher::max_outstanding`](crate::Publisher::max_outstanding)), when the alarm came;
+    /// what had been handed over is still sent.
     Fail,
 }

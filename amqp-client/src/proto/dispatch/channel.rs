@@ -274,8 +274,8 @@ fn tell_cancelled(at: ChannelUse, queue: &ConsumerQueue, by: Initiator, outside:
         .consumer_cancelled(at.channel, tag, by);
 }
 
-/// `channel.flow` has come: the broker asks for content, or for none. What was handed over before goes
-/// on, and the answer behind it: nothing of a channel may stand amid its content.
+/// `channel.flow` has come: the broker asks for content, or for none. What was handed over before
+/// goes on, and the answer behind it: nothing of a channel may stand amid its content.
 fn stop_or_resume(id: u16, active: bool, channels: &InChannels, outside: &mut Outside) {
     let changed = outside.outbox().flow(id, active);
     let Some(channel) = channels.get(id) else {

@@ -1,5 +1,5 @@
-//! The ends of channels: what the broker objects to, what is told to which operation, and what rests
-//! until it is opened anew.
+//! The ends of channels: what the broker objects to, what is told to which operation, and what
+//! rests until it is opened anew.
 
 use std::sync::Arc;
 
@@ -103,7 +103,8 @@ pub(super) fn accuse(
     }
 }
 
-/// Undoes what was reserved for requests that are never sent, and ends the channels that are given up.
+/// Undoes what was reserved for requests that are never sent, and ends the channels that are given
+/// up.
 pub(super) fn dispose_of(overdue: Overdue, channels: &mut InChannels, outside: &mut Outside) {
     for slot in overdue.dropped {
         if let Effect::Consume(queue) = slot.effect {

@@ -1,5 +1,5 @@
-//! What comes rarely, and what it does: methods other than deliveries and confirms, messages that were
-//! fetched or have come back, and times that are up.
+//! What comes rarely, and what it does: methods other than deliveries and confirms, messages that
+//! were fetched or have come back, and times that are up.
 //!
 //! Functions over the parts that they change: the channels, the clocks, and what is
 //! [outside](super::outside). What ends the connection is returned, for only the core ends it.

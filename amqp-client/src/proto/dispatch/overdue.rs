@@ -1,4 +1,5 @@
-//! What has not come in its time: replies, messages that are being fetched, publishers that were called.
+//! What has not come in its time: replies, messages that are being fetched, publishers that were
+//! called.
 
 use std::time::Instant;
 
@@ -37,8 +38,8 @@ pub(crate) fn expire_fetching(
     }
 }
 
-/// Publishers that were called and do not come, though they have had time: what was kept for them is
-/// open to others.
+/// Publishers that were called and do not come, though they have had time: what was kept for them
+/// is open to others.
 pub(crate) fn expire_called(
     now: Instant,
     channels: &InChannels,

@@ -27,9 +27,9 @@ pub enum Event {
         /// Whether messages may be published.
         active: bool,
     },
-    /// A [limit for the whole channel](crate::consume::QosScope::Channel) was asked for, and the broker takes
-    /// it for a limit of each consumer: RabbitMQ from 4.3 on, which does not say so itself. Told
-    /// once for each channel.
+    /// A [limit for the whole channel](crate::consume::QosScope::Channel) was asked for, and the
+    /// broker takes it for a limit of each consumer: RabbitMQ from 4.3 on, which does not say so
+    /// itself. Told once for each channel.
     LimitPerConsumer {
         /// The channel.
         channel: u16,
@@ -59,15 +59,15 @@ pub enum Event {
         channel: u16,
         /// Its tag.
         consumer_tag: ShortString,
-        /// The program; the broker, since the queue was deleted or its node is gone; or this library,
-        /// since the consumer held too much, or a message was too large for it.
+        /// The program; the broker, since the queue was deleted or its node is gone; or this
+        /// library, since the consumer held too much, or a message was too large for it.
         by: Initiator,
     },
     /// Nothing is read any more, though something waits for what has to be read: consumers without
-    /// acknowledgements hold [64 MiB](crate::consume::WhenSlow::Wait) that they have not taken. This names the
-    /// one that holds most. Requests and publishes that wait end in time, with
-    /// [`ChannelError::ReadingStopped`]. Reading goes on when consumers take what they hold, or when
-    /// that consumer's channel is closed. Told once each time reading stops.
+    /// acknowledgements hold [64 MiB](crate::consume::WhenSlow::Wait) that they have not taken.
+    /// This names the one that holds most. Requests and publishes that wait end in time, with
+    /// [`ChannelError::ReadingStopped`]. Reading goes on when consumers take what they hold, or
+    /// when that consumer's channel is closed. Told once each time reading stops.
     ReadingStopped {
         /// The consumer's channel.
         channel: u16,
@@ -85,8 +85,8 @@ pub enum Event {
         /// Why it ended.
         cause: ChannelError,
     },
-    /// The broker has closed the channel of a publisher, which opens it anew, under the same number,
-    /// for its next message; see
+    /// The broker has closed the channel of a publisher, which opens it anew, under the same
+    /// number, for its next message; see
     /// [`Connection::open_publisher`](crate::Connection::open_publisher).
     ChannelRenewed {
         /// The channel.

@@ -5,9 +5,9 @@
 //!                                                    tune-ok, open ▶   ◀ open-ok
 //! ```
 //!
-//! A [`Handshake`] takes the methods of the broker and gives steps: what is to be sent, what has been
-//! agreed on, that the connection is open. It changes nothing but itself and the outcome that the caller
-//! of `open` waits for.
+//! A [`Handshake`] takes the methods of the broker and gives steps: what is to be sent, what has
+//! been agreed on, that the connection is open. It changes nothing but itself and the outcome that
+//! the caller of `open` waits for.
 //!
 //! `connection.close` is not answered before `connection.open` (RabbitMQ), so that giving up means
 //! closing the socket.
@@ -124,8 +124,8 @@ impl Handshake {
         self.outcome.succeed();
     }
 
-    /// A method has come on channel 0. `all_taken` tells whether the broker has taken everything that
-    /// was to be sent before.
+    /// A method has come on channel 0. `all_taken` tells whether the broker has taken everything
+    /// that was to be sent before.
     pub(crate) fn method(
         &mut self,
         method: &Method<'_>,
@@ -306,8 +306,8 @@ fn choose(
 }
 
 /// How long our part of the login may be, in octets of a frame's payload. RabbitMQ takes 4096, and
-/// 8192 from 4.1 on, and drops what is longer in silence. Of others nothing is known: they are asked
-/// to take what a frame may have later.
+/// 8192 from 4.1 on, and drops what is longer in silence. Of others nothing is known: they are
+/// asked to take what a frame may have later.
 fn login_limit(server: TableRef<'_>) -> usize {
     match rabbitmq_version(server) {
         None => 128 * 1024,

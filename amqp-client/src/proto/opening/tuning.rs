@@ -10,8 +10,8 @@ use crate::proto::config::{Limits, Login};
 /// Below this RabbitMQ from 4.1 on refuses to work, and does not say so.
 const FRAME_MAX_FLOOR: u32 = 8192;
 
-/// More is never agreed on: a frame is held whole before it is parsed, and keeps the frames of other
-/// channels waiting. Not above what the core accepts.
+/// More is never agreed on: a frame is held whole before it is parsed, and keeps the frames of
+/// other channels waiting. Not above what the core accepts.
 const FRAME_MAX_CEILING: u32 = 1024 * 1024;
 
 /// Agrees on limits: zero means "no limit" from either side, else the lower one holds; for frames

@@ -3,8 +3,8 @@
 use super::channel::InChannel;
 use crate::proto::outside::Outside;
 
-/// More answers at once than this have the outbox forget their messages; of fewer it does so at the next
-/// publish.
+/// More answers at once than this have the outbox forget their messages; of fewer it does so at the
+/// next publish.
 const MANY: u64 = 4096;
 
 /// Confirms of one channel that came one after the other.
@@ -43,8 +43,8 @@ impl AckRun {
     pub(super) fn settle(&mut self, channel: &mut InChannel, outside: &mut Outside) {
         let id = channel.at().channel;
         let (shared, wakers) = outside.split();
-        // What these answers concern cannot come back either, but to say so takes the lock once more:
-        // the next ones do.
+        // What these answers concern cannot come back either, but to say so takes the lock once
+        // more: the next ones do.
         let published = shared
             .outbox()
             .channels_mut()

@@ -42,8 +42,9 @@ pub(crate) struct InChannel {
     strays: Option<Box<Strays>>,
 }
 
-/// Deliveries of an earlier use of a channel id that may still come. RabbitMQ sends them up to 12 ms
-/// behind the `open-ok` of the next use when it has closed the channel itself, none when we have.
+/// Deliveries of an earlier use of a channel id that may still come. RabbitMQ sends them up to 12
+/// ms behind the `open-ok` of the next use when it has closed the channel itself, none when we
+/// have.
 ///
 /// A tag that was made up here tells by its number which use it is for; one that the program has
 /// chosen does not, if it chooses it again.
@@ -176,8 +177,8 @@ impl InChannel {
         strays.is_some_and(|strays| now < strays.until && strays.tags.contains(tag))
     }
 
-    /// Whether a consumer has this tag that an earlier use of the id had as well. Once that cannot be
-    /// heard of any more, it becomes one like all others.
+    /// Whether a consumer has this tag that an earlier use of the id had as well. Once that cannot
+    /// be heard of any more, it becomes one like all others.
     pub(super) fn is_suspect(&mut self, tag: &[u8], now: Instant) -> bool {
         let Some(strays) = &mut self.strays else {
             return false;
@@ -196,8 +197,8 @@ impl InChannel {
         false
     }
 
-    /// The suspect with this tag, if a delivery continues the numbers of this use; all that came before
-    /// it has been handed over.
+    /// The suspect with this tag, if a delivery continues the numbers of this use; all that came
+    /// before it has been handed over.
     fn suspect(&mut self, tag: &[u8], delivery_tag: u64) -> Option<&mut InConsumer> {
         if !self.continues(delivery_tag) {
             return None;
@@ -311,8 +312,8 @@ impl InChannel {
         }
     }
 
-    /// Hands a delivery to the suspect with this tag, if it is one of this use of the channel and is
-    /// `wanted`; says whether that was so.
+    /// Hands a delivery to the suspect with this tag, if it is one of this use of the channel and
+    /// is `wanted`; says whether that was so.
     pub(super) fn hand_to_suspect(
         &mut self,
         tag: &[u8],

@@ -6,9 +6,9 @@
 //! open ──closed────────────────▶ (gone)                             leaves strays to the next use
 //! ```
 //!
-//! Deliveries and confirms are gathered while a read is parsed, and handed over once: one lock and at
-//! most one wake-up for each consumer, one lock for each channel's run of confirms. What changes a
-//! channel has them handed over first.
+//! Deliveries and confirms are gathered while a read is parsed, and handed over once: one lock and
+//! at most one wake-up for each consumer, one lock for each channel's run of confirms. What changes
+//! a channel has them handed over first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -249,8 +249,8 @@ impl InChannels {
         self.see_to(left, outside);
     }
 
-    /// Hands a delivery to the suspect with this tag, if it is one of this use of the channel; all that
-    /// came before it has been handed over.
+    /// Hands a delivery to the suspect with this tag, if it is one of this use of the channel; all
+    /// that came before it has been handed over.
     pub(super) fn hand_to_suspect(
         &mut self,
         id: u16,

@@ -58,8 +58,8 @@ impl LargeBody {
         self.frame.is_some()
     }
 
-    /// Takes what has come of an incomplete frame, if it is a body frame worth it. `rest` starts with
-    /// the frame, whose size has been checked.
+    /// Takes what has come of an incomplete frame, if it is a body frame worth it. `rest` starts
+    /// with the frame, whose size has been checked.
     pub(super) fn begin(
         &mut self,
         rest: &[u8],

@@ -1,5 +1,5 @@
-//! Deliveries for consumers that are not there: `consume-ok` is still to come, the consumer was cancelled
-//! a moment ago, or an earlier use of the channel id had it.
+//! Deliveries for consumers that are not there: `consume-ok` is still to come, the consumer was
+//! cancelled a moment ago, or an earlier use of the channel id had it.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ pub(super) fn deliver(
     outside: &mut Outside,
 ) {
     let now = outside.now();
-    // Adding a consumer moves others, whose positions are remembered until then; and the numbers of all
-    // deliveries before this one are to be known.
+    // Adding a consumer moves others, whose positions are remembered until then; and the numbers of
+    // all deliveries before this one are to be known.
     channels.hand_over_deliveries(outside);
     let Some(channel) = channels.get_mut(id) else {
         return;
@@ -31,8 +31,8 @@ pub(super) fn deliver(
     }
 }
 
-/// Whether a consumer whose `consume-ok` is still to come has this tag: from here on it is there. If not,
-/// the delivery has been given back where that is safe.
+/// Whether a consumer whose `consume-ok` is still to come has this tag: from here on it is there.
+/// If not, the delivery has been given back where that is safe.
 pub(super) fn find(
     id: u16,
     tag: &[u8],
@@ -61,8 +61,9 @@ pub(super) fn find(
     if channel.find(tag).is_some() {
         return true;
     }
-    // To settle one that need not be acknowledged would cost the channel, and so would one of an earlier
-    // use of its id. Where it is not known, it stays unsettled, and comes back when the channel closes.
+    // To settle one that need not be acknowledged would cost the channel, and so would one of an
+    // earlier use of its id. Where it is not known, it stays unsettled, and comes back when the
+    // channel closes.
     if is_stray && !channel.continues(delivery_tag) {
         return false;
     }

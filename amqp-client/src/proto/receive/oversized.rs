@@ -5,8 +5,8 @@
 //! header ──▶ what becomes of it is decided and told ──▶ body: skipped ──▶ the next message
 //! ```
 //!
-//! A message that heads a queue comes again on every connection, so that to end the connection over it
-//! would end all of them. Nor is it given back by itself, which would be the same in a loop.
+//! A message that heads a queue comes again on every connection, so that to end the connection over
+//! it would end all of them. Nor is it given back by itself, which would be the same in a loop.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ use crate::proto::outside::Outside;
 use crate::proto::send::request::Slot;
 use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue, OnOversized};
 
-/// Whether the content that this header belongs to is not to be kept. A message of our own that comes
-/// back is as large as we were able to send it.
+/// Whether the content that this header belongs to is not to be kept. A message of our own that
+/// comes back is as large as we were able to send it.
 pub(super) fn is_oversized(
     id: u16,
     size: u64,

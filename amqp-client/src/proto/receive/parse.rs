@@ -5,8 +5,8 @@
 //!     └──▶ all other methods, messages that were fetched or came back: yielded, one by one
 //! ```
 //!
-//! [`Receive`] owns what that needs: the read buffer, the channels, the large body under way. The bulk of
-//! all traffic stays within [`Receive::next`]; what is rare is the core's to dispatch
+//! [`Receive`] owns what that needs: the read buffer, the channels, the large body under way. The
+//! bulk of all traffic stays within [`Receive::next`]; what is rare is the core's to dispatch
 //! ([`crate::proto::dispatch`]).
 
 use std::ops::Range;
@@ -32,12 +32,12 @@ use crate::proto::shared::connection::ConnectionShared;
 /// `frame_max` for the methods and headers that it sends.
 const MAX_PAYLOAD: usize = 1024 * 1024;
 
-/// What is parsed in one turn of the driver, in frames. What one read brings of deliveries and confirms
-/// is less, however small they are.
+/// What is parsed in one turn of the driver, in frames. What one read brings of deliveries and
+/// confirms is less, however small they are.
 const MOST_WORK: usize = 32 * 1024;
 
-/// What a frame costs, in frames: a rare method wakes tasks, tells listeners and subscribers, and may
-/// have to be answered.
+/// What a frame costs, in frames: a rare method wakes tasks, tells listeners and subscribers, and
+/// may have to be answered.
 fn cost(frame: &Frame<'_>) -> usize {
     const RARE: usize = 64;
     match (frame.kind, MethodId::peek(frame.payload)) {

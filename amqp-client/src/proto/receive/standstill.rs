@@ -7,8 +7,8 @@ use crate::error::SlowConsumer;
 use crate::proto::observe::{Event, Source};
 use crate::proto::outside::Outside;
 
-/// To be called behind each decision whether to read; `stopped` tells whether consumers hold too much
-/// for that.
+/// To be called behind each decision whether to read; `stopped` tells whether consumers hold too
+/// much for that.
 pub(crate) fn tell(stopped: bool, channels: &InChannels, outside: &mut Outside) {
     let reading = &outside.shared().reading;
     let stuck = stopped && reading.is_stuck();

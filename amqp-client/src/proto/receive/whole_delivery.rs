@@ -5,9 +5,9 @@
 //!                 ◀──────────────────── one copy ───────────────────────▶
 //! ```
 //!
-//! Whatever is not exactly that is nothing for here: cut off by the end of what was read, with a body
-//! of several frames, or faulty. It is then read frame by frame, and what is wrong is told there. So
-//! this may refuse what is right, but must not accept what is wrong.
+//! Whatever is not exactly that is nothing for here: cut off by the end of what was read, with a
+//! body of several frames, or faulty. It is then read frame by frame, and what is wrong is told
+//! there. So this may refuse what is right, but must not accept what is wrong.
 
 use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::constants::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD};

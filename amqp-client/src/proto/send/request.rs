@@ -49,8 +49,8 @@ pub(crate) struct Slot {
     pub(crate) deadline: Instant,
     /// It has passed.
     pub(crate) overdue: bool,
-    /// Since when its time may stand still: while it is behind octets that are leaving, the deadline
-    /// moves on by what has passed since.
+    /// Since when its time may stand still: while it is behind octets that are leaving, the
+    /// deadline moves on by what has passed since.
     pub(crate) since: Instant,
     /// The position behind it among all octets that leave, until it is known to be written; `None`
     /// before it has one.
@@ -123,8 +123,8 @@ impl Slot {
         }
     }
 
-    /// Whether it is sent although its time is up while it is parked: others may rely on how it has the
-    /// channel behave, and to be late does no harm.
+    /// Whether it is sent although its time is up while it is parked: others may rely on how it has
+    /// the channel behave, and to be late does no harm.
     pub(crate) fn keeps_its_place(&self) -> bool {
         const SETTINGS: [MethodId; 4] = [
             basic::QosOk::ID,

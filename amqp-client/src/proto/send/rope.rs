@@ -77,8 +77,8 @@ impl Rope {
         self.inserts.push((self.buf.len(), octets));
     }
 
-    /// Appends a frame of which no copy stays behind: its payload is not copied into the buffer, which
-    /// may grow and leave one, and is overwritten when it leaves the rope in whatever way.
+    /// Appends a frame of which no copy stays behind: its payload is not copied into the buffer,
+    /// which may grow and leave one, and is overwritten when it leaves the rope in whatever way.
     pub(crate) fn push_secret(&mut self, frame: Zeroizing<Vec<u8>>) {
         let end = frame.len().saturating_sub(1);
         let (Some(head), true) = (frame.get(..HEAD), end > HEAD) else {

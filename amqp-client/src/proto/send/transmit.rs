@@ -50,8 +50,8 @@ impl Transmit {
         self.rope.contiguous(self.written)
     }
 
-    /// Whether it is a large piece of a large body, as there are while nothing else is sent. Another
-    /// one may follow before the stream is read again: no task waits for a reply.
+    /// Whether it is a large piece of a large body, as there are while nothing else is sent.
+    /// Another one may follow before the stream is read again: no task waits for a reply.
     pub fn is_alone(&self) -> bool {
         self.alone
     }
@@ -64,7 +64,8 @@ impl Transmit {
         self.rope.is_empty()
     }
 
-    /// Shows what is certainly not written, or not as far as a broker needs it: all but its end octet.
+    /// Shows what is certainly not written, or not as far as a broker needs it: all but its end
+    /// octet.
     pub(crate) fn unwritten(&self, unsent: &mut Unwritten) {
         let sent = self.written.max(self.offered);
         let frames = self.rope.frames();

@@ -1,13 +1,13 @@
 //! Publishes that will never be written whole: what is known of them when a channel or the
 //! connection ends.
 //!
-//! What is assumed of all brokers: a message is routed when its last frame has come, at the earliest
-//! when all of that frame has come but the end octet. RabbitMQ waits for the end octet; LavinMQ 2.9
-//! has routed the message by then. One of which an octet in front of that one is still here has
-//! certainly not been routed, provided that it is dropped. What a failed write was offered counts as
-//! sent where the stream may have sent any of it ([`Core::may_have_written`]). The messages of a channel
-//! leave in the order in which they were numbered, so that those which do not leave are the last ones:
-//! it is enough to count them.
+//! What is assumed of all brokers: a message is routed when its last frame has come, at the
+//! earliest when all of that frame has come but the end octet. RabbitMQ waits for the end octet;
+//! LavinMQ 2.9 has routed the message by then. One of which an octet in front of that one is still
+//! here has certainly not been routed, provided that it is dropped. What a failed write was offered
+//! counts as sent where the stream may have sent any of it ([`Core::may_have_written`]). The
+//! messages of a channel leave in the order in which they were numbered, so that those which do not
+//! leave are the last ones: it is enough to count them.
 //!
 //! [`Core::may_have_written`]: crate::proto::Core::may_have_written
 

@@ -1,5 +1,5 @@
-//! What is being written, and how far that is: what requests count their time from, and what a close
-//! leaves behind.
+//! What is being written, and how far that is: what requests count their time from, and what a
+//! close leaves behind.
 
 use std::task::Waker;
 use std::time::Instant;
@@ -38,7 +38,8 @@ impl Writing {
         &self.transmit
     }
 
-    /// Takes the next batch from the outbox. True if publishers have been called that may not have come.
+    /// Takes the next batch from the outbox. True if publishers have been called that may not have
+    /// come.
     #[inline]
     pub(crate) fn refill(&mut self, driver: Option<&Waker>, outside: &mut Outside) -> bool {
         let now = outside.now();
@@ -90,11 +91,12 @@ impl Writing {
     /// Whether the broker, which has not taken what it was shown, has had us queue more than it may
     /// behind that: to read on would have us queue without bound.
     ///
-    /// If each side waited for the other to read, neither would move. Only what answers the broker counts,
-    /// and what settles its deliveries, not what publishers and callers queue, so that it has written a
-    /// lot and read nothing while we read whatever came: a broker that reads between its writes, or
-    /// publishers that send on what they receive, do not come here. It goes on with the next batch that is
-    /// taken; that it is not is what `write_timeout` counts, and heartbeats leave in that batch.
+    /// If each side waited for the other to read, neither would move. Only what answers the broker
+    /// counts, and what settles its deliveries, not what publishers and callers queue, so that it
+    /// has written a lot and read nothing while we read whatever came: a broker that reads between
+    /// its writes, or publishers that send on what they receive, do not come here. It goes on with
+    /// the next batch that is taken; that it is not is what `write_timeout` counts, and heartbeats
+    /// leave in that batch.
     pub(crate) fn owes_too_much(&self, connection: &ConnectionShared) -> bool {
         !self.is_empty() && connection.outbox().order().owes_too_much()
     }
@@ -116,7 +118,8 @@ impl Writing {
         unsent
     }
 
-    /// The time of our `connection.close` is up: what the broker has not taken of what stood before it.
+    /// The time of our `connection.close` is up: what the broker has not taken of what stood before
+    /// it.
     pub(crate) fn close_timeout(&self, connection: &ConnectionShared) -> ConnectionError {
         let mut unsent = self.unwritten();
         let outbox = connection.outbox();

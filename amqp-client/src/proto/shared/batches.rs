@@ -8,8 +8,8 @@ use crate::message::RawDelivery;
 /// Places for deliveries that are kept when nothing is in them: more than a few reads bring.
 const KEEP: usize = 16 * 1024;
 
-/// The most octets that batches are joined to. What is taken counts as held until all of it has been
-/// yielded, and others wait to be read meanwhile.
+/// The most octets that batches are joined to. What is taken counts as held until all of it has
+/// been yielded, and others wait to be read meanwhile.
 const STEP: usize = 1024 * 1024;
 
 /// Deliveries in order, and what they occupy.

@@ -79,7 +79,8 @@ impl ChannelShared {
         lock(&self.end).set_quietly(cause.clone());
     }
 
-    /// The same, and all that wait for the end, or for a confirm of one of the `published`, learn why.
+    /// The same, and all that wait for the end, or for a confirm of one of the `published`, learn
+    /// why.
     pub(crate) fn end(&self, loss: Loss, published: u64, wakers: &mut Vec<Waker>) {
         lock(&self.end).set(loss.cause.clone(), wakers);
         let mut confirms = self.confirms();
@@ -166,8 +167,8 @@ impl ChannelShared {
     }
 }
 
-/// The confirms of a channel, locked. When they are unlocked, what waits for them counts as a demand,
-/// or does so no longer.
+/// The confirms of a channel, locked. When they are unlocked, what waits for them counts as a
+/// demand, or does so no longer.
 #[derive(Debug)]
 pub(crate) struct ConfirmsGuard<'a> {
     /// Whether anything waited before.

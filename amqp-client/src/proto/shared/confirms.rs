@@ -77,8 +77,8 @@ pub(crate) struct Confirms {
 /// What is needed once something fails, or somebody waits for more than one answer.
 #[derive(Debug, Default)]
 struct Extra {
-    /// Outcomes that are not plain acks, until they are asked for; and in which round of failures they
-    /// were noted.
+    /// Outcomes that are not plain acks, until they are asked for; and in which round of failures
+    /// they were noted.
     notable: BTreeMap<u64, (ConfirmOutcome, u64)>,
     /// Numbers that came back and have not been answered.
     returned: BTreeSet<u64>,
@@ -90,8 +90,8 @@ struct Extra {
     all: Waiters<u64>,
     /// Publishers that wait until fewer than a limit are unanswered.
     room: Waiters<(), u64>,
-    /// Of these, by ticket, those who have been called and have not come, and whether that was since
-    /// the last look at who does not come.
+    /// Of these, by ticket, those who have been called and have not come, and whether that was
+    /// since the last look at who does not come.
     called: BTreeMap<u64, bool>,
 }
 
@@ -118,8 +118,8 @@ impl Confirms {
         published: u64,
         wakers: &mut Vec<Waker>,
     ) {
-        // With `multiple`, 0 means everything so far. How much that is at the broker it does not say,
-        // and no broker is known to send it.
+        // With `multiple`, 0 means everything so far. How much that is at the broker it does not
+        // say, and no broker is known to send it.
         let number = if multiple && number == 0 {
             published
         } else {
@@ -236,8 +236,8 @@ impl Confirms {
         self.slots.get_mut(index)
     }
 
-    /// The broker returned this message; its ack is still to come. It comes back from here if nobody
-    /// is going to ask for it.
+    /// The broker returned this message; its ack is still to come. It comes back from here if
+    /// nobody is going to ask for it.
     pub(crate) fn returned(
         &mut self,
         number: u64,
@@ -364,8 +364,8 @@ impl Confirms {
         Poll::Pending
     }
 
-    /// Forgets a number whose outcome will not be asked for. Gives the message if it has come back, and the
-    /// waker of the task that has waited, which is to be dropped once the lock is released.
+    /// Forgets a number whose outcome will not be asked for. Gives the message if it has come back,
+    /// and the waker of the task that has waited, which is to be dropped once the lock is released.
     #[must_use = "dropped once the lock is released"]
     pub(crate) fn abandon(&mut self, number: u64) -> (Option<Box<Incoming>>, Option<Waker>) {
         let returned = match self.take_notable(number) {
@@ -447,12 +447,12 @@ impl Confirms {
         published.saturating_sub(self.resolved + self.ahead)
     }
 
-    /// Whether one more may be published; if not, the task is called when it may. Who has a ticket has
-    /// to [`forget_room`](Self::forget_room).
+    /// Whether one more may be published; if not, the task is called when it may. Who has a ticket
+    /// has to [`forget_room`](Self::forget_room).
     ///
-    /// Who waits goes first: a place is kept for each that has been called, so that all who are still
-    /// in line, and all who come, find as many taken as they will find published. One with a higher
-    /// limit passes those with a lower one, who wait for something else.
+    /// Who waits goes first: a place is kept for each that has been called, so that all who are
+    /// still in line, and all who come, find as many taken as they will find published. One with a
+    /// higher limit passes those with a lower one, who wait for something else.
     pub(crate) fn admit(
         &mut self,
         published: u64,
@@ -468,7 +468,8 @@ impl Confirms {
         let Some(extra) = &mut self.extra else {
             return outstanding < limit || self.wait_for_room(limit, ticket, sleeper);
         };
-        // Plain publishes take no place in line, so that even the place of one that was called may be gone.
+        // Plain publishes take no place in line, so that even the place of one that was called may
+        // be gone.
         let is_called = ticket.is_some_and(|ticket| extra.called.contains_key(&ticket));
         let taken = if is_called {
             outstanding
@@ -531,8 +532,8 @@ impl Confirms {
         called.len() > before
     }
 
-    /// Keeps no place any more for those who were called before the last time and have not come. True
-    /// if any have been called: others may have those places, and some may be kept still.
+    /// Keeps no place any more for those who were called before the last time and have not come.
+    /// True if any have been called: others may have those places, and some may be kept still.
     pub(crate) fn expire_called(&mut self) -> bool {
         let Some(extra) = &mut self.extra else {
             return false;

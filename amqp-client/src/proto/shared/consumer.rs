@@ -3,7 +3,8 @@
 //! One lock on each side per batch: the core appends everything that one read brought, the consumer
 //! takes what has come since, up to 1 MiB at a time. The core never waits for a consumer: one with
 //! acknowledgements is bounded by its prefetch, and by `inbound_limit`; one without holds up the
-//! reading of the socket (see `reading`), or, if that was asked for, is ended when it holds too much.
+//! reading of the socket (see `reading`), or, if that was asked for, is ended when it holds too
+//! much.
 //!
 //! Which consumers a channel has, and which of them are being cancelled, stands in the outbox.
 
@@ -50,8 +51,8 @@ pub(crate) enum ConsumerEnd {
 }
 
 impl ConsumerEnd {
-    /// The channel ended, or its connection. What a consumer settles is its own doing, and so is what
-    /// the broker says unasked; all else was another operation.
+    /// The channel ended, or its connection. What a consumer settles is its own doing, and so is
+    /// what the broker says unasked; all else was another operation.
     pub(crate) fn of_channel(cause: &ChannelError) -> Self {
         let is_its_own = cause
             .broker_close()
@@ -154,8 +155,8 @@ impl ConsumerQueue {
         self.prefetch.load(Ordering::Relaxed)
     }
 
-    /// Hands over a batch that occupies so many octets. It comes back empty; what nobody wants stays
-    /// in it.
+    /// Hands over a batch that occupies so many octets. It comes back empty; what nobody wants
+    /// stays in it.
     pub(crate) fn deliver(
         &self,
         batch: &mut Vec<RawDelivery>,

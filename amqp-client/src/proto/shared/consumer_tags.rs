@@ -1,11 +1,11 @@
 //! Consumer tags that are made up here.
 //!
 //! LavinMQ keys direct replies by the tag across the virtual host, so they carry a part of the
-//! connection's own. They carry a number as well, which is never used again: a delivery with a lower
-//! one than a channel began with is not for that use of the channel's id.
+//! connection's own. They carry a number as well, which is never used again: a delivery with a
+//! lower one than a channel began with is not for that use of the channel's id.
 
-/// A tag that no other connection is likely to use: `ctag`, a number that is unique on this one, and
-/// ten letters and digits of its own.
+/// A tag that no other connection is likely to use: `ctag`, a number that is unique on this one,
+/// and ten letters and digits of its own.
 const PREFIX: &str = "ctag";
 
 /// Letters and digits of the connection's own.

@@ -5,10 +5,10 @@
 //! told:          may be routed, or not                  │ refused │ not sent  │ not sent
 //! ```
 //!
-//! The broker handles what comes on a channel in order, and ignores what stands behind the operation
-//! that it closes the channel for (the rules of `channel.close`). Which one that is it tells by method and name
-//! only. One publish is told to be at fault where no other can be; of several that may be, each is told
-//! what the broker objects to, and that it may be routed.
+//! The broker handles what comes on a channel in order, and ignores what stands behind the
+//! operation that it closes the channel for (the rules of `channel.close`). Which one that is it
+//! tells by method and name only. One publish is told to be at fault where no other can be; of
+//! several that may be, each is told what the broker objects to, and that it may be routed.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ pub(crate) enum Suspects {
     Unknown,
     /// This publish.
     Publish(u64),
-    /// One of those from the first to the last number of these, in order; and whether all of them are
-    /// known.
+    /// One of those from the first to the last number of these, in order; and whether all of them
+    /// are known.
     Among(Vec<(u64, u64)>, bool),
     /// Another operation, which was sent behind this publish.
     Behind(u64),
@@ -111,8 +111,8 @@ struct Run {
     untold: u64,
 }
 
-/// How many ends of a channel are kept that something may still be asked about. A channel that is opened
-/// anew comes back from many only if a program publishes on it and never asks.
+/// How many ends of a channel are kept that something may still be asked about. A channel that is
+/// opened anew comes back from many only if a program publishes on it and never asks.
 const MOST: usize = 64;
 
 /// All publishes of a channel that are answered no more and have not been told.
@@ -146,8 +146,8 @@ impl Lost {
         }
     }
 
-    /// One more, with a higher number than all before. `asked` says whether its outcome may be asked
-    /// for; `apart` that it is not to be told together with the one before.
+    /// One more, with a higher number than all before. `asked` says whether its outcome may be
+    /// asked for; `apart` that it is not to be told together with the one before.
     pub(crate) fn push(&mut self, number: u64, asked: bool, apart: bool, loss: &Arc<Loss>) {
         let fate = loss.fate(number);
         let askers = u64::from(asked);

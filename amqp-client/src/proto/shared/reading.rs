@@ -6,14 +6,15 @@
 //! | without acknowledgements 16 MiB or more, or with them 64 MiB or more | on demand: while anything that has to be read is waited for |
 //! | less | always |
 //!
-//! What waits for a reply, a confirm, room, or a delivery where none is at hand holds a [`Demand`], or
-//! is counted as one: so deliveries that fill one consumer stop neither another consumer nor a
+//! What waits for a reply, a confirm, room, or a delivery where none is at hand holds a [`Demand`],
+//! or is counted as one: so deliveries that fill one consumer stop neither another consumer nor a
 //! confirm behind them. Deliveries with acknowledgements are bounded by their prefetch, and beyond
 //! that by `inbound_limit`; those without by nothing but the stream, which is why it stands still
-//! for them at last, whatever waits. That is told ([`ChannelError::ReadingStopped`]), and ends the waits.
+//! for them at last, whatever waits. That is told ([`ChannelError::ReadingStopped`]), and ends the
+//! waits.
 //!
-//! Watching for the end of a channel or connection, or for events, is no demand: it lasts as long as
-//! the program does, and would leave nothing of the first mark.
+//! Watching for the end of a channel or connection, or for events, is no demand: it lasts as long
+//! as the program does, and would leave nothing of the first mark.
 
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -39,9 +40,10 @@ pub(crate) struct Reading {
     manual: AtomicUsize,
     /// The same without.
     automatic: AtomicUsize,
-    /// Twice how many wait for something that has to be read, and [`PAUSED`] if the core has stopped
-    /// reading and is to be woken when it may go on: one access changes the one and tells the other.
-    /// A wait that ends is sometimes counted a moment before it is counted that it began.
+    /// Twice how many wait for something that has to be read, and [`PAUSED`] if the core has
+    /// stopped reading and is to be woken when it may go on: one access changes the one and tells
+    /// the other. A wait that ends is sometimes counted a moment before it is counted that it
+    /// began.
     demands: AtomicIsize,
     /// Nothing is read though something waits.
     stands_still: AtomicBool,
@@ -161,8 +163,8 @@ impl Reading {
         }
     }
 
-    /// Consumers have taken deliveries, or will not. True if the core is to be woken: it has stopped
-    /// reading, and may go on.
+    /// Consumers have taken deliveries, or will not. True if the core is to be woken: it has
+    /// stopped reading, and may go on.
     #[must_use = "the core waits to be woken"]
     pub(crate) fn release(&self, octets: usize, no_ack: bool) -> bool {
         touch(self.octets(no_ack)).fetch_sub(octets, Ordering::SeqCst);

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A timer enters the list when it is polled for the first time, and leaves it when it is dropped:
-//! what is ready at once costs nothing. It has come when the adapter has called it, not when the clock
-//! says so: the adapter reads first. When the connection has ended the clock is not watched
+//! what is ready at once costs nothing. It has come when the adapter has called it, not when the
+//! clock says so: the adapter reads first. When the connection has ended the clock is not watched
 //! any more; all are called then, and each task finds the end in what it waits for.
 
 use std::sync::{Arc, Mutex, MutexGuard};

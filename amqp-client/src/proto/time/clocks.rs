@@ -9,8 +9,8 @@ use super::deadlines::{DeadlineOf, Deadlines};
 use super::heartbeat::{Due, HeartbeatClock};
 use super::write_timeout::WriteTimeout;
 
-/// How long room is kept for a publisher that has been called, at least. Usually it comes at once; one
-/// whose future is not polled any more, and was not dropped, never does.
+/// How long room is kept for a publisher that has been called, at least. Usually it comes at once;
+/// one whose future is not polled any more, and was not dropped, never does.
 const ROOM_IS_KEPT: Duration = Duration::from_millis(100);
 
 /// How long a peer that reads nothing more may keep us from ending. RabbitMQ waits as long for us.

@@ -7,8 +7,9 @@
 //! A broker that is alive may still refuse to read: its heartbeats come, and ours wait in the
 //! kernel. RabbitMQ does that to connections that publish during an alarm, and says so; that time
 //! does not count. Nor does the time in which we do not read because consumers hold too much, since
-//! the announcement may lie there. If we do not read because the broker takes no answers, it counts:
-//! nothing else would end that, and an announcement came before most of what had to be answered.
+//! the announcement may lie there. If we do not read because the broker takes no answers, it
+//! counts: nothing else would end that, and an announcement came before most of what had to be
+//! answered.
 
 use std::time::{Duration, Instant};
 

@@ -8,8 +8,8 @@
 //! | [`Watch`] | a future made of two closures: look, and give the place up |
 //! | [`wake()`], [`wake_by_ref`], [`wake_all`] | calling wakers |
 //!
-//! Nothing here has a lock, a clock or a task of its own: lists and latches are kept under the locks
-//! of those who use them.
+//! Nothing here has a lock, a clock or a task of its own: lists and latches are kept under the
+//! locks of those who use them.
 //!
 //! A waker is foreign code: calling it may run a whole task, dropping it may drop one, with every
 //! handle that the task holds, and either may panic. Even a clone is code of the executor's. So

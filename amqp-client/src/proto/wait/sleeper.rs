@@ -6,9 +6,9 @@ use std::task::{Context, Poll, Waker};
 /// The task that polls, on its way to a list or a slot under a lock.
 ///
 /// Its waker is cloned when it is known to be needed, which is not known before the lock is taken.
-/// So a poll looks first; if it has to wait where its waker is not known yet, it lets go of the lock,
-/// clones the waker, and looks once more. A task that is polled again where it waits already, or that
-/// need not wait, clones nothing and looks once.
+/// So a poll looks first; if it has to wait where its waker is not known yet, it lets go of the
+/// lock, clones the waker, and looks once more. A task that is polled again where it waits already,
+/// or that need not wait, clones nothing and looks once.
 #[derive(Debug)]
 pub(crate) struct Sleeper<'a> {
     waker: &'a Waker,
@@ -43,8 +43,8 @@ impl Sleeper<'_> {
         }
     }
 
-    /// Has the slot hold this task's waker. Where it does not yet and there is no clone at hand, the
-    /// slot is left alone, and this poll is repeated with one.
+    /// Has the slot hold this task's waker. Where it does not yet and there is no clone at hand,
+    /// the slot is left alone, and this poll is repeated with one.
     #[inline]
     pub(crate) fn wait_in(&mut self, slot: &mut Option<Waker>) {
         if slot

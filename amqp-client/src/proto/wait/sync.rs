@@ -2,8 +2,8 @@
 //! order.
 //!
 //! What several threads share is under a mutex or an atomic in sequentially consistent order. The
-//! order in which those are touched is then everything that can differ between two runs, and
-//! the tests of wake-ups (`tests/races/wakeups*.rs`) try every one of them: without these two functions
+//! order in which those are touched is then everything that can differ between two runs, and the
+//! tests of wake-ups (`tests/races/wakeups*.rs`) try every one of them: without these two functions
 //! being called each time, they would overlook some. `cargo xtask tidy` refuses what is locked or
 //! touched otherwise, in the core and in the handles, unless its table says why.
 

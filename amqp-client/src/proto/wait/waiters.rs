@@ -9,8 +9,8 @@ use super::Sleeper;
 /// they came. `T` is what is known of each.
 ///
 /// A future that waits holds a ticket and gives it up when it is dropped: a connection that lives
-/// for months must not keep a waker of every task that ever looked whether it was closed. A task that
-/// has been called and has to wait again keeps its ticket, and with it its place.
+/// for months must not keep a waker of every task that ever looked whether it was closed. A task
+/// that has been called and has to wait again keeps its ticket, and with it its place.
 #[derive(Debug)]
 pub(crate) struct Waiters<K = (), T = ()> {
     last_ticket: u64,

@@ -6,9 +6,9 @@ use std::task::Waker;
 /// Calls a waker; to be done when no lock is held.
 ///
 /// A panic of the waker ends here. It is an executor's, or comes from a task that the call ran, and
-/// the panic hook has told of it; the caller has nothing to do with it: it is the task that drives the
-/// connection, or one whose publish has been queued. Nothing of ours can be left half
-/// done by it (so the assertion of unwind safety), for no state is borrowed while a waker runs.
+/// the panic hook has told of it; the caller has nothing to do with it: it is the task that drives
+/// the connection, or one whose publish has been queued. Nothing of ours can be left half done by
+/// it (so the assertion of unwind safety), for no state is borrowed while a waker runs.
 pub(crate) fn wake(waker: Waker) {
     call(|| waker.wake());
 }

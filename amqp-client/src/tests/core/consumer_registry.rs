@@ -1,4 +1,5 @@
-//! Which consumers a channel has, which limits they are started under, and whose deliveries are whose.
+//! Which consumers a channel has, which limits they are started under, and whose deliveries are
+//! whose.
 
 use std::future::IntoFuture;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What a driver may rely on: whom the core wakes and when, what `interest` says, and when the clocks
-//! start to run.
+//! What a driver may rely on: whom the core wakes and when, what `interest` says, and when the
+//! clocks start to run.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};

@@ -1,6 +1,6 @@
-//! A driver that knows nothing but the page of [`crate::proto`]: it makes the calls in the order that is
-//! written there, and takes a turn only for the reasons that are written there. A stream that takes and
-//! gives little, or nothing for a while, shows that no reason is missing.
+//! A driver that knows nothing but the page of [`crate::proto`]: it makes the calls in the order
+//! that is written there, and takes a turn only for the reasons that are written there. A stream
+//! that takes and gives little, or nothing for a while, shows that no reason is missing.
 
 use std::future::Future;
 use std::io::IoSlice;

@@ -1,4 +1,5 @@
-//! The core: bytes in, bytes out. What arrives is made of octets here, and what leaves is looked at.
+//! The core: bytes in, bytes out. What arrives is made of octets here, and what leaves is looked
+//! at.
 //!
 //! | file | what it is about |
 //! |---|---|

@@ -105,8 +105,8 @@ type Settle = fn(&Channel, Delivery);
 
 #[test]
 fn s9_settlements_for_a_broker_that_does_not_listen_are_bounded() {
-    // Neither refusals, nor those by number, nor acks in the wrong order can be merged, but for the one
-    // that leaves no gap: the last of each thousand.
+    // Neither refusals, nor those by number, nor acks in the wrong order can be merged, but for the
+    // one that leaves no gap: the last of each thousand.
     let by_number = |channel: &Channel, delivery: Delivery| {
         let tag = delivery.delivery_tag();
         channel.basic_ack(tag, Multiple::No).unwrap();

@@ -1,5 +1,5 @@
-//! Deliveries that an earlier use of a channel's id has left under way, and consumers of this use that
-//! have the same tag.
+//! Deliveries that an earlier use of a channel's id has left under way, and consumers of this use
+//! that have the same tag.
 
 use std::future::IntoFuture;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Channels whose number the application chooses, closes that are joined, and what a channel tells of
-//! itself.
+//! Channels whose number the application chooses, closes that are joined, and what a channel tells
+//! of itself.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -65,8 +65,8 @@ impl Sleeps {
 
 type SleepFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Tokens named after how often one was asked for, which are valid for so long. The third time there
-/// is none.
+/// Tokens named after how often one was asked for, which are valid for so long. The third time
+/// there is none.
 fn tokens(validity: Option<Duration>) -> (ConnectionOptions, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);

@@ -1,4 +1,5 @@
-//! The handles of users, one file per topic. What they put on the wire is looked at, and what they are told.
+//! The handles of users, one file per topic. What they put on the wire is looked at, and what they
+//! are told.
 //!
 //! | file | what it is about |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! A publisher that owns its channel, where something else happens at the same time: alarms, closes,
-//! limits, and brokers that answer half of it.
+//! A publisher that owns its channel, where something else happens at the same time: alarms,
+//! closes, limits, and brokers that answer half of it.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Publishes on a channel that the broker closes for one of them, or for something else: which are told
-//! to be at fault, which may have been routed and which were not sent.
+//! Publishes on a channel that the broker closes for one of them, or for something else: which are
+//! told to be at fault, which may have been routed and which were not sent.
 
 use amqp_spec::basic::PropertiesRef;
 use amqp_spec::wire::{MethodId, TypedMethod as _};

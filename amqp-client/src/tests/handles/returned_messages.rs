@@ -1,5 +1,5 @@
-//! Returned messages among many that are outstanding: each is told to whom it belongs, and what that
-//! takes does not grow with how many others there are.
+//! Returned messages among many that are outstanding: each is told to whom it belongs, and what
+//! that takes does not grow with how many others there are.
 
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};

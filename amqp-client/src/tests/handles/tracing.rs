@@ -105,8 +105,8 @@ impl Subscriber for Capture {
     fn exit(&self, _: &Id) {}
 }
 
-/// What is told while this runs: a line for each span and event, and each text in it as a subscriber gets
-/// it.
+/// What is told while this runs: a line for each span and event, and each text in it as a
+/// subscriber gets it.
 pub(crate) fn told_with_texts(test: impl FnOnce()) -> Vec<String> {
     TEXTS.set(Some(Vec::new()));
     let mut lines = told(test);

@@ -1,5 +1,5 @@
-//! Sixty-four tasks on one channel: the broker of [`crate::tests::support::broker`] fails the test if anything
-//! stands between the frames of a message.
+//! Sixty-four tasks on one channel: the broker of [`crate::tests::support::broker`] fails the test
+//! if anything stands between the frames of a message.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,8 +1,8 @@
 //! Many tasks on few channels, doing whatever clients do, at random: each gets what is its own, the
 //! wire stays in order, and nothing is left over.
 //!
-//! The broker of [`crate::tests::support::broker`] judges the order: content that is interrupted, a tag it does not
-//! know or a method on a channel that is not open fails the test there.
+//! The broker of [`crate::tests::support::broker`] judges the order: content that is interrupted, a
+//! tag it does not know or a method on a channel that is not open fails the test there.
 
 use std::cell::RefCell;
 use std::rc::Rc;

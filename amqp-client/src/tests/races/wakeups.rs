@@ -114,7 +114,8 @@ fn answers(to: &'static str, octets: Vec<u8>) -> impl FnMut(&mut Core, &[String]
     }
 }
 
-/// A core that does not know an adapter yet, and the handle that is not to be dropped before the end.
+/// A core that does not know an adapter yet, and the handle that is not to be dropped before the
+/// end.
 pub(crate) fn apart(pair: Pair) -> (Core, crate::Connection) {
     (pair.core, pair.connection)
 }
@@ -199,7 +200,8 @@ fn publishers_that_wait_for_room_all_get_it() {
             .actor("adapter", move || {
                 drive(core, until_sent(3, "basic.publish"))
             })
-            // One after the other: each for itself, they would come in more orders than can be tried.
+            // One after the other: each for itself, they would come in more orders than can be
+            // tried.
             .actor("publishers", move || {
                 wait_for(a).unwrap();
                 wait_for(b).unwrap();

@@ -1,5 +1,5 @@
-//! As [`wakeups`](super::wakeups), for handlers that go on in one thread while another one finishes what
-//! they wait for, stops the run, or ends the channel.
+//! As [`wakeups`](super::wakeups), for handlers that go on in one thread while another one finishes
+//! what they wait for, stops the run, or ends the channel.
 
 use std::future::ready;
 use std::pin::Pin;

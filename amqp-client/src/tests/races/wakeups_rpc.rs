@@ -1,5 +1,5 @@
-//! As [`wakeups`](super::wakeups), for calls whose replies come while their callers wait, go away or run
-//! out of time, and for servers that are stopped while they answer.
+//! As [`wakeups`](super::wakeups), for calls whose replies come while their callers wait, go away
+//! or run out of time, and for servers that are stopped while they answer.
 
 use std::future::ready;
 use std::pin::Pin;
@@ -160,8 +160,8 @@ fn end_of_the_channel_reaches_callers_who_are_about_to_wait() {
     });
 }
 
-/// What comes as soon as the replies' consumer is there has to be sorted by the client that opens, or by
-/// what the adapter wakes.
+/// What comes as soon as the replies' consumer is there has to be sorted by the client that opens,
+/// or by what the adapter wakes.
 #[test]
 fn what_comes_while_a_client_opens_does_not_lie_there() {
     every_order(|| {

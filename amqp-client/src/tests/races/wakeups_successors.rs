@@ -1,5 +1,5 @@
-//! As [`wakeups`](super::wakeups), for tasks that want the next channel in the place of one that the
-//! broker has closed: none sleeps on, whichever task polls the opening or goes away.
+//! As [`wakeups`](super::wakeups), for tasks that want the next channel in the place of one that
+//! the broker has closed: none sleeps on, whichever task polls the opening or goes away.
 
 use std::future::ready;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What the tests are written with: a client in memory, the broker that a test plays, futures polled by hand.
+//! What the tests are written with: a client in memory, the broker that a test plays, futures
+//! polled by hand.
 //!
 //! | file | what it is about |
 //! |---|---|

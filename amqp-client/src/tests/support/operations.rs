@@ -1,8 +1,9 @@
-//! Every public future of the crate, one line each, and a world to run it in: a client whose channel
-//! is busy, and an honest broker.
+//! Every public future of the crate, one line each, and a world to run it in: a client whose
+//! channel is busy, and an honest broker.
 //!
 //! [`dropped_futures`](crate::tests::races::dropped_futures) drops each of them at every poll,
-//! [`cut_streams`](crate::tests::core::cut_streams) cuts the stream under each of them at every octet. `cargo xtask tidy` tells of those that are not in here.
+//! [`cut_streams`](crate::tests::core::cut_streams) cuts the stream under each of them at every
+//! octet. `cargo xtask tidy` tells of those that are not in here.
 
 use std::cell::RefCell;
 use std::fmt::Debug;

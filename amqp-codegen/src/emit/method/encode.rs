@@ -8,7 +8,8 @@ use crate::emit::format::{comment, decimal, ident};
 use crate::emit::layout::{self, IDS};
 use crate::model::{Argument, FieldType, Method};
 
-/// The length of ids and arguments: one summand for each, in the order of the wire, and their names.
+/// The length of ids and arguments: one summand for each, in the order of the wire, and their
+/// names.
 pub(super) fn encoded_len(method: &Method) -> TokenStream {
     let names: String = method
         .arguments

@@ -3,8 +3,8 @@
 use crate::report::Faults;
 use crate::source::Text;
 
-/// The text behind the space and the comments (`/* … */`, `// …`) that it begins with; `None` if one
-/// of them never ends. XML begins with neither.
+/// The text behind the space and the comments (`/* … */`, `// …`) that it begins with; `None` if
+/// one of them never ends. XML begins with neither.
 pub(crate) fn behind_comments<'a>(text: Text<'a>, faults: &mut Faults) -> Option<Text<'a>> {
     let mut rest = text;
     loop {

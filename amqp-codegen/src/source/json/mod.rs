@@ -2,9 +2,10 @@
 //!
 //! [`tree`] checks that the file is JSON and keeps the places; this module knows the keys. A
 //! document with the key `extension` adds to other sources, and then every other key is optional.
-//! The keys `copyright` and `name` of the root are not read; unknown keys are faults. The format has
-//! no way to say which method answers another one, and which fields are reserved. Who sends a method
-//! is told by files of RabbitMQ's that have the key `accepted-by`, which names the receivers.
+//! The keys `copyright` and `name` of the root are not read; unknown keys are faults. The format
+//! has no way to say which method answers another one, and which fields are reserved. Who sends a
+//! method is told by files of RabbitMQ's that have the key `accepted-by`, which names the
+//! receivers.
 //!
 //! Comments are no JSON, but RabbitMQ's first files have one in front, with their licence.
 

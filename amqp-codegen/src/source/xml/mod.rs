@@ -11,13 +11,13 @@
 //! `synchronous` would otherwise change the protocol in silence; so is what stands where no
 //! published file has it ([`order`]), and a [check](mod@assert) that none of them has.
 //!
-//! A root with the attribute `extension`, which names the extension, adds to other sources; so does a
-//! file that the caller passes as one, whose root may be called `rabbitmq` as well. Then version and
-//! port may be absent.
+//! A root with the attribute `extension`, which names the extension, adds to other sources; so does
+//! a file that the caller passes as one, whose root may be called `rabbitmq` as well. Then version
+//! and port may be absent.
 //!
 //! The class-level `field` elements are the content properties. One that is called `reserved` (the
-//! fourteenth of class basic) carries no `reserved` attribute, unlike the reserved fields of methods:
-//! its name is the mark.
+//! fourteenth of class basic) carries no `reserved` attribute, unlike the reserved fields of
+//! methods: its name is the mark.
 
 mod assert;
 mod attributes;

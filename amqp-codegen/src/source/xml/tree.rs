@@ -3,8 +3,8 @@
 //! A document type is refused, and with it every entity but the five of XML itself: no
 //! specification uses one, and no expansion can explode. Depth and the number of elements are
 //! limited. Text is not kept: what the specifications say between elements is documentation. But
-//! outside of the elements that are made for it, text with `<` or `>` in it is refused: it was a tag,
-//! which has lost its beginning. So is a processing instruction within the root.
+//! outside of the elements that are made for it, text with `<` or `>` in it is refused: it was a
+//! tag, which has lost its beginning. So is a processing instruction within the root.
 
 use super::attributes::Attribute;
 use super::characters::{self, is_space};
@@ -40,8 +40,8 @@ pub(super) fn is_documentation(name: &str) -> bool {
     DOCUMENTATION.contains(&name) || matches!(name, "see" | "test")
 }
 
-/// Parses a whole document, and gives the place of its document type, if it has one; `None` if it is
-/// not well-formed.
+/// Parses a whole document, and gives the place of its document type, if it has one; `None` if it
+/// is not well-formed.
 pub(super) fn parse(text: Text<'_>, faults: &mut Faults) -> Option<(Element, Option<Span>)> {
     let mut builder = Builder {
         text,

@@ -1,8 +1,8 @@
 //! Cycles of files: no file of a crate leads back to itself by what it and others import.
 //!
 //! A path counts as a use of the file that defines what it names, whichever facade it goes through;
-//! so a `mod.rs` that exports what its children have may be what they import from. What is there for
-//! tests does not count, nor does documentation.
+//! so a `mod.rs` that exports what its children have may be what they import from. What is there
+//! for tests does not count, nor does documentation.
 
 mod graph;
 mod module;

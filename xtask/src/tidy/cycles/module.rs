@@ -1,5 +1,5 @@
-//! What a file says of other files: the modules it declares, what it imports, and the paths that its
-//! code names.
+//! What a file says of other files: the modules it declares, what it imports, and the paths that
+//! its code names.
 
 use super::tokens::Token;
 
@@ -166,7 +166,8 @@ impl<'a> Parser<'_, 'a> {
         }
     }
 
-    /// The path as the file's own module would say it: out of an inline module one leads less far up.
+    /// The path as the file's own module would say it: out of an inline module one leads less far
+    /// up.
     fn as_of_file(&self, mut path: Path) -> Path {
         for _ in &self.inline {
             let is_up = path.segments.first().is_some_and(|first| first == "super");

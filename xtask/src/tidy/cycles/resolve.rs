@@ -37,8 +37,8 @@ impl Modules {
         self.modules.insert(name, File { path, module });
     }
 
-    /// Whether there is a way of declarations from the root to this module. There is none to those of
-    /// tests: they are declared for tests only.
+    /// Whether there is a way of declarations from the root to this module. There is none to those
+    /// of tests: they are declared for tests only.
     fn is_declared(&self, name: &[String]) -> bool {
         let Some((last, parent)) = name.split_last() else {
             return true;
@@ -137,7 +137,8 @@ impl Modules {
         }
     }
 
-    /// What the name stands for in a module. A last name is rather that of an item than of a module.
+    /// What the name stands for in a module. A last name is rather that of an item than of a
+    /// module.
     fn named(&self, of: &[String], name: &str, is_last: bool, left: usize) -> Vec<Target> {
         let Some(left) = left.checked_sub(1) else {
             return vec![Target::Foreign];

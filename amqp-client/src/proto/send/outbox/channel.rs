@@ -206,8 +206,8 @@ impl OutChannel {
         Ok(())
     }
 
-    /// Queues a method that expects a reply. True if the adapter has to hear of an earlier deadline.
-    /// On a refusal the slot comes back unanswered.
+    /// Queues a method that expects a reply. True if the adapter has to hear of an earlier
+    /// deadline. On a refusal the slot comes back unanswered.
     pub(super) fn request<'m, M: TypedMethod<'m>>(
         &mut self,
         method: &M,
@@ -266,9 +266,9 @@ impl OutChannel {
         }
     }
 
-    /// The broker has closed it: takes out its messages, but for a large one that the adapter has begun
-    /// to write, and returns the number of the last one that is sent. Those taken out may be published
-    /// again without fear of a second copy.
+    /// The broker has closed it: takes out its messages, but for a large one that the adapter has
+    /// begun to write, and returns the number of the last one that is sent. Those taken out may be
+    /// published again without fear of a second copy.
     pub(super) fn drop_publishes(&mut self, queue: &mut Queue) -> u64 {
         self.renewal = None;
         let published = self.publishing.published();
@@ -300,8 +300,8 @@ impl OutChannel {
         !self.rest_for_renewal(queue)
     }
 
-    /// The last frame of its large body is on its way: what waited for it may follow. True if the id is
-    /// free.
+    /// The last frame of its large body is on its way: what waited for it may follow. True if the
+    /// id is free.
     pub(super) fn large_sent(&mut self, queue: &mut Queue) -> bool {
         self.sending.line.set_held(false);
         self.sending.line.stood_still_until(queue.now);
@@ -387,8 +387,8 @@ impl OutChannel {
         dropped
     }
 
-    /// Our close waits behind a request whose time is up: sends it if it may pass that, otherwise gives
-    /// the channel up.
+    /// Our close waits behind a request whose time is up: sends it if it may pass that, otherwise
+    /// gives the channel up.
     pub(super) fn close_stuck(&mut self, queue: &mut Queue) -> Option<GivenUp> {
         let stuck = self.standing == Standing::Closing && self.sending.is_close_stuck(queue);
         stuck.then(|| self.give_up(ChannelError::Closed, queue))
@@ -409,8 +409,8 @@ impl OutChannel {
         }
     }
 
-    /// The broker does not answer a close that its own has crossed: it is not waited for any longer.
-    /// True if the id is free for that.
+    /// The broker does not answer a close that its own has crossed: it is not waited for any
+    /// longer. True if the id is free for that.
     pub(super) fn forget_crossed(&mut self) -> bool {
         let forgotten = self.standing == Standing::Crossed
             && self.sending.requests.iter().all(|slot| slot.overdue);
@@ -438,7 +438,8 @@ impl OutChannel {
     }
 
     /// The broker has closed it, and it is to be opened anew: keeps what has not been written, and
-    /// returns the requests that will have no reply, and the number of the last publish that is sent.
+    /// returns the requests that will have no reply, and the number of the last publish that is
+    /// sent.
     pub(super) fn finish_for_renewal(&mut self, queue: &mut Queue) -> (Vec<Slot>, u64) {
         let (sent, parked) = self
             .sending

@@ -61,14 +61,14 @@ impl Channels {
         self.table.iter_mut()
     }
 
-    /// The ids of all channels that there have been, from that of the connection on. They are counted
-    /// as `usize`: the last is 65535, and its successor is no id.
+    /// The ids of all channels that there have been, from that of the connection on. They are
+    /// counted as `usize`: the last is 65535, and its successor is no id.
     pub(super) fn ids(&self) -> impl Iterator<Item = u16> + use<> {
         (0..self.table.len()).map_while(|id| u16::try_from(id).ok())
     }
 
-    /// Takes this id, or the one that has been unused the longest, out of those that are free. `None`
-    /// if it is in use, or all of `channel_max` are.
+    /// Takes this id, or the one that has been unused the longest, out of those that are free.
+    /// `None` if it is in use, or all of `channel_max` are.
     pub(super) fn take_id(&mut self, channel_max: u16, id: Option<u16>) -> Option<u16> {
         let next = u16::try_from(self.table.len()).ok();
         let next = next.filter(|&id| id <= channel_max);
@@ -123,10 +123,10 @@ impl Channels {
         }
     }
 
-    /// Whether a `channel.close-ok` that answers nothing of the present is the answer to a close that
-    /// was overdue when the id became free; it comes once. RabbitMQ's channels answer each for itself,
-    /// so that it may even come behind the next `open-ok`. While a close of the present use waits for
-    /// its answer the two cannot be told apart, and the other one is left over.
+    /// Whether a `channel.close-ok` that answers nothing of the present is the answer to a close
+    /// that was overdue when the id became free; it comes once. RabbitMQ's channels answer each for
+    /// itself, so that it may even come behind the next `open-ok`. While a close of the present use
+    /// waits for its answer the two cannot be told apart, and the other one is left over.
     pub(crate) fn forgive_close_ok(&mut self, id: u16) -> bool {
         self.get_mut(id).is_some_and(OutChannel::take_owed_close_ok)
     }
@@ -146,8 +146,8 @@ impl Channels {
         channel.map_or(0, |channel| channel.publishing.published())
     }
 
-    /// The number of the last publish of this use of a channel; `None` when its id has been taken by
-    /// another.
+    /// The number of the last publish of this use of a channel; `None` when its id has been taken
+    /// by another.
     pub(crate) fn published_by(&self, at: ChannelUse) -> Option<u64> {
         let channel = self.get(at.channel).filter(|channel| channel.is(at))?;
         Some(channel.publishing.published())
@@ -164,8 +164,8 @@ impl Channels {
         }
     }
 
-    /// The number of the last publish on the channel. All up to `resolved` have been answered, and do
-    /// not come back any more.
+    /// The number of the last publish on the channel. All up to `resolved` have been answered, and
+    /// do not come back any more.
     pub(crate) fn answered(&mut self, id: u16, resolved: u64) -> u64 {
         let Some(channel) = self.get_mut(id) else {
             return 0;
@@ -215,8 +215,8 @@ impl Channels {
 
     /// What the request was about that the broker closes this channel for (0: the connection, of
     /// which it does not say on which channel). It is of this method and one of the oldest, since
-    /// everything before it has been answered; of several the broker's text must tell which. Also gives
-    /// where those wait that have asked for them.
+    /// everything before it has been answered; of several the broker's text must tell which. Also
+    /// gives where those wait that have asked for them.
     pub(crate) fn provoker(&self, id: u16, method: MethodId) -> (Provoker, Vec<Arc<Answer>>) {
         let name = method_name(method);
         let mut provoker = Provoker::default();

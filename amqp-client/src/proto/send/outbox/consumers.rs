@@ -99,7 +99,8 @@ impl ConsumerLimits {
         let differs = self.queued.consumer != wanted.consumer;
         let lifted = differs || self.queued.channel != wanted.channel;
         [
-            // To set the limit of consumers lifts that of the channel, even if it is the same again.
+            // To set the limit of consumers lifts that of the channel, even if it is the same
+            // again.
             (differs || (lifted && wanted.channel == 0)).then(|| say(wanted.consumer, false)),
             (lifted && wanted.channel > 0).then(|| say(wanted.channel, true)),
         ]

@@ -20,8 +20,9 @@ impl Wake {
         }
     }
 
-    /// The adapter is in the middle of a turn of its own, and writes at the end of it. A task that woke
-    /// itself in each of its turns would keep tokio from running those that wait for the reactor.
+    /// The adapter is in the middle of a turn of its own, and writes at the end of it. A task that
+    /// woke itself in each of its turns would keep tokio from running those that wait for the
+    /// reactor.
     pub(crate) fn not_amid_a_turn(self) {}
 }
 

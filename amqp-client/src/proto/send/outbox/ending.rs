@@ -76,8 +76,8 @@ impl CloseOfConnection {
         self.farewell = Some((frame, slot));
     }
 
-    /// Puts `connection.close` into the small lane, if nothing that was accepted before it has to be
-    /// sent first. What stands behind a request whose time is up is not waited for.
+    /// Puts `connection.close` into the small lane, if nothing that was accepted before it has to
+    /// be sent first. What stands behind a request whose time is up is not waited for.
     pub(super) fn say_farewell(&mut self, channels: &mut Channels, queue: &mut Queue) {
         if self.farewell.is_none() || !queue.large.is_empty() {
             return;

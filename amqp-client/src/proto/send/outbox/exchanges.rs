@@ -1,8 +1,9 @@
-//! Which exchange the publishes of one channel went to: what the broker objects to when it closes the
-//! channel for one of them.
+//! Which exchange the publishes of one channel went to: what the broker objects to when it closes
+//! the channel for one of them.
 //!
-//! It names an exchange and no number. Kept is where the exchange changed, from one publish to the next:
-//! nothing for a program that publishes to queues, and one entry where all goes to one exchange.
+//! It names an exchange and no number. Kept is where the exchange changed, from one publish to the
+//! next: nothing for a program that publishes to queues, and one entry where all goes to one
+//! exchange.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher};
@@ -66,7 +67,8 @@ impl Exchanges {
     }
 }
 
-/// Which of the unanswered publishes went to the exchange of this name, which the broker objects to.
+/// Which of the unanswered publishes went to the exchange of this name, which the broker objects
+/// to.
 pub(super) fn suspects(
     exchanges: Option<&Exchanges>,
     name: &str,

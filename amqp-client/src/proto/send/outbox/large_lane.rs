@@ -18,12 +18,12 @@ const BESIDE: usize = 1024 * 1024;
 /// What leaves then: a frame of the usual size, or several smaller ones.
 const QUANTUM: usize = 128 * 1024;
 
-/// What leaves while nothing but large bodies is sent. The reader at the other end is woken less often,
-/// which costs more than everything else there is to do.
+/// What leaves while nothing but large bodies is sent. The reader at the other end is woken less
+/// often, which costs more than everything else there is to do.
 const QUANTUM_ALONE: usize = 1024 * 1024;
 
-/// That begins after this many octets. A caller that waits for the outcome of one small message before
-/// sending the next is heard of far more often.
+/// That begins after this many octets. A caller that waits for the outcome of one small message
+/// before sending the next is heard of far more often.
 const ALONE: usize = 4 * 1024 * 1024;
 
 /// Large bodies under way, at most one per channel; the front is served next.
@@ -105,9 +105,9 @@ impl LargeLane {
         self.alone = 0;
     }
 
-    /// Appends the next frames of the body whose turn it is, with payloads up to `max_payload`: few, for
-    /// others that have something to send wait until they are written. They are more if for a while
-    /// nothing else was sent and the stream is `willing` to take what it is shown.
+    /// Appends the next frames of the body whose turn it is, with payloads up to `max_payload`:
+    /// few, for others that have something to send wait until they are written. They are more if
+    /// for a while nothing else was sent and the stream is `willing` to take what it is shown.
     pub(super) fn take(
         &mut self,
         rope: &mut Rope,

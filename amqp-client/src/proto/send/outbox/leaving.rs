@@ -6,11 +6,11 @@
 //! written                                  its time runs
 //! ```
 //!
-//! So a request does not time out because a message in front of it is large, or the network slow; if
-//! nothing leaves at all, it does. The same holds for `connection.close`, whose time therefore begins
-//! anew with each write. Each request notes the position at which it ends among all octets that leave.
-//! The core tells when one has been written, which costs nothing where there are none, and the rest is
-//! worked out when a deadline passes, which may be too early, never too late.
+//! So a request does not time out because a message in front of it is large, or the network slow;
+//! if nothing leaves at all, it does. The same holds for `connection.close`, whose time therefore
+//! begins anew with each write. Each request notes the position at which it ends among all octets
+//! that leave. The core tells when one has been written, which costs nothing where there are none,
+//! and the rest is worked out when a deadline passes, which may be too early, never too late.
 
 use std::collections::VecDeque;
 

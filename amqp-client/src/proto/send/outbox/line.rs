@@ -1,5 +1,5 @@
-//! The line of a channel: what must wait behind a large body of its own, or behind a request that is
-//! not answered yet, and what may pass.
+//! The line of a channel: what must wait behind a large body of its own, or behind a request that
+//! is not answered yet, and what may pass.
 //!
 //! ```text
 //! behind                             passes
@@ -56,8 +56,8 @@ pub(super) struct Line {
     parked: VecDeque<Parked>,
     /// Octets of what is parked that are answers to the broker; at most all of them.
     answers: u32,
-    /// Nothing of this channel may enter the lanes: a body of it is in the large lane, or it is being
-    /// opened anew.
+    /// Nothing of this channel may enter the lanes: a body of it is in the large lane, or it is
+    /// being opened anew.
     held: bool,
 }
 
@@ -131,8 +131,8 @@ impl Line {
     }
 
     /// Octets of the line have moved to the small lane; says how many of them are answers. Which of
-    /// them are is not known; they count as such while there are any, so that none is counted that is
-    /// not there.
+    /// them are is not known; they count as such while there are any, so that none is counted that
+    /// is not there.
     pub(super) fn take_answers(&mut self, octets: usize, parking: &mut Parking) -> usize {
         let answers = u32::try_from(octets).unwrap_or(u32::MAX).min(self.answers);
         self.answers -= answers;
@@ -148,10 +148,10 @@ impl Line {
         parking.answers += octets as usize;
     }
 
-    /// Whether our `channel.close` may go although the line is held up, with the first `n` things of
-    /// the line before it. RabbitMQ answers it behind a `basic.consume` that it has not answered. Those
-    /// of the requests that it passes which wait for a reply learn that the channel is closed; what was
-    /// accepted must be sent before it.
+    /// Whether our `channel.close` may go although the line is held up, with the first `n` things
+    /// of the line before it. RabbitMQ answers it behind a `basic.consume` that it has not
+    /// answered. Those of the requests that it passes which wait for a reply learn that the channel
+    /// is closed; what was accepted must be sent before it.
     pub(super) fn lets_a_close_pass(&self, n: usize, requests: &Requests) -> bool {
         let mut before = self.parked.iter().take(n);
         requests.waits_for_consume() && !self.held && before.all(Parked::may_be_passed)
@@ -286,8 +286,8 @@ impl Line {
         self.requests_mut().for_each(|slot| slot.ran_until(now));
     }
 
-    /// Visits the requests whose time is up; `leaving` says whether they are behind octets that are.
-    /// True if some are not to be sent any more.
+    /// Visits the requests whose time is up; `leaving` says whether they are behind octets that
+    /// are. True if some are not to be sent any more.
     pub(super) fn expire(
         &mut self,
         id: u16,

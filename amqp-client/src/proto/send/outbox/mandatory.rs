@@ -1,11 +1,11 @@
 //! The mandatory publishes of one channel that may come back, and which of them a returned message
 //! is.
 //!
-//! The broker returns in the order of publishing, and before it answers. So what comes back is looked
-//! for behind what came back last, and each publish is passed once. Where it is not found like that,
-//! because the broker has sorted its headers anew, keeps another order or returns what was never
-//! published, an index is made, which is kept until nothing is outstanding: what a message costs does
-//! not depend on how many others are outstanding.
+//! The broker returns in the order of publishing, and before it answers. So what comes back is
+//! looked for behind what came back last, and each publish is passed once. Where it is not found
+//! like that, because the broker has sorted its headers anew, keeps another order or returns what
+//! was never published, an index is made, which is kept until nothing is outstanding: what a
+//! message costs does not depend on how many others are outstanding.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash};
@@ -145,9 +145,9 @@ impl Mandatory {
         }
     }
 
-    /// Finds the publish that a returned message belongs to. Of messages that are alike to the letter
-    /// the first unanswered one is taken, and one that differs in its properties only if there is no
-    /// other.
+    /// Finds the publish that a returned message belongs to. Of messages that are alike to the
+    /// letter the first unanswered one is taken, and one that differs in its properties only if
+    /// there is no other.
     pub(super) fn claim(
         &mut self,
         fingerprint: Fingerprint,

@@ -1,5 +1,5 @@
-//! What is to be sent, in order: messages, methods, requests, settlements. Each is queued whole or not
-//! at all.
+//! What is to be sent, in order: messages, methods, requests, settlements. Each is queued whole or
+//! not at all.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -207,8 +207,8 @@ impl Order {
         channel.sending.take_request(reply, &mut self.queue)
     }
 
-    /// Lets `queue` queue an answer to the broker, and counts it. True if it is one too many for where
-    /// it waits now: behind a large body of its channel, or a transaction.
+    /// Lets `queue` queue an answer to the broker, and counts it. True if it is one too many for
+    /// where it waits now: behind a large body of its channel, or a transaction.
     pub(crate) fn answer(
         &mut self,
         id: u16,
@@ -236,9 +236,9 @@ impl Order {
 
     /// Settles one delivery that was handed out exactly once, so that no tag is counted twice.
     ///
-    /// Consecutive acks at the very end of the outbox are merged into one `multiple` when everything
-    /// up to the highest tag is settled: what the broker sees means the same, and nothing overtakes
-    /// anything, for the merged frame is the last one queued.
+    /// Consecutive acks at the very end of the outbox are merged into one `multiple` when
+    /// everything up to the highest tag is settled: what the broker sees means the same, and
+    /// nothing overtakes anything, for the merged frame is the last one queued.
     #[inline]
     pub(crate) fn settle(
         &mut self,
@@ -299,8 +299,9 @@ impl Order {
         }
     }
 
-    /// Settles by number, which may settle many or none, and at most this `single` one: the count of
-    /// settled ones means nothing from here on. Tag 0 is all up to the `highest` that was delivered.
+    /// Settles by number, which may settle many or none, and at most this `single` one: the count
+    /// of settled ones means nothing from here on. Tag 0 is all up to the `highest` that was
+    /// delivered.
     pub(crate) fn settle_by_number<'m, M: TypedMethod<'m>>(
         &mut self,
         at: ChannelUse,
@@ -346,7 +347,8 @@ impl Order {
         Ok(wake)
     }
 
-    /// Queues `basic.recover`: behind it nothing can be settled that was delivered before its answer.
+    /// Queues `basic.recover`: behind it nothing can be settled that was delivered before its
+    /// answer.
     pub(crate) fn recover(
         &mut self,
         at: ChannelUse,
@@ -432,8 +434,9 @@ impl Order {
         Ok(wake)
     }
 
-    /// Asks for the end of a consumer: queues `basic.cancel`, behind which its tag may be used again.
-    /// `None` if that has been done, or will be as soon as the broker has started the consumer.
+    /// Asks for the end of a consumer: queues `basic.cancel`, behind which its tag may be used
+    /// again. `None` if that has been done, or will be as soon as the broker has started the
+    /// consumer.
     pub(crate) fn cancel(
         &mut self,
         at: ChannelUse,
@@ -454,7 +457,8 @@ impl Order {
 
     // Channels
 
-    /// Takes this channel id, or the one that has been unused the longest, and queues `channel.open` for it.
+    /// Takes this channel id, or the one that has been unused the longest, and queues
+    /// `channel.open` for it.
     ///
     /// `None` if it is in use, or `channel_max` channels are open. `slot` is told which id it is.
     pub(crate) fn open_channel(
@@ -481,7 +485,8 @@ impl Order {
         self.channel(at).is_ok()
     }
 
-    /// The channel belongs to a publisher: from here on it is opened anew when the broker closes it.
+    /// The channel belongs to a publisher: from here on it is opened anew when the broker closes
+    /// it.
     pub(crate) fn renew_when_closed(
         &mut self,
         at: ChannelUse,
@@ -493,8 +498,8 @@ impl Order {
         }
     }
 
-    /// Waits for the reply to a `channel.close` that another task has asked for. Gives the slot back
-    /// if there is none.
+    /// Waits for the reply to a `channel.close` that another task has asked for. Gives the slot
+    /// back if there is none.
     pub(crate) fn join_close(&mut self, at: ChannelUse, slot: Slot) -> Result<Wake, Slot> {
         let channel = self.channels.get_mut(at.channel);
         let closing = channel.filter(|channel| channel.is(at) && channel.is_closing());
@@ -509,11 +514,11 @@ impl Order {
 
     // The adapter
 
-    /// Appends the next frames of the large body whose turn it is; true if they are many, since nothing
-    /// else is sent and the stream is `willing` to take what it is shown.
+    /// Appends the next frames of the large body whose turn it is; true if they are many, since
+    /// nothing else is sent and the stream is `willing` to take what it is shown.
     ///
-    /// Only to be called behind [`swap`](Self::swap), with the rope that it filled: the body's method
-    /// and header are in there.
+    /// Only to be called behind [`swap`](Self::swap), with the rope that it filled: the body's
+    /// method and header are in there.
     pub(crate) fn take_large(&mut self, rope: &mut Rope, willing: bool) -> bool {
         let max_payload = self.queue.max_payload();
         let Some(piece) = self.queue.large.take(rope, willing, max_payload) else {
@@ -535,7 +540,8 @@ impl Order {
     }
 
     /// Records how much has been written by now: the time of the requests in it begins to run. If
-    /// nothing had left since one of them was queued, the last of them `before`, it has run already.
+    /// nothing had left since one of them was queued, the last of them `before`, it has run
+    /// already.
     pub(crate) fn wrote(&mut self, progress: Progress, before: Instant) {
         while let Some(id) = self.queue.leaving.pop_written(progress.written) {
             if let Some(channel) = self.channels.get_mut(id) {
@@ -603,7 +609,8 @@ impl Order {
         self.ending.has_said_farewell()
     }
 
-    /// Octets of our `connection.close` that are queued in the small lane, or taken and not written.
+    /// Octets of our `connection.close` that are queued in the small lane, or taken and not
+    /// written.
     pub(crate) fn unwritten_farewell(&self, progress: Progress) -> usize {
         let mut sent = self.channels.requests(0);
         let leaving = sent.any(|slot| slot.is_farewell() && slot.is_leaving(progress));

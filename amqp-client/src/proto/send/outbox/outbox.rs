@@ -1,5 +1,5 @@
-//! The outbox as callers and the adapter see it: the order of what is sent, and the publishers that wait
-//! to enter it.
+//! The outbox as callers and the adapter see it: the order of what is sent, and the publishers that
+//! wait to enter it.
 
 #![expect(
     clippy::module_inception,
@@ -42,8 +42,8 @@ pub(crate) enum Lane {
     Empty,
     /// The spare now holds what was queued.
     Small,
-    /// Nothing is queued, yet there is more to do: large bodies, or publishers to be called. Ask again
-    /// soon.
+    /// Nothing is queued, yet there is more to do: large bodies, or publishers to be called. Ask
+    /// again soon.
     Again,
 }
 
@@ -92,8 +92,9 @@ impl Outbox {
     }
 
     /// Queues a small message if nothing is in its way, and returns its number on the channel (0
-    /// without `confirm.select`). Otherwise nothing has changed: it has to wait, or to be refused, or
-    /// takes more than appending it; [`admit`](Self::admit) and [`publish`](Order::publish) tell.
+    /// without `confirm.select`). Otherwise nothing has changed: it has to wait, or to be refused,
+    /// or takes more than appending it; [`admit`](Self::admit) and [`publish`](Order::publish)
+    /// tell.
     #[inline]
     pub(crate) fn publish_at_once(
         &mut self,
@@ -108,8 +109,8 @@ impl Outbox {
     }
 
     /// Whether a publish may enter: there is room below the high-water mark and no one in line for
-    /// it, or nothing to wait for since it would be refused. If not, the task is called when there is
-    /// room for this `size`, and `ticket` keeps its place in line. Who has a ticket has to
+    /// it, or nothing to wait for since it would be refused. If not, the task is called when there
+    /// is room for this `size`, and `ticket` keeps its place in line. Who has a ticket has to
     /// [`leave`](Self::leave) or [`enter`](Room::enter).
     #[inline]
     pub(crate) fn admit(
@@ -234,9 +235,9 @@ impl Outbox {
         channel.map_or_else(Vec::new, |channel| channel.clear(&mut self.order.queue))
     }
 
-    /// The broker has closed the channel: queues `channel.close-ok`, behind the rest of a large body
-    /// if one is under way. After that the id is free. Returns the requests that will have no reply,
-    /// and the number of the last publish that is sent.
+    /// The broker has closed the channel: queues `channel.close-ok`, behind the rest of a large
+    /// body if one is under way. After that the id is free. Returns the requests that will have no
+    /// reply, and the number of the last publish that is sent.
     pub(crate) fn channel_closed_by_broker(&mut self, id: u16) -> (Vec<Slot>, u64, Wake) {
         self.room.resume(id);
         let (mut slots, mut sent, mut is_free) = (Vec::new(), 0, false);
@@ -253,9 +254,9 @@ impl Outbox {
         (slots, sent, self.order.queue.driver.wake())
     }
 
-    /// The broker has closed the channel. If it is to be opened anew, queues `channel.close-ok` and keeps
-    /// what has not been written; returns the requests that will have no reply, and the number of the
-    /// last publish that is sent.
+    /// The broker has closed the channel. If it is to be opened anew, queues `channel.close-ok` and
+    /// keeps what has not been written; returns the requests that will have no reply, and the
+    /// number of the last publish that is sent.
     pub(crate) fn channel_rests(&mut self, id: u16) -> Option<(Vec<Slot>, u64, Wake)> {
         let can_be_renewed = self.order.ending.cause().is_none();
         let channel = self.order.channels.get_mut(id)?;
@@ -275,8 +276,8 @@ impl Outbox {
 
     /// Exchanges the queued octets for the empty `spare`.
     ///
-    /// With nothing to send the adapter is woken at the next entry. `wakers` receives the publishers
-    /// that may go on; call them once the lock is released.
+    /// With nothing to send the adapter is woken at the next entry. `wakers` receives the
+    /// publishers that may go on; call them once the lock is released.
     pub(crate) fn swap(&mut self, spare: &mut Rope, now: Instant, wakers: &mut Vec<Waker>) -> Lane {
         self.order.queue.now = now;
         if self.rests() {
@@ -305,8 +306,8 @@ impl Outbox {
         lane
     }
 
-    /// Whether nothing has changed since the last look, which found nothing: whoever queues something
-    /// wakes the adapter, and it looks several times in each of its turns.
+    /// Whether nothing has changed since the last look, which found nothing: whoever queues
+    /// something wakes the adapter, and it looks several times in each of its turns.
     #[inline]
     fn rests(&self) -> bool {
         self.order.queue.driver.is_idle()
@@ -314,8 +315,8 @@ impl Outbox {
             && self.room.is_empty()
     }
 
-    /// Visits every request whose time is up and has a caller that waits, and sets the next deadline.
-    /// While the connection is blocked, only the time of its close runs.
+    /// Visits every request whose time is up and has a caller that waits, and sets the next
+    /// deadline. While the connection is blocked, only the time of its close runs.
     pub(crate) fn expire(
         &mut self,
         now: Instant,

@@ -6,8 +6,9 @@
 //!                      Those that only say how the channel is to behave keep their place
 //! ```
 //!
-//! A request whose caller has gone keeps its place for as long as if the caller waited. A channel that
-//! is to be closed behind a request that a close must not pass is given up with that request's time.
+//! A request whose caller has gone keeps its place for as long as if the caller waited. A channel
+//! that is to be closed behind a request that a close must not pass is given up with that request's
+//! time.
 
 use std::time::Instant;
 

@@ -88,8 +88,8 @@ impl Publishing {
         self.mandatory.as_mut()?.claim(fingerprint, is_unanswered)
     }
 
-    /// Which of the `unanswered` publishes the broker may have closed the channel for, as it says over
-    /// this.
+    /// Which of the `unanswered` publishes the broker may have closed the channel for, as it says
+    /// over this.
     pub(super) fn suspects(
         &self,
         about: Option<&Entity>,

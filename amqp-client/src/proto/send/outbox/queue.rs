@@ -38,8 +38,8 @@ pub(super) struct Queue {
     published: u64,
     acked: u64,
     refused: u64,
-    /// Bodies that are never sent. Their memory may be the program's own, and dropping them its code:
-    /// so they wait here until the lock is released.
+    /// Bodies that are never sent. Their memory may be the program's own, and dropping them its
+    /// code: so they wait here until the lock is released.
     dropped: Vec<Bytes>,
 }
 

@@ -5,14 +5,14 @@
 //!   └──in the middle of a large body──▶ Finishing ──the rest is sent──▶ ┘
 //! ```
 //!
-//! The channel keeps its number, its handles and its numbers of publishes. What had not been written
-//! when the close was read stays in line, and is sent on the new channel before everything else. While
-//! it rests messages are taken as always, and wait there. `channel.open` and `confirm.select` leave with
-//! the first of them, no sooner than the [`Pace`] allows.
+//! The channel keeps its number, its handles and its numbers of publishes. What had not been
+//! written when the close was read stays in line, and is sent on the new channel before everything
+//! else. While it rests messages are taken as always, and wait there. `channel.open` and
+//! `confirm.select` leave with the first of them, no sooner than the [`Pace`] allows.
 //!
-//! It is opened anew only if it was in use: one that the broker closes before it has opened it ends for
-//! good. So does one that has been used to consume or to fetch messages, whose deliveries would be
-//! those of another channel.
+//! It is opened anew only if it was in use: one that the broker closes before it has opened it ends
+//! for good. So does one that has been used to consume or to fetch messages, whose deliveries would
+//! be those of another channel.
 
 use std::time::{Duration, Instant};
 

@@ -22,8 +22,8 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// For a channel that is opened. Most have one request under way at a time, and there may be many
-    /// channels.
+    /// For a channel that is opened. Most have one request under way at a time, and there may be
+    /// many channels.
     pub(super) fn with_room_for_one() -> Self {
         Self {
             in_flight: VecDeque::with_capacity(1),
@@ -34,8 +34,8 @@ impl Requests {
     /// A request is on its way.
     pub(super) fn push(&mut self, slot: Slot) {
         self.in_flight.push_back(slot);
-        // Those without a reply serve to explain errors only; a program that never waits for one must
-        // not fill the memory with them.
+        // Those without a reply serve to explain errors only; a program that never waits for one
+        // must not fill the memory with them.
         let unanswered = self
             .in_flight
             .iter()
@@ -129,9 +129,9 @@ impl Requests {
         std::mem::take(&mut self.in_flight).into()
     }
 
-    /// Records how much has been written. If nothing had left since one of them was queued, the last
-    /// octets `before`, its time has run already. True if what is behind them waits no more for octets
-    /// to leave, but for a reply.
+    /// Records how much has been written. If nothing had left since one of them was queued, the
+    /// last octets `before`, its time has run already. True if what is behind them waits no more
+    /// for octets to leave, but for a reply.
     pub(super) fn wrote(&mut self, progress: Progress, before: Instant) -> bool {
         let mut holds_back = false;
         for slot in &mut self.in_flight {

@@ -7,12 +7,12 @@
 //! ```
 //!
 //! Publishers that wait go first: while some are in line, others that come get in line behind them,
-//! and for those that have been called their room is kept until they have come. How long that takes is
-//! up to their executor; a future that is not polled any more must not hold the others up for good, so
-//! that after a while its room is open to all again.
+//! and for those that have been called their room is kept until they have come. How long that takes
+//! is up to their executor; a future that is not polled any more must not hold the others up for
+//! good, so that after a while its room is open to all again.
 //!
-//! The line costs those nothing who find none: what a publish is held against is one number, `mark`,
-//! which is zero while there is a line.
+//! The line costs those nothing who find none: what a publish is held against is one number,
+//! `mark`, which is zero while there is a line.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,8 +54,8 @@ pub(super) struct Filled {
     pub(super) aside: usize,
 }
 
-/// The publishers that wait for one of these. Their tickets are of all three lines, so that one that
-/// moves to another keeps its place.
+/// The publishers that wait for one of these. Their tickets are of all three lines, so that one
+/// that moves to another keeps its place.
 #[derive(Debug, Default)]
 struct Publishers {
     waiting: Waiters<(), WaitingPublisher>,
@@ -219,9 +219,9 @@ impl Room {
         (self.mark, self.mark_aside) = (mark(&self.small), mark(&self.aside));
     }
 
-    /// Whether a publish may enter this place, where there is not room enough for all that want it, or
-    /// a line. If not, the task is called when there is room for its `size`, and `ticket` keeps its
-    /// place in line.
+    /// Whether a publish may enter this place, where there is not room enough for all that want it,
+    /// or a line. If not, the task is called when there is room for its `size`, and `ticket` keeps
+    /// its place in line.
     pub(super) fn get_in_line(
         &mut self,
         (channel, size): (u16, usize),
@@ -276,8 +276,8 @@ impl Room {
         self.set_marks();
     }
 
-    /// Gives up a place in line. The waker is to be dropped once the lock is released. True if others
-    /// may have the room that was kept.
+    /// Gives up a place in line. The waker is to be dropped once the lock is released. True if
+    /// others may have the room that was kept.
     pub(super) fn leave(&mut self, ticket: u64) -> (Option<Waker>, bool) {
         let (mut waker, mut had_room) = (None, false);
         for line in self.all_mut() {
@@ -330,8 +330,8 @@ impl Room {
         more
     }
 
-    /// Whether publishers have been called that may not have come, here or at their limit of what is
-    /// unconfirmed.
+    /// Whether publishers have been called that may not have come, here or at their limit of what
+    /// is unconfirmed.
     pub(crate) fn has_unclaimed(&self) -> bool {
         self.unclaimed
     }
@@ -404,8 +404,8 @@ impl Room {
         is_new
     }
 
-    /// The broker takes the messages of this channel again, or the channel is over. False if that is
-    /// not new.
+    /// The broker takes the messages of this channel again, or the channel is over. False if that
+    /// is not new.
     pub(super) fn resume(&mut self, channel: u16) -> bool {
         let is_new = self.gate.resume(channel);
         if is_new {
@@ -414,8 +414,8 @@ impl Room {
         is_new
     }
 
-    /// Those that the gate does not hold back any more wait for room like all others, in the place that
-    /// `place` tells for a channel and a size; the adapter calls as many as there is room for.
+    /// Those that the gate does not hold back any more wait for room like all others, in the place
+    /// that `place` tells for a channel and a size; the adapter calls as many as there is room for.
     pub(super) fn open_gate(&mut self, place: impl Fn(u16, usize) -> Place) {
         let mut gated = std::mem::take(&mut self.gated.waiting);
         while let Some(waiting) = gated.take_first() {

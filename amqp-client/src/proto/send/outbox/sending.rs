@@ -189,9 +189,9 @@ impl Sending {
         large
     }
 
-    /// The same as [`drop_publishes`](Self::drop_publishes), for a channel that is opened anew: what is
-    /// taken out is parked here, in order and in front of what is parked already. What does not belong
-    /// to messages is dropped; the requests are returned.
+    /// The same as [`drop_publishes`](Self::drop_publishes), for a channel that is opened anew:
+    /// what is taken out is parked here, in order and in front of what is parked already. What does
+    /// not belong to messages is dropped; the requests are returned.
     pub(super) fn keep_publishes(&mut self, published: u64, queue: &mut Queue) -> (u64, Vec<Slot>) {
         let mut unsent = Unwritten::default();
         let mut frames = queue.small.copy_messages(self.id);
@@ -253,7 +253,8 @@ impl Sending {
         published.saturating_sub(unsent.of(self.id))
     }
 
-    /// Encodes a request, into the lane if it may go there; otherwise it is returned, and has to wait.
+    /// Encodes a request, into the lane if it may go there; otherwise it is returned, and has to
+    /// wait.
     pub(super) fn encode_request<'m, M: TypedMethod<'m>>(
         &self,
         method: &M,
@@ -326,15 +327,16 @@ impl Sending {
         self.line.take_requests(is_dropped, &mut queue.parking)
     }
 
-    /// A close waits behind a request whose time is up: takes out the requests that it passes, so that
-    /// it may go. True if it cannot.
+    /// A close waits behind a request whose time is up: takes out the requests that it passes, so
+    /// that it may go. True if it cannot.
     pub(super) fn is_close_stuck(&mut self, queue: &mut Queue) -> bool {
         let is_parked = !self.requests.has_close() && !self.line.is_empty();
         // What is behind a large body is looked at when that has left.
         if !is_parked || !self.requests.is_stuck() || self.line.is_held() {
             return false;
         }
-        // The others will never be sent. Messages between them may be, unless it is behind a commit.
+        // The others will never be sent. Messages between them may be, unless it is behind a
+        // commit.
         let others = |slot: &Slot| !slot.is_close();
         let requests = self.line.take_requests(others, &mut queue.parking);
         self.release(queue);

@@ -1,7 +1,8 @@
 //! How many deliveries a settlement by number settles, on channels where that is done.
 //!
-//! `multiple` covers all up to a tag, of which some may be settled already. Kept is up to which tag all
-//! are, and the runs above it: as many as there are gaps, which are deliveries that are not settled.
+//! `multiple` covers all up to a tag, of which some may be settled already. Kept is up to which tag
+//! all are, and the runs above it: as many as there are gaps, which are deliveries that are not
+//! settled.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
-//! What of one channel's deliveries is settled: whether two acks may become one, how many a settlement
-//! settles, and what of it a rollback makes undone.
+//! What of one channel's deliveries is settled: whether two acks may become one, how many a
+//! settlement settles, and what of it a rollback makes undone.
 //!
-//! A rollback makes settlements undone, but the deliveries are gone: to settle them again, the program
-//! needs their numbers. So these are remembered up to the commit, or handed back by the rollback. What
-//! is queued behind either of them is of the next transaction, answered or not.
+//! A rollback makes settlements undone, but the deliveries are gone: to settle them again, the
+//! program needs their numbers. So these are remembered up to the commit, or handed back by the
+//! rollback. What is queued behind either of them is of the next transaction, answered or not.
 
 use std::mem;
 
@@ -28,7 +28,8 @@ pub(super) struct Settling {
 #[derive(Debug)]
 struct Known {
     settled: Settled,
-    /// The deliveries that were settled in the present transaction, if the channel has transactions.
+    /// The deliveries that were settled in the present transaction, if the channel has
+    /// transactions.
     transaction: Option<Vec<u64>>,
 }
 

@@ -89,8 +89,8 @@ impl SmallLane {
         self.rope.buf().extend_from_slice(octets);
     }
 
-    /// Appends the body of the message that was appended last, without copying it; its frame has been
-    /// counted.
+    /// Appends the body of the message that was appended last, without copying it; its frame has
+    /// been counted.
     pub(super) fn append_body(&mut self, channel: u16, payload: Bytes) {
         append_body_frame(&mut self.rope, channel, payload);
     }
@@ -199,8 +199,8 @@ impl SmallLane {
         self.rope.copy(|frame| frame.is_of_message(channel))
     }
 
-    /// Takes the messages of a channel out, and shows them to `unsent`. True if there were some: what
-    /// stood behind them ends sooner.
+    /// Takes the messages of a channel out, and shows them to `unsent`. True if there were some:
+    /// what stood behind them ends sooner.
     pub(super) fn drop_messages(
         &mut self,
         channel: u16,

@@ -395,7 +395,8 @@ fn s16_a_reply_is_read_though_a_slow_consumer_holds_much() {
     calling.reply("1", "one");
     assert_reply(call.ready(), "one");
     drop(call);
-    // The client waits for replies, of other calls perhaps; but beyond the last mark nothing is read.
+    // The client waits for replies, of other calls perhaps; but beyond the last mark nothing is
+    // read.
     assert!(calling.pair.wants_read());
     for n in 18..=64 {
         calling.pair.feed(&wire::delivery(2, "slow", n, &body));

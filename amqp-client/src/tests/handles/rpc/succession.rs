@@ -1,5 +1,5 @@
-//! Calls when the broker closes their channel: what they end with, and the channel that the next ones
-//! get.
+//! Calls when the broker closes their channel: what they end with, and the channel that the next
+//! ones get.
 
 use std::future::IntoFuture;
 use std::time::Duration;

@@ -1,6 +1,7 @@
-//! A walk over all that can be shown: `Debug` and `Display` of every public type, every error with what is
-//! behind it, every span and event, while the peer says what a terminal would obey, and passwords,
-//! bodies and header values are on their way. Nothing of them is shown, and nothing fills a log.
+//! A walk over all that can be shown: `Debug` and `Display` of every public type, every error with
+//! what is behind it, every span and event, while the peer says what a terminal would obey, and
+//! passwords, bodies and header values are on their way. Nothing of them is shown, and nothing
+//! fills a log.
 //!
 //! `cargo xtask tidy` tells of public types that are not in here.
 
@@ -81,7 +82,8 @@ fn check(what: &str, text: &str, most: usize, of_lines: bool) {
     FAULTS.with_borrow_mut(|faults| faults.insert(fault, text.to_owned()));
 }
 
-/// How much a type may take, and whether in lines: `main` prints the attempts to connect below each other.
+/// How much a type may take, and whether in lines: `main` prints the attempts to connect below each
+/// other.
 fn bounds(name: &str) -> (usize, bool) {
     match name.ends_with("ConnectError") {
         true => (3 * PAGE, true),
@@ -114,8 +116,8 @@ fn display<T: Debug + Display + ?Sized>(value: &T) {
     check(type_name::<T>(), &value.to_string(), PAGE, false);
 }
 
-/// The recorded conversation of many tasks, in which the broker's words, names and bodies are others of
-/// the same length, cut at every third octet.
+/// The recorded conversation of many tasks, in which the broker's words, names and bodies are
+/// others of the same length, cut at every third octet.
 fn crowds() {
     let mut octets = recording().concat();
     for words in ["NO_ROUTE", "NOT_FOUND - no queue 'nosuch'", "key"] {
