@@ -42,7 +42,8 @@ impl Handle {
     /// Queues `connection.close`, unless that has been done or the connection has ended.
     pub(crate) fn begin_close(&self, reply_code: ReplyCode, reply_text: ShortStr<'_>) {
         let now = (self.shared.clock)();
-        let slot = Slot::new::<connection::Close<'_>>(now, after(now, self.close_timeout));
+        let deadline = after(now, self.close_timeout);
+        let slot = Slot::new::<connection::Close<'_>>(Arc::default(), now, deadline);
         let method = connection::Close {
             reply_code: reply_code.0,
             reply_text,

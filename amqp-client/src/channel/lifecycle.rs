@@ -87,11 +87,8 @@ impl Channel {
             .open_channel(channel_max, id, |at| {
                 let shared = Arc::new(ChannelShared::new(at, Arc::clone(connection)));
                 made = Some(Arc::clone(&shared));
-                Slot {
-                    answer: Arc::clone(&answer),
-                    ..Slot::new::<channel::Open>(now, deadline)
-                        .with_effect(Effect::OpenChannel(shared))
-                }
+                Slot::new::<channel::Open>(Arc::clone(&answer), now, deadline)
+                    .with_effect(Effect::OpenChannel(shared))
             });
         let limit = match id {
             Some(id) => ChannelError::IdInUse { id },

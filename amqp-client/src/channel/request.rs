@@ -66,8 +66,9 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
     method: &M,
 ) -> Result<PendingReply, ChannelError> {
     let now = (connection.clock)();
-    let slot = Slot::new::<M>(now, after(now, connection.request_timeout));
-    let answer = Arc::clone(&slot.answer);
+    let answer = Arc::new(Answer::default());
+    let deadline = after(now, connection.request_timeout);
+    let slot = Slot::new::<M>(Arc::clone(&answer), now, deadline);
     let started = connection
         .outbox()
         .order_mut()
@@ -106,12 +107,10 @@ pub(crate) fn slot_about<'m, M: TypedMethod<'m> + Request>(
 ) -> (Slot, Arc<Answer>) {
     let answer = Arc::new(Answer::new(about));
     let now = (shared.connection.clock)();
-    let slot = Slot {
-        barrier,
-        effect,
-        answer: Arc::clone(&answer),
-        ..Slot::new::<M>(now, after(now, shared.connection.request_timeout))
-    };
+    let deadline = after(now, shared.connection.request_timeout);
+    let slot = Slot::new::<M>(Arc::clone(&answer), now, deadline)
+        .with_barrier(barrier)
+        .with_effect(effect);
     (slot, answer)
 }
 

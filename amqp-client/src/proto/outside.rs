@@ -147,10 +147,9 @@ impl Outside {
     pub(crate) fn cancel_unawaited(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) {
         let deadline = after(self.now, self.shared.request_timeout);
         let effect = Effect::Cancel(Arc::clone(queue));
-        let slot = Slot {
-            barrier: Barrier::Requests,
-            ..Slot::new::<basic::Cancel<'_>>(self.now, deadline).with_effect(effect)
-        };
+        let slot = Slot::new::<basic::Cancel<'_>>(Arc::default(), self.now, deadline)
+            .with_barrier(Barrier::Requests)
+            .with_effect(effect);
         let queued = self.outbox().order_mut().cancel(at, queue, slot);
         if let Some(Ok(wake)) = queued {
             wake.not_amid_a_turn();

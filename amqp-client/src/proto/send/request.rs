@@ -62,8 +62,13 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// A request of this method, made now, whose reply nobody waits for and which has no effect.
-    pub(crate) fn new<'m, M: TypedMethod<'m> + Request>(now: Instant, deadline: Instant) -> Self {
+    /// A request of this method, made now, that holds nothing back and has no effect; its reply goes
+    /// to `answer`.
+    pub(crate) fn new<'m, M: TypedMethod<'m> + Request>(
+        answer: Arc<Answer>,
+        now: Instant,
+        deadline: Instant,
+    ) -> Self {
         Self {
             expects: <M::Reply<'static> as amqp_spec::wire::Reply<'static>>::IDS,
             name: M::NAME,
@@ -74,10 +79,17 @@ impl Slot {
             end: None,
             after: 0,
             effect: Effect::Nothing,
-            answer: Arc::default(),
+            answer,
         }
     }
 
+    /// The same request, which holds this back.
+    pub(crate) fn with_barrier(mut self, barrier: Barrier) -> Self {
+        self.barrier = barrier;
+        self
+    }
+
+    /// The same request, with this effect.
     pub(crate) fn with_effect(mut self, effect: Effect) -> Self {
         self.effect = effect;
         self

@@ -14,6 +14,7 @@
 //! for good. So does one that has been used to consume or to fetch messages, whose deliveries would
 //! be those of another channel.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqp_spec::wire::{MethodId, TypedMethod as _};
@@ -93,8 +94,9 @@ impl Renewal {
         let deadline = after(now, self.request_timeout);
         // What comes before `select-ok` is of the channel before.
         [
-            Slot::new::<channel::Open>(now, deadline),
-            Slot::new::<confirm::Select>(now, deadline).with_effect(Effect::RenewChannel),
+            Slot::new::<channel::Open>(Arc::default(), now, deadline),
+            Slot::new::<confirm::Select>(Arc::default(), now, deadline)
+                .with_effect(Effect::RenewChannel),
         ]
     }
 }
