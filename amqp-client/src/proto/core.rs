@@ -349,7 +349,8 @@ impl Core {
         }
         if self.writing.is_empty() {
             let unclaimed = self.writing.refill(self.turn.driver(), &mut self.outside);
-            if unclaimed {
+            // Nothing is waited for behind the end.
+            if unclaimed && self.phase != Phase::Ended {
                 self.clocks.look_for_called(self.outside.now());
             }
             self.turn.answers_taken();

@@ -386,3 +386,22 @@ fn methods_of_the_opening_are_violations_afterwards() {
         assert_eq!(pair.sent(), ["0 connection.close 505"]);
     }
 }
+
+#[test]
+fn ended_connection_has_no_deadline_but_that_of_its_last_words() {
+    let mut pair = Pair::open_with(&quiet().write_buffer_limit(100));
+    let channel = pair.channel();
+    publish(&channel, "first", 100);
+    let message = Message::new(vec![b'.'; 100]);
+    let waiting = Task::start(channel.basic_publish("", "second", &message));
+    // There is room for it now: it is called, and does not come.
+    assert_eq!(pair.sent().len(), 3);
+    assert!(waiting.is_due());
+    pair.write_limit = 0;
+    pair.feed(&wire::declare_ok(1, "q"));
+    pair.show_and_take_nothing();
+    pair.advance(Duration::from_secs(2));
+    assert!(!pair.core.is_finished(), "the close may still be taken");
+    pair.advance(Duration::from_secs(1));
+    assert!(pair.core.is_finished());
+}
