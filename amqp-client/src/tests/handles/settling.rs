@@ -10,7 +10,7 @@ use crate::consume::Multiple;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, Consumer, Delivery, Requeue};
+use crate::{Channel, ChannelError, Consumer, Delivery, Requeue};
 
 /// A consumer with so many deliveries to be settled.
 fn delivered(n: u64) -> (Pair, Channel, Consumer, Vec<Option<Delivery>>) {
@@ -40,6 +40,20 @@ fn consecutive_acks_are_merged_when_everything_below_is_settled() {
     assert_eq!(acked(&[1, 2]), ["1 basic.ack 2 multiple"]);
     assert_eq!(acked(&[1, 2, 3, 4, 5]), ["1 basic.ack 5 multiple"]);
     assert_eq!(acked(&[2, 1]), ["1 basic.ack 2 multiple"]);
+}
+
+#[test]
+fn delivery_without_a_number_is_not_settled() {
+    let (mut pair, _channel, mut consumer, mut deliveries) = delivered(2);
+    pair.feed(&wire::delivery(1, "tag", 0, b"message"));
+    let delivery = done(consumer.next()).unwrap().unwrap();
+    let error = delivery.ack().unwrap_err();
+    assert!(matches!(error, ChannelError::Stale), "{error:?}");
+    assert_eq!(pair.sent(), [""; 0], "an ack of 0 means all there are");
+    for tag in [1, 2] {
+        deliveries[tag].take().unwrap().ack().unwrap();
+    }
+    assert_eq!(pair.sent(), ["1 basic.ack 2 multiple"]);
 }
 
 #[test]

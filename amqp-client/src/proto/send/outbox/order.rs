@@ -247,7 +247,8 @@ impl Order {
         settlement: Settlement,
     ) -> Result<Wake, Refused> {
         let (channel, queue) = self.channel(at)?;
-        if channel.settling.has_gone_back(tag) {
+        // Nor is one without a number: an ack of 0 is one of all there are.
+        if tag == 0 || channel.settling.has_gone_back(tag) {
             return Err(Refused::Stale);
         }
         match channel.settling.count(tag) {
