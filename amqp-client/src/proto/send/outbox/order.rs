@@ -574,8 +574,6 @@ impl Order {
         self.queue.leaving.rest();
     }
 
-    // Time
-
     // The end
 
     /// Queues `connection.close` behind everything accepted so far; nothing is accepted after it.
