@@ -22,8 +22,9 @@ pub struct Counters {
     pub bytes_sent: u64,
     /// Bytes read from the stream.
     pub bytes_received: u64,
-    /// Frames handed over for sending. What is never written, since a channel or the connection
-    /// ended, is included.
+    /// Frames queued to be written; those that wait for something on their own channel, once that has
+    /// happened. What is never written, since a channel or the connection ended, is included, and
+    /// messages that a publisher's channel takes along when it is opened anew are counted twice.
     pub frames_sent: u64,
     /// Frames received.
     pub frames_received: u64,
