@@ -90,7 +90,7 @@ impl Channels {
         }
     }
 
-    /// Messages have been taken out of the small lane: the requests behind them end sooner.
+    /// Messages have been taken out of the small lane, perhaps: the requests behind them end sooner.
     pub(super) fn move_up(&mut self, queue: &mut Queue) {
         let last = queue.small.end();
         for id in queue.leaving.move_up(last) {

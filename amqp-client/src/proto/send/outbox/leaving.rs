@@ -37,11 +37,12 @@ impl Leaving {
         Some(channel)
     }
 
-    /// Octets have been taken out: nothing ends behind `last`. Says on which channels requests end
-    /// sooner, perhaps.
+    /// Octets have been taken out, perhaps: nothing ends behind `last`. Says on which channels requests
+    /// end sooner.
     pub(super) fn move_up(&mut self, last: u64) -> impl Iterator<Item = u16> {
-        self.0.iter_mut().map(move |(end, channel)| {
-            *end = last.min(*end);
+        let behind = self.0.partition_point(|&(end, _)| end <= last);
+        self.0.range_mut(behind..).map(move |(end, channel)| {
+            *end = last;
             *channel
         })
     }
@@ -55,5 +56,21 @@ impl Leaving {
         if self.0.is_empty() {
             self.0 = VecDeque::new();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_ends_sooner_is_moved_up() {
+        let mut leaving = Leaving::default();
+        for (end, channel) in [(10, 1), (20, 2), (30, 3), (40, 3)] {
+            leaving.push(end, channel);
+        }
+        assert_eq!(leaving.move_up(40).count(), 0);
+        assert_eq!(leaving.move_up(20).collect::<Vec<_>>(), [3, 3]);
+        assert_eq!(leaving.0, [(10, 1), (20, 2), (20, 3), (20, 3)]);
     }
 }

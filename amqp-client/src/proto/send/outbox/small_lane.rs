@@ -199,14 +199,14 @@ impl SmallLane {
         self.rope.copy(|frame| frame.is_of_message(channel))
     }
 
-    /// Takes the messages of a channel out, and shows them to `unsent`. True if there were some:
-    /// what stood behind them ends sooner.
+    /// Takes the messages of a channel out, and shows them to `unsent`. What stood behind them ends
+    /// sooner.
     pub(super) fn drop_messages(
         &mut self,
         channel: u16,
         unsent: &mut Unwritten,
         dropped: &mut Vec<Bytes>,
-    ) -> bool {
+    ) {
         let mut found = false;
         for frame in self.frames().filter(|frame| frame.is_of_message(channel)) {
             unsent.frame(&frame);
@@ -218,7 +218,6 @@ impl SmallLane {
             self.rope
                 .retain(dropped, |frame| !frame.is_of_message(channel));
         }
-        found
     }
 
     /// Drops everything.
