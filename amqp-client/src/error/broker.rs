@@ -35,7 +35,7 @@ pub struct BrokerClose {
     /// objected to: it only shared the channel or the connection with that one. Then the questions
     /// below answer for this operation: it [may be tried again](Self::is_retryable), and nothing
     /// that it named [is missing](Self::is_not_found) or refused. False in what tells the end of a
-    /// channel or of a connection itself ([`Channel::ended`](crate::Channel::close_reason),
+    /// channel or of a connection itself ([`Channel::close_reason`](crate::Channel::close_reason),
     /// events).
     pub bystander: bool,
 }

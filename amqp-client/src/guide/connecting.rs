@@ -156,7 +156,7 @@
 //! A broker that is short of memory or disk stops reading from connections that publish. Publishing
 //! then waits, or fails if [`when_blocked`](crate::ConnectionOptions::when_blocked) says so;
 //! [`Connection::events`](crate::Connection::events) and
-//! [`Connection::blocked`](crate::Connection::blocked_reason) tell, and
+//! [`Connection::blocked_reason`](crate::Connection::blocked_reason) tell, and
 //! [`blocked_connection_timeout`](crate::ConnectionOptions::blocked_connection_timeout) gives up
 //! after a while. Consumers on other connections are not concerned.
 //!

@@ -373,7 +373,7 @@ impl Order {
     // Consumers
 
     /// Queues `basic.consume`, behind the limit that the consumer is to be started under: nothing
-    /// comes between the two. `qos_slots` make the slots of the requests that set it. On a refusal
+    /// comes between the two. `qos_slot` makes the slots of the requests that set it. On a refusal
     /// nothing was queued.
     pub(crate) fn consume(
         &mut self,
