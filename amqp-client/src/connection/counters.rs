@@ -85,7 +85,7 @@ impl Connection {
             nacked: totals.nacked.get(),
             returned: totals.returned.get(),
             delivered: totals.delivered.get(),
-            fetched: totals.got.get(),
+            fetched: totals.fetched.get(),
             acked: held.totals.acked,
             refused: held.totals.refused,
             confirms_outstanding: held.numbered.saturating_sub(answered),

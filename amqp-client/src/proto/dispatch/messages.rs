@@ -44,7 +44,7 @@ fn fetched(
     channels: &mut InChannels,
     outside: &mut Outside,
 ) {
-    outside.shared().totals.got.add(1);
+    outside.shared().totals.fetched.add(1);
     let delivery_tag = basic::GetOk::decode(&reply.payload).map(|get_ok| get_ok.delivery_tag);
     let mut at = None;
     if let (Ok(delivery_tag), Some(channel)) = (delivery_tag, channels.get_mut(id)) {

@@ -39,7 +39,7 @@ pub(crate) struct Totals {
     pub(crate) lost: Total,
     pub(crate) returned: Total,
     pub(crate) delivered: Total,
-    pub(crate) got: Total,
+    pub(crate) fetched: Total,
     pub(crate) events_missed: Total,
     /// What `confirmed`, `nacked` and `lost` include of channels that have ended.
     pub(crate) answered_before: Total,

@@ -158,7 +158,7 @@ impl Oversized {
 
     /// It was fetched by this request.
     fn fetched(self, slot: &Slot, delivery_tag: u64, no_ack: bool, outside: &mut Outside) {
-        outside.shared().totals.got.add(1);
+        outside.shared().totals.fetched.add(1);
         let told = self.tell(delivery_tag, slot.answer.about.first(), no_ack, outside);
         let error = ChannelError::MessageTooLarge(told);
         let unseen = slot.answer.settle(Err(error), outside.wakers());
