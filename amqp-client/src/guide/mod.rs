@@ -13,6 +13,9 @@
 //! | [`observing`] | What happens on a connection, and how much? |
 //! | [`testing`] | How do I test my program? |
 //!
+//! Calls and their replies are on the page of [`rpc`](crate::rpc), an event loop of one's own on that of
+//! [`proto`](crate::proto).
+//!
 //! These modules are empty: they exist for their documentation, whose examples are compiled. The
 //! folder `examples` of the repository has whole programs.
 
