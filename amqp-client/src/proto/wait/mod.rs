@@ -7,6 +7,7 @@
 //! | [`Sleeper`] | a task that is being polled and may have to wait |
 //! | [`Watch`] | a future made of two closures: look, and give the place up |
 //! | [`wake()`], [`wake_by_ref`], [`wake_all`] | calling wakers |
+//! | [`sync`] | functions that take locks and touch atomics, so that tests may decide on the order |
 //!
 //! Nothing here has a lock, a clock or a task of its own: lists and latches are kept under the
 //! locks of those who use them.

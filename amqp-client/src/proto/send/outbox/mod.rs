@@ -34,6 +34,9 @@
 //! | `ending` | the close of the connection |
 //! | `overdue`, `earliest` | requests whose time is up |
 //! | `driver` | the adapter's waker |
+//!
+//! Three files own nothing: `head` is what callers put in front of a body, `owed` what the broker makes
+//! us say, and `refused` why something did not enter.
 
 mod channel;
 mod channels;
