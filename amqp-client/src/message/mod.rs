@@ -1,8 +1,9 @@
 //! The parts of messages: bodies, delivery modes, what dead-lettering has left in the headers.
 //!
 //! [`Message`], which is published, and [`ReceivedMessage`] are at the root of the crate. A message
-//! that reached no queue comes back as a [`ReturnedMessage`]. [`Body`] is what publishing takes in
-//! place of a whole message; [`Death`] and [`DeathOrigin`] say where a message was dead-lettered.
+//! that reached no queue comes back as a [`ReturnedMessage`]. [`Body`] is what prepared publishers and
+//! [`Channel::basic_publish_body`](crate::Channel::basic_publish_body) take in place of a whole
+//! message; [`Death`] and [`DeathOrigin`] say where a message was dead-lettered.
 
 // Nothing here knows connections or channels. A message is checked where it is made, since one that
 // the broker cannot read costs the whole connection; it is shown in lengths and names, for it may
