@@ -79,7 +79,7 @@
 //! | [`body_space`](Core::body_space) | while `interest().read` | room in the message itself, or `None`; may be passed over |
 //! | [`body_read`](Core::body_read) | behind `body_space` | `n` bytes have been appended to it, 0: the stream has ended |
 //! | [`transmit`](Core::transmit) | any time | shows the same until `transmitted` |
-//! | [`Transmit::contiguous`], [`Transmit::slices`] | behind `transmit` | the bytes to be written, without a copy |
+//! | [`Transmit::contiguous`], [`Transmit::slices`] | behind `transmit` | the bytes to be written, without a copy; where the former is `None`, the latter has them |
 //! | [`Transmit::is_alone`] | behind `transmit` | a hint: more may be written in this turn than usual |
 //! | [`transmitted`](Core::transmitted) | behind a write | the stream has taken the first `n` bytes, at least one |
 //! | [`may_have_written`](Core::may_have_written) | behind a write that failed, before `lost` | the stream has layers, and may have sent some of the `n` bytes it was offered |

@@ -45,7 +45,8 @@ impl Transmit {
         self.rope.slices(self.written, limit, slices)
     }
 
-    /// The octets to be written, if they lie in one piece, as they usually do.
+    /// The octets to be written, if they lie in one piece, as they usually do. `None` does not mean
+    /// that there are none: [`slices`](Self::slices) has them then, those of a login for instance.
     pub fn contiguous(&self) -> Option<&[u8]> {
         self.rope.contiguous(self.written)
     }
