@@ -193,8 +193,9 @@ impl Message {
     /// Lets headers hold decimal numbers. RabbitMQ ends the connection (541) when such a message
     /// reaches a stream, and all that uses the connection ends with it; classic and quorum queues
     /// take it. Default: publishing is refused, with
-    /// [`ChannelError::Invalid`](crate::ChannelError::Invalid), as it is for NaN and infinity,
-    /// which RabbitMQ takes nowhere.
+    /// [`ChannelError::Invalid`], as it is for NaN and infinity, which RabbitMQ takes nowhere.
+    ///
+    /// [`ChannelError::Invalid`]: crate::ChannelError::Invalid
     #[must_use]
     pub fn allow_decimals(mut self) -> Self {
         self.unsendable.get_or_insert_default().allow_decimals();

@@ -518,8 +518,8 @@ impl Order {
     /// Appends the next frames of the large body whose turn it is; true if they are many, since
     /// nothing else is sent and the stream is `willing` to take what it is shown.
     ///
-    /// Only to be called behind [`swap`](Self::swap), with the rope that it filled: the body's
-    /// method and header are in there.
+    /// Only to be called behind the outbox's [`swap`](super::outbox::Outbox::swap), with the rope
+    /// that it filled: the body's method and header are in there.
     pub(crate) fn take_large(&mut self, rope: &mut Rope, willing: bool) -> bool {
         let max_payload = self.queue.max_payload();
         let Some(piece) = self.queue.large.take(rope, willing, max_payload) else {
