@@ -39,10 +39,11 @@ const ATTEMPTS: usize = 4;
 /// clone is dropped the channel closes.
 ///
 /// One bad request costs no more than the calls of its moment: the broker closes the channel for a
-/// call to an exchange that does not exist, say. That call, and those that wait for replies, end
-/// with [`Error::Uncertain`] and the broker's reason. The next call has a new channel opened for
-/// it, and calls that were certainly not sent wait for it. If channels keep dying within 10
-/// seconds, the next ones are opened further and further apart, up to 5 seconds.
+/// call to an exchange that does not exist, say. That call ends with [`Error::Refused`], and those
+/// that wait for replies with [`Error::Uncertain`], as all do if any of several may be at fault.
+/// They have the broker's reason. The next call has a new channel opened for it, and calls that
+/// were certainly not sent wait for it. If channels keep dying within 10 seconds, the next ones are
+/// opened further and further apart, up to 5 seconds.
 ///
 /// ```no_run
 /// use amqp_client::{rpc, Connection, Message};
