@@ -21,12 +21,12 @@ pub(crate) struct Handle {
     pub(crate) close_timeout: Duration,
     /// All that is left must be written by then.
     pub(crate) write_timeout: Option<Duration>,
-    pub(crate) place: Place,
+    pub(crate) place: Destination,
 }
 
 /// Where a connection leads.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Destination {
     /// Of several hosts the one that answered.
     pub(crate) address: String,
     pub(crate) peer: Option<SocketAddr>,

@@ -25,7 +25,7 @@ use crate::error::{
     Attempt, AttemptFailures, ConnectCause, ConnectError, ConnectionError, OptionError, OverTls,
     Stage, TlsError,
 };
-use crate::handle::Place;
+use crate::handle::Destination;
 use crate::options::{Address, ConnectionOptions, HostOrder};
 use crate::tls;
 
@@ -164,8 +164,8 @@ impl Target<'_> {
         Address(self.host, self.port).to_string()
     }
 
-    fn place(&self, peer: SocketAddr) -> Place {
-        Place {
+    fn place(&self, peer: SocketAddr) -> Destination {
+        Destination {
             address: self.address(),
             peer: Some(peer),
         }
@@ -205,7 +205,7 @@ impl Target<'_> {
         client: tls::TlsClient,
         stream: S,
         options: &ConnectionOptions,
-        place: Place,
+        place: Destination,
     ) -> Result<Connection, Attempt>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,

@@ -7,7 +7,7 @@ use super::budget::{Budget, within};
 use super::tokio::{Driver, Writes, now};
 use crate::connection::Connection;
 use crate::error::{ConnectCause, Stage};
-use crate::handle::Place;
+use crate::handle::Destination;
 use crate::options::ConnectionOptions;
 
 /// Checks that the options can be worked with, and asks for credentials before the broker's clock
@@ -33,7 +33,7 @@ pub(super) async fn shake_hands<S>(
     writes: Writes,
     options: &ConnectionOptions,
     budget: &Budget,
-    place: Place,
+    place: Destination,
 ) -> Result<Connection, (Stage, ConnectCause)>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,

@@ -11,7 +11,7 @@ use super::network::System;
 use super::tokio::Writes;
 use crate::connection::Connection;
 use crate::error::{Attempt, ConnectCause, ConnectError, Stage};
-use crate::handle::Place;
+use crate::handle::Destination;
 use crate::options::ConnectionOptions;
 
 impl Connection {
@@ -167,7 +167,7 @@ impl Connection {
             Ok(Err(error)) => return Err(failed((Stage::Tcp, error.into()))),
             Err(_) => return Err(failed((Stage::Tcp, ConnectCause::Timeout(step.limit)))),
         };
-        let place = Place {
+        let place = Destination {
             address: path.display().to_string(),
             peer: None,
         };
@@ -191,8 +191,8 @@ fn refused(
 }
 
 /// Where a stream leads that the program brought along, as far as the options say it.
-fn brought(options: &ConnectionOptions) -> Place {
-    Place {
+fn brought(options: &ConnectionOptions) -> Destination {
+    Destination {
         address: options.address(),
         peer: None,
     }

@@ -10,7 +10,7 @@ use amqp_spec::wire::FieldTable;
 use super::capabilities::ServerCapabilities;
 use crate::channel::Channel;
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Subject};
-use crate::handle::{Handle, Place, closed_by_the_application};
+use crate::handle::{Destination, Handle, closed_by_the_application};
 use crate::options::ConnectionOptions;
 use crate::proto::Core;
 use crate::proto::config::Limits;
@@ -64,7 +64,7 @@ impl Connection {
         options: &ConnectionOptions,
         clock: fn() -> std::time::Instant,
     ) -> (Core, Self) {
-        let place = Place {
+        let place = Destination {
             address: options.address(),
             peer: None,
         };
@@ -75,7 +75,7 @@ impl Connection {
     pub(crate) fn with_core_at(
         options: &ConnectionOptions,
         clock: fn() -> std::time::Instant,
-        place: Place,
+        place: Destination,
     ) -> (Core, Self) {
         let core_options = options.to_core(clock);
         let trace = Trace::new(&place.address, place.peer, &core_options.login.virtual_host);

@@ -183,7 +183,7 @@ fn life_of_a_connection_is_told() {
 #[test]
 fn host_that_answered_is_told_with_its_address() {
     let lines = told_above_trace(|| {
-        let place = crate::handle::Place {
+        let place = crate::handle::Destination {
             address: "rabbit-2:5672".to_owned(),
             peer: Some(([10, 0, 0, 2], 5672).into()),
         };

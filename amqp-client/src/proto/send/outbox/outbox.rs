@@ -48,10 +48,10 @@ pub(crate) enum Lane {
 }
 
 impl Outbox {
-    pub(crate) fn new(frame_max: usize, high_water: usize, now: Instant) -> Self {
+    pub(crate) fn new(frame_max: usize, write_buffer_limit: usize, now: Instant) -> Self {
         Self {
             order: Order::new(frame_max, now),
-            room: Room::new(high_water),
+            room: Room::new(write_buffer_limit),
         }
     }
 

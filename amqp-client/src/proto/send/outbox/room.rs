@@ -133,8 +133,8 @@ impl Publishers {
 #[derive(Debug)]
 pub(crate) struct Room {
     /// No message enters while this many octets wait in its place.
-    high_water: usize,
-    /// What the octets in the small lane are held against: `high_water` less what is kept for those
+    write_buffer_limit: usize,
+    /// What the octets in the small lane are held against: `write_buffer_limit` less what is kept for those
     /// who have been called, or zero while the gate is shut for any channel or there is a line.
     mark: usize,
     /// The same for those aside.
@@ -149,13 +149,13 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(high_water: usize) -> Self {
+    pub(super) fn new(write_buffer_limit: usize) -> Self {
         // With no room at all nothing could ever be published.
-        let high_water = high_water.max(1);
+        let write_buffer_limit = write_buffer_limit.max(1);
         Self {
-            high_water,
-            mark: high_water,
-            mark_aside: high_water,
+            write_buffer_limit,
+            mark: write_buffer_limit,
+            mark_aside: write_buffer_limit,
             small: Publishers::default(),
             aside: Publishers::default(),
             gated: Publishers::default(),
@@ -214,7 +214,7 @@ impl Room {
             if shut || !line.waiting.is_empty() {
                 return 0;
             }
-            self.high_water.saturating_sub(line.kept)
+            self.write_buffer_limit.saturating_sub(line.kept)
         };
         (self.mark, self.mark_aside) = (mark(&self.small), mark(&self.aside));
     }
@@ -236,10 +236,10 @@ impl Room {
             Place::Small => (place, filled.small),
             Place::Aside | Place::Gate => (place, filled.aside),
         };
-        let high_water = self.high_water;
+        let write_buffer_limit = self.write_buffer_limit;
         let line = self.publishers(place);
         let is_called = ticket.is_some_and(|ticket| line.called.contains_key(&ticket));
-        let has_room = filled < high_water.saturating_sub(line.kept);
+        let has_room = filled < write_buffer_limit.saturating_sub(line.kept);
         if is_called || (has_room && line.is_first(*ticket)) {
             return Ok(true);
         }
@@ -316,7 +316,7 @@ impl Room {
             (&mut self.small, filled.small),
             (&mut self.aside, filled.aside),
         ] {
-            let free = self.high_water.saturating_sub(filled);
+            let free = self.write_buffer_limit.saturating_sub(filled);
             let mut n_calls = 0;
             while n_calls < CALLS_PER_SWAP && line.kept < free && line.call_first(wakers) {
                 n_calls += 1;
