@@ -6,7 +6,7 @@ use std::time::Duration;
 use amqp_spec::{channel, confirm, connection, tx};
 
 use super::publisher_renewal::{OPENING, answer, owner, read, refusal, send};
-use crate::tests::support::pair::Pair;
+use crate::tests::support::pair::{Pair, now};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
 use crate::{ChannelError, Message, PublishError, Publisher};
@@ -112,6 +112,28 @@ fn channel_that_is_opened_by_halves_is_given_up() {
     };
     assert_eq!(method, "confirm.select");
     assert!(publisher.channel().close_reason().is_some());
+}
+
+#[test]
+fn large_body_of_a_channel_that_is_given_up_is_sent_before_its_close_ok() {
+    let (mut pair, publisher) = owner();
+    refuse(&mut pair, &publisher);
+    let large = Message::new(vec![b'.'; 1 << 20]);
+    let large = done(publisher.send("", "large", large)).unwrap();
+    pair.write_limit = 1 << 18;
+    pair.advance(Duration::ZERO);
+    // Nothing more is taken, and the broker opens nothing until its time is up.
+    Pair::sleep(Duration::from_secs(31));
+    pair.core.handle_timeout(now());
+    done(large).unwrap_err();
+    assert!(publisher.channel().close_reason().is_some());
+    pair.write_limit = usize::MAX;
+    pair.feed(&wire::channel_close(1));
+    while pair.write_once() {}
+    let written = pair.take_written();
+    let (frames, _) = wire::frames(&written);
+    let sent: Vec<String> = frames.iter().map(wire::describe).collect();
+    assert_eq!(sent.last().unwrap(), "1 channel.close-ok", "{sent:?}");
 }
 
 #[test]

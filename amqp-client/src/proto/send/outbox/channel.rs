@@ -399,7 +399,9 @@ impl OutChannel {
         self.consumers = None;
         self.renewal = None;
         let (slots, sent) = self.sending.clear(self.publishing.published(), queue);
-        self.sending.line.set_held(false);
+        // The rest of a body that has begun still leaves, and `close-ok` may not stand amid content.
+        let is_sending = queue.large.channels().any(|id| id == self.sending.id());
+        self.sending.line.set_held(is_sending);
         self.standing = Standing::GivenUp;
         GivenUp {
             id: self.sending.id(),
