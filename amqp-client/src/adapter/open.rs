@@ -98,13 +98,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
-        let budget = Budget::new(options).map_err(failed)?;
-        let options = &prepare(options, &budget).await.map_err(failed)?;
-        let opened = shake_hands(stream, Writes::Layered, options, &budget, brought(options));
-        opened
-            .await
-            .map_err(|failure| refused(options, options.address(), failure))
+        open_over(stream, Writes::Layered, options).await
     }
 
     /// As [`open_stream`](Self::open_stream), for a stream that writes as a socket does: a write
@@ -129,13 +123,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
-        let budget = Budget::new(options).map_err(failed)?;
-        let options = &prepare(options, &budget).await.map_err(failed)?;
-        let opened = shake_hands(stream, Writes::Exact, options, &budget, brought(options));
-        opened
-            .await
-            .map_err(|failure| refused(options, options.address(), failure))
+        open_over(stream, Writes::Exact, options).await
     }
 
     /// Opens a connection over a Unix socket, to a broker or to a proxy that stands in front of
@@ -188,6 +176,24 @@ fn refused(
         newline_in_password: options.has_newline_in_password(),
         ..Attempt::new(stage, address, cause)
     })
+}
+
+/// Opens a connection over a stream that the program has brought. Tried once.
+async fn open_over<S>(
+    stream: S,
+    writes: Writes,
+    options: &ConnectionOptions,
+) -> Result<Connection, ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
+    let budget = Budget::new(options).map_err(failed)?;
+    let options = &prepare(options, &budget).await.map_err(failed)?;
+    let opened = shake_hands(stream, writes, options, &budget, brought(options));
+    opened
+        .await
+        .map_err(|failure| refused(options, options.address(), failure))
 }
 
 /// Where a stream leads that the program brought along, as far as the options say it.
