@@ -321,8 +321,7 @@ impl OutChannel {
         // The core, or a request, holds each of them as well.
         self.consumers = None;
         self.renewal = None;
-        let (slots, _) = self.sending.clear(self.publishing.published(), queue);
-        slots
+        self.sending.clear(queue)
     }
 
     /// Whether a `channel.close-ok` is still owed for an earlier use of the id; it comes once.
@@ -396,9 +395,8 @@ impl OutChannel {
 
     /// Closes it without a word to the broker, which may still have it open.
     fn give_up(&mut self, cause: ChannelError, queue: &mut Queue) -> GivenUp {
-        self.consumers = None;
-        self.renewal = None;
-        let (slots, sent) = self.sending.clear(self.publishing.published(), queue);
+        let sent = self.sending.last_unparked(self.publishing.published());
+        let slots = self.clear(queue);
         // The rest of a body that has begun still leaves, and `close-ok` may not stand amid content.
         let is_sending = queue.large.channels().any(|id| id == self.sending.id());
         self.sending.line.set_held(is_sending);

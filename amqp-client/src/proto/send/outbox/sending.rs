@@ -301,14 +301,18 @@ impl Sending {
         self.last_sent(published, &unsent)
     }
 
-    /// Drops what was to be sent, but for the rest of a large body. Returns the requests, and the
-    /// number of the last of the `published` that is sent.
-    pub(super) fn clear(&mut self, published: u64, queue: &mut Queue) -> (Vec<Slot>, u64) {
-        let mut unsent = Unwritten::default();
-        self.line.count_unsent(&mut unsent);
+    /// Drops what was to be sent, but for the rest of a large body. Returns the requests.
+    pub(super) fn clear(&mut self, queue: &mut Queue) -> Vec<Slot> {
         let mut slots = self.requests.take_all();
         slots.extend(queue.clear_line(&mut self.line));
-        (slots, self.last_sent(published, &unsent))
+        slots
+    }
+
+    /// The number of the last of the `published` that is not parked.
+    pub(super) fn last_unparked(&self, published: u64) -> u64 {
+        let mut unsent = Unwritten::default();
+        self.line.count_unsent(&mut unsent);
+        self.last_sent(published, &unsent)
     }
 
     /// Visits the requests in line whose time is up. Returns those that are never sent.
