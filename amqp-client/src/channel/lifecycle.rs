@@ -170,8 +170,8 @@ impl Channel {
     pub async fn closed(&self) -> ChannelError {
         let shared = self.shared();
         Watch::new(
-            |place, context| shared.poll_end(place, context),
-            |place| shared.forget_watcher(place),
+            |place, context| shared.end.poll(place, context),
+            |place| shared.end.forget(place),
         )
         .await
     }

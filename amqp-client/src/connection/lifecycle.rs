@@ -255,8 +255,8 @@ impl Connection {
     pub async fn closed(&self) -> ConnectionError {
         let connection = &self.handle.shared;
         Watch::new(
-            |place, context| connection.poll_end(place, context),
-            |place| connection.forget_watcher(place),
+            |place, context| connection.end.poll(place, context),
+            |place| connection.end.forget(place),
         )
         .await
     }

@@ -174,8 +174,8 @@ fn before(validity: Duration) -> Duration {
 /// Waits for the future, or for the end of the connection.
 async fn or_end(connection: &ConnectionShared, mut future: Pin<&mut impl Future<Output = ()>>) {
     let mut end = pin!(Watch::new(
-        |place, context| connection.poll_end(place, context),
-        |place| connection.forget_watcher(place),
+        |place, context| connection.end.poll(place, context),
+        |place| connection.end.forget(place),
     ));
     poll_fn(|context| match end.as_mut().poll(context) {
         Poll::Ready(_) => Poll::Ready(()),

@@ -45,14 +45,14 @@ impl Ending {
     /// Ready when the channel has ended.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<HandlerEnd> {
         let shared = self.channel.shared();
-        shared.poll_end(&mut self.place, context).map(told)
+        shared.end.poll(&mut self.place, context).map(told)
     }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            self.channel.shared().forget_watcher(place);
+            self.channel.shared().end.forget(place);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use super::confirms::Confirms;
 use super::connection::ConnectionShared;
@@ -12,8 +12,8 @@ use crate::error::ChannelError;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::outbox::Refused;
 use crate::proto::wait;
+use crate::proto::wait::LockedLatch;
 use crate::proto::wait::sync::lock;
-use crate::proto::wait::{Latch, Sleeper};
 
 /// One channel, as seen by its handles and by the core.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct ChannelShared {
     pub(crate) connection: Arc<ConnectionShared>,
     confirms: Mutex<Confirms>,
     /// Why the channel ended.
-    end: Mutex<Latch<ChannelError>>,
+    pub(crate) end: LockedLatch<ChannelError>,
     /// A limit of the whole channel was asked for, and became one of each consumer.
     limit_per_consumer: AtomicBool,
     /// The highest tag of what was delivered.
@@ -38,7 +38,7 @@ impl ChannelShared {
             consumer_tags_from: connection.consumer_tags_from(),
             connection,
             confirms: Mutex::default(),
-            end: Mutex::default(),
+            end: LockedLatch::default(),
             limit_per_consumer: AtomicBool::new(false),
             delivered: AtomicU64::new(0),
         }
@@ -76,13 +76,13 @@ impl ChannelShared {
 
     /// The channel is over, and every later call is told why.
     pub(crate) fn set_ended(&self, cause: &ChannelError) {
-        lock(&self.end).set_quietly(cause.clone());
+        self.end.set_quietly(cause.clone());
     }
 
     /// The same, and all that wait for the end, or for a confirm of one of the `published`, learn
     /// why.
     pub(crate) fn end(&self, loss: Loss, published: u64, wakers: &mut Vec<Waker>) {
-        lock(&self.end).set(loss.cause.clone(), wakers);
+        self.end.set(loss.cause.clone(), wakers);
         let mut confirms = self.confirms();
         let (acked, nacked) = confirms.answered();
         let concluded = acked + nacked + confirms.n_lost();
@@ -112,28 +112,7 @@ impl ChannelShared {
 
     /// Why the channel ended, if it has.
     pub(crate) fn ended(&self) -> Option<ChannelError> {
-        lock(&self.end).get().cloned()
-    }
-
-    /// Waits for the end of the channel.
-    pub(crate) fn poll_end(
-        &self,
-        ticket: &mut Option<u64>,
-        context: &mut Context<'_>,
-    ) -> Poll<ChannelError> {
-        Sleeper::poll(context, |sleeper| lock(&self.end).poll(ticket, sleeper))
-    }
-
-    /// Whoever waited for the end does so no longer.
-    pub(crate) fn forget_watcher(&self, ticket: u64) {
-        let waker = lock(&self.end).forget(ticket);
-        drop(waker);
-    }
-
-    /// How many wait for the end.
-    #[cfg(test)]
-    pub(crate) fn n_watchers(&self) -> usize {
-        lock(&self.end).n_waiting()
+        self.end.get()
     }
 
     /// The highest tag of what was delivered.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::consumer_tags;
@@ -14,8 +14,8 @@ use crate::proto::channel_use::ChannelUse;
 use crate::proto::config::Limits;
 use crate::proto::observe::{Event, Listeners, Source, Totals, Trace};
 use crate::proto::send::outbox::Outbox;
+use crate::proto::wait::LockedLatch;
 use crate::proto::wait::sync::lock;
-use crate::proto::wait::{Latch, Sleeper};
 
 /// The shared state of one connection.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct ConnectionShared {
     pub(crate) clock: fn() -> Instant,
     limits: Mutex<Limits>,
     /// Why the connection ended.
-    end: Mutex<Latch<ConnectionError>>,
+    pub(crate) end: LockedLatch<ConnectionError>,
     pub(crate) listeners: Listeners,
     pub(crate) totals: Totals,
     /// Who waits for a time.
@@ -58,7 +58,7 @@ impl ConnectionShared {
                 frame_max: 0,
                 heartbeat: Duration::ZERO,
             }),
-            end: Mutex::default(),
+            end: LockedLatch::default(),
             listeners: Listeners::default(),
             totals: Totals::default(),
             timers: Timers::default(),
@@ -118,7 +118,7 @@ impl ConnectionShared {
 
     /// The connection is over.
     pub(crate) fn end(&self, cause: &ConnectionError, wakers: &mut Vec<Waker>) {
-        lock(&self.end).set(cause.clone(), wakers);
+        self.end.set(cause.clone(), wakers);
     }
 
     /// Tells whoever listens; returns how many they were.
@@ -142,28 +142,7 @@ impl ConnectionShared {
 
     /// Why the connection ended, if it has.
     pub(crate) fn ended(&self) -> Option<ConnectionError> {
-        lock(&self.end).get().cloned()
-    }
-
-    /// Waits for the end of the connection.
-    pub(crate) fn poll_end(
-        &self,
-        ticket: &mut Option<u64>,
-        context: &mut Context<'_>,
-    ) -> Poll<ConnectionError> {
-        Sleeper::poll(context, |sleeper| lock(&self.end).poll(ticket, sleeper))
-    }
-
-    /// Whoever waited for the end does so no longer.
-    pub(crate) fn forget_watcher(&self, ticket: u64) {
-        let waker = lock(&self.end).forget(ticket);
-        drop(waker);
-    }
-
-    /// How many wait for the end.
-    #[cfg(test)]
-    pub(crate) fn n_watchers(&self) -> usize {
-        lock(&self.end).n_waiting()
+        self.end.get()
     }
 
     /// A consumer tag that this connection has not made up before, and others do not either. Short:

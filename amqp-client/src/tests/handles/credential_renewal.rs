@@ -196,7 +196,7 @@ fn renewal_ends_with_the_connection() {
     let (mut pair, mut renewal, _sleeps) = renewing(Some(MINUTE));
     pair.eof();
     renewal.ready();
-    assert_eq!(pair.core.shared().n_watchers(), 0);
+    assert_eq!(pair.core.shared().end.n_waiting(), 0);
 }
 
 #[test]

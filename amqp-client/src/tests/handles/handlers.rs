@@ -474,9 +474,9 @@ fn who_handles_leaves_nothing_on_the_list_of_those_who_wait_for_the_end() {
     let stop = Door::default();
     let handling = consumer.handle(|_| ready(())).until(stop.clone().pass());
     let mut handling = Task::start(handling);
-    assert_eq!(channel.shared().n_watchers(), 1);
+    assert_eq!(channel.shared().end.n_waiting(), 1);
     stop.open();
     assert!(matches!(handling.ready().end, HandlerEnd::Stopped));
     drop(handling);
-    assert_eq!(channel.shared().n_watchers(), 0);
+    assert_eq!(channel.shared().end.n_waiting(), 0);
 }

@@ -205,8 +205,8 @@ fn f17_whoever_looks_and_goes_leaves_no_waker_behind() {
         Task::start(channel.closed()).pending();
     }
     let connection = pair.core.shared();
-    assert_eq!(connection.n_watchers(), 0);
-    assert_eq!(channel.shared().n_watchers(), 0);
+    assert_eq!(connection.end.n_waiting(), 0);
+    assert_eq!(channel.shared().end.n_waiting(), 0);
     assert_eq!(connection.outbox().room().n_gate_watchers(), 0);
     // Whoever stays is told, with the waker that he gave last.
     let connection = pair.connection.clone();
