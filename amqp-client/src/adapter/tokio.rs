@@ -17,7 +17,7 @@ use crate::tls;
 const READS_PER_POLL: usize = 4;
 /// Writes of one poll, unless they are large.
 const WRITES_PER_POLL: usize = 8;
-/// So much written in one poll is enough: what has come meanwhile should be looked at, and
+/// What is written in one poll at most: what has come meanwhile should be looked at, and
 /// publishers that were called need time to queue more than a few messages.
 const OCTETS_PER_POLL: usize = 64 * 1024;
 /// The same for a large body that leaves while there is nobody else: two pieces.

@@ -1,7 +1,7 @@
 //! The methods that can be sent without asking for a reply (`no-wait`).
 //!
 //! No reply comes, so that none can be taken for another's. `basic.cancel` is not among them,
-//! though the protocol has it: without `cancel-ok` nobody knows which delivery is the last, and
+//! though the protocol has it: without `cancel-ok` it is not known which delivery is the last, and
 //! those that are under way could not be given back. Dropping a [`Consumer`](crate::Consumer)
 //! cancels it without waiting, and keeps account. Nor is `confirm.select`, whose reply costs
 //! nothing that publishing would not.

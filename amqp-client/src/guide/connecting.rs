@@ -66,8 +66,8 @@
 //!
 //! A connection is a TCP connection and a login: it takes milliseconds to open and kilobytes at
 //! both ends. Most programs need **one**, opened at the start and kept. Open a second one for
-//! publishing when you publish so much that the broker holds publishers back, for then it stops
-//! reading from the whole connection, acknowledgements included.
+//! publishing if the broker ever holds publishers back: it then stops reading from the whole
+//! connection, acknowledgements included.
 //!
 //! A channel is cheap: a number on the connection, opened by one round trip. It is the unit of
 //! three things, which tell how many you want:

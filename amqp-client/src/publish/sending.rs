@@ -344,8 +344,8 @@ impl<'a, H: Head> Publish<'a, H> {
         self.fingerprint = fingerprint;
     }
 
-    /// Waits while so many messages of the channel are unanswered, and for everything no longer
-    /// than this.
+    /// Waits while `limit` messages of the channel are unanswered, and in all no longer than
+    /// `patience`.
     #[inline]
     pub(crate) fn set_limits(&mut self, limit: Option<u64>, patience: Option<Duration>) {
         self.limit = limit;

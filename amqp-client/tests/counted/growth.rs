@@ -1,5 +1,5 @@
-//! Memory where something grows: confirmations, channels, deliveries that nobody takes, messages
-//! that nobody writes; and what is left of it when it is over.
+//! Memory where something grows: confirmations, channels, deliveries that are not taken, messages
+//! that are not written; and what is left of it when it is over.
 
 use std::future::Future;
 use std::pin::Pin;

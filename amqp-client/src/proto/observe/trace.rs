@@ -1,7 +1,7 @@
 //! What the library tells `tracing`, if the feature of that name is on; otherwise nothing of this
 //! is compiled. `docs/observability.md` describes the scheme, which is part of what users rely on.
 //!
-//! Nothing is told per message, unless one comes back to nobody or cannot be handled. Bodies,
+//! Nothing is told per message, unless one comes back that no publisher waits for, or cannot be handled. Bodies,
 //! header values and credentials are never told; texts of the broker in one line, escaped, and cut
 //! at a length. A subscriber is the user's code: nothing here may be called while a lock is held.
 

@@ -237,7 +237,7 @@ impl Confirms {
     }
 
     /// The broker returned this message; its ack is still to come. It comes back from here if
-    /// nobody is going to ask for it.
+    /// no caller is going to ask for it.
     pub(crate) fn returned(
         &mut self,
         number: u64,

@@ -155,8 +155,8 @@ impl ConsumerQueue {
         self.prefetch.load(Ordering::Relaxed)
     }
 
-    /// Hands over a batch that occupies so many octets. It comes back empty; what nobody wants
-    /// stays in it.
+    /// Hands over a batch that occupies `octets`. It comes back empty, or with what the consumer
+    /// does not want.
     pub(crate) fn deliver(
         &self,
         batch: &mut Vec<RawDelivery>,

@@ -37,7 +37,7 @@ fn call(client: &rpc::Client) -> Called {
     call
 }
 
-/// A client with so many calls that wait, and the replies to them.
+/// A client with `n_calls` calls that wait, and the replies to them.
 fn calling(n_calls: usize) -> (Core, rpc::Client, Vec<Called>, Vec<Vec<u8>>) {
     let mut calling = Calling::new();
     let calls = (0..n_calls).map(|_| call(&calling.client)).collect();

@@ -306,8 +306,8 @@ impl Outbox {
         lane
     }
 
-    /// Whether nothing has changed since the last look, which found nothing: whoever queues
-    /// something wakes the adapter, and it looks several times in each of its turns.
+    /// Whether nothing has changed since the last look, which found nothing: a caller that
+    /// queues something wakes the adapter, and it looks several times in each of its turns.
     #[inline]
     fn rests(&self) -> bool {
         self.order.queue.driver.is_idle()
