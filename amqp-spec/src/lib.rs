@@ -49,9 +49,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 pub mod frame;
 pub mod metadata;
@@ -91,7 +94,7 @@ macro_rules! short_str {
 }
 
 /// A [`FieldTable`](wire::FieldTable) with the entries listed. The names are constants, checked
-/// when the program is compiled; the values are anything that is [`Into`] a [`Value`](wire::Value).
+/// when the program is compiled; the values are anything that has one ([`ToValue`](wire::ToValue)).
 /// Entries are [pushed](wire::FieldTable::push): a name that is listed twice stands there twice.
 ///
 /// ```
@@ -109,7 +112,7 @@ macro_rules! field_table {
     };
     ($($name:expr => $value:expr),+ $(,)?) => {{
         let mut table = $crate::wire::FieldTable::new();
-        $(table.push($crate::short_str!($name), $value);)+
+        $(table.push($crate::short_str!($name), &$value);)+
         table
     }};
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use amqp_spec::basic;
-use amqp_spec::wire::{ShortStr, ShortString, TableRef, Value};
+use amqp_spec::wire::{ShortStr, ShortString, TableRef, ToValue};
 
 use super::ack_mode::{AckMode, AutoAck, ManualAck};
 use super::consumer::Consumer;
@@ -215,7 +215,7 @@ impl<A: AckMode> Consume<A> {
 
     /// An argument of the broker's that has no setter here, or not with that value. In place of an
     /// earlier one of that name, a setter's included.
-    pub fn argument<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
+    pub fn argument(mut self, name: &str, value: impl ToValue) -> Self {
         self.arguments.set(name, value);
         self
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amqp_spec::wire::{FieldTable, TableRef, Value};
+use amqp_spec::wire::{FieldTable, ShortStr, TableRef, ToValue, Value};
 
 use crate::error::{ChannelError, NameTooLong, Subject};
 use crate::message::field_values::{self, Decimals};
@@ -18,10 +18,14 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// Sets an argument, in place of an earlier one of that name.
-    pub(crate) fn set<'v>(&mut self, name: &str, value: impl Into<Value<'v>>) {
-        if self.table.try_insert(name, value).is_err() {
-            let error = NameTooLong::new("name of an argument", name);
-            self.too_long = Some(Box::new(error));
+    pub(crate) fn set(&mut self, name: &str, value: impl ToValue) {
+        match ShortStr::try_from(name) {
+            // A value that does not fit is found there when the method is made.
+            Ok(name) => self.table.insert(name, value),
+            Err(_) => {
+                let error = NameTooLong::new("name of an argument", name);
+                self.too_long = Some(Box::new(error));
+            }
         }
     }
 
@@ -100,6 +104,18 @@ mod tests {
         let told = error.to_string();
         assert!(told.starts_with("name of an argument \"aaa"), "{told}");
         assert!(told.ends_with("(queue 'q')"), "{told}");
+    }
+
+    #[test]
+    fn value_that_does_not_fit_is_told_later_unless_it_is_replaced() {
+        let mut arguments = Arguments::default();
+        arguments.set("a", u64::MAX);
+        let told = arguments.checked(Subject::Queue("q")).unwrap_err();
+        let expected = "\"a\" is an integer above 9223372036854775807, the largest of AMQP \
+                        (queue 'q')";
+        assert_eq!(told.to_string(), expected);
+        arguments.set("a", 1_u64);
+        assert_eq!(arguments.checked(Subject::Nothing).unwrap().len(), 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a binding matches.
 
-use amqp_spec::wire::{TableRef, Value};
+use amqp_spec::wire::{TableRef, ToValue};
 
 use super::arguments::Arguments;
 use crate::error::{ChannelError, Subject};
@@ -45,7 +45,7 @@ impl Binding {
 
     /// An argument: a header to be matched, or what a plugin's exchange understands. In place of an
     /// earlier one of that name.
-    pub fn argument<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
+    pub fn argument(mut self, name: &str, value: impl ToValue) -> Self {
         self.arguments.set(name, value);
         self
     }

@@ -1,7 +1,7 @@
 //! Exchanges to be declared or deleted.
 
 use amqp_spec::exchange;
-use amqp_spec::wire::Value;
+use amqp_spec::wire::ToValue;
 
 use super::arguments::Arguments;
 use crate::error::{About, ChannelError, Subject};
@@ -95,7 +95,7 @@ impl ExchangeDeclare {
 
     /// An argument that has no method here. Integers of any width will do. In place of an earlier
     /// one of that name.
-    pub fn argument<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
+    pub fn argument(mut self, name: &str, value: impl ToValue) -> Self {
         self.arguments.set(name, value);
         self
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amqp_spec::queue;
-use amqp_spec::wire::Value;
+use amqp_spec::wire::ToValue;
 
 use super::arguments::Arguments;
 use crate::error::{ChannelError, Subject};
@@ -272,7 +272,7 @@ impl QueueDeclare {
 
     /// An argument that has no method here, or not with that value. Integers of any width will do.
     /// In place of an earlier one of that name.
-    pub fn argument<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
+    pub fn argument(mut self, name: &str, value: impl ToValue) -> Self {
         self.arguments.set(name, value);
         self
     }

@@ -62,8 +62,14 @@ pub(crate) fn check(table: TableRef<'_>, decimals: Decimals) -> Result<(), Argum
                 name = next;
                 problem(value, decimals)
             }
-            // Which entry it is cannot be told, but which one it is behind.
-            Err(error) => unreadable(error.kind()),
+            Err(error) => {
+                // Of what is malformed it cannot be told which entry it is, but which one it is
+                // behind.
+                if let Some((own, _)) = table.not_representable() {
+                    name = own;
+                }
+                unreadable(error.kind())
+            }
         };
         if let Some(problem) = problem {
             return Err(ArgumentError::field(name, problem));
@@ -114,8 +120,11 @@ fn not_finite(is_finite: bool) -> Option<&'static str> {
 
 /// What is nested too deep for us is none of our business: brokers take it.
 fn unreadable(kind: DecodeErrorKind) -> Option<&'static str> {
-    let problem = "is malformed, or is followed by what is: RabbitMQ ends the connection over it";
-    (kind != DecodeErrorKind::TooDeep).then_some(problem)
+    match kind {
+        DecodeErrorKind::TooDeep => None,
+        DecodeErrorKind::NotRepresentable(why) => Some(why.as_str()),
+        _ => Some("is malformed, or is followed by what is: RabbitMQ ends the connection over it"),
+    }
 }
 
 #[cfg(test)]
@@ -179,6 +188,19 @@ mod tests {
         refused(&odd, "odd", "malformed");
         let octets = [odd.as_bytes(), b"\x05after"].concat();
         refused(&TableRef::new(&octets).to_owned(), "odd", "malformed");
+        refused(
+            &field_table! { "a" => 1, "id" => u64::MAX },
+            "id",
+            "an integer above",
+        );
+        let inner = field_table! { "id" => u64::MAX };
+        refused(
+            &field_table! { "a" => 1, "order" => inner },
+            "order",
+            "an integer above",
+        );
+        let long: FieldTable = [("n".repeat(300), 1)].into();
+        refused(&long, &"n".repeat(64), "more than 255 octets");
         let deep = (0..1000).fold(FieldTable::new(), |inner, _| field_table! { "" => &inner });
         assert_eq!(check(deep.as_ref(), Decimals::Refused), Ok(()));
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use amqp_spec::basic::Properties;
-use amqp_spec::wire::{FieldTable, ShortStr, TableRef, Timestamp, Value};
+use amqp_spec::wire::{FieldTable, ShortStr, TableRef, Timestamp, ToValue};
 use bytes::Bytes;
 
 use super::field_values::{Decimals, check_present, is_plain};
@@ -166,19 +166,20 @@ impl Message {
     /// assert_eq!(again.properties().as_ref().headers().map(|headers| headers.iter().count()), Some(1));
     /// ```
     #[must_use]
-    pub fn header<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
-        let value = value.into();
+    pub fn header(mut self, name: &str, value: impl ToValue) -> Self {
+        let Ok(short) = ShortStr::try_from(name) else {
+            let error = NameTooLong::new("name of a header", name).into();
+            self.unsendable.get_or_insert_default().header(error);
+            return self;
+        };
         let headers = self.properties.as_ref().headers();
         let mut headers = headers.map_or_else(FieldTable::new, TableRef::to_owned);
-        match headers.try_insert(name, value) {
-            Ok(()) if is_plain(value) && self.unsendable.is_none() => self.set_headers(&headers),
-            Ok(()) => self.set_headers(&headers).look_at_headers(),
-            Err(_) => {
-                let error = NameTooLong::new("name of a header", name).into();
-                self.unsendable.get_or_insert_default().header(error);
-                self
-            }
+        headers.insert(short, &value);
+        let is_plain = value.to_value().is_ok_and(is_plain);
+        if is_plain && self.unsendable.is_none() {
+            return self.set_headers(&headers);
         }
+        self.set_headers(&headers).look_at_headers()
     }
 
     /// Replaces the headers.

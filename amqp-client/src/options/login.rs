@@ -125,9 +125,7 @@ impl ConnectionOptions {
     /// Takes the place of a name that is among the properties, too.
     pub(crate) fn set_connection_name(&mut self, name: String) {
         self.connection_name = Some(name);
-        let properties = self.client_properties.iter().flatten();
-        let others = properties.filter(|(name, _)| name.as_bytes() != NAME);
-        self.client_properties = others.collect();
+        self.client_properties.remove(NAME);
     }
 
     /// More properties for the broker's management to show, or others in place of `product`,
@@ -214,10 +212,14 @@ fn merge(base: TableRef<'_>, over: TableRef<'_>) -> FieldTable {
     for (name, value) in over.iter().flatten() {
         match (base.get(name).ok().flatten(), value) {
             (Some(Value::Table(base)), Value::Table(over)) => {
-                merged.insert(name, &merge(base, over));
+                merged.insert(name, merge(base, over));
             }
             _ => merged.insert(name, value),
         }
+    }
+    // What does not fit stays what it is, for the check of all options to find.
+    if let Some((name, why)) = over.not_representable() {
+        merged.insert(name, why);
     }
     merged
 }

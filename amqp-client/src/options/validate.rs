@@ -74,7 +74,7 @@ impl ConnectionOptions {
             (
                 field_values::check(self.client_properties.as_ref(), Decimals::Allowed).is_ok(),
                 "client_properties",
-                "free of NaN, infinity and what cannot be read",
+                "free of NaN, infinity, integers above 9223372036854775807 and what cannot be read",
             ),
         ]
     }
@@ -230,6 +230,12 @@ mod tests {
             (
                 "client_properties",
                 good().client_properties(&field_table! { "load" => f64::NAN }),
+            ),
+            (
+                "client_properties",
+                good()
+                    .client_properties(&field_table! { "id" => u64::MAX, "a" => 1 })
+                    .connection_name("n"),
             ),
             (
                 "client_properties",

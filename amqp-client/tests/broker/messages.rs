@@ -117,7 +117,7 @@ fn headers_of_every_type_come_back_as_they_were_sent() {
         inner.insert(short_str!("w"), &array);
         headers.insert(short_str!("x"), &array);
         headers.insert(short_str!("y"), &inner);
-        headers.insert(short_str!("z"), &FieldTable::new());
+        headers.insert(short_str!("z"), FieldTable::new());
 
         let message = Message::new("").headers(&headers).allow_decimals();
         let received = there_and_back(&channel, &message).await;

@@ -10,7 +10,7 @@ use core::hash::{Hash, Hasher};
 use super::page::page;
 use super::strings::encode_counted;
 use super::value::{MAX_SHOWN_DEPTH, MAX_SHOWN_ENTRIES};
-use super::{DEFAULT_MAX_DEPTH, DecodeError, Reader, TableIter, Value};
+use super::{DEFAULT_MAX_DEPTH, DecodeError, Reader, TableIter, ToValue, Value};
 
 const VALUE: &str = "field-array value";
 
@@ -194,6 +194,15 @@ impl<'a> IntoIterator for ArrayRef<'a> {
     }
 }
 
+impl<'a> IntoIterator for &ArrayRef<'a> {
+    type Item = Result<Value<'a>, DecodeError>;
+    type IntoIter = ArrayIter<'a>;
+
+    fn into_iter(self) -> ArrayIter<'a> {
+        self.iter()
+    }
+}
+
 impl<'a> From<&'a FieldArray> for ArrayRef<'a> {
     fn from(array: &'a FieldArray) -> Self {
         array.as_ref()
@@ -254,9 +263,14 @@ impl FieldArray {
         Self(Vec::new())
     }
 
-    /// Appends a value.
-    pub fn push<'v>(&mut self, value: impl Into<Value<'v>>) {
-        value.into().encode(&mut self.0);
+    /// Appends a value. One that does not fit is kept as what it is: reading it fails with
+    /// [`DecodeErrorKind::NotRepresentable`](super::DecodeErrorKind::NotRepresentable), and clients
+    /// refuse to send it.
+    pub fn push(&mut self, value: impl ToValue) {
+        match value.to_value() {
+            Ok(value) => value.encode(&mut self.0),
+            Err(why) => why.encode(&mut self.0),
+        }
     }
 
     /// Borrows it.
@@ -312,7 +326,7 @@ impl<'a> IntoIterator for &'a FieldArray {
     }
 }
 
-impl<'a, V: Into<Value<'a>>> Extend<V> for FieldArray {
+impl<V: ToValue> Extend<V> for FieldArray {
     fn extend<I: IntoIterator<Item = V>>(&mut self, values: I) {
         for value in values {
             self.push(value);
@@ -320,10 +334,22 @@ impl<'a, V: Into<Value<'a>>> Extend<V> for FieldArray {
     }
 }
 
-impl<'a, V: Into<Value<'a>>> FromIterator<V> for FieldArray {
+impl<V: ToValue> FromIterator<V> for FieldArray {
     fn from_iter<I: IntoIterator<Item = V>>(values: I) -> Self {
         let mut array = Self::new();
         array.extend(values);
         array
+    }
+}
+
+impl<V: ToValue> From<Vec<V>> for FieldArray {
+    fn from(values: Vec<V>) -> Self {
+        values.into_iter().collect()
+    }
+}
+
+impl<V: ToValue, const LEN: usize> From<[V; LEN]> for FieldArray {
+    fn from(values: [V; LEN]) -> Self {
+        values.into_iter().collect()
     }
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with octets that were received, and with a string that is to be sent.
 
+use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
@@ -53,6 +54,9 @@ pub enum DecodeErrorKind {
     },
     /// Tables and arrays are nested deeper than the reader allows.
     TooDeep,
+    /// No value, but what stands in the place of one that AMQP cannot carry: the table was built by
+    /// this program. See [`ToValue`](super::ToValue).
+    NotRepresentable(NotRepresentable),
 }
 
 impl DecodeError {
@@ -134,6 +138,7 @@ impl fmt::Display for DecodeErrorKind {
                 )
             }
             Self::TooDeep => f.write_str("nested too deep"),
+            Self::NotRepresentable(why) => fmt::Display::fmt(why, f),
         }
     }
 }
@@ -179,3 +184,58 @@ impl fmt::Display for TooLong {
 }
 
 impl Error for TooLong {}
+
+/// What AMQP cannot carry.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum NotRepresentable {
+    /// An integer above 2⁶³ - 1.
+    Integer,
+    /// A point in time before 1970.
+    Time,
+    /// A name of more than 255 octets.
+    Name,
+}
+
+impl fmt::Display for NotRepresentable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Error for NotRepresentable {}
+
+impl NotRepresentable {
+    /// What is wrong, said of a value: "is an integer above …".
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Integer => "is an integer above 9223372036854775807, the largest of AMQP",
+            Self::Time => "is a time before 1970, when AMQP's begin",
+            Self::Name => "has a name of more than 255 octets",
+        }
+    }
+
+    /// The tag of no value.
+    pub(super) const TAG: u8 = 0;
+
+    /// Appends what stands in the place of a value.
+    #[cold]
+    pub(super) fn encode(self, buf: &mut Vec<u8>) {
+        let code = match self {
+            Self::Integer => 1,
+            Self::Time => 2,
+            Self::Name => 3,
+        };
+        buf.extend_from_slice(&[Self::TAG, code]);
+    }
+
+    /// What the octet behind the tag stands for.
+    pub(super) const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Integer),
+            2 => Some(Self::Time),
+            3 => Some(Self::Name),
+            _ => None,
+        }
+    }
+}

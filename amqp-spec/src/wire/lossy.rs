@@ -1,5 +1,6 @@
 //! Octets shown to a human: as text where they are text.
 
+use alloc::string::String;
 use core::fmt::{self, Write as _};
 
 /// How many octets of one string `Debug` shows. A log line must stay a line, whatever is in a
@@ -7,7 +8,8 @@ use core::fmt::{self, Write as _};
 const MAX_SHOWN: usize = 256;
 
 /// Shows octets as text. `Debug` quotes and escapes the text, shows what is not UTF-8 as `\xNN`
-/// and stops after 256 octets; `Display` shows all, with U+FFFD for what is not UTF-8.
+/// and stops after 256 octets; `Display` shows all, with U+FFFD for what is not UTF-8, and fills up
+/// to the width that is asked for.
 pub(super) struct Lossy<'a>(pub(super) &'a [u8]);
 
 impl fmt::Debug for Lossy<'_> {
@@ -30,13 +32,7 @@ impl fmt::Debug for Lossy<'_> {
 
 impl fmt::Display for Lossy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            if !chunk.invalid().is_empty() {
-                f.write_char(char::REPLACEMENT_CHARACTER)?;
-            }
-        }
-        Ok(())
+        f.pad(&String::from_utf8_lossy(self.0))
     }
 }
 
@@ -61,5 +57,9 @@ mod tests {
     #[test]
     fn display_replaces_what_is_not_text() {
         assert_eq!(format!("{}", Lossy(b"a\xffz")), "a\u{fffd}z");
+        assert_eq!(
+            format!("{:>6}|{:<4}|", Lossy(b"a\xffz"), Lossy(b"z")),
+            "   a\u{fffd}z|z   |"
+        );
     }
 }

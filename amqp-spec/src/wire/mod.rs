@@ -29,13 +29,14 @@ mod strings;
 
 mod array;
 mod table;
+mod to_value;
 mod value;
 
 mod property_buf;
 mod property_list;
 
 pub use array::{ArrayIter, ArrayRef, FieldArray};
-pub use error::{DecodeError, DecodeErrorKind, TooLong};
+pub use error::{DecodeError, DecodeErrorKind, NotRepresentable, TooLong};
 pub use method::{Reply, Request, TypedMethod};
 pub use method_id::MethodId;
 pub use property_buf::PropertyBuf;
@@ -44,4 +45,4 @@ pub use reader::Reader;
 pub use scalars::{Decimal, Timestamp};
 pub use strings::{LongStr, ShortStr, ShortString};
 pub use table::{FieldTable, TableIter, TableRef};
-pub use value::{DEFAULT_MAX_DEPTH, Value};
+pub use value::{DEFAULT_MAX_DEPTH, ToValue, Value};

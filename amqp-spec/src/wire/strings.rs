@@ -332,6 +332,30 @@ macro_rules! string_traits {
             }
         }
 
+        impl PartialEq<String> for $type {
+            fn eq(&self, other: &String) -> bool {
+                self.as_bytes() == other.as_bytes()
+            }
+        }
+
+        impl PartialEq<$type> for str {
+            fn eq(&self, other: &$type) -> bool {
+                self.as_bytes() == other.as_bytes()
+            }
+        }
+
+        impl PartialEq<$type> for &str {
+            fn eq(&self, other: &$type) -> bool {
+                self.as_bytes() == other.as_bytes()
+            }
+        }
+
+        impl PartialEq<$type> for String {
+            fn eq(&self, other: &$type) -> bool {
+                self.as_bytes() == other.as_bytes()
+            }
+        }
+
         impl PartialEq<[u8]> for $type {
             fn eq(&self, other: &[u8]) -> bool {
                 self.as_bytes() == other
@@ -345,7 +369,7 @@ macro_rules! string_traits {
             }
         }
 
-        /// The text; octets that are not UTF-8 as U+FFFD.
+        /// The text; octets that are not UTF-8 as U+FFFD. Width, fill and alignment hold.
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(&Lossy(self.as_bytes()), f)

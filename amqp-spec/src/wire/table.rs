@@ -12,7 +12,10 @@ use core::ops::Range;
 use super::page::page;
 use super::strings::encode_counted;
 use super::value::{MAX_SHOWN_DEPTH, MAX_SHOWN_ENTRIES};
-use super::{DEFAULT_MAX_DEPTH, DecodeError, Reader, ShortStr, TooLong, Value};
+use super::{
+    DEFAULT_MAX_DEPTH, DecodeError, DecodeErrorKind, NotRepresentable, Reader, ShortStr, ToValue,
+    Value,
+};
 
 const NAME: &str = "field-table name";
 const VALUE: &str = "field-table value";
@@ -117,6 +120,22 @@ impl<'a> TableRef<'a> {
         super::array::validate(Value::Table(self))
     }
 
+    /// The first entry whose value AMQP cannot carry, and why, if nothing in front of it is
+    /// malformed: see [`ToValue`]. What is nested is not looked into.
+    pub fn not_representable(self) -> Option<(ShortStr<'a>, NotRepresentable)> {
+        let mut entries = self.iter();
+        loop {
+            let mut at = entries.reader.clone();
+            let Err(error) = entries.next()? else {
+                continue;
+            };
+            let DecodeErrorKind::NotRepresentable(why) = error.kind() else {
+                return None;
+            };
+            return Some((at.short_str(NAME).ok()?, why));
+        }
+    }
+
     /// Copies the octets.
     pub fn to_owned(self) -> FieldTable {
         FieldTable(self.bytes.into())
@@ -174,6 +193,15 @@ impl fmt::Debug for TableRef<'_> {
 }
 
 impl<'a> IntoIterator for TableRef<'a> {
+    type Item = Result<(ShortStr<'a>, Value<'a>), DecodeError>;
+    type IntoIter = TableIter<'a>;
+
+    fn into_iter(self) -> TableIter<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &TableRef<'a> {
     type Item = Result<(ShortStr<'a>, Value<'a>), DecodeError>;
     type IntoIter = TableIter<'a>;
 
@@ -263,22 +291,50 @@ impl FieldTable {
     /// Sets the value of this name: in the place of the first entry that has it, removing any
     /// others, or else at the end.
     ///
-    /// Looks through the entries that there are; [`push`](Self::push) does not.
+    /// Looks through the entries that there are; [`push`](Self::push) does not. A value that does
+    /// not fit, and a name of more than 255 octets, are kept as what they are: reading the entry
+    /// fails with [`DecodeErrorKind::NotRepresentable`], and clients refuse to send it.
+    /// [`try_insert`](Self::try_insert) tells at once.
     ///
     /// ```
-    /// use amqp_spec::{field_table, short_str};
+    /// use amqp_spec::field_table;
     ///
     /// let mut headers = field_table! { "attempts" => 1, "job" => "invoice" };
-    /// headers.insert(short_str!("attempts"), 2);
+    /// headers.insert("attempts", 2);
     /// assert_eq!(headers, field_table! { "attempts" => 2, "job" => "invoice" });
     /// ```
-    pub fn insert<'v>(&mut self, name: ShortStr<'_>, value: impl Into<Value<'v>>) {
+    pub fn insert(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) {
+        self.set(name.as_ref(), value.to_value());
+    }
+
+    /// Appends an entry, whether or not there is one of this name. What does not fit is kept as
+    /// [`insert`](Self::insert) does.
+    ///
+    /// RabbitMQ from 4.0 on keeps the first of several entries with one name in the headers of a
+    /// message, and drops the others.
+    pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl ToValue) {
+        self.append(name.as_ref(), value.to_value());
+    }
+
+    fn append(&mut self, name: &[u8], value: Result<Value<'_>, NotRepresentable>) {
+        let (name, value) = match ShortStr::new(name) {
+            Ok(name) => (name, value),
+            Err(_) => (cut(name), Err(NotRepresentable::Name)),
+        };
+        name.encode(&mut self.0);
+        match value {
+            Ok(value) => value.encode(&mut self.0),
+            Err(why) => why.encode(&mut self.0),
+        }
+    }
+
+    fn set(&mut self, name: &[u8], value: Result<Value<'_>, NotRepresentable>) {
         let end = self.0.len();
-        self.push(name, value);
-        let Some(replaced) = self.find(name, 0..end) else {
+        self.append(name, value);
+        let Some(replaced) = self.find(cut(name), 0..end) else {
             return;
         };
-        let end = self.remove_from(name, replaced.end, end);
+        let end = self.remove_from(cut(name), replaced.end, end);
         let n_added = self.0.len() - end;
         if let Some(tail) = self.0.get_mut(replaced.start..) {
             tail.rotate_right(n_added);
@@ -287,39 +343,33 @@ impl FieldTable {
             .drain(replaced.start + n_added..replaced.end + n_added);
     }
 
-    /// Appends an entry, whether or not there is one of this name.
-    ///
-    /// RabbitMQ from 4.0 on keeps the first of several entries with one name in the headers of a
-    /// message, and drops the others.
-    pub fn push<'v>(&mut self, name: ShortStr<'_>, value: impl Into<Value<'v>>) {
-        name.encode(&mut self.0);
-        value.into().encode(&mut self.0);
-    }
-
     /// Where the first entry of this name stands, among those in `within`.
     fn find(&self, name: ShortStr<'_>, within: Range<usize>) -> Option<Range<usize>> {
         let start = within.start;
-        let mut entries = TableRef::new(self.0.get(within)?).iter();
-        loop {
-            let from = entries.reader.offset();
-            let (found, _) = entries.next()?.ok()?;
+        let mut reader = Reader::new(self.0.get(within)?);
+        while !reader.rest().is_empty() {
+            let from = reader.offset();
+            let found = reader.short_str(NAME).ok()?;
+            Value::skip(&mut reader, VALUE).ok()?;
             if found == name {
-                return Some(start + from..start + entries.reader.offset());
+                return Some(start + from..start + reader.offset());
             }
         }
+        None
     }
 
-    /// As [`insert`](Self::insert), for a name that is not known to be short enough.
+    /// As [`insert`](Self::insert), and tells at once what does not fit.
     ///
     /// # Errors
     ///
-    /// The name has more than 255 octets. The table is unchanged.
-    pub fn try_insert<'v>(
+    /// The name has more than 255 octets, or the value does not fit. The table is unchanged.
+    pub fn try_insert(
         &mut self,
         name: impl AsRef<[u8]>,
-        value: impl Into<Value<'v>>,
-    ) -> Result<(), TooLong> {
-        self.insert(ShortStr::new(name.as_ref())?, value);
+        value: impl ToValue,
+    ) -> Result<(), NotRepresentable> {
+        let name = ShortStr::new(name.as_ref()).map_err(|_| NotRepresentable::Name)?;
+        self.set(name.as_bytes(), Ok(value.to_value()?));
         Ok(())
     }
 
@@ -411,18 +461,29 @@ impl<'a> IntoIterator for &'a FieldTable {
 }
 
 /// Each entry is [inserted](FieldTable::insert): of several with one name the last one counts.
-impl<'a, V: Into<Value<'a>>> Extend<(ShortStr<'a>, V)> for FieldTable {
-    fn extend<I: IntoIterator<Item = (ShortStr<'a>, V)>>(&mut self, entries: I) {
+impl<N: AsRef<[u8]>, V: ToValue> Extend<(N, V)> for FieldTable {
+    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, entries: I) {
         for (name, value) in entries {
             self.insert(name, value);
         }
     }
 }
 
-impl<'a, V: Into<Value<'a>>> FromIterator<(ShortStr<'a>, V)> for FieldTable {
-    fn from_iter<I: IntoIterator<Item = (ShortStr<'a>, V)>>(entries: I) -> Self {
+impl<N: AsRef<[u8]>, V: ToValue> FromIterator<(N, V)> for FieldTable {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(entries: I) -> Self {
         let mut table = Self::new();
         table.extend(entries);
         table
     }
+}
+
+impl<N: AsRef<[u8]>, V: ToValue, const LEN: usize> From<[(N, V); LEN]> for FieldTable {
+    fn from(entries: [(N, V); LEN]) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
+/// As much of a name as a short string holds.
+fn cut(name: &[u8]) -> ShortStr<'_> {
+    ShortStr::from_octets(name.get(..ShortStr::MAX_LEN).unwrap_or(name))
 }

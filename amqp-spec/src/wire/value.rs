@@ -13,8 +13,8 @@ use super::lossy::Lossy;
 use super::page::page;
 use super::strings::encode_counted;
 use super::{
-    ArrayRef, Decimal, DecodeError, DecodeErrorKind, FieldArray, FieldTable, LongStr, Reader,
-    ShortStr, TableRef, Timestamp,
+    ArrayRef, Decimal, DecodeError, DecodeErrorKind, FieldArray, FieldTable, LongStr,
+    NotRepresentable, Reader, ShortStr, TableRef, Timestamp,
 };
 
 /// How deep tables and arrays may be nested in a table or array that was not given another limit.
@@ -23,8 +23,8 @@ pub const DEFAULT_MAX_DEPTH: u16 = 32;
 /// One value of a field table or a field array.
 ///
 /// The variant is the type on the wire and is kept as it is: an `i32` is sent as a 32-bit integer
-/// even if it would fit into 8 bits. There is no unsigned 64-bit integer, as no broker has one;
-/// convert to `i64`, or choose another type. Numbers compare as numbers; tables and arrays octet by
+/// even if it would fit into 8 bits. There is no unsigned 64-bit integer, as no broker has one:
+/// [`ToValue`](super::ToValue) makes an `i64` of those that fit. Numbers compare as numbers; tables and arrays octet by
 /// octet, so that order and types count.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Value<'a> {
@@ -224,9 +224,17 @@ impl<'a> Value<'a> {
             }
             b'V' => Self::Void,
             b'x' => Self::Bytes(reader.counted(what)?),
-            tag => return Err(unknown_tag(tag, offset, what)),
+            tag => return Err(unknown_tag(tag, offset, reader, what)),
         };
         Ok(value)
+    }
+
+    /// Reads past a tag and a value, or past what stands in the place of one.
+    pub(super) fn skip(reader: &mut Reader<'a>, what: &'static str) -> Result<(), DecodeError> {
+        match Self::decode(reader, DEFAULT_MAX_DEPTH, what) {
+            Err(error) if matches!(error.kind(), DecodeErrorKind::NotRepresentable(_)) => Ok(()),
+            read => read.map(drop),
+        }
     }
 }
 
@@ -249,8 +257,16 @@ fn deeper(depth: u16, offset: usize, what: &'static str) -> Result<u16, DecodeEr
 }
 
 #[cold]
-fn unknown_tag(tag: u8, offset: usize, what: &'static str) -> DecodeError {
-    DecodeError::new(what, offset, DecodeErrorKind::UnknownTag { tag })
+fn unknown_tag(tag: u8, offset: usize, reader: &mut Reader<'_>, what: &'static str) -> DecodeError {
+    let code = match tag {
+        NotRepresentable::TAG => reader.u8(what).ok(),
+        _ => None,
+    };
+    let kind = match code.and_then(NotRepresentable::from_code) {
+        Some(why) => DecodeErrorKind::NotRepresentable(why),
+        None => DecodeErrorKind::UnknownTag { tag },
+    };
+    DecodeError::new(what, offset, kind)
 }
 
 /// Shows the type only where the value does not show it. Nested tables and arrays are shown four
@@ -258,6 +274,32 @@ fn unknown_tag(tag: u8, offset: usize, what: &'static str) -> DecodeError {
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         page(f, &self.shown(MAX_SHOWN_DEPTH))
+    }
+}
+
+/// The bare value: texts and octets without quotes, with U+FFFD for what is not UTF-8; numbers as
+/// they are written; points in time in seconds since 1970; nothing for [`Value::Void`]. Tables and
+/// arrays as `Debug` shows them. Width, fill and alignment of the format hold.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => fmt::Display::fmt(value, f),
+            Self::I8(value) => fmt::Display::fmt(value, f),
+            Self::U8(value) => fmt::Display::fmt(value, f),
+            Self::I16(value) => fmt::Display::fmt(value, f),
+            Self::U16(value) => fmt::Display::fmt(value, f),
+            Self::I32(value) => fmt::Display::fmt(value, f),
+            Self::U32(value) => fmt::Display::fmt(value, f),
+            Self::I64(value) => fmt::Display::fmt(value, f),
+            Self::F32(value) => fmt::Display::fmt(value, f),
+            Self::F64(value) => fmt::Display::fmt(value, f),
+            Self::Decimal(value) => fmt::Display::fmt(value, f),
+            Self::LongString(value) => fmt::Display::fmt(value, f),
+            Self::Timestamp(Timestamp(seconds)) => fmt::Display::fmt(seconds, f),
+            Self::Void => f.pad(""),
+            Self::Bytes(value) => fmt::Display::fmt(&Lossy(value), f),
+            Self::Array(_) | Self::Table(_) => fmt::Debug::fmt(self, f),
+        }
     }
 }
 
@@ -301,6 +343,42 @@ struct Shown<'a>(Value<'a>, u16);
 impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt_nested(self.1, f)
+    }
+}
+
+/// What can be the value of an entry in a field table, or a value in a field array.
+///
+/// Each type becomes the value that is most like it, as [`Value`]'s variants say. Integers without
+/// a sign of 64 bits, `usize` and `isize` are sent as `I64`, which is what every broker has; owned
+/// texts, octets and tables are taken as borrowed ones are; of `None` becomes [`Value::Void`].
+///
+/// ```
+/// use amqp_spec::wire::{NotRepresentable, ToValue, Value};
+///
+/// /// An application's own type.
+/// struct OrderId(u64);
+///
+/// impl ToValue for OrderId {
+///     fn to_value(&self) -> Result<Value<'_>, NotRepresentable> {
+///         self.0.to_value()
+///     }
+/// }
+///
+/// assert_eq!(OrderId(7).to_value(), Ok(Value::I64(7)));
+/// assert_eq!(OrderId(u64::MAX).to_value(), Err(NotRepresentable::Integer));
+/// ```
+pub trait ToValue {
+    /// The value.
+    ///
+    /// # Errors
+    ///
+    /// AMQP has no value like this one.
+    fn to_value(&self) -> Result<Value<'_>, NotRepresentable>;
+}
+
+impl ToValue for Value<'_> {
+    fn to_value(&self) -> Result<Value<'_>, NotRepresentable> {
+        Ok(*self)
     }
 }
 

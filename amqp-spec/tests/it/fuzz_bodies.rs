@@ -100,8 +100,8 @@ fn rebuild(table: TableRef<'_>) -> FieldTable {
     for entry in table {
         let (name, value) = entry.unwrap();
         match value {
-            Value::Table(inner) => copy.push(name, &rebuild(inner)),
-            Value::Array(inner) => copy.push(name, &rebuild_array(inner.iter())),
+            Value::Table(inner) => copy.push(name, rebuild(inner)),
+            Value::Array(inner) => copy.push(name, rebuild_array(inner.iter())),
             value => copy.push(name, value),
         }
     }
@@ -112,8 +112,8 @@ fn rebuild_array<'a>(values: impl Iterator<Item = Result<Value<'a>, DecodeError>
     let mut copy = FieldArray::new();
     for value in values {
         match value.unwrap() {
-            Value::Table(inner) => copy.push(&rebuild(inner)),
-            Value::Array(inner) => copy.push(&rebuild_array(inner.iter())),
+            Value::Table(inner) => copy.push(rebuild(inner)),
+            Value::Array(inner) => copy.push(rebuild_array(inner.iter())),
             value => copy.push(value),
         }
     }

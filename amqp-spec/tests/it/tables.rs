@@ -1,8 +1,8 @@
 //! Field tables and arrays: every tag, order, duplicates, nesting.
 
 use amqp_spec::wire::{
-    ArrayRef, Decimal, DecodeErrorKind, FieldArray, FieldTable, LongStr, ShortStr, TableRef,
-    Timestamp, Value,
+    ArrayRef, Decimal, DecodeErrorKind, FieldArray, FieldTable, LongStr, NotRepresentable,
+    ShortStr, TableRef, Timestamp, Value,
 };
 use amqp_spec::{field_table, short_str};
 
@@ -123,7 +123,7 @@ fn inserting_sets_the_value_of_a_name_and_pushing_appends() {
     table.insert(short_str!("a"), "other type");
     table.insert(short_str!("b"), Value::Void);
     table.insert(short_str!("new"), 2);
-    table.try_insert("long", &[0; 300]).unwrap();
+    table.try_insert("long", [0; 300]).unwrap();
     let expected =
         field_table! { "a" => "other type", "long" => &[0; 300], "b" => Value::Void, "new" => 2 };
     assert_eq!(table, expected);
@@ -208,7 +208,7 @@ fn names_and_strings_need_not_be_text() {
 fn name_of_256_octets_is_refused_and_changes_nothing() {
     let mut table = field_table! { "k" => true };
     let error = table.try_insert("n".repeat(256), 1).unwrap_err();
-    assert_eq!((error.len(), error.max()), (256, 255));
+    assert_eq!(error, NotRepresentable::Name);
     assert_eq!(table, field_table! { "k" => true });
     table.try_insert("n".repeat(255), 1).unwrap();
 }
