@@ -5,8 +5,8 @@
 //! other than 0 and 1, and the tags `U` and `L`. In a table or an array it keeps its spelling until
 //! it is taken out. Borrowed types ([`ShortStr`], [`LongStr`], [`TableRef`],
 //! [`ArrayRef`], [`PropertyList`]) point into the buffer they were decoded from and are `Copy`;
-//! owned types ([`ShortString`], [`FieldTable`], [`FieldArray`], [`PropertyBuf`]) hold the encoded
-//! octets, so that encoding them again is one copy.
+//! owned types ([`ShortString`], [`FieldTable`], [`FieldArray`], [`FieldValue`], [`PropertyBuf`])
+//! hold the encoded octets, so that encoding them again is one copy.
 //!
 //! Strings are octets first. Another client may have put anything into a routing key or a header,
 //! and a message must be deliverable all the same; text is asked for with `as_str`.
@@ -28,6 +28,7 @@ mod scalars;
 mod strings;
 
 mod array;
+mod owned;
 mod table;
 mod to_value;
 mod value;
@@ -39,6 +40,7 @@ pub use array::{ArrayIter, ArrayRef, FieldArray};
 pub use error::{DecodeError, DecodeErrorKind, NotRepresentable, TooLong};
 pub use method::{Reply, Request, TypedMethod};
 pub use method_id::MethodId;
+pub use owned::FieldValue;
 pub use property_buf::PropertyBuf;
 pub use property_list::{PropertyKind, PropertyList};
 pub use reader::Reader;
