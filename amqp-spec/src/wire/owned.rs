@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{
-    ArrayRef, DEFAULT_MAX_DEPTH, Decimal, FieldArray, FieldTable, LongStr, Reader, ShortStr,
-    ShortString, TableRef, Timestamp, Value,
+    ArrayRef, DEFAULT_MAX_DEPTH, Decimal, FieldArray, FieldTable, LongStr, NotRepresentable,
+    Reader, ShortStr, ShortString, TableRef, Timestamp, ToValue, Value,
 };
 
 /// One value of a field table or a field array, owned: what a [`Value`] borrows.
@@ -86,6 +86,19 @@ impl PartialEq<FieldValue> for Value<'_> {
 impl fmt::Debug for FieldValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.as_ref(), f)
+    }
+}
+
+/// As the [`Value`] is written.
+impl fmt::Display for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.as_ref(), f)
+    }
+}
+
+impl ToValue for FieldValue {
+    fn to_value(&self) -> Result<Value<'_>, NotRepresentable> {
+        Ok(self.as_ref())
     }
 }
 
@@ -178,11 +191,13 @@ mod tests {
             assert_eq!(value, owned);
             assert_eq!(owned, FieldValue::from(value));
             assert_eq!(format!("{owned:?}"), format!("{value:?}"));
+            assert_eq!(format!("{owned:>9}"), format!("{value:>9}"));
+            assert_eq!(owned.to_value(), Ok(value));
             let (mut once, mut again) = (Vec::new(), Vec::new());
             value.encode(&mut once);
             owned.encode(&mut again);
             assert_eq!(once, again);
-            let copied = FieldTable::from_iter([(crate::short_str!("v"), &owned)]);
+            let copied = field_table! { "v" => owned };
             assert_eq!(copied.get("v"), Ok(Some(value)));
         }
     }
