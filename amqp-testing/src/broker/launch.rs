@@ -5,11 +5,12 @@ use std::{mem, path::Path, slice, sync::Arc, thread, time::Duration};
 #[cfg(feature = "tls")]
 use super::tls::Certificates;
 use super::{
-    BrokerError, BrokerOptions, Endpoint, Management, Node, VirtualHost,
+    BrokerError, BrokerOptions, Endpoint, Management, Node, VirtualHost, plugins,
     ports::free_ports,
-    process::{Process, Signal, Watchdog, send},
+    process::{Process, kill_all},
     setup::NodeNames,
     site::Site,
+    watchdog::Watchdog,
 };
 
 /// How often a start is tried again with other ports.
@@ -21,8 +22,8 @@ const REAP: Duration = Duration::from_secs(30);
 /// A private broker that runs until it is dropped.
 ///
 /// Dropping it kills its processes and deletes its folder; in a panic the folder stays, and its
-/// path is printed, so that the logs can be read. If this program is killed, a watchdog kills the
-/// processes.
+/// path is printed, so that the logs can be read. If this program ends in any other way, be it by
+/// Ctrl-C or SIGKILL, a watchdog does both within a second, at whatever moment it happens.
 ///
 /// ```no_run
 /// use amqp_testing::{Broker, BrokerOptions};
@@ -38,7 +39,8 @@ pub struct Broker {
     pub(super) site: Arc<Site>,
     /// Never empty.
     pub(super) nodes: Vec<Node>,
-    pub(super) epmd: Process,
+    /// `None` until it has been started.
+    pub(super) epmd: Option<Process>,
     /// Taken when the broker is handed over or has been killed.
     pub(super) watchdog: Option<Watchdog>,
     pub(super) keep_directory: bool,
@@ -68,32 +70,34 @@ impl Broker {
     }
 
     fn try_start(options: &BrokerOptions) -> Result<Self, BrokerError> {
-        let n_ports = options.n_nodes.saturating_mul(4).saturating_add(1);
+        let listening = plugins::listening(&options.plugins);
+        let n_ports = listening.len().saturating_add(4);
+        let n_ports = options.n_nodes.saturating_mul(n_ports).saturating_add(1);
         let mut ports = free_ports(n_ports)?.into_iter();
         let mut port = || ports.next().ok_or(BrokerError::NoFreePort);
-        let site = Arc::new(Site::create(options, port()?)?);
-        #[cfg(feature = "tls")]
-        let certificates = if options.tls {
-            let created = Certificates::create_in(&site.directory, options.server.as_ref());
-            Some(created.inspect_err(|_| site.delete())?)
-        } else {
-            None
-        };
-        let epmd = site.start_epmd().inspect_err(|_| site.delete())?;
-        let group = epmd.id();
-        // From here on the value owns what has been started, so that an error undoes it.
+        let site = Arc::new(Site::choose(options, port()?)?);
+        let folder = (!options.keep_directory).then_some(site.directory.as_path());
+        let watchdog = Watchdog::over(&site.identity, folder);
+        // From here on the value owns what is made and started, so that an error undoes it.
         let mut broker = Self {
             site: Arc::clone(&site),
             nodes: Vec::new(),
-            epmd,
-            watchdog: None,
+            epmd: None,
+            watchdog: Some(watchdog.map_err(BrokerError::io("start a watchdog"))?),
             keep_directory: options.keep_directory,
             is_detached: false,
             #[cfg(feature = "tls")]
-            certificates,
+            certificates: None,
         };
-        let watchdog = Watchdog::over_group(group).map_err(BrokerError::io("start a watchdog"))?;
-        broker.watchdog = Some(watchdog);
+        site.create()?;
+        #[cfg(feature = "tls")]
+        if options.tls {
+            let created = Certificates::create_in(&site.directory, options.server.as_ref())?;
+            broker.certificates = Some(created);
+        }
+        let epmd = site.start_epmd()?;
+        let group = epmd.id();
+        broker.epmd = Some(epmd);
         for number in 1..=options.n_nodes {
             let names = NodeNames {
                 short: format!("node{number}-{}", site.identity),
@@ -101,6 +105,10 @@ impl Broker {
                 distribution: port()?,
                 management: port()?,
                 tls: if options.tls { Some(port()?) } else { None },
+                plugins: listening
+                    .iter()
+                    .map(|&plugin| Ok((plugin.to_owned(), port()?)))
+                    .collect::<Result<_, BrokerError>>()?,
             };
             broker
                 .nodes
@@ -260,27 +268,24 @@ impl Broker {
     }
 
     /// Makes an [attached](Self::attach) broker one that is stopped, and its folder deleted, when
-    /// this value is dropped.
+    /// this value is dropped, or when this program ends without dropping it.
     #[must_use]
     pub fn take_over(mut self) -> Self {
         self.is_detached = false;
+        // Without a watchdog, only dropping the value stops the broker.
+        self.watchdog = Watchdog::over(&self.site.identity, Some(&self.site.directory)).ok();
         self
     }
 
     /// Kills all processes at once, and waits until they are gone.
     fn kill_processes(&mut self) {
-        // What cannot be signalled is gone, and there is no one to tell of more.
-        if self.epmd.is_running() {
-            let group = -i64::from(self.epmd.id());
-            let _ = send(Signal::Kill, group);
+        kill_all(&self.site.identity, REAP);
+        // Those that are our children have to be waited for, or they would stay as zombies.
+        if let Some(epmd) = &mut self.epmd {
+            epmd.wait(REAP);
         }
         for node in &self.nodes {
-            // A node that was started again by an adopter is outside the group.
-            let _ = node.kill();
-        }
-        self.epmd.wait(REAP);
-        if let Some(watchdog) = self.watchdog.take() {
-            watchdog.dismiss();
+            node.wait_until_gone(REAP);
         }
     }
 }
@@ -302,11 +307,15 @@ impl Drop for Broker {
             return;
         }
         self.kill_processes();
-        let directory = &self.site.directory;
         if thread::panicking() {
-            eprintln!("the broker's logs are in {}", directory.display());
+            let directory = self.site.directory.display();
+            eprintln!("the broker's logs are in {directory}");
         } else if !self.keep_directory {
             self.site.delete();
+        }
+        // Last, so that an interruption meanwhile leaves it to the watchdog.
+        if let Some(watchdog) = self.watchdog.take() {
+            watchdog.dismiss();
         }
     }
 }

@@ -88,6 +88,22 @@ impl Node {
             .join(format!("{}/log/node.log", self.names.short))
     }
 
+    /// The port of the loopback interface on which a plugin listens; `None` if it does not listen,
+    /// or was neither asked for nor brought along by one that was.
+    ///
+    /// Lines of [`config`](super::BrokerOptions::config) that give it another port are not seen.
+    #[must_use]
+    pub fn plugin_port(&self, plugin: &str) -> Option<u16> {
+        let mut ports = self.plugin_ports();
+        ports.find_map(|(name, port)| (name == plugin).then_some(port))
+    }
+
+    /// All plugins of this node that listen, and where; see [`plugin_port`](Self::plugin_port).
+    pub fn plugin_ports(&self) -> impl Iterator<Item = (&str, u16)> {
+        let ports = self.names.plugins.iter();
+        ports.map(|(name, port)| (name.as_str(), *port))
+    }
+
     /// Runs `rabbitmqctl` for this node and returns what it printed. Each call starts an Erlang
     /// machine, which takes about 0.3 s.
     ///
@@ -194,7 +210,7 @@ impl Node {
     }
 
     /// The number of the process, while it runs.
-    pub(crate) fn pid(&self) -> Option<u32> {
+    fn pid(&self) -> Option<u32> {
         running(&mut self.process()).map(|process| process.id())
     }
 
@@ -228,8 +244,18 @@ impl Node {
             )
             .spawn()
             .map_err(BrokerError::io("run rabbitmq-server"))?;
+        let pid = child.id();
         *process = Some(Process::Child(child));
-        Ok(())
+        // Who attaches to the broker later has to find this process, not the one before it.
+        self.site
+            .write(&self.names.process_file(), &pid.to_string())
+    }
+
+    /// Waits until the process has ended, for so long at most.
+    pub(crate) fn wait_until_gone(&self, limit: Duration) {
+        if let Some(process) = self.process().as_mut() {
+            process.wait(limit);
+        }
     }
 
     /// Waits until both AMQP and the management API are served, by this node and no other.
@@ -357,13 +383,14 @@ mod tests {
             .directory(&folder)
             .installation(Installation::in_folder(&folder).unwrap())
             .timeout(timeout);
-        let site = Arc::new(Site::create(&options, 1).unwrap());
+        let site = Arc::new(Site::choose(&options, 1).unwrap());
         let names = NodeNames {
             short: "node1".to_owned(),
             amqp: 1,
             distribution: 1,
             management: 1,
             tls: None,
+            plugins: Vec::new(),
         };
         fs::create_dir_all(site.directory.join("node1")).unwrap();
         let node = Node::new(Arc::clone(&site), None, names, process).unwrap();
@@ -372,13 +399,6 @@ mod tests {
 
     fn delete(site: &Site) {
         fs::remove_dir_all(site.directory.parent().unwrap()).unwrap();
-    }
-
-    /// Whether any process of this broker is left.
-    fn is_anything_left(site: &Site) -> bool {
-        let processes = fs::read_dir("/proc").unwrap().flatten();
-        let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        pids.any(|pid| crate::broker::process::is_ours(pid, &site.identity))
     }
 
     #[test]
@@ -404,7 +424,7 @@ mod tests {
             error.to_string().contains("did not answer a command"),
             "{error}"
         );
-        assert!(!is_anything_left(&site));
+        assert_eq!(crate::broker::process::all(&site.identity), []);
         delete(&site);
     }
 

@@ -86,8 +86,11 @@ impl BrokerOptions {
     /// Enables one more plugin. `rabbitmq_management` is always enabled: virtual hosts are made
     /// through it.
     ///
-    /// A plugin that listens takes its usual port unless [`config`](Self::config) gives it another:
-    /// see [`free_ports`](super::free_ports).
+    /// One that comes with RabbitMQ and listens (`rabbitmq_stream`, `rabbitmq_mqtt`,
+    /// `rabbitmq_stomp`, `rabbitmq_prometheus`, those for WebSockets) does so on a free port of the
+    /// loopback interface, which [`Node::plugin_port`](super::Node::plugin_port) tells. One of
+    /// another source takes its usual port, unless [`config`](Self::config) gives it another: see
+    /// [`free_ports`](super::free_ports).
     #[must_use]
     pub fn plugin(mut self, name: impl Into<String>) -> Self {
         self.plugins.push(name.into());

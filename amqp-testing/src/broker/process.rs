@@ -6,8 +6,6 @@
 
 use std::{
     fs,
-    io::{self, Write as _},
-    os::unix::process::CommandExt as _,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -37,11 +35,11 @@ pub(crate) enum Signal {
     Terminate,
 }
 
-/// Sends a signal to a process, or to a process group if the number is negative.
+/// Sends a signal to processes.
 ///
-/// A process that is gone already is not an error: being gone is what the caller wanted, or what it
-/// is about to find out.
-pub(crate) fn send(signal: Signal, target: i64) -> Result<(), BrokerError> {
+/// One that is gone already is not an error: being gone is what the caller wanted, or what it is
+/// about to find out.
+fn send(signal: Signal, pids: &[u32]) -> Result<(), BrokerError> {
     let name = match signal {
         Signal::Continue => "CONT",
         Signal::Kill => "KILL",
@@ -50,19 +48,14 @@ pub(crate) fn send(signal: Signal, target: i64) -> Result<(), BrokerError> {
     };
     // The shell's own `kill` is on every system, the program of that name is not.
     Command::new("sh")
-        .args([
-            "-c",
-            "kill -s \"$1\" -- \"$2\"",
-            "sh",
-            name,
-            &target.to_string(),
-        ])
+        .args(["-c", "kill -s \"$@\"", "sh", name])
+        .args(pids.iter().map(u32::to_string))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .map(drop)
-        .map_err(BrokerError::io(format!("send SIG{name} to {target}")))
+        .map_err(BrokerError::io(format!("send SIG{name} to {pids:?}")))
 }
 
 /// Tells whether the process lives and is one of the broker with this identity.
@@ -76,6 +69,32 @@ pub(crate) fn is_ours(pid: u32, identity: &str) -> bool {
     environment
         .split(|&octet| octet == 0)
         .any(|variable| variable == wanted.as_bytes())
+}
+
+/// Kills every process of the broker with this identity, whoever started it, and waits until none
+/// is left, for so long at most.
+pub(crate) fn kill_all(identity: &str, limit: Duration) {
+    let deadline = deadline(limit);
+    loop {
+        let pids = all(identity);
+        if pids.is_empty() || Instant::now() >= deadline {
+            return;
+        }
+        // What cannot be signalled is gone, as the next look will show.
+        let _ = send(Signal::Kill, &pids);
+        thread::sleep(POLL);
+    }
+}
+
+/// The living processes of the broker with this identity.
+pub(crate) fn all(identity: &str) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|&pid| is_ours(pid, identity)).collect()
 }
 
 /// A process, either a child that we wait for or one that an earlier program left running.
@@ -107,7 +126,7 @@ impl Process {
         if !self.is_running() {
             return Ok(());
         }
-        send(signal, i64::from(self.id()))
+        send(signal, &[self.id()])
     }
 
     /// Ends a child that is of no use any more, if it has not ended by itself, and tells how it
@@ -131,40 +150,5 @@ impl Process {
             thread::sleep(POLL);
         }
         true
-    }
-}
-
-/// Kills a process group when this program ends, however it ends.
-///
-/// A test that is interrupted or killed runs no destructors. The watchdog is a shell that waits on
-/// a pipe of which this process holds the only other end: when the process dies, the kernel closes
-/// the pipe and the shell kills the group.
-#[derive(Debug)]
-pub(crate) struct Watchdog {
-    shell: Child,
-}
-
-impl Watchdog {
-    pub(crate) fn over_group(leader: u32) -> io::Result<Self> {
-        // A line means "not needed any more"; the end of the pipe means that the program has gone.
-        let script = "read -r _ || kill -s KILL -- \"-$1\"";
-        let shell = Command::new("sh")
-            .args(["-c", script, "sh", &leader.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // A group of its own, so that Ctrl-C at the terminal does not end the watchdog first.
-            .process_group(0)
-            .spawn()?;
-        Ok(Self { shell })
-    }
-
-    /// Sends the watchdog home without killing anything.
-    pub(crate) fn dismiss(mut self) {
-        if let Some(mut pipe) = self.shell.stdin.take() {
-            // If the shell is gone there is nothing to dismiss.
-            let _ = pipe.write_all(b"dismissed\n");
-        }
-        let _ = self.shell.wait();
     }
 }

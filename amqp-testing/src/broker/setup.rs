@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{BrokerError, BrokerOptions, site::Site};
+use super::{BrokerError, BrokerOptions, plugins, site::Site};
 
 /// Keeps Erlang's own listeners away from the network.
 const LOOPBACK_ONLY: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
@@ -16,12 +16,19 @@ pub(crate) struct NodeNames {
     pub(crate) distribution: u16,
     pub(crate) management: u16,
     pub(crate) tls: Option<u16>,
+    /// The plugins that listen, and on which ports.
+    pub(crate) plugins: Vec<(String, u16)>,
 }
 
 impl NodeNames {
     /// As in `node1-4f00c0ffee00@localhost`.
     pub(super) fn name(&self) -> String {
         format!("{}@localhost", self.short)
+    }
+
+    /// The file that holds the number of the node's process.
+    pub(crate) fn process_file(&self) -> String {
+        format!("{}/process", self.short)
     }
 
     /// Writes the node's files. `peers` are the names of all nodes of the cluster.
@@ -40,7 +47,7 @@ impl NodeNames {
         )?;
         // Named in place of the system's files in /etc, which are not ours to be steered by.
         write("env.conf", "")?;
-        write("advanced.config", "[].\n")?;
+        write("advanced.config", &plugins::advanced(&self.plugins))?;
         write("conf.d/none.conf", "")?;
         write("log/node.log", "")
     }
@@ -61,6 +68,8 @@ impl NodeNames {
             // publishers for reasons that no test could see.
             "disk_free_limit.absolute = 1MB".to_owned(),
         ];
+        let listening = self.plugins.iter();
+        lines.extend(listening.flat_map(|(plugin, port)| plugins::lines(plugin, *port)));
         if peers.len() > 1 {
             let backend = "cluster_formation.peer_discovery_backend = classic_config".to_owned();
             lines.push(backend);

@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     net::{Ipv4Addr, TcpStream},
     os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -36,33 +36,32 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Makes the broker's folder.
-    pub(crate) fn create(options: &BrokerOptions, epmd_port: u16) -> Result<Self, BrokerError> {
+    /// Chooses the broker's identity and its folder, which is not made yet.
+    pub(crate) fn choose(options: &BrokerOptions, epmd_port: u16) -> Result<Self, BrokerError> {
         let installation = match &options.installation {
             Some(installation) => installation.clone(),
             None => Installation::find()?,
         };
         let identity = format!("{:012x}", random() >> 16);
         let parent = &options.directory;
-        let create = |path: &Path| {
-            fs::create_dir_all(path).map_err(BrokerError::io(format!("create {}", path.display())))
-        };
-        create(parent)?;
+        fs::create_dir_all(parent)
+            .map_err(BrokerError::io(format!("create {}", parent.display())))?;
         // RabbitMQ changes its working folder, so every path has to be absolute.
         let parent = fs::canonicalize(parent)
             .map_err(BrokerError::io(format!("find {}", parent.display())))?;
-        let directory = parent.join(format!("broker-{identity}"));
-        create(&directory.join("home"))?;
-        let site = Self {
+        Ok(Self {
+            directory: parent.join(format!("broker-{identity}")),
             identity,
             installation,
-            directory,
             epmd_port,
             timeout: options.timeout,
-        };
+        })
+    }
+
+    /// Makes the broker's folder.
+    pub(crate) fn create(&self) -> Result<(), BrokerError> {
         // Erlang insists that no other user can read the cookie.
-        site.write_with_mode("home/.erlang.cookie", &format!("{:032X}", random()), 0o400)?;
-        Ok(site)
+        self.write_with_mode("home/.erlang.cookie", &format!("{:032X}", random()), 0o400)
     }
 
     /// A command with the environment that every program of this broker needs.

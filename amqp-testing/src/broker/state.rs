@@ -1,7 +1,9 @@
 //! The file that describes a broker which is left running.
 //!
 //! One `key value` per line. It holds all that is needed to use and to stop the broker, and the
-//! identity by which its processes are recognised before they are signalled.
+//! identity by which its processes are recognised before they are signalled. What changes while the
+//! broker lives, the numbers of the nodes' processes, each node has in a file of its own, written
+//! whenever it is started, by whichever program.
 
 use std::{
     fs,
@@ -21,6 +23,9 @@ use super::{
 
 /// The file's name within the broker's folder.
 const FILE: &str = "broker.state";
+
+/// Its name while it is written.
+const PARTIAL: &str = "broker.state.partial";
 
 impl Broker {
     /// Leaves the broker running when this program ends, and returns the file that describes it to
@@ -57,20 +62,34 @@ fn save(broker: &Broker) -> Result<PathBuf, BrokerError> {
         None => text += &format!("programs {}\n", site.installation.programs().display()),
     }
     text += &format!("timeout {}\n", site.timeout.as_secs());
-    text += &format!("epmd {} {}\n", site.epmd_port, broker.epmd.id());
+    let epmd = broker.epmd.as_ref().map_or(0, Process::id);
+    text += &format!("epmd {} {epmd}\n", site.epmd_port);
     for node in broker {
-        let NodeNames {
-            short,
-            amqp,
-            distribution,
-            management,
-            tls,
-        } = &node.names;
-        let (tls, pid) = (tls.unwrap_or(0), node.pid().unwrap_or(0));
-        text += &format!("node {short} {amqp} {distribution} {management} {tls} {pid}\n");
+        text += &format!("node {}\n", node_line(&node.names));
     }
-    site.write(FILE, &text)?;
-    Ok(site.directory.join(FILE))
+    // Renamed into its place, so that no one reads half of it.
+    site.write(PARTIAL, &text)?;
+    let (partial, file) = (site.directory.join(PARTIAL), site.directory.join(FILE));
+    fs::rename(&partial, &file).map_err(BrokerError::io(format!("write {}", file.display())))?;
+    Ok(file)
+}
+
+/// The node's name, its ports, 0 for one that it does not have, and its plugins with theirs.
+fn node_line(names: &NodeNames) -> String {
+    let NodeNames {
+        short,
+        amqp,
+        distribution,
+        management,
+        tls,
+        plugins,
+    } = names;
+    let tls = tls.unwrap_or(0);
+    let mut line = format!("{short} {amqp} {distribution} {management} {tls}");
+    for (plugin, port) in plugins {
+        line += &format!(" {plugin}:{port}");
+    }
+    line
 }
 
 fn load(file: &Path) -> Result<Broker, BrokerError> {
@@ -132,16 +151,16 @@ fn parse(text: &str, directory: PathBuf) -> Result<Option<Broker>, BrokerError> 
     };
     let mut nodes = Vec::new();
     for (_, value) in lines.iter().filter(|(name, _)| *name == "node") {
-        let Some((names, pid)) = parse_node(value) else {
+        let Some(names) = parse_node(value) else {
             return Ok(None);
         };
-        let process = is_ours(pid, &site.identity).then(|| adopt(pid));
+        let process = process_of(&names, &site).map(adopt);
         nodes.push(Node::new(Arc::clone(&site), None, names, process)?);
     }
     if nodes.is_empty() {
         return Ok(None);
     }
-    let epmd = adopt(epmd_pid);
+    let epmd = Some(adopt(epmd_pid));
     Ok(Some(Broker {
         site,
         nodes,
@@ -154,23 +173,32 @@ fn parse(text: &str, directory: PathBuf) -> Result<Option<Broker>, BrokerError> 
     }))
 }
 
-fn parse_node(value: &str) -> Option<(NodeNames, u32)> {
+/// The number of the node's process, if it lives.
+fn process_of(names: &NodeNames, site: &Site) -> Option<u32> {
+    let file = site.directory.join(names.process_file());
+    let number = fs::read_to_string(file).ok()?.parse().ok()?;
+    is_ours(number, &site.identity).then_some(number)
+}
+
+fn parse_node(value: &str) -> Option<NodeNames> {
     let mut words = value.split(' ');
     let short = words.next()?.to_owned();
     let mut port = || words.next()?.parse::<u16>().ok();
     let (amqp, distribution, management) = (port()?, port()?, port()?);
     let tls = port().map(|port| (port != 0).then_some(port))?;
-    let pid = words.next()?.parse().ok()?;
-    Some((
-        NodeNames {
-            short,
-            amqp,
-            distribution,
-            management,
-            tls,
-        },
-        pid,
-    ))
+    let plugin = |word: &str| {
+        let (plugin, port) = word.split_once(':')?;
+        Some((plugin.to_owned(), port.parse().ok()?))
+    };
+    let plugins = words.map(plugin).collect::<Option<_>>()?;
+    Some(NodeNames {
+        short,
+        amqp,
+        distribution,
+        management,
+        tls,
+        plugins,
+    })
 }
 
 #[cfg(test)]
@@ -179,21 +207,25 @@ mod tests {
 
     #[test]
     fn node_lines_are_read_back() {
-        let names = NodeNames {
+        let mut names = NodeNames {
             short: "node1-ab".to_owned(),
             amqp: 1,
             distribution: 2,
             management: 3,
             tls: None,
+            plugins: Vec::new(),
         };
-        assert_eq!(parse_node("node1-ab 1 2 3 0 77"), Some((names.clone(), 77)));
-        let tls = NodeNames {
-            tls: Some(4),
-            ..names
-        };
-        assert_eq!(parse_node("node1-ab 1 2 3 4 77"), Some((tls, 77)));
-        assert_eq!(parse_node("node1-ab 1 2 3 4"), None);
-        assert_eq!(parse_node("node1-ab 1 2 x 4 77"), None);
+        assert_eq!(node_line(&names), "node1-ab 1 2 3 0");
+        assert_eq!(parse_node("node1-ab 1 2 3 0"), Some(names.clone()));
+        names.tls = Some(4);
+        names.plugins = vec![
+            ("rabbitmq_stream".to_owned(), 5),
+            ("rabbitmq_mqtt".to_owned(), 6),
+        ];
+        assert_eq!(parse_node(&node_line(&names)), Some(names));
+        for broken in ["node1-ab 1 2 3", "node1-ab 1 2 x 4", "node1-ab 1 2 3 4 x"] {
+            assert_eq!(parse_node(broken), None, "{broken}");
+        }
     }
 
     #[test]

@@ -2,15 +2,16 @@
 //! own has a test of its own.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs,
+    net::{IpAddr, SocketAddr},
     path::Path,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use amqp_testing::{Broker, BrokerError};
+use amqp_testing::{Broker, BrokerError, BrokerOptions};
 
 use crate::support::{Greeting, LONG, options, serves};
 
@@ -161,10 +162,10 @@ fn a_dropped_broker_leaves_nothing_behind() {
     let broker = options.start().unwrap();
     let directory = broker.directory().to_owned();
     let identity = identity_of(&directory);
-    assert!(n_processes(&identity) >= 2);
+    assert!(processes(&identity).len() >= 2);
     drop(broker);
     // The helpers of the Erlang machine notice its end by themselves.
-    wait_until(|| n_processes(&identity) == 0);
+    wait_until(|| processes(&identity).is_empty());
     assert!(!directory.exists());
 }
 
@@ -183,12 +184,119 @@ fn a_detached_broker_is_found_again() {
     drop(broker);
     assert!(serves(&url));
 
-    let broker = Broker::attach(&file).unwrap().take_over();
+    let broker = Broker::attach(&file).unwrap();
     broker.kill().unwrap();
     broker.start_again().unwrap();
     drop(broker);
-    wait_until(|| n_processes(&identity_of(&directory)) == 0);
+    // The node of before is gone, and the one in its place is known.
+    let broker = Broker::attach(&file).unwrap();
+    assert!(broker.first().is_running());
+    assert!(serves(&url));
+    broker.kill().unwrap();
+    broker.start_again().unwrap();
+    drop(broker.take_over());
+    wait_until(|| processes(&identity_of(&directory)).is_empty());
+    assert!(!directory.exists());
     assert!(Greeting::send(&url).is_err());
+}
+
+/// Every plugin of RabbitMQ's that listens, of which some bring others along.
+const LISTENING: &[&str] = &[
+    "rabbitmq_mqtt",
+    "rabbitmq_prometheus",
+    "rabbitmq_stomp",
+    "rabbitmq_stream",
+    "rabbitmq_web_mqtt",
+    "rabbitmq_web_mqtt_examples",
+    "rabbitmq_web_stomp",
+    "rabbitmq_web_stomp_examples",
+];
+
+#[test]
+fn nothing_listens_on_other_interfaces_or_at_usual_ports() {
+    let Some(options) = options() else { return };
+    let options = [
+        "rabbitmq_prometheus",
+        "rabbitmq_stream_management",
+        "rabbitmq_web_mqtt_examples",
+        "rabbitmq_web_stomp_examples",
+    ]
+    .into_iter()
+    .fold(options, BrokerOptions::plugin);
+    #[cfg(feature = "tls")]
+    let options = options.tls();
+    let broker = options.start().unwrap();
+    let chosen: HashMap<_, _> = broker.first().plugin_ports().collect();
+    assert_eq!(
+        chosen.keys().copied().collect::<HashSet<_>>(),
+        LISTENING.iter().copied().collect()
+    );
+    let listening = listening(&processes(&identity_of(broker.directory())));
+    for address in &listening {
+        assert!(address.ip().is_loopback(), "{listening:?}");
+        assert!(address.port() >= 10_000, "{listening:?}");
+    }
+    for (plugin, port) in chosen {
+        assert_eq!(broker.first().plugin_port(plugin), Some(port));
+        let is_there = listening.iter().any(|address| address.port() == port);
+        assert!(is_there, "{plugin} at {port}: {listening:?}");
+    }
+    assert_eq!(broker.first().plugin_port("rabbitmq_shovel"), None);
+    let node = broker.first();
+    let urls = [
+        Some(node.url()),
+        node.tls_url(),
+        Some(broker.management().url()),
+    ];
+    let mut known: Vec<u16> = urls
+        .iter()
+        .flatten()
+        .map(|url| url.rsplit(':').next().unwrap().parse().unwrap())
+        .collect();
+    known.extend(node.plugin_ports().map(|(_, port)| port));
+    let others = listening
+        .iter()
+        .filter(|address| !known.contains(&address.port()));
+    // The port mapper's, with and without IPv6, and the one for other nodes.
+    assert!(others.count() <= 3, "{known:?} {listening:?}");
+}
+
+/// The addresses on which processes listen.
+fn listening(pids: &[u32]) -> Vec<SocketAddr> {
+    let links = pids
+        .iter()
+        .filter_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).ok())
+        .flat_map(Iterator::flatten)
+        .filter_map(|entry| fs::read_link(entry.path()).ok());
+    let sockets: HashSet<_> = links
+        .filter_map(|link| {
+            let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+            Some(inode.to_owned())
+        })
+        .collect();
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    let tables = tables.map(Result::unwrap_or_default);
+    let lines = tables.iter().flat_map(|table| table.lines().skip(1));
+    lines
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        // State 0A is that of a listener; the tenth word is the socket's number.
+        .filter(|words| words[3] == "0A" && sockets.contains(words[9]))
+        .map(|words| address(words[1]))
+        .collect()
+}
+
+/// Reads an address as the kernel writes it: words of four octets in the machine's order.
+fn address(text: &str) -> SocketAddr {
+    let (ip, port) = text.split_once(':').unwrap();
+    let octets: Vec<u8> = (0..ip.len() / 8)
+        .map(|n| u32::from_str_radix(&ip[8 * n..8 * n + 8], 16).unwrap())
+        .flat_map(u32::to_ne_bytes)
+        .collect();
+    let ip = match <[u8; 4]>::try_from(octets.as_slice()) {
+        Ok(octets) => IpAddr::from(octets),
+        Err(_) => IpAddr::from(<[u8; 16]>::try_from(octets).unwrap()).to_canonical(),
+    };
+    (ip, u16::from_str_radix(port, 16).unwrap()).into()
 }
 
 /// A test that is killed cannot clean up. This one starts itself again as another process, which
@@ -219,10 +327,10 @@ fn a_killed_program_takes_its_broker_with_it() {
     let folder = || Some(fs::read_dir(&directory).ok()?.next()?.ok()?.path());
     wait_until(|| folder().is_some_and(|folder| folder.join("ready").exists()));
     let identity = identity_of(&folder().unwrap());
-    assert!(n_processes(&identity) >= 2);
+    assert!(processes(&identity).len() >= 2);
     victim.kill().unwrap();
     victim.wait().unwrap();
-    wait_until(|| n_processes(&identity) == 0);
+    wait_until(|| processes(&identity).is_empty() && folder().is_none());
     fs::remove_dir_all(directory).unwrap();
 }
 
@@ -231,14 +339,16 @@ fn identity_of(directory: &Path) -> String {
     name.strip_prefix("broker-").unwrap().to_owned()
 }
 
-/// The number of living processes of a broker, of which the shell that watches is none.
-fn n_processes(identity: &str) -> usize {
+/// The living processes of a broker, of which the shell that watches is none.
+fn processes(identity: &str) -> Vec<u32> {
     let mark = format!("AMQP_TESTING_BROKER={identity}");
-    let processes = fs::read_dir("/proc").unwrap().flatten();
-    let environments = processes.filter_map(|entry| fs::read(entry.path().join("environ")).ok());
-    environments
-        .filter(|environment| environment.split(|&o| o == 0).any(|v| v == mark.as_bytes()))
-        .count()
+    let is_ours = |pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|&o| o == 0).any(|v| v == mark.as_bytes())
+    };
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(is_ours).collect()
 }
 
 #[track_caller]
