@@ -48,6 +48,37 @@
 //! assert_eq!(Method::decode(received.payload)?, Method::QueueDeclare(declare));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `std` | yes | points in time as the standard library has them; the crate is `no_std` without |
+//! | `serde` | no | tables, arrays, values, names, times and decimal numbers in files, as below |
+//!
+//! # Tables in files
+//!
+//! With the feature `serde`, a [`FieldTable`](wire::FieldTable) is a map and a
+//! [`FieldArray`](wire::FieldArray) a list, in JSON, TOML and other text formats. Booleans,
+//! strings, lists and maps are what they look like; an integer is one of 64 bits (`I64`), a number
+//! with a point one of 64 bits (`F64`), JSON's `null` no value (`Void`). The other types are
+//! spelled: as a map of one entry whose name is the type, with a `$` in front.
+//!
+//! | spelled | value |
+//! |---|---|
+//! | `{"$i8": 1}`, `$u8`, `$i16`, `$u16`, `$i32`, `$u32`, `$i64` | an integer of that width |
+//! | `{"$f32": 0.5}`, `$f64` | a floating-point number of that width; as text if it has many digits or is none: `"inf"`, `"NaN"` |
+//! | `{"$decimal": "9.95"}` | a decimal number, with as many digits behind the point as written |
+//! | `{"$timestamp": 1700000000}` | a point in time in seconds since 1970; as text above 2⁶³ - 1 |
+//! | `{"$hex": "00ff"}` | octets |
+//! | `{"$string_hex": "00ff"}` | a string that is not UTF-8 |
+//! | `{"$void": true}` | no value |
+//! | `{"$table": [["name", 1]]}` | a table with names that stand there twice, begin with `$`, or are not UTF-8 (`{"$hex": "ff"}`) |
+//!
+//! What is written that way is read back as the same octets, wherever the format keeps the order of
+//! entries: JSON does, TOML sorts them by their names. In binary formats each type is its octets on
+//! the wire, which are checked when they are read. Tables and arrays nest 32 deep at most, a name
+//! stands there once and has at most 255 octets, and errors show names, never values.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]

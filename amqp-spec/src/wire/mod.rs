@@ -19,6 +19,8 @@
 //! class, no method and no property.
 
 mod error;
+#[cfg(feature = "serde")]
+mod formats;
 mod lossy;
 mod method;
 mod method_id;

@@ -118,5 +118,10 @@ fn crate_needs_no_operating_system() {
     );
     let manifest = include_str!("../../Cargo.toml");
     let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
-    assert!(dependencies.trim_start().starts_with("[dev-dependencies]"));
+    let dependencies = dependencies.split("[dev-dependencies]").next().unwrap();
+    let lines = dependencies.lines();
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        assert!(line.contains("default-features = false"), "{line}");
+        assert!(line.contains("optional = true"), "{line}");
+    }
 }

@@ -20,6 +20,8 @@ mod support;
 
 mod codes;
 mod corpus;
+#[cfg(feature = "serde")]
+mod formats;
 mod frames;
 mod limits;
 mod methods;

@@ -1,5 +1,5 @@
-//! The features of the client: each one compiles and is documented alone, and those without TLS
-//! compile none.
+//! The features of the client and of the wire: each one compiles and is documented alone, and what
+//! one of them depends on comes with no other.
 //!
 //! What the features do together is seen by the other steps, which turn all of them on.
 
@@ -10,63 +10,75 @@ use super::steps::STRICT_DOCUMENTATION;
 use crate::{failure::Failure, workspace};
 
 /// Whose features these are.
-const PACKAGE: &str = "amqp-client";
+const PACKAGES: &[&str] = &["amqp-spec", "amqp-client"];
 
-/// Parts of the names of crates that TLS is made of.
-const TLS: &[&str] = &[
-    "rustls",
-    "webpki",
-    "ring ",
-    "aws-lc",
-    "openssl",
-    "native-tls",
+/// Parts of the names of crates that come with some features only, and how the names of these
+/// begin.
+const RESERVED: &[(&[&str], &str)] = &[
+    (
+        &[
+            "rustls",
+            "webpki",
+            "ring ",
+            "aws-lc",
+            "openssl",
+            "native-tls",
+        ],
+        "rustls",
+    ),
+    (&["serde"], "serde"),
 ];
 
-/// Features whose name begins so are about TLS.
-const TLS_FEATURE: &str = "rustls";
-
 pub(super) fn check() -> Result<Outcome, Failure> {
-    let path = workspace::root().join(PACKAGE).join("Cargo.toml");
-    let manifest = fs::read_to_string(&path).map_err(Failure::file("read", &path))?;
-    let features = names(&manifest);
-    if features.is_empty() {
-        return Err(Failure::new(format!("{PACKAGE} has no features")));
-    }
-    for feature in &features {
-        if !feature.starts_with(TLS_FEATURE) {
-            if let Some(found) = tls_in(&tree(feature)?) {
-                let message = format!("with the feature {feature}, {PACKAGE} depends on {found}");
-                return Ok(Outcome::failed(message));
+    let mut checked = Vec::new();
+    for package in PACKAGES {
+        let path = workspace::root().join(package).join("Cargo.toml");
+        let manifest = fs::read_to_string(&path).map_err(Failure::file("read", &path))?;
+        let features = names(&manifest);
+        if features.is_empty() {
+            return Err(Failure::new(format!("{package} has no features")));
+        }
+        for feature in &features {
+            if let Some(failed) = check_feature(package, feature)? {
+                return Ok(failed);
             }
         }
-        let mut command = with_feature("clippy", feature);
-        command.args(["--quiet", "--", "-D", "warnings"]);
-        let log = run_logged(&mut command, &format!("feature {feature}"))?;
-        if !log.succeeded {
-            return Ok(log.into_failure());
-        }
-        // A link to what another feature adds would lead nowhere.
-        let mut command = with_feature("doc", feature);
-        command.args(["--no-deps", "--quiet"]);
-        command.envs(STRICT_DOCUMENTATION.iter().copied());
-        let log = run_logged(&mut command, &format!("documentation, feature {feature}"))?;
-        if !log.succeeded {
-            return Ok(log.into_failure());
-        }
+        checked.extend(features.into_iter().map(str::to_owned));
     }
-    Ok(Outcome::passed(features.join(", ")))
+    Ok(Outcome::passed(checked.join(", ")))
 }
 
-fn with_feature(verb: &str, feature: &str) -> Command {
+/// What is wrong with a feature alone, if anything is.
+fn check_feature(package: &str, feature: &str) -> Result<Option<Outcome>, Failure> {
+    if let Some(found) = foreign(&tree(package, feature)?, feature) {
+        let message = format!("with the feature {feature}, {package} depends on {found}");
+        return Ok(Some(Outcome::failed(message)));
+    }
+    let mut command = with_feature("clippy", package, feature);
+    command.args(["--quiet", "--", "-D", "warnings"]);
+    let log = run_logged(&mut command, &format!("{package}, feature {feature}"))?;
+    if !log.succeeded {
+        return Ok(Some(log.into_failure()));
+    }
+    // A link to what another feature adds would lead nowhere.
+    let mut command = with_feature("doc", package, feature);
+    command.args(["--no-deps", "--quiet"]);
+    command.envs(STRICT_DOCUMENTATION.iter().copied());
+    let what = format!("documentation of {package}, feature {feature}");
+    let log = run_logged(&mut command, &what)?;
+    Ok((!log.succeeded).then(|| log.into_failure()))
+}
+
+fn with_feature(verb: &str, package: &str, feature: &str) -> Command {
     let mut command = workspace::cargo();
-    command.args([verb, "-p", PACKAGE, "--no-default-features"]);
+    command.args([verb, "-p", package, "--no-default-features"]);
     command.args(["--features", feature]);
     command
 }
 
 /// What users of the feature compile: one crate a line.
-fn tree(feature: &str) -> Result<String, Failure> {
-    let mut command = with_feature("tree", feature);
+fn tree(package: &str, feature: &str) -> Result<String, Failure> {
+    let mut command = with_feature("tree", package, feature);
     command.args(["--edges", "normal", "--prefix", "none", "--quiet"]);
     let output = command.output().map_err(Failure::program("cargo"))?;
     if !output.status.success() {
@@ -76,9 +88,14 @@ fn tree(feature: &str) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn tls_in(tree: &str) -> Option<&str> {
+/// A crate that is reserved to other features than this one.
+fn foreign<'t>(tree: &'t str, feature: &str) -> Option<&'t str> {
+    let others = RESERVED
+        .iter()
+        .filter(|(_, start)| !feature.starts_with(start));
+    let parts: Vec<_> = others.flat_map(|(parts, _)| *parts).collect();
     tree.lines()
-        .find(|line| TLS.iter().any(|part| line.contains(part)))
+        .find(|line| parts.iter().any(|part| line.contains(**part)))
 }
 
 /// The names in the section of features of a manifest.
@@ -107,17 +124,20 @@ mod tests {
     }
 
     #[test]
-    fn crates_of_tls_are_known() {
+    fn crates_of_other_features_are_known() {
         let tree = "amqp-client v0.1.0\nbytes v1.12.2\n";
-        assert_eq!(tls_in(tree), None);
-        for line in [
-            "ring v0.17.14",
-            "rustls v0.23.46",
-            "rustls-webpki v0.103.17",
+        assert_eq!(foreign(tree, "tokio"), None);
+        for (line, feature) in [
+            ("ring v0.17.14", "rustls-ring"),
+            ("rustls v0.23.46", "rustls-core"),
+            ("rustls-webpki v0.103.17", "rustls"),
+            ("serde_core v1.0.229", "serde"),
         ] {
-            assert_eq!(tls_in(&format!("{tree}{line}")), Some(line));
+            let tree = format!("{tree}{line}");
+            assert_eq!(foreign(&tree, "tokio"), Some(line));
+            assert_eq!(foreign(&tree, feature), None);
         }
         // Strings have nothing to do with it.
-        assert_eq!(tls_in("stringprep v1.0.0"), None);
+        assert_eq!(foreign("stringprep v1.0.0", "tokio"), None);
     }
 }
