@@ -8,6 +8,7 @@ mod bench;
 mod broker;
 mod demo;
 mod failure;
+mod guard;
 mod progress;
 mod regenerate;
 mod test;

@@ -1,11 +1,19 @@
 //! One line for whatever takes longer than two seconds, so that nobody wonders.
 
 use std::{
-    io::{IsTerminal as _, Write as _, stderr},
+    io::{IsTerminal as _, Write as _, stderr, stdout},
     sync::mpsc::{RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
 };
+
+/// Prints lines, with or without the last one's end. A reader who has had enough of it, as `head` has, is no reason to stop
+/// amid the work.
+pub(crate) fn say(text: &str) {
+    let mut output = stdout();
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let _ = writeln!(output, "{text}").and_then(|()| output.flush());
+}
 
 /// How long work may take before a word is said about it.
 const PATIENCE: Duration = Duration::from_secs(2);

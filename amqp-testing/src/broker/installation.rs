@@ -34,6 +34,15 @@ impl Installation {
         if let Some(root) = env::var_os(Self::ROOT_VARIABLE) {
             return Self::in_root(root);
         }
+        Self::on_system()
+    }
+
+    /// Finds RabbitMQ on this system, whatever `AMQP_TEST_ROOT` says.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::NotInstalled`] with the places that were searched.
+    pub fn on_system() -> Result<Self, BrokerError> {
         // Debian puts wrappers on the PATH that insist on the user `rabbitmq`; the scripts they
         // wrap run as any user.
         let mut searched = debian_folders("");

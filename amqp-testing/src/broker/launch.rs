@@ -5,7 +5,7 @@ use std::{mem, path::Path, slice, sync::Arc, thread, time::Duration};
 #[cfg(feature = "tls")]
 use super::tls::Certificates;
 use super::{
-    BrokerError, BrokerOptions, Endpoint, Management, Node, VirtualHost, plugins,
+    BrokerError, BrokerOptions, Endpoint, Installation, Management, Node, VirtualHost, plugins,
     ports::free_ports,
     process::{Process, kill_all},
     setup::NodeNames,
@@ -57,7 +57,8 @@ impl Broker {
     /// # Errors
     ///
     /// [`BrokerError::NotInstalled`] if there is no RabbitMQ; otherwise an error that says what
-    /// failed, with what RabbitMQ printed. Ports that other programs take meanwhile are replaced by
+    /// failed, with what RabbitMQ printed, or [`BrokerError::Invalid`] for a plugin that it does not
+    /// have. Ports that other programs take meanwhile are replaced by
     /// others, three times.
     pub fn start(options: &BrokerOptions) -> Result<Self, BrokerError> {
         let mut attempt = 1;
@@ -124,7 +125,26 @@ impl Broker {
             node.configure(options, &peers)?;
             node.spawn()?;
         }
-        self.wait_until_ready()
+        self.wait_until_ready()?;
+        self.check_plugins(&options.plugins)
+    }
+
+    /// RabbitMQ passes over plugins that it does not have, with a line in its log.
+    fn check_plugins(&self, plugins: &[String]) -> Result<(), BrokerError> {
+        if plugins.len() == 1 {
+            // The management plugin, which has answered.
+            return Ok(());
+        }
+        let active = self.ctl(&["eval", "rabbit_plugins:active()."])?;
+        let is_active =
+            |plugin: &String| active.split([',', '[', ']']).any(|it| it.trim() == plugin);
+        match plugins.iter().find(|plugin| !is_active(plugin)) {
+            None => Ok(()),
+            Some(plugin) => Err(BrokerError::Invalid {
+                expected: "a plugin that this RabbitMQ has",
+                found: plugin.clone(),
+            }),
+        }
     }
 
     fn wait_until_ready(&self) -> Result<(), BrokerError> {
@@ -190,6 +210,12 @@ impl Broker {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.site.directory
+    }
+
+    /// The RabbitMQ that the broker's nodes run.
+    #[must_use]
+    pub fn installation(&self) -> &Installation {
+        &self.site.installation
     }
 
     /// Runs `rabbitmqctl` for the first node; see [`Node::ctl`].

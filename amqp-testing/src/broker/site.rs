@@ -49,6 +49,13 @@ impl Site {
         // RabbitMQ changes its working folder, so every path has to be absolute.
         let parent = fs::canonicalize(parent)
             .map_err(BrokerError::io(format!("find {}", parent.display())))?;
+        if parent.to_string_lossy().contains('\'') {
+            // Its monitor of the disk asks a shell, and waits for the answer for ever.
+            return Err(BrokerError::Invalid {
+                expected: "a folder without an apostrophe in its path, with which RabbitMQ starts",
+                found: parent.display().to_string(),
+            });
+        }
         Ok(Self {
             directory: parent.join(format!("broker-{identity}")),
             identity,

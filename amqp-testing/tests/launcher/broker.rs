@@ -135,6 +135,29 @@ fn a_refused_configuration_is_reported_with_what_rabbitmq_says() {
 }
 
 #[test]
+fn a_plugin_that_rabbitmq_does_not_have_is_refused() {
+    let Some(options) = options() else { return };
+    let options = options
+        .plugin("rabbitmq_management")
+        .plugin("rabbitmq_shovle");
+    let error = options.start().unwrap_err();
+    assert!(
+        matches!(&error, BrokerError::Invalid { found, .. } if found == "rabbitmq_shovle"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_folder_in_which_rabbitmq_does_not_start_is_refused() {
+    let Some(options) = options() else { return };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ann's");
+    let error = options.directory(&folder).start().unwrap_err();
+    assert!(error.to_string().contains("apostrophe"), "{error}");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    fs::remove_dir(folder).unwrap();
+}
+
+#[test]
 fn three_nodes_form_a_cluster() {
     let Some(options) = options() else { return };
     let broker = options.nodes(3).start().unwrap();

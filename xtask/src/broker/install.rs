@@ -38,10 +38,10 @@ done
 
 /// Finds the system's RabbitMQ, and installs it if that is allowed.
 pub(crate) fn installation(may_install: bool) -> Result<Installation, Failure> {
-    match Installation::find() {
+    match Installation::on_system() {
         Err(BrokerError::NotInstalled { .. }) => {
             packages(&["rabbitmq-server"], may_install)?;
-            Ok(Installation::find()?)
+            Ok(Installation::on_system()?)
         }
         result => Ok(result?),
     }

@@ -1,23 +1,34 @@
 //! `cargo xtask broker`: private RabbitMQ nodes that keep running in the background.
 //!
-//! The broker's own description, written by `amqp-testing` when it is left running, is the only
-//! state: `status` and `stop` look for such files under the target folder, and recognise the
-//! processes by the identity in them. A broker that was not started here is never touched.
+//! Brokers have names, and what is asked for is asked of one of them: `start` returns the one of
+//! that name if it runs, and starts it if not, one at a time (`lock`). What runs is told by files in
+//! the brokers' folders (`running`, `label`). Whatever is interrupted is undone by the watchdogs of
+//! `amqp-testing`.
 
+mod command_line;
 mod install;
+mod label;
+mod lock;
 mod release;
+mod report;
+mod running;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
+use std::{fs, time::Instant};
+
+use amqp_testing::{BrokerOptions, broker::Installation};
+
+use self::{
+    command_line::{Request, parse},
+    label::Label,
+    running::Running,
 };
-
-use amqp_testing::{Broker, BrokerOptions, broker::Installation};
-
+pub(crate) use self::{
+    command_line::{SYSTEM, release},
+    report::{program_variables, test_variables},
+};
 use crate::{
     failure::{self, Failure},
-    progress, workspace,
+    progress::{self, say},
 };
 
 const HELP: &str = "\
@@ -26,146 +37,192 @@ Private RabbitMQ nodes that keep running in the background.
 They listen on free ports of the loopback interface, keep their data under the
 target folder, and share nothing with any other broker on this machine.
 
-usage: cargo xtask broker start [--release NAME] [--nodes N] [--tls] [--plugin NAME]…
-                                [--config LINE]… [--install] [--env]
-       cargo xtask broker status [--env]
-       cargo xtask broker stop [--release NAME]
+usage: cargo xtask broker start [--name NAME] [--release NAME] [--nodes N] [--tls]
+                                [--plugin NAME]… [--config LINE]… [--install] [--env]
+       cargo xtask broker status [--name NAME | --release NAME] [--env]
+       cargo xtask broker stop [--name NAME | --release NAME | --all]
+
+`start` returns the broker of that name if it is running already and has all that
+is asked for. `stop` kills it and deletes its data; if more than one is running,
+it wants to be told which.
 
 options:
+  --name NAME      the broker that is meant; by default it is called as its release
   --release NAME   run the RabbitMQ of this Debian release, such as trixie or sid,
                    in a root file system of its own; needs root; made on first use
-                   and kept for later. Without it, the system's RabbitMQ.
-  --nodes N        so many nodes in one cluster; 1 by default
+                   and kept for later. Without it, the RabbitMQ that is installed,
+                   whose release is called `system`.
+  --nodes N        so many nodes in one cluster; 1 by default, 9 at most
   --tls            listen on TLS too, with certificates made for the occasion
   --plugin NAME    enable one more plugin of RabbitMQ's
   --config LINE    add a line to rabbitmq.conf
   --install        install rabbitmq-server with apt-get if it is missing; without
                    being asked, this is done only for root and in CI
-  --env            print shell commands that export the broker's addresses:
+  --env            print commands for a shell that let the examples (AMQP_URL and
+                   the like) and the tests (AMQP_TEST_URL) find the broker, over
+                   TLS with --tls:
                    eval \"$(cargo xtask broker start --env)\"
+  --all            all brokers
 ";
 
-/// The release that `--release` is not given for.
-pub(crate) const SYSTEM: &str = "system";
-
-/// What `start` was asked for.
-#[derive(Debug, Default)]
-struct Request {
-    release: Option<String>,
-    n_nodes: Option<usize>,
-    tls: bool,
-    plugins: Vec<String>,
-    config: Vec<String>,
-    install: bool,
-    env: bool,
-}
+const COMMANDS: &[&str] = &["start", "status", "stop"];
 
 pub(crate) fn run(arguments: &mut lexopt::Parser) -> Result<(), Failure> {
-    match failure::command(arguments, "cargo xtask broker --help")?.as_deref() {
-        Some("start") => match parse(arguments)? {
-            Some(request) => start(&request),
-            None => help(),
-        },
-        Some("status") => match parse(arguments)? {
-            Some(request) => status(&request),
-            None => help(),
-        },
-        Some("stop") => match parse(arguments)? {
-            Some(request) => stop(&request),
-            None => help(),
-        },
-        Some(other) => Err(Failure::Usage(format!(
-            "`broker {other}` is unknown; `broker start`, `stop` and `status` are not"
-        ))),
-        None => help(),
+    let command = failure::command(arguments, "cargo xtask broker --help")?;
+    let Some(command) = command else {
+        say(HELP);
+        return Ok(());
+    };
+    if !COMMANDS.contains(&command.as_str()) {
+        return Err(Failure::Usage(format!(
+            "`broker {command}` is unknown; there are `broker start`, `status` and `stop`"
+        )));
     }
-}
-
-fn help() -> Result<(), Failure> {
-    print!("{HELP}");
-    Ok(())
-}
-
-/// `None` if help is asked for.
-fn parse(arguments: &mut lexopt::Parser) -> Result<Option<Request>, Failure> {
-    use lexopt::prelude::*;
-    let mut request = Request::default();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("release") => {
-                let name = arguments.value()?.string()?;
-                request.release = (name != SYSTEM).then_some(name);
-            }
-            Long("nodes") => request.n_nodes = Some(arguments.value()?.parse()?),
-            Long("tls") => request.tls = true,
-            Long("plugin") => request.plugins.push(arguments.value()?.string()?),
-            Long("config") => request.config.push(arguments.value()?.string()?),
-            Long("install") => request.install = true,
-            Long("env") => request.env = true,
-            Short('h') | Long("help") => return Ok(None),
-            other => return Err(other.unexpected().into()),
-        }
+    let Some(request) = parse(&command, arguments)? else {
+        say(HELP);
+        return Ok(());
+    };
+    match command.as_str() {
+        "start" => start(&request),
+        "status" => status(&request),
+        _ => stop(&request),
     }
-    Ok(Some(request))
 }
 
 fn start(request: &Request) -> Result<(), Failure> {
-    let name = request.release.as_deref().unwrap_or(SYSTEM);
-    if let Some(broker) = running(name)? {
-        report(&broker, name, None, request.env)?;
-        eprintln!("it was running already; `cargo xtask broker stop` stops it");
-        return Ok(());
+    let name = request.chosen().unwrap_or(SYSTEM);
+    if let Some(running) = running::find(name)? {
+        return give_again(&running, request);
     }
-    let installation = installation(request.release.as_deref(), request.install)?;
+    // Outside of the lock, for it may take minutes.
+    let installation = installation(request.debian_release(), request.install)?;
+    let lock = lock()?;
+    running::clean_up()?;
+    if let Some(running) = running::find(name)? {
+        return give_again(&running, request);
+    }
+    let started = Instant::now();
+    bring_up(request, installation)?;
+    drop(lock);
+    let running = running::find(name)?
+        .ok_or_else(|| Failure::new(format!("the broker `{name}` was stopped meanwhile")))?;
+    if !request.env {
+        eprintln!("`cargo xtask broker stop` stops it and deletes its data");
+    }
+    tell(&running, Some(started.elapsed().as_secs_f32()), request.env);
+    Ok(())
+}
+
+/// Starts a broker and leaves it running. Interrupted at whatever moment, nothing is left of it.
+fn bring_up(request: &Request, installation: Installation) -> Result<(), Failure> {
     let n_nodes = request.n_nodes.unwrap_or(1);
     let mut options = BrokerOptions::new()
-        .directory(folder(name))
+        .directory(running::folder())
         .installation(installation)
         .nodes(n_nodes);
     options = if request.tls { options.tls() } else { options };
     options = request.plugins.iter().fold(options, BrokerOptions::plugin);
     options = request.config.iter().fold(options, BrokerOptions::config);
-    let started = Instant::now();
     let what = if n_nodes == 1 {
         "starting RabbitMQ"
     } else {
         "starting a cluster of RabbitMQ"
     };
     let broker = progress::during(what, || options.start())?;
-    report(&broker, name, Some(started.elapsed()), request.env)?;
+    let label = Label::new(request, broker.management().version()?);
+    label.write(broker.directory())?;
     broker.detach()?;
     Ok(())
 }
 
-fn status(request: &Request) -> Result<(), Failure> {
-    let mut n_running = 0;
-    for name in names(request)? {
-        if let Some(broker) = running(&name)? {
-            report(&broker, &name, None, request.env)?;
-            n_running += 1;
-        }
-    }
-    if n_running == 0 {
-        return Err(Failure::new(
-            "no broker is running that `cargo xtask broker start` started",
-        ));
-    }
+/// The broker that runs already, if it has what is asked for.
+fn give_again(running: &Running, request: &Request) -> Result<(), Failure> {
+    running.label.check(request)?;
+    let name = &running.label.name;
+    eprintln!("it was running already; `cargo xtask broker stop --name {name}` stops it");
+    tell(running, None, request.env);
     Ok(())
 }
 
-fn stop(request: &Request) -> Result<(), Failure> {
-    let mut n_stopped = 0;
-    for name in names(request)? {
-        if let Some(broker) = running(&name)? {
-            progress::during("stopping RabbitMQ", || drop(broker.take_over()));
-            println!("stopped the broker `{name}` and deleted its data");
-            n_stopped += 1;
+fn status(request: &Request) -> Result<(), Failure> {
+    let running = chosen(request)?;
+    match running.as_slice() {
+        [] => Err(Failure::new(
+            "no broker is running that `cargo xtask broker start` has started",
+        )),
+        [_, _, ..] if request.env => Err(Failure::new(format!(
+            "{} are running; say which one with --name",
+            names(&running)
+        ))),
+        running => {
+            running
+                .iter()
+                .for_each(|running| tell(running, None, request.env));
+            Ok(())
         }
     }
-    if n_stopped == 0 {
-        println!("no broker was running");
+}
+
+fn stop(request: &Request) -> Result<(), Failure> {
+    let _lock = lock()?;
+    running::clean_up()?;
+    let running = chosen(request)?;
+    if running.is_empty() {
+        eprintln!("no broker was running");
     }
+    if running.len() > 1 && !request.all {
+        return Err(Failure::new(format!(
+            "{} are running; say which one with --name, or --all",
+            names(&running)
+        )));
+    }
+    for Running { broker, label } in running {
+        progress::during("stopping RabbitMQ", || drop(broker.take_over()));
+        eprintln!("stopped the broker `{}` and deleted its data", label.name);
+    }
+    // Unless others are in it.
+    let _ = fs::remove_dir(running::folder());
     Ok(())
+}
+
+/// The brokers that are meant: the one that is named, or all that run.
+fn chosen(request: &Request) -> Result<Vec<Running>, Failure> {
+    let mut running = running::all()?;
+    let Some(name) = request.chosen() else {
+        return Ok(running);
+    };
+    let all = names(&running);
+    running.retain(|running| running.label.name == name);
+    let Some(found) = running.first() else {
+        let others = match all.as_str() {
+            "" => "none is".to_owned(),
+            all => format!("running: {all}"),
+        };
+        return Err(Failure::new(format!(
+            "no broker `{name}` is running; {others}"
+        )));
+    };
+    let release = &found.label.release;
+    if let Some(other) = request.release.as_ref().filter(|it| *it != release) {
+        return Err(Failure::new(format!(
+            "the broker `{name}` has the RabbitMQ of `{release}`, not of `{other}`"
+        )));
+    }
+    Ok(running)
+}
+
+fn names(running: &[Running]) -> String {
+    let names: Vec<_> = running
+        .iter()
+        .map(|running| format!("`{}`", running.label.name))
+        .collect();
+    names.join(", ")
+}
+
+fn lock() -> Result<lock::Lock, Failure> {
+    progress::during("waiting for another `cargo xtask broker`", || {
+        lock::take(&running::folder())
+    })
 }
 
 /// Finds the RabbitMQ to run, and installs it if need be and allowed.
@@ -179,92 +236,10 @@ pub(crate) fn installation(
     }
 }
 
-/// The folder for the brokers of one release.
-fn folder(name: &str) -> PathBuf {
-    workspace::scratch().join("broker").join(name)
-}
-
-/// The releases of which a broker may run.
-fn names(request: &Request) -> Result<Vec<String>, Failure> {
-    if let Some(name) = &request.release {
-        return Ok(vec![name.clone()]);
-    }
-    let parent = workspace::scratch().join("broker");
-    let Ok(entries) = fs::read_dir(&parent) else {
-        return Ok(Vec::new());
-    };
-    let entries = entries
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(Failure::file("read", &parent))?;
-    let mut names: Vec<_> = entries
-        .iter()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    Ok(names)
-}
-
-/// The broker of this name that was left running. What is left of one that has ended is deleted.
-fn running(name: &str) -> Result<Option<Broker>, Failure> {
-    let Ok(entries) = fs::read_dir(folder(name)) else {
-        return Ok(None);
-    };
-    for entry in entries.flatten() {
-        let file = entry.path().join("broker.state");
-        if !file.is_file() {
-            // Somebody is starting one at this moment, or was interrupted.
-            continue;
-        }
-        let broker = Broker::attach(&file)?;
-        if broker.nodes().iter().any(amqp_testing::Node::is_running) {
-            return Ok(Some(broker));
-        }
-        drop(broker.take_over());
-    }
-    Ok(None)
-}
-
-fn report(broker: &Broker, name: &str, took: Option<Duration>, env: bool) -> Result<(), Failure> {
-    let certificates = broker.certificates();
+fn tell(running: &Running, took: Option<f32>, env: bool) {
     if env {
-        println!("export AMQP_TEST_URL={}", broker.url());
-        println!(
-            "export AMQP_TEST_MANAGEMENT_URL={}",
-            broker.management().url()
-        );
-        if let (Some(url), Some(certificates)) = (broker.first().tls_url(), certificates) {
-            println!("export AMQP_TEST_TLS_URL={url}");
-            println!("export AMQP_TEST_CA={}", certificates.authority().display());
-        }
-        return Ok(());
+        say(&report::shell(&running.broker));
+    } else {
+        say(&report::text(running, took));
     }
-    let version = broker.management().version()?;
-    let took = took.map_or_else(String::new, |t| {
-        format!(", started in {:.1} s", t.as_secs_f32())
-    });
-    println!("RabbitMQ {version} ({name}{took})");
-    for node in broker {
-        let state = if node.is_running() { "running" } else { "down" };
-        println!("  node        {} ({state})", node.name());
-        println!("  amqp        {}", node.url());
-        if let Some(url) = node.tls_url() {
-            println!("  amqps       {url}");
-        }
-        println!("  management  {}", node.endpoint().management().url());
-    }
-    if let Some(certificates) = certificates {
-        println!("  authority   {}", shown(&certificates.authority()));
-        println!("  client      {}", shown(&certificates.client()));
-    }
-    println!("  folder      {}", shown(broker.directory()));
-    Ok(())
-}
-
-/// A path as short as it can be written from here.
-fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here)
-        .unwrap_or(path)
-        .display()
-        .to_string()
 }

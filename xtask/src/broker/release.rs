@@ -9,14 +9,14 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    process::{self, Command, Stdio},
+    process::{self, Command},
     time::Duration,
 };
 
 use amqp_testing::broker::Installation;
 
 use super::install;
-use crate::{failure::Failure, progress, workspace};
+use crate::{failure::Failure, guard, progress, workspace};
 
 /// Names the folder in which the file systems are kept, instead of the one below.
 const CACHE_VARIABLE: &str = "AMQP_TEST_CACHE";
@@ -39,11 +39,6 @@ exec chroot "$root" sh -c 'apt-get update &&
 
 /// Finds the RabbitMQ of a release, and makes its file system first if there is none.
 pub(crate) fn installation(release: &str) -> Result<Installation, Failure> {
-    if release.is_empty() || !release.bytes().all(|octet| octet.is_ascii_lowercase()) {
-        return Err(Failure::Usage(format!(
-            "`{release}` is not the name of a Debian release"
-        )));
-    }
     if !workspace::is_root() {
         return Err(Failure::new(format!(
             "--release {release} makes a root file system and runs RabbitMQ in it; only root may do \
@@ -88,8 +83,10 @@ fn make(release: &str, cache: &Path, root: &Path) -> Result<(), Failure> {
 fn fill(release: &str, root: &Path) -> Result<(), Failure> {
     let log = workspace::scratch().join(format!("release-{release}.log"));
     let mirror = mirror()?;
-    let mut debootstrap = Command::new("debootstrap");
-    debootstrap.args(["--variant=minbase"]);
+    // What it mounts is gone with it, also if it is interrupted.
+    let mut debootstrap = Command::new("unshare");
+    debootstrap.args(["--mount", "--propagation", "private", "debootstrap"]);
+    debootstrap.arg("--variant=minbase");
     if mirror.starts_with("https:") {
         debootstrap.arg("--include=ca-certificates");
     }
@@ -99,7 +96,7 @@ fn fill(release: &str, root: &Path) -> Result<(), Failure> {
         }
     }
     debootstrap.arg(release).arg(root).arg(&mirror);
-    run(&mut debootstrap, &log)?;
+    run("debootstrap", &debootstrap, root, &log)?;
     copy_into(root, &["etc/hosts", "etc/resolv.conf"])?;
     if mirror.starts_with("https:") {
         // Whom this machine trusts, which may be more than the package knows.
@@ -127,7 +124,7 @@ fn fill(release: &str, root: &Path) -> Result<(), Failure> {
             "sh",
         ])
         .arg(root);
-    run(&mut install, &log)?;
+    run("installing RabbitMQ in it", &install, root, &log)?;
     write(&root.join(MARKER), "")
 }
 
@@ -255,17 +252,11 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     fs::write(path, text).map_err(Failure::file("write", path))
 }
 
-/// Runs a command with its output in a log.
-fn run(command: &mut Command, log: &Path) -> Result<(), Failure> {
-    let name = command.get_program().to_string_lossy().into_owned();
+/// Runs a command with its output in a log. If this program is interrupted, the file system that is
+/// being made goes with it.
+fn run(name: &str, command: &Command, root: &Path, log: &Path) -> Result<(), Failure> {
     let file = install::create(log)?;
-    let errors = file.try_clone().map_err(Failure::file("write", log))?;
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(file)
-        .stderr(errors)
-        .status()
-        .map_err(Failure::program(&name))?;
+    let status = guard::logged(command, root, file).map_err(Failure::program(name))?;
     if status.success() {
         return Ok(());
     }

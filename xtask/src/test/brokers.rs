@@ -2,7 +2,7 @@
 
 use std::{process::Command, time::Instant};
 
-use amqp_testing::{Broker, BrokerOptions, Endpoint, broker::Installation};
+use amqp_testing::{Broker, BrokerOptions, broker::Installation};
 
 use super::report::{Outcome, run_logged, test_totals};
 use crate::{broker, failure::Failure, progress, workspace};
@@ -28,7 +28,7 @@ pub(super) fn with_broker(
         "    RabbitMQ {version}, started in {:.1} s",
         started.elapsed().as_secs_f32()
     );
-    set_variables(&mut command, &broker, &installation);
+    set_variables(&mut command, &broker);
     command.env(BrokerOptions::DIRECTORY_VARIABLE, &directory);
     let log = run_logged(&mut command, log)?;
     let totals = test_totals(&log.text);
@@ -49,17 +49,16 @@ fn start(installation: &Installation, options: &BrokerOptions) -> Result<Broker,
 }
 
 /// Tells the tests where the broker is, and which RabbitMQ to start for those that need their own.
-fn set_variables(command: &mut Command, broker: &Broker, installation: &Installation) {
-    command.env(Endpoint::URL_VARIABLE, broker.url());
-    command.env(Endpoint::MANAGEMENT_VARIABLE, broker.management().url());
-    if let Some(root) = installation.root() {
-        command.env(Installation::ROOT_VARIABLE, root);
+/// What the shell says of another broker is not for them.
+fn set_variables(command: &mut Command, broker: &Broker) {
+    for (name, _) in broker::program_variables(broker) {
+        command.env_remove(name);
     }
-    if let (Some(url), Some(certificates)) = (broker.first().tls_url(), broker.certificates()) {
-        command.env("AMQP_TEST_TLS_URL", url);
-        command.env("AMQP_TEST_CA", certificates.authority());
-        command.env("AMQP_TEST_CLIENT_CERTIFICATE", certificates.client());
-        command.env("AMQP_TEST_CLIENT_KEY", certificates.client_key());
+    for (name, value) in broker::test_variables(broker) {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
 }
 

@@ -126,7 +126,10 @@ fn parse(arguments: &mut lexopt::Parser, has_brokers: bool) -> Result<Option<Req
     };
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("broker") if has_brokers => request.brokers.push(arguments.value()?.string()?),
+            Long("broker") if has_brokers => {
+                let name = arguments.value()?.string()?;
+                request.brokers.push(broker::release("--broker", &name)?);
+            }
             Long("only") => request.only.push(arguments.value()?.string()?),
             Long("list") => request.list = true,
             Short('h') | Long("help") => return Ok(None),
