@@ -24,8 +24,7 @@ const PER_TURN: usize = 16;
 
 /// The program itself, which knows nothing of the loop.
 async fn program(connection: Connection) -> Result<(), Box<dyn Error>> {
-    let opened = connection.opened().await;
-    opened.map_err(|(stage, cause)| format!("{stage}: {cause}"))?;
+    connection.opened().await?;
     let channel = connection.open_channel().await?;
     let queue = QueueDeclare::new("hello").exclusive();
     channel.queue_declare(queue).await?;

@@ -3,7 +3,7 @@
 //! ```no_run
 //! use amqp_client::{Connection, Message, QueueDeclare};
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example() -> Result<(), amqp_client::Error> {
 //! let connection = Connection::open("amqp://localhost").await?;
 //! let channel = connection.open_channel().await?;
 //! channel.queue_declare(QueueDeclare::new("orders").durable()).await?;
@@ -57,6 +57,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adapter;
+mod any_error;
 pub mod channel;
 pub mod connection;
 pub mod consume;
@@ -97,6 +98,7 @@ pub use amqp_spec::{
     wire::{FieldTable, Value},
 };
 
+pub use self::any_error::Error;
 pub use self::channel::lifecycle::Channel;
 pub use self::connection::lifecycle::Connection;
 pub use self::consume::consumer::Consumer;

@@ -22,7 +22,7 @@ pub(super) async fn prepare(
         .map_err(|error| failed(ConnectCause::Options(error)))?;
     let step = budget.step(options.connect_timeout);
     match within(step.deadline, options.with_current_credentials()).await {
-        Ok(asked) => asked.map_err(failed),
+        Ok(asked) => asked.map_err(|error| failed(error.cause().clone())),
         Err(_) => Err(failed(ConnectCause::Timeout(step.limit))),
     }
 }
@@ -50,7 +50,7 @@ where
     };
     let (core, connection) = Connection::with_core_at(options, now, place);
     tokio::spawn(Driver::new(stream, writes, core));
-    match connection.opened().await {
+    match connection.opened_or_stage().await {
         Ok(()) => {
             if options.has_expiring_credentials() {
                 tokio::spawn(connection.renew_credentials(options, tokio::time::sleep));

@@ -9,7 +9,7 @@ use amqp_spec::wire::FieldTable;
 
 use super::capabilities::ServerCapabilities;
 use crate::channel::Channel;
-use crate::error::{ChannelError, ConnectCause, ConnectionError, Stage, Subject};
+use crate::error::{ChannelError, ConnectCause, ConnectError, ConnectionError, Stage, Subject};
 use crate::handle::{Destination, Handle, closed_by_the_application};
 use crate::options::ConnectionOptions;
 use crate::proto::Core;
@@ -110,16 +110,24 @@ impl Connection {
         &self.handle.shared
     }
 
-    /// Waits until the connection is open.
+    /// Waits until the connection is open. That of [`with_core`](Self::with_core) is not before its
+    /// core has been driven so far.
     ///
     /// # Errors
     ///
-    /// How far it came and what happened then.
+    /// How far it came and what happened then. The address in it is the one that
+    /// [`address`](Self::address) tells.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing; it may be called again.
-    pub async fn opened(&self) -> Result<(), (Stage, ConnectCause)> {
+    pub async fn opened(&self) -> Result<(), ConnectError> {
+        let failed = |(stage, cause)| ConnectError::new(stage, self.address(), cause);
+        self.opened_or_stage().await.map_err(failed)
+    }
+
+    /// The same, for an adapter that knows more of the place.
+    pub(crate) async fn opened_or_stage(&self) -> Result<(), (Stage, ConnectCause)> {
         let opening = &self.handle.opening;
         Watch::new(
             |place, context| opening.poll(place, context),

@@ -4,11 +4,11 @@ use std::fmt;
 
 use amqp_spec::wire::ShortStr;
 
-use super::{Entity, Subject};
+use super::{Entity, Subject, debug_is_text};
 
 /// A call that the broker would refuse, or would not take as it is meant. Nothing was sent; the
 /// channel is still usable.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ArgumentError {
     /// Two options that exclude each other: `x-queue-type: quorum` and `exclusive`.
@@ -132,5 +132,13 @@ impl fmt::Display for ArgumentError {
         }
     }
 }
+
+debug_is_text!(ArgumentError {
+    Contradiction { one, other, entity },
+    Missing { option, needs, entity },
+    Value { argument, expected, entity },
+    Field { name, problem, entity },
+    DeliveryTagZero,
+});
 
 impl std::error::Error for ArgumentError {}

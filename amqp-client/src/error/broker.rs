@@ -203,7 +203,7 @@ impl BrokerClose {
 
     /// A message that the broker could not read: it ends the connection, over which message it does
     /// not say.
-    pub(super) fn is_unreadable_message(&self) -> bool {
+    pub(crate) fn is_unreadable_message(&self) -> bool {
         self.reply_code == ReplyCode::INTERNAL_ERROR && self.method == Some(basic::Publish::ID)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use amqp_spec::frame::FrameTooLarge;
 use amqp_spec::wire::ShortStr;
 
+use super::debug_is_text;
 use super::{ArgumentError, BrokerClose, ConnectionError, NameTooLong, OversizedMessage, Subject};
 use crate::text::{Quoted, line};
 
@@ -22,7 +23,7 @@ use crate::text::{Quoted, line};
 /// }
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ChannelError {
     /// The connection ended. The operation may have taken effect.
@@ -210,6 +211,25 @@ impl fmt::Display for ChannelError {
         }
     }
 }
+
+debug_is_text!(ChannelError {
+    Connection(error),
+    ClosedByBroker(close),
+    Closed,
+    Timeout { method },
+    BlockedTimeout { reason },
+    ReadingStopped { method, by },
+    TooLong(error),
+    FrameTooLarge(error),
+    ChannelLimit { channel_max },
+    IdInUse { id },
+    IdOutOfRange { id, channel_max },
+    Invalid(error),
+    Stale,
+    ConsumerTagInUse { consumer_tag },
+    Blocked { reason },
+    MessageTooLarge(message),
+});
 
 impl std::error::Error for ChannelError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

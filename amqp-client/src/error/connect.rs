@@ -5,7 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{ConnectCause, Diagnosis, OverTls, Stage};
+use amqp_spec::ReplyCode;
+
+use super::shown::sources;
+use super::{BrokerClose, ConnectCause, Diagnosis, OverTls, Stage};
 use crate::text::{PAGE, name, page};
 
 /// One attempt to reach one address, and how it failed. Its text is one line.
@@ -188,7 +191,8 @@ impl AttemptFailures {
 }
 
 impl ConnectError {
-    /// For adapters: what [`Connection::opened`](crate::Connection::opened) said, with the address.
+    /// For adapters of one's own: how far the opening of a connection came at this address, and
+    /// what happened then.
     pub fn new(stage: Stage, address: impl Into<String>, cause: ConnectCause) -> Self {
         Self::of(Attempt::new(stage, address, cause))
     }
@@ -248,6 +252,21 @@ impl ConnectError {
     #[must_use]
     pub fn diagnosis(&self) -> Option<Diagnosis> {
         self.furthest().diagnosis()
+    }
+
+    /// What the broker said when it closed the connection, if it did.
+    #[must_use]
+    pub fn broker_close(&self) -> Option<&BrokerClose> {
+        match self.cause() {
+            ConnectCause::Connection(error) => error.broker_close(),
+            _ => None,
+        }
+    }
+
+    /// The reply code with which the broker closed the connection, if it did.
+    #[must_use]
+    pub fn reply_code(&self) -> Option<ReplyCode> {
+        self.broker_close().map(|close| close.reply_code)
     }
 
     /// Whether the broker refused user or password, or hung up in a way that probably means so, or
@@ -364,13 +383,17 @@ impl fmt::Display for ConnectError {
 }
 
 /// The text, each attempt on a line of its own, for that is what `main` prints of an error that it
-/// returns, and `unwrap` of one that it meets; the parts with `{:#?}`.
+/// returns, and `unwrap` of one that it meets; behind a single attempt what its cause leaves to its
+/// sources. The parts with `{:#?}`.
 impl fmt::Debug for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
-            page(f, &self.0)
-        } else {
-            write!(f, "{self:#}")
+            return page(f, &self.0);
+        }
+        write!(f, "{self:#}")?;
+        match self.attempts() {
+            [_] => sources(f, self),
+            _ => Ok(()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BrokerClose, Initiator, TlsError, Violation};
+use super::{BrokerClose, Initiator, TlsError, Violation, debug_is_text};
 use crate::text::line;
 
 /// Why a connection ended. Cheap to clone; every handle of the connection reports the same.
@@ -21,7 +21,7 @@ use crate::text::line;
 /// }
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ConnectionError {
     /// The program closed it. Messages accepted before were written.
@@ -169,6 +169,20 @@ impl fmt::Display for Seconds {
         }
     }
 }
+
+debug_is_text!(ConnectionError {
+    Closed,
+    ClosedByBroker(close),
+    Protocol(violation),
+    HeartbeatTimeout(silence),
+    Io(error),
+    Tls(error),
+    EndOfStream,
+    CloseTimeout { unwritten_bytes, unwritten_messages },
+    BlockedTimeout { reason, after },
+    WriteTimeout(after),
+    DriverGone,
+});
 
 impl std::error::Error for ConnectionError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ChannelError, OversizedMessage};
+use super::{ChannelError, OversizedMessage, debug_is_text};
 
 /// Why a consumer receives nothing more, unless the program cancelled it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ConsumeError {
     /// The broker cancelled it: the queue was deleted, its node is gone, or, with quorum queues of
@@ -44,6 +44,13 @@ impl fmt::Display for ConsumeError {
         }
     }
 }
+
+debug_is_text!(ConsumeError {
+    CancelledByBroker,
+    TooSlow,
+    MessageTooLarge(message),
+    Channel(error),
+});
 
 impl std::error::Error for ConsumeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

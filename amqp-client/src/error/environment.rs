@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use super::debug_is_text;
 use super::uri::UriError;
 
 /// What is wrong with an environment variable. Never contains its value.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct EnvironmentError {
     /// The variable.
@@ -24,6 +25,8 @@ impl fmt::Display for EnvironmentError {
         }
     }
 }
+
+debug_is_text!(struct EnvironmentError { variable, cause });
 
 impl std::error::Error for EnvironmentError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

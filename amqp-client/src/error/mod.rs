@@ -7,12 +7,14 @@
 //! | [`ChannelError`] | why an operation on a channel failed, or the channel ended |
 //! | [`PublishError`] | what became of a message that was not confirmed |
 //! | [`ConsumeError`] | why a consumer ended |
+//! | [`Error`](crate::Error) | any of them, or of the rest: for `?` |
 //!
-//! The ends of connections and channels are `Clone`: every handle reports the same cause. What the
-//! broker said is in a [`BrokerClose`]. Each error tells all it knows in its text, and its
+//! All of them are `Clone`: every handle reports the same cause. What the broker said is in a
+//! [`BrokerClose`]. Each error tells all it knows in its text, and its
 //! [`source`](std::error::Error::source) begins behind what that shows, so that a chain says
-//! nothing twice. All of them answer the same questions: `is_not_found`, `is_retryable`,
-//! [`Outcome`] and so on.
+//! nothing twice. `Debug` shows text and sources in one line, for that is what `main` prints of an
+//! error that it returns; `{:#?}` shows the parts. All of them answer the same questions:
+//! `is_not_found`, `is_retryable`, [`Outcome`] and so on.
 //!
 //! Here is what they are made of, and the errors of options, URIs and environment variables. A
 //! call's error is [`rpc::Error`](crate::rpc::Error), a login's
@@ -36,6 +38,7 @@ mod option;
 mod oversized;
 mod predicates;
 pub(crate) mod publish;
+mod shown;
 #[cfg(test)]
 mod sources;
 mod tls;
@@ -52,7 +55,8 @@ pub(crate) use self::channel::ChannelError;
 pub use self::channel::SlowConsumer;
 pub use self::connect::Attempt;
 #[cfg(feature = "tokio")]
-pub(crate) use self::connect::{AttemptFailures, ConnectError};
+pub(crate) use self::connect::AttemptFailures;
+pub(crate) use self::connect::ConnectError;
 pub(crate) use self::connection::ConnectionError;
 pub(crate) use self::consume::ConsumeError;
 pub use self::diagnosis::Diagnosis;
@@ -63,7 +67,9 @@ pub(crate) use self::names::Subject;
 pub use self::option::OptionError;
 pub use self::oversized::OversizedMessage;
 pub use self::predicates::Outcome;
+pub(crate) use self::predicates::answers_for_the_broker;
 pub(crate) use self::publish::PublishError;
+pub(crate) use self::shown::{debug_is_text, text_and_sources};
 pub use self::tls::{CertificateFault, TlsError};
 pub use self::uri::UriError;
 pub use self::violation::Violation;

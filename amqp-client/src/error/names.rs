@@ -4,14 +4,14 @@ use std::fmt;
 
 use amqp_spec::wire::ShortStr;
 
-use super::Entity;
+use super::{Entity, debug_is_text};
 
 /// How many characters of what does not fit are kept, to tell it by.
 const SHOWN: usize = 32;
 
 /// A name or a text that is longer than its field in the protocol; see
 /// [`ChannelError::TooLong`](super::ChannelError::TooLong).
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct NameTooLong {
     /// What it was to be: `queue`, `routing_key`, `message_id`, `name of an argument`.
@@ -69,6 +69,8 @@ impl fmt::Display for NameTooLong {
         }
     }
 }
+
+debug_is_text!(struct NameTooLong { argument, begins, len, max, entity });
 
 impl std::error::Error for NameTooLong {}
 

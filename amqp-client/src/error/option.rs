@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::debug_is_text;
+
 /// An option has a value that it cannot have.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct OptionError {
     /// The option's name, which is that of its setter.
@@ -27,5 +29,7 @@ impl fmt::Display for OptionError {
         write!(f, "the option {} must be {}", self.option, self.expected)
     }
 }
+
+debug_is_text!(struct OptionError { option, expected });
 
 impl std::error::Error for OptionError {}

@@ -17,7 +17,19 @@ pub enum Outcome {
 
 /// Lets an error with `broker_close` answer for what the broker said.
 macro_rules! answers_for_the_broker {
-    ($($error:ty),*) => {$(
+    ($($error:ty),+) => {$(
+        $crate::error::answers_for_the_broker! { @all_but_access $error }
+
+        impl $error {
+            /// See [`BrokerClose::is_access_refused`](crate::error::BrokerClose::is_access_refused).
+            #[must_use]
+            pub fn is_access_refused(&self) -> bool {
+                self.broker_close().is_some_and($crate::error::BrokerClose::is_access_refused)
+            }
+        }
+    )+};
+    // For what may be an error of connecting, which knows more of access than the broker's code.
+    (@all_but_access $error:ty) => {
         impl $error {
             /// The reply code with which the broker closed the channel or the connection, if it
             /// did.
@@ -26,50 +38,29 @@ macro_rules! answers_for_the_broker {
                 self.broker_close().map(|close| close.reply_code)
             }
 
-            /// See [`BrokerClose::is_not_found`].
-            #[must_use]
-            pub fn is_not_found(&self) -> bool {
-                self.broker_close().is_some_and(BrokerClose::is_not_found)
-            }
-
-            /// See [`BrokerClose::is_access_refused`].
-            #[must_use]
-            pub fn is_access_refused(&self) -> bool {
-                self.broker_close().is_some_and(BrokerClose::is_access_refused)
-            }
-
-            /// See [`BrokerClose::is_resource_locked`].
-            #[must_use]
-            pub fn is_resource_locked(&self) -> bool {
-                self.broker_close().is_some_and(BrokerClose::is_resource_locked)
-            }
-
-            /// See [`BrokerClose::is_precondition_failed`].
-            #[must_use]
-            pub fn is_precondition_failed(&self) -> bool {
-                self.broker_close().is_some_and(BrokerClose::is_precondition_failed)
-            }
-
-            /// See [`BrokerClose::is_delivery_ack_timeout`].
-            #[must_use]
-            pub fn is_delivery_ack_timeout(&self) -> bool {
-                self.broker_close().is_some_and(BrokerClose::is_delivery_ack_timeout)
-            }
-
-            /// See [`BrokerClose::is_unknown_delivery_tag`].
-            #[must_use]
-            pub fn is_unknown_delivery_tag(&self) -> bool {
-                self.broker_close().is_some_and(BrokerClose::is_unknown_delivery_tag)
-            }
-
-            /// See [`BrokerClose::is_message_too_large`].
-            #[must_use]
-            pub fn is_message_too_large(&self) -> bool {
-                self.broker_close().is_some_and(BrokerClose::is_message_too_large)
+            $crate::error::answers_for_the_broker! { @each
+                is_not_found
+                is_resource_locked
+                is_precondition_failed
+                is_delivery_ack_timeout
+                is_unknown_delivery_tag
+                is_message_too_large
             }
         }
-    )*};
+    };
+    (@each $($question:ident)+) => {$(
+        #[doc = concat!(
+            "See [`BrokerClose::", stringify!($question),
+            "`](crate::error::BrokerClose::", stringify!($question), ")."
+        )]
+        #[must_use]
+        pub fn $question(&self) -> bool {
+            self.broker_close().is_some_and($crate::error::BrokerClose::$question)
+        }
+    )+};
 }
+
+pub(crate) use answers_for_the_broker;
 
 answers_for_the_broker!(ChannelError, ConnectionError, PublishError, ConsumeError);
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ChannelError;
+use super::{ChannelError, debug_is_text};
 use crate::message::ReturnedMessage;
 use crate::text::line;
 
@@ -20,7 +20,7 @@ use crate::text::line;
 ///     }
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum PublishError {
     /// Nothing was sent: for the reason given, the message certainly did not reach the broker.
@@ -58,6 +58,14 @@ impl fmt::Display for PublishError {
         }
     }
 }
+
+debug_is_text!(PublishError {
+    NotSent(error),
+    Nacked,
+    Returned(message),
+    Refused(error),
+    Uncertain(error),
+});
 
 impl std::error::Error for PublishError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

@@ -52,7 +52,19 @@ fn told(error: &(dyn Error + 'static)) -> Vec<String> {
     chain.map(ToString::to_string).collect()
 }
 
-/// The text holds everything that is known here, and the sources only what is not in it.
+/// The text holds everything that is known here, and the sources only what is not in it; the same
+/// where the error is collected.
+#[track_caller]
+fn collected<E: Clone + Error + Into<crate::Error> + 'static>(
+    error: &E,
+    own: &[&str],
+    behind: &[&str],
+) {
+    told_once(error, own, behind);
+    told_once(&error.clone().into(), own, behind);
+}
+
+/// The same of an error that stands for itself.
 #[track_caller]
 fn told_once(error: &(dyn Error + 'static), own: &[&str], behind: &[&str]) {
     let told = told(error);
@@ -92,20 +104,20 @@ fn ends() -> Vec<(ConnectionError, &'static str, &'static [&'static str])> {
 #[test]
 fn ends_of_connections_are_told_once_whatever_carries_them() {
     for (end, own, behind) in ends() {
-        told_once(&end, &[own], behind);
+        collected(&end, &[own], behind);
         let cause = ConnectCause::Connection(end.clone());
         let connecting = ConnectError::new(Stage::Open, "localhost", cause);
-        told_once(&connecting, &["localhost", own], behind);
+        collected(&connecting, &["localhost", own], behind);
         let channel = ChannelError::Connection(end);
-        told_once(&channel, &[own], behind);
+        collected(&channel, &[own], behind);
         let consuming = ConsumeError::Channel(channel.clone());
-        told_once(&consuming, &[own], behind);
-        told_once(&PublishError::Uncertain(channel.clone()), &[own], behind);
-        told_once(&PublishError::NotSent(channel.clone()), &[own], behind);
-        told_once(&PublishError::Refused(channel.clone()), &[own], behind);
-        told_once(&rpc::Error::Refused(channel.clone()), &[own], behind);
-        told_once(&rpc::Error::NotSent(consuming.clone()), &[own], behind);
-        told_once(&rpc::Error::Uncertain(consuming), &[own], behind);
+        collected(&consuming, &[own], behind);
+        collected(&PublishError::Uncertain(channel.clone()), &[own], behind);
+        collected(&PublishError::NotSent(channel.clone()), &[own], behind);
+        collected(&PublishError::Refused(channel.clone()), &[own], behind);
+        collected(&rpc::Error::Refused(channel.clone()), &[own], behind);
+        collected(&rpc::Error::NotSent(consuming.clone()), &[own], behind);
+        collected(&rpc::Error::Uncertain(consuming), &[own], behind);
         let unconfirmed = crate::publish::Unconfirmed {
             nacked: 0,
             returned: 0,
@@ -115,12 +127,12 @@ fn ends_of_connections_are_told_once_whatever_carries_them() {
             failures: Vec::new(),
             cause: Some(channel),
         };
-        told_once(&unconfirmed, &["1 uncertain", own], behind);
+        collected(&unconfirmed, &["1 uncertain", own], behind);
     }
 }
 
 #[test]
-fn what_was_wrong_here_is_told_once() {
+fn what_was_wrong_here_is_collected() {
     let long = "q".repeat(256);
     let too_large = frame::encode_method(&mut Vec::new(), 1, &queue::DeleteOk::default(), 9);
     let errors: [(ChannelError, &str); 3] = [
@@ -132,14 +144,14 @@ fn what_was_wrong_here_is_told_once() {
         (too_large.unwrap_err().into(), "9"),
     ];
     for (error, own) in errors {
-        told_once(&error, &[own], &[]);
-        told_once(&PublishError::NotSent(error), &[own], &[]);
+        collected(&error, &[own], &[]);
+        collected(&PublishError::NotSent(error), &[own], &[]);
     }
     let variable = EnvironmentError {
         variable: "AMQP_URL",
         cause: Some(UriError::Port),
     };
-    told_once(&variable, &["AMQP_URL", &UriError::Port.to_string()], &[]);
+    collected(&variable, &["AMQP_URL", &UriError::Port.to_string()], &[]);
 }
 
 #[test]
@@ -162,24 +174,24 @@ fn causes_of_others_are_shown_and_their_sources_follow() {
         ConnectCause::Sasl(SaslError::Other(shared())),
     ];
     for error in &tls {
-        told_once(error, own, behind);
+        collected(error, own, behind);
     }
     for cause in causes
         .into_iter()
         .chain(tls.into_iter().map(ConnectCause::Tls))
     {
-        told_once(
+        collected(
             &ConnectError::new(Stage::Tls, "localhost", cause),
             own,
             behind,
         );
     }
-    told_once(&SaslError::Other(shared()), own, behind);
+    collected(&SaslError::Other(shared()), own, behind);
     let failure = HandlerFailure {
         delivery_tag: 7,
         redelivered: false,
         settled: Disposition::Reject,
-        cause: FailureCause::Error(Box::new(foreign())),
+        cause: FailureCause::Error(Arc::new(foreign())),
     };
     told_once(&failure, &["delivery 7 rejected", own[0]], behind);
 }

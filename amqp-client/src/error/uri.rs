@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::debug_is_text;
+
 /// What is wrong with a URI. Never contains the password.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum UriError {
     /// It does not start with `amqp://` or `amqps://`.
@@ -101,6 +103,21 @@ impl fmt::Display for UriError {
         }
     }
 }
+
+debug_is_text!(UriError {
+    Scheme,
+    TrailingNewline,
+    Character(found),
+    Encoding(part),
+    Port,
+    Host,
+    VirtualHost,
+    UnknownParameter { name, nearest },
+    UnsupportedParameter { name, reason },
+    RepeatedParameter(name),
+    NeedsTls(name),
+    Parameter { name, expected },
+});
 
 impl std::error::Error for UriError {}
 

@@ -9,8 +9,64 @@
 //! | [`ConsumeError`](crate::ConsumeError) | why a consumer gets nothing more |
 //! | [`UriError`](crate::error::UriError) | what is wrong with an address |
 //!
-//! The ends of connections and channels are values that can be cloned. Every call that was waiting,
+//! All of them are values that can be cloned. Every call that was waiting,
 //! and every later one, gets the same cause, not a bare "channel closed".
+//!
+//! # One error for `?`
+//!
+//! Each function returns the error of its moment, which can be matched to the end. A program that
+//! needs no such thing returns [`amqp_client::Error`](crate::Error): `?` turns every error of this
+//! library into one, and it answers the same questions as the error within.
+//!
+//! ```no_run
+//! use amqp_client::{Channel, Connection, Message, Publisher};
+//!
+//! type Result<T> = std::result::Result<T, amqp_client::Error>;
+//!
+//! /// Whether there was a reading to be passed on.
+//! async fn pass_on(channel: &Channel, publisher: &Publisher) -> Result<bool> {
+//!     let Some(fetched) = channel.basic_get("readings").await? else {
+//!         return Ok(false);
+//!     };
+//!     let text = fetched.delivery.text()?.to_lowercase();
+//!     publisher.publish("", "archive", Message::new(text)).await?;
+//!     fetched.delivery.ack()?;
+//!     Ok(true)
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     let connection = Connection::open("amqp://localhost").await?;
+//!     let channel = connection.open_channel().await?;
+//!     let publisher = connection.open_publisher().await?;
+//!     while pass_on(&channel, &publisher).await? {}
+//!     connection.close().await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! What `main` returns is printed by `Debug`, and so is what `unwrap` meets. `Debug` of the errors
+//! here is their text, and behind it what their causes leave to their own sources:
+//!
+//! ```text
+//! Error: channel 1 closed by the broker: 404 NOT_FOUND - no queue 'readings' in vhost '/' (answering basic.get of queue 'readings')
+//! ```
+//!
+//! The parts are shown by `{:#?}`, which `dbg!` uses.
+//!
+//! The errors go into `anyhow`, `eyre` and `Box<dyn Error + Send + Sync>` as they are, and into an
+//! enum of the program's own by `#[from]`. Wherever they are collected, a chain tells each cause
+//! once: the text is complete, and `source()` begins behind it.
+//!
+//! ```
+//! #[derive(Debug, thiserror::Error)]
+//! enum OrderError {
+//!     #[error("the order was not placed")] // why is told by the next in the chain
+//!     Broker(#[from] amqp_client::Error),
+//!     #[error(transparent)]
+//!     File(#[from] std::io::Error),
+//! }
+//! ```
 //!
 //! # Errors close the channel
 //!

@@ -27,6 +27,7 @@ pub(crate) struct Layout {
 }
 
 /// A received message.
+#[derive(Clone)]
 pub(crate) struct Incoming {
     raw: Box<[u8]>,
     at: Layout,

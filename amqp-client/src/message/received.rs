@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::incoming::Incoming;
 
 /// One delivery, not yet in the hands of the application.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RawDelivery {
     pub(crate) message: Incoming,
     pub(crate) delivery_tag: u64,
@@ -77,7 +77,7 @@ const OVERSIZED: u8 = 2;
 ///     Ok(format!("{} by {}{again}", message.text()?, message.routing_key()))
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReceivedMessage(RawDelivery);
 
 impl ReceivedMessage {

@@ -19,7 +19,7 @@ use super::received::{RawDelivery, ReceivedMessage};
 /// }
 /// # }
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReturnedMessage {
     /// Why: 312 `NO_ROUTE`.

@@ -7,7 +7,7 @@ use amqp_spec::field_table;
 use amqp_spec::wire::{FieldTable, LongStr, TableRef, Value};
 
 use super::ConnectionOptions;
-use crate::error::ConnectCause;
+use crate::error::{ConnectCause, ConnectError, Stage};
 use crate::sasl::{AuthMechanism, CredentialSource, Credentials, Secret};
 
 impl ConnectionOptions {
@@ -65,16 +65,20 @@ impl ConnectionOptions {
     ///
     /// # Errors
     ///
-    /// [`ConnectCause::Credentials`] if the source had none.
+    /// [`ConnectCause::Credentials`] if the source had none; the address is the
+    /// [first host's](Self::address).
     ///
     /// # Cancel safety
     ///
     /// As the source's future; nothing else has happened.
-    pub async fn with_current_credentials(&self) -> Result<Self, ConnectCause> {
+    pub async fn with_current_credentials(&self) -> Result<Self, ConnectError> {
         let mut options = self.clone();
         if let Some(source) = &self.credential_source {
             let asked = source.ask().await;
-            options.credentials = asked.map_err(ConnectCause::Credentials)?;
+            options.credentials = asked.map_err(|error| {
+                let cause = ConnectCause::Credentials(error);
+                ConnectError::new(Stage::Options, self.address(), cause)
+            })?;
         }
         Ok(options)
     }

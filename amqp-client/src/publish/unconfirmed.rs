@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::error::ChannelError;
+use crate::error::{BrokerClose, ChannelError, Outcome};
+use crate::error::{answers_for_the_broker, text_and_sources};
 use crate::proto::shared::confirms::{Confirms, Failure};
 
 /// What was not confirmed of the messages that
@@ -81,11 +82,51 @@ impl Unconfirmed {
     }
 }
 
-/// Of the failures the first 16.
+answers_for_the_broker!(Unconfirmed);
+
+impl Unconfirmed {
+    /// What the broker said when it closed the channel or the connection, if that is why some are
+    /// uncertain or were not sent.
+    #[must_use]
+    pub fn broker_close(&self) -> Option<&BrokerClose> {
+        self.cause.as_ref()?.broker_close()
+    }
+
+    /// Whether publishing all of them again may succeed without a change to the program: none came
+    /// back, the broker closed the channel for none, and what kept the others may pass. Those whose
+    /// outcome is unknown may then be in their queues twice.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        let unreadable = self.uncertain > 0
+            && self
+                .broker_close()
+                .is_some_and(BrokerClose::is_unreadable_message);
+        let passes = self.cause.as_ref().is_none_or(ChannelError::is_retryable);
+        self.returned == 0 && self.refused == 0 && passes && !unreadable
+    }
+
+    /// What became of the messages: of several outcomes the one that matters most.
+    /// [`Unknown`](Outcome::Unknown) if one is uncertain, else [`Rejected`](Outcome::Rejected) if
+    /// the broker has refused one, else [`NotSent`](Outcome::NotSent).
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self.nacked + self.returned + self.refused {
+            _ if self.uncertain > 0 => Outcome::Unknown,
+            0 => Outcome::NotSent,
+            _ => Outcome::Rejected,
+        }
+    }
+}
+
+/// The text and what is behind it, for `main` and `unwrap`; the parts with `{:#?}`, of the failures
+/// the first 16.
 impl fmt::Debug for Unconfirmed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// How many failures are shown.
         const SHOWN: usize = 16;
+        if !f.alternate() {
+            return text_and_sources(f, self);
+        }
         let n_shown = self.failures.len().min(SHOWN);
         let mut debug = f.debug_struct("Unconfirmed");
         debug

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::{ChannelError, ConsumeError, PublishError};
+use crate::error::{BrokerClose, ChannelError, ConsumeError, Outcome, PublishError};
+use crate::error::{answers_for_the_broker, debug_is_text};
 use crate::message::ReturnedMessage;
 use crate::text::line;
 
 /// Why a call has no reply; see [`Client::call`](crate::rpc::Client::call).
-#[derive(Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// Nothing was sent: the request certainly did not reach the broker. Whether the client is
@@ -63,6 +64,56 @@ impl From<PublishError> for Error {
     }
 }
 
+answers_for_the_broker!(Error);
+
+impl Error {
+    /// What the broker said when it closed the channel or the connection, if that is why.
+    #[must_use]
+    pub fn broker_close(&self) -> Option<&BrokerClose> {
+        match self {
+            Self::Refused(error) => error.broker_close(),
+            Self::NotSent(error) | Self::Uncertain(error) => error.broker_close(),
+            Self::TooManyCalls { .. }
+            | Self::Unroutable(_)
+            | Self::Nacked
+            | Self::Timeout { .. }
+            | Self::ReplyTooLarge { .. } => None,
+        }
+    }
+
+    /// Whether the same call may succeed later without a change to the program. One whose
+    /// [outcome](Self::outcome) is unknown may then be handled twice.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::NotSent(error) => error.is_retryable(),
+            Self::Refused(error) => error.is_retryable(),
+            // It may be this request that ended the connection.
+            Self::Uncertain(error) => {
+                let close = error.broker_close();
+                error.is_retryable() && !close.is_some_and(BrokerClose::is_unreadable_message)
+            }
+            Self::TooManyCalls { .. } | Self::Nacked | Self::Timeout { .. } => true,
+            Self::Unroutable(_) | Self::ReplyTooLarge { .. } => false,
+        }
+    }
+
+    /// What became of the request. A reply that is too large means that it was handled, which no
+    /// outcome says: it counts as [unknown](Outcome::Unknown).
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::NotSent(_) | Self::TooManyCalls { .. } | Self::Timeout { sent: false, .. } => {
+                Outcome::NotSent
+            }
+            Self::Unroutable(_) | Self::Nacked | Self::Refused(_) => Outcome::Rejected,
+            Self::Timeout { sent: true, .. } | Self::ReplyTooLarge { .. } | Self::Uncertain(_) => {
+                Outcome::Unknown
+            }
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -91,6 +142,17 @@ impl fmt::Display for Error {
         }
     }
 }
+
+debug_is_text!(Error {
+    NotSent(error),
+    TooManyCalls { limit },
+    Unroutable(message),
+    Nacked,
+    Refused(error),
+    Timeout { after, sent },
+    ReplyTooLarge { size },
+    Uncertain(error),
+});
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

@@ -167,13 +167,26 @@ impl PartialEq for AuthMechanism {
 }
 
 /// No mechanism of this name is built in.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct UnknownMechanism(pub String);
 
 impl fmt::Display for UnknownMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Quoted(&self.0);
         write!(f, "no authentication mechanism {name:?} is built in")
+    }
+}
+
+/// The text, for `main` and `unwrap`; the part with `{:#?}`.
+impl fmt::Debug for UnknownMechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match f.alternate() {
+            true => f
+                .debug_tuple("UnknownMechanism")
+                .field(&Quoted(&self.0))
+                .finish(),
+            false => write!(f, "{self}"),
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod blocked;
+mod collected;
 mod connecting;
 mod ending;
 mod flood;

@@ -13,6 +13,9 @@ const ROOT: &str = "amqp-client/src/lib.rs";
 /// The most names that may stand there.
 const LIMIT: usize = 40;
 
+/// Types that share nothing with the one at the root but the name, and are named with their module.
+const OTHERS: &[(&str, &str)] = &[("amqp-client/src/rpc/mod.rs", "Error")];
+
 /// What has been seen of the root and of the modules below it.
 #[derive(Default)]
 pub(super) struct Exports {
@@ -29,7 +32,7 @@ impl Exports {
         for (line, is_of_root, name) in exported(file) {
             if is_root && is_of_root {
                 self.root.insert(name);
-            } else {
+            } else if !OTHERS.contains(&(file.path, name.as_str())) {
                 let message = format!("`{name}` is at the root, too: one path for each name");
                 let fault = file.fault(line, message);
                 self.modules.push((name, fault));

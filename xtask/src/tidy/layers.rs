@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("connections", &["connection"]),
     ("RPC", &["rpc"]),
     ("adapters", &["adapter"]),
+    ("all errors as one", &["any_error"]),
 ];
 
 /// Of no layer: the root exports from all of them, and the guide is documentation alone.

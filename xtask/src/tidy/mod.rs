@@ -4,6 +4,7 @@
 //! line. This file only finds the files and asks the rules.
 
 mod clocks;
+mod collected;
 mod contract;
 mod cycles;
 mod documents;
@@ -51,6 +52,7 @@ Checks the house rules that neither the compiler nor clippy know:
     method of a handle
   * the client exports at most 40 names at its root, and each of them nowhere else
   * every public type of the client is in the test that looks at what is shown
+  * amqp_client::Error is made from every public error
   * the documentation of the core names every call of a driver
 
 usage: cargo xtask tidy
@@ -90,6 +92,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     let mut tables = tables::Tables::default();
     let mut exports = exports::Exports::default();
     let mut shown = walk::Shown::default();
+    let mut collected = collected::Collected::default();
     let mut contract = contract::Contract::default();
     for path in &paths {
         let text = fs::read_to_string(root.join(path)).map_err(Failure::file("read", path))?;
@@ -108,6 +111,7 @@ pub(crate) fn check() -> Result<String, Failure> {
         tables.look_at(&file);
         exports.look_at(&file);
         shown.look_at(&file);
+        collected.look_at(&file);
         contract.look_at(&file);
     }
     faults.extend(tests.faults());
@@ -120,6 +124,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     faults.extend(tables.faults());
     faults.extend(exports.faults());
     faults.extend(shown.faults());
+    faults.extend(collected.faults());
     faults.extend(contract.faults());
     if faults.is_empty() {
         return Ok(format!("{} files are tidy", paths.len()));

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use super::jobs::Panic;
 use crate::message::Settlement;
@@ -122,13 +123,13 @@ impl HandlingFailure {
             Ok(decided) => (decided.cause, Some(decided.disposition)),
             Err(error) => (error, None),
         };
-        let cause = FailureCause::Error(cause);
+        let cause = FailureCause::Error(Arc::from(cause));
         Self { cause, disposition }
     }
 }
 
 /// A message that could not be handled; see [`HandlerRun::report`](super::HandlerRun::report).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HandlerFailure {
     /// The number of the delivery on its channel.
@@ -142,7 +143,7 @@ pub struct HandlerFailure {
 }
 
 /// Why a message could not be handled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum FailureCause {
     /// The handler panicked.
@@ -151,7 +152,7 @@ pub enum FailureCause {
         message: String,
     },
     /// The handler returned an error.
-    Error(Box<dyn Error + Send + Sync>),
+    Error(Arc<dyn Error + Send + Sync>),
 }
 
 impl FailureCause {

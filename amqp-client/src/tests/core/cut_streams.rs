@@ -27,9 +27,9 @@ impl Cut {
     /// How the error names what happened.
     fn cause(self) -> &'static str {
         match self {
-            Self::End(_) => "EndOfStream",
-            Self::Reset(_) => "ConnectionReset",
-            Self::Write(_) => "BrokenPipe",
+            Self::End(_) => "the broker ended the stream",
+            Self::Reset(_) => "connection reset",
+            Self::Write(_) => "broken pipe",
             Self::Never => "no cause",
         }
     }

@@ -17,7 +17,7 @@ type Opened = Result<(), (Stage, ConnectCause)>;
 
 fn opening(pair: &Pair) -> Task<'static, Opened> {
     let connection = pair.connection.clone();
-    Task::start(async move { connection.opened().await })
+    Task::start(async move { connection.opened_or_stage().await })
 }
 
 /// The broker's part, step by step, and how far the client is before each.

@@ -109,11 +109,11 @@ fn s15_limits_that_no_frame_fits_are_refused() {
         let mut opening = Task::start(async move { connection.opened().await });
         pair.feed(&wire::start("PLAIN"));
         pair.feed(&wire::tune(2047, frame_max, 60));
-        let (_, cause) = opening.ready().unwrap_err();
-        let ConnectCause::Connection(ConnectionError::Protocol(violation)) = cause else {
-            panic!("{frame_max}: {cause:?}");
+        let error = opening.ready().unwrap_err();
+        let ConnectCause::Connection(ConnectionError::Protocol(violation)) = error.cause() else {
+            panic!("{frame_max}: {error:?}");
         };
-        assert_eq!(*violation, Violation::Tuning { frame_max });
+        assert_eq!(**violation, Violation::Tuning { frame_max });
     }
 }
 

@@ -48,7 +48,7 @@ fn recorded_conversation_ends_with_every_kind_of_operation_pending() {
         let (_, log) = logs.iter().find(|(n, _)| *n == name).unwrap();
         log.iter().map(String::as_str).collect::<Vec<_>>()
     };
-    let stream_ended = |line: &str| line.contains("EndOfStream");
+    let stream_ended = |line: &str| line.contains("the broker ended the stream");
     for (name, log) in &logs {
         if *name != "opened" {
             assert!(stream_ended(log.last().unwrap()), "{name}: {log:?}");
@@ -58,10 +58,12 @@ fn recorded_conversation_ends_with_every_kind_of_operation_pending() {
     let deliveries = |line: &&&str| line.contains("body_len");
     assert_eq!(log("consume").iter().filter(deliveries).count(), 3);
     let published = log("publish");
-    assert!(published[1].contains("Returned") && published[1].contains("body_len: 8"));
+    assert!(
+        published[1].contains("returned by the broker") && published[1].contains("body_len: 8")
+    );
     assert_eq!(published[2], "()");
-    assert!(published[3].contains("Nacked"));
-    assert!(published[4].contains("Uncertain"));
+    assert!(published[3].contains("basic.nack"));
+    assert!(published[4].contains("may or may not be routed"));
     assert!(log("get")[1].contains("body_len: 7") && log("get")[2] == "None");
     assert!(log("fail")[1].contains("NOT_FOUND"));
 }
@@ -122,7 +124,7 @@ fn end_of_the_stream_anywhere_is_told_to_everybody_who_waits() {
         crowd.pair.assert_idle();
         assert!(crowd.pair.core.is_finished());
         for (name, log) in crowd.into_logs() {
-            let told = log.last().unwrap().contains("EndOfStream");
+            let told = log.last().unwrap().contains("the broker ended the stream");
             assert_eq!(told, pending.contains(&name), "cut at {at}: {name} {log:?}");
         }
     }

@@ -10,7 +10,7 @@ use amqp_spec::{basic, channel, confirm, queue, tx};
 use super::pair::{Pair, quiet};
 use super::task::Task;
 use super::wire;
-use crate::{Connection, Message, QueueDeclare};
+use crate::{Connection, Message, PublishError, QueueDeclare};
 
 /// What a task has to tell when it ends: each thing that happened to it.
 type Log = Vec<String>;
@@ -66,7 +66,12 @@ async fn publish(connection: Connection) -> Log {
     let mandatory = publisher.mandatory();
     for body in ["returned", "acked", "nacked", "pending"] {
         let outcome = mandatory.publish("", "key", Message::new(body)).await;
+        let back = match &outcome {
+            Err(PublishError::Returned(back)) => format!(" {:?}", back.received()),
+            _ => String::new(),
+        };
         note(&mut log, outcome);
+        log.last_mut().unwrap().push_str(&back);
     }
     log
 }

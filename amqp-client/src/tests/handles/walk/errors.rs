@@ -191,16 +191,22 @@ fn of_tls() -> Vec<TlsError> {
     ]
 }
 
+/// An error, and what it is collected in.
+fn both<E: Clone + Error + Into<crate::Error> + 'static>(value: &E) {
+    error(value);
+    error::<crate::Error>(&value.clone().into());
+}
+
 pub(crate) fn errors() {
     for end in ends() {
-        error(&end);
+        both(&end);
     }
     for failure in failures() {
-        error(&failure);
-        error(&PublishError::NotSent(failure.clone()));
-        error(&rpc::Error::Refused(failure.clone()));
+        both(&failure);
+        both(&PublishError::NotSent(failure.clone()));
+        both(&rpc::Error::Refused(failure.clone()));
         let consuming = ConsumeError::Channel(failure.clone());
-        error(&consuming);
+        both(&consuming);
         debug(&HandlerEnd::Failed(consuming));
         debug(&Event::ChannelClosed {
             channel: 1,
@@ -210,7 +216,7 @@ pub(crate) fn errors() {
             sequence_number: 1,
             returned: true,
         };
-        error(&Unconfirmed {
+        both(&Unconfirmed {
             nacked: 0,
             returned: 1024,
             refused: 0,
@@ -227,11 +233,11 @@ pub(crate) fn errors() {
         display(&cause);
         let connecting = ConnectError::new(Stage::Login, peers(), cause);
         display::<crate::error::Attempt>(connecting.furthest());
-        error(&connecting);
+        both(&connecting);
     }
     let attempt = |cause| crate::error::Attempt::new(Stage::Login, peers(), cause);
     let many = causes().into_iter().cycle().take(64).map(attempt);
-    error(&ConnectError::of_all(many.collect()));
+    both(&ConnectError::of_all(many.collect()));
     for entity in [
         Entity::Queue,
         Entity::Exchange,
@@ -240,7 +246,7 @@ pub(crate) fn errors() {
     ] {
         display(&entity(peers()));
     }
-    error(&UnknownMechanism(peers()));
+    both(&UnknownMechanism(peers()));
     for uri in [
         "",
         "amqp://{}",
@@ -261,9 +267,9 @@ pub(crate) fn errors() {
             if matches!(cause, UriError::UnknownParameter { .. }) {
                 continue;
             }
-            error(&cause);
+            both(&cause);
             let variable = "AMQP_URL";
-            error(&EnvironmentError {
+            both(&EnvironmentError {
                 variable,
                 cause: Some(cause),
             });

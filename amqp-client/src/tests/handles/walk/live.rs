@@ -50,8 +50,7 @@ pub(crate) fn refused() {
             pair.feed(&octets);
         }
         pair.eof();
-        let (stage, cause) = done(pair.connection.opened()).unwrap_err();
-        error(&ConnectError::new(stage, "localhost", cause));
+        error::<ConnectError>(&done(pair.connection.opened()).unwrap_err());
     }
 }
 

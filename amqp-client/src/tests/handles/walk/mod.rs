@@ -85,7 +85,7 @@ fn check(what: &str, text: &str, most: usize, of_lines: bool) {
 /// How much a type may take, and whether in lines: `main` prints the attempts to connect below each
 /// other.
 fn bounds(name: &str) -> (usize, bool) {
-    match name.ends_with("ConnectError") {
+    match name.ends_with("ConnectError") || name.ends_with("any_error::Error") {
         true => (3 * PAGE, true),
         false => (PAGE, false),
     }
