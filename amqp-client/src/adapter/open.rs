@@ -35,10 +35,8 @@ impl Connection {
     /// # Cancel safety
     ///
     /// If the future is dropped, the socket is closed.
-    pub async fn open(uri: &str) -> Result<Self, ConnectError> {
-        let options = uri.parse::<ConnectionOptions>().map_err(|error| {
-            ConnectError::new(Stage::Options, "the URI", ConnectCause::Uri(error))
-        })?;
+    pub async fn open(uri: impl AsRef<str>) -> Result<Self, ConnectError> {
+        let options = options_of(uri.as_ref())?;
         Self::open_with(&options).await
     }
 
@@ -164,6 +162,12 @@ impl Connection {
             .await
             .map_err(|failure| refused(options, path.display().to_string(), failure))
     }
+}
+
+/// What a URI says.
+fn options_of(uri: &str) -> Result<ConnectionOptions, ConnectError> {
+    uri.parse()
+        .map_err(|error| ConnectError::new(Stage::Options, "the URI", ConnectCause::Uri(error)))
 }
 
 /// Why a stream did not become a connection.

@@ -3,6 +3,7 @@
 use amqp_spec::exchange;
 
 use super::Channel;
+use super::request::PendingReply;
 use crate::declare::{Binding, ExchangeDeclare, ExchangeDelete};
 use crate::error::{About, ChannelError, Subject};
 
@@ -37,9 +38,12 @@ impl Channel {
         &self,
         exchange: impl Into<ExchangeDelete>,
     ) -> Result<(), ChannelError> {
-        let delete = exchange.into();
-        let about = About::exchange(&delete.name);
-        self.call(&delete.as_method()?, about).await.map(drop)
+        let deleted = self.begin_exchange_delete(&exchange.into())?;
+        deleted.await.map(drop)
+    }
+
+    fn begin_exchange_delete(&self, delete: &ExchangeDelete) -> Result<PendingReply, ChannelError> {
+        self.begin(&delete.as_method()?, About::exchange(&delete.name))
     }
 
     /// Binds an exchange to another: what reaches `source` and matches goes to `destination` as
@@ -54,15 +58,23 @@ impl Channel {
     /// If the future is dropped, the exchange may have been bound or not.
     pub async fn exchange_bind(
         &self,
-        destination: &str,
-        source: &str,
+        destination: impl AsRef<str>,
+        source: impl AsRef<str>,
         binding: impl Into<Binding>,
     ) -> Result<(), ChannelError> {
-        let binding = binding.into();
-        let bind = exchange_bind(destination, source, &binding)?;
-        self.call(&bind, About::exchanges(destination, source))
-            .await
-            .map(drop)
+        let bound =
+            self.begin_exchange_bind(destination.as_ref(), source.as_ref(), &binding.into())?;
+        bound.await.map(drop)
+    }
+
+    fn begin_exchange_bind(
+        &self,
+        destination: &str,
+        source: &str,
+        binding: &Binding,
+    ) -> Result<PendingReply, ChannelError> {
+        let bind = exchange_bind(destination, source, binding)?;
+        self.begin(&bind, About::exchanges(destination, source))
     }
 
     /// Removes a binding between exchanges (`exchange.unbind`, an extension). Removing one that
@@ -77,15 +89,23 @@ impl Channel {
     /// If the future is dropped, the binding may have been removed or not.
     pub async fn exchange_unbind(
         &self,
-        destination: &str,
-        source: &str,
+        destination: impl AsRef<str>,
+        source: impl AsRef<str>,
         binding: impl Into<Binding>,
     ) -> Result<(), ChannelError> {
-        let binding = binding.into();
-        let unbind = exchange_unbind(destination, source, &binding)?;
-        self.call(&unbind, About::exchanges(destination, source))
-            .await
-            .map(drop)
+        let unbound =
+            self.begin_exchange_unbind(destination.as_ref(), source.as_ref(), &binding.into())?;
+        unbound.await.map(drop)
+    }
+
+    fn begin_exchange_unbind(
+        &self,
+        destination: &str,
+        source: &str,
+        binding: &Binding,
+    ) -> Result<PendingReply, ChannelError> {
+        let unbind = exchange_unbind(destination, source, binding)?;
+        self.begin(&unbind, About::exchanges(destination, source))
     }
 }
 

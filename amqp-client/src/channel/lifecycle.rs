@@ -216,7 +216,7 @@ impl Channel {
     ///
     /// If the future has been polled once, the channel closes even if it is dropped.
     pub async fn close(&self) -> Result<(), ChannelError> {
-        self.close_with(ReplyCode::REPLY_SUCCESS, "closed by the application")
+        self.close_for(ReplyCode::REPLY_SUCCESS, "closed by the application")
             .await
     }
 
@@ -234,8 +234,12 @@ impl Channel {
     pub async fn close_with(
         &self,
         reply_code: ReplyCode,
-        reply_text: &str,
+        reply_text: impl AsRef<str>,
     ) -> Result<(), ChannelError> {
+        self.close_for(reply_code, reply_text.as_ref()).await
+    }
+
+    async fn close_for(&self, reply_code: ReplyCode, reply_text: &str) -> Result<(), ChannelError> {
         let close = channel::Close {
             reply_code: reply_code.0,
             reply_text: Subject::Nothing.short("reply_text", reply_text)?,
@@ -337,8 +341,17 @@ impl Channel {
         method: &M,
         about: About,
     ) -> Result<Reply, ChannelError> {
+        self.begin(method, about)?.await
+    }
+
+    /// Queues a request whose reply has no effect but to be given to its caller.
+    pub(super) fn begin<'m, M: TypedMethod<'m> + Request>(
+        &self,
+        method: &M,
+        about: About,
+    ) -> Result<PendingReply, ChannelError> {
         let (effect, barrier) = (Effect::Nothing, Barrier::Nothing);
-        start_about(self.shared(), method, about, effect, barrier)?.await
+        start_about(self.shared(), method, about, effect, barrier)
     }
 
     pub(crate) fn settle(

@@ -80,7 +80,10 @@ impl NoWait<'_> {
         self,
         exchange: impl Into<ExchangeDelete>,
     ) -> Result<(), ChannelError> {
-        let delete = exchange.into();
+        self.delete_exchange(&exchange.into()).await
+    }
+
+    async fn delete_exchange(self, delete: &ExchangeDelete) -> Result<(), ChannelError> {
         let method = exchange::Delete {
             no_wait: true,
             ..delete.as_method()?
@@ -99,14 +102,23 @@ impl NoWait<'_> {
     /// If the future is dropped before it is ready, nothing was sent.
     pub async fn exchange_bind(
         self,
-        destination: &str,
-        source: &str,
+        destination: impl AsRef<str>,
+        source: impl AsRef<str>,
         binding: impl Into<Binding>,
     ) -> Result<(), ChannelError> {
-        let binding = binding.into();
+        self.bind_exchanges(destination.as_ref(), source.as_ref(), &binding.into())
+            .await
+    }
+
+    async fn bind_exchanges(
+        self,
+        destination: &str,
+        source: &str,
+        binding: &Binding,
+    ) -> Result<(), ChannelError> {
         let method = exchange::Bind {
             no_wait: true,
-            ..exchange_bind(destination, source, &binding)?
+            ..exchange_bind(destination, source, binding)?
         };
         self.send(&method, About::exchanges(destination, source))
             .await
@@ -123,14 +135,23 @@ impl NoWait<'_> {
     /// If the future is dropped before it is ready, nothing was sent.
     pub async fn exchange_unbind(
         self,
-        destination: &str,
-        source: &str,
+        destination: impl AsRef<str>,
+        source: impl AsRef<str>,
         binding: impl Into<Binding>,
     ) -> Result<(), ChannelError> {
-        let binding = binding.into();
+        self.unbind_exchanges(destination.as_ref(), source.as_ref(), &binding.into())
+            .await
+    }
+
+    async fn unbind_exchanges(
+        self,
+        destination: &str,
+        source: &str,
+        binding: &Binding,
+    ) -> Result<(), ChannelError> {
         let method = exchange::Unbind {
             no_wait: true,
-            ..exchange_unbind(destination, source, &binding)?
+            ..exchange_unbind(destination, source, binding)?
         };
         self.send(&method, About::exchanges(destination, source))
             .await
@@ -147,7 +168,11 @@ impl NoWait<'_> {
     /// # Cancel safety
     ///
     /// If the future is dropped before it is ready, nothing was sent.
-    pub async fn queue_declare(self, declare: QueueDeclare) -> Result<(), ChannelError> {
+    pub async fn queue_declare(self, declare: impl Into<QueueDeclare>) -> Result<(), ChannelError> {
+        self.declare_queue(&declare.into()).await
+    }
+
+    async fn declare_queue(self, declare: &QueueDeclare) -> Result<(), ChannelError> {
         let method = declare.as_method_no_wait()?;
         self.send(&method, declare.about()).await
     }
@@ -163,14 +188,23 @@ impl NoWait<'_> {
     /// If the future is dropped before it is ready, nothing was sent.
     pub async fn queue_bind(
         self,
-        queue: &str,
-        exchange: &str,
+        queue: impl AsRef<str>,
+        exchange: impl AsRef<str>,
         binding: impl Into<Binding>,
     ) -> Result<(), ChannelError> {
-        let binding = binding.into();
+        self.bind_queue(queue.as_ref(), exchange.as_ref(), &binding.into())
+            .await
+    }
+
+    async fn bind_queue(
+        self,
+        queue: &str,
+        exchange: &str,
+        binding: &Binding,
+    ) -> Result<(), ChannelError> {
         let method = queue::Bind {
             no_wait: true,
-            ..queue_bind(queue, exchange, &binding)?
+            ..queue_bind(queue, exchange, binding)?
         };
         self.send(&method, About::binding(queue, exchange)).await
     }
@@ -184,7 +218,11 @@ impl NoWait<'_> {
     /// # Cancel safety
     ///
     /// If the future is dropped before it is ready, nothing was sent.
-    pub async fn queue_purge(self, queue: &str) -> Result<(), ChannelError> {
+    pub async fn queue_purge(self, queue: impl AsRef<str>) -> Result<(), ChannelError> {
+        self.purge_queue(queue.as_ref()).await
+    }
+
+    async fn purge_queue(self, queue: &str) -> Result<(), ChannelError> {
         let method = queue::Purge {
             no_wait: true,
             ..queue_purge(queue)?
@@ -202,7 +240,10 @@ impl NoWait<'_> {
     ///
     /// If the future is dropped before it is ready, nothing was sent.
     pub async fn queue_delete(self, queue: impl Into<QueueDelete>) -> Result<(), ChannelError> {
-        let delete = queue.into();
+        self.delete_queue(&queue.into()).await
+    }
+
+    async fn delete_queue(self, delete: &QueueDelete) -> Result<(), ChannelError> {
         let method = queue::Delete {
             no_wait: true,
             ..delete.as_method()?

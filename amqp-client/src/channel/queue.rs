@@ -3,7 +3,7 @@
 use amqp_spec::queue;
 
 use super::Channel;
-use super::request::decode;
+use super::request::{PendingReply, decode};
 use crate::declare::{Binding, DeclaredQueue, QueueDeclare, QueueDelete};
 use crate::error::{About, ChannelError, Subject};
 
@@ -25,8 +25,12 @@ impl Channel {
     /// If the future is dropped, the queue may have been declared or not.
     pub async fn queue_declare(
         &self,
-        declare: QueueDeclare,
+        declare: impl Into<QueueDeclare>,
     ) -> Result<DeclaredQueue, ChannelError> {
+        self.declare_queue(declare.into()).await
+    }
+
+    async fn declare_queue(&self, declare: QueueDeclare) -> Result<DeclaredQueue, ChannelError> {
         let about = declare.about();
         let reply = self.call(&declare.as_method()?, about).await?;
         let ok = decode::<queue::DeclareOk<'_>>(&reply.payload)?;
@@ -49,15 +53,22 @@ impl Channel {
     /// If the future is dropped, the queue may have been bound or not.
     pub async fn queue_bind(
         &self,
-        queue: &str,
-        exchange: &str,
+        queue: impl AsRef<str>,
+        exchange: impl AsRef<str>,
         binding: impl Into<Binding>,
     ) -> Result<(), ChannelError> {
-        let binding = binding.into();
-        let bind = queue_bind(queue, exchange, &binding)?;
-        self.call(&bind, About::binding(queue, exchange))
-            .await
-            .map(drop)
+        let bound = self.begin_queue_bind(queue.as_ref(), exchange.as_ref(), &binding.into())?;
+        bound.await.map(drop)
+    }
+
+    fn begin_queue_bind(
+        &self,
+        queue: &str,
+        exchange: &str,
+        binding: &Binding,
+    ) -> Result<PendingReply, ChannelError> {
+        let bind = queue_bind(queue, exchange, binding)?;
+        self.begin(&bind, About::binding(queue, exchange))
     }
 
     /// Removes a binding (`queue.unbind`); empty names as in [`queue_bind`](Self::queue_bind).
@@ -72,20 +83,28 @@ impl Channel {
     /// If the future is dropped, the binding may have been removed or not.
     pub async fn queue_unbind(
         &self,
-        queue: &str,
-        exchange: &str,
+        queue: impl AsRef<str>,
+        exchange: impl AsRef<str>,
         binding: impl Into<Binding>,
     ) -> Result<(), ChannelError> {
-        let binding = binding.into();
+        let unbound =
+            self.begin_queue_unbind(queue.as_ref(), exchange.as_ref(), &binding.into())?;
+        unbound.await.map(drop)
+    }
+
+    fn begin_queue_unbind(
+        &self,
+        queue: &str,
+        exchange: &str,
+        binding: &Binding,
+    ) -> Result<PendingReply, ChannelError> {
         let unbind = queue::Unbind {
             queue: Subject::Nothing.short("queue", queue)?,
             exchange: Subject::Queue(queue).short("exchange", exchange)?,
             routing_key: Subject::Queue(queue).short("routing_key", &binding.routing_key)?,
             arguments: binding.arguments(Subject::Queue(queue))?,
         };
-        self.call(&unbind, About::binding(queue, exchange))
-            .await
-            .map(drop)
+        self.begin(&unbind, About::binding(queue, exchange))
     }
 
     /// Throws away the messages that are ready in a queue, and says how many (`queue.purge`); those
@@ -99,10 +118,13 @@ impl Channel {
     /// # Cancel safety
     ///
     /// If the future is dropped, the queue may have been purged or not.
-    pub async fn queue_purge(&self, queue: &str) -> Result<u32, ChannelError> {
-        let purge = queue_purge(queue)?;
-        let reply = self.call(&purge, About::queue(queue)).await?;
+    pub async fn queue_purge(&self, queue: impl AsRef<str>) -> Result<u32, ChannelError> {
+        let reply = self.begin_queue_purge(queue.as_ref())?.await?;
         Ok(decode::<queue::PurgeOk>(&reply.payload)?.message_count)
+    }
+
+    fn begin_queue_purge(&self, queue: &str) -> Result<PendingReply, ChannelError> {
+        self.begin(&queue_purge(queue)?, About::queue(queue))
     }
 
     /// Deletes a queue and says how many messages went with it (`queue.delete`). Deleting one that
@@ -117,10 +139,12 @@ impl Channel {
     ///
     /// If the future is dropped, the queue may have been deleted or not.
     pub async fn queue_delete(&self, queue: impl Into<QueueDelete>) -> Result<u32, ChannelError> {
-        let delete = queue.into();
-        let about = About::queue(&delete.name);
-        let reply = self.call(&delete.as_method()?, about).await?;
+        let reply = self.begin_queue_delete(&queue.into())?.await?;
         Ok(decode::<queue::DeleteOk>(&reply.payload)?.message_count)
+    }
+
+    fn begin_queue_delete(&self, delete: &QueueDelete) -> Result<PendingReply, ChannelError> {
+        self.begin(&delete.as_method()?, About::queue(&delete.name))
     }
 }
 

@@ -303,9 +303,9 @@ impl Connection {
     pub async fn close_with(
         &self,
         reply_code: ReplyCode,
-        reply_text: &str,
+        reply_text: impl AsRef<str>,
     ) -> Result<(), ChannelError> {
-        let reply_text = Subject::Nothing.short("reply_text", reply_text)?;
+        let reply_text = Subject::Nothing.short("reply_text", reply_text.as_ref())?;
         self.handle.begin_close(reply_code, reply_text);
         Ok(self.closed_by_us().await?)
     }

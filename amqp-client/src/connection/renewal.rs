@@ -43,10 +43,10 @@ impl Connection {
     pub async fn update_secret(
         &self,
         secret: impl Into<Secret>,
-        reason: &str,
+        reason: impl AsRef<str>,
     ) -> Result<(), ChannelError> {
         let secret = secret.into();
-        update(self.shared(), &secret, reason).await
+        update(self.shared(), &secret, reason.as_ref()).await
     }
 
     /// Renews the credentials of this connection for as long as it lives: the options'

@@ -40,8 +40,8 @@ impl Channel {
     /// # Cancel safety
     ///
     /// If the future is dropped, a message that comes is given back to the queue.
-    pub async fn basic_get(&self, queue: &str) -> Result<Option<Fetched>, ChannelError> {
-        let got = self.get(queue, false).await?;
+    pub async fn basic_get(&self, queue: impl AsRef<str>) -> Result<Option<Fetched>, ChannelError> {
+        let got = self.get(queue.as_ref(), false).await?;
         Ok(got.map(|(received, message_count)| Fetched {
             delivery: Delivery::new(received, self.clone()),
             message_count,
@@ -60,9 +60,9 @@ impl Channel {
     /// If the future is dropped, a message that comes is **lost**: the broker has forgotten it.
     pub async fn basic_get_no_ack(
         &self,
-        queue: &str,
+        queue: impl AsRef<str>,
     ) -> Result<Option<Fetched<ReceivedMessage>>, ChannelError> {
-        let got = self.get(queue, true).await?;
+        let got = self.get(queue.as_ref(), true).await?;
         Ok(got.map(|(delivery, message_count)| Fetched {
             delivery,
             message_count,
@@ -110,8 +110,8 @@ impl Channel {
     /// }
     /// # Ok(()) }
     /// ```
-    pub fn consume(&self, queue: &str) -> Consume {
-        Consume::new(self.clone(), queue)
+    pub fn consume(&self, queue: impl AsRef<str>) -> Consume {
+        Consume::new(self.clone(), queue.as_ref())
     }
 
     /// Cancels the consumer of this tag (`basic.cancel`), wherever its handle is: what has come by
@@ -124,7 +124,11 @@ impl Channel {
     /// # Cancel safety
     ///
     /// If the future has been polled once, the consumer is cancelled even if it is dropped.
-    pub async fn basic_cancel(&self, consumer_tag: &str) -> Result<(), ChannelError> {
+    pub async fn basic_cancel(&self, consumer_tag: impl AsRef<str>) -> Result<(), ChannelError> {
+        self.cancel(consumer_tag.as_ref()).await
+    }
+
+    async fn cancel(&self, consumer_tag: &str) -> Result<(), ChannelError> {
         let consumer_tag = Subject::Nothing.short("consumer_tag", consumer_tag)?;
         let shared = self.shared();
         let known = shared

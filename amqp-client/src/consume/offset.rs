@@ -1,8 +1,6 @@
 //! Where reading a stream begins.
 
-use std::time::Duration;
-
-use amqp_spec::wire::Timestamp;
+use std::time::{Duration, SystemTime};
 
 use crate::declare::Arguments;
 
@@ -21,11 +19,12 @@ pub enum StreamOffset {
     Last,
     /// The messages published from now on, which is what RabbitMQ does by default.
     Next,
-    /// This offset, or the oldest message kept, if that is newer. RabbitMQ's are at most 2⁶³ - 1,
-    /// which larger ones count as.
+    /// This offset, or the oldest message kept, if that is newer. RabbitMQ's are at most 2⁶³ - 1; the
+    /// consumer is refused with [`ChannelError::Invalid`](crate::ChannelError::Invalid) for more.
     Offset(u64),
-    /// The first chunk written at this time or later, in seconds since 1970.
-    Timestamp(u64),
+    /// The first chunk written at this time or later; rounded down to seconds. Before 1970 there is
+    /// none: the consumer is refused with [`ChannelError::Invalid`](crate::ChannelError::Invalid).
+    Timestamp(SystemTime),
     /// This long ago, rounded up to seconds: at least one, or the consumer is refused with
     /// [`ChannelError::Invalid`](crate::ChannelError::Invalid). Longer than the stream exists is
     /// [`First`](Self::First).
@@ -39,8 +38,8 @@ impl StreamOffset {
             Self::First => arguments.set(NAME, "first"),
             Self::Last => arguments.set(NAME, "last"),
             Self::Next => arguments.set(NAME, "next"),
-            Self::Offset(offset) => arguments.set_count(NAME, offset),
-            Self::Timestamp(seconds) => arguments.set(NAME, Timestamp(seconds)),
+            Self::Offset(offset) => arguments.set(NAME, offset),
+            Self::Timestamp(time) => arguments.set(NAME, time),
             Self::Interval(ago) => arguments.set_age(NAME, ago),
         }
     }

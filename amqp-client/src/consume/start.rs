@@ -167,8 +167,8 @@ impl<A: AckMode> Consume<A> {
     /// A tag that a consumer of the channel has already is refused with
     /// [`ChannelError::ConsumerTagInUse`]; RabbitMQ would close the connection with 530. One that
     /// is being cancelled may be used again at once.
-    pub fn tag(mut self, tag: impl Into<String>) -> Self {
-        self.tag = Some(tag.into());
+    pub fn tag(mut self, tag: impl AsRef<str>) -> Self {
+        self.tag = Some(tag.as_ref().to_owned());
         self
     }
 
@@ -215,17 +215,12 @@ impl<A: AckMode> Consume<A> {
 
     /// An argument of the broker's that has no setter here, or not with that value. In place of an
     /// earlier one of that name, a setter's included.
-    pub fn argument(mut self, name: &str, value: impl ToValue) -> Self {
-        self.arguments.set(name, value);
+    pub fn argument(mut self, name: impl AsRef<str>, value: impl ToValue) -> Self {
+        self.arguments.set(name.as_ref(), value);
         self
     }
 
     async fn start(self) -> Result<Consumer<A>, ChannelError> {
-        if let Some(offset) = self.arguments.value("x-stream-offset") {
-            let checked = stream_offset(offset);
-            let checked = checked.and_then(|()| check_stream(A::NO_ACK, self.prefetch));
-            checked.map_err(|error| error.about(Subject::Queue(&self.queue)))?;
-        }
         let prefetch = match self.prefetch {
             _ if A::NO_ACK => Prefetch::NotNeeded,
             Some(count) => Prefetch::Own(count),
@@ -236,6 +231,11 @@ impl<A: AckMode> Consume<A> {
         let shared = self.channel.shared();
         let queue = Subject::Nothing.short("queue", &self.queue)?;
         let arguments = self.arguments.checked(Subject::Queue(&self.queue))?;
+        if let Some(offset) = self.arguments.value("x-stream-offset") {
+            let checked = stream_offset(offset);
+            let checked = checked.and_then(|()| check_stream(A::NO_ACK, self.prefetch));
+            checked.map_err(|error| error.about(Subject::Queue(&self.queue)))?;
+        }
         let chosen = match self.tag.as_deref() {
             // The broker would take an empty one for a request to choose.
             None | Some("") => None,

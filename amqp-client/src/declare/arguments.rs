@@ -29,14 +29,11 @@ impl Arguments {
         }
     }
 
-    /// Sets a number without a sign; what is above the largest the wire can carry becomes that.
-    pub(crate) fn set_count(&mut self, name: &str, count: u64) {
-        self.set(name, i64::try_from(count).unwrap_or(i64::MAX));
-    }
-
-    /// Sets a time in milliseconds, rounded up.
+    /// Sets a time in milliseconds, rounded up; for arguments whose range ends far below the largest
+    /// number of the wire, which stands for all that is above.
     pub(crate) fn set_millis(&mut self, name: &str, time: Duration) {
-        self.set_count(name, rounding::whole_millis(time));
+        let millis = rounding::whole_millis(time);
+        self.set(name, i64::try_from(millis).unwrap_or(i64::MAX));
     }
 
     /// Sets a time in seconds, rounded up, as RabbitMQ writes ages: `60s`.
@@ -119,14 +116,12 @@ mod tests {
     }
 
     #[test]
-    fn times_are_rounded_up_and_numbers_kept_in_range() {
+    fn times_are_rounded_up_and_kept_in_range() {
         let mut arguments = Arguments::default();
         arguments.set_millis("short", Duration::from_nanos(1));
         arguments.set_millis("long", Duration::MAX);
-        arguments.set_count("count", u64::MAX);
         let number = |name| arguments.value(name).and_then(|value| value.as_i64());
         assert_eq!(number("short"), Some(1));
         assert_eq!(number("long"), Some(i64::MAX));
-        assert_eq!(number("count"), Some(i64::MAX));
     }
 }

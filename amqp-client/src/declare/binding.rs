@@ -30,9 +30,9 @@ impl Binding {
     /// Matches by routing key, up to 255 octets: the whole of it (direct exchanges), or a pattern
     /// of words in which `*` stands for one and `#` for any number (topic exchanges). Fanout and
     /// headers exchanges do not look at it.
-    pub fn new(routing_key: impl Into<String>) -> Self {
+    pub fn new(routing_key: impl AsRef<str>) -> Self {
         Self {
-            routing_key: routing_key.into(),
+            routing_key: routing_key.as_ref().to_owned(),
             arguments: Arguments::default(),
         }
     }
@@ -45,8 +45,8 @@ impl Binding {
 
     /// An argument: a header to be matched, or what a plugin's exchange understands. In place of an
     /// earlier one of that name.
-    pub fn argument(mut self, name: &str, value: impl ToValue) -> Self {
-        self.arguments.set(name, value);
+    pub fn argument(mut self, name: impl AsRef<str>, value: impl ToValue) -> Self {
+        self.arguments.set(name.as_ref(), value);
         self
     }
 
@@ -55,20 +55,8 @@ impl Binding {
     }
 }
 
-impl From<&str> for Binding {
-    fn from(routing_key: &str) -> Self {
-        Self::new(routing_key)
-    }
-}
-
-impl From<&String> for Binding {
-    fn from(routing_key: &String) -> Self {
-        Self::new(routing_key.as_str())
-    }
-}
-
-impl From<String> for Binding {
-    fn from(routing_key: String) -> Self {
+impl<T: AsRef<str>> From<T> for Binding {
+    fn from(routing_key: T) -> Self {
         Self::new(routing_key)
     }
 }

@@ -30,10 +30,10 @@ pub struct ExchangeDeclare {
 impl ExchangeDeclare {
     /// An exchange of this name and type; types of plugins are possible (`x-consistent-hash`,
     /// `x-delayed-message`). Both have up to 255 octets. Names that begin with `amq.` are reserved.
-    pub fn new(name: impl Into<String>, kind: impl Into<String>) -> Self {
+    pub fn new(name: impl AsRef<str>, kind: impl AsRef<str>) -> Self {
         Self {
-            name: name.into(),
-            kind: kind.into(),
+            name: name.as_ref().to_owned(),
+            kind: kind.as_ref().to_owned(),
             passive: false,
             durable: false,
             auto_delete: false,
@@ -43,22 +43,22 @@ impl ExchangeDeclare {
     }
 
     /// Routes by equality of routing key and binding key.
-    pub fn direct(name: impl Into<String>) -> Self {
+    pub fn direct(name: impl AsRef<str>) -> Self {
         Self::new(name, "direct")
     }
 
     /// Routes to every bound queue.
-    pub fn fanout(name: impl Into<String>) -> Self {
+    pub fn fanout(name: impl AsRef<str>) -> Self {
         Self::new(name, "fanout")
     }
 
     /// Routes by patterns of words: `orders.*.paid`, `orders.#`.
-    pub fn topic(name: impl Into<String>) -> Self {
+    pub fn topic(name: impl AsRef<str>) -> Self {
         Self::new(name, "topic")
     }
 
     /// Routes by headers; see [`Binding::headers`](crate::declare::Binding::headers).
-    pub fn headers(name: impl Into<String>) -> Self {
+    pub fn headers(name: impl AsRef<str>) -> Self {
         Self::new(name, "headers")
     }
 
@@ -89,14 +89,14 @@ impl ExchangeDeclare {
     /// Where messages go that this exchange can route nowhere (`alternate-exchange`); such do not
     /// count as unroutable. Default: they are dropped, or returned if they are mandatory. The other
     /// exchange need not exist yet.
-    pub fn alternate_exchange(self, exchange: &str) -> Self {
-        self.argument("alternate-exchange", exchange)
+    pub fn alternate_exchange(self, exchange: impl AsRef<str>) -> Self {
+        self.argument("alternate-exchange", exchange.as_ref())
     }
 
     /// An argument that has no method here. Integers of any width will do. In place of an earlier
     /// one of that name.
-    pub fn argument(mut self, name: &str, value: impl ToValue) -> Self {
-        self.arguments.set(name, value);
+    pub fn argument(mut self, name: impl AsRef<str>, value: impl ToValue) -> Self {
+        self.arguments.set(name.as_ref(), value);
         self
     }
 
@@ -143,9 +143,9 @@ pub struct ExchangeDelete {
 
 impl ExchangeDelete {
     /// The exchange of this name, whether it is used or not.
-    pub fn new(name: impl Into<String>) -> Self {
+    pub fn new(name: impl AsRef<str>) -> Self {
         Self {
-            name: name.into(),
+            name: name.as_ref().to_owned(),
             if_unused: false,
         }
     }
@@ -166,20 +166,8 @@ impl ExchangeDelete {
     }
 }
 
-impl From<&str> for ExchangeDelete {
-    fn from(name: &str) -> Self {
-        Self::new(name)
-    }
-}
-
-impl From<&String> for ExchangeDelete {
-    fn from(name: &String) -> Self {
-        Self::new(name.as_str())
-    }
-}
-
-impl From<String> for ExchangeDelete {
-    fn from(name: String) -> Self {
+impl<T: AsRef<str>> From<T> for ExchangeDelete {
+    fn from(name: T) -> Self {
         Self::new(name)
     }
 }

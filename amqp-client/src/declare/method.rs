@@ -17,6 +17,8 @@ impl QueueDeclare {
 
     pub(crate) fn as_method(&self) -> Result<queue::Declare<'_>, ChannelError> {
         let subject = Subject::declared(&self.name);
+        // Behind an argument that cannot be sent the others cannot be read.
+        let arguments = self.arguments.checked(subject)?;
         if !self.unchecked {
             check::queue(self).map_err(|error| error.about(subject))?;
         }
@@ -27,7 +29,7 @@ impl QueueDeclare {
             exclusive: self.exclusive,
             auto_delete: self.auto_delete,
             no_wait: false,
-            arguments: self.arguments.checked(subject)?,
+            arguments,
         })
     }
 

@@ -8,8 +8,8 @@ use amqp_spec::wire::ToValue;
 use super::arguments::Arguments;
 use crate::error::{ChannelError, Subject};
 
-/// A queue to be declared. Neither durable, exclusive nor auto-deleted unless said so; RabbitMQ 4.3
-/// deprecates such queues unless they are exclusive.
+/// A queue to be declared. Text is its name. Neither durable, exclusive nor auto-deleted unless said
+/// so; RabbitMQ 4.3 deprecates such queues unless they are exclusive.
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,9 +44,9 @@ pub struct QueueDeclare {
 impl QueueDeclare {
     /// A queue of this name: up to 255 octets, not beginning with `amq.`; empty to let the broker
     /// choose one.
-    pub fn new(name: impl Into<String>) -> Self {
+    pub fn new(name: impl AsRef<str>) -> Self {
         Self {
-            name: name.into(),
+            name: name.as_ref().to_owned(),
             ..Self::default()
         }
     }
@@ -126,17 +126,17 @@ impl QueueDeclare {
         self
     }
 
-    /// How many messages may be ready (`x-max-length`); [`overflow`](Self::overflow) says what
-    /// happens then. Default: no limit. Not for streams.
+    /// How many messages may be ready (`x-max-length`), up to 2⁶³ - 1; [`overflow`](Self::overflow)
+    /// says what happens then. Default: no limit. Not for streams.
     pub fn max_length(mut self, n_messages: u64) -> Self {
-        self.arguments.set_count("x-max-length", n_messages);
+        self.arguments.set("x-max-length", n_messages);
         self
     }
 
-    /// How many octets of bodies may be ready (`x-max-length-bytes`). Streams drop their oldest
-    /// segments. Default: no limit.
+    /// How many octets of bodies may be ready (`x-max-length-bytes`), up to 2⁶³ - 1. Streams drop
+    /// their oldest segments. Default: no limit.
     pub fn max_length_bytes(mut self, n_octets: u64) -> Self {
-        self.arguments.set_count("x-max-length-bytes", n_octets);
+        self.arguments.set("x-max-length-bytes", n_octets);
         self
     }
 
@@ -158,14 +158,14 @@ impl QueueDeclare {
     /// the delivery limit (`x-dead-letter-exchange`); empty for the default exchange. It need not
     /// exist yet; messages are dropped while it does not. Default: they are dropped. Not for
     /// streams.
-    pub fn dead_letter_exchange(self, exchange: &str) -> Self {
-        self.argument("x-dead-letter-exchange", exchange)
+    pub fn dead_letter_exchange(self, exchange: impl AsRef<str>) -> Self {
+        self.argument("x-dead-letter-exchange", exchange.as_ref())
     }
 
     /// The routing key that dead letters get (`x-dead-letter-routing-key`). Default: their own.
     /// Needs a [`dead_letter_exchange`](Self::dead_letter_exchange).
-    pub fn dead_letter_routing_key(self, routing_key: &str) -> Self {
-        self.argument("x-dead-letter-routing-key", routing_key)
+    pub fn dead_letter_routing_key(self, routing_key: impl AsRef<str>) -> Self {
+        self.argument("x-dead-letter-routing-key", routing_key.as_ref())
     }
 
     /// Dead letters go straight into this queue: the default exchange, with the queue's name as
@@ -180,7 +180,7 @@ impl QueueDeclare {
     /// let minute = Duration::from_secs(60);
     /// let wait = QueueDeclare::new("jobs.wait").durable().message_ttl(minute).dead_letter_queue("jobs");
     /// ```
-    pub fn dead_letter_queue(self, queue: &str) -> Self {
+    pub fn dead_letter_queue(self, queue: impl AsRef<str>) -> Self {
         self.dead_letter_exchange("").dead_letter_routing_key(queue)
     }
 
@@ -202,7 +202,7 @@ impl QueueDeclare {
     /// [dead-letter exchange](Self::dead_letter_exchange), or what is over the limit is gone.
     pub fn delivery_limit(mut self, n_deliveries: u32) -> Self {
         self.arguments
-            .set_count("x-delivery-limit", u64::from(n_deliveries));
+            .set("x-delivery-limit", i64::from(n_deliveries));
         self
     }
 
@@ -226,14 +226,14 @@ impl QueueDeclare {
     /// or as many as there are.
     pub fn quorum_initial_group_size(mut self, n_nodes: u32) -> Self {
         self.arguments
-            .set_count("x-quorum-initial-group-size", u64::from(n_nodes));
+            .set("x-quorum-initial-group-size", i64::from(n_nodes));
         self
     }
 
     /// On how many nodes a stream starts (`x-initial-cluster-size`): from 1. Default: on all.
     pub fn initial_cluster_size(mut self, n_nodes: u32) -> Self {
         self.arguments
-            .set_count("x-initial-cluster-size", u64::from(n_nodes));
+            .set("x-initial-cluster-size", i64::from(n_nodes));
         self
     }
 
@@ -248,7 +248,7 @@ impl QueueDeclare {
     /// 3 000 000 000. Limits of age and length apply to whole segments. Default: 500 000 000.
     pub fn stream_max_segment_size_bytes(mut self, n_octets: u64) -> Self {
         self.arguments
-            .set_count("x-stream-max-segment-size-bytes", n_octets);
+            .set("x-stream-max-segment-size-bytes", n_octets);
         self
     }
 
@@ -272,8 +272,8 @@ impl QueueDeclare {
 
     /// An argument that has no method here, or not with that value. Integers of any width will do.
     /// In place of an earlier one of that name.
-    pub fn argument(mut self, name: &str, value: impl ToValue) -> Self {
-        self.arguments.set(name, value);
+    pub fn argument(mut self, name: impl AsRef<str>, value: impl ToValue) -> Self {
+        self.arguments.set(name.as_ref(), value);
         self
     }
 
@@ -281,6 +281,12 @@ impl QueueDeclare {
     pub fn unchecked(mut self) -> Self {
         self.unchecked = true;
         self
+    }
+}
+
+impl<T: AsRef<str>> From<T> for QueueDeclare {
+    fn from(name: T) -> Self {
+        Self::new(name)
     }
 }
 
@@ -407,9 +413,9 @@ pub struct QueueDelete {
 impl QueueDelete {
     /// The queue of this name, with consumers and messages or without; empty for the one declared
     /// last on the channel.
-    pub fn new(name: impl Into<String>) -> Self {
+    pub fn new(name: impl AsRef<str>) -> Self {
         Self {
-            name: name.into(),
+            name: name.as_ref().to_owned(),
             if_unused: false,
             if_empty: false,
         }
@@ -441,20 +447,8 @@ impl QueueDelete {
     }
 }
 
-impl From<&str> for QueueDelete {
-    fn from(name: &str) -> Self {
-        Self::new(name)
-    }
-}
-
-impl From<&String> for QueueDelete {
-    fn from(name: &String) -> Self {
-        Self::new(name.as_str())
-    }
-}
-
-impl From<String> for QueueDelete {
-    fn from(name: String) -> Self {
+impl<T: AsRef<str>> From<T> for QueueDelete {
+    fn from(name: T) -> Self {
         Self::new(name)
     }
 }

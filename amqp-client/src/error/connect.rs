@@ -193,8 +193,8 @@ impl AttemptFailures {
 impl ConnectError {
     /// For adapters of one's own: how far the opening of a connection came at this address, and
     /// what happened then.
-    pub fn new(stage: Stage, address: impl Into<String>, cause: ConnectCause) -> Self {
-        Self::of(Attempt::new(stage, address, cause))
+    pub fn new(stage: Stage, address: impl AsRef<str>, cause: ConnectCause) -> Self {
+        Self::of(Attempt::new(stage, address.as_ref(), cause))
     }
 
     pub(crate) fn of(attempt: Attempt) -> Self {

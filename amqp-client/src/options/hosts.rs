@@ -7,14 +7,15 @@ impl ConnectionOptions {
     /// The host's name or address, without brackets or port; it takes the place of all hosts given
     /// before, and keeps their port, if that is the same for all. Default: `localhost`.
     #[must_use]
-    pub fn host(mut self, host: impl Into<String>) -> Self {
+    pub fn host(self, host: impl AsRef<str>) -> Self {
+        self.only_host(host.as_ref().to_owned())
+    }
+
+    fn only_host(mut self, name: String) -> Self {
         let mut ports = self.hosts.iter().map(|host| host.port);
         let port = ports.next().flatten();
         let port = port.filter(|port| ports.all(|other| other == Some(*port)));
-        self.hosts = vec![Host {
-            name: host.into(),
-            port,
-        }];
+        self.hosts = vec![Host { name, port }];
         self
     }
 
@@ -40,9 +41,9 @@ impl ConnectionOptions {
     /// # assert_eq!(options.address(), "rabbit-1:5672, rabbit-2:5672");
     /// ```
     #[must_use]
-    pub fn hosts<N: Into<String>>(mut self, hosts: impl IntoIterator<Item = (N, u16)>) -> Self {
+    pub fn hosts<N: AsRef<str>>(mut self, hosts: impl IntoIterator<Item = (N, u16)>) -> Self {
         let hosts = hosts.into_iter().map(|(name, port)| Host {
-            name: name.into(),
+            name: name.as_ref().to_owned(),
             port: Some(port),
         });
         self.hosts = hosts.collect();

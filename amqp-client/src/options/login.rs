@@ -14,7 +14,7 @@ impl ConnectionOptions {
     /// User name and password. Default: `guest` and `guest`, which RabbitMQ accepts from localhost
     /// only.
     #[must_use]
-    pub fn login(self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
+    pub fn login(self, user: impl AsRef<str>, password: impl Into<Secret>) -> Self {
         self.credentials(Credentials::new(user, password))
     }
 
@@ -106,23 +106,23 @@ impl ConnectionOptions {
 
     /// The virtual host, at most 255 octets. Default: `/`.
     #[must_use]
-    pub fn virtual_host(mut self, virtual_host: impl Into<String>) -> Self {
-        self.virtual_host = virtual_host.into();
+    pub fn virtual_host(mut self, virtual_host: impl AsRef<str>) -> Self {
+        self.virtual_host = virtual_host.as_ref().to_owned();
         self
     }
 
     /// The language of reply texts, as `en_US`; RabbitMQ knows no other. Default: `en_US`.
     #[must_use]
-    pub fn locale(mut self, locale: impl Into<String>) -> Self {
-        self.locale = locale.into();
+    pub fn locale(mut self, locale: impl AsRef<str>) -> Self {
+        self.locale = locale.as_ref().to_owned();
         self
     }
 
     /// What the broker's logs and management show for this connection. Default: the program's name
     /// and the number of its process, `orders (4711)`.
     #[must_use]
-    pub fn connection_name(mut self, name: impl Into<String>) -> Self {
-        self.set_connection_name(name.into());
+    pub fn connection_name(mut self, name: impl AsRef<str>) -> Self {
+        self.set_connection_name(name.as_ref().to_owned());
         self
     }
 

@@ -106,15 +106,15 @@ impl TlsOptions {
     /// A file of certificates (PEM), of which one has to vouch for the broker's; in place of the
     /// authorities that the system trusts. May be called again for more.
     #[must_use]
-    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca_files.push(path.into());
+    pub fn ca_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.ca_files.push(path.as_ref().to_owned());
         self
     }
 
     /// The same, with the certificates themselves (PEM).
     #[must_use]
-    pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.ca_pem.push(pem.into());
+    pub fn ca_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.ca_pem.push(pem.as_ref().to_vec());
         self
     }
 
@@ -142,11 +142,11 @@ impl TlsOptions {
     #[must_use]
     pub fn client_certificate(
         mut self,
-        certificate_file: impl Into<PathBuf>,
-        key_file: impl Into<PathBuf>,
+        certificate_file: impl AsRef<Path>,
+        key_file: impl AsRef<Path>,
     ) -> Self {
-        self.certificate_file = Some(certificate_file.into());
-        self.key_file = Some(key_file.into());
+        self.certificate_file = Some(certificate_file.as_ref().to_owned());
+        self.key_file = Some(key_file.as_ref().to_owned());
         self.identity_pem = None;
         self
     }
@@ -177,8 +177,8 @@ impl TlsOptions {
     /// The name that the broker's certificate must be for, and that is asked for (SNI). Default:
     /// the host that is connected to.
     #[must_use]
-    pub fn server_name(mut self, name: impl Into<String>) -> Self {
-        self.server_name = ServerName::Is(name.into());
+    pub fn server_name(mut self, name: impl AsRef<str>) -> Self {
+        self.server_name = ServerName::Is(name.as_ref().to_owned());
         self
     }
 

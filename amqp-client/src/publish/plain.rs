@@ -30,10 +30,11 @@ impl Channel {
     /// If the future is dropped before it is ready, nothing was sent; there is nothing between.
     pub async fn basic_publish(
         &self,
-        exchange: &str,
-        routing_key: &str,
+        exchange: impl AsRef<str>,
+        routing_key: impl AsRef<str>,
         message: &Message,
     ) -> Result<(), ChannelError> {
+        let (exchange, routing_key) = (exchange.as_ref(), routing_key.as_ref());
         if let Some(refusal) = message.refusal(exchange, routing_key) {
             return Err(refusal);
         }
@@ -58,11 +59,12 @@ impl Channel {
     /// As [`basic_publish`](Self::basic_publish).
     pub async fn basic_publish_body(
         &self,
-        exchange: &str,
-        routing_key: &str,
+        exchange: impl AsRef<str>,
+        routing_key: impl AsRef<str>,
         properties: PropertiesRef<'_>,
         body: impl Into<Body<'_>>,
     ) -> Result<(), ChannelError> {
+        let (exchange, routing_key) = (exchange.as_ref(), routing_key.as_ref());
         if let Some(refusal) = field_values::refusal(properties, exchange, routing_key) {
             return Err(refusal);
         }
@@ -90,10 +92,11 @@ impl Channel {
     /// As [`basic_publish`](Self::basic_publish).
     pub async fn basic_publish_mandatory(
         &self,
-        exchange: &str,
-        routing_key: &str,
+        exchange: impl AsRef<str>,
+        routing_key: impl AsRef<str>,
         message: &Message,
     ) -> Result<(), ChannelError> {
+        let (exchange, routing_key) = (exchange.as_ref(), routing_key.as_ref());
         if let Some(refusal) = message.refusal(exchange, routing_key) {
             return Err(refusal);
         }
@@ -160,6 +163,15 @@ impl Channel {
     ///
     /// A name is too long, or a header has a value that cannot be sent. Nothing is sent here.
     pub fn prepare(
+        &self,
+        exchange: impl AsRef<str>,
+        routing_key: impl AsRef<str>,
+        properties: PropertiesRef<'_>,
+    ) -> Result<PreparedPublish, ChannelError> {
+        self.prepare_for(exchange.as_ref(), routing_key.as_ref(), properties)
+    }
+
+    fn prepare_for(
         &self,
         exchange: &str,
         routing_key: &str,

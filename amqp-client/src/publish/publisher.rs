@@ -237,8 +237,8 @@ impl Publisher {
     /// If the future is dropped, the message was sent whole or not at all.
     pub async fn publish(
         &self,
-        exchange: &str,
-        routing_key: &str,
+        exchange: impl AsRef<str>,
+        routing_key: impl AsRef<str>,
         message: impl Borrow<Message>,
     ) -> Result<(), PublishError> {
         self.send(exchange, routing_key, message).await?.await
@@ -265,28 +265,43 @@ impl Publisher {
     /// If the future is dropped before it is ready, nothing was sent.
     pub async fn send(
         &self,
-        exchange: &str,
-        routing_key: &str,
+        exchange: impl AsRef<str>,
+        routing_key: impl AsRef<str>,
         message: impl Borrow<Message>,
     ) -> Result<Confirmation, PublishError> {
+        let (to, key) = (exchange.as_ref(), routing_key.as_ref());
         let message = message.borrow();
-        if let Some(refusal) = message.refusal(exchange, routing_key) {
+        if let Some(refusal) = message.refusal(to, key) {
             return Err(PublishError::NotSent(refusal));
         }
         let properties = message.properties().as_ref();
-        let mandatory = self.routing.is_mandatory(exchange, routing_key);
+        let mandatory = self.routing.is_mandatory(to, key);
         let body = message.body();
         if self.is_plain() && body.len() < ZERO_COPY {
             let channel = &self.channel;
             let number = if mandatory {
-                channel.publish_at_once_returnable(exchange, routing_key, properties, body)
+                channel.publish_at_once_returnable(to, key, properties, body)
             } else {
-                channel.publish_at_once(exchange, routing_key, properties, body)
+                channel.publish_at_once(to, key, properties, body)
             };
             if let Some(number) = number {
                 return Ok(self.confirmation(number, body.len()));
             }
         }
+        self.send_later(exchange, routing_key, properties, mandatory, body)
+            .await
+    }
+
+    /// Takes the names along, so that a message that need not wait pays nothing for them.
+    async fn send_later(
+        &self,
+        exchange: impl AsRef<str>,
+        routing_key: impl AsRef<str>,
+        properties: PropertiesRef<'_>,
+        mandatory: bool,
+        body: &[u8],
+    ) -> Result<Confirmation, PublishError> {
+        let (exchange, routing_key) = (exchange.as_ref(), routing_key.as_ref());
         let head = PublishHead::new(exchange, routing_key, properties, mandatory)
             .map_err(PublishError::NotSent)?;
         let fingerprint = head.fingerprint(body);
@@ -312,6 +327,15 @@ impl Publisher {
     ///
     /// A name is too long, or a header has a value that cannot be sent. Nothing is sent here.
     pub fn prepare(
+        &self,
+        exchange: impl AsRef<str>,
+        routing_key: impl AsRef<str>,
+        properties: PropertiesRef<'_>,
+    ) -> Result<PreparedPublisher, ChannelError> {
+        self.prepare_for(exchange.as_ref(), routing_key.as_ref(), properties)
+    }
+
+    fn prepare_for(
         &self,
         exchange: &str,
         routing_key: &str,

@@ -112,16 +112,16 @@ impl Client {
     /// The client sets the message's `reply_to` and `correlation_id`.
     /// The request is mandatory. Give it an [`expiration`](Message::expiration) if it should not be
     /// handled after the call has given up.
-    pub fn call<'a>(
-        &'a self,
-        exchange: &'a str,
-        routing_key: &'a str,
+    pub fn call(
+        &self,
+        exchange: impl AsRef<str>,
+        routing_key: impl AsRef<str>,
         message: Message,
-    ) -> Call<'a> {
+    ) -> Call<'_> {
         Call {
             client: self,
-            exchange,
-            routing_key,
+            exchange: exchange.as_ref().to_owned(),
+            routing_key: routing_key.as_ref().to_owned(),
             message,
             timeout: self.timeout,
         }
@@ -209,8 +209,8 @@ impl IntoFuture for OpenClient {
 #[must_use = "nothing is sent before this is awaited"]
 pub struct Call<'a> {
     client: &'a Client,
-    exchange: &'a str,
-    routing_key: &'a str,
+    exchange: String,
+    routing_key: String,
     message: Message,
     timeout: Duration,
 }
@@ -245,7 +245,7 @@ impl Call<'_> {
             let outcome = match line.pending.begin(&mut place) {
                 Ok(waiting) => {
                     message = message.correlation_id(&waiting.id().to_string());
-                    let send = line.publisher.send(exchange, routing_key, &message);
+                    let send = line.publisher.send(&exchange, &routing_key, &message);
                     exchanged(connection, &waiting, send, &mut timer).await
                 }
                 Err(end) => CallOutcome::NotSent(end),

@@ -32,9 +32,9 @@ pub struct Credentials {
 
 impl Credentials {
     /// A user and a password. For OAuth 2 the password is the token, and the name says nothing.
-    pub fn new(user: impl Into<String>, password: impl Into<Secret>) -> Self {
+    pub fn new(user: impl AsRef<str>, password: impl Into<Secret>) -> Self {
         Self {
-            user: user.into(),
+            user: user.as_ref().to_owned(),
             password: password.into(),
             valid_for: None,
         }

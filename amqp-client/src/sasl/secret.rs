@@ -1,6 +1,8 @@
 //! Text that is not to be seen: passwords, tokens.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -66,6 +68,42 @@ impl From<&[u8]> for Secret {
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
         text.as_bytes().into()
+    }
+}
+
+impl From<&String> for Secret {
+    fn from(text: &String) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+impl From<Cow<'_, str>> for Secret {
+    fn from(text: Cow<'_, str>) -> Self {
+        text.into_owned().into()
+    }
+}
+
+impl From<Box<str>> for Secret {
+    fn from(text: Box<str>) -> Self {
+        String::from(text).into()
+    }
+}
+
+impl From<Arc<str>> for Secret {
+    fn from(text: Arc<str>) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+impl From<&Vec<u8>> for Secret {
+    fn from(octets: &Vec<u8>) -> Self {
+        octets.as_slice().into()
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Secret {
+    fn from(octets: &[u8; N]) -> Self {
+        octets.as_slice().into()
     }
 }
 

@@ -237,7 +237,7 @@ fn values_at_the_ends_of_their_ranges_are_accepted() {
             classic()
                 .expires(Duration::from_secs(60))
                 .message_ttl(Duration::ZERO),
-            classic().max_length(0).max_length_bytes(u64::MAX),
+            classic().max_length(0).max_length_bytes(i64::MAX as u64),
             classic().max_priority(0),
             classic().max_priority(255),
             classic().queue_version(2).lazy(),

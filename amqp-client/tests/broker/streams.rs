@@ -4,7 +4,7 @@ use amqp_client::amqp_spec::basic;
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::consume::{QosScope, StreamOffset};
 use amqp_client::{Channel, ConsumeError, Consumer, Message, QueueDeclare};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::support::{Site, check_close, run};
 
@@ -43,7 +43,7 @@ fn a_stream_is_read_from_where_one_likes_as_often_as_one_likes() {
         let channel = stream(site).await;
         for offset in [
             StreamOffset::First,
-            StreamOffset::Timestamp(0),
+            StreamOffset::Timestamp(SystemTime::UNIX_EPOCH),
             StreamOffset::Interval(Duration::from_secs(3600)),
         ] {
             let mut consumer = from(&channel, offset).await;

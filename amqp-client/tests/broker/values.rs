@@ -1,6 +1,6 @@
 //! Values that programs may set: what the broker takes, and what it makes of it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use amqp_client::amqp_spec::wire::Decimal;
 use amqp_client::amqp_spec::{ReplyCode, field_table, short_str};
@@ -68,11 +68,10 @@ fn a_stream_is_as_old_as_time_goes() {
             first(channel, StreamOffset::Interval(Duration::MAX)).await,
             Some(0)
         );
-        assert_eq!(
-            first(channel, StreamOffset::Timestamp(u64::MAX)).await,
-            None
-        );
-        assert_eq!(first(channel, StreamOffset::Offset(u64::MAX)).await, None);
+        let far = SystemTime::UNIX_EPOCH + Duration::from_secs(i64::MAX as u64);
+        assert_eq!(first(channel, StreamOffset::Timestamp(far)).await, None);
+        let far = StreamOffset::Offset(i64::MAX as u64);
+        assert_eq!(first(channel, far).await, None);
         let never = StreamOffset::Interval(Duration::ZERO);
         let refused = channel
             .consume("s")

@@ -1,6 +1,6 @@
 //! Consumers: batches, patience, tags, options, and what happens when they are too slow.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use amqp_spec::{basic, channel, connection};
 
@@ -255,7 +255,7 @@ fn tag_is_free_again_after_any_end() {
     let refused = channel.consume("q").tag("b").argument("x", &long);
     let refused = done(refused.into_future());
     assert!(matches!(refused, Err(ChannelError::FrameTooLarge(_))));
-    let refused = channel.consume(&"q".repeat(256)).tag("b");
+    let refused = channel.consume("q".repeat(256)).tag("b");
     let refused = done(refused.into_future());
     assert!(matches!(refused, Err(ChannelError::TooLong(_))));
     assert_eq!(
@@ -324,6 +324,7 @@ fn answer_to_a_second_cancel_is_waited_for_no_longer_than_to_the_first() {
 fn priority_and_offset_are_sent_as_the_broker_wants_them() {
     use amqp_spec::wire::{Timestamp, TypedMethod, Value};
     let hour = Duration::from_millis(3_599_001);
+    let moment = UNIX_EPOCH + Duration::from_millis(99_999);
     let cases: [(StreamOffset, Value<'_>); 6] = [
         (StreamOffset::First, "first".into()),
         (StreamOffset::Last, "last".into()),
@@ -332,7 +333,7 @@ fn priority_and_offset_are_sent_as_the_broker_wants_them() {
             StreamOffset::Offset(7_000_000_000),
             7_000_000_000_i64.into(),
         ),
-        (StreamOffset::Timestamp(99), Timestamp(99).into()),
+        (StreamOffset::Timestamp(moment), Timestamp(99).into()),
         (StreamOffset::Interval(hour), "3600s".into()),
     ];
     for (offset, expected) in cases {

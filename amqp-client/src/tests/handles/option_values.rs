@@ -1,7 +1,7 @@
 //! Values that programs set: which of several counts, and what is sent of them.
 
 use std::future::IntoFuture as _;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use amqp_spec::basic;
 use amqp_spec::wire::{TableRef, TypedMethod as _, Value};
@@ -183,6 +183,15 @@ fn stream_offset_that_is_none_is_refused() {
         .consume("s")
         .offset(StreamOffset::Interval(Duration::ZERO));
     assert_eq!(told(never).to_string(), expected);
+    let before = UNIX_EPOCH - Duration::from_nanos(100);
+    for (odd, why) in [
+        (StreamOffset::Timestamp(before), "is a time before 1970"),
+        (StreamOffset::Offset(1 << 63), "is an integer above"),
+    ] {
+        let told = told(channel.consume("s").offset(odd)).to_string();
+        let expected = format!("\"x-stream-offset\" {why}");
+        assert!(told.starts_with(&expected), "{told}");
+    }
     for odd in ["0s", "", "newest", "-1", "7", "s", "+1s"] {
         let consume = channel.consume("s").argument("x-stream-offset", odd);
         assert_eq!(told(consume).to_string(), expected, "{odd}");
