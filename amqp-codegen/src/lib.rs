@@ -39,6 +39,11 @@ mod report;
 mod resolve;
 mod source;
 
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use input::Source;
 pub use options::ParseOptions;
 pub use report::{Fault, Report};

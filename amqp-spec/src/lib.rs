@@ -101,6 +101,11 @@ pub use generated::constants::{self, ReplyCode, Severity};
 pub use generated::method::Method;
 pub use generated::{access, basic, channel, confirm, connection, exchange, queue, tx};
 
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// A [`ShortStr`](wire::ShortStr) from a constant, checked when the program is compiled.
 ///
 /// ```

@@ -6,6 +6,7 @@
 
 mod bench;
 mod broker;
+mod crates;
 mod demo;
 mod failure;
 mod guard;

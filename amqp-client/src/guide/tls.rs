@@ -3,7 +3,7 @@
 //! Enable the feature `rustls`, and write `amqps` in place of `amqp`:
 //!
 //! ```toml
-//! amqp-client = { version = "0.1", features = ["rustls"] }
+//! amqp-client = { path = "where/this/is/amqp-client", features = ["rustls"] }
 //! ```
 //!
 //! ```no_run

@@ -6,6 +6,7 @@
 
 mod brokers;
 mod features;
+mod packages;
 mod report;
 mod steps;
 
@@ -150,6 +151,7 @@ fn carry_out(step: &Step) -> Result<Outcome, Failure> {
         Step::Tidy => tidy::check().map(Outcome::passed),
         Step::Generated => regenerate::check().map(Outcome::passed),
         Step::Features => features::check(),
+        Step::Packages => packages::check(),
         Step::Cargo {
             name,
             arguments,

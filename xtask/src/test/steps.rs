@@ -13,6 +13,8 @@ pub(super) enum Step {
     Generated,
     /// Each feature of the client alone, with its documentation.
     Features,
+    /// What would be published.
+    Packages,
     /// All tests, those that need a broker against this one.
     AllTests {
         broker: String,
@@ -73,6 +75,7 @@ impl Step {
             Self::Tidy => "house rules".to_owned(),
             Self::Generated => "generated files".to_owned(),
             Self::Features => "features".to_owned(),
+            Self::Packages => "packages".to_owned(),
             Self::AllTests { broker } => format!("all tests, broker {broker}"),
             Self::BrokerTests { broker } => format!("broker tests, broker {broker}"),
         }
@@ -109,6 +112,8 @@ pub(super) fn steps(brokers: &[String]) -> Vec<Step> {
             COMPILING,
             &["test", "--workspace", "--all-features", "--no-run"],
         ),
+        // Behind what has compiled the dependencies.
+        Step::Packages,
         // What is said of TLS by a program that has none.
         cargo(
             "the client without TLS",

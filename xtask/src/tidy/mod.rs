@@ -15,6 +15,7 @@ mod layers;
 mod lengths;
 mod locks;
 mod manifests;
+mod publishing;
 mod rust;
 mod scenarios;
 mod tables;
@@ -54,6 +55,8 @@ Checks the house rules that neither the compiler nor clippy know:
   * every public type of the client is in the test that looks at what is shown
   * amqp_client::Error is made from every public error
   * the documentation of the core names every call of a driver
+  * no document takes a crate of ours from the registry; the crates carry their licence
+    texts, and their manifests are ready to be published
 
 usage: cargo xtask tidy
 ";
@@ -81,7 +84,7 @@ pub(crate) fn check() -> Result<String, Failure> {
     let root = workspace::root();
     let mut paths = Vec::new();
     collect(&root, &root, &mut paths)?;
-    let mut faults = Vec::new();
+    let mut faults = publishing::licences(&root);
     let mut tests = scenarios::Tests::default();
     let mut methods = hidden::Methods::default();
     let mut layers = layers::Layers::default();
@@ -143,11 +146,15 @@ fn check_file(file: &File<'_>, root: &Path) -> Vec<Fault> {
         faults.extend(rust::check(file));
         faults.extend(clocks::check(file));
     }
+    if file.has_extension("md") || file.has_extension("rs") {
+        faults.extend(publishing::from_registry(file));
+    }
     if file.has_extension("md") {
         faults.extend(documents::check(file, root));
     }
     if file.path.ends_with("Cargo.toml") {
         faults.extend(manifests::check(file));
+        faults.extend(publishing::manifest(file));
     }
     faults
 }
