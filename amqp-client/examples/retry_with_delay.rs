@@ -1,11 +1,13 @@
 //! Trying again later: a job that fails is refused, dead-lettered into a queue where nobody
-//! consumes, and after its time there dead-lettered back. The broker counts how often.
+//! consumes, and after its time there dead-lettered back. The broker counts how often. What is
+//! given up keeps its properties, and its headers get one more.
 //!
 //! ```text
 //! attempt 1 fails
 //! attempt 2 fails
 //! attempt 3 fails
 //! given up: unlucky
+//! kept as Some("lottery"), with Some("out of luck")
 //! ```
 
 use std::error::Error;
@@ -33,7 +35,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await?;
     let publisher = connection.open_publisher().await?;
     publisher
-        .publish("", "jobs", Message::new("unlucky").persistent())
+        .publish(
+            "",
+            "jobs",
+            Message::new("unlucky").kind("lottery").persistent(),
+        )
         .await?;
 
     let mut consumer = channel.consume("jobs").await?;
@@ -48,14 +54,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("attempt {attempt} fails");
         if attempt == 3 {
             // First kept elsewhere, then acknowledged: the other way round it could be lost.
-            publisher
-                .publish("", "jobs.failed", Message::new(job.body().to_vec()))
-                .await?;
+            let failed = job.to_message().header("error", "out of luck");
+            publisher.publish("", "jobs.failed", failed).await?;
             println!("given up: {}", job.text()?);
             job.ack()?;
             break;
         }
         job.reject(Requeue::No)?;
+    }
+    if let Some(failed) = channel.basic_get_no_ack("jobs.failed").await? {
+        let (kind, error) = (failed.delivery.kind(), failed.delivery.header("error"));
+        println!("kept as {kind:?}, with {error:?}");
     }
     connection.close().await?;
     Ok(())

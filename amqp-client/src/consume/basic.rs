@@ -92,7 +92,7 @@ impl Channel {
             (basic::GetReply::GetOk(ok), Some(message)) => {
                 let incarnation = self.shared().at.incarnation;
                 let raw = RawDelivery::new(message, ok.delivery_tag, ok.redelivered, incarnation);
-                Some((ReceivedMessage::new(raw), ok.message_count))
+                Some((ReceivedMessage::of(raw), ok.message_count))
             }
             _ => None,
         })

@@ -162,7 +162,7 @@ where
         let more = self.taken.len().min(limit - 1);
         deliveries.reserve(more);
         for raw in self.taken.drain(..more) {
-            deliveries.push(A::deliver(ReceivedMessage::new(raw), &self.channel));
+            deliveries.push(A::deliver(ReceivedMessage::of(raw), &self.channel));
         }
         Ok(more + 1)
     }
@@ -181,7 +181,7 @@ where
             }
         }
         let raw = self.taken.pop_front();
-        Poll::Ready(raw.map(|raw| Ok(A::deliver(ReceivedMessage::new(raw), &self.channel))))
+        Poll::Ready(raw.map(|raw| Ok(A::deliver(ReceivedMessage::of(raw), &self.channel))))
     }
 }
 

@@ -41,8 +41,10 @@ pub enum ArgumentError {
         /// The queue or exchange that the call was about.
         entity: Option<Box<Entity>>,
     },
-    /// A header or an argument with a value over which RabbitMQ ends the connection: NaN, infinity,
-    /// a decimal number in a message's headers, or what cannot be read.
+    /// A header or an argument with a value that AMQP cannot carry: an integer above 2⁶³ - 1, a
+    /// time before 1970, a name of more than 255 octets in a table; or one over which RabbitMQ ends
+    /// the connection: NaN, infinity, a decimal number in a message's headers, or what cannot be
+    /// read.
     #[non_exhaustive]
     Field {
         /// The name of the header or argument: the one in the outermost table.

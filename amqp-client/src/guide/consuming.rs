@@ -50,7 +50,18 @@
 //!
 //! Requeueing a message that always fails makes a loop that keeps the broker busy. Use a quorum
 //! queue with a delivery limit, or dead-letter it; `examples/retry_with_delay.rs` and
-//! `examples/poison_messages.rs` show both.
+//! `examples/poison_messages.rs` show both. To keep a message elsewhere, publish
+//! [`to_message()`](crate::ReceivedMessage::to_message) of it, and acknowledge it when that is
+//! confirmed:
+//!
+//! ```no_run
+//! # use amqp_client::{Delivery, Publisher};
+//! # async fn example(delivery: Delivery, publisher: Publisher) -> Result<(), Box<dyn std::error::Error>> {
+//! let failed = delivery.to_message().header("error", "no such customer");
+//! publisher.publish("", "orders.failed", failed).await?;
+//! delivery.ack()?;
+//! # Ok(()) }
+//! ```
 //!
 //! RabbitMQ gives a consumer 30 minutes for each delivery, unless configured otherwise. Before 4.3
 //! it then closes the channel (406), and with it everything else on that channel. From 4.3 on

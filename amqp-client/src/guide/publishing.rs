@@ -16,6 +16,9 @@
 //! queue that it names. With other exchanges it may have been routed to no queue at all,
 //! [see below](#which-messages-must-reach-a-queue).
 //!
+//! What is published is a message, or what [becomes one](crate::message::IntoMessage): text and
+//! octets, a received message, a type of your own with `impl From<Order> for Message`.
+//!
 //! # What can become of a message
 //!
 //! | outcome | what happened | what to do |

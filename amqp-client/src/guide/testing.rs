@@ -2,6 +2,29 @@
 //!
 //! The crate `amqp-testing`, in the same repository, has what this project tests itself with.
 //!
+//! # A handler by itself
+//!
+//! A handler is a function of a [`ReceivedMessage`](crate::ReceivedMessage), which can be made by
+//! hand, as it would come if it were published so:
+//!
+//! ```
+//! use amqp_client::{Disposition, Message, ReceivedMessage};
+//!
+//! async fn book(order: ReceivedMessage) -> Disposition {
+//!     match order.header("attempts").and_then(|attempts| attempts.as_i64()) {
+//!         Some(3..) => Disposition::Reject,
+//!         _ => Disposition::Ack,
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), amqp_client::ChannelError> {
+//! let message = Message::new("order 42").header("attempts", 3);
+//! let order = ReceivedMessage::new("", "orders", message)?;
+//! assert_eq!(book(order).await, Disposition::Reject);
+//! # Ok(()) }
+//! ```
+//!
 //! # Without a broker
 //!
 //! `amqp_testing::Peer` plays a broker that follows a script. It suits tests of how your program

@@ -1,5 +1,6 @@
 //! The body of a message to be published: borrowed, or handed over.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -73,6 +74,15 @@ impl Body<'_> {
         self.shared()
             .unwrap_or_else(|| Bytes::copy_from_slice(self.as_slice()))
     }
+
+    /// The body to be kept: copied if it was only borrowed.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self.0 {
+            BodyKind::Borrowed(octets) => Bytes::copy_from_slice(octets),
+            BodyKind::Lent(octets) => Bytes::clone(octets),
+            BodyKind::Owned(octets) => octets,
+        }
+    }
 }
 
 impl<'a> From<&'a [u8]> for Body<'a> {
@@ -114,6 +124,36 @@ impl From<Vec<u8>> for Body<'_> {
 impl From<String> for Body<'_> {
     fn from(text: String) -> Self {
         Self(BodyKind::Owned(text.into()))
+    }
+}
+
+impl From<Box<[u8]>> for Body<'_> {
+    fn from(octets: Box<[u8]>) -> Self {
+        Self(BodyKind::Owned(octets.into()))
+    }
+}
+
+impl From<Box<str>> for Body<'_> {
+    fn from(text: Box<str>) -> Self {
+        Self::from(String::from(text))
+    }
+}
+
+impl<'a> From<Cow<'a, [u8]>> for Body<'a> {
+    fn from(octets: Cow<'a, [u8]>) -> Self {
+        match octets {
+            Cow::Borrowed(octets) => octets.into(),
+            Cow::Owned(octets) => octets.into(),
+        }
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Body<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
     }
 }
 

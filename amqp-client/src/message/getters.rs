@@ -40,8 +40,8 @@ macro_rules! message_getters {
             expiration() -> Option<std::time::Duration>;
             /// The application's id of it.
             message_id() -> Option<&str>;
-            /// When it came into being, in seconds since 1970. Some clients write milliseconds.
-            timestamp() -> Option<u64>;
+            /// When it came into being, in whole seconds.
+            timestamp() -> Option<std::time::SystemTime>;
             /// The application's name for this kind of message (`type`).
             kind() -> Option<&str>;
             /// The user who sent it, as the broker has checked.
@@ -70,6 +70,13 @@ macro_rules! message_getters {
             #[must_use]
             pub fn received(&self) -> &$crate::message::ReceivedMessage {
                 &self.$message
+            }
+
+            /// A message to be published, with all properties and the body of this one; see
+            /// [`ReceivedMessage::to_message`](crate::ReceivedMessage::to_message).
+            #[must_use]
+            pub fn to_message(&self) -> $crate::message::Message {
+                self.$message.to_message()
             }
 
             /// The body as text.

@@ -4,9 +4,9 @@
 //! or damage is: headers are whatever the publisher or a broker put there.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use amqp_spec::wire::{ArrayRef, ShortStr, TableRef, Timestamp, Value};
+use amqp_spec::wire::{ArrayRef, ShortStr, TableRef, Value};
 
 use super::outgoing::DeliveryMode;
 use super::received::ReceivedMessage;
@@ -27,8 +27,8 @@ pub struct Death {
     pub exchange: String,
     /// The routing keys that it had been published with, those of `CC` included.
     pub routing_keys: Vec<String>,
-    /// When it was dead-lettered, the first time: seconds since 1970.
-    pub time: Option<u64>,
+    /// When it was dead-lettered, the first time, in whole seconds.
+    pub time: Option<SystemTime>,
     /// The expiration that it had then. It is taken off, lest the message expires again.
     pub original_expiration: Option<Duration>,
 }
@@ -173,7 +173,7 @@ impl Death {
                 _ => Vec::new(),
             },
             time: match field(table, "time") {
-                Some(Value::Timestamp(Timestamp(seconds))) => Some(seconds),
+                Some(Value::Timestamp(time)) => time.to_system_time(),
                 _ => None,
             },
             original_expiration: name("original-expiration").and_then(|text| millis(&text)),
@@ -313,12 +313,12 @@ impl ReceivedMessage {
         self.properties().message_id().and_then(utf8)
     }
 
-    /// When it came into being, in seconds since 1970. Some clients write milliseconds.
+    /// When it came into being, in whole seconds. Some clients write milliseconds, which is a time
+    /// in the far future, or none that the system knows; the number is in
+    /// [`properties`](Self::properties).
     #[must_use]
-    pub fn timestamp(&self) -> Option<u64> {
-        self.properties()
-            .timestamp()
-            .map(|Timestamp(seconds)| seconds)
+    pub fn timestamp(&self) -> Option<SystemTime> {
+        self.properties().timestamp()?.to_system_time()
     }
 
     /// The application's name for this kind of message (`type`).

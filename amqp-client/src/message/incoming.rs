@@ -26,10 +26,15 @@ pub(crate) struct Layout {
     pub(crate) body: u32,
 }
 
-/// A received message.
+/// An offset within the head of a message, which is no larger than a frame.
+pub(crate) fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// A received message. Copies share its one piece of memory.
 #[derive(Clone)]
 pub(crate) struct Incoming {
-    raw: Box<[u8]>,
+    raw: Bytes,
     at: Layout,
 }
 
@@ -48,6 +53,7 @@ impl Incoming {
     /// `at` must describe `raw`; what does not fit reads as empty.
     #[inline]
     pub(crate) fn new(raw: Box<[u8]>, at: Layout) -> Self {
+        let raw = raw.into();
         Self { raw, at }
     }
 
@@ -85,18 +91,44 @@ impl Incoming {
     /// The body, without a copy: it keeps the message's one allocation alive.
     pub(crate) fn into_body(self) -> Bytes {
         let start = (self.at.body as usize).min(self.raw.len());
-        let mut body = Bytes::from(self.raw);
+        let mut body = self.raw;
         body.advance(start);
         body
     }
 
     /// The same with another body.
-    pub(crate) fn with_body(mut self, body: &[u8]) -> Self {
-        let mut raw = std::mem::take(&mut self.raw).into_vec();
-        raw.truncate(self.at.body as usize);
+    pub(crate) fn with_body(self, body: &[u8]) -> Self {
+        let start = (self.at.body as usize).min(self.raw.len());
+        let head = self.raw.get(..start).unwrap_or_default();
+        Self {
+            raw: [head, body].concat().into(),
+            at: self.at,
+        }
+    }
+
+    /// A message that came from nowhere: made by hand, as it would have been received.
+    pub(crate) fn made(
+        exchange: ShortStr<'_>,
+        routing_key: ShortStr<'_>,
+        properties: PropertiesRef<'_>,
+        body: &[u8],
+    ) -> Self {
+        let mut raw = Vec::new();
+        exchange.encode(&mut raw);
+        let key_at = raw.len();
+        routing_key.encode(&mut raw);
+        let properties_at = raw.len();
+        raw.extend_from_slice(properties.as_bytes());
+        let properties_end = raw.len();
         raw.extend_from_slice(body);
-        self.raw = raw.into_boxed_slice();
-        self
+        let at = Layout {
+            exchange: 0,
+            routing_key: u16::try_from(key_at).unwrap_or(u16::MAX),
+            properties: offset(properties_at),
+            properties_end: offset(properties_end),
+            body: offset(properties_end),
+        };
+        Self::new(raw.into_boxed_slice(), at)
     }
 
     /// What tells this message from others that were published.
@@ -108,6 +140,11 @@ impl Incoming {
             self.properties(),
         )
         .with(self.body())
+    }
+
+    /// All of it but the body, with the body shared.
+    pub(crate) fn body_shared(&self) -> Bytes {
+        self.clone().into_body()
     }
 
     /// What it occupies in memory, about.

@@ -1,9 +1,8 @@
 //! The parts of messages: bodies, delivery modes, what dead-lettering has left in the headers.
 //!
 //! [`Message`], which is published, and [`ReceivedMessage`] are at the root of the crate. A message
-//! that reached no queue comes back as a [`ReturnedMessage`]. [`Body`] is what prepared publishers and
-//! [`Channel::basic_publish_body`](crate::Channel::basic_publish_body) take in place of a whole
-//! message; [`Death`] and [`DeathOrigin`] say where a message was dead-lettered.
+//! that reached no queue comes back as a [`ReturnedMessage`]. What can be published as a message is
+//! [`IntoMessage`], and what can be the body of one a [`Body`]; [`Death`] and [`DeathOrigin`] say where a message was dead-lettered.
 
 // Nothing here knows connections or channels. A message is checked where it is made, since one that
 // the broker cannot read costs the whole connection; it is shown in lengths and names, for it may
@@ -15,6 +14,7 @@ pub(crate) mod fingerprint;
 mod getters;
 mod headers;
 mod incoming;
+mod into_message;
 pub(crate) mod outgoing;
 pub(crate) mod received;
 mod returned;
@@ -25,8 +25,8 @@ mod unsendable;
 pub use self::body::Body;
 pub(crate) use self::getters::message_getters;
 pub use self::headers::{Death, DeathOrigin, DeathReason};
-pub(crate) use self::incoming::{Incoming, Layout};
-pub use self::outgoing::DeliveryMode;
+pub(crate) use self::incoming::{Incoming, Layout, offset};
+pub use self::outgoing::{DeliveryMode, IntoMessage};
 pub(crate) use self::outgoing::{Message, TEN_YEARS};
 pub(crate) use self::received::{RawDelivery, ReceivedMessage};
 pub use self::returned::ReturnedMessage;

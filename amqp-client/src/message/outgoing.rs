@@ -1,12 +1,14 @@
 //! A message to be published.
 
+use std::borrow::Borrow;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use amqp_spec::basic::Properties;
 use amqp_spec::wire::{FieldTable, ShortStr, TableRef, Timestamp, ToValue};
 use bytes::Bytes;
 
+use super::body::Body;
 use super::field_values::{Decimals, check_present, is_plain};
 use super::shown::Shown;
 use super::unsendable::{Property, Unsendable};
@@ -38,10 +40,10 @@ pub struct Message {
 
 impl Message {
     /// A message with this body and no properties. Strings, vectors and `Bytes` are taken over
-    /// without a copy.
-    pub fn new(body: impl Into<Bytes>) -> Self {
+    /// without a copy; what is borrowed is copied once.
+    pub fn new<'a>(body: impl Into<Body<'a>>) -> Self {
         Self {
-            body: body.into(),
+            body: body.into().into_bytes(),
             ..Self::default()
         }
     }
@@ -71,43 +73,52 @@ impl Message {
 
     /// The MIME type of the body.
     #[must_use]
-    pub fn content_type(self, value: &str) -> Self {
-        self.text(value, Properties::content_type, Property::CONTENT_TYPE)
+    pub fn content_type(self, value: impl AsRef<str>) -> Self {
+        self.text(
+            value.as_ref(),
+            Properties::content_type,
+            Property::CONTENT_TYPE,
+        )
     }
 
     /// How the body is encoded: `gzip` for instance.
     #[must_use]
-    pub fn content_encoding(self, value: &str) -> Self {
+    pub fn content_encoding(self, value: impl AsRef<str>) -> Self {
         self.text(
-            value,
+            value.as_ref(),
             Properties::content_encoding,
             Property::CONTENT_ENCODING,
         )
     }
 
-    /// The application's name for this kind of message (`type`).
+    /// The application's name for this kind of message: the property `type`.
+    #[doc(alias = "type")]
     #[must_use]
-    pub fn kind(self, value: &str) -> Self {
-        self.text(value, Properties::type_, Property::KIND)
+    pub fn kind(self, value: impl AsRef<str>) -> Self {
+        self.text(value.as_ref(), Properties::type_, Property::KIND)
     }
 
     /// The user who sends it. RabbitMQ compares it with the user of the connection, and closes the
     /// channel with 406 if they differ.
     #[must_use]
-    pub fn user_id(self, value: &str) -> Self {
-        self.text(value, Properties::user_id, Property::USER_ID)
+    pub fn user_id(self, value: impl AsRef<str>) -> Self {
+        self.text(value.as_ref(), Properties::user_id, Property::USER_ID)
     }
 
     /// The application that sends it.
     #[must_use]
-    pub fn app_id(self, value: &str) -> Self {
-        self.text(value, Properties::app_id, Property::APP_ID)
+    pub fn app_id(self, value: impl AsRef<str>) -> Self {
+        self.text(value.as_ref(), Properties::app_id, Property::APP_ID)
     }
 
     /// What a reply refers to.
     #[must_use]
-    pub fn correlation_id(self, value: &str) -> Self {
-        self.text(value, Properties::correlation_id, Property::CORRELATION_ID)
+    pub fn correlation_id(self, value: impl AsRef<str>) -> Self {
+        self.text(
+            value.as_ref(),
+            Properties::correlation_id,
+            Property::CORRELATION_ID,
+        )
     }
 
     /// The same for an id as it was received, which need not be text.
@@ -117,14 +128,14 @@ impl Message {
 
     /// The queue that replies go to.
     #[must_use]
-    pub fn reply_to(self, value: &str) -> Self {
-        self.text(value, Properties::reply_to, Property::REPLY_TO)
+    pub fn reply_to(self, value: impl AsRef<str>) -> Self {
+        self.text(value.as_ref(), Properties::reply_to, Property::REPLY_TO)
     }
 
     /// The application's id of the message.
     #[must_use]
-    pub fn message_id(self, value: &str) -> Self {
-        self.text(value, Properties::message_id, Property::MESSAGE_ID)
+    pub fn message_id(self, value: impl AsRef<str>) -> Self {
+        self.text(value.as_ref(), Properties::message_id, Property::MESSAGE_ID)
     }
 
     /// How long the message may wait in a queue: up to ten years, rounded up to milliseconds. Zero
@@ -149,10 +160,24 @@ impl Message {
         self.map(|properties| properties.priority(priority))
     }
 
-    /// When the message came into being, in seconds since 1970.
+    /// When the message came into being: sent in whole seconds, what is beyond them is cut off. A
+    /// time before 1970, which AMQP cannot carry, is refused when the message is published.
+    ///
+    /// ```
+    /// use amqp_client::Message;
+    /// use std::time::SystemTime;
+    ///
+    /// let message = Message::new("tick").timestamp(SystemTime::now());
+    /// ```
     #[must_use]
-    pub fn timestamp(self, seconds: u64) -> Self {
-        self.map(|properties| properties.timestamp(Timestamp(seconds)))
+    pub fn timestamp(self, time: impl Into<SystemTime>) -> Self {
+        match Timestamp::try_from(time.into()) {
+            Ok(time) => self.map(|properties| properties.timestamp(time)),
+            Err(_) => {
+                let error = ArgumentError::value("timestamp", "1970 or later");
+                self.refuse(Property::TIMESTAMP, error.into())
+            }
+        }
     }
 
     /// Sets a header, in place of an earlier one of that name. To send several of one name,
@@ -166,7 +191,8 @@ impl Message {
     /// assert_eq!(again.properties().as_ref().headers().map(|headers| headers.iter().count()), Some(1));
     /// ```
     #[must_use]
-    pub fn header(mut self, name: &str, value: impl ToValue) -> Self {
+    pub fn header(mut self, name: impl AsRef<str>, value: impl ToValue) -> Self {
+        let name = name.as_ref();
         let Ok(short) = ShortStr::try_from(name) else {
             let error = NameTooLong::new("name of a header", name).into();
             self.unsendable.get_or_insert_default().header(error);
@@ -182,13 +208,13 @@ impl Message {
         self.set_headers(&headers).look_at_headers()
     }
 
-    /// Replaces the headers.
+    /// Replaces the headers, by a table or a borrowed one.
     #[must_use]
-    pub fn headers(mut self, headers: &FieldTable) -> Self {
+    pub fn headers(mut self, headers: impl Borrow<FieldTable>) -> Self {
         if let Some(unsendable) = &mut self.unsendable {
             unsendable.forget_headers();
         }
-        self.set_headers(headers).look_at_headers()
+        self.set_headers(headers.borrow()).look_at_headers()
     }
 
     /// Lets headers hold decimal numbers. RabbitMQ ends the connection (541) when such a message
@@ -270,6 +296,54 @@ impl fmt::Debug for Message {
             .field("properties", &Shown(self.properties.as_ref()))
             .field("body_len", &self.body.len())
             .finish()
+    }
+}
+
+/// What can be published in place of a message: a [`Message`], a borrowed one, and whatever is
+/// [`Into<Message>`].
+///
+/// Text and octets become the body of a message without properties. A message that was received
+/// becomes one with the same properties and body: see
+/// [`to_message`](crate::ReceivedMessage::to_message). For a type of the application's own,
+/// implement `From<…> for Message`.
+///
+/// ```no_run
+/// # async fn example(publisher: amqp_client::Publisher) -> Result<(), amqp_client::PublishError> {
+/// use amqp_client::Message;
+///
+/// struct Order {
+///     id: u64,
+/// }
+///
+/// impl From<Order> for Message {
+///     fn from(order: Order) -> Self {
+///         Message::new(format!("order {}", order.id)).persistent().message_id(order.id.to_string())
+///     }
+/// }
+///
+/// publisher.publish("", "orders", Order { id: 42 }).await?;
+/// publisher.publish("", "log", "text").await?;
+/// let tick = Message::new("tick").content_type("text/plain");
+/// publisher.publish("", "clock", &tick).await?;
+/// # Ok(()) }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be published",
+    note = "implement `From<{Self}> for amqp_client::Message`, or publish a `Message`, text or octets"
+)]
+pub trait IntoMessage {
+    /// The message, or a borrow of it.
+    type Held: Borrow<Message>;
+
+    /// The message, or a borrow of it.
+    fn into_message(self) -> Self::Held;
+
+    /// The message. Copied if it was only borrowed: its properties, for the body is shared.
+    fn into_owned_message(self) -> Message
+    where
+        Self: Sized,
+    {
+        self.into_message().borrow().clone()
     }
 }
 

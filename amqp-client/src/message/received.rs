@@ -1,5 +1,6 @@
 //! A message as it was received: a delivery, fetched, or come back.
 
+use std::borrow::Borrow;
 use std::str::Utf8Error;
 
 use amqp_spec::basic::PropertiesRef;
@@ -7,6 +8,8 @@ use amqp_spec::wire::ShortStr;
 use bytes::Bytes;
 
 use super::incoming::Incoming;
+use super::outgoing::{IntoMessage, Message};
+use crate::error::{ChannelError, Subject};
 
 /// One delivery, not yet in the hands of the application.
 #[derive(Clone, Debug)]
@@ -67,7 +70,7 @@ impl RawDelivery {
 const OVERSIZED: u8 = 2;
 
 /// A message as it was received. Everything of it lies in one piece of memory, which its body keeps
-/// when it is [taken out](Self::into_body).
+/// when it is [taken out](Self::into_body), and which clones share: cloning counts a reference.
 ///
 /// ```
 /// use amqp_client::ReceivedMessage;
@@ -81,13 +84,102 @@ const OVERSIZED: u8 = 2;
 pub struct ReceivedMessage(RawDelivery);
 
 impl ReceivedMessage {
+    /// A message as it would be received if it were published so: to test a handler without a
+    /// broker. Delivered for the first time, with the delivery tag 1;
+    /// [`with_redelivered`](Self::with_redelivered) and
+    /// [`with_delivery_tag`](Self::with_delivery_tag) say otherwise. Headers that brokers write,
+    /// such as `x-death`, are [set](Message::header) on the message.
+    ///
+    /// ```
+    /// use amqp_client::{Disposition, Message, ReceivedMessage};
+    ///
+    /// async fn resize(job: ReceivedMessage) -> Disposition {
+    ///     match job.text().map(str::parse::<u32>) {
+    ///         Ok(Ok(_)) => Disposition::Ack,
+    ///         _ => Disposition::Reject,
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), amqp_client::ChannelError> {
+    /// let job = ReceivedMessage::new("", "resize", Message::new("42").message_id("job-1"))?;
+    /// assert_eq!(resize(job).await, Disposition::Ack);
+    /// let garbage = ReceivedMessage::new("", "resize", "forty-two")?.with_redelivered(true);
+    /// assert_eq!(resize(garbage).await, Disposition::Reject);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What publishing it would be refused for: a name of more than 255 octets, a property or a
+    /// header that cannot be sent.
+    pub fn new(
+        exchange: impl AsRef<str>,
+        routing_key: impl AsRef<str>,
+        message: impl IntoMessage,
+    ) -> Result<Self, ChannelError> {
+        let message = message.into_message();
+        Self::made(exchange.as_ref(), routing_key.as_ref(), message.borrow())
+    }
+
+    fn made(exchange: &str, routing_key: &str, message: &Message) -> Result<Self, ChannelError> {
+        if let Some(refusal) = message.refusal(exchange, routing_key) {
+            return Err(refusal);
+        }
+        let subject = Subject::published(exchange, routing_key);
+        let incoming = Incoming::made(
+            Subject::Nothing.short("exchange", exchange)?,
+            subject.short("routing_key", routing_key)?,
+            message.properties().as_ref(),
+            message.body(),
+        );
+        Ok(Self(RawDelivery::new(incoming, 1, false, 0)))
+    }
+
+    /// The same, [delivered before](Self::redelivered) or not.
+    #[must_use]
+    pub fn with_redelivered(mut self, redelivered: bool) -> Self {
+        self.0.redelivered = u8::from(redelivered);
+        self
+    }
+
+    /// The same with another [number](Self::delivery_tag).
+    #[must_use]
+    pub fn with_delivery_tag(mut self, delivery_tag: u64) -> Self {
+        self.0.delivery_tag = delivery_tag;
+        self
+    }
+
+    /// A message to be published, with the properties and the body of this one: headers in their
+    /// order, and everything that a broker or another client has put there. The body is shared, not
+    /// copied.
+    ///
+    /// Some of what is kept works again when it is published: an expiration, the routing keys in
+    /// the headers `CC` and `BCC`, a `user_id`, which RabbitMQ compares with the user of the
+    /// connection (406 if they differ). A header that cannot be sent as it is, such as a decimal
+    /// number, is refused when the message is published; see [`Message::allow_decimals`].
+    ///
+    /// ```no_run
+    /// # use amqp_client::{Delivery, Publisher};
+    /// # async fn example(delivery: Delivery, publisher: Publisher) -> Result<(), Box<dyn std::error::Error>> {
+    /// // First kept elsewhere, then acknowledged: the other way round it could be lost.
+    /// let again = delivery.to_message().header("attempts", 2);
+    /// publisher.publish("", "retry", again).await?;
+    /// delivery.ack()?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        Message::new(self.0.message.body_shared()).with_properties(self.properties().to_owned())
+    }
+
     /// How large the body was, if it was too large and is not here.
     #[inline]
     pub(crate) fn oversized_size(&self) -> Option<u64> {
         self.0.oversized_size()
     }
 
-    pub(crate) fn new(raw: RawDelivery) -> Self {
+    pub(crate) fn of(raw: RawDelivery) -> Self {
         Self(raw)
     }
 

@@ -40,7 +40,7 @@ impl ReturnedMessage {
         Self {
             reply_code: ReplyCode(code),
             reply_text: String::from_utf8_lossy(text).into_owned(),
-            message: ReceivedMessage::new(RawDelivery::new(message, 0, false, 0)),
+            message: ReceivedMessage::of(RawDelivery::new(message, 0, false, 0)),
         }
     }
 

@@ -53,6 +53,7 @@ impl Property {
     );
     property!(REPLY_TO, "reply_to", reply_to, clear_reply_to);
     property!(EXPIRATION, "expiration", expiration, clear_expiration);
+    property!(TIMESTAMP, "timestamp", timestamp, clear_timestamp);
     property!(MESSAGE_ID, "message_id", message_id, clear_message_id);
 }
 

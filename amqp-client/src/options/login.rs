@@ -1,5 +1,6 @@
 //! Who we are, and what the broker is told of us.
 
+use std::borrow::Borrow;
 use std::error::Error;
 use std::future::Future;
 
@@ -143,11 +144,11 @@ impl ConnectionOptions {
     /// use amqp_client::field_table;
     ///
     /// let options = ConnectionOptions::default()
-    ///     .client_properties(&field_table! { "product" => "orders", "team" => "ledger" });
+    ///     .client_properties(field_table! { "product" => "orders", "team" => "ledger" });
     /// ```
     #[must_use]
-    pub fn client_properties(mut self, properties: &FieldTable) -> Self {
-        self.add_client_properties(properties);
+    pub fn client_properties(mut self, properties: impl Borrow<FieldTable>) -> Self {
+        self.add_client_properties(properties.borrow());
         self
     }
 

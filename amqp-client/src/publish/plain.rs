@@ -1,12 +1,14 @@
 //! Publishing without being told what becomes of the message (AMQP 0-9-1 §1.8.3).
 
+use std::borrow::Borrow;
+
 use amqp_spec::basic::PropertiesRef;
 
 use super::sending::{self, PreparedHead, Publish, PublishHead};
 use crate::channel::Channel;
 use crate::error::ChannelError;
 use crate::message::fingerprint::Common;
-use crate::message::{Body, Message, field_values};
+use crate::message::{Body, IntoMessage, Message, field_values};
 use crate::proto::send::outbox::Head;
 
 /// Publishing.
@@ -32,9 +34,11 @@ impl Channel {
         &self,
         exchange: impl AsRef<str>,
         routing_key: impl AsRef<str>,
-        message: &Message,
+        message: impl IntoMessage,
     ) -> Result<(), ChannelError> {
         let (exchange, routing_key) = (exchange.as_ref(), routing_key.as_ref());
+        let message = message.into_message();
+        let message: &Message = message.borrow();
         if let Some(refusal) = message.refusal(exchange, routing_key) {
             return Err(refusal);
         }
@@ -94,9 +98,11 @@ impl Channel {
         &self,
         exchange: impl AsRef<str>,
         routing_key: impl AsRef<str>,
-        message: &Message,
+        message: impl IntoMessage,
     ) -> Result<(), ChannelError> {
         let (exchange, routing_key) = (exchange.as_ref(), routing_key.as_ref());
+        let message = message.into_message();
+        let message: &Message = message.borrow();
         if let Some(refusal) = message.refusal(exchange, routing_key) {
             return Err(refusal);
         }

@@ -17,7 +17,7 @@ use crate::channel::Channel;
 use crate::channel::succession::OnChannel;
 use crate::error::{ChannelError, PublishError};
 use crate::message::fingerprint::{Common, Fingerprint};
-use crate::message::{Body, Message, ReturnedMessage, field_values};
+use crate::message::{Body, IntoMessage, Message, ReturnedMessage, field_values};
 use crate::proto::send::outbox::{Head, ZERO_COPY};
 use crate::proto::shared::confirms::ConfirmOutcome;
 use crate::proto::shared::connection::ConnectionShared;
@@ -239,7 +239,7 @@ impl Publisher {
         &self,
         exchange: impl AsRef<str>,
         routing_key: impl AsRef<str>,
-        message: impl Borrow<Message>,
+        message: impl IntoMessage,
     ) -> Result<(), PublishError> {
         self.send(exchange, routing_key, message).await?.await
     }
@@ -267,10 +267,11 @@ impl Publisher {
         &self,
         exchange: impl AsRef<str>,
         routing_key: impl AsRef<str>,
-        message: impl Borrow<Message>,
+        message: impl IntoMessage,
     ) -> Result<Confirmation, PublishError> {
         let (to, key) = (exchange.as_ref(), routing_key.as_ref());
-        let message = message.borrow();
+        let message = message.into_message();
+        let message: &Message = message.borrow();
         if let Some(refusal) = message.refusal(to, key) {
             return Err(PublishError::NotSent(refusal));
         }

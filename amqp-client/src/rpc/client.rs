@@ -14,7 +14,7 @@ use crate::channel::Channel;
 use crate::channel::succession::{OnChannel, Succession};
 use crate::connection::Connection;
 use crate::error::{ChannelError, ConsumeError, PublishError};
-use crate::message::{Message, ReceivedMessage};
+use crate::message::{IntoMessage, Message, ReceivedMessage};
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::reading::Demand;
 use crate::proto::shared::timers::Timer;
@@ -116,13 +116,13 @@ impl Client {
         &self,
         exchange: impl AsRef<str>,
         routing_key: impl AsRef<str>,
-        message: Message,
+        message: impl IntoMessage,
     ) -> Call<'_> {
         Call {
             client: self,
             exchange: exchange.as_ref().to_owned(),
             routing_key: routing_key.as_ref().to_owned(),
-            message,
+            message: message.into_owned_message(),
             timeout: self.timeout,
         }
     }
@@ -244,7 +244,7 @@ impl Call<'_> {
             let line = line.map_err(|error| Error::NotSent(ConsumeError::Channel(error)))?;
             let outcome = match line.pending.begin(&mut place) {
                 Ok(waiting) => {
-                    message = message.correlation_id(&waiting.id().to_string());
+                    message = message.correlation_id(waiting.id().to_string());
                     let send = line.publisher.send(&exchange, &routing_key, &message);
                     exchanged(connection, &waiting, send, &mut timer).await
                 }

@@ -13,8 +13,8 @@ use crate::error::{ChannelError, ConnectionError, ConsumeError};
 use crate::message::{Message, ReceivedMessage};
 use crate::publish::Publisher;
 
-/// What the handler of a request may end with: a [`Message`], which is the reply, or a `Result`
-/// with one. An `Err` is reported, the requester hears nothing, and the request is settled as
+/// What the handler of a request may end with: the reply, as a [`Message`] or as what is
+/// [`Into`] one (text and octets are its body), or a `Result` with it. An `Err` is reported, the requester hears nothing, and the request is settled as
 /// [`Server::on_failure`] says; an error that the requester should know of is a reply.
 pub trait IntoReply {
     /// The reply, or why there is none.
@@ -25,15 +25,15 @@ pub trait IntoReply {
     fn into_reply(self) -> Result<Message, Box<dyn Error + Send + Sync>>;
 }
 
-impl IntoReply for Message {
+impl<M: Into<Message>> IntoReply for M {
     fn into_reply(self) -> Result<Message, Box<dyn Error + Send + Sync>> {
-        Ok(self)
+        Ok(self.into())
     }
 }
 
-impl<E: Into<Box<dyn Error + Send + Sync>>> IntoReply for Result<Message, E> {
+impl<M: Into<Message>, E: Into<Box<dyn Error + Send + Sync>>> IntoReply for Result<M, E> {
     fn into_reply(self) -> Result<Message, Box<dyn Error + Send + Sync>> {
-        self.map_err(Into::into)
+        self.map(Into::into).map_err(Into::into)
     }
 }
 

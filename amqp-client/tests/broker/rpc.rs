@@ -162,7 +162,7 @@ fn f30_addresses_that_are_none_never_reach_the_broker() {
         bad.retain(|bad| !address.ends_with(bad.as_str()));
         let publisher = site.connect().await.open_publisher().await.unwrap();
         for bad in &bad {
-            let request = Message::new("?").reply_to(&format!("{direct}{bad}"));
+            let request = Message::new("?").reply_to(format!("{direct}{bad}"));
             publisher.publish("", "server", request).await.unwrap();
         }
         let client = rpc::Client::open(&site.connect().await).await.unwrap();

@@ -367,6 +367,10 @@ impl fmt::Debug for Shown<'_> {
 /// assert_eq!(OrderId(7).to_value(), Ok(Value::I64(7)));
 /// assert_eq!(OrderId(u64::MAX).to_value(), Err(NotRepresentable::Integer));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no value of a field table",
+    note = "text, octets, numbers, times and tables are; for other types, implement `ToValue`"
+)]
 pub trait ToValue {
     /// The value.
     ///

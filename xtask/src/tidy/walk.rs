@@ -19,6 +19,7 @@ const NOT_SHOWN: &[&str] = &[
     "AckMode",
     "AutoAck",
     "IntoDisposition",
+    "IntoMessage",
     "IntoReply",
     "ManualAck",
     "SaslExchange",

@@ -14,7 +14,7 @@ use amqp_spec::frame::ContentHeader;
 use amqp_spec::wire::{ShortStr, TypedMethod};
 
 use crate::error::Violation;
-use crate::message::{Incoming, Layout};
+use crate::message::{Incoming, Layout, offset};
 use crate::proto::send::request::Slot;
 
 /// What is reserved at once for an announced body, at most.
@@ -306,9 +306,4 @@ fn names_at(exchange_at: usize, exchange: ShortStr<'_>) -> Layout {
         routing_key: short(exchange_at + 1 + exchange.len()),
         ..Layout::default()
     }
-}
-
-/// An offset within the head of a message, which is no larger than a frame.
-pub(crate) fn offset(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
 }

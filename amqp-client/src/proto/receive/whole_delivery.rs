@@ -13,8 +13,7 @@ use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::constants::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD};
 use amqp_spec::wire::TypedMethod;
 
-use super::content::offset;
-use crate::message::{Incoming, Layout, RawDelivery};
+use crate::message::{Incoming, Layout, RawDelivery, offset};
 
 /// Type, channel and size, in front of every payload; and the id of the method, in front of its
 /// arguments.

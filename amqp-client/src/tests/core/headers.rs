@@ -1,6 +1,6 @@
 //! Headers that brokers write, whole and damaged.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use amqp_spec::basic::Properties;
 use amqp_spec::wire::{FieldArray, FieldTable, Timestamp, Value};
@@ -60,7 +60,8 @@ fn deaths_are_read_with_everything_in_them() {
     };
     assert_eq!((newest.queue.as_str(), newest.count), ("retry", 3));
     assert_eq!(newest.reason, DeathReason::Expired);
-    assert_eq!(newest.time, Some(1_700_000_000));
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    assert_eq!(newest.time, Some(time));
     assert_eq!(newest.exchange, "orders");
     assert_eq!(newest.routing_keys, ["first", "second"]);
     let expiration = Duration::from_millis(1500);

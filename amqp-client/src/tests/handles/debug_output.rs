@@ -56,7 +56,7 @@ fn message_is_shown_in_lengths_and_names() {
 fn long_properties_and_many_headers_are_cut() {
     let long = "é".repeat(127);
     let message = (0..200).fold(Message::new(vec![0; 1 << 20]), |message, n| {
-        message.header(&format!("{n}{}", "n".repeat(250)), n)
+        message.header(format!("{n}{}", "n".repeat(250)), n)
     });
     let message = message
         .content_type(&long)

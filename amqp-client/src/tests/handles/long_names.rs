@@ -33,14 +33,18 @@ fn property_that_fits_takes_the_place_of_one_that_did_not() {
     type Set = fn(Message, &str) -> Message;
     let (mut pair, channel) = Pair::with_channel();
     let setters: [(&str, Set); 8] = [
-        ("content_type", Message::content_type),
-        ("content_encoding", Message::content_encoding),
-        ("kind", Message::kind),
-        ("user_id", Message::user_id),
-        ("app_id", Message::app_id),
-        ("correlation_id", Message::correlation_id),
-        ("reply_to", Message::reply_to),
-        ("message_id", Message::message_id),
+        ("content_type", |message, text| message.content_type(text)),
+        ("content_encoding", |message, text| {
+            message.content_encoding(text)
+        }),
+        ("kind", |message, text| message.kind(text)),
+        ("user_id", |message, text| message.user_id(text)),
+        ("app_id", |message, text| message.app_id(text)),
+        ("correlation_id", |message, text| {
+            message.correlation_id(text)
+        }),
+        ("reply_to", |message, text| message.reply_to(text)),
+        ("message_id", |message, text| message.message_id(text)),
     ];
     for (argument, set) in setters {
         let fits = set(Message::new("body"), "fits");
@@ -63,7 +67,7 @@ fn property_that_fits_takes_the_place_of_one_that_did_not() {
 #[test]
 fn each_of_several_properties_has_to_be_mended() {
     let (_pair, channel) = Pair::with_channel();
-    let odd = Message::new("").message_id(&long()).app_id(&long());
+    let odd = Message::new("").message_id(long()).app_id(long());
     let half = odd.clone().message_id("fits");
     assert!(refused(&channel, &half).starts_with("app_id \"nnn"));
     done(channel.basic_publish("", "q", &half.app_id("fits"))).unwrap();
@@ -74,7 +78,7 @@ fn each_of_several_properties_has_to_be_mended() {
 #[test]
 fn header_whose_name_does_not_fit_is_told_until_the_headers_are_others() {
     let (mut pair, channel) = Pair::with_channel();
-    let odd = Message::new("").header(&long(), 1).header("fits", 2);
+    let odd = Message::new("").header(long(), 1).header("fits", 2);
     assert!(refused(&channel, &odd).starts_with("name of a header \"nnn"));
     let told = done(channel.basic_publish("", "q", &odd)).unwrap_err();
     assert!(told.to_string().ends_with("(queue 'q')"), "{told}");

@@ -29,6 +29,7 @@
 //! | `tracing` | what subscribers of `tracing` are told |
 //! | `debug_output` | what `Debug` shows of messages, and of what holds one |
 //! | `walk` | nothing that can be shown holds a secret |
+//! | `messages` | messages published as what they are made of, received ones, ones made by hand |
 //! | `field_values` | values over which the broker would end the connection |
 //! | `long_names` | names and texts that do not fit |
 //! | `option_values` | values that programs set: which of several counts, and what is sent of them |
@@ -48,6 +49,7 @@ pub(crate) mod field_values;
 pub(crate) mod handlers;
 pub(crate) mod long_names;
 pub(crate) mod mandatory;
+pub(crate) mod messages;
 pub(crate) mod option_values;
 pub(crate) mod publisher_renewal;
 pub(crate) mod publisher_renewal_edges;
