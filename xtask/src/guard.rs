@@ -13,27 +13,17 @@ use std::{
     process::{Command, ExitStatus, Stdio},
 };
 
-/// The shell becomes the command, and what it has put into the background is the guard.
-///
-/// The guard does not hear the signal that it sends to its own group until all is done. A file
-/// system is deleted again as long as programs that take their time write into it.
+/// The shell becomes the command, and what it has put into the background is the guard, in a session
+/// of its own, so that it survives the end of the group.
 const SCRIPT: &str = r#"
-    folder=$1
-    shift
     exec 3<&0
-    (
-        trap '' TERM
+    setsid sh -c '
         read -r _ && exit
-        kill -s TERM -- "-$$"
-        if [ -n "$folder" ]; then
-            tries=0
-            until rm -rf -- "$folder" || [ "$tries" -eq 50 ]; do
-                tries=$((tries + 1))
-                sleep 0.1
-            done
-        fi
-        kill -s KILL -- "-$$"
-    ) <&3 3<&- >/dev/null 2>&1 &
+        kill -s KILL -- "-$1"
+        # What is killed this moment may have written once more.
+        [ -z "$2" ] || rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }
+    ' sh "$$" "$1" <&3 3<&- >/dev/null 2>&1 &
+    shift
     exec "$@" 3<&- </dev/null
 "#;
 
@@ -112,8 +102,8 @@ mod tests {
         let folder = env::temp_dir().join(format!("xtask-guard-{}", process::id()));
         fs::create_dir_all(&folder).unwrap();
         let mut command = Command::new("sh");
-        // One child of its own, and a signal that is not heard.
-        command.args(["-c", "trap '' TERM; sleep 1000 & echo $! $$; wait"]);
+        // With a child, and deaf to all signals but one.
+        command.args(["-c", "trap '' TERM INT HUP; sleep 1000 & echo $! $$; wait"]);
         let mut command = guarded(&command, Some(&folder));
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

@@ -13,16 +13,24 @@ use crate::{failure::Failure, progress, workspace};
 /// What a person would type.
 const BY_HAND: &str = "apt-get update && apt-get install --no-install-recommends";
 
-/// Installs the packages named as arguments, without starting the services in them.
+/// Where Debian's tools look for a policy.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Installs the packages named behind the policy, without starting the services in them.
 ///
 /// The package's own script would start a RabbitMQ that listens on the standard ports.
 /// `policy-rc.d` is Debian's way to forbid that. If the machine has a policy of its own, it is left
-/// alone, and what it allowed to be started is stopped again.
+/// alone, and what it allowed to be started is stopped again. Ours does not outlive the script,
+/// interrupted or not: the shell runs what it is to do at its exit only if it exits by itself.
 const SCRIPT: &str = r#"
 set -e
-policy=/usr/sbin/policy-rc.d
+policy=$1
+shift
 if [ ! -e "$policy" ]; then
     trap 'rm -f "$policy"' EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
     printf '#!/bin/sh\nexit 101\n' > "$policy"
     chmod 755 "$policy"
 fi
@@ -75,7 +83,7 @@ pub(crate) fn packages(names: &[&str], may_install: bool) -> Result<(), Failure>
         command.arg("sh");
     }
     command
-        .args(["-c", SCRIPT, "sh"])
+        .args(["-c", SCRIPT, "sh", POLICY])
         .args(names)
         .stdin(Stdio::null())
         .stdout(file)
@@ -109,4 +117,51 @@ pub(crate) fn tail(path: &Path) -> String {
         .get(lines.len().saturating_sub(20)..)
         .unwrap_or_default()
         .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        env,
+        io::{BufRead as _, BufReader},
+        os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+        process,
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_policy_does_not_outlive_an_interruption() {
+        let folder = env::temp_dir().join(format!("xtask-install-{}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (policy, apt) = (folder.join("policy-rc.d"), folder.join("apt-get"));
+        fs::write(&apt, "#!/bin/sh\necho at work\nexec sleep 1000\n").unwrap();
+        fs::set_permissions(&apt, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = env::var("PATH").unwrap();
+        for signal in ["HUP", "INT", "TERM"] {
+            let mut child = Command::new("sh")
+                .args(["-c", SCRIPT, "sh"])
+                .args([policy.as_os_str(), "some-package".as_ref()])
+                .env("PATH", format!("{}:{path}", folder.display()))
+                .stdout(Stdio::piped())
+                .process_group(0)
+                .spawn()
+                .unwrap();
+            let output = BufReader::new(child.stdout.take().unwrap());
+            assert_eq!(output.lines().next().unwrap().unwrap(), "at work");
+            assert!(policy.exists());
+            // As Ctrl-C does, to all of the group.
+            let kill = format!("kill -s {signal} -- -{}", child.id());
+            assert!(
+                Command::new("sh")
+                    .args(["-c", &kill])
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            assert!(!child.wait().unwrap().success());
+            assert!(!policy.exists(), "left behind by {signal}");
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
