@@ -7,11 +7,8 @@
 use std::{
     fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    io::{ErrorKind, Read as _},
-    os::{
-        linux::net::SocketAddrExt as _,
-        unix::net::{SocketAddr, UnixListener, UnixStream},
-    },
+    io::{self, ErrorKind, Read as _},
+    os::unix::net::{SocketAddr, UnixListener, UnixStream},
     path::Path,
     thread,
     time::Duration,
@@ -36,7 +33,7 @@ pub(super) fn take(folder: &Path) -> Result<Lock, Failure> {
     folder.hash(&mut hasher);
     let name = format!("amqp xtask broker {:016x}", hasher.finish());
     let failed = || Failure::file("lock", &folder);
-    let address = SocketAddr::from_abstract_name(name).map_err(failed())?;
+    let address = abstract_address(&name).map_err(failed())?;
     loop {
         match UnixListener::bind_addr(&address) {
             Ok(listener) => {
@@ -48,6 +45,19 @@ pub(super) fn take(folder: &Path) -> Result<Lock, Failure> {
             Err(error) => return Err(failed()(error)),
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn abstract_address(name: &str) -> io::Result<SocketAddr> {
+    use std::os::linux::net::SocketAddrExt as _;
+    SocketAddr::from_abstract_name(name)
+}
+
+/// Brokers are not left running elsewhere: they are found through `/proc`.
+#[cfg(not(target_os = "linux"))]
+fn abstract_address(_: &str) -> io::Result<SocketAddr> {
+    let reason = "brokers are left running on Linux only";
+    Err(io::Error::new(ErrorKind::Unsupported, reason))
 }
 
 /// Returns when the lock may be free. Its holder accepts no connection and sends nothing, so that

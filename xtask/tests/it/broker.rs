@@ -28,7 +28,12 @@ fn brokers_are_started_found_told_apart_and_stopped() {
     let is_second = |ended: &crate::support::Ended| ended.stderr.contains("running already");
     assert!(is_second(&one) ^ is_second(&two), "{one:?} {two:?}");
 
-    // The shell gets what examples and tests read.
+    // The shell gets what examples and tests read, and nothing stays that would disturb it.
+    for name in read_from_the_environment() {
+        let (set, unset) = (format!("export {name}="), format!("unset {name}\n"));
+        let is_told = one.stdout.contains(&set) || one.stdout.contains(&unset);
+        assert!(is_told, "{name}: {one:?}");
+    }
     let variables = evaluated(&one.stdout);
     let variable = |name: &str| variables.get(name).map(String::as_str);
     for name in ["AMQP_CACERTFILE", "AMQP_CERTFILE", "AMQP_KEYFILE"] {
@@ -119,6 +124,20 @@ fn brokers_are_started_found_told_apart_and_stopped() {
     place.run("broker stop --all").ok();
     place.wait_until_nothing_is_left("stop");
     assert!(!place.target.join("xtask/broker").exists());
+}
+
+/// The variables that `ConnectionOptions::from_env` documents, which the examples call.
+fn read_from_the_environment() -> Vec<String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../amqp-client/src/uri");
+    let text = std::fs::read_to_string(source.join("environment.rs")).unwrap();
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("    /// | `AMQP_"));
+    let cells = rows.filter_map(|row| row.split('|').nth(1));
+    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let names: Vec<_> = names.map(str::to_owned).collect();
+    assert!(names.len() >= 7, "{names:?}");
+    names
 }
 
 /// What the parser says of each is in its own tests.
