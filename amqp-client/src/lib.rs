@@ -36,6 +36,7 @@
 //! | `rustls-native-roots` | no | `rustls-core` with the authorities that the operating system trusts |
 //! | `rustls-webpki-roots` | no | `rustls-core` with the authorities that Mozilla trusts, built in |
 //! | `rustls-encrypted-keys` | no | `rustls-core` and client keys that are protected by a password |
+//! | `serde` | no | options, declarations and tables in TOML, JSON and other formats |
 //!
 //! Features add; none changes what the others do. Without any, the protocol core and the handles
 //! remain. `cargo doc --all-features` documents what all of them add, as docs.rs does.
@@ -67,12 +68,15 @@ pub mod error;
 pub mod guide;
 mod handle;
 pub mod message;
+mod nearest;
 pub mod options;
 pub mod proto;
 pub mod publish;
 mod rounding;
 pub mod rpc;
 pub mod sasl;
+#[cfg(feature = "serde")]
+mod settings;
 #[cfg(test)]
 mod tests;
 mod text;

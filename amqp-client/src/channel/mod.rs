@@ -12,6 +12,7 @@
 // | `exchange`, `queue`, `tx` | the methods of these classes of the specification |
 // | `no_wait` | declaring and deleting without waiting for a reply |
 // | `request` | a request and its reply |
+// | `topology` | declaring several things in order |
 // | `succession` | one channel after the other for something that outlives each of them |
 //
 // Methods that publish, fetch or consume stand with what they return, in `publish` and `consume`.
@@ -22,6 +23,7 @@ mod no_wait;
 mod queue;
 pub(crate) mod request;
 pub(crate) mod succession;
+mod topology;
 mod tx;
 
 pub(crate) use self::lifecycle::Channel;

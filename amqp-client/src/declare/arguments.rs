@@ -9,7 +9,7 @@ use crate::message::field_values::{self, Decimals};
 use crate::rounding;
 
 /// Arguments under construction: each name once, whatever was set before.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Arguments {
     table: FieldTable,
     /// A name that does not fit its 255 octets; told when the method is made.
@@ -51,6 +51,12 @@ impl Arguments {
         self.table.get(name).ok().flatten()
     }
 
+    /// All of them, as they were set.
+    #[cfg(feature = "serde")]
+    pub(super) fn entries(&self) -> impl Iterator<Item = (ShortStr<'_>, Value<'_>)> {
+        self.table.iter().flatten()
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.value(name).and_then(|value| value.as_str())
     }
@@ -67,6 +73,20 @@ impl Arguments {
             }
         }
     }
+}
+
+impl Eq for Arguments {}
+
+impl PartialEq for Arguments {
+    fn eq(&self, other: &Self) -> bool {
+        has_same_entries(&self.table, &other.table) && self.too_long == other.too_long
+    }
+}
+
+/// Whether two tables say the same: names are unique in them, and their order means nothing.
+pub(crate) fn has_same_entries(a: &FieldTable, b: &FieldTable) -> bool {
+    let is_in_b = |(name, value)| matches!(b.get(name), Ok(Some(other)) if other == value);
+    a == b || a.byte_len() == b.byte_len() && a.iter().all(|entry| entry.is_ok_and(is_in_b))
 }
 
 #[cfg(test)]
@@ -90,6 +110,22 @@ mod tests {
             arguments.checked(Subject::Nothing).unwrap().iter().count(),
             2
         );
+    }
+
+    #[test]
+    fn arguments_are_equal_in_any_order() {
+        let of = |entries: &[(&str, u64)]| {
+            let mut arguments = Arguments::default();
+            for (name, value) in entries {
+                arguments.set(name, *value);
+            }
+            arguments
+        };
+        assert_eq!(of(&[("a", 1), ("b", 2)]), of(&[("b", 2), ("a", 1)]));
+        assert_ne!(of(&[("a", 1), ("b", 2)]), of(&[("a", 2), ("b", 1)]));
+        assert_ne!(of(&[("a", 1)]), of(&[("a", 1), ("b", 2)]));
+        // What cannot be sent is not the same as something else that cannot.
+        assert_ne!(of(&[("a", u64::MAX)]), of(&[("b", u64::MAX)]));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::error::{ChannelError, Subject};
 #[must_use = "hand it to Channel::queue_bind or Channel::exchange_bind"]
 pub struct Binding {
     pub(crate) routing_key: String,
-    arguments: Arguments,
+    pub(super) arguments: Arguments,
 }
 
 impl Binding {

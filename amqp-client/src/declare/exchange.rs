@@ -19,12 +19,12 @@ use crate::error::{About, ChannelError, Subject};
 #[must_use = "hand it to Channel::exchange_declare"]
 pub struct ExchangeDeclare {
     pub(crate) name: String,
-    kind: String,
-    passive: bool,
-    durable: bool,
-    auto_delete: bool,
-    internal: bool,
-    arguments: Arguments,
+    pub(super) kind: String,
+    pub(super) passive: bool,
+    pub(super) durable: bool,
+    pub(super) auto_delete: bool,
+    pub(super) internal: bool,
+    pub(super) arguments: Arguments,
 }
 
 impl ExchangeDeclare {

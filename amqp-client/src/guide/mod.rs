@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`connecting`] | Where does the broker's address come from? How many connections and channels do I need? When does it end? |
 //! | [`queues`] | Which queues, exchanges and bindings, and with which arguments? |
+//! | `files`, with the feature `serde` | How do I read options and declarations from TOML or JSON? |
 //! | [`publishing`] | Has the broker got my message? How do I publish many? |
 //! | [`consuming`] | How do I take messages, several at a time, without losing any? |
 //! | [`errors`] | What went wrong, who caused it, may it have happened, what can I do? |
@@ -23,6 +24,8 @@ pub mod cancellation;
 pub mod connecting;
 pub mod consuming;
 pub mod errors;
+#[cfg(feature = "serde")]
+pub mod files;
 pub mod observing;
 pub mod publishing;
 pub mod queues;

@@ -76,6 +76,10 @@
 //!
 //! # Several things at once
 //!
+//! A [`Topology`](crate::declare::Topology) is all that a program needs, as one value: put together
+//! in the program, or read from a file (feature `serde`, whose page of the guide is `files`). It
+//! declares exchanges, then queues, then bindings, one after the other.
+//!
 //! Each declaration is a round trip. Those that need no answer go out together through
 //! [`no_wait`](crate::Channel::no_wait); the next answered request tells whether all went well.
 //!

@@ -3,9 +3,8 @@
 
 use std::net::IpAddr;
 
-use amqp_spec::wire::FieldTable;
-
 use super::ConnectionOptions;
+use crate::declare::has_same_entries;
 
 impl Eq for ConnectionOptions {}
 
@@ -82,12 +81,6 @@ fn is_same_host(a: &str, b: &str) -> bool {
         (Ok(a), Ok(b)) => a == b,
         _ => a.eq_ignore_ascii_case(b),
     }
-}
-
-/// Names are unique here; their order means nothing.
-fn has_same_entries(a: &FieldTable, b: &FieldTable) -> bool {
-    let is_in_b = |(name, value)| matches!(b.get(name), Ok(Some(other)) if other == value);
-    a == b || a.byte_len() == b.byte_len() && a.iter().flatten().all(is_in_b)
 }
 
 #[cfg(test)]

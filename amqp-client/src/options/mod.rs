@@ -10,6 +10,8 @@
 
 pub(crate) mod connection;
 mod equality;
+#[cfg(feature = "serde")]
+mod files;
 mod host;
 mod hosts;
 mod limits;
@@ -21,7 +23,7 @@ pub(crate) mod tls;
 mod validate;
 
 pub(crate) use self::connection::ConnectionOptions;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "serde", feature = "tokio"))]
 pub(crate) use self::host::Address;
 pub use self::host::HostOrder;
 pub(crate) use self::host::{Host, without_credentials};

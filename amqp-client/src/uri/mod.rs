@@ -6,7 +6,6 @@
 //! parameters.
 
 mod environment;
-mod nearest;
 #[cfg(test)]
 mod parameter_tests;
 mod parameters;

@@ -9,11 +9,11 @@ use std::time::Duration;
 use amqp_spec::wire::FieldTable;
 use zeroize::Zeroizing;
 
-use super::nearest::nearest;
 use super::values::{
     Unit, boolean, in_seconds, maybe, number, one, path, positive, set, some_whole, tls, whole,
 };
 use crate::error::UriError;
+use crate::nearest::nearest;
 use crate::options::{ConnectionOptions, HostOrder, ServerName, TlsOptions, Verify as Checked};
 use crate::proto::config::{Heartbeat, WhenBlocked};
 use crate::rounding::{whole_millis, whole_seconds};
@@ -477,9 +477,19 @@ fn find(name: &str) -> Result<&'static Parameter, UriError> {
     }
     Err(UriError::UnknownParameter {
         name: name.to_owned(),
-        nearest: nearest(name, names()),
+        nearest: nearest(name, names(), ELSEWHERE),
     })
 }
+
+/// What pika, lapin and others call things.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("socket_timeout", "connection_timeout"),
+    ("stack_timeout", "open_timeout"),
+    ("heartbeat_interval", "heartbeat"),
+    ("name", "connection_name"),
+    ("cafile", "cacertfile"),
+    ("timeout", "connection_timeout"),
+];
 
 fn names() -> impl Iterator<Item = &'static str> {
     PARAMETERS.iter().map(|parameter| parameter.name)
@@ -527,7 +537,7 @@ mod tests {
             ("", None),
         ];
         for (name, expected) in cases {
-            assert_eq!(nearest(name, names()), expected, "{name}");
+            assert_eq!(nearest(name, names(), ELSEWHERE), expected, "{name}");
         }
     }
 

@@ -78,7 +78,13 @@ examples! {
 }
 
 /// Those that a test below prepares something for.
-const SPECIAL: &[&str] = &["heartbeat_and_blocked", "tls"];
+const SPECIAL: &[&str] = &["heartbeat_and_blocked", "tls", "topology"];
+
+#[cfg(feature = "serde")]
+#[test]
+fn topology() {
+    check("topology");
+}
 
 #[cfg(feature = "rustls")]
 #[test]

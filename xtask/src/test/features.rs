@@ -94,8 +94,10 @@ fn foreign<'t>(tree: &'t str, feature: &str) -> Option<&'t str> {
         .iter()
         .filter(|(_, start)| !feature.starts_with(start));
     let parts: Vec<_> = others.flat_map(|(parts, _)| *parts).collect();
-    tree.lines()
-        .find(|line| parts.iter().any(|part| line.contains(**part)))
+    // Behind the name and the version stands where the repository is, whatever that is called.
+    let crates = tree.lines().map(|line| line.split(" (").next());
+    let mut crates = crates.map(Option::unwrap_or_default);
+    crates.find(|name| parts.iter().any(|part| name.contains(**part)))
 }
 
 /// The names in the section of features of a manifest.
@@ -137,6 +139,8 @@ mod tests {
             assert_eq!(foreign(&tree, "tokio"), Some(line));
             assert_eq!(foreign(&tree, feature), None);
         }
+        let elsewhere = "amqp-client v0.1.0 (/home/serde/rustls/amqp-client)";
+        assert_eq!(foreign(elsewhere, "tokio"), None);
         // Strings have nothing to do with it.
         assert_eq!(foreign("stringprep v1.0.0", "tokio"), None);
     }

@@ -137,7 +137,8 @@ fn belongs(package: &Crate, file: &str) -> bool {
     let is_source = file.starts_with("src/")
         && !file.starts_with("src/tests/")
         && (file.ends_with(".rs") || file.ends_with("/README.md"));
-    let is_example = file.starts_with("examples/") && file.ends_with(".rs");
+    let is_example =
+        file.starts_with("examples/") && (file.ends_with(".rs") || file.ends_with(".toml"));
     CARGO.contains(&file)
         || file == "README.md"
         || package.licences.contains(&file)

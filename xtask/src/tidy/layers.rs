@@ -12,7 +12,9 @@ const CLIENT: &str = "amqp-client/src/";
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "values and errors",
-        &["error", "message", "rounding", "sasl", "text"],
+        &[
+            "error", "message", "nearest", "rounding", "sasl", "settings", "text",
+        ],
     ),
     ("the core", &["proto"]),
     ("options and declarations", &["declare", "options"]),

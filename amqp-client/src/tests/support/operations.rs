@@ -15,6 +15,7 @@ use super::broker::Broker;
 use super::pair::Pair;
 use super::task::Task;
 use crate::consume::{NextWithin, QosScope};
+use crate::declare::Topology;
 use crate::error::ChannelError;
 use crate::{
     Channel, Connection, ConnectionOptions, Consumer, ExchangeDeclare, Message, Publisher,
@@ -285,6 +286,14 @@ fn requests() -> Vec<Operation> {
         }),
         on_channel("exchange.unbind", async |c| {
             told(c.exchange_unbind("x", "y", "k").await)
+        }),
+        on_channel("all of a topology", async |c| {
+            let topology = Topology::default()
+                .exchange(ExchangeDeclare::topic("x"))
+                .queue(QueueDeclare::new("one"))
+                .queue_binding("one", "x", "k")
+                .exchange_binding("x", "y", "k");
+            told(topology.declare(&c).await)
         }),
         on_channel("requests without replies", async |c| {
             let no_wait = c.no_wait();

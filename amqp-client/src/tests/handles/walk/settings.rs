@@ -9,6 +9,7 @@ use crate::channel::Flow;
 use crate::consume::{Multiple, QosScope, StreamOffset, WhenOversized, WhenSlow};
 use crate::declare::{
     Binding, DeadLetterStrategy, ExchangeDelete, LeaderLocator, Match, Overflow, QueueDelete,
+    Topology,
 };
 use crate::error::{CertificateFault, Diagnosis, Initiator, Outcome, Stage};
 use crate::message::{Body, DeliveryMode};
@@ -93,6 +94,8 @@ pub(crate) fn settings() {
     debug::<ExchangeDeclare>(&ExchangeDeclare::topic(peers().as_str()));
     debug::<ExchangeDelete>(&ExchangeDelete::new(peers().as_str()));
     debug::<Binding>(&Binding::headers(Match::All));
+    let declared = Topology::default().queue(QueueDeclare::new(peers().as_str()));
+    debug::<Topology>(&declared.queue_binding(peers(), peers(), peers()));
     debug::<Message>(&message());
     debug::<Body<'_>>(&BODY.into());
     display(&Diagnosis::WrongCredentials);

@@ -1,21 +1,15 @@
 //! What was probably meant by a name that nobody knows.
 
 /// The name that was probably meant: few letters differ.
-pub(super) fn nearest(
+///
+/// `others` are names that have nothing to do with ours, with what is meant by them.
+pub(crate) fn nearest(
     name: &str,
     known: impl Iterator<Item = &'static str>,
+    others: &[(&str, &'static str)],
 ) -> Option<&'static str> {
-    // What pika, lapin and others call things.
-    const OTHERS: [(&str, &str); 6] = [
-        ("socket_timeout", "connection_timeout"),
-        ("stack_timeout", "open_timeout"),
-        ("heartbeat_interval", "heartbeat"),
-        ("name", "connection_name"),
-        ("cafile", "cacertfile"),
-        ("timeout", "connection_timeout"),
-    ];
     let plain = name.to_ascii_lowercase().replace('-', "_");
-    if let Some((_, ours)) = OTHERS.iter().find(|(theirs, _)| *theirs == plain) {
+    if let Some((_, ours)) = others.iter().find(|(theirs, _)| *theirs == plain) {
         return Some(ours);
     }
     let distances = known.map(|known| (distance(&plain, known), known));

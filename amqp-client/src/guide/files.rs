@@ -1,0 +1,177 @@
+//! Options and declarations from a file: TOML, JSON, or whatever else has a format for serde.
+//!
+//! With the feature `serde` these can be read, and written again:
+//!
+//! | type | in a file |
+//! |---|---|
+//! | [`ConnectionOptions`] | a URI, or a table with the setters as keys |
+//! | [`Topology`] | lists of `exchanges`, `queues` and `bindings` |
+//! | [`ExchangeDeclare`], [`QueueDeclare`], [`Binding`] | a table with the builder's methods as keys |
+//! | [`FieldTable`], [`FieldArray`], [`FieldValue`] | a map, a list, a value; see [Arguments](#arguments) |
+//! | [`ShortString`], [`Timestamp`], [`Decimal`] | text, a number of seconds, text such as `"9.95"` |
+//!
+//! They are parts of the program's own settings:
+//!
+//! ```no_run
+//! use amqp_client::declare::Topology;
+//! use amqp_client::{Connection, ConnectionOptions};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Settings {
+//!     connection: ConnectionOptions,
+//!     topology: Topology,
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings: Settings = toml::from_str(&std::fs::read_to_string("orders.toml")?)?;
+//! let connection = Connection::open_with(&settings.connection).await?;
+//! settings.topology.declare(&connection.open_channel().await?).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # A file
+//!
+//! ```
+//! # #[derive(serde::Deserialize)]
+//! # struct Settings { connection: ConnectionOptions, topology: Topology }
+//! # use amqp_client::declare::Topology;
+//! # use amqp_client::{ConnectionOptions, ExchangeDeclare, QueueDeclare};
+//! # use std::time::Duration;
+//! # let read: Settings = toml::from_str(
+//! r#"
+//! [connection]
+//! uri = "amqps://app@broker.example/orders"
+//! password = "s3cret"
+//! heartbeat = "20s"
+//! connection_name = "order-service"
+//!
+//! [connection.tls]
+//! ca_files = ["/etc/orders/ca.pem"]
+//!
+//! [[topology.exchanges]]
+//! name = "orders"
+//! type = "topic"
+//! durable = true
+//!
+//! [[topology.queues]]
+//! name = "invoices"
+//! type = "quorum"
+//! message_ttl = "1h"
+//! dead_letter_exchange = "failed"
+//! arguments = { x-consumer-timeout = 60_000 }
+//!
+//! [[topology.bindings]]
+//! queue = "invoices"
+//! exchange = "orders"
+//! routing_key = "order.*.paid"
+//! "#
+//! # ).unwrap();
+//! # let options: ConnectionOptions = "amqps://app:s3cret@broker.example/orders".parse().unwrap();
+//! # let options = options
+//! #     .heartbeat(Duration::from_secs(20))
+//! #     .connection_name("order-service")
+//! #     .tls(amqp_client::TlsOptions::default().ca_file("/etc/orders/ca.pem"));
+//! # assert_eq!(read.connection, options);
+//! # let topology = Topology::default()
+//! #     .exchange(ExchangeDeclare::topic("orders").durable())
+//! #     .queue(
+//! #         QueueDeclare::new("invoices")
+//! #             .quorum()
+//! #             .message_ttl(Duration::from_secs(3600))
+//! #             .dead_letter_exchange("failed")
+//! #             .argument("x-consumer-timeout", 60_000_i64),
+//! #     )
+//! #     .queue_binding("invoices", "orders", "order.*.paid");
+//! # assert_eq!(read.topology, topology);
+//! ```
+//!
+//! The topology in JSON:
+//!
+//! ```
+//! # let read: amqp_client::declare::Topology = serde_json::from_str(
+//! r#"{
+//!     "exchanges": [{ "name": "orders", "type": "topic", "durable": true }],
+//!     "queues": [{
+//!         "name": "invoices",
+//!         "type": "quorum",
+//!         "message_ttl": "1h",
+//!         "dead_letter_exchange": "failed",
+//!         "arguments": { "x-consumer-timeout": 60000 }
+//!     }],
+//!     "bindings": [
+//!         { "queue": "invoices", "exchange": "orders", "routing_key": "order.*.paid" },
+//!         { "destination": "audit", "source": "orders", "match": "any", "arguments": { "urgent": true } }
+//!     ]
+//! }"#
+//! # ).unwrap();
+//! # assert_eq!(read.len(), 4);
+//! ```
+//!
+//! # What stands behind a key
+//!
+//! Keys are named as the methods are, and the methods' pages say what they mean.
+//!
+//! | what | how it is written |
+//! |---|---|
+//! | a time | text, a whole number and its unit: `"250us"`, `"500ms"`, `"30s"`, `"15m"`, `"1h"`, `"7d"`. A bare number is an error: it is seconds in one program and milliseconds in another |
+//! | no time, where there need not be one | `"none"`: `open_timeout`, `blocked_connection_timeout`, `write_timeout` |
+//! | a choice | the word of RabbitMQ (`overflow = "reject-publish"`), or ours in lower case (`when_blocked = "fail"`) |
+//! | a queue's type | `type = "quorum"`, which makes it durable; any other type is sent as it is |
+//! | a binding's arguments | `match = "any"` for `x-match`, the others below `arguments` |
+//! | a queue's or an exchange's other arguments | below `arguments`, by their names on the wire |
+//!
+//! Of a connection:
+//!
+//! | key | what it can be |
+//! |---|---|
+//! | `uri` | a URI, as [`ConnectionOptions`] reads it; other keys take precedence over what it says |
+//! | `host` and `port`, or `hosts` | `hosts = ["rabbit-1", "rabbit-2:5673", "[::1]:5673"]` |
+//! | `user`, `password` | text |
+//! | `tls` | `true`, or a table: `ca_files`, `ca_pem`, `system_roots`, `bundled_roots`, `certificate_file` and `key_file` or `certificate_pem` and `key_pem`, `key_password`, `server_name` or `without_server_name`, `danger_accept_any_certificate` |
+//! | `tcp` | a table: `nodelay`, `keepalive_idle`, `keepalive_interval`, `keepalive_count`, `user_timeout` |
+//! | `auth_mechanisms` | a list of names: `["external", "plain"]` |
+//! | `heartbeat` | a time, `"server"`, `"off"`, or `{ at_most = "60s" }` |
+//! | `client_properties` | a table |
+//! | every other setter | a number, a time or text, as its argument is |
+//!
+//! Whatever is read is checked at once as it is before it is used: options as by
+//! [`validate`](crate::ConnectionOptions::validate), declarations as before they are sent. An unknown key
+//! is an error that suggests the nearest one, a time that would have to be rounded is refused, and
+//! so is the same thing said by two keys. Errors name the key with those around it:
+//! `topology.queues[0]` is where, and `message_ttl` is what.
+//!
+//! # Secrets
+//!
+//! Passwords, certificates and keys that are not in files, and URIs are read and **never written**:
+//! what is written has the user and no password. No error of this crate shows a value, so that a
+//! password that is out of its place stays where it is. A format may show more: an error of `toml`
+//! prints the line that it is about, which `error.message()` does not, so give `[connection]` lines
+//! of its own rather than `connection = { … }`. What the file's reader makes of a password is not
+//! overwritten in memory; where that matters, take it from the environment
+//! ([`from_env`](crate::ConnectionOptions::from_env)) or from a
+//! [source of credentials](crate::ConnectionOptions::credential_source).
+//!
+//! Functions and objects are no settings: a source of credentials, a rule of heartbeats, a login
+//! mechanism of one's own, parts of rustls. The program sets them on the options that it has read.
+//! Writing options that have one fails and says which, since leaving it out would be another
+//! connection.
+//!
+//! # Arguments
+//!
+//! In a table of arguments or properties booleans, strings, lists and tables are what they look
+//! like, an integer has 64 bits, and so has a number with a point. Every other type is spelled as
+//! `{ "$i32" = 5 }`: `$i8` to `$u32`, `$f32`, `$decimal`, `$timestamp`, `$hex`, `$void`. The page
+//! of [`amqp_spec`](crate::amqp_spec#tables-in-files) has them all, and what it promises for a
+//! table that is written and read back. RabbitMQ takes integers of any width for its own arguments.
+//!
+//! [`Binding`]: crate::declare::Binding
+//! [`ConnectionOptions`]: crate::ConnectionOptions
+//! [`Decimal`]: crate::amqp_spec::wire::Decimal
+//! [`ExchangeDeclare`]: crate::ExchangeDeclare
+//! [`FieldArray`]: crate::amqp_spec::wire::FieldArray
+//! [`FieldTable`]: crate::FieldTable
+//! [`FieldValue`]: crate::amqp_spec::wire::FieldValue
+//! [`QueueDeclare`]: crate::QueueDeclare
+//! [`ShortString`]: crate::amqp_spec::wire::ShortString
+//! [`Timestamp`]: crate::amqp_spec::wire::Timestamp
+//! [`Topology`]: crate::declare::Topology
