@@ -7,7 +7,8 @@ use amqp_spec::{ReplyCode, field_table};
 
 use crate::consume::Consume;
 use crate::declare::Binding;
-use crate::error::{ChannelError, Entity, Outcome};
+use crate::error::{ChannelError, Entity, Outcome, PublishError};
+use crate::tests::handles::rpc::calls::Calling;
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::done;
 use crate::{Channel, ExchangeDeclare, Message, QueueDeclare};
@@ -101,42 +102,51 @@ fn every_name_that_does_not_fit_is_told_with_what_it_was_for() {
         }
     }
     let (mut pair, channel) = Pair::with_channel();
-    let long = &long();
     let of_queue = || Some(Entity::Queue("q".to_owned()));
     let exchange = || Some(Entity::Exchange("x".to_owned()));
     let name = "name of an argument";
 
     let declare = |declare| done(channel.queue_declare(declare));
-    told(declare(QueueDeclare::new(long)), "queue", None);
+    told(declare(QueueDeclare::new(long())), "queue", None);
     told(
-        declare(QueueDeclare::new("q").argument(long, 1)),
+        declare(QueueDeclare::new("q").argument(long(), 1)),
         name,
         of_queue(),
     );
     told(
-        declare(QueueDeclare::temporary().argument(long, 1)),
+        declare(QueueDeclare::temporary().argument(long(), 1)),
         name,
         None,
     );
     told(
-        done(channel.no_wait().queue_declare(QueueDeclare::new(long))),
+        done(channel.no_wait().queue_declare(QueueDeclare::new(long()))),
         "queue",
         None,
     );
-    told(done(channel.queue_delete(long)), "queue", None);
-    told(done(channel.queue_purge(long)), "queue", None);
-    told(done(channel.queue_bind(long, "x", "k")), "queue", None);
+    let no_wait = channel.no_wait();
+    told(done(no_wait.queue_purge(long())), "queue", None);
+    told(done(no_wait.queue_delete(long())), "queue", None);
+    told(done(no_wait.exchange_delete(long())), "exchange", None);
     told(
-        done(channel.queue_bind("q", long, "k")),
+        done(no_wait.exchange_bind("x", long(), "k")),
+        "source",
+        exchange(),
+    );
+    told(done(channel.queue_declare(long())), "queue", None);
+    told(done(channel.queue_delete(long())), "queue", None);
+    told(done(channel.queue_purge(long())), "queue", None);
+    told(done(channel.queue_bind(long(), "x", "k")), "queue", None);
+    told(
+        done(channel.queue_bind("q", long(), "k")),
         "exchange",
         of_queue(),
     );
     told(
-        done(channel.queue_bind("q", "x", long)),
+        done(channel.queue_bind("q", "x", long())),
         "routing_key",
         of_queue(),
     );
-    let argument = || Binding::new("k").argument(long, 1);
+    let argument = || Binding::new("k").argument(long(), 1);
     told(
         done(channel.queue_bind("q", "x", argument())),
         name,
@@ -148,7 +158,7 @@ fn every_name_that_does_not_fit_is_told_with_what_it_was_for() {
         of_queue(),
     );
     told(
-        done(channel.queue_unbind("q", "x", long)),
+        done(channel.queue_unbind("q", "x", long())),
         "routing_key",
         of_queue(),
     );
@@ -159,26 +169,30 @@ fn every_name_that_does_not_fit_is_told_with_what_it_was_for() {
     );
 
     let declare = |declare| done(channel.exchange_declare(declare));
-    told(declare(ExchangeDeclare::direct(long)), "exchange", None);
-    told(declare(ExchangeDeclare::new("x", long)), "type", exchange());
+    told(declare(ExchangeDeclare::direct(long())), "exchange", None);
     told(
-        declare(ExchangeDeclare::direct("x").argument(long, 1)),
+        declare(ExchangeDeclare::new("x", long())),
+        "type",
+        exchange(),
+    );
+    told(
+        declare(ExchangeDeclare::direct("x").argument(long(), 1)),
         name,
         exchange(),
     );
-    told(done(channel.exchange_delete(long)), "exchange", None);
+    told(done(channel.exchange_delete(long())), "exchange", None);
     told(
-        done(channel.exchange_bind(long, "y", "k")),
+        done(channel.exchange_bind(long(), "y", "k")),
         "destination",
         None,
     );
     told(
-        done(channel.exchange_bind("x", long, "k")),
+        done(channel.exchange_bind("x", long(), "k")),
         "source",
         exchange(),
     );
     told(
-        done(channel.exchange_bind("x", "y", long)),
+        done(channel.exchange_bind("x", "y", long())),
         "routing_key",
         exchange(),
     );
@@ -189,53 +203,98 @@ fn every_name_that_does_not_fit_is_told_with_what_it_was_for() {
     );
 
     let consume = |consume: Consume| done(consume.into_future());
-    told(consume(channel.consume(long)), "queue", None);
+    told(consume(channel.consume(long())), "queue", None);
     told(
-        consume(channel.consume("q").tag(long)),
+        consume(channel.consume("q").tag(long())),
         "consumer_tag",
         of_queue(),
     );
     told(
-        consume(channel.consume("q").argument(long, 1)),
+        consume(channel.consume("q").argument(long(), 1)),
         name,
         of_queue(),
     );
-    told(done(channel.basic_get(long)), "queue", None);
-    told(done(channel.basic_cancel(long)), "consumer_tag", None);
+    told(done(channel.basic_get(long())), "queue", None);
+    told(done(channel.basic_get_no_ack(long())), "queue", None);
+    told(done(channel.basic_cancel(long())), "consumer_tag", None);
 
     let message = Message::new("");
     let properties = || message.properties().as_ref();
     told(
-        done(channel.basic_publish(long, "k", &message)),
+        done(channel.basic_publish(long(), "k", &message)),
         "exchange",
         None,
     );
     told(
-        done(channel.basic_publish("x", long, &message)),
+        done(channel.basic_publish("x", long(), &message)),
         "routing_key",
         exchange(),
     );
     told(
-        done(channel.basic_publish_body("x", long, properties(), "")),
+        done(channel.basic_publish_body("x", long(), properties(), "")),
         "routing_key",
         exchange(),
     );
     told(
-        done(channel.basic_publish_mandatory("x", long, &message)),
+        done(channel.basic_publish_mandatory("x", long(), &message)),
         "routing_key",
         exchange(),
     );
     told(
-        channel.prepare("x", long, properties()),
+        channel.prepare("x", long(), properties()),
         "routing_key",
         exchange(),
     );
     told(
-        done(channel.close_with(ReplyCode(200), long)),
+        done(channel.close_with(ReplyCode(200), long())),
         "reply_text",
         None,
     );
+    let connection = pair.connection.clone();
+    told(
+        done(connection.close_with(ReplyCode(200), long())),
+        "reply_text",
+        None,
+    );
+    told(
+        done(connection.update_secret("token", long())),
+        "reason",
+        None,
+    );
     assert_eq!(pair.sent(), [""; 0]);
+}
+
+#[test]
+fn publishers_and_clients_of_calls_tell_what_does_not_fit() {
+    let (mut pair, _channel) = Pair::with_channel();
+    let publisher = pair.publisher();
+    for (sent, argument) in [
+        (
+            done(publisher.send(long(), "k", Message::new(""))),
+            "exchange",
+        ),
+        (
+            done(publisher.send("x", long(), Message::new(""))),
+            "routing_key",
+        ),
+    ] {
+        match sent {
+            Err(PublishError::NotSent(ChannelError::TooLong(error))) => {
+                assert_eq!(error.argument, argument);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let properties = Properties::new();
+    let prepared = publisher.prepare("x", long(), properties.as_ref());
+    let told = prepared.map(drop).unwrap_err().to_string();
+    assert!(told.starts_with("routing_key \"nnn"), "{told}");
+    assert_eq!(pair.sent(), [""; 0]);
+
+    let calling = Calling::new();
+    let call = calling.client.call("", long(), Message::new(""));
+    let told = done(call.into_future()).unwrap_err().to_string();
+    assert!(told.contains("routing_key \"nnn"), "{told}");
 }
 
 #[test]
