@@ -8,13 +8,13 @@
 use std::error::Error;
 use std::time::Duration;
 
-use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare, ReceivedMessage, rpc};
+use amqp_client::{Connection, ConnectionOptions, Message, ReceivedMessage, rpc};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let connection = Connection::open_with(&ConnectionOptions::from_env()?).await?;
     let channel = connection.open_channel().await?;
-    channel.queue_declare(QueueDeclare::new("fib")).await?;
+    channel.queue_declare("fib").await?;
     let requests = channel.consume("fib").prefetch(8).await?;
     let server = rpc::Server::new(requests, connection.open_publisher().await?)
         .concurrency(8)

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for (pattern, queue) in &subscribers {
         let mut keys = Vec::new();
         while let Some(got) = channel.basic_get(queue).await? {
-            keys.push(String::from_utf8_lossy(got.delivery.routing_key().as_bytes()).into_owned());
+            keys.push(got.delivery.routing_key().to_string());
             got.delivery.ack()?;
         }
         println!("{pattern}: {}", keys.join(", "));

@@ -57,7 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             client.expect(channel, "channel.close");
         }
     })?;
-    let connection = Connection::open(&broker.url()).await?;
+    let connection = Connection::open(broker.url()).await?;
     println!("the order was {}", place_order(&connection).await?);
     println!("the order was {}", place_order(&connection).await?);
     broker.join();

@@ -14,6 +14,12 @@
 //! | [`observing`] | What happens on a connection, and how much? |
 //! | [`testing`] | How do I test my program? |
 //!
+//! Everyday values need no conversion. Names are any text (`&str`, `String`, `Cow<str>`,
+//! `Arc<str>`), and one alone declares a queue: `channel.queue_declare("orders")`. Times are
+//! [`SystemTime`](std::time::SystemTime) and [`Duration`](std::time::Duration). What the protocol
+//! cannot carry, such as a name of more than 255 bytes or a time before 1970, is told by the
+//! argument's name when it is used.
+//!
 //! Calls and their replies are on the page of [`rpc`](crate::rpc), an event loop of one's own on that of
 //! [`proto`](crate::proto).
 //!

@@ -49,7 +49,7 @@
 //!     client.send(1, &basic::Nack { delivery_tag: 1, multiple: false, requeue: false });
 //! })?;
 //!
-//! let connection = Connection::open(&broker.url()).await?;
+//! let connection = Connection::open(broker.url()).await?;
 //! let publisher = connection.open_publisher().await?;
 //! let outcome = publisher.publish("", "orders", Message::new("order 42")).await;
 //! assert!(matches!(outcome, Err(PublishError::Nacked)));
@@ -71,7 +71,7 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let broker = BrokerOptions::new().start()?;
 //! let vhost = broker.vhost()?;
-//! let connection = Connection::open(&vhost.url()).await?;
+//! let connection = Connection::open(vhost.url()).await?;
 //! // …
 //! # drop(connection);
 //! # Ok(()) }

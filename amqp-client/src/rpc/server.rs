@@ -67,7 +67,7 @@ impl<M: Into<Message>, E: Into<Box<dyn Error + Send + Sync>>> IntoReply for Resu
 /// that matters, a quorum queue with a delivery limit does the same in the end.
 ///
 /// ```no_run
-/// use amqp_client::{rpc, Connection, Message, QueueDeclare, ReceivedMessage};
+/// use amqp_client::{rpc, Connection, Message, ReceivedMessage};
 ///
 /// async fn square(request: ReceivedMessage) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
 ///     let n: u64 = request.text()?.parse()?;
@@ -76,7 +76,7 @@ impl<M: Into<Message>, E: Into<Box<dyn Error + Send + Sync>>> IntoReply for Resu
 ///
 /// # async fn example(connection: Connection, shutdown: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
 /// let channel = connection.open_channel().await?;
-/// channel.queue_declare(QueueDeclare::new("square")).await?;
+/// channel.queue_declare("square").await?;
 /// let requests = channel.consume("square").prefetch(16).await?;
 /// let replies = connection.open_publisher().await?;
 /// let served = rpc::Server::new(requests, replies)
