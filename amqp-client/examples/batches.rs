@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let connection = Connection::open_with(&ConnectionOptions::from_env()?).await?;
     let channel = connection.open_channel().await?;
     let queue = QueueDeclare::new("readings").durable();
-    channel.queue_declare(queue.clone()).await?;
+    channel.queue_declare(&queue).await?;
     let publisher = connection.open_publisher().await?;
     let mut confirmations = Vec::new();
     for n in 0..100 {

@@ -15,14 +15,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let connection = Connection::open_with(&ConnectionOptions::from_env()?).await?;
     let channel = connection.open_channel().await?;
     let accounts = QueueDeclare::new("accounts").durable();
-    channel.queue_declare(accounts.clone()).await?;
+    channel.queue_declare(&accounts).await?;
     channel.tx_select().await?;
 
     channel
         .basic_publish("", "accounts", &Message::new("debit"))
         .await?;
     channel.tx_rollback().await?;
-    let count = channel.queue_declare(accounts.clone()).await?.message_count;
+    let count = channel.queue_declare(&accounts).await?.message_count;
     println!("rolled back: {count} in the queue");
 
     channel

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Both survive a restart of the broker: the queue since it is durable, the tasks since they are
     // persistent as well.
     let tasks = QueueDeclare::new("tasks").durable();
-    channel.queue_declare(tasks.clone()).await?;
+    channel.queue_declare(&tasks).await?;
     let publisher = connection.open_publisher().await?;
     for task in ["dig a hole", "fill it in"] {
         publisher

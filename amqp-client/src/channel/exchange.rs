@@ -19,9 +19,19 @@ impl Channel {
     /// # Cancel safety
     ///
     /// If the future is dropped, the exchange may have been declared or not.
-    pub async fn exchange_declare(&self, declare: ExchangeDeclare) -> Result<(), ChannelError> {
-        let about = declare.about();
-        self.call(&declare.as_method()?, about).await.map(drop)
+    pub async fn exchange_declare(
+        &self,
+        declare: impl Into<ExchangeDeclare>,
+    ) -> Result<(), ChannelError> {
+        let declared = self.begin_exchange_declare(&declare.into())?;
+        declared.await.map(drop)
+    }
+
+    fn begin_exchange_declare(
+        &self,
+        declare: &ExchangeDeclare,
+    ) -> Result<PendingReply, ChannelError> {
+        self.begin(&declare.as_method()?, declare.about())
     }
 
     /// Deletes an exchange (`exchange.delete`). Deleting one that does not exist succeeds.

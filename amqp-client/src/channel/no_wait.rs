@@ -59,7 +59,14 @@ impl NoWait<'_> {
     /// # Cancel safety
     ///
     /// If the future is dropped before it is ready, nothing was sent.
-    pub async fn exchange_declare(self, declare: ExchangeDeclare) -> Result<(), ChannelError> {
+    pub async fn exchange_declare(
+        self,
+        declare: impl Into<ExchangeDeclare>,
+    ) -> Result<(), ChannelError> {
+        self.declare_exchange(&declare.into()).await
+    }
+
+    async fn declare_exchange(self, declare: &ExchangeDeclare) -> Result<(), ChannelError> {
         let method = exchange::Declare {
             no_wait: true,
             ..declare.as_method()?

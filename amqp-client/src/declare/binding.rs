@@ -61,6 +61,13 @@ impl<T: AsRef<str>> From<T> for Binding {
     }
 }
 
+/// Copies it, so that it can be used again.
+impl From<&Self> for Binding {
+    fn from(binding: &Self) -> Self {
+        binding.clone()
+    }
+}
+
 /// How many headers of a [binding](Binding::headers) have to match (`x-match`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]

@@ -123,6 +123,13 @@ impl ExchangeDeclare {
     }
 }
 
+/// Copies it, so that it can be used again.
+impl From<&Self> for ExchangeDeclare {
+    fn from(declare: &Self) -> Self {
+        declare.clone()
+    }
+}
+
 /// An exchange to be deleted. Text is its name.
 ///
 /// ```no_run
@@ -169,5 +176,12 @@ impl ExchangeDelete {
 impl<T: AsRef<str>> From<T> for ExchangeDelete {
     fn from(name: T) -> Self {
         Self::new(name)
+    }
+}
+
+/// Copies it, so that it can be used again.
+impl From<&Self> for ExchangeDelete {
+    fn from(delete: &Self) -> Self {
+        delete.clone()
     }
 }

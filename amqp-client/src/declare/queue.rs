@@ -290,6 +290,13 @@ impl<T: AsRef<str>> From<T> for QueueDeclare {
     }
 }
 
+/// Copies it, so that it can be used again.
+impl From<&Self> for QueueDeclare {
+    fn from(declare: &Self) -> Self {
+        declare.clone()
+    }
+}
+
 /// What a queue does at its limit; see [`QueueDeclare::overflow`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -450,5 +457,12 @@ impl QueueDelete {
 impl<T: AsRef<str>> From<T> for QueueDelete {
     fn from(name: T) -> Self {
         Self::new(name)
+    }
+}
+
+/// Copies it, so that it can be used again.
+impl From<&Self> for QueueDelete {
+    fn from(delete: &Self) -> Self {
+        delete.clone()
     }
 }
