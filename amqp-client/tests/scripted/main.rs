@@ -15,6 +15,7 @@ mod connecting;
 mod ending;
 mod flood;
 mod gated;
+mod habits;
 mod layers;
 mod leaving;
 mod login;
