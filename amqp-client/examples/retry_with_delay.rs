@@ -30,17 +30,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .message_ttl(delay)
         .dead_letter_queue("jobs");
     channel.queue_declare(wait).await?;
-    channel
-        .queue_declare(QueueDeclare::new("jobs.failed").durable())
-        .await?;
+    let failed = QueueDeclare::new("jobs.failed").durable();
+    channel.queue_declare(failed).await?;
     let publisher = connection.open_publisher().await?;
-    publisher
-        .publish(
-            "",
-            "jobs",
-            Message::new("unlucky").kind("lottery").persistent(),
-        )
-        .await?;
+    let unlucky = Message::new("unlucky").kind("lottery").persistent();
+    publisher.publish("", "jobs", unlucky).await?;
 
     let mut consumer = channel.consume("jobs").await?;
     while let Some(job) = consumer.next().await {
