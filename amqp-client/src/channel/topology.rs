@@ -13,8 +13,9 @@ impl Topology {
     ///
     /// # Errors
     ///
-    /// That of the first declaration that fails, which names the queue or exchange that it is
-    /// about. What stands before it in that order has been declared, what follows has not; the
+    /// That of the first declaration that fails. One that was refused, by the broker or before it
+    /// was sent, names the queue or exchange that it is about; that no answer came in time, or that
+    /// the connection ended, is told without. What stands before it in that order has been declared, what follows has not; the
     /// broker has closed the channel if it was the one to refuse.
     ///
     /// # Cancel safety
@@ -23,10 +24,10 @@ impl Topology {
     /// harmless.
     pub async fn declare(&self, channel: &Channel) -> Result<(), ChannelError> {
         for exchange in &self.exchanges {
-            channel.exchange_declare(exchange.clone()).await?;
+            channel.exchange_declare(exchange).await?;
         }
         for queue in &self.queues {
-            channel.queue_declare(queue.clone()).await?;
+            channel.queue_declare(queue).await?;
         }
         for bound in &self.bindings {
             match bound {
@@ -34,15 +35,13 @@ impl Topology {
                     queue,
                     exchange,
                     binding,
-                } => channel.queue_bind(queue, exchange, binding.clone()).await?,
+                } => channel.queue_bind(queue, exchange, binding).await?,
                 Bound::Exchange {
                     destination,
                     source,
                     binding,
                 } => {
-                    channel
-                        .exchange_bind(destination, source, binding.clone())
-                        .await?;
+                    channel.exchange_bind(destination, source, binding).await?;
                 }
             }
         }

@@ -197,6 +197,29 @@ fn each_key_says_what_its_setter_says_and_comes_back() {
     }
 }
 
+/// As programs have it that give options no table of their own.
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+struct Flat {
+    name: String,
+    #[serde(flatten)]
+    connection: ConnectionOptions,
+}
+
+#[test]
+fn options_may_stand_among_other_settings() {
+    let text = "name = \"orders\"\nheartbeat = \"5s\"\ntls = true\n";
+    let read: Flat = toml::from_str(text).unwrap();
+    let expected = plain().heartbeat(5 * SECOND).tls(TlsOptions::default());
+    assert_eq!(
+        (read.name.as_str(), &read.connection),
+        ("orders", &expected)
+    );
+    assert_eq!(toml::to_string(&read).unwrap(), text);
+    let error = toml::from_str::<Flat>("name = \"orders\"\nhartbeat = \"5s\"").unwrap_err();
+    let told = "hartbeat: is an unknown key; is it heartbeat?";
+    assert_eq!(error.message(), told);
+}
+
 #[test]
 fn defaults_are_an_empty_table() {
     assert_eq!(serde_json::to_string(&plain()).unwrap(), "{}");

@@ -4,6 +4,7 @@
 //! | file | what it is about |
 //! |---|---|
 //! | `requests` | requests and replies: each caller gets its own |
+//! | `topology` | in which order a topology is declared, and where that stops |
 //! | `requests_at_fault` | which request the broker closes a channel for |
 //! | `channels` | channels opening and closing, from either side and from both at once |
 //! | `channel_ids` | ids that the program chooses, and those that are used again |
@@ -61,6 +62,7 @@ pub(crate) mod returned_messages;
 pub(crate) mod rpc;
 pub(crate) mod send_order;
 pub(crate) mod settling;
+pub(crate) mod topology;
 #[cfg(feature = "tracing")]
 pub(crate) mod tracing;
 pub(crate) mod transactions;
