@@ -23,7 +23,8 @@
 //! }
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let settings: Settings = toml::from_str(&std::fs::read_to_string("orders.toml")?)?;
+//! let text = std::fs::read_to_string("orders.toml")?;
+//! let settings: Settings = toml::from_str(&text).map_err(|error| error.message().to_owned())?;
 //! let connection = Connection::open_with(&settings.connection).await?;
 //! settings.topology.declare(&connection.open_channel().await?).await?;
 //! # Ok(()) }
@@ -144,9 +145,10 @@
 //!
 //! Passwords, certificates and keys that are not in files, and URIs are read and **never written**:
 //! what is written has the user and no password. No error of this crate shows a value, so that a
-//! password that is out of its place stays where it is. A format may show more: an error of `toml`
-//! prints the line that it is about, which `error.message()` does not, so give `[connection]` lines
-//! of its own rather than `connection = { … }`. What the file's reader makes of a password is not
+//! password that is out of its place stays where it is. A format may show more: `Display` of an
+//! error of `toml` has the line in it that it is about, and `Debug`, which is what `main` and
+//! `unwrap` print, the whole file. `error.message()` has neither: take that, as above, wherever
+//! there is a secret in the file. What the file's reader makes of a password is not
 //! overwritten in memory; where that matters, take it from the environment
 //! ([`from_env`](crate::ConnectionOptions::from_env)) or from a
 //! [source of credentials](crate::ConnectionOptions::credential_source).
