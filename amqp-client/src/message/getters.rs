@@ -21,7 +21,7 @@ macro_rules! message_getters {
             /// The headers.
             headers() -> Option<amqp_spec::wire::TableRef<'_>>;
             /// A header, if it is there and can be read. The first of that name.
-            header(name: &str) -> Option<amqp_spec::wire::Value<'_>>;
+            header(name: impl AsRef<str>) -> Option<amqp_spec::wire::Value<'_>>;
             /// The MIME type of the body.
             content_type() -> Option<&str>;
             /// How the body is encoded.

@@ -185,8 +185,8 @@ impl Death {
 impl ReceivedMessage {
     /// A header, if it is there and can be read. The first of that name.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<Value<'_>> {
-        field(self.properties().headers()?, name)
+    pub fn header(&self, name: impl AsRef<str>) -> Option<Value<'_>> {
+        field(self.properties().headers()?, name.as_ref())
     }
 
     /// The queues that the message was dead-lettered from (`x-death`), the newest first; one entry
@@ -219,7 +219,7 @@ impl ReceivedMessage {
     }
 
     fn death_origin(&self, which: &str) -> Option<DeathOrigin> {
-        let part = |part| self.header(&format!("{which}-{part}")).and_then(text);
+        let part = |part| self.header(format!("{which}-{part}")).and_then(text);
         Some(DeathOrigin {
             queue: part("queue")?,
             reason: DeathReason::new(part("reason")?),

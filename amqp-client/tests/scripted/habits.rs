@@ -185,7 +185,9 @@ fn headers_take_everyday_values_and_are_read_as_such() {
         " orders.eu|x  "
     );
     assert_eq!(
-        received.header("u64").and_then(|value| value.as_i64()),
+        received
+            .header(String::from("u64"))
+            .and_then(|value| value.as_i64()),
         Some(7)
     );
     assert_eq!(
