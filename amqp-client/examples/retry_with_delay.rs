@@ -13,7 +13,6 @@
 use std::error::Error;
 use std::time::Duration;
 
-use amqp_client::message::DeathReason;
 use amqp_client::{Connection, ConnectionOptions, Message, QueueDeclare, Requeue};
 
 #[tokio::main]
@@ -39,12 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut consumer = channel.consume("jobs").await?;
     while let Some(job) = consumer.next().await {
         let job = job?;
-        // The broker counts how often it has left this queue for that reason.
-        let deaths = job.deaths();
-        let refused = deaths
-            .iter()
-            .find(|death| death.reason == DeathReason::Rejected);
-        let attempt = 1 + refused.map_or(0, |death| death.count);
+        let attempt = job.attempts();
         println!("attempt {attempt} fails");
         if attempt == 3 {
             // First kept elsewhere, then acknowledged: the other way round it could be lost.

@@ -5,9 +5,10 @@ use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use amqp_spec::basic;
-use amqp_spec::wire::{ShortStr, ShortString, TableRef, ToValue};
+use amqp_spec::wire::{FieldArray, ShortStr, ShortString, TableRef, ToValue};
 
 use super::ack_mode::{AckMode, AutoAck, ManualAck};
 use super::consumer::Consumer;
@@ -210,6 +211,57 @@ impl<A: AckMode> Consume<A> {
     /// this it is refused here, with [`ChannelError::Invalid`].
     pub fn offset(mut self, offset: StreamOffset) -> Self {
         offset.write(&mut self.arguments);
+        self
+    }
+
+    /// Of a stream, only messages that were published with one of these
+    /// [filter values](crate::Message::stream_filter_value) (`x-stream-filter`), in place of those
+    /// set before. Default: all messages. Since RabbitMQ 3.13; ignored before. Other queues refuse
+    /// it (406), also since 3.13.
+    ///
+    /// The broker passes over whole chunks of the stream that have none of the values; in the
+    /// others come messages of other values as well. So each delivery is to be looked at once more.
+    ///
+    /// ```no_run
+    /// use amqp_client::consume::StreamOffset;
+    ///
+    /// # async fn example(channel: amqp_client::Channel) -> Result<(), amqp_client::Error> {
+    /// let orders = channel.consume("orders").offset(StreamOffset::First);
+    /// let mut european = orders.stream_filter(["de", "fr"]).await?;
+    /// while let Some(order) = european.next().await {
+    ///     let order = order?;
+    ///     let country = order.header("x-stream-filter-value");
+    ///     if let Some("de" | "fr") = country.and_then(|value| value.as_str()) {
+    ///         println!("{}", order.text()?);
+    ///     }
+    ///     order.ack()?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn stream_filter<T: AsRef<str>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
+        let mut filter = FieldArray::new();
+        for value in values {
+            filter.push(value.as_ref());
+        }
+        self.arguments.set("x-stream-filter", filter.as_ref());
+        self
+    }
+
+    /// With a [`stream_filter`](Self::stream_filter), also messages that were published without a
+    /// filter value (`x-stream-match-unfiltered`). Default: they are passed over, as far as whole
+    /// chunks are.
+    pub fn stream_match_unfiltered(mut self) -> Self {
+        self.arguments.set("x-stream-match-unfiltered", true);
+        self
+    }
+
+    /// How long a delivery may stay unacknowledged (`x-consumer-timeout`), in milliseconds, rounded
+    /// up; 0 is no time at all. Then the broker takes all that are due back and cancels the
+    /// consumer ([`ConsumeError::CancelledByBroker`](crate::ConsumeError::CancelledByBroker)).
+    /// Default: [the queue's](crate::QueueDeclare::consumer_timeout). For quorum queues since
+    /// RabbitMQ 4.3, where other queues refuse it (406); ignored before.
+    pub fn consumer_timeout(mut self, limit: Duration) -> Self {
+        self.arguments.set_millis("x-consumer-timeout", limit);
         self
     }
 

@@ -12,7 +12,7 @@ use crate::error::ArgumentError;
 use crate::message::TEN_YEARS;
 
 /// Numbers: their names, their ranges, and those in words.
-const RANGES: [(&str, i64, i64, &str); 9] = [
+const RANGES: [(&str, i64, i64, &str); 13] = [
     (
         "x-message-ttl",
         0,
@@ -47,6 +47,16 @@ const RANGES: [(&str, i64, i64, &str); 9] = [
         "0 to 3000000000 octets",
     ),
     ("x-stream-filter-size-bytes", 16, 255, "16 to 255 octets"),
+    // No version checks them, and less than 1 turns the delay off.
+    ("x-delayed-retry-min", 1, i64::MAX, "milliseconds from 1"),
+    ("x-delayed-retry-max", 1, i64::MAX, "milliseconds from 1"),
+    ("x-consumer-timeout", 0, i64::MAX, "milliseconds from 0"),
+    (
+        "x-consumer-disconnected-timeout",
+        0,
+        i64::MAX,
+        "milliseconds from 0",
+    ),
 ];
 
 /// A type of queue and what it does not know.
@@ -70,6 +80,10 @@ const RULES: [Rules; 3] = [
             "x-initial-cluster-size",
             "x-max-age",
             "x-stream-max-segment-size-bytes",
+            "x-delayed-retry-type",
+            "x-delayed-retry-min",
+            "x-delayed-retry-max",
+            "x-consumer-disconnected-timeout",
         ],
     },
     Rules {
@@ -103,6 +117,10 @@ const RULES: [Rules; 3] = [
             "x-quorum-initial-group-size",
             "x-queue-mode",
             "x-queue-version",
+            "x-delayed-retry-type",
+            "x-delayed-retry-min",
+            "x-delayed-retry-max",
+            "x-consumer-disconnected-timeout",
         ],
     },
 ];
@@ -129,6 +147,7 @@ pub(super) fn queue(queue: &QueueDeclare) -> Result<(), ArgumentError> {
         }
     }
     check_max_age(queue)?;
+    check_delayed_retry(queue)?;
     check_dead_letters(queue)
 }
 
@@ -148,6 +167,35 @@ fn check_kind(queue: &QueueDeclare, rules: &Rules) -> Result<(), ArgumentError> 
     // Taken for drop-head: messages would be lost that were to be refused.
     let misread = rules.kind == "quorum" && overflow == Some("reject-publish-dlx");
     refuse_if(misread, one, "x-overflow: reject-publish-dlx")
+}
+
+/// RabbitMQ takes all of this for a queue without delay, or with another one.
+fn check_delayed_retry(queue: &QueueDeclare) -> Result<(), ArgumentError> {
+    let (kind, least) = ("x-delayed-retry-type", "x-delayed-retry-min");
+    let most = "x-delayed-retry-max";
+    let millis = |name| queue.arguments.value(name).and_then(|value| value.as_i64());
+    if let Some(value) = queue.arguments.value(kind) {
+        match value.as_str() {
+            Some("disabled") => {}
+            Some("all" | "failed" | "returned") if millis(least).is_some() => {}
+            Some("all" | "failed" | "returned") => return Err(ArgumentError::missing(kind, least)),
+            _ => {
+                let expected = "all, failed, returned or disabled";
+                return Err(ArgumentError::value(kind, expected));
+            }
+        }
+    }
+    for of_delay in [least, most] {
+        if queue.arguments.has(of_delay) && !queue.arguments.has(kind) {
+            return Err(ArgumentError::missing(of_delay, kind));
+        }
+    }
+    match (millis(least), millis(most)) {
+        (Some(at_least), Some(at_most)) if at_most < at_least => {
+            Err(ArgumentError::value(most, "at least x-delayed-retry-min"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_max_age(queue: &QueueDeclare) -> Result<(), ArgumentError> {
@@ -224,7 +272,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{ArgumentError, QueueDeclare, queue};
-    use crate::declare::{DeadLetterStrategy, Overflow};
+    use crate::declare::{DeadLetterStrategy, DelayedRetryType, Overflow};
 
     fn quorum() -> QueueDeclare {
         QueueDeclare::new("q").quorum()
@@ -306,6 +354,32 @@ mod tests {
             queue(&classic.max_priority(255).message_ttl(Duration::ZERO)),
             Ok(())
         );
+    }
+
+    #[test]
+    fn delays_that_rabbitmq_would_take_for_none_are_refused() {
+        let kind = "x-delayed-retry-type";
+        let second = Duration::from_secs(1);
+        let delayed = quorum().delayed_retry_type(DelayedRetryType::All);
+        check(&delayed, &format!("{kind} needs x-delayed-retry-min"));
+        let alone = quorum().delayed_retry_max(second);
+        check(&alone, &format!("x-delayed-retry-max needs {kind}"));
+        let delayed = delayed.delayed_retry_min(second);
+        let less = delayed.clone().delayed_retry_max(second / 2);
+        check(
+            &less,
+            "x-delayed-retry-max must be at least x-delayed-retry-min",
+        );
+        let at_once = delayed.clone().delayed_retry_min(Duration::ZERO);
+        check(&at_once, "x-delayed-retry-min must be milliseconds from 1");
+        let unknown = delayed.clone().argument(kind, "some");
+        check(
+            &unknown,
+            &format!("{kind} must be all, failed, returned or disabled"),
+        );
+        assert_eq!(queue(&delayed.delayed_retry_max(second)), Ok(()));
+        let none = quorum().delayed_retry_type(DelayedRetryType::Disabled);
+        assert_eq!(queue(&none), Ok(()));
     }
 
     #[test]

@@ -62,6 +62,14 @@ impl ExchangeDeclare {
         Self::new(name, "headers")
     }
 
+    /// Routes each message to one of the bound queues, by a hash of its routing key, so that all of
+    /// one key go to one queue as long as no binding comes or goes (`x-modulus-hash`). Binding keys
+    /// and arguments mean nothing to it. Since RabbitMQ 4.3; before, a plugin has the type, and
+    /// without it the declaration ends the channel (406), up to 3.x the connection (503).
+    pub fn modulus_hash(name: impl AsRef<str>) -> Self {
+        Self::new(name, "x-modulus-hash")
+    }
+
     /// Only checks that the exchange is there. Nothing else that is set matters then.
     pub fn passive(mut self) -> Self {
         self.passive = true;

@@ -26,6 +26,8 @@ pub(crate) use self::check::stream_offset;
 pub(crate) use self::exchange::ExchangeDeclare;
 pub use self::exchange::ExchangeDelete;
 pub(crate) use self::queue::QueueDeclare;
-pub use self::queue::{DeadLetterStrategy, DeclaredQueue, LeaderLocator, Overflow, QueueDelete};
+pub use self::queue::{
+    DeadLetterStrategy, DeclaredQueue, DelayedRetryType, LeaderLocator, Overflow, QueueDelete,
+};
 pub(crate) use self::topology::Bound;
 pub use self::topology::Topology;

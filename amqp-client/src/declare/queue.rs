@@ -206,12 +206,79 @@ impl QueueDeclare {
         self
     }
 
+    // Delayed retries
+
+    /// Which of the messages that come back wait before they are delivered again
+    /// (`x-delayed-retry-type`). Needs [`delayed_retry_min`](Self::delayed_retry_min), without which
+    /// RabbitMQ silently delays nothing. Default: none. Quorum queues only, since RabbitMQ 4.3;
+    /// ignored before.
+    ///
+    /// ```
+    /// use amqp_client::QueueDeclare;
+    /// use amqp_client::declare::DelayedRetryType;
+    /// use std::time::Duration;
+    ///
+    /// // Half a minute after the first failure, a minute after the second, five at most.
+    /// let jobs = QueueDeclare::new("jobs")
+    ///     .quorum()
+    ///     .delayed_retry_type(DelayedRetryType::Failed)
+    ///     .delayed_retry_min(Duration::from_secs(30))
+    ///     .delayed_retry_max(Duration::from_secs(300))
+    ///     .delivery_limit(10)
+    ///     .dead_letter_queue("jobs.failed");
+    /// ```
+    pub fn delayed_retry_type(self, which: DelayedRetryType) -> Self {
+        self.argument("x-delayed-retry-type", which.as_str())
+    }
+
+    /// How long a message waits that [comes back](Self::delayed_retry_type)
+    /// (`x-delayed-retry-min`): from 1 ms, rounded up to milliseconds. So long the first time;
+    /// with each [failure](DelayedRetryType::Failed) more as much again, up to
+    /// [`delayed_retry_max`](Self::delayed_retry_max).
+    pub fn delayed_retry_min(mut self, least: Duration) -> Self {
+        self.arguments.set_millis("x-delayed-retry-min", least);
+        self
+    }
+
+    /// The longest time that a message waits that comes back (`x-delayed-retry-max`), in
+    /// milliseconds, rounded up: at least the [least](Self::delayed_retry_min). Default: as long as
+    /// that, each time.
+    pub fn delayed_retry_max(mut self, most: Duration) -> Self {
+        self.arguments.set_millis("x-delayed-retry-max", most);
+        self
+    }
+
     // Consumers
 
     /// One consumer at a time receives; another takes over when it goes
     /// (`x-single-active-consumer`). Default: all share. Not for streams.
     pub fn single_active_consumer(self) -> Self {
         self.argument("x-single-active-consumer", true)
+    }
+
+    /// How long a consumer may keep a delivery unacknowledged (`x-consumer-timeout`), in
+    /// milliseconds, rounded up; 0 is at once. A consumer may have a time [of its
+    /// own](crate::consume::Consume::consumer_timeout). Default: that of the broker, half an hour
+    /// unless it is configured.
+    ///
+    /// Since RabbitMQ 4.3 it is for quorum queues, and other queues refuse it (406): the broker takes
+    /// the deliveries back and cancels the consumer
+    /// ([`ConsumeError::CancelledByBroker`](crate::ConsumeError::CancelledByBroker)). 4.0 knows it
+    /// for classic queues as well, looks once a minute, and closes the channel
+    /// ([`is_delivery_ack_timeout`](crate::ChannelError::is_delivery_ack_timeout)). 3.10 ignores it.
+    pub fn consumer_timeout(mut self, limit: Duration) -> Self {
+        self.arguments.set_millis("x-consumer-timeout", limit);
+        self
+    }
+
+    /// For how long the deliveries of a consumer are kept for it while its node cannot be reached
+    /// from that of the queue's leader (`x-consumer-disconnected-timeout`), in milliseconds, rounded
+    /// up; then they go back to the queue. A connection that ends gives them back at once. Default:
+    /// a minute. Quorum queues only, since RabbitMQ 4.3; ignored before.
+    pub fn consumer_disconnected_timeout(mut self, limit: Duration) -> Self {
+        self.arguments
+            .set_millis("x-consumer-disconnected-timeout", limit);
+        self
     }
 
     // Nodes and disks
@@ -337,6 +404,34 @@ impl DeadLetterStrategy {
         match self {
             Self::AtMostOnce => "at-most-once",
             Self::AtLeastOnce => "at-least-once",
+        }
+    }
+}
+
+/// Which messages that come back wait; see [`QueueDeclare::delayed_retry_type`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum DelayedRetryType {
+    /// None.
+    Disabled,
+    /// Those that failed, which also counts towards the
+    /// [delivery limit](QueueDeclare::delivery_limit): [rejected](crate::Delivery::reject) with
+    /// requeueing, or lost with their consumer's connection.
+    Failed,
+    /// Those that were given back without having failed: [`nack`](crate::Delivery::nack) with
+    /// requeueing, or what a consumer had that was cancelled.
+    Returned,
+    /// All of them.
+    All,
+}
+
+impl DelayedRetryType {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Failed => "failed",
+            Self::Returned => "returned",
+            Self::All => "all",
         }
     }
 }

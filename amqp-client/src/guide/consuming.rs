@@ -49,7 +49,8 @@
 //! makes it safe to crash.
 //!
 //! Requeueing a message that always fails makes a loop that keeps the broker busy. Use a quorum
-//! queue with a delivery limit, or dead-letter it; `examples/retry_with_delay.rs` and
+//! queue with a delivery limit, and [delayed retries](crate::QueueDeclare::delayed_retry_type) since
+//! RabbitMQ 4.3, or dead-letter it; `examples/retry_with_delay.rs` and
 //! `examples/poison_messages.rs` show both. To keep a message elsewhere, publish
 //! [`to_message()`](crate::ReceivedMessage::to_message) of it, and acknowledge it when that is
 //! confirmed:
@@ -67,7 +68,9 @@
 //! it then closes the channel (406), and with it everything else on that channel. From 4.3 on
 //! classic queues wait for ever, and quorum queues
 //! [cancel the consumer](crate::ConsumeError::CancelledByBroker). Either way its deliveries go back
-//! to the queue. Work that takes longer is acknowledged early, and its state kept elsewhere.
+//! to the queue. Work that takes longer gets more time
+//! ([`consumer_timeout`](crate::QueueDeclare::consumer_timeout)), or is acknowledged early, and its
+//! state kept elsewhere.
 //!
 //! # Prefetch
 //!
@@ -189,7 +192,8 @@
 //! [`exchange`](crate::Delivery::exchange), [`redelivered`](crate::Delivery::redelivered). Each
 //! property has a method as well, and so has what brokers write into the headers:
 //! [`deaths`](crate::Delivery::deaths), [`delivery_count`](crate::Delivery::delivery_count),
-//! [`stream_offset`](crate::Delivery::stream_offset). A function that only reads takes the message,
+//! [`stream_offset`](crate::Delivery::stream_offset), and what follows from them:
+//! [`attempts`](crate::Delivery::attempts), how often the message has been delivered. A function that only reads takes the message,
 //! [`received`](crate::Delivery::received), which handlers, fetches and consumers without
 //! acknowledgements yield as it is; its [`into_body`](crate::ReceivedMessage::into_body) gives
 //! `Bytes` without a copy. [`into_body_unsettled`](crate::Delivery::into_body_unsettled) does so

@@ -54,8 +54,14 @@ macro_rules! message_getters {
             first_death() -> Option<$crate::message::DeathOrigin>;
             /// The last time that it was dead-lettered (RabbitMQ 3.13 and later).
             last_death() -> Option<$crate::message::DeathOrigin>;
-            /// How often it was delivered before and came back, if its queue counts.
+            /// How often it has been delivered, this time included, as far as the broker tells: at
+            /// least 1.
+            attempts() -> u64;
+            /// How often it was delivered before and came back as failed, if its queue counts.
             delivery_count() -> Option<u64>;
+            /// How often it was delivered before and came back, failed or not (RabbitMQ from 4.3
+            /// on).
+            acquired_count() -> Option<u64>;
             /// Its offset, if it comes from a stream.
             stream_offset() -> Option<u64>;
         }

@@ -227,11 +227,66 @@ impl ReceivedMessage {
         })
     }
 
-    /// How often it was delivered before and came back (`x-delivery-count`); quorum queues count,
-    /// others do not. `None` is the first time, or no count.
+    /// How often it has been delivered, this time included: at least 1, and never more often than it
+    /// was. What the broker tells of it decides how near that comes.
+    ///
+    /// | it comes | what is known |
+    /// |---|---|
+    /// | from a quorum queue, given back there | each delivery ([`acquired_count`](Self::acquired_count); before RabbitMQ 4.3 [`delivery_count`](Self::delivery_count)) |
+    /// | from a classic queue, given back there | that it was [`redelivered`](Self::redelivered): 2, however often that was |
+    /// | back from where it was dead-lettered | each time that it was rejected, or over a delivery limit ([`deaths`](Self::deaths)), in all queues together |
+    /// | from a stream | nothing: 1, however often it has been read |
+    ///
+    /// Of several that are told the largest counts, since quorum queues since 4.0 tell a delivery
+    /// that ended with a dead letter by more than one of them: a message that is sometimes given
+    /// back and sometimes dead-lettered may have been delivered more often. So may one that was
+    /// published anew, unless its headers came along.
+    ///
+    /// Delivered is what a broker has sent to a consumer, seen or not: what waits here or is lost
+    /// on its way counts, too.
+    ///
+    /// ```
+    /// use amqp_client::{Disposition, ReceivedMessage};
+    ///
+    /// /// What becomes of a message that could not be handled.
+    /// fn judge(message: &ReceivedMessage) -> Disposition {
+    ///     match message.attempts() {
+    ///         ..5 => Disposition::Requeue,
+    ///         _ => Disposition::Reject,
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn attempts(&self) -> u64 {
+        let was_delivered = |death: &Death| match death.reason {
+            DeathReason::Rejected | DeathReason::DeliveryLimit => true,
+            DeathReason::Expired | DeathReason::MaxLength | DeathReason::Other(_) => false,
+        };
+        let deaths = self.deaths();
+        let deaths = deaths.iter().filter(|death| was_delivered(death));
+        let told = [
+            u64::from(self.redelivered()),
+            self.delivery_count().unwrap_or(0),
+            self.acquired_count().unwrap_or(0),
+            deaths.fold(0, |n, death| n.saturating_add(death.count)),
+        ];
+        told.into_iter().max().unwrap_or(0).saturating_add(1)
+    }
+
+    /// How often it was delivered before and came back as failed (`x-delivery-count`), which is
+    /// what a [delivery limit](crate::QueueDeclare::delivery_limit) is about; quorum queues count,
+    /// others do not. Before RabbitMQ 4.3 every return counts. `None` is the first time, or no
+    /// count.
     #[must_use]
     pub fn delivery_count(&self) -> Option<u64> {
         self.header("x-delivery-count").and_then(unsigned)
+    }
+
+    /// How often it was delivered before and came back, failed or not (`x-acquired-count`); quorum
+    /// queues of RabbitMQ from 4.3 on count, others do not. `None` is the first time, or no count.
+    #[must_use]
+    pub fn acquired_count(&self) -> Option<u64> {
+        self.header("x-acquired-count").and_then(unsigned)
     }
 
     /// Its offset, if it comes from a stream (`x-stream-offset`).

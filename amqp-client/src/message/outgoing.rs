@@ -217,6 +217,14 @@ impl Message {
         self.set_headers(headers.borrow()).look_at_headers()
     }
 
+    /// The value that consumers of a stream
+    /// [choose messages by](crate::consume::Consume::stream_filter) (header
+    /// `x-stream-filter-value`); other queues pass it on. RabbitMQ knows it since 3.13.
+    #[must_use]
+    pub fn stream_filter_value(self, value: impl AsRef<str>) -> Self {
+        self.header("x-stream-filter-value", value.as_ref())
+    }
+
     /// Lets headers hold decimal numbers. RabbitMQ ends the connection (541) when such a message
     /// reaches a stream, and all that uses the connection ends with it; classic and quorum queues
     /// take it. Default: publishing is refused, with

@@ -16,6 +16,7 @@
 )]
 
 mod arguments;
+mod attempts;
 mod blocked;
 mod channels;
 mod confirms;
@@ -34,6 +35,7 @@ mod login;
 mod memory;
 mod messages;
 mod methods;
+mod newest;
 mod oversized;
 mod publishing;
 mod reaching;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use amqp_client::error::Initiator;
 use amqp_client::event::Event;
@@ -214,10 +215,12 @@ fn f18_handles_may_be_dropped_anywhere() {
 
 /// A node of our own that waits for acknowledgements no longer than a second.
 fn impatient_broker() -> Broker {
-    let broker = BrokerOptions::new()
-        .config("consumer_timeout = 1000")
-        .start()
-        .unwrap();
+    watchful(BrokerOptions::new().config("consumer_timeout = 1000"))
+}
+
+/// A node of our own that looks twice a second for what is not acknowledged.
+fn watchful(options: BrokerOptions) -> Broker {
+    let broker = options.start().unwrap();
     // How often channels look at the clock; there is no line in the configuration for it.
     let tick = "application:set_env(rabbit, channel_tick_interval, 500).";
     broker.ctl(&["eval", tick]).unwrap();
@@ -272,6 +275,39 @@ fn f16_ack_timeout_of_the_broker_ends_the_consumer_with_its_reason() {
         } else {
             channel_is_closed(&other, patient).await;
             channel_is_closed(&other, limited).await;
+        }
+        connection.close().await.unwrap();
+    });
+}
+
+/// As RabbitMQ 4.0 has it; since 4.3 it is the consumer's end, on quorum queues, and 3.10 ignores
+/// it.
+#[test]
+fn f16_ack_timeout_of_a_queue_closes_the_channel_before_4_3() {
+    let Some(endpoint) = endpoint() else { return };
+    if !((4, 0)..(4, 3)).contains(&version(endpoint.management())) {
+        let queue = QueueDeclare::new("q")
+            .quorum()
+            .consumer_timeout(Duration::from_secs(1));
+        return run(async |site| {
+            let channel = site.channel().await;
+            channel.queue_declare(queue).await.unwrap();
+        });
+    }
+    let broker = watchful(BrokerOptions::new());
+    let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+    limited(&runtime, async {
+        let connection = Connection::open(&broker.url()).await.unwrap();
+        let other = connection.open_channel().await.unwrap();
+        for queue in [
+            QueueDeclare::new("classic").classic(),
+            QueueDeclare::new("quorum").quorum(),
+        ] {
+            let channel = connection.open_channel().await.unwrap();
+            let held =
+                unacknowledged(&channel, queue.consumer_timeout(Duration::from_secs(1))).await;
+            channel_is_closed(&other, held).await;
+            assert!(channel.close_reason().unwrap().is_delivery_ack_timeout());
         }
         connection.close().await.unwrap();
     });

@@ -36,6 +36,19 @@ const KNOWN: &[Argument] = &[
     ),
     Argument::new("delivery_limit", "x-delivery-limit", Form::Small),
     Argument::new(
+        "delayed_retry_type",
+        "x-delayed-retry-type",
+        Form::Word(&["disabled", "failed", "returned", "all"]),
+    ),
+    Argument::new("delayed_retry_min", "x-delayed-retry-min", Form::Millis),
+    Argument::new("delayed_retry_max", "x-delayed-retry-max", Form::Millis),
+    Argument::new("consumer_timeout", "x-consumer-timeout", Form::Millis),
+    Argument::new(
+        "consumer_disconnected_timeout",
+        "x-consumer-disconnected-timeout",
+        Form::Millis,
+    ),
+    Argument::new(
         "single_active_consumer",
         "x-single-active-consumer",
         Form::Flag,

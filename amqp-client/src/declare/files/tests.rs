@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{binding, exchange, queue};
-use crate::declare::{Binding, DeadLetterStrategy, LeaderLocator, Match, Overflow, Topology};
+use crate::declare::{
+    Binding, DeadLetterStrategy, DelayedRetryType, LeaderLocator, Match, Overflow, Topology,
+};
 use crate::{ExchangeDeclare, QueueDeclare};
 
 #[track_caller]
@@ -175,6 +177,17 @@ fn nodes_and_others() -> Vec<(&'static str, QueueDeclare)> {
             q().stream_filter_size_bytes(32),
         ),
         ("queue_version = 2", q().queue_version(2)),
+        (
+            "delayed_retry_type = \"failed\"\ndelayed_retry_min = \"1s\"\ndelayed_retry_max = \"1m\"",
+            q().delayed_retry_type(DelayedRetryType::Failed)
+                .delayed_retry_min(Duration::from_secs(1))
+                .delayed_retry_max(Duration::from_secs(60)),
+        ),
+        (
+            "consumer_timeout = \"1h\"\nconsumer_disconnected_timeout = \"10s\"",
+            q().consumer_timeout(Duration::from_secs(3600))
+                .consumer_disconnected_timeout(Duration::from_secs(10)),
+        ),
         ("lazy = true", q().lazy()),
         (
             "arguments = { x-odd = 1, x-list = [true] }",

@@ -77,6 +77,36 @@ fn deaths_are_read_with_everything_in_them() {
 }
 
 #[test]
+fn attempts_are_the_most_that_is_told_of_them() {
+    let death = |reason: &str, count: i64| {
+        field_table! { "queue" => "q", "reason" => reason, "count" => count }
+    };
+    let died = |entries: &[FieldTable]| {
+        let mut deaths = FieldArray::new();
+        entries.iter().for_each(|entry| deaths.push(entry));
+        field_table! { "x-death" => &deaths }
+    };
+    let table = [
+        (field_table! {}, 1),
+        // The first time, as quorum queues count since 4.0, and up to 4.2 later on.
+        (field_table! { "x-delivery-count" => 0 }, 1),
+        (field_table! { "x-delivery-count" => 2 }, 3),
+        (
+            field_table! { "x-acquired-count" => 3, "x-delivery-count" => 1 },
+            4,
+        ),
+        (field_table! { "x-acquired-count" => i64::MAX }, 1 << 63),
+        (died(&[death("expired", 2), death("rejected", 2)]), 3),
+        (died(&[death("delivery_limit", 1), death("rejected", 2)]), 4),
+        (died(&[death("maxlen", 1), death("expired", 1)]), 1),
+        (died(&vec![death("rejected", i64::MAX); 3]), u64::MAX),
+    ];
+    for (headers, attempts) in table {
+        assert_eq!(bare(&headers).attempts(), attempts, "{headers:?}");
+    }
+}
+
+#[test]
 fn headers_of_other_types_count_as_absent() {
     let mut deaths = FieldArray::new();
     deaths.push("not a table");
@@ -91,6 +121,7 @@ fn headers_of_other_types_count_as_absent() {
     assert_eq!(delivery.deaths(), []);
     assert_eq!(delivery.first_death(), None);
     assert_eq!(delivery.delivery_count(), None);
+    assert_eq!(delivery.attempts(), 1);
     assert_eq!(delivery.stream_offset(), None);
     assert_eq!(
         delivery.header("x-stream-offset"),

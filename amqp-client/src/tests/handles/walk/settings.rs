@@ -8,8 +8,8 @@ use super::{BODY, SECRET, debug, display, peers};
 use crate::channel::Flow;
 use crate::consume::{Multiple, QosScope, StreamOffset, WhenOversized, WhenSlow};
 use crate::declare::{
-    Binding, DeadLetterStrategy, ExchangeDelete, LeaderLocator, Match, Overflow, QueueDelete,
-    Topology,
+    Binding, DeadLetterStrategy, DelayedRetryType, ExchangeDelete, LeaderLocator, Match, Overflow,
+    QueueDelete, Topology,
 };
 use crate::error::{CertificateFault, Diagnosis, Initiator, Outcome, Stage};
 use crate::message::{Body, DeliveryMode};
@@ -88,6 +88,7 @@ pub(crate) fn settings() {
     debug(&[CertificateFault::Other]);
     debug(&[DeadLetterStrategy::AtLeastOnce]);
     debug(&[LeaderLocator::Balanced]);
+    debug(&[DelayedRetryType::Failed]);
     debug(&[Overflow::RejectPublish]);
     debug::<QueueDeclare>(&QueueDeclare::new(peers().as_str()));
     debug::<QueueDelete>(&QueueDelete::new(peers().as_str()));
