@@ -392,7 +392,7 @@ impl<A: AckMode> Drop for Consumer<A> {
         drop(request_cancel(self.channel.shared(), &self.queue));
         if !A::NO_ACK {
             for raw in self.taken.drain(..).chain(unseen) {
-                let requeue = Settlement::Nack { requeue: true };
+                let requeue = raw.settled_by(Settlement::Nack { requeue: true });
                 // If the channel has ended, the broker has them back already.
                 let _ = self
                     .channel
@@ -401,6 +401,7 @@ impl<A: AckMode> Drop for Consumer<A> {
             if let Some(delivery_tag) = untold {
                 let incarnation = self.channel.shared().at.incarnation;
                 let requeue = Settlement::Nack { requeue: true };
+                let requeue = self.queue.settled_by(requeue);
                 let _ = self.channel.settle(delivery_tag, incarnation, requeue);
             }
         }

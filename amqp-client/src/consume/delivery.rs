@@ -72,7 +72,8 @@ impl Delivery {
         self.settle(Settlement::Ack)
     }
 
-    /// Refuses it (`basic.nack`). On quorum queues of RabbitMQ 4.3 a requeue does not count towards
+    /// Refuses it (`basic.nack`), or acknowledges it if it is of a stream: see
+    /// [`Consume::offset`](crate::consume::Consume::offset). On quorum queues of RabbitMQ 4.3 a requeue does not count towards
     /// the delivery limit; that of [`reject`](Self::reject) does.
     ///
     /// # Errors
@@ -84,7 +85,8 @@ impl Delivery {
         })
     }
 
-    /// Refuses it (`basic.reject`).
+    /// Refuses it (`basic.reject`), or acknowledges it if it is of a stream: see
+    /// [`Consume::offset`](crate::consume::Consume::offset).
     ///
     /// # Errors
     ///
@@ -98,6 +100,7 @@ impl Delivery {
     fn settle(self, settlement: Settlement) -> Result<(), ChannelError> {
         let (delivery_tag, incarnation) =
             (self.received.delivery_tag(), self.received.incarnation());
+        let settlement = self.received.settled_by(settlement);
         self.channel.settle(delivery_tag, incarnation, settlement)
     }
 

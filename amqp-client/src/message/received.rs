@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::incoming::Incoming;
 use super::outgoing::{IntoMessage, Message};
+use super::settlement::Settlement;
 use crate::error::{ChannelError, Subject};
 
 /// One delivery, not yet in the hands of the application.
@@ -18,10 +19,10 @@ pub(crate) struct RawDelivery {
     pub(crate) delivery_tag: u64,
     /// Which use of the channel id the tag belongs to.
     pub(crate) incarnation: u32,
-    /// A number, not a `bool`: in the values that a `bool` does not have, the compiler would tell
-    /// `None` and errors from deliveries. It would then move deliveries in pieces that overlap, and
-    /// the processor would wait for each.
-    redelivered: u8,
+    /// [`REDELIVERED`], [`OVERSIZED`] and [`FROM_STREAM`]. A number, not a `bool`: in the values
+    /// that a `bool` does not have, the compiler would tell `None` and errors from deliveries. It
+    /// would then move deliveries in pieces that overlap, and the processor would wait for each.
+    flags: u8,
 }
 
 impl RawDelivery {
@@ -36,7 +37,7 @@ impl RawDelivery {
             message,
             delivery_tag,
             incarnation,
-            redelivered: u8::from(redelivered),
+            flags: u8::from(redelivered),
         }
     }
 
@@ -51,23 +52,40 @@ impl RawDelivery {
             message: message.with_body(&size.to_be_bytes()),
             delivery_tag,
             incarnation,
-            redelivered: OVERSIZED,
+            flags: OVERSIZED,
         }
     }
 
     /// How large the body was, if it was too large.
     pub(crate) fn oversized_size(&self) -> Option<u64> {
         let size = self.message.body().try_into().map(u64::from_be_bytes);
-        size.ok().filter(|_| self.redelivered == OVERSIZED)
+        size.ok().filter(|_| self.flags & OVERSIZED != 0)
     }
 
     pub(crate) fn redelivered(&self) -> bool {
-        self.redelivered == 1
+        self.flags & REDELIVERED != 0
+    }
+
+    /// Its queue is a stream.
+    pub(crate) fn set_from_stream(&mut self) {
+        self.flags |= FROM_STREAM;
+    }
+
+    /// What settles it, where this is meant: of a stream's messages none can be refused.
+    #[inline]
+    pub(crate) fn settled_by(&self, settlement: Settlement) -> Settlement {
+        settlement.of(self.flags & FROM_STREAM != 0)
     }
 }
 
-/// In the place of `redelivered`.
+/// It may have been delivered before.
+const REDELIVERED: u8 = 1;
+
+/// The body was too large, and its size is in its place.
 const OVERSIZED: u8 = 2;
+
+/// It was read from a stream.
+const FROM_STREAM: u8 = 4;
 
 /// A message as it was received. Everything of it lies in one piece of memory, which its body keeps
 /// when it is [taken out](Self::into_body), and which clones share: cloning counts a reference.
@@ -139,7 +157,7 @@ impl ReceivedMessage {
     /// The same, [delivered before](Self::redelivered) or not.
     #[must_use]
     pub fn with_redelivered(mut self, redelivered: bool) -> Self {
-        self.0.redelivered = u8::from(redelivered);
+        self.0.flags = self.0.flags & !REDELIVERED | u8::from(redelivered);
         self
     }
 
@@ -187,6 +205,17 @@ impl ReceivedMessage {
     #[inline]
     pub(crate) fn incarnation(&self) -> u32 {
         self.0.incarnation
+    }
+
+    /// Whether it was read from a stream.
+    pub(crate) fn is_from_stream(&self) -> bool {
+        self.0.flags & FROM_STREAM != 0
+    }
+
+    /// What settles it, where this is meant.
+    #[inline]
+    pub(crate) fn settled_by(&self, settlement: Settlement) -> Settlement {
+        self.0.settled_by(settlement)
     }
 
     /// The body.

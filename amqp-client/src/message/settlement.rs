@@ -25,3 +25,17 @@ pub(crate) enum Settlement {
     Nack { requeue: bool },
     Reject { requeue: bool },
 }
+
+impl Settlement {
+    /// What is sent where this is meant of a message that was read from a stream, or was not.
+    /// Reading takes nothing out of a stream, so that nothing can go back to it: RabbitMQ before
+    /// 4.0 ends the connection over a message of one that is refused (540), and later versions take
+    /// a refusal for an acknowledgement.
+    #[inline]
+    pub(crate) fn of(self, from_stream: bool) -> Self {
+        match from_stream {
+            true => Self::Ack,
+            false => self,
+        }
+    }
+}

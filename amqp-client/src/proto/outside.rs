@@ -139,8 +139,14 @@ impl Outside {
 
     /// Gives a delivery back to the broker.
     pub(crate) fn requeue(&mut self, at: ChannelUse, delivery_tag: u64) {
-        let requeue = Settlement::Nack { requeue: true };
-        self.answer_broker(at.channel, |order| order.settle(at, delivery_tag, requeue));
+        self.settle(at, delivery_tag, Settlement::Nack { requeue: true });
+    }
+
+    /// Settles a delivery that the program has not seen.
+    pub(crate) fn settle(&mut self, at: ChannelUse, delivery_tag: u64, settlement: Settlement) {
+        self.answer_broker(at.channel, |order| {
+            order.settle(at, delivery_tag, settlement)
+        });
     }
 
     /// Cancels a consumer for which no caller waits.

@@ -2,8 +2,10 @@
 
 use amqp_client::amqp_spec::basic;
 use amqp_client::amqp_spec::wire::TypedMethod as _;
-use amqp_client::consume::{QosScope, StreamOffset};
-use amqp_client::{Channel, ConsumeError, Consumer, Message, QueueDeclare};
+use amqp_client::consume::{HandlerEnd, QosScope, StreamOffset};
+use amqp_client::{
+    Channel, ConsumeError, Consumer, Message, QueueDeclare, ReceivedMessage, Requeue,
+};
 use std::time::{Duration, SystemTime};
 
 use crate::support::{Site, check_close, run};
@@ -99,5 +101,77 @@ fn a_stream_without_acknowledgements_costs_the_connection() {
             },
         };
         assert_eq!(error.reply_code().unwrap().0, 540, "{error}");
+    });
+}
+
+/// Only streams take an offset: so a consumer that was started with one reads a stream.
+#[test]
+fn other_queues_refuse_a_consumer_with_an_offset() {
+    run(async |site| {
+        let connection = site.connect().await;
+        for queue in [
+            QueueDeclare::new("classic").classic().durable(),
+            QueueDeclare::new("quorum").quorum(),
+        ] {
+            let channel = connection.open_channel().await.unwrap();
+            let name = channel.queue_declare(queue).await.unwrap().name;
+            let consume = channel.consume(&name).offset(StreamOffset::First);
+            let error = consume.await.unwrap_err();
+            assert!(error.is_precondition_failed(), "{name}: {error}");
+            assert!(error.to_string().contains("x-stream-offset"), "{error}");
+        }
+    });
+}
+
+/// RabbitMQ before 4.0 ends the connection over a stream's message that is refused (540).
+#[test]
+fn nothing_is_given_back_to_a_stream() {
+    run(async |site| {
+        let channel = stream(site).await;
+        // Dropped with deliveries that were not taken.
+        let mut dropped = from(&channel, StreamOffset::First).await;
+        assert_eq!(next_offset(&mut dropped).await, 0);
+        drop(dropped);
+        // Cancelled, and then dropped.
+        let mut cancelled = from(&channel, StreamOffset::First).await;
+        assert_eq!(next_offset(&mut cancelled).await, 0);
+        cancelled.cancel().await.unwrap();
+        drop(cancelled);
+        // Refused by the program.
+        let mut refused = from(&channel, StreamOffset::First).await;
+        for n in 0..3 {
+            let delivery = refused.next().await.unwrap().unwrap();
+            match n {
+                0 => delivery.nack(Requeue::Yes),
+                1 => delivery.reject(Requeue::No),
+                _ => delivery.reject(Requeue::Yes),
+            }
+            .unwrap();
+        }
+        assert_eq!(next_offset(&mut refused).await, 3);
+        drop(refused);
+        // Failed in a handler, and stopped.
+        let handled = from(&channel, StreamOffset::First).await;
+        let (stop, mut stopped) = tokio::sync::mpsc::channel::<()>(1);
+        let run = handled
+            .handle(move |message: ReceivedMessage| {
+                let stop = stop.clone();
+                async move {
+                    if message.stream_offset() == Some(3) {
+                        let _ = stop.send(()).await;
+                    }
+                    Err::<(), _>("no luck")
+                }
+            })
+            .until(async move { stopped.recv().await });
+        let summary = run.await;
+        assert!(matches!(summary.end, HandlerEnd::Stopped), "{summary:?}");
+        assert_eq!((summary.requeued, summary.rejected), (0, 0), "{summary:?}");
+        assert_eq!(summary.acked, summary.failed, "{summary:?}");
+        // All of it is still there, and the connection, too.
+        let mut again = from(&channel, StreamOffset::First).await;
+        for n in 0..N_MESSAGES {
+            assert_eq!(next_offset(&mut again).await, n);
+        }
     });
 }

@@ -9,7 +9,8 @@ use super::jobs::Panic;
 use crate::message::Settlement;
 use crate::text::line;
 
-/// What becomes of a message that was handled.
+/// What becomes of a message that was handled. One that was read from a stream is acknowledged,
+/// whatever is said: see [`Consume::offset`](crate::consume::Consume::offset).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Disposition {

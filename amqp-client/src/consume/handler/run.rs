@@ -201,9 +201,9 @@ impl<H, F, S> HandlerRun<H, F, S> {
             Ok(disposition) => *disposition,
             Err(failure) => failure.disposition.unwrap_or(self.on_failure),
         };
-        let disposition = disposition.decide(redelivered);
+        let disposition = message.decide(disposition);
         self.handled.handled += 1;
-        let counter = match (message.settle(disposition.settlement()), disposition) {
+        let counter = match (message.settle(disposition), disposition) {
             (false, _) => &mut self.handled.unsettled,
             (true, Disposition::Ack) => &mut self.handled.acked,
             (true, Disposition::Reject) => &mut self.handled.rejected,

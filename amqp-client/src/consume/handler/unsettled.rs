@@ -1,5 +1,6 @@
 //! A message that a handler has, with the means to settle it when the handler has ended.
 
+use super::disposition::Disposition;
 use crate::channel::Channel;
 use crate::consume::Delivery;
 use crate::message::{ReceivedMessage, Settlement};
@@ -10,6 +11,7 @@ pub(super) struct Unsettled {
     pub(super) delivery_tag: u64,
     incarnation: u32,
     pub(super) redelivered: bool,
+    from_stream: bool,
     is_settled: bool,
 }
 
@@ -21,15 +23,24 @@ impl Unsettled {
             delivery_tag: received.delivery_tag(),
             incarnation,
             redelivered: received.redelivered(),
+            from_stream: received.is_from_stream(),
             is_settled: false,
         };
         (received, unsettled)
     }
 
+    /// What becomes of it, where this is meant: nothing goes back to a stream.
+    pub(super) fn decide(&self, disposition: Disposition) -> Disposition {
+        match self.from_stream {
+            true => Disposition::Ack,
+            false => disposition.decide(self.redelivered),
+        }
+    }
+
     /// False if the channel has ended.
-    pub(super) fn settle(mut self, settlement: Settlement) -> bool {
+    pub(super) fn settle(mut self, disposition: Disposition) -> bool {
         self.is_settled = true;
-        self.send(settlement)
+        self.send(disposition.settlement())
     }
 
     fn send(&self, settlement: Settlement) -> bool {
@@ -45,7 +56,8 @@ impl Drop for Unsettled {
         if !self.is_settled {
             // Not for the handler's fault: a `nack` does not count towards a delivery limit. If the
             // channel has ended, the broker has the message back already.
-            self.send(Settlement::Nack { requeue: true });
+            let requeue = Settlement::Nack { requeue: true };
+            self.send(requeue.of(self.from_stream));
         }
     }
 }

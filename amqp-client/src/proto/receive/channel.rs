@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::content::{Announced, Content};
 use crate::error::{ChannelError, Violation};
-use crate::message::{Layout, RawDelivery};
+use crate::message::{Layout, RawDelivery, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::Slot;
 use crate::proto::shared::channel::ChannelShared;
@@ -422,8 +422,8 @@ impl InChannel {
 /// What is left to be done when batches have been handed over.
 #[derive(Debug, Default)]
 pub(super) struct Left {
-    /// Deliveries that nothing takes, by number.
-    pub(super) unwanted: Vec<(ChannelUse, u64)>,
+    /// Deliveries that nothing takes, by number, and what settles them.
+    pub(super) unwanted: Vec<(ChannelUse, u64, Settlement)>,
     /// Consumers that have ended for holding too much.
     pub(super) overflown: Vec<(ChannelUse, Arc<ConsumerQueue>)>,
 }
@@ -447,7 +447,8 @@ impl InConsumer {
         }
         for delivery in self.batch.drain(..) {
             if !queue.no_ack {
-                left.unwanted.push((at, delivery.delivery_tag));
+                let requeue = queue.settled_by(Settlement::Nack { requeue: true });
+                left.unwanted.push((at, delivery.delivery_tag, requeue));
             }
         }
     }

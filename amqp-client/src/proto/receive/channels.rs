@@ -270,8 +270,8 @@ impl InChannels {
 
     /// Gives back what nothing takes, and cancels what holds too much.
     fn see_to(&self, left: Left, outside: &mut Outside) {
-        for (at, delivery_tag) in left.unwanted {
-            outside.requeue(at, delivery_tag);
+        for (at, delivery_tag, settlement) in left.unwanted {
+            outside.settle(at, delivery_tag, settlement);
         }
         for (at, queue) in left.overflown {
             outside.cancel_unawaited(at, &queue);
@@ -299,7 +299,7 @@ impl InChannels {
             // Before the deliveries go back, lest they come here again.
             outside.cancel_unawaited(at, queue);
             for delivery in untaken {
-                let requeue = Settlement::Nack { requeue: true };
+                let requeue = delivery.settled_by(Settlement::Nack { requeue: true });
                 let tag = delivery.delivery_tag;
                 let settled = outside.outbox().order_mut().settle(at, tag, requeue);
                 settled.unwrap_or_default().not_amid_a_turn();

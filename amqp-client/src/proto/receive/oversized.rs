@@ -132,7 +132,8 @@ impl Oversized {
         }
         if queue.wants_nothing() {
             if !queue.no_ack {
-                outside.requeue(at, delivery_tag);
+                let requeue = queue.settled_by(Settlement::Nack { requeue: true });
+                outside.settle(at, delivery_tag, requeue);
             }
             return;
         }
@@ -144,8 +145,8 @@ impl Oversized {
             }
             OnOversized::Reject if queue.no_ack => {}
             OnOversized::Reject => {
-                let reject = Settlement::Reject { requeue: false };
-                outside.answer_broker(at.channel, |order| order.settle(at, delivery_tag, reject));
+                let reject = queue.settled_by(Settlement::Reject { requeue: false });
+                outside.settle(at, delivery_tag, reject);
             }
             OnOversized::Mark => {
                 let (message, size) = (self.message, self.size);

@@ -18,7 +18,7 @@ use amqp_spec::wire::ShortString;
 use super::batches::Batches;
 use super::connection::ConnectionShared;
 use crate::error::{ChannelError, OversizedMessage};
-use crate::message::RawDelivery;
+use crate::message::{RawDelivery, Settlement};
 use crate::proto::wait::sync::{lock, touch};
 use crate::proto::wait::{Latch, Sleeper};
 
@@ -72,6 +72,8 @@ pub(crate) struct ConsumerQueue {
     /// The name of the queue that it consumes from.
     pub(crate) source: String,
     pub(crate) no_ack: bool,
+    /// The queue is a stream.
+    is_stream: bool,
     /// More octets than these end it.
     limit: usize,
     pub(crate) on_oversized: OnOversized,
@@ -127,6 +129,7 @@ impl ConsumerQueue {
             tag,
             source: source.to_owned(),
             no_ack,
+            is_stream: false,
             limit,
             on_oversized: OnOversized::Cancel,
             prefetch: AtomicU16::new(0),
@@ -139,6 +142,17 @@ impl ConsumerQueue {
     pub(crate) fn on_oversized(mut self, then: OnOversized) -> Self {
         self.on_oversized = then;
         self
+    }
+
+    /// Its consumer was started with an offset, which all queues but streams refuse.
+    pub(crate) fn stream(mut self, is_stream: bool) -> Self {
+        self.is_stream = is_stream;
+        self
+    }
+
+    /// What settles a delivery, where this is meant.
+    pub(crate) fn settled_by(&self, settlement: Settlement) -> Settlement {
+        settlement.of(self.is_stream)
     }
 
     fn state(&self) -> MutexGuard<'_, QueueState> {
@@ -172,6 +186,9 @@ impl ConsumerQueue {
             return Delivered::TooMuch;
         }
         self.connection.reading.add(octets, self.no_ack);
+        if self.is_stream {
+            batch.iter_mut().for_each(RawDelivery::set_from_stream);
+        }
         state.deliveries.push(batch, octets);
         self.call(&mut state, wakers);
         let prefetch = usize::from(self.prefetch());

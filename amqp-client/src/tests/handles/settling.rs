@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use amqp_spec::frame::FrameKind;
-use amqp_spec::{Method, tx};
+use amqp_spec::{Method, basic, tx};
 
 use super::send_order::publish;
-use crate::consume::Multiple;
+use crate::consume::{Multiple, StreamOffset};
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
@@ -179,6 +179,52 @@ fn refusals_are_sent_as_they_are() {
             "1 basic.ack 5",
         ]
     );
+}
+
+/// A consumer with an offset, which only streams take, and what has come for it.
+fn reading(n: u64) -> (Pair, Channel, Consumer, Vec<Delivery>) {
+    let (mut pair, channel) = Pair::with_channel();
+    let consume = channel.consume("s").tag("tag").prefetch(100);
+    let mut starting = Task::start(consume.offset(StreamOffset::First).into_future());
+    pair.sent();
+    pair.feed(
+        &[
+            wire::method(1, &basic::QosOk {}),
+            wire::consume_ok(1, "tag"),
+        ]
+        .concat(),
+    );
+    let mut consumer = starting.ready().unwrap();
+    let deliveries = pair.deliver(&mut consumer, 1..=n);
+    (pair, channel, consumer, deliveries)
+}
+
+#[test]
+fn nothing_is_given_back_to_a_stream() {
+    let (mut pair, _channel, consumer, deliveries) = reading(3);
+    let mut deliveries = deliveries.into_iter();
+    deliveries.next().unwrap().nack(Requeue::Yes).unwrap();
+    assert_eq!(pair.sent(), ["1 basic.ack 1"]);
+    deliveries.next().unwrap().reject(Requeue::No).unwrap();
+    assert_eq!(pair.sent(), ["1 basic.ack 2"]);
+    let again = deliveries.next().unwrap();
+    assert!(
+        again
+            .received()
+            .clone()
+            .with_redelivered(true)
+            .redelivered()
+    );
+    again.reject(Requeue::Yes).unwrap();
+    assert_eq!(pair.sent(), ["1 basic.ack 3"]);
+    // What has come and was not taken, and what comes behind the end of the consumer.
+    for tag in 4..=5 {
+        pair.feed(&wire::delivery(1, "tag", tag, b"message"));
+    }
+    drop(consumer);
+    pair.feed(&wire::delivery(1, "tag", 6, b"message"));
+    let expected = ["1 basic.cancel tag", "1 basic.ack 6 multiple"];
+    assert_eq!(pair.sent(), expected);
 }
 
 #[test]
