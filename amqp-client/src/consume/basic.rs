@@ -19,6 +19,7 @@ use crate::proto::send::request::{Barrier, Effect, Reply};
 /// Receiving.
 impl Channel {
     /// Fetches one message from a queue (`basic.get`), to be acknowledged. `None` if it is empty.
+    /// **Never of a stream**: RabbitMQ ends the connection over it (540), with all of its channels.
     ///
     /// Asking over and over is far dearer than [consuming](Self::consume). To take a few messages
     /// and go, it is the right way: nothing is prefetched that would have to go back.
@@ -35,7 +36,7 @@ impl Channel {
     /// # Errors
     ///
     /// 404 if there is no such queue, 405 if it is another connection's exclusive queue, 403
-    /// without permission. Streams have no such thing: RabbitMQ closes the connection with 540.
+    /// without permission. 540, which ends the connection, if it is a stream.
     ///
     /// # Cancel safety
     ///
@@ -110,6 +111,7 @@ impl Channel {
     /// }
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "basic_consume")]
     pub fn consume(&self, queue: impl AsRef<str>) -> Consume {
         Consume::new(self.clone(), queue.as_ref())
     }

@@ -233,8 +233,14 @@ impl<A: AckMode> Consumer<A> {
                     | ConsumerEnd::Channel(
                         ChannelError::Closed | ChannelError::Connection(ConnectionError::Closed),
                     ) => None,
-                    ConsumerEnd::CancelledByBroker => Some(ConsumeError::CancelledByBroker),
-                    ConsumerEnd::TooSlow => Some(ConsumeError::TooSlow),
+                    ConsumerEnd::CancelledByBroker => Some(ConsumeError::CancelledByBroker {
+                        consumer_tag: self.queue.tag.to_string().into_boxed_str(),
+                        queue: self.queue.source.as_str().into(),
+                    }),
+                    ConsumerEnd::TooSlow => Some(ConsumeError::TooSlow {
+                        consumer_tag: self.queue.tag.to_string().into_boxed_str(),
+                        queue: self.queue.source.as_str().into(),
+                    }),
                     ConsumerEnd::TooLarge(message) => Some(ConsumeError::MessageTooLarge(message)),
                     ConsumerEnd::Channel(error) => Some(ConsumeError::Channel(error)),
                 }))
@@ -253,6 +259,7 @@ impl<A: AckMode> Consumer<A> {
     }
 
     /// The consumer's name at the broker.
+    #[doc(alias = "consumer_tag")]
     #[must_use]
     pub fn tag(&self) -> ShortStr<'_> {
         self.queue.tag.as_ref()

@@ -79,18 +79,28 @@ pub struct Consume<A = ManualAck> {
     queue: String,
     tag: Option<String>,
     exclusive: bool,
-    prefetch: Option<u16>,
+    limit: Limit,
     when_slow: WhenSlow,
     on_oversized: OnOversized,
     arguments: Arguments,
     acknowledgement: PhantomData<fn() -> A>,
 }
 
+/// How many deliveries may be unacknowledged at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Limit {
+    /// What the channel was told, or the default.
+    Channels,
+    /// Zero is refused when it is to be sent.
+    Own(u16),
+    Unlimited,
+}
+
 impl<A> fmt::Debug for Consume<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Consume")
             .field("queue", &self.queue)
-            .field("prefetch", &self.prefetch)
+            .field("prefetch", &self.limit)
             .finish_non_exhaustive()
     }
 }
@@ -102,7 +112,7 @@ impl Consume {
             queue: queue.to_owned(),
             tag: None,
             exclusive: false,
-            prefetch: None,
+            limit: Limit::Channels,
             when_slow: WhenSlow::Wait,
             on_oversized: OnOversized::Cancel,
             arguments: Arguments::default(),
@@ -110,18 +120,20 @@ impl Consume {
         }
     }
 
-    /// How many deliveries may be unacknowledged at once, from 1 to 65535; in AMQP zero is no
-    /// limit, for which there is [`unlimited_prefetch`](Self::unlimited_prefetch). Default: 200, or
-    /// what [`Channel::basic_qos`] has set, if it was called on the channel before. RabbitMQ takes
-    /// a limit of the consumer's own for the end of the channel's.
+    /// How many deliveries may be unacknowledged at once, from 1 to 65535. Zero is refused with
+    /// [`ChannelError::Invalid`]: AMQP means "no limit" by it, for which there is
+    /// [`unlimited_prefetch`](Self::unlimited_prefetch). Default: 200, or what
+    /// [`Channel::basic_qos`] has set, if it was called on the channel before. RabbitMQ takes a
+    /// limit of the consumer's own for the end of the channel's.
     ///
     /// The more, the better the network is used, and the more is delivered again when the consumer
     /// goes, which quorum queues [count](crate::QueueDeclare::delivery_limit): with 1 for consumers that
     /// take few messages and go, no message comes back often. Quorum queues do not go beyond 2000. In
     /// memory a consumer holds *count × size of a
     /// message* at most.
+    #[doc(alias = "prefetch_count")]
     pub fn prefetch(mut self, count: u16) -> Self {
-        self.prefetch = Some(count);
+        self.limit = Limit::Own(count);
         self
     }
 
@@ -130,21 +142,23 @@ impl Consume {
     /// [`inbound_limit`](crate::ConnectionOptions::inbound_limit); what is above that goes back,
     /// and the consumer ends with [`ConsumeError::TooSlow`](crate::ConsumeError::TooSlow). Streams
     /// refuse it with 406.
-    pub fn unlimited_prefetch(self) -> Self {
-        self.prefetch(0)
+    pub fn unlimited_prefetch(mut self) -> Self {
+        self.limit = Limit::Unlimited;
+        self
     }
 
     /// Takes deliveries without acknowledging them (`no_ack`). Faster, and what is under way when a
     /// connection breaks is lost. There is no prefetch; see [`WhenSlow`] for what that means.
     /// Not for streams: RabbitMQ closes the channel (406), or the connection (540) if
     /// [`Channel::basic_qos`] has set a limit.
+    #[doc(alias = "auto_ack")]
     pub fn no_ack(self) -> Consume<AutoAck> {
         Consume {
             channel: self.channel,
             queue: self.queue,
             tag: self.tag,
             exclusive: self.exclusive,
-            prefetch: None,
+            limit: Limit::Channels,
             when_slow: self.when_slow,
             on_oversized: self.on_oversized,
             arguments: self.arguments,
@@ -168,6 +182,7 @@ impl<A: AckMode> Consume<A> {
     /// A tag that a consumer of the channel has already is refused with
     /// [`ChannelError::ConsumerTagInUse`]; RabbitMQ would close the connection with 530. One that
     /// is being cancelled may be used again at once.
+    #[doc(alias = "consumer_tag")]
     pub fn tag(mut self, tag: impl AsRef<str>) -> Self {
         self.tag = Some(tag.as_ref().to_owned());
         self
@@ -203,8 +218,8 @@ impl<A: AckMode> Consume<A> {
         self
     }
 
-    /// Where reading begins, if the queue is a stream (`x-stream-offset`); other queues ignore it.
-    /// Default: [`StreamOffset::Next`].
+    /// Where reading begins, if the queue is a stream (`x-stream-offset`). Default:
+    /// [`StreamOffset::Next`]. Other queues refuse it (406).
     ///
     /// What is refused or given back of a stream, by whichever way, is acknowledged instead: nothing
     /// was taken out of it, and RabbitMQ before 4.0 ends the connection over a refusal (540). This
@@ -278,19 +293,24 @@ impl<A: AckMode> Consume<A> {
     }
 
     async fn start(self) -> Result<Consumer<A>, ChannelError> {
-        let prefetch = match self.prefetch {
+        let shared = self.channel.shared();
+        let prefetch = match self.limit {
             _ if A::NO_ACK => Prefetch::NotNeeded,
-            Some(count) => Prefetch::Own(count),
-            None => Prefetch::Channels {
+            Limit::Own(0) => {
+                let zero = ArgumentError::value("prefetch", "1 to 65535, or unlimited_prefetch");
+                return Err(zero.about(Subject::Queue(&self.queue)).into());
+            }
+            Limit::Own(count) => Prefetch::Own(count),
+            Limit::Unlimited => Prefetch::Own(0),
+            Limit::Channels => Prefetch::Channels {
                 default: DEFAULT_PREFETCH,
             },
         };
-        let shared = self.channel.shared();
         let queue = Subject::Nothing.short("queue", &self.queue)?;
         let arguments = self.arguments.checked(Subject::Queue(&self.queue))?;
         if let Some(offset) = self.arguments.value("x-stream-offset") {
             let checked = stream_offset(offset);
-            let checked = checked.and_then(|()| check_stream(A::NO_ACK, self.prefetch));
+            let checked = checked.and_then(|()| check_stream(A::NO_ACK, self.limit));
             checked.map_err(|error| error.about(Subject::Queue(&self.queue)))?;
         }
         let chosen = match self.tag.as_deref() {
@@ -389,10 +409,10 @@ impl<A: AckMode> Consume<A> {
 }
 
 /// RabbitMQ requires acknowledgements and a limit of those that read a stream.
-fn check_stream(no_ack: bool, prefetch: Option<u16>) -> Result<(), ArgumentError> {
-    let other = match prefetch {
+fn check_stream(no_ack: bool, limit: Limit) -> Result<(), ArgumentError> {
+    let other = match limit {
         _ if no_ack => "no_ack",
-        Some(0) => "a prefetch of 0",
+        Limit::Unlimited => "unlimited_prefetch",
         _ => return Ok(()),
     };
     Err(ArgumentError::contradiction("x-stream-offset", other))

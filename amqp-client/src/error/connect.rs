@@ -291,10 +291,11 @@ impl ConnectError {
     /// in a way that probably means so.
     #[must_use]
     pub fn is_access_refused(&self) -> bool {
-        use Diagnosis::{ProbablyVirtualHost, VirtualHostNotFound, VirtualHostRefused};
+        use Diagnosis::{EmptyVirtualHost, ProbablyVirtualHost};
+        use Diagnosis::{VirtualHostNotFound, VirtualHostRefused};
         matches!(
             self.diagnosis(),
-            Some(VirtualHostNotFound | VirtualHostRefused | ProbablyVirtualHost)
+            Some(VirtualHostNotFound | EmptyVirtualHost | VirtualHostRefused | ProbablyVirtualHost)
         )
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{ChannelError, OversizedMessage, debug_is_text};
+use crate::text::name;
 
 /// Why a consumer receives nothing more, unless the program cancelled it.
 #[derive(Clone)]
@@ -13,13 +14,25 @@ pub enum ConsumeError {
     /// RabbitMQ from 4.3 on, a delivery was not acknowledged in time. The channel is still usable,
     /// and what was delivered can still be settled, unless the broker has taken it back: then
     /// acknowledging it has no effect.
-    CancelledByBroker,
+    #[non_exhaustive]
+    CancelledByBroker {
+        /// The consumer's tag.
+        consumer_tag: Box<str>,
+        /// The queue that it consumed from.
+        queue: Box<str>,
+    },
     /// Deliveries came faster than they were taken, and the consumer has been cancelled. With
     /// acknowledgements: it held most of what all consumers of the connection held above
     /// [`inbound_limit`](crate::ConnectionOptions::inbound_limit); what it had not taken has gone
     /// back to its queue. Without: [`WhenSlow::Cancel`](crate::consume::WhenSlow::Cancel) was asked
     /// for, and what came beyond the limit is lost. The channel is still usable.
-    TooSlow,
+    #[non_exhaustive]
+    TooSlow {
+        /// The consumer's tag.
+        consumer_tag: Box<str>,
+        /// The queue that it consumed from.
+        queue: Box<str>,
+    },
     /// A message came that is larger than
     /// [`max_message_size`](crate::ConnectionOptions::max_message_size), and the consumer has been
     /// cancelled; see [`WhenOversized`](crate::consume::WhenOversized) for the alternative. Nothing
@@ -37,8 +50,26 @@ pub enum ConsumeError {
 impl fmt::Display for ConsumeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CancelledByBroker => f.write_str("consumer cancelled by the broker"),
-            Self::TooSlow => f.write_str("consumer cancelled, since it was too slow"),
+            Self::CancelledByBroker {
+                consumer_tag,
+                queue,
+            } => {
+                let (tag, queue) = (name(consumer_tag), name(queue));
+                write!(
+                    f,
+                    "consumer '{tag}' of queue '{queue}' cancelled by the broker"
+                )
+            }
+            Self::TooSlow {
+                consumer_tag,
+                queue,
+            } => {
+                let (tag, queue) = (name(consumer_tag), name(queue));
+                write!(
+                    f,
+                    "consumer '{tag}' of queue '{queue}' cancelled, since it was too slow"
+                )
+            }
             Self::MessageTooLarge(message) => write!(f, "consumer cancelled: {message}"),
             Self::Channel(error) => write!(f, "{error}"),
         }
@@ -46,8 +77,8 @@ impl fmt::Display for ConsumeError {
 }
 
 debug_is_text!(ConsumeError {
-    CancelledByBroker,
-    TooSlow,
+    CancelledByBroker { consumer_tag, queue },
+    TooSlow { consumer_tag, queue },
     MessageTooLarge(message),
     Channel(error),
 });
@@ -55,7 +86,9 @@ debug_is_text!(ConsumeError {
 impl std::error::Error for ConsumeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::CancelledByBroker | Self::TooSlow | Self::MessageTooLarge(_) => None,
+            Self::CancelledByBroker { .. } | Self::TooSlow { .. } | Self::MessageTooLarge(_) => {
+                None
+            }
             Self::Channel(error) => error.source(),
         }
     }

@@ -10,7 +10,7 @@ use amqp_spec::ReplyCode;
 
 use super::Violation;
 use super::{
-    BrokerClose, CertificateFault, ConnectCause, ConnectionError, OverTls, Stage, TlsError,
+    BrokerClose, CertificateFault, ConnectCause, ConnectionError, Entity, OverTls, Stage, TlsError,
 };
 
 /// What is probably wrong when a connection cannot be opened. Its text is a hint in a sentence.
@@ -94,6 +94,9 @@ pub enum Diagnosis {
     LoginTooLarge,
     /// The virtual host does not exist.
     VirtualHostNotFound,
+    /// There is no virtual host with an empty name, which a URI with nothing behind its last slash
+    /// asks for.
+    EmptyVirtualHost,
     /// The user may not enter the virtual host.
     VirtualHostRefused,
     /// The broker hung up at the opening of the virtual host.
@@ -201,14 +204,21 @@ impl Diagnosis {
             (Stage::Login, ReplyCode::ACCESS_REFUSED | ReplyCode::NOT_ALLOWED) => {
                 Some(Self::WrongCredentials)
             }
-            (Stage::Open, ReplyCode::NOT_FOUND) => Some(Self::VirtualHostNotFound),
+            (Stage::Open, ReplyCode::NOT_FOUND) => Some(Self::of_no_virtual_host(close)),
             (Stage::Open, ReplyCode::NOT_ALLOWED) if text.contains("not found") => {
-                Some(Self::VirtualHostNotFound)
+                Some(Self::of_no_virtual_host(close))
             }
             (Stage::Open, ReplyCode::NOT_ALLOWED | ReplyCode::ACCESS_REFUSED) => {
                 Some(Self::VirtualHostRefused)
             }
             _ => None,
+        }
+    }
+
+    fn of_no_virtual_host(close: &BrokerClose) -> Self {
+        match &close.entity {
+            Some(Entity::VirtualHost(name)) if name.is_empty() => Self::EmptyVirtualHost,
+            _ => Self::VirtualHostNotFound,
         }
     }
 
@@ -259,6 +269,7 @@ impl Diagnosis {
                 | Self::NewlineInPassword
                 | Self::LoginTooLarge
                 | Self::VirtualHostNotFound
+                | Self::EmptyVirtualHost
                 | Self::VirtualHostRefused
         )
     }
@@ -267,7 +278,8 @@ impl Diagnosis {
         match self {
             Self::UnknownHost => "is the host name right, and does the resolver work?",
             Self::NothingListens => {
-                "is the broker running, and is this its port? A node in maintenance listens neither"
+                "is the broker running, and is this its port? A node in maintenance does not \
+                 listen either"
             }
             Self::NoAnswer => {
                 "the host is down or a firewall drops what is sent to it; is the address right?"
@@ -362,6 +374,9 @@ impl Diagnosis {
                  on 8192"
             }
             Self::VirtualHostNotFound => "does the virtual host exist? The first one is named /",
+            Self::EmptyVirtualHost => {
+                "a URI that ends in / names the virtual host ''; leave the slash away, or write /%2f"
+            }
             Self::VirtualHostRefused => "the user has no permissions in this virtual host",
             Self::ProbablyVirtualHost => {
                 "a broker that hangs up here has probably refused the virtual host or our limits"

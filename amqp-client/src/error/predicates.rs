@@ -184,7 +184,9 @@ impl ConsumeError {
     pub fn broker_close(&self) -> Option<&BrokerClose> {
         match self {
             Self::Channel(error) => error.broker_close(),
-            Self::CancelledByBroker | Self::TooSlow | Self::MessageTooLarge(_) => None,
+            Self::CancelledByBroker { .. } | Self::TooSlow { .. } | Self::MessageTooLarge(_) => {
+                None
+            }
         }
     }
 
@@ -194,7 +196,7 @@ impl ConsumeError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Channel(error) => error.is_retryable(),
-            Self::CancelledByBroker | Self::TooSlow => true,
+            Self::CancelledByBroker { .. } | Self::TooSlow { .. } => true,
             // As long as it heads its queue it comes again.
             Self::MessageTooLarge(_) => false,
         }

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use super::{ChannelError, debug_is_text};
+use super::{CameBack, ChannelError, debug_is_text};
 use crate::message::ReturnedMessage;
-use crate::text::line;
 
 /// What became of a message that the broker did not confirm.
 ///
@@ -47,12 +46,7 @@ impl fmt::Display for PublishError {
         match self {
             Self::NotSent(error) => write!(f, "message not sent: {error}"),
             Self::Nacked => f.write_str("message refused by the broker (basic.nack)"),
-            Self::Returned(returned) => write!(
-                f,
-                "message returned by the broker: {} {}",
-                returned.reply_code.0,
-                line(&returned.reply_text)
-            ),
+            Self::Returned(returned) => write!(f, "message {}", CameBack(returned)),
             Self::Refused(error) => write!(f, "message refused by the broker: {error}"),
             Self::Uncertain(error) => write!(f, "message may or may not be routed: {error}"),
         }

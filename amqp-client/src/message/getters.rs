@@ -11,6 +11,8 @@ macro_rules! message_getters {
     ($holder:ident.$message:ident) => {
         $crate::message::message_getters! { @each $holder.$message:
             /// The body.
+            #[doc(alias = "data")]
+            #[doc(alias = "payload")]
             body() -> &[u8];
             /// The properties.
             properties() -> amqp_spec::basic::PropertiesRef<'_>;
@@ -43,6 +45,8 @@ macro_rules! message_getters {
             /// When it came into being, in whole seconds.
             timestamp() -> Option<std::time::SystemTime>;
             /// The application's name for this kind of message (`type`).
+            #[doc(alias = "type")]
+            #[doc(alias = "message_type")]
             kind() -> Option<&str>;
             /// The user who sent it, as the broker has checked.
             user_id() -> Option<&str>;

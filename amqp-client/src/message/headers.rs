@@ -377,6 +377,8 @@ impl ReceivedMessage {
     }
 
     /// The application's name for this kind of message (`type`).
+    #[doc(alias = "type")]
+    #[doc(alias = "message_type")]
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         self.properties().type_().and_then(utf8)

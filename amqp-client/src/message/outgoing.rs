@@ -93,6 +93,7 @@ impl Message {
 
     /// The application's name for this kind of message: the property `type`.
     #[doc(alias = "type")]
+    #[doc(alias = "message_type")]
     #[must_use]
     pub fn kind(self, value: impl AsRef<str>) -> Self {
         self.text(value.as_ref(), Properties::type_, Property::KIND)

@@ -220,6 +220,8 @@ impl ReceivedMessage {
 
     /// The body.
     #[must_use]
+    #[doc(alias = "data")]
+    #[doc(alias = "payload")]
     pub fn body(&self) -> &[u8] {
         self.0.message.body()
     }

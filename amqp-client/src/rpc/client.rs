@@ -260,8 +260,12 @@ impl Call<'_> {
             CallOutcome::NotSent(cause) => Err(Error::NotSent(cause)),
             CallOutcome::TimeOut { sent } => {
                 client.ledger.count_timeout();
-                let after = timeout;
-                Err(Error::Timeout { after, sent })
+                Err(Error::Timeout {
+                    after: timeout,
+                    sent,
+                    exchange: exchange.into_boxed_str(),
+                    routing_key: routing_key.into_boxed_str(),
+                })
             }
         }
     }
@@ -284,7 +288,7 @@ impl CallOutcome {
         matches!(
             self,
             Self::NotSent(
-                ConsumeError::CancelledByBroker
+                ConsumeError::CancelledByBroker { .. }
                     | ConsumeError::Channel(ChannelError::ClosedByBroker(_))
             )
         )

@@ -4,9 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::{BrokerClose, ChannelError, ConsumeError, Outcome, PublishError};
-use crate::error::{answers_for_the_broker, debug_is_text};
+use crate::error::{CameBack, Destination, answers_for_the_broker, debug_is_text};
 use crate::message::ReturnedMessage;
-use crate::text::line;
 
 /// Why a call has no reply; see [`Client::call`](crate::rpc::Client::call).
 #[derive(Clone)]
@@ -32,12 +31,17 @@ pub enum Error {
     /// channel.
     Refused(ChannelError),
     /// No reply came in time; one that comes later is discarded. The client is still usable.
+    #[non_exhaustive]
     Timeout {
         /// The limit.
         after: Duration,
         /// Whether the request was handed over for sending. If so it may have been handled, or
         /// still be.
         sent: bool,
+        /// The exchange that was called; empty for the default exchange.
+        exchange: Box<str>,
+        /// The routing key: of the default exchange, the queue that was called.
+        routing_key: Box<str>,
     },
     /// The reply is larger than [`max_message_size`](crate::ConnectionOptions::max_message_size),
     /// and its body was not kept: the request was handled. The client is still usable.
@@ -121,19 +125,25 @@ impl fmt::Display for Error {
             Self::TooManyCalls { limit } => {
                 write!(f, "request not sent: {limit} calls wait for their replies")
             }
-            Self::Unroutable(returned) => write!(
-                f,
-                "request returned by the broker: {} {}",
-                returned.reply_code.0,
-                line(&returned.reply_text)
-            ),
+            Self::Unroutable(returned) => write!(f, "request {}", CameBack(returned)),
             Self::Nacked => f.write_str("request refused by the broker (basic.nack)"),
             Self::Refused(error) => write!(f, "request refused by the broker: {error}"),
-            Self::Timeout { after, sent: true } => {
-                write!(f, "no reply within {} s", after.as_secs_f32())
-            }
-            Self::Timeout { after, sent: false } => {
-                write!(f, "request not sent within {} s", after.as_secs_f32())
+            Self::Timeout {
+                after,
+                sent,
+                exchange,
+                routing_key,
+            } => {
+                let what = if *sent {
+                    "no reply"
+                } else {
+                    "request not sent"
+                };
+                let destination = Destination {
+                    exchange,
+                    routing_key,
+                };
+                write!(f, "{what} within {} s ({destination})", after.as_secs_f32())
             }
             Self::ReplyTooLarge { size } => {
                 write!(f, "reply of {size} bytes is above max_message_size")
@@ -149,7 +159,7 @@ debug_is_text!(Error {
     Unroutable(message),
     Nacked,
     Refused(error),
-    Timeout { after, sent },
+    Timeout { after, sent, exchange, routing_key },
     ReplyTooLarge { size },
     Uncertain(error),
 });

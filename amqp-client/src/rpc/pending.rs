@@ -151,7 +151,7 @@ impl Pending {
     /// Whether the broker has cancelled the consumer, so that no reply will come on this channel.
     pub(super) fn is_cancelled_by_broker(&self) -> bool {
         let state = self.state();
-        matches!(state.end, Some(ConsumeError::CancelledByBroker))
+        matches!(state.end, Some(ConsumeError::CancelledByBroker { .. }))
     }
 
     /// One more call, unless no more replies come.

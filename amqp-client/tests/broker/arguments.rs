@@ -423,15 +423,19 @@ fn streams_are_not_consumed_without_a_limit_or_acknowledgements() {
         let stream = QueueDeclare::new("s").stream();
         channel.queue_declare(stream).await.unwrap();
         let first = StreamOffset::First;
-        let unlimited = channel.consume("s").prefetch(0).offset(first).await;
-        let said = "x-stream-offset excludes a prefetch of 0 (queue 's')";
+        let unlimited = channel
+            .consume("s")
+            .unlimited_prefetch()
+            .offset(first)
+            .await;
+        let said = "x-stream-offset excludes unlimited_prefetch (queue 's')";
         assert_eq!(unlimited.map(drop).unwrap_err().to_string(), said);
         let automatic = channel.consume("s").no_ack().offset(first).await;
         let said = "x-stream-offset excludes no_ack (queue 's')";
         assert_eq!(automatic.map(drop).unwrap_err().to_string(), said);
         // Nothing was sent. The broker would have refused both.
         drop(channel.consume("s").offset(first).await.unwrap());
-        let unlimited = channel.consume("s").prefetch(0).await;
+        let unlimited = channel.consume("s").unlimited_prefetch().await;
         let error = unlimited.map(drop).unwrap_err();
         assert!(error.is_precondition_failed(), "{error}");
         let channel = connection.open_channel().await.unwrap();

@@ -90,7 +90,9 @@ fn a_mandatory_message_without_a_queue_comes_back() {
             .publish("amq.direct", "nosuch", &message)
             .await
             .unwrap_err();
-        assert!(error.to_string().contains("312 NO_ROUTE"), "{error}");
+        let told = "message returned by the broker: 312 NO_ROUTE (exchange 'amq.direct', routing \
+                    key 'nosuch')";
+        assert_eq!(error.to_string(), told);
         let PublishError::Returned(returned) = error else {
             panic!("{error}");
         };

@@ -74,7 +74,7 @@ fn consumers_on_one_channel_get_their_own_deliveries() {
         let channel = site.channel().await;
         declare(&channel, "left").await;
         declare(&channel, "right").await;
-        let mut left = channel.consume("left").prefetch(0).await.unwrap();
+        let mut left = channel.consume("left").unlimited_prefetch().await.unwrap();
         let mut right = channel.consume("right").no_ack().await.unwrap();
         assert_ne!(left.tag(), right.tag());
         for n in 0..200 {
@@ -180,7 +180,7 @@ fn a_cancelled_consumer_yields_what_had_come_and_ends() {
         let channel = connection.open_channel().await.unwrap();
         declare(&channel, "q").await;
         fill(&channel, "q", 5).await;
-        let mut consumer = channel.consume("q").prefetch(0).await.unwrap();
+        let mut consumer = channel.consume("q").unlimited_prefetch().await.unwrap();
         let first = expect(&mut consumer, "0").await;
         // All five are with us, or on their way.
         until_ready(&channel, "q", 0).await;
@@ -232,7 +232,10 @@ fn a_consumer_whose_queue_is_deleted_is_cancelled_and_the_channel_lives() {
         remover.queue_delete("q").await.unwrap();
         let _second = expect(&mut consumer, "1").await;
         let end = consumer.next().await.unwrap().unwrap_err();
-        assert!(matches!(end, ConsumeError::CancelledByBroker), "{end}");
+        assert!(
+            matches!(end, ConsumeError::CancelledByBroker { .. }),
+            "{end}"
+        );
         assert!(consumer.next().await.is_none());
 
         // Settling what it had delivered is no error, nor is cancelling it.
@@ -356,7 +359,7 @@ fn s16_a_consumer_that_is_too_slow_ends_and_its_connection_goes_on() {
                 Err(error) => break error,
             }
         };
-        assert!(matches!(error, ConsumeError::TooSlow), "{error}");
+        assert!(matches!(error, ConsumeError::TooSlow { .. }), "{error}");
         assert!(slow.next().await.is_none());
     });
 }

@@ -14,7 +14,7 @@ fn a_dropped_consumer_is_cancelled_and_gives_back_what_it_has_not_yielded() {
         let channel = site.channel().await;
         declare(&channel, "q").await;
         fill(&channel, "q", 10).await;
-        let mut consumer = channel.consume("q").prefetch(0).await.unwrap();
+        let mut consumer = channel.consume("q").unlimited_prefetch().await.unwrap();
         let first = expect(&mut consumer, "0").await;
         let second = expect(&mut consumer, "1").await;
         until_ready(&channel, "q", 0).await;

@@ -200,7 +200,7 @@ fn a_handler_may_use_its_own_channel_and_spawn() {
         watching.queue_delete("in").await.unwrap();
         let handled = handling.await.unwrap();
         assert_eq!((handled.acked, handled.failed), (200, 0), "{handled:?}");
-        let Err(ConsumeError::CancelledByBroker) = handled.result() else {
+        let Err(ConsumeError::CancelledByBroker { .. }) = handled.result() else {
             panic!("the queue was deleted");
         };
     });

@@ -81,7 +81,7 @@ fn acks_in_any_order_settle_what_they_name() {
         let channel = site.channel().await;
         declare(&channel, "q").await;
         fill(&channel, "q", 100).await;
-        let mut consumer = channel.consume("q").prefetch(0).await.unwrap();
+        let mut consumer = channel.consume("q").unlimited_prefetch().await.unwrap();
         let mut held = Vec::new();
         for n in 0..100 {
             held.push(expect(&mut consumer, &n.to_string()).await);
@@ -122,7 +122,7 @@ fn numbers_settle_one_or_all_up_to_it() {
         let channel = site.channel().await;
         declare(&channel, "q").await;
         fill(&channel, "q", 10).await;
-        let mut consumer = channel.consume("q").prefetch(0).await.unwrap();
+        let mut consumer = channel.consume("q").unlimited_prefetch().await.unwrap();
         let mut tags = Vec::new();
         for n in 0..10 {
             let delivery = expect(&mut consumer, &n.to_string()).await;

@@ -341,7 +341,10 @@ async fn consumer_is_cancelled(
     let channel = consumer.channel().clone();
     let mut events = channel.events();
     let error = consumer.next().await.expect("a reason").unwrap_err();
-    assert!(matches!(error, ConsumeError::CancelledByBroker), "{error}");
+    assert!(
+        matches!(error, ConsumeError::CancelledByBroker { .. }),
+        "{error}"
+    );
     assert!(consumer.next().await.is_none());
     assert!(matches!(
         events.next().await,

@@ -148,7 +148,7 @@ fn above_the_inbound_limit_everything_goes_back() {
                 None => panic!("no reason told"),
             }
         };
-        assert!(matches!(ended, ConsumeError::TooSlow), "{ended}");
+        assert!(matches!(ended, ConsumeError::TooSlow { .. }), "{ended}");
         slow.close().await.unwrap();
         until_ready(&channel, "q", 20).await;
     });

@@ -175,3 +175,15 @@ fn nothing_is_given_back_to_a_stream() {
         }
     });
 }
+
+#[test]
+fn to_get_from_a_stream_costs_the_connection() {
+    run(async |site| {
+        drop(stream(site).await);
+        let connection = site.connect().await;
+        let channel = connection.open_channel().await.unwrap();
+        let error = channel.basic_get("stream").await.map(drop).unwrap_err();
+        assert_eq!(error.reply_code().unwrap().0, 540, "{error}");
+        assert!(!connection.is_open());
+    });
+}

@@ -196,7 +196,7 @@ async fn call_without_a_reply_in_time_is_told_once() {
     let call = client.unwrap();
     let call = call.call("", "server", Message::new("?"));
     let late: rpc::Error = call.timeout(Duration::from_secs(5)).await.unwrap_err();
-    told_once(&late, &["no reply within 5 s"]);
+    told_once(&late, &["no reply within 5 s (queue 'server')"]);
     let one = amqp_client::Error::from(late);
     assert!(one.is_retryable());
 }

@@ -420,6 +420,31 @@ async fn virtual_host_that_cannot_be_opened() {
 }
 
 #[tokio::test]
+async fn uri_that_ends_in_a_slash_names_a_virtual_host_without_a_name() {
+    let options: ConnectionOptions = "amqp://app:hunter2@broker.example:5672/".parse().unwrap();
+    let error = fails_with(&options, async |peer| {
+        until_login(peer).await;
+        peer.send(&wire::tune(2047, 131_072, 60)).await;
+        peer.next().await;
+        peer.expect("0 connection.open").await;
+        let close = connection::Close {
+            reply_code: 530,
+            reply_text: wire::short("NOT_ALLOWED - vhost  not found"),
+            class_id: 10,
+            method_id: 40,
+        };
+        peer.say(0, &close).await;
+        peer.expect("0 connection.close-ok").await;
+    })
+    .await;
+    check(&error, Stage::Open, Diagnosis::EmptyVirtualHost);
+    assert!(
+        error.is_access_refused() && !error.is_retryable(),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn limits_that_cannot_be_worked_with() {
     let error = fails(async |peer| {
         until_login(peer).await;

@@ -61,13 +61,13 @@ async fn families_are_tried_in_turn() {
         format!("{error:#}"),
         "cannot connect, 4 attempts failed:\n  \
          broker:5672 ([::1]:5672) while connecting: connection refused (is the broker running, \
-         and is this its port? A node in maintenance listens neither)\n  \
+         and is this its port? A node in maintenance does not listen either)\n  \
          broker:5672 (10.0.0.1:5672) while connecting: connection refused (is the broker running, \
-         and is this its port? A node in maintenance listens neither)\n  \
+         and is this its port? A node in maintenance does not listen either)\n  \
          broker:5672 ([::2]:5672) while connecting: connection refused (is the broker running, \
-         and is this its port? A node in maintenance listens neither)\n  \
+         and is this its port? A node in maintenance does not listen either)\n  \
          broker:5672 (10.0.0.2:5672) while connecting: connection refused (is the broker running, \
-         and is this its port? A node in maintenance listens neither)"
+         and is this its port? A node in maintenance does not listen either)"
     );
 }
 

@@ -66,6 +66,8 @@ impl Consumer {
     /// # drop(handled);
     /// # }
     /// ```
+    #[doc(alias = "set_delegate")]
+    #[doc(alias = "on_message")]
     pub fn handle<H, F>(self, handler: H) -> HandlerRun<H, F>
     where
         H: FnMut(ReceivedMessage) -> F,

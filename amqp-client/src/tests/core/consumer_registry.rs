@@ -18,6 +18,7 @@ use crate::tests::support::wire;
 fn starts(pair: &mut Pair, channel: &Channel, tag: &str, prefetch: Option<u16>) -> Vec<String> {
     let consume = channel.consume("q").tag(tag);
     let consume = match prefetch {
+        Some(0) => consume.unlimited_prefetch(),
         Some(count) => consume.prefetch(count),
         None => consume,
     };

@@ -128,7 +128,10 @@ fn cancel_wakes_whoever_waits_for_a_delivery() {
         },
     );
     let ended = waiting.ready();
-    assert!(matches!(ended, Some(Err(ConsumeError::CancelledByBroker))));
+    assert!(matches!(
+        ended,
+        Some(Err(ConsumeError::CancelledByBroker { .. }))
+    ));
     drop(waiting);
     assert!(done(consumer.next()).is_none());
     // The channel lives on, and nothing was answered.
@@ -152,7 +155,7 @@ fn deliveries_before_a_cancel_by_the_broker_can_still_be_settled() {
     assert_eq!(pair.sent(), ["1 basic.ack 1"]);
     assert!(matches!(
         done(consumer.next()),
-        Some(Err(ConsumeError::CancelledByBroker))
+        Some(Err(ConsumeError::CancelledByBroker { .. }))
     ));
 }
 

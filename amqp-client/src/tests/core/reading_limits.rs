@@ -162,7 +162,7 @@ fn above_the_limit_the_consumer_that_holds_most_is_cancelled_and_nothing_is_lost
     pair.feed(&wire::cancel_ok(1, "most"));
     assert!(matches!(
         done(most.next()),
-        Some(Err(ConsumeError::TooSlow))
+        Some(Err(ConsumeError::TooSlow { .. }))
     ));
     assert!(done(most.next()).is_none());
     let told = done(events.next());
@@ -473,7 +473,7 @@ fn more_deliveries_than_the_prefetch_allows_stand_on_the_same_ladder() {
     assert_eq!(pair.sent()[0], "1 basic.cancel tag");
     assert!(matches!(
         done(consumer.next()),
-        Some(Err(ConsumeError::TooSlow))
+        Some(Err(ConsumeError::TooSlow { .. }))
     ));
     assert_eq!(held(&pair), 0);
 }

@@ -115,7 +115,7 @@ fn suspected_consumer_is_cancelled_and_ends_like_any_other() {
     pair.says(1, &again);
     assert!(matches!(
         done(consumer.next()),
-        Some(Err(crate::ConsumeError::CancelledByBroker))
+        Some(Err(crate::ConsumeError::CancelledByBroker { .. }))
     ));
 
     let mut pair = one_channel();

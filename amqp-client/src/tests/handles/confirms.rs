@@ -264,7 +264,12 @@ fn returned_message_belongs_to_its_own_publish() {
     pair.feed(&[wire::returned(1, "key", b"b"), ack(1, 3, true)].concat());
     tasks.remove(0).ready().unwrap();
     match tasks.remove(0).ready() {
-        Err(PublishError::Returned(returned)) => {
+        Err(error @ PublishError::Returned(_)) => {
+            let told = "message returned by the broker: 312 NO_ROUTE (there is no queue 'key')";
+            assert_eq!(error.to_string(), told);
+            let PublishError::Returned(returned) = error else {
+                unreachable!("it has just been one");
+            };
             assert_eq!(returned.reply_code.0, 312);
             assert_eq!(returned.reply_text, "NO_ROUTE");
             assert_eq!(returned.routing_key(), "key");

@@ -80,7 +80,10 @@ fn batches_end_as_the_stream_does() {
     let mut batch = Vec::new();
     assert_eq!(done(consumer.recv_many(&mut batch, 10)).unwrap(), 1);
     let ended = done(consumer.recv_many(&mut batch, 10));
-    assert!(matches!(ended, Err(ConsumeError::CancelledByBroker)));
+    let error = ended.unwrap_err();
+    assert!(matches!(error, ConsumeError::CancelledByBroker { .. }));
+    let told = "consumer 'tag' of queue 'q' cancelled by the broker";
+    assert_eq!(error.to_string(), told);
     assert_eq!(done(consumer.recv_many(&mut batch, 10)).unwrap(), 0);
 }
 
@@ -245,7 +248,10 @@ fn tag_is_free_again_after_any_end() {
         },
     );
     let ended = done(consumer.next());
-    assert!(matches!(ended, Some(Err(ConsumeError::CancelledByBroker))));
+    assert!(matches!(
+        ended,
+        Some(Err(ConsumeError::CancelledByBroker { .. }))
+    ));
     done(consumer.cancel()).unwrap();
     assert_eq!(pair.sent(), [""; 0], "there is nothing to cancel");
     let again = pair.consumer(&channel, "tag");
@@ -399,7 +405,12 @@ fn s16_consumer_that_is_too_slow_is_cancelled_and_the_connection_goes_on() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(error, ConsumeError::TooSlow));
+    assert!(matches!(error, ConsumeError::TooSlow { .. }));
+    let told = error.to_string();
+    assert!(
+        told.ends_with("' of queue 'q' cancelled, since it was too slow"),
+        "{told}"
+    );
     assert!((9..=10).contains(&yielded), "{yielded}");
     assert!(done(slow.next()).is_none());
     drop(slow);

@@ -326,7 +326,7 @@ fn handlers_finish_when_the_consumer_is_cancelled_by_the_broker() {
     assert_eq!(sent.last().unwrap(), "1 basic.ack 1");
     assert!(matches!(
         handled.result(),
-        Err(ConsumeError::CancelledByBroker)
+        Err(ConsumeError::CancelledByBroker { .. })
     ));
 }
 

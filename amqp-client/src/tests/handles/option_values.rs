@@ -13,7 +13,7 @@ use crate::consume::StreamOffset;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{ConnectionOptions, Message, QueueDeclare, TlsOptions};
+use crate::{ChannelError, ConnectionOptions, Message, QueueDeclare, TlsOptions};
 
 /// The arguments that a consumer is started with.
 fn arguments_of(consume: Consume, mut pair: Pair) -> Vec<(String, String)> {
@@ -210,6 +210,28 @@ fn stream_offset_that_is_none_is_refused() {
         &arguments_of(mended, pair),
         &[("x-stream-offset", "\"7D\"")],
     );
+}
+
+#[test]
+fn prefetch_of_zero_is_refused_and_unlimited_is_said() {
+    let (mut pair, channel) = Pair::with_channel();
+    let zero = channel.consume("q").prefetch(0);
+    let error = done(zero.into_future()).map(drop).unwrap_err();
+    let expected = "prefetch must be 1 to 65535, or unlimited_prefetch (queue 'q')";
+    assert_eq!(error.to_string(), expected);
+    assert!(matches!(error, ChannelError::Invalid(_)));
+    assert_eq!(pair.sent(), [""; 0]);
+    // The last one counts, and there is none without acknowledgements.
+    for prefetch in [1, 0] {
+        let (mut pair, channel) = Pair::with_channel();
+        let consume = channel.consume("q").prefetch(prefetch).unlimited_prefetch();
+        drop(Task::start(consume.into_future()));
+        assert!(pair.sent()[0].starts_with("1 basic.qos"));
+    }
+    let (pair, channel) = Pair::with_channel();
+    let automatic = channel.consume("q").prefetch(0).no_ack();
+    drop(Task::start(automatic.into_future()));
+    drop(pair);
 }
 
 #[test]
