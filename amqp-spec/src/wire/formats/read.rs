@@ -112,6 +112,8 @@ impl Visitor<'_> for Encoded {
         f.write_str("the octets of a value")
     }
 
+    refuses_scalars!("the octets of a value");
+
     fn visit_bytes<E: Error>(self, octets: &[u8]) -> Result<FieldValue, E> {
         whole(octets)
     }
@@ -176,6 +178,8 @@ impl Visitor<'_> for FiveOctets {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the five octets of a decimal number")
     }
+
+    refuses_scalars!("the five octets of a decimal number");
 
     fn visit_bytes<E: Error>(self, octets: &[u8]) -> Result<Decimal, E> {
         match *octets {

@@ -5,7 +5,8 @@ use amqp_spec::wire::{
     ArrayRef, Decimal, FieldArray, FieldTable, FieldValue, ShortString, TableRef, Timestamp,
 };
 use serde::Deserialize;
-use serde::de::value::Error;
+use serde::de::value::StrDeserializer;
+use serde::de::value::{Error, F64Deserializer, I64Deserializer};
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -193,4 +194,46 @@ fn what_cannot_be_read_cannot_be_written() {
     }
     assert!(serde_json::to_string(&ArrayRef::new(b"?")).is_err());
     assert!(serde_json::to_string(&field_table! { "a" => u64::MAX }).is_err());
+}
+
+/// A format that gives what it has, whatever is asked for.
+struct Binary<D>(D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Binary<D> {
+    type Error = D::Error;
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_any(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier
+        ignored_any
+    }
+}
+
+#[test]
+fn errors_show_nothing_of_values_in_binary_formats() {
+    fn told<'de, D: Deserializer<'de>, T: Deserialize<'de>>(format: D) -> Option<String> {
+        T::deserialize(Binary(format))
+            .err()
+            .map(|error| error.to_string())
+    }
+    let mut all = Vec::new();
+    macro_rules! tell {
+        ($($type:ty)*) => {$(
+            all.push(told::<_, $type>(StrDeserializer::<Error>::new("27182818284")));
+            all.push(told::<_, $type>(I64Deserializer::<Error>::new(27_182_818_284)));
+            all.push(told::<_, $type>(F64Deserializer::<Error>::new(27_182_818_284.5)));
+        )*};
+    }
+    tell!(FieldValue FieldTable FieldArray ShortString Decimal);
+    for told in all.into_iter().flatten() {
+        assert!(!told.contains("27182"), "{told}");
+    }
 }
