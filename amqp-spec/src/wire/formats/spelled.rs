@@ -167,14 +167,14 @@ fn read_single(scalar: &Scalar) -> Option<f32> {
     reason = "only integers that a double can hold"
 )]
 fn read_double(scalar: &Scalar) -> Option<f64> {
-    const EXACT: i128 = 1 << 53;
+    const EXACT: u128 = 1 << 53;
     match scalar {
         Scalar::Text(text) => match nan_bits(text) {
             Some(bits) => Some(f64::from_bits(bits)),
             None => text.parse().ok(),
         },
         Scalar::Float(number) => Some(*number),
-        Scalar::Integer(number) => (number.abs() <= EXACT).then_some(*number as f64),
+        Scalar::Integer(number) => (number.unsigned_abs() <= EXACT).then_some(*number as f64),
         Scalar::Bool(_) => None,
     }
 }

@@ -5,8 +5,8 @@ use amqp_spec::wire::{
     ArrayRef, Decimal, FieldArray, FieldTable, FieldValue, ShortString, TableRef, Timestamp,
 };
 use serde::Deserialize;
-use serde::de::value::StrDeserializer;
 use serde::de::value::{Error, F64Deserializer, I64Deserializer};
+use serde::de::value::{MapDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -235,5 +235,14 @@ fn errors_show_nothing_of_values_in_binary_formats() {
     tell!(FieldValue FieldTable FieldArray ShortString Decimal);
     for told in all.into_iter().flatten() {
         assert!(!told.contains("27182"), "{told}");
+    }
+}
+
+#[test]
+fn smallest_integer_of_a_format_is_no_number_of_a_table() {
+    for kind in ["$f64", "$f32"] {
+        let map = MapDeserializer::<_, Error>::new([(kind, i128::MIN)].into_iter());
+        let told = FieldValue::deserialize(map).unwrap_err().to_string();
+        assert!(told.starts_with(kind), "{told}");
     }
 }
