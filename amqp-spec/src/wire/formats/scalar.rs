@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use serde::de::{Error, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// What a file says in one word.
@@ -59,6 +59,13 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Text(text.into()))
     }
 
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
+        match map.next_key()? {
+            Some(Scalar::Text(name)) if name == NUMBER => number(&mut map),
+            _ => Err(A::Error::invalid_type(Unexpected::Map, &self)),
+        }
+    }
+
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Scalar, D::Error> {
         Scalar::deserialize(deserializer)
     }
@@ -68,5 +75,31 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         deserializer: D,
     ) -> Result<Scalar, D::Error> {
         Scalar::deserialize(deserializer)
+    }
+}
+
+/// The name under which `serde_json` gives the digits of a number, if a crate of the program has it
+/// keep them all (its feature `arbitrary_precision`).
+pub(super) const NUMBER: &str = "$serde_json::private::Number";
+
+/// Reads the digits that stand under [`NUMBER`], as `serde_json` does without that feature.
+pub(super) fn number<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Scalar, A::Error> {
+    let read = match map.next_value()? {
+        Scalar::Text(digits) => from_digits(&digits),
+        _ => None,
+    };
+    let is_alone = map.next_key::<IgnoredAny>()?.is_none();
+    let read = read.filter(|_| is_alone);
+    read.ok_or_else(|| A::Error::custom("a number that is out of range"))
+}
+
+fn from_digits(digits: &str) -> Option<Scalar> {
+    let integer = digits.parse::<i64>().map(i128::from);
+    match integer.or_else(|_| digits.parse::<u64>().map(i128::from)) {
+        Ok(number) => Some(Scalar::Integer(number)),
+        Err(_) => {
+            let number = digits.parse::<f64>().ok()?;
+            number.is_finite().then_some(Scalar::Float(number))
+        }
     }
 }

@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visito
 
 use super::fault::{must_be, refuses_scalars, shown};
 use super::name::{Name, alone, not_alone};
-use super::scalar::Scalar;
+use super::scalar::{NUMBER, Scalar, number};
 use super::spelled::{self, KINDS, MARK, TABLE};
 use crate::wire::{DEFAULT_MAX_DEPTH, ShortString, Value};
 
@@ -182,6 +182,11 @@ pub(super) fn value<'de, A: MapAccess<'de>>(
     seed: ValueSeed<'_>,
 ) -> Result<(), A::Error> {
     match map.next_key_seed(Name)? {
+        Some(kind) if kind == NUMBER => match number(&mut map)? {
+            Scalar::Float(number) => seed.visit_f64(number),
+            Scalar::Integer(number) => seed.visit_i128(number),
+            Scalar::Bool(_) | Scalar::Text(_) => Err(seed.not_an_integer()),
+        },
         Some(kind) if is_spelled(&kind) && kind != TABLE => {
             scalar(text(&kind), &map.next_value()?, seed.buf, seed.name)?;
             alone(text(&kind), &mut map)

@@ -2,7 +2,7 @@
 
 use amqp_spec::field_table;
 use amqp_spec::wire::{
-    ArrayRef, Decimal, FieldArray, FieldTable, FieldValue, ShortString, TableRef, Timestamp,
+    ArrayRef, Decimal, FieldArray, FieldTable, FieldValue, ShortString, TableRef, Timestamp, Value,
 };
 use serde::Deserialize;
 use serde::de::value::{Error, F64Deserializer, I64Deserializer};
@@ -245,4 +245,36 @@ fn smallest_integer_of_a_format_is_no_number_of_a_table() {
         let told = FieldValue::deserialize(map).unwrap_err().to_string();
         assert!(told.starts_with(kind), "{told}");
     }
+}
+
+/// As `serde_json` gives them if any crate of the program has it keep all digits.
+#[test]
+fn numbers_that_are_given_as_their_digits_are_numbers() {
+    let number = |text| MapDeserializer::new([("$serde_json::private::Number", text)].into_iter());
+    let value = |text| FieldValue::deserialize(number(text));
+    let spelled = |kind, text| {
+        let map = MapDeserializer::new([(kind, number(text))].into_iter());
+        FieldValue::deserialize(map)
+    };
+    for (text, expected) in [
+        ("0.5", Value::F64(0.5)),
+        ("-1.5e3", Value::F64(-1500.0)),
+        ("7", Value::I64(7)),
+        (
+            "18446744073709551616",
+            Value::F64(18_446_744_073_709_551_616.0),
+        ),
+    ] {
+        assert_eq!(value(text).unwrap(), expected);
+    }
+    assert_eq!(spelled("$f64", "0.5").unwrap(), Value::F64(0.5));
+    assert_eq!(spelled("$f32", "0.5").unwrap(), Value::F32(0.5));
+    for text in ["1e999", "18446744073709551615", "NaN", "inf", "true", ""] {
+        assert!(value(text).is_err(), "{text}");
+    }
+    assert!(spelled("$i8", "0.5").is_err());
+    let list = MapDeserializer::<_, Error>::new([("a", number("0.5"))].into_iter());
+    let read = FieldTable::deserialize(list).unwrap();
+    assert_eq!(read, field_table! { "a" => 0.5 });
+    assert!(FieldTable::deserialize(number("0.5")).is_err());
 }
