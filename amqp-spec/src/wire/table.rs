@@ -331,10 +331,12 @@ impl FieldTable {
     fn set(&mut self, name: &[u8], value: Result<Value<'_>, NotRepresentable>) {
         let end = self.0.len();
         self.append(name, value);
-        let Some(replaced) = self.find(cut(name), 0..end) else {
+        let is_cut = name.len() > ShortStr::MAX_LEN || is_cut(cut(name), value.err());
+        let name = (cut(name), is_cut);
+        let Some(replaced) = self.find(name, 0..end) else {
             return;
         };
-        let end = self.remove_from(cut(name), replaced.end, end);
+        let end = self.remove_from(name, replaced.end, end);
         let n_added = self.0.len() - end;
         if let Some(tail) = self.0.get_mut(replaced.start..) {
             tail.rotate_right(n_added);
@@ -343,15 +345,16 @@ impl FieldTable {
             .drain(replaced.start + n_added..replaced.end + n_added);
     }
 
-    /// Where the first entry of this name stands, among those in `within`.
-    fn find(&self, name: ShortStr<'_>, within: Range<usize>) -> Option<Range<usize>> {
+    /// Where the first entry of this name stands, among those in `within`. The beginning of a name
+    /// that is too long is not the name that is as long as that.
+    fn find(&self, name: (ShortStr<'_>, bool), within: Range<usize>) -> Option<Range<usize>> {
         let start = within.start;
         let mut reader = Reader::new(self.0.get(within)?);
         while !reader.rest().is_empty() {
             let from = reader.offset();
             let found = reader.short_str(NAME).ok()?;
-            Value::skip(&mut reader, VALUE).ok()?;
-            if found == name {
+            let why = Value::skip(&mut reader, VALUE).ok()?;
+            if (found, is_cut(found, why)) == name {
                 return Some(start + from..start + reader.offset());
             }
         }
@@ -379,13 +382,18 @@ impl FieldTable {
         let Ok(name) = ShortStr::new(name.as_ref()) else {
             return false;
         };
-        self.remove_from(name, 0, n_octets);
+        self.remove_from((name, false), 0, n_octets);
         self.0.len() < n_octets
     }
 
     /// Removes the entries of this name that stand between two places; gives the new place of
     /// `end`.
-    fn remove_from(&mut self, name: ShortStr<'_>, mut from: usize, mut end: usize) -> usize {
+    fn remove_from(
+        &mut self,
+        name: (ShortStr<'_>, bool),
+        mut from: usize,
+        mut end: usize,
+    ) -> usize {
         while let Some(found) = self.find(name, from..end) {
             (from, end) = (found.start, end - found.len());
             self.0.drain(found);
@@ -486,4 +494,9 @@ impl<N: AsRef<[u8]>, V: ToValue, const LEN: usize> From<[(N, V); LEN]> for Field
 /// As much of a name as a short string holds.
 fn cut(name: &[u8]) -> ShortStr<'_> {
     ShortStr::from_octets(name.get(..ShortStr::MAX_LEN).unwrap_or(name))
+}
+
+/// Whether this is the beginning of a name that is too long.
+fn is_cut(name: ShortStr<'_>, why: Option<NotRepresentable>) -> bool {
+    name.as_bytes().len() == ShortStr::MAX_LEN && why == Some(NotRepresentable::Name)
 }

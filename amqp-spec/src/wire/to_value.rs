@@ -268,4 +268,20 @@ mod tests {
         );
         assert!(!table.remove(&name));
     }
+
+    #[test]
+    fn name_that_is_too_long_takes_no_other_place() {
+        let name = "n".repeat(256);
+        let mut table = FieldTable::new();
+        table.insert(&name, 1);
+        table.insert(&name[..255], 2);
+        assert!(table.as_ref().not_representable().is_some());
+        let mut table = FieldTable::new();
+        table.insert(&name, 1);
+        table.remove(&name[..255]);
+        assert!(table.as_ref().not_representable().is_some());
+        let mut table = FieldTable::from([(&name[..255], 1)]);
+        table.insert(&name, 2);
+        assert_eq!(table.get(&name[..255]), Ok(Some(Value::I32(1))));
+    }
 }

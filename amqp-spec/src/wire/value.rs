@@ -229,11 +229,15 @@ impl<'a> Value<'a> {
         Ok(value)
     }
 
-    /// Reads past a tag and a value, or past what stands in the place of one.
-    pub(super) fn skip(reader: &mut Reader<'a>, what: &'static str) -> Result<(), DecodeError> {
-        match Self::decode(reader, DEFAULT_MAX_DEPTH, what) {
-            Err(error) if matches!(error.kind(), DecodeErrorKind::NotRepresentable(_)) => Ok(()),
-            read => read.map(drop),
+    /// Reads past a tag and a value, or past what stands in the place of one, which it gives.
+    pub(super) fn skip(
+        reader: &mut Reader<'a>,
+        what: &'static str,
+    ) -> Result<Option<NotRepresentable>, DecodeError> {
+        let read = Self::decode(reader, DEFAULT_MAX_DEPTH, what);
+        match read.as_ref().map_err(DecodeError::kind) {
+            Err(DecodeErrorKind::NotRepresentable(why)) => Ok(Some(why)),
+            _ => read.map(|_| None),
         }
     }
 }
