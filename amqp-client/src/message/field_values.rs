@@ -6,7 +6,10 @@
 //! refused here, on every path by which a table leaves.
 
 use amqp_spec::basic::PropertiesRef;
-use amqp_spec::wire::{ArrayRef, DecodeErrorKind, ShortStr, TableRef, Value};
+use amqp_spec::wire::{
+    ArrayIter, ArrayRef, DEFAULT_MAX_DEPTH, DecodeError, DecodeErrorKind, ShortStr, TableIter,
+    TableRef, Value,
+};
 
 use crate::error::{ArgumentError, ChannelError, Subject};
 
@@ -55,6 +58,7 @@ pub(crate) fn check_present(
 
 /// Refuses a table that cannot be sent, naming the entry.
 pub(crate) fn check(table: TableRef<'_>, decimals: Decimals) -> Result<(), ArgumentError> {
+    let table = table.with_max_depth(DEFAULT_MAX_DEPTH);
     let mut name = ShortStr::EMPTY;
     for entry in table {
         let problem = match entry {
@@ -68,7 +72,7 @@ pub(crate) fn check(table: TableRef<'_>, decimals: Decimals) -> Result<(), Argum
                 if let Some((own, _)) = table.not_representable() {
                     name = own;
                 }
-                unreadable(error.kind())
+                Some(unreadable(error.kind()))
             }
         };
         if let Some(problem) = problem {
@@ -84,7 +88,7 @@ pub(crate) fn is_plain(value: Value<'_>) -> bool {
     !nested && problem(value, Decimals::Refused).is_none()
 }
 
-/// What is wrong with a value, or with one in it. Readers of tables bound the nesting.
+/// What is wrong with a value, or with one in it.
 fn problem(value: Value<'_>, decimals: Decimals) -> Option<&'static str> {
     match value {
         Value::F32(number) => not_finite(number.is_finite()),
@@ -99,18 +103,73 @@ fn problem(value: Value<'_>, decimals: Decimals) -> Option<&'static str> {
     }
 }
 
+/// Recursive, as `in_array` is: readers of tables bound the nesting.
 fn in_table(table: TableRef<'_>, decimals: Decimals) -> Option<&'static str> {
     table.into_iter().find_map(|entry| match entry {
         Ok((_, value)) => problem(value, decimals),
-        Err(error) => unreadable(error.kind()),
+        Err(error) if error.kind() == DecodeErrorKind::TooDeep => {
+            beyond(Value::Table(table), decimals)
+        }
+        Err(error) => Some(unreadable(error.kind())),
     })
 }
 
 fn in_array(array: ArrayRef<'_>, decimals: Decimals) -> Option<&'static str> {
     array.into_iter().find_map(|value| match value {
         Ok(value) => problem(value, decimals),
-        Err(error) => unreadable(error.kind()),
+        Err(error) if error.kind() == DecodeErrorKind::TooDeep => {
+            beyond(Value::Array(array), decimals)
+        }
+        Err(error) => Some(unreadable(error.kind())),
     })
+}
+
+/// The same for what is nested deeper, however deep: brokers take it.
+#[cold]
+fn beyond(value: Value<'_>, decimals: Decimals) -> Option<&'static str> {
+    let mut open: Vec<_> = Open::new(value).into_iter().collect();
+    while let Some(innermost) = open.last_mut() {
+        match innermost.next() {
+            None => drop(open.pop()),
+            Some(Err(error)) => return Some(unreadable(error.kind())),
+            Some(Ok(value)) => match Open::new(value) {
+                Some(nested) => open.push(nested),
+                None => {
+                    if let Some(problem) = problem(value, decimals) {
+                        return Some(problem);
+                    }
+                }
+            },
+        }
+    }
+    None
+}
+
+/// A table or an array that is being looked through.
+enum Open<'a> {
+    Table(TableIter<'a>),
+    Array(ArrayIter<'a>),
+}
+
+impl<'a> Open<'a> {
+    fn new(value: Value<'a>) -> Option<Self> {
+        match value {
+            Value::Table(table) => Some(Self::Table(table.with_max_depth(u16::MAX).iter())),
+            Value::Array(array) => Some(Self::Array(array.with_max_depth(u16::MAX).iter())),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Iterator for Open<'a> {
+    type Item = Result<Value<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Table(entries) => Some(entries.next()?.map(|(_, value)| value)),
+            Self::Array(values) => values.next(),
+        }
+    }
 }
 
 fn not_finite(is_finite: bool) -> Option<&'static str> {
@@ -118,12 +177,10 @@ fn not_finite(is_finite: bool) -> Option<&'static str> {
     (!is_finite).then_some(problem)
 }
 
-/// What is nested too deep for us is none of our business: brokers take it.
-fn unreadable(kind: DecodeErrorKind) -> Option<&'static str> {
+fn unreadable(kind: DecodeErrorKind) -> &'static str {
     match kind {
-        DecodeErrorKind::TooDeep => None,
-        DecodeErrorKind::NotRepresentable(why) => Some(why.as_str()),
-        _ => Some("is malformed, or is followed by what is: RabbitMQ ends the connection over it"),
+        DecodeErrorKind::NotRepresentable(why) => why.as_str(),
+        _ => "is malformed, or is followed by what is: RabbitMQ ends the connection over it",
     }
 }
 
@@ -203,5 +260,26 @@ mod tests {
         refused(&long, &"n".repeat(64), "more than 255 octets");
         let deep = (0..1000).fold(FieldTable::new(), |inner, _| field_table! { "" => &inner });
         assert_eq!(check(deep.as_ref(), Decimals::Refused), Ok(()));
+    }
+
+    #[test]
+    fn values_are_found_however_deep_they_are() {
+        let nest =
+            |inner: FieldTable, n| (0..n).fold(inner, |inner, _| field_table! { "t" => inner });
+        let list = |inner, n| (0..n).fold(inner, |inner, _| FieldArray::from_iter([inner]));
+        for n in [1, 31, 32, 33, 34, 1000] {
+            refused(&nest(field_table! { "id" => u64::MAX }, n), "t", "integer");
+            refused(&nest(field_table! { "id" => f64::NAN }, n), "t", "finite");
+            let lists = list(FieldArray::from_iter([u64::MAX]), n);
+            refused(&field_table! { "l" => lists }, "l", "integer");
+        }
+        for n in 0..36 {
+            // Behind something deep.
+            let table = field_table! { "t" => nest(FieldTable::new(), n), "id" => u64::MAX };
+            refused(&table, "id", "integer");
+            refused(&nest(table, 3), "t", "integer");
+            let price = field_table! { "price" => Decimal::default() };
+            refused(&nest(price, n + 1), "t", "decimal");
+        }
     }
 }
