@@ -201,8 +201,13 @@ impl Message {
         };
         let headers = self.properties.as_ref().headers();
         let mut headers = headers.map_or_else(FieldTable::new, TableRef::to_owned);
-        headers.insert(short, &value);
-        let is_plain = value.to_value().is_ok_and(is_plain);
+        // Asked for once: what is looked at must be what is sent.
+        let value = value.to_value();
+        match value {
+            Ok(value) => headers.insert(short, value),
+            Err(why) => headers.insert(short, why),
+        }
+        let is_plain = value.is_ok_and(is_plain);
         if is_plain && self.unsendable.is_none() {
             return self.set_headers(&headers);
         }

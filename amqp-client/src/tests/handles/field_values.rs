@@ -1,10 +1,11 @@
 //! Values over which the broker would end the connection: refused on every path.
 
+use std::cell::Cell;
 use std::future::IntoFuture as _;
 
 use amqp_spec::basic::Properties;
 use amqp_spec::field_table;
-use amqp_spec::wire::Decimal;
+use amqp_spec::wire::{Decimal, NotRepresentable, ToValue, Value};
 
 use super::rpc::calls::Calling;
 use crate::declare::Binding;
@@ -92,6 +93,24 @@ fn header_that_is_set_again_or_replaced_is_judged_anew() {
     let nested = Message::new("").header("table", &inner);
     assert!(publish(nested.clone()).is_err());
     publish(nested.header("table", &field_table! { "deep" => 1.0 })).unwrap();
+}
+
+/// A value of the program's own that is another each time: NaN, then zero.
+struct Changing(Cell<f64>);
+
+impl ToValue for Changing {
+    fn to_value(&self) -> Result<Value<'_>, NotRepresentable> {
+        Ok(Value::F64(self.0.replace(0.0)))
+    }
+}
+
+#[test]
+fn value_that_is_looked_at_is_the_one_that_would_be_sent() {
+    let (mut pair, publisher) = Pair::with_publisher();
+    let message = Message::new("body").header("ratio", Changing(f64::NAN.into()));
+    let error = done(publisher.publish("x", "k", &message)).unwrap_err();
+    assert!(error.to_string().contains(NUMBER), "{error}");
+    assert_eq!(pair.sent(), [""; 0]);
 }
 
 #[test]
