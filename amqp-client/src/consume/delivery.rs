@@ -32,9 +32,10 @@ pub struct Delivery {
     channel: Channel,
 }
 
+/// As a [`ReceivedMessage`] is shown: no body, and no values of headers.
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.received.fmt(f)
+        self.received.fmt_as("Delivery", f)
     }
 }
 

@@ -197,8 +197,8 @@
 //! property has a method as well, and so has what brokers write into the headers:
 //! [`deaths`](crate::Delivery::deaths), [`delivery_count`](crate::Delivery::delivery_count),
 //! [`stream_offset`](crate::Delivery::stream_offset), and what follows from them:
-//! [`attempts`](crate::Delivery::attempts), how often the message has been delivered. A function that only reads takes the message,
-//! [`received`](crate::Delivery::received), which handlers, fetches and consumers without
+//! [`attempts`](crate::Delivery::attempts), how often the message has been delivered. A function
+//! that only reads takes the message, [`received`](crate::Delivery::received), which handlers, fetches and consumers without
 //! acknowledgements yield as it is; its [`into_body`](crate::ReceivedMessage::into_body) gives
 //! `Bytes` without a copy. [`into_body_unsettled`](crate::Delivery::into_body_unsettled) does so
 //! for a delivery, which is then settled by its number.
@@ -210,6 +210,13 @@
 //!     println!("{}", message.content_type().unwrap_or("bytes"));
 //!     let tenant = message.header("tenant");
 //!     println!("tenant {}", tenant.and_then(|value| value.as_str()).unwrap_or("unknown"));
+//!     if message.header("retries").is_some_and(|retries| retries == 3) {
+//!         println!("for the last time");
+//!     }
+//!     let origin = message.header("origin").and_then(|origin| origin.as_table());
+//!     if let Some(region) = origin.and_then(|origin| origin.value("region")) {
+//!         println!("from {region}");
+//!     }
 //!     for death in message.deaths() {
 //!         println!("left {} {} times: {:?}", death.queue, death.count, death.reason);
 //!     }
@@ -217,7 +224,31 @@
 //! ```
 //!
 //! Names, routing keys and properties are octets that need not be UTF-8, since other clients may
-//! send anything. They are displayed as text, compare with `str`, and `as_str` checks.
+//! send anything. They are displayed as text and compare with `str`;
+//! [`starts_with`](amqp_spec::wire::ShortStr::starts_with) looks at a prefix,
+//! [`to_string_lossy`](amqp_spec::wire::ShortStr::to_string_lossy) gives text to match and to split,
+//! and [`as_str`](amqp_spec::wire::ShortStr::as_str) checks.
+//!
+//! ```
+//! use amqp_client::ReceivedMessage;
+//!
+//! fn describe(message: &ReceivedMessage) -> String {
+//!     let key = message.routing_key().to_string_lossy();
+//!     match &*key {
+//!         "orders" => String::from("some order"),
+//!         key if key.starts_with("invoices.") => String::from("an invoice"),
+//!         key => match key.split('.').collect::<Vec<_>>()[..] {
+//!             ["orders", region, state] => format!("an order from {region}, {state}"),
+//!             _ => String::from("something else"),
+//!         },
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), amqp_client::ChannelError> {
+//! let paid = ReceivedMessage::new("", "orders.eu.paid", "42")?;
+//! assert_eq!(describe(&paid), "an order from eu, paid");
+//! # Ok(()) }
+//! ```
 //!
 //! [`Consumer`]: crate::Consumer
 //! [`Consumer::cancel`]: crate::Consumer::cancel

@@ -140,11 +140,7 @@ fn text(value: Value<'_>) -> Option<String> {
 }
 
 fn unsigned(value: Value<'_>) -> Option<u64> {
-    u64::try_from(value.as_i64()?).ok()
-}
-
-fn field<'a>(table: TableRef<'a>, name: &str) -> Option<Value<'a>> {
-    table.get(name).ok().flatten()
+    value.as_u64()
 }
 
 fn texts(array: ArrayRef<'_>) -> Vec<String> {
@@ -162,17 +158,17 @@ fn millis(text: &str) -> Option<Duration> {
 
 impl Death {
     fn read(table: TableRef<'_>) -> Option<Self> {
-        let name = |name| field(table, name).and_then(text);
+        let name = |name| table.value(name).and_then(text);
         Some(Self {
             queue: name("queue")?,
             reason: DeathReason::new(name("reason")?),
-            count: field(table, "count").and_then(unsigned).unwrap_or(1),
+            count: table.value("count").and_then(unsigned).unwrap_or(1),
             exchange: name("exchange").unwrap_or_default(),
-            routing_keys: match field(table, "routing-keys") {
+            routing_keys: match table.value("routing-keys") {
                 Some(Value::Array(keys)) => texts(keys),
                 _ => Vec::new(),
             },
-            time: match field(table, "time") {
+            time: match table.value("time") {
                 Some(Value::Timestamp(time)) => time.to_system_time(),
                 _ => None,
             },
@@ -184,9 +180,23 @@ impl Death {
 /// What the broker has written into the headers.
 impl ReceivedMessage {
     /// A header, if it is there and can be read. The first of that name.
+    ///
+    /// It compares with plain values, and is read as one. A table in it is looked into with
+    /// [`TableRef::value`]; [`Value::to_owned`] makes a [`FieldValue`](super::FieldValue) of what is
+    /// to be kept.
+    ///
+    /// ```
+    /// use amqp_client::ReceivedMessage;
+    ///
+    /// fn is_urgent(message: &ReceivedMessage) -> bool {
+    ///     let urgent = message.header("level").is_some_and(|level| level == "urgent");
+    ///     let retries = message.header("retries").and_then(|retries| retries.as_u64());
+    ///     urgent || retries.unwrap_or(0) > 3
+    /// }
+    /// ```
     #[must_use]
     pub fn header(&self, name: impl AsRef<str>) -> Option<Value<'_>> {
-        field(self.properties().headers()?, name.as_ref())
+        self.properties().headers()?.value(name.as_ref())
     }
 
     /// The queues that the message was dead-lettered from (`x-death`), the newest first; one entry
@@ -315,7 +325,7 @@ impl ReceivedMessage {
         self.properties().content_encoding().and_then(utf8)
     }
 
-    /// The headers.
+    /// The headers. [`TableRef::to_map`] copies them into a map.
     #[must_use]
     pub fn headers(&self) -> Option<TableRef<'_>> {
         self.properties().headers()

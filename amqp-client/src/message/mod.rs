@@ -2,7 +2,9 @@
 //!
 //! [`Message`], which is published, and [`ReceivedMessage`] are at the root of the crate. A message
 //! that reached no queue comes back as a [`ReturnedMessage`]. What can be published as a message is
-//! [`IntoMessage`], and what can be the body of one a [`Body`]; [`Death`] and [`DeathOrigin`] say where a message was dead-lettered.
+//! [`IntoMessage`], and what can be the body of one a [`Body`]; [`Death`] and [`DeathOrigin`] say
+//! where a message was dead-lettered. A list in a header is a [`FieldArray`], and a header to keep
+//! a [`FieldValue`].
 
 // Nothing here knows connections or channels. A message is checked where it is made, since one that
 // the broker cannot read costs the whole connection; it is shown in lengths and names, for it may
@@ -21,6 +23,9 @@ mod returned;
 pub(crate) mod settlement;
 pub(crate) mod shown;
 mod unsendable;
+
+#[doc(inline)]
+pub use amqp_spec::wire::{FieldArray, FieldValue};
 
 pub use self::body::Body;
 pub(crate) use self::getters::message_getters;

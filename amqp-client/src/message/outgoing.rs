@@ -184,12 +184,24 @@ impl Message {
     /// Sets a header, in place of an earlier one of that name. To send several of one name,
     /// [`push`](FieldTable::push) them into a table for [`headers`](Self::headers).
     ///
+    /// A list is a [`FieldArray`](super::FieldArray), a table in a header a [`FieldTable`], a value
+    /// that has been kept a [`FieldValue`](super::FieldValue); [`ToValue`] says what else there is.
+    ///
     /// ```
     /// use amqp_client::Message;
     ///
     /// let job = Message::new("resize 42").header("attempts", 1);
     /// let again = job.header("attempts", 2);
     /// assert_eq!(again.properties().as_ref().headers().map(|headers| headers.iter().count()), Some(1));
+    /// ```
+    ///
+    /// RabbitMQ routes by the keys in `CC` and `BCC`, too, which have to be lists:
+    ///
+    /// ```
+    /// use amqp_client::{Message, message::FieldArray};
+    ///
+    /// let copies = vec!["audit", "archive"];
+    /// let message = Message::new("paid").header("CC", FieldArray::from(copies));
     /// ```
     #[must_use]
     pub fn header(mut self, name: impl AsRef<str>, value: impl ToValue) -> Self {
@@ -214,13 +226,47 @@ impl Message {
         self.set_headers(&headers).look_at_headers()
     }
 
-    /// Replaces the headers, by a table or a borrowed one.
+    /// Replaces the headers: by a table, a borrowed one, a map, or an array of pairs.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    ///
+    /// use amqp_client::Message;
+    ///
+    /// let labels = HashMap::from([("tenant", "acme"), ("region", "eu")]);
+    /// let message = Message::new("paid").headers(&labels);
+    /// let again = Message::new("paid again").headers([("attempts", 2)]);
+    /// ```
     #[must_use]
-    pub fn headers(mut self, headers: impl Borrow<FieldTable>) -> Self {
+    pub fn headers(mut self, headers: impl Into<FieldTable>) -> Self {
         if let Some(unsendable) = &mut self.unsendable {
             unsendable.forget_headers();
         }
-        self.set_headers(headers.borrow()).look_at_headers()
+        self.set_headers(&headers.into()).look_at_headers()
+    }
+
+    /// Takes a header out: all entries of that name. Nothing happens if there is none.
+    ///
+    /// ```
+    /// use amqp_client::Message;
+    ///
+    /// let parked = Message::new("resize 42").header("error", "no space").header("tenant", "acme");
+    /// let again = parked.remove_header("error");
+    /// assert!(!format!("{again:?}").contains("error"));
+    /// ```
+    #[must_use]
+    pub fn remove_header(self, name: impl AsRef<str>) -> Self {
+        let Some(headers) = self.properties.as_ref().headers() else {
+            return self;
+        };
+        let mut headers = headers.to_owned();
+        if !headers.remove(name.as_ref()) {
+            return self;
+        }
+        match headers.is_empty() {
+            true => self.map(Properties::clear_headers).look_at_headers(),
+            false => self.set_headers(&headers).look_at_headers(),
+        }
     }
 
     /// The value that consumers of a stream

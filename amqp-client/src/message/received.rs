@@ -1,6 +1,7 @@
 //! A message as it was received: a delivery, fetched, or come back.
 
 use std::borrow::Borrow;
+use std::fmt;
 use std::str::Utf8Error;
 
 use amqp_spec::basic::PropertiesRef;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use super::incoming::Incoming;
 use super::outgoing::{IntoMessage, Message};
 use super::settlement::Settlement;
+use super::shown::{Name, Shown};
 use crate::error::{ChannelError, Subject};
 
 /// One delivery, not yet in the hands of the application.
@@ -98,8 +100,15 @@ const FROM_STREAM: u8 = 4;
 ///     Ok(format!("{} by {}{again}", message.text()?, message.routing_key()))
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReceivedMessage(RawDelivery);
+
+/// The properties, with the names of headers but not their values, and the length of the body.
+impl fmt::Debug for ReceivedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_as("ReceivedMessage", f)
+    }
+}
 
 impl ReceivedMessage {
     /// A message as it would be received if it were published so: to test a handler without a
@@ -191,6 +200,18 @@ impl ReceivedMessage {
         Message::new(self.0.message.body_shared()).with_properties(self.properties().to_owned())
     }
 
+    /// Shows the message in what holds nothing else to be shown.
+    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("exchange", &Name(self.exchange()))
+            .field("routing_key", &Name(self.routing_key()))
+            .field("properties", &Shown(self.properties()))
+            .field("body_len", &self.body().len())
+            .field("delivery_tag", &self.delivery_tag())
+            .field("redelivered", &self.redelivered())
+            .finish()
+    }
+
     /// How large the body was, if it was too large and is not here.
     #[inline]
     pub(crate) fn oversized_size(&self) -> Option<u64> {
@@ -253,7 +274,9 @@ impl ReceivedMessage {
         self.0.message.exchange()
     }
 
-    /// The routing key that it was published with. Not necessarily UTF-8.
+    /// The routing key that it was published with. Not necessarily UTF-8:
+    /// [`to_string_lossy`](ShortStr::to_string_lossy) is its text to match and to split,
+    /// [`as_str`](ShortStr::as_str) the one to publish with.
     #[must_use]
     pub fn routing_key(&self) -> ShortStr<'_> {
         self.0.message.routing_key()

@@ -85,7 +85,12 @@ impl fmt::Debug for Headers<'_> {
             }
             match entry {
                 Ok((name, value)) => map.entry(&Name(name), &Length(length(value))),
-                Err(_) => return map.finish_non_exhaustive(),
+                Err(_) => {
+                    if let Some((name, why)) = self.0.not_representable() {
+                        map.entry(&Name(name), &format_args!("<{}>", why.as_str()));
+                    }
+                    return map.finish_non_exhaustive();
+                }
             };
         }
         map.finish()

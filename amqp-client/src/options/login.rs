@@ -1,6 +1,5 @@
 //! Who we are, and what the broker is told of us.
 
-use std::borrow::Borrow;
 use std::error::Error;
 use std::future::Future;
 
@@ -137,7 +136,7 @@ impl ConnectionOptions {
     /// `version`, `platform`, `information` and `capabilities`. `connection_name` is what
     /// [`connection_name`](Self::connection_name) sets: of the two, the last one counts. May be
     /// called again for more; an entry takes the place of one of the same name, and those of
-    /// `capabilities` each by itself.
+    /// `capabilities` each by itself. Takes a table, a borrowed one, a map, or an array of pairs.
     ///
     /// ```
     /// use amqp_client::ConnectionOptions;
@@ -147,8 +146,8 @@ impl ConnectionOptions {
     ///     .client_properties(field_table! { "product" => "orders", "team" => "ledger" });
     /// ```
     #[must_use]
-    pub fn client_properties(mut self, properties: impl Borrow<FieldTable>) -> Self {
-        self.add_client_properties(properties.borrow());
+    pub fn client_properties(mut self, properties: impl Into<FieldTable>) -> Self {
+        self.add_client_properties(&properties.into());
         self
     }
 

@@ -138,7 +138,7 @@ impl fmt::Display for DecodeErrorKind {
                 )
             }
             Self::TooDeep => f.write_str("nested too deep"),
-            Self::NotRepresentable(why) => fmt::Display::fmt(why, f),
+            Self::NotRepresentable(why) => f.write_str(why.as_str()),
         }
     }
 }
@@ -197,9 +197,10 @@ pub enum NotRepresentable {
     Name,
 }
 
+/// A sentence of its own: "a value is an integer above …".
 impl fmt::Display for NotRepresentable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        write!(f, "a value {}", self.as_str())
     }
 }
 

@@ -30,6 +30,8 @@ mod scalars;
 mod strings;
 
 mod array;
+mod compare;
+mod maps;
 mod owned;
 mod table;
 mod to_value;

@@ -3,6 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+#[cfg(feature = "std")]
+use std::time::SystemTime;
 
 use super::{
     ArrayRef, DEFAULT_MAX_DEPTH, Decimal, FieldArray, FieldTable, LongStr, NotRepresentable,
@@ -28,7 +30,7 @@ use super::{
 ///
 /// let value = limit(field_table! { "x-max-length" => 1000 });
 /// assert_eq!(value, Value::I32(1000));
-/// assert_eq!(value.as_ref().as_i64(), Some(1000));
+/// assert_eq!(value.as_i64(), Some(1000));
 /// assert_eq!(limit(FieldTable::new()), Value::Void);
 /// ```
 #[derive(Clone, Default)]
@@ -45,6 +47,52 @@ impl FieldValue {
         let depth = DEFAULT_MAX_DEPTH + 1;
         // What was encoded can be read.
         Value::decode(&mut Reader::new(&self.bytes), depth, "field value").unwrap_or(Value::Void)
+    }
+
+    /// The number, if the value is an integer of whatever width.
+    pub fn as_i64(&self) -> Option<i64> {
+        self.as_ref().as_i64()
+    }
+
+    /// The number, if the value is an integer of whatever width and not negative.
+    pub fn as_u64(&self) -> Option<u64> {
+        self.as_ref().as_u64()
+    }
+
+    /// The number, if the value is a floating-point number of either width.
+    pub fn as_f64(&self) -> Option<f64> {
+        self.as_ref().as_f64()
+    }
+
+    /// The truth value, if the value is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        self.as_ref().as_bool()
+    }
+
+    /// The octets, if the value is a string or octets.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        self.as_ref().as_bytes()
+    }
+
+    /// The text, if the value is a string or octets and these are UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        self.as_ref().as_str()
+    }
+
+    /// The point in time, if the value is one and the system has it.
+    #[cfg(feature = "std")]
+    pub fn as_system_time(&self) -> Option<SystemTime> {
+        self.as_ref().as_system_time()
+    }
+
+    /// The table, if the value is one.
+    pub fn as_table(&self) -> Option<TableRef<'_>> {
+        self.as_ref().as_table()
+    }
+
+    /// The array, if the value is one.
+    pub fn as_array(&self) -> Option<ArrayRef<'_>> {
+        self.as_ref().as_array()
     }
 
     /// Appends the tag and the value.

@@ -3,6 +3,7 @@
 //! A string is checked for its length when it is made and never again, so encoding cannot fail.
 //! It is not checked for being UTF-8: the octets of other clients must pass through unchanged.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -79,6 +80,33 @@ impl<'a> ShortStr<'a> {
     /// They are not.
     pub const fn as_str(self) -> Result<&'a str, Utf8Error> {
         str::from_utf8(self.0)
+    }
+
+    /// The text, with U+FFFD for what is not UTF-8. Copies only if there is such.
+    ///
+    /// ```
+    /// use amqp_spec::short_str;
+    ///
+    /// let key = short_str!("orders.paid.eu").to_string_lossy();
+    /// assert_eq!(key.split('.').nth(1), Some("paid"));
+    /// let is_order = match &*key {
+    ///     "orders" => true,
+    ///     key => key.starts_with("orders."),
+    /// };
+    /// assert!(is_order);
+    /// ```
+    pub fn to_string_lossy(self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.0)
+    }
+
+    /// Whether it begins with this text, or these octets.
+    pub fn starts_with(self, prefix: impl AsRef<[u8]>) -> bool {
+        self.0.starts_with(prefix.as_ref())
+    }
+
+    /// Whether it ends with this text, or these octets.
+    pub fn ends_with(self, suffix: impl AsRef<[u8]>) -> bool {
+        self.0.ends_with(suffix.as_ref())
     }
 
     /// The number of octets, without the one that holds the length.
@@ -162,6 +190,11 @@ impl<'a> LongStr<'a> {
         str::from_utf8(self.0)
     }
 
+    /// The text, with U+FFFD for what is not UTF-8. Copies only if there is such.
+    pub fn to_string_lossy(self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.0)
+    }
+
     /// The number of octets, without the four that hold the length.
     #[inline]
     pub const fn len(self) -> usize {
@@ -232,6 +265,11 @@ impl ShortString {
     /// They are not.
     pub fn as_str(&self) -> Result<&str, Utf8Error> {
         str::from_utf8(&self.0)
+    }
+
+    /// The text, with U+FFFD for what is not UTF-8. Copies only if there is such.
+    pub fn to_string_lossy(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
     }
 
     /// The number of octets.
@@ -406,5 +444,20 @@ mod tests {
         key.encode(&mut buf);
         LongStr::from(key).encode(&mut buf);
         assert_eq!(buf, b"\x05\xff\0key\0\0\0\x05\xff\0key");
+    }
+
+    #[test]
+    fn routing_keys_are_looked_at_as_text() {
+        let key = ShortStr::literal("orders.paid.eu");
+        assert!(key.starts_with("orders.") && key.ends_with(".eu") && !key.starts_with("paid"));
+        assert!(matches!(
+            key.to_string_lossy(),
+            Cow::Borrowed("orders.paid.eu")
+        ));
+        assert_eq!(key.to_string_lossy().split('.').count(), 3);
+        assert!(key.to_owned().to_string_lossy() == LongStr::from(key).to_string_lossy());
+        let odd = ShortStr::new(b"a\xff.b").unwrap();
+        assert_eq!(odd.to_string_lossy(), "a\u{fffd}.b");
+        assert!(odd.starts_with(b"a\xff"));
     }
 }

@@ -111,6 +111,21 @@ impl<'a> TableRef<'a> {
         Ok(None)
     }
 
+    /// The first value with this name, if it is there and can be read: what [`get`](Self::get)
+    /// finds, with nothing in the place of an error.
+    ///
+    /// ```
+    /// use amqp_spec::field_table;
+    ///
+    /// let headers = field_table! { "origin" => field_table! { "region" => "eu" } };
+    /// let origin = headers.value("origin").and_then(|origin| origin.as_table());
+    /// let region = origin.and_then(|origin| origin.value("region"));
+    /// assert!(region.is_some_and(|region| region == "eu"));
+    /// ```
+    pub fn value(self, name: impl AsRef<[u8]>) -> Option<Value<'a>> {
+        self.get(name).ok().flatten()
+    }
+
     /// Checks all entries, those of nested tables and arrays included.
     ///
     /// # Errors
@@ -125,14 +140,10 @@ impl<'a> TableRef<'a> {
     pub fn not_representable(self) -> Option<(ShortStr<'a>, NotRepresentable)> {
         let mut entries = self.iter();
         loop {
-            let mut at = entries.reader.clone();
-            let Err(error) = entries.next()? else {
-                continue;
-            };
-            let DecodeErrorKind::NotRepresentable(why) = error.kind() else {
-                return None;
-            };
-            return Some((at.short_str(NAME).ok()?, why));
+            let at = entries.reader.clone();
+            if let Err(error) = entries.next()? {
+                return entries.pass_unrepresentable(at, error.kind());
+            }
         }
     }
 
@@ -152,16 +163,22 @@ impl<'a> TableRef<'a> {
             return write!(f, "{{… {} octets}}", self.byte_len());
         };
         let mut map = f.debug_map();
-        for (n_shown, entry) in self.iter().enumerate() {
-            if n_shown == MAX_SHOWN_ENTRIES {
-                return map.finish_non_exhaustive();
-            }
-            match entry {
-                Ok((name, value)) => map.entry(&name, &value.shown(depth)),
-                Err(error) => map.entry(&"malformed", &format_args!("{error}")),
+        let mut entries = self.iter();
+        for _ in 0..MAX_SHOWN_ENTRIES {
+            let at = entries.reader.clone();
+            match entries.next() {
+                None => return map.finish(),
+                Some(Ok((name, value))) => map.entry(&name, &value.shown(depth)),
+                Some(Err(error)) => match entries.pass_unrepresentable(at, error.kind()) {
+                    Some((name, why)) => map.entry(&name, &format_args!("<{}>", why.as_str())),
+                    None => map.entry(&"malformed", &format_args!("{error}")),
+                },
             };
         }
-        map.finish()
+        match entries.reader.rest() {
+            [] => map.finish(),
+            _ => map.finish_non_exhaustive(),
+        }
     }
 }
 
@@ -229,6 +246,22 @@ impl<'a> TableIter<'a> {
         let name = self.reader.short_str(NAME)?;
         let value = Value::decode(&mut self.reader, self.max_depth, VALUE)?;
         Ok((name, value))
+    }
+
+    /// The name of an entry that could not be read, and why, if its value did not fit. What
+    /// follows it comes next; `at` is where it begins.
+    fn pass_unrepresentable(
+        &mut self,
+        mut at: Reader<'a>,
+        kind: DecodeErrorKind,
+    ) -> Option<(ShortStr<'a>, NotRepresentable)> {
+        let DecodeErrorKind::NotRepresentable(why) = kind else {
+            return None;
+        };
+        let name = at.short_str(NAME).ok()?;
+        Value::skip(&mut at, VALUE).ok()?;
+        self.reader = at;
+        Some((name, why))
     }
 }
 
@@ -445,6 +478,11 @@ impl FieldTable {
     pub fn get(&self, name: impl AsRef<[u8]>) -> Result<Option<Value<'_>>, DecodeError> {
         self.as_ref().get(name)
     }
+
+    /// The first value with this name, if it is there and can be read.
+    pub fn value(&self, name: impl AsRef<[u8]>) -> Option<Value<'_>> {
+        self.as_ref().value(name)
+    }
 }
 
 impl fmt::Debug for FieldTable {
@@ -459,35 +497,19 @@ impl From<TableRef<'_>> for FieldTable {
     }
 }
 
+/// Copies the octets.
+impl From<&Self> for FieldTable {
+    fn from(table: &Self) -> Self {
+        table.clone()
+    }
+}
+
 impl<'a> IntoIterator for &'a FieldTable {
     type Item = Result<(ShortStr<'a>, Value<'a>), DecodeError>;
     type IntoIter = TableIter<'a>;
 
     fn into_iter(self) -> TableIter<'a> {
         self.iter()
-    }
-}
-
-/// Each entry is [inserted](FieldTable::insert): of several with one name the last one counts.
-impl<N: AsRef<[u8]>, V: ToValue> Extend<(N, V)> for FieldTable {
-    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, entries: I) {
-        for (name, value) in entries {
-            self.insert(name, value);
-        }
-    }
-}
-
-impl<N: AsRef<[u8]>, V: ToValue> FromIterator<(N, V)> for FieldTable {
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(entries: I) -> Self {
-        let mut table = Self::new();
-        table.extend(entries);
-        table
-    }
-}
-
-impl<N: AsRef<[u8]>, V: ToValue, const LEN: usize> From<[(N, V); LEN]> for FieldTable {
-    fn from(entries: [(N, V); LEN]) -> Self {
-        entries.into_iter().collect()
     }
 }
 

@@ -5,9 +5,12 @@
 //! the text of the specification has for `s` and `l`. A short string as the specification has it
 //! under `s` exists nowhere: everyone takes `s` for a short integer.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+#[cfg(feature = "std")]
+use std::time::SystemTime;
 
 use super::lossy::Lossy;
 use super::page::page;
@@ -24,8 +27,12 @@ pub const DEFAULT_MAX_DEPTH: u16 = 32;
 ///
 /// The variant is the type on the wire and is kept as it is: an `i32` is sent as a 32-bit integer
 /// even if it would fit into 8 bits. There is no unsigned 64-bit integer, as no broker has one:
-/// [`ToValue`](super::ToValue) makes an `i64` of those that fit. Numbers compare as numbers; tables and arrays octet by
-/// octet, so that order and types count.
+/// [`ToValue`](super::ToValue) makes an `i64` of those that fit.
+///
+/// Two values are equal if their types are, too: numbers compare as numbers, tables and arrays
+/// octet by octet, so that order and types count. With a plain text, number or truth value on the
+/// right, only what it says counts: `value == "warn"` whether it is a string or octets, `value == 3`
+/// whatever integer type it has.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     /// `t`, a boolean.
@@ -104,6 +111,11 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The number, if the value is an integer of whatever width and not negative.
+    pub fn as_u64(&self) -> Option<u64> {
+        u64::try_from(self.as_i64()?).ok()
+    }
+
     /// The number, if the value is a floating-point number of either width.
     pub fn as_f64(&self) -> Option<f64> {
         match *self {
@@ -143,6 +155,12 @@ impl<'a> Value<'a> {
             Self::Timestamp(value) => Some(value),
             _ => None,
         }
+    }
+
+    /// The point in time, if the value is one and the system has it.
+    #[cfg(feature = "std")]
+    pub fn as_system_time(&self) -> Option<SystemTime> {
+        self.as_timestamp()?.to_system_time()
     }
 
     /// The table, if the value is one.
@@ -302,7 +320,7 @@ impl fmt::Display for Value<'_> {
             Self::Timestamp(Timestamp(seconds)) => fmt::Display::fmt(seconds, f),
             Self::Void => f.pad(""),
             Self::Bytes(value) => fmt::Display::fmt(&Lossy(value), f),
-            Self::Array(_) | Self::Table(_) => fmt::Debug::fmt(self, f),
+            Self::Array(_) | Self::Table(_) => self.fmt_padded(f),
         }
     }
 }
@@ -314,6 +332,17 @@ pub(super) const MAX_SHOWN_DEPTH: u16 = 4;
 pub(super) const MAX_SHOWN_ENTRIES: usize = 64;
 
 impl<'a> Value<'a> {
+    fn fmt_padded(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.width().is_none() && f.precision().is_none() {
+            return fmt::Debug::fmt(self, f);
+        }
+        let shown = match f.alternate() {
+            true => format!("{self:#?}"),
+            false => format!("{self:?}"),
+        };
+        f.pad(&shown)
+    }
+
     fn fmt_nested(&self, depth: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bool(value) => fmt::Debug::fmt(value, f),
@@ -356,6 +385,9 @@ impl fmt::Debug for Shown<'_> {
 /// a sign of 64 bits, `usize` and `isize` are sent as `I64`, which is what every broker has; owned
 /// texts, octets and tables are taken as borrowed ones are; of `None` becomes [`Value::Void`].
 ///
+/// Lists and maps have to be encoded first, since a value borrows its octets:
+/// [`FieldArray`]`::from(vec!["a", "b"])`, [`FieldTable`]`::from(map)`.
+///
 /// ```
 /// use amqp_spec::wire::{NotRepresentable, ToValue, Value};
 ///
@@ -373,7 +405,9 @@ impl fmt::Debug for Shown<'_> {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no value of a field table",
-    note = "text, octets, numbers, times and tables are; for other types, implement `ToValue`"
+    note = "text, octets, numbers, times, `FieldTable` and `FieldArray` are: \
+            a list becomes one by `FieldArray::from(vec![…])`, pairs and maps by \
+            `FieldTable::from(…)`; for other types, implement `ToValue`"
 )]
 pub trait ToValue {
     /// The value.

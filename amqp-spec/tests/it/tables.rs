@@ -292,3 +292,45 @@ fn empty_table_is_an_empty_table() {
     table.clear();
     assert!(table.is_empty());
 }
+
+#[test]
+fn debug_names_the_entry_that_does_not_fit_and_shows_what_follows() {
+    let table = field_table! { "a" => 1, "id" => u64::MAX, "b" => true };
+    let shown = "{\"a\": 1i32, \"id\": <is an integer above 9223372036854775807, the largest of \
+                 AMQP>, \"b\": true}";
+    assert_eq!(format!("{table:?}"), shown);
+    let malformed = format!("{:?}", TableRef::new(b"\x01a?"));
+    assert!(malformed.starts_with("{\"malformed\": "), "{malformed}");
+}
+
+#[test]
+fn display_of_tables_and_arrays_fills_up_to_the_width() {
+    let table = field_table! { "a" => true };
+    let value = Value::from(&table);
+    assert_eq!(format!("{value}"), "{\"a\": true}");
+    assert_eq!(format!("{value:->15}"), "----{\"a\": true}");
+    assert_eq!(format!("{value:.4}|"), "{\"a\"|");
+    let array = FieldArray::from(vec![true]);
+    assert_eq!(format!("{:<8}|", Value::from(&array)), "[true]  |");
+    assert_eq!(format!("{:#}", Value::from(&array)), "[\n    true,\n]");
+}
+
+#[test]
+fn what_does_not_fit_is_told_in_a_sentence() {
+    let told = NotRepresentable::Integer.to_string();
+    let expected = "a value is an integer above 9223372036854775807, the largest of AMQP";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn numbers_and_times_are_read_as_those_of_rust() {
+    use std::time::{Duration, SystemTime};
+
+    assert_eq!(Value::U8(3).as_u64(), Some(3));
+    assert_eq!(Value::I64(-1).as_u64(), None);
+    let hour = SystemTime::UNIX_EPOCH + Duration::from_secs(3600);
+    let value = Value::Timestamp(Timestamp(3600));
+    assert_eq!(value.as_system_time(), Some(hour));
+    assert_eq!(value.to_owned().as_system_time(), Some(hour));
+    assert_eq!(Value::I64(3600).as_system_time(), None);
+}

@@ -119,7 +119,21 @@ fn whatever_holds_a_message_shows_lengths_and_names() {
     assert_eq!(delivery.text(), Ok(SECRET));
     let shown = format!("{delivery:?}");
     shows_lengths_and_names(&shown);
-    assert!(shown.contains("\"token\": <28 bytes>"), "{shown}");
+    let expected = "Delivery { exchange: \"x\", routing_key: \"key\", properties: Properties { \
+                    content_type: \"text/plain\", message_id: \"order 42\", headers: {\"token\": <28 \
+                    bytes>, \"octets\": <28 bytes>, \"account\": <42 bytes>} }, body_len: 28, \
+                    delivery_tag: 1, redelivered: false }";
+    assert_eq!(shown, expected);
+    let shown = format!("{:?}", delivery.received());
+    assert_eq!(shown, expected.replacen("Delivery", "ReceivedMessage", 1));
+}
+
+#[test]
+fn header_that_does_not_fit_is_named() {
+    let shown = format!("{:?}", Message::new("").header("id", u64::MAX));
+    let told =
+        "headers: {\"id\": <is an integer above 9223372036854775807, the largest of AMQP>, ..}";
+    assert!(shown.contains(told), "{shown}");
 }
 
 fn returned(properties: PropertiesRef<'_>) -> Vec<u8> {

@@ -1,23 +1,24 @@
 //! Messages that are published as what they are made of, received ones, and ones made by hand.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use amqp_spec::basic::Properties;
-use amqp_spec::wire::{FieldArray, ShortStr, Timestamp, Value};
+use amqp_spec::wire::{ShortStr, Timestamp, Value};
 use amqp_spec::{field_table, short_str};
 use bytes::Bytes;
 
 use crate::channel::Channel;
 use crate::error::ChannelError;
-use crate::message::IntoMessage;
+use crate::message::{FieldArray, IntoMessage};
 use crate::tests::core::content::{consuming, next};
 use crate::tests::handles::long_names::refused;
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::done;
 use crate::tests::support::wire;
-use crate::{Delivery, Message, ReceivedMessage};
+use crate::{ConnectionOptions, Delivery, Message, ReceivedMessage};
 
 /// A message with everything that one can have.
 fn rich() -> Properties {
@@ -207,4 +208,70 @@ fn time_before_1970_is_told_unless_it_is_replaced() {
     assert_eq!(received.timestamp(), Some(epoch + Duration::from_secs(1)));
     // Noise of other clients is no time that the system has.
     assert_eq!(delivered(&rich(), b"x").timestamp(), None);
+}
+
+#[test]
+fn headers_are_tables_maps_and_pairs() {
+    let expected = field_table! { "a" => 1, "b" => 2 };
+    let pairs = [("a", 1), ("b", 2)];
+    let map = BTreeMap::from(pairs);
+    for message in [
+        Message::new("").headers(&expected),
+        Message::new("").headers(expected.as_ref()),
+        Message::new("").headers(expected.clone()),
+        Message::new("").headers(pairs),
+        Message::new("").headers(Vec::from(pairs)),
+        Message::new("").headers(&map),
+        Message::new("").headers(map),
+    ] {
+        let headers = message.properties().as_ref().headers();
+        assert_eq!(headers, Some(expected.as_ref()));
+    }
+    let message = Message::new("").headers(HashMap::from(pairs));
+    let received = ReceivedMessage::new("", "q", message).expect("sendable");
+    assert!(
+        pairs
+            .iter()
+            .all(|(name, value)| received.header(name).is_some_and(|h| h == *value))
+    );
+    let map = received
+        .headers()
+        .and_then(|headers| headers.to_map().ok())
+        .expect("readable");
+    assert_eq!(map.len(), 2);
+    assert!(map["b"] == 2);
+    let options = ConnectionOptions::default();
+    let map = BTreeMap::from([("team", "ledger")]);
+    assert_eq!(
+        options.clone().client_properties(map),
+        options.client_properties(field_table! { "team" => "ledger" })
+    );
+}
+
+#[test]
+fn removed_header_is_gone_and_so_is_what_spoke_against_it() {
+    let message = Message::new("")
+        .header("a", 1)
+        .header("id", u64::MAX)
+        .header("b", 2);
+    assert!(ReceivedMessage::new("", "q", &message).is_err());
+    let removed = message.remove_header("id").remove_header("none");
+    let received = ReceivedMessage::new("", "q", &removed).expect("sendable");
+    let headers = field_table! { "a" => 1, "b" => 2 };
+    assert_eq!(received.headers(), Some(headers.as_ref()));
+    let bare = removed
+        .remove_header("a")
+        .remove_header("b")
+        .remove_header("c");
+    assert_eq!(bare.properties(), &Properties::new());
+}
+
+#[test]
+fn lists_are_sent_as_arrays() {
+    let copies = vec![String::from("audit"), String::from("archive")];
+    let message = Message::new("").header("CC", FieldArray::from(copies));
+    let received = ReceivedMessage::new("", "q", message).expect("sendable");
+    let copies = received.header("CC").and_then(|copies| copies.as_array());
+    let copies = copies.expect("an array").iter().map(Result::unwrap);
+    assert!(copies.eq(["audit", "archive"]));
 }

@@ -16,7 +16,7 @@ use std::error::Error;
 use std::fmt::{Debug, Display};
 
 use amqp_spec::basic::Properties;
-use amqp_spec::wire::{FieldTable, FieldValue, MethodId, ShortString, Value};
+use amqp_spec::wire::{FieldArray, FieldTable, FieldValue, MethodId, ShortString, Value};
 use amqp_spec::{Method, ReplyCode};
 
 use self::errors::errors;
@@ -163,6 +163,7 @@ fn codec() {
     debug(&table.as_ref());
     debug::<Value<'_>>(&text.as_str().into());
     debug::<FieldValue>(&text.as_str().into());
+    debug::<FieldArray>(&vec![text.as_str(); 100].into());
     let text = peers();
     debug::<Properties>(&Properties::new().content_type(wire::short(&text)));
     let name = ShortString::new(peers().into_bytes()).unwrap();
