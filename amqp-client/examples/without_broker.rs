@@ -25,9 +25,9 @@ async fn place_order(connection: &Connection) -> Result<&'static str, Box<dyn Er
     }
 }
 
-#[tokio::main]
+// A test is the same with `#[tokio::test]` in the place of this line.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // In a test of its own, this would be `#[tokio::test] async fn …`.
     let broker = Peer::start(|listener| {
         let mut client = listener.accept();
         client.open_connection();
@@ -60,6 +60,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let connection = Connection::open(broker.url()).await?;
     println!("the order was {}", place_order(&connection).await?);
     println!("the order was {}", place_order(&connection).await?);
-    broker.join();
+    broker.finished().await; // panics if the conversation went another way
     Ok(())
 }

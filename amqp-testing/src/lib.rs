@@ -42,7 +42,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Everything here blocks and belongs into tests only.
+//! Everything here blocks its thread, but for [`Peer::finished`], and belongs into tests only.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,6 +1,11 @@
 //! Testing a program that uses this crate: without a broker, with one, and with one that fails.
 //!
-//! The crate `amqp-testing`, in the same repository, has what this project tests itself with.
+//! The crate `amqp-testing`, in the same repository, has what this project tests itself with:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! amqp-testing = { path = "where/this/is/amqp-testing" }
+//! ```
 //!
 //! # A handler by itself
 //!
@@ -31,12 +36,16 @@
 //! takes what a broker may say: a refusal, a returned message, a connection that ends in the middle
 //! of something. `examples/without_broker.rs` is a whole program.
 //!
+//! An async test awaits `finished()` at its end. `join()` is for tests that block: it holds the
+//! thread, which for `#[tokio::test]` is the only one, so that the client cannot say what the
+//! script waits for, and the script gives up after a minute.
+//!
 //! ```
 //! use amqp_client::amqp_spec::{basic, confirm};
 //! use amqp_client::{Connection, Message, PublishError};
 //! use amqp_testing::Peer;
 //!
-//! # #[tokio::main(flavor = "current_thread")]
+//! # #[tokio::main(flavor = "current_thread")] // as tokio::test has it
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let broker = Peer::start(|listener| {
 //!     let mut client = listener.accept();
@@ -47,13 +56,15 @@
 //!     client.expect(1, "basic.publish");
 //!     client.expect_content(1);
 //!     client.send(1, &basic::Nack { delivery_tag: 1, multiple: false, requeue: false });
+//!     client.expect(1, "channel.close");
 //! })?;
 //!
 //! let connection = Connection::open(broker.url()).await?;
 //! let publisher = connection.open_publisher().await?;
 //! let outcome = publisher.publish("", "orders", Message::new("order 42")).await;
 //! assert!(matches!(outcome, Err(PublishError::Nacked)));
-//! broker.join(); // panics if the conversation went another way
+//! drop(publisher);
+//! broker.finished().await; // panics if the conversation went another way
 //! # Ok(()) }
 //! ```
 //!

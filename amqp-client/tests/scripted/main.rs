@@ -37,3 +37,4 @@ mod tls_setup;
 #[path = "../../src/tests/support/wire.rs"]
 #[expect(dead_code, reason = "the tests of the core use more of it")]
 mod wire;
+mod without_broker;

@@ -9,7 +9,7 @@ use std::{
     fmt,
     io::{self, ErrorKind, Read, Write},
     net::TcpStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use amqp_spec::{
@@ -211,11 +211,15 @@ impl<S: Read + Write> Conversation<S> {
                 self.fail(&format!("{n_octets} octets came instead of the end"));
             }
             let mut octets = [0; 1024];
+            let since = Instant::now();
             match self.stream.read(&mut octets) {
                 Ok(0) => return,
                 Ok(n_octets) => self.buf.extend(octets.iter().take(n_octets)),
                 Err(error) if is_end(&error) => return,
-                Err(error) => self.fail(&format!("the end was expected: {error}")),
+                Err(error) => {
+                    let why = why_nothing_came(&error, since);
+                    self.fail(&format!("the end was expected: {why}"))
+                }
             }
         }
     }
@@ -300,10 +304,14 @@ impl<S: Read + Write> Conversation<S> {
 
     fn read_more(&mut self, expected: &str) {
         let mut octets = [0; 8192];
+        let since = Instant::now();
         match self.stream.read(&mut octets) {
             Ok(0) => self.fail(&format!("{expected} was expected, the connection ended")),
             Ok(n_octets) => self.buf.extend(octets.iter().take(n_octets)),
-            Err(error) => self.fail(&format!("{expected} was expected: {error}")),
+            Err(error) => {
+                let why = why_nothing_came(&error, since);
+                self.fail(&format!("{expected} was expected: {why}"))
+            }
         }
     }
 
@@ -334,4 +342,16 @@ fn is_end(error: &io::Error) -> bool {
         error.kind(),
         BrokenPipe | ConnectionAborted | ConnectionReset
     )
+}
+
+/// A time that is up is told by the system as a resource that is unavailable.
+fn why_nothing_came(error: &io::Error, since: Instant) -> String {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => format!(
+            "nothing came for {} s (an async test has to await the script's end, by `finished`: \
+             `join` blocks its runtime)",
+            since.elapsed().as_secs()
+        ),
+        _ => error.to_string(),
+    }
 }

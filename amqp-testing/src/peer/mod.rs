@@ -3,7 +3,8 @@
 //! A [`Peer`] listens on a free port of the loopback interface and runs the script, a closure, on a
 //! thread of its own. The script reads as the conversation: what the broker expects, what it sends.
 //! If the client says something else, or nothing for a minute, the script panics with the
-//! conversation so far, and [`Peer::join`] passes the panic on to the test.
+//! conversation so far, and [`Peer::finished`] and [`Peer::join`] pass the panic on to the test: the
+//! first to async tests, the second to those that block.
 //!
 //! ```
 //! use amqp_spec::{Method, queue, short_str};
@@ -36,6 +37,7 @@
 )]
 
 mod conversation;
+mod ending;
 mod received;
 mod transcript;
 
@@ -43,12 +45,16 @@ pub use self::conversation::Conversation;
 pub use self::received::{Received, ReceivedContent};
 
 use std::{
+    future::poll_fn,
     io::{self, ErrorKind},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     panic,
+    sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+
+use self::ending::Ending;
 
 /// How long the other side may take for anything. Only a script that is not followed waits so long,
 /// and a busy machine never.
@@ -58,11 +64,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A broker that follows a script.
+///
+/// Dropped without [`finished`](Self::finished) or [`join`](Self::join), it panics if the script
+/// has panicked by then, unless the thread is panicking already; a script that still runs is left
+/// to itself, and what becomes of it is not told.
 #[derive(Debug)]
-#[must_use = "the script's panics are lost unless it is joined"]
+#[must_use = "how a script ends is only told to a test that waits for its end"]
 pub struct Peer {
     address: SocketAddr,
-    thread: JoinHandle<()>,
+    ending: Arc<Ending>,
+    /// `None` once its end has been told.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Peer {
@@ -80,8 +92,17 @@ impl Peer {
             listener,
             patience: PATIENCE,
         };
-        let thread = thread::spawn(move || script(listener));
-        Ok(Self { address, thread })
+        let ending = Arc::<Ending>::default();
+        let told = ending.told_when_dropped();
+        let thread = thread::spawn(move || {
+            let _told = told;
+            script(listener);
+        });
+        Ok(Self {
+            address,
+            ending,
+            thread: Some(thread),
+        })
     }
 
     /// Where the peer listens.
@@ -96,10 +117,50 @@ impl Peer {
         format!("amqp://guest:guest@{}", self.address)
     }
 
-    /// Waits for the end of the script, and panics if it did.
-    pub fn join(self) {
-        if let Err(cause) = self.thread.join() {
+    /// Waits for the end of the script, and panics if it did. For async tests: it waits on any
+    /// runtime, and lets the client go on meanwhile.
+    ///
+    /// ```
+    /// # async fn example(connection_attempt: impl Future<Output = ()>) -> std::io::Result<()> {
+    /// let broker = amqp_testing::Peer::start(|listener| {
+    ///     listener.accept().expect_protocol_header();
+    /// })?;
+    /// connection_attempt.await;
+    /// broker.finished().await;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped the peer is dropped with it.
+    pub async fn finished(mut self) {
+        poll_fn(|context| self.ending.poll(context)).await;
+        // Nothing is left to the thread but to end.
+        self.tell();
+    }
+
+    /// Blocks the thread until the end of the script, and panics if it did.
+    ///
+    /// Not for async code: on a runtime of one thread, that of `#[tokio::test]`, the client says
+    /// nothing while this blocks, and a script that waits for it fails after a minute. Await
+    /// [`finished`](Self::finished) there.
+    pub fn join(mut self) {
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        let joined = self.thread.take().map(JoinHandle::join);
+        if let Some(Err(cause)) = joined {
             panic::resume_unwind(cause);
+        }
+    }
+}
+
+impl Drop for Peer {
+    /// Panics if the script has, and no panic is under way.
+    fn drop(&mut self) {
+        if self.ending.is_told() && !thread::panicking() {
+            self.tell();
         }
     }
 }

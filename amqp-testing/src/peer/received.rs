@@ -5,7 +5,7 @@
     reason = "a script that is not followed fails the test that it is part of"
 )]
 
-use amqp_spec::{Method, frame::FrameKind};
+use amqp_spec::{Method, basic, frame::FrameKind};
 
 /// A frame that was received.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,12 +19,32 @@ pub struct Received {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct ReceivedContent {
-    /// The encoded list of properties.
+    /// The encoded list of properties; [`properties`](Self::properties) reads it.
     pub properties: Vec<u8>,
     /// The body, put together.
     pub body: Vec<u8>,
     /// The sizes of the frames in which the body came.
     pub frame_sizes: Vec<usize>,
+}
+
+impl ReceivedContent {
+    /// The properties, decoded.
+    ///
+    /// ```
+    /// # fn example(client: &mut amqp_testing::peer::Conversation<std::net::TcpStream>) {
+    /// let message = client.expect_content(1);
+    /// assert_eq!(message.properties().message_id().unwrap(), "order-42");
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If they are malformed.
+    #[must_use]
+    pub fn properties(&self) -> basic::PropertiesRef<'_> {
+        basic::PropertiesRef::decode(&self.properties)
+            .unwrap_or_else(|error| panic!("the properties of {self:?}: {error}"))
+    }
 }
 
 impl Received {

@@ -5,7 +5,10 @@ use std::{
     net::TcpStream,
     os::unix::net::UnixStream,
     panic::{AssertUnwindSafe, catch_unwind},
-    thread,
+    pin::pin,
+    sync::{Arc, mpsc},
+    task::{Context, Wake, Waker},
+    thread::{self, Thread},
     time::Duration,
 };
 
@@ -136,6 +139,89 @@ fn a_client_that_departs_from_the_script_fails_the_test() {
         message.contains("orders"),
         "the conversation is missing: {message}"
     );
+}
+
+/// A peer whose script panics at once.
+fn failed() -> Peer {
+    Peer::start(|listener| {
+        drop(listener);
+        panic!("the script was left");
+    })
+    .unwrap()
+}
+
+/// Polls until the future is ready, as the least of runtimes would.
+fn block_on(future: impl Future<Output = ()>) {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(thread::current())).into();
+    let mut future = pin!(future);
+    while future
+        .as_mut()
+        .poll(&mut Context::from_waker(&waker))
+        .is_pending()
+    {
+        thread::park();
+    }
+}
+
+#[test]
+fn the_end_of_a_script_is_awaited_without_a_runtime() {
+    let (sender, receiver) = mpsc::channel();
+    let peer = Peer::start(move |_| receiver.recv().unwrap()).unwrap();
+    let finished = peer.finished();
+    let mut finished = pin!(finished);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(finished.as_mut().poll(&mut context).is_pending());
+    sender.send(()).unwrap();
+    block_on(finished);
+
+    let awaited = catch_unwind(|| block_on(failed().finished()));
+    assert_eq!(
+        awaited.unwrap_err().downcast_ref(),
+        Some(&"the script was left")
+    );
+}
+
+#[test]
+fn a_script_that_failed_is_told_when_its_peer_is_dropped() {
+    let is_told = |dropped: thread::Result<()>| {
+        dropped.is_err_and(|cause| cause.downcast_ref() == Some(&"the script was left"))
+    };
+    let dropped = catch_unwind(|| {
+        let peer = failed();
+        while !format!("{peer:?}").contains("Ended") {
+            thread::yield_now();
+        }
+        drop(peer);
+    });
+    assert!(is_told(dropped));
+    // A panic that is under way is not replaced, nor made an abort.
+    let dropped = catch_unwind(|| {
+        let _peer = failed();
+        panic!("the test's own");
+    });
+    assert_eq!(dropped.unwrap_err().downcast_ref(), Some(&"the test's own"));
+}
+
+#[test]
+fn a_time_that_is_up_is_told_as_one() {
+    let (broker, _client) = UnixStream::pair().unwrap();
+    let wait = Duration::from_millis(1);
+    broker.set_read_timeout(Some(wait)).unwrap();
+    let mut conversation = Conversation::over(broker);
+    let waiting = catch_unwind(AssertUnwindSafe(|| conversation.expect(3, "channel.open")));
+    let cause = waiting.unwrap_err();
+    let message = cause.downcast_ref::<String>().unwrap();
+    assert!(
+        message.starts_with("channel.open was expected: nothing came for 0 s (an async test"),
+        "{message}"
+    );
+    assert!(message.contains("`finished`"), "{message}");
 }
 
 #[test]
