@@ -6,6 +6,7 @@ use amqp_spec::wire::{FieldTable, FieldValue, Value};
 
 use crate::declare::Arguments;
 use crate::settings::{Entry, Fault, time};
+use crate::text;
 
 /// The key that all other arguments stand below.
 pub(super) const OTHERS: &str = "arguments";
@@ -97,7 +98,10 @@ pub(super) fn refuse_if_set(
     entry: &Entry<'_>,
 ) -> Result<(), Fault> {
     match arguments.has(name) {
-        true => Err(entry.fault(format!("sets {name}, which another key sets as well"))),
+        true => {
+            let name = text::name(name);
+            Err(entry.fault(format!("sets {name}, which another key sets as well")))
+        }
         false => Ok(()),
     }
 }

@@ -413,6 +413,16 @@ fn what_is_wrong_is_told_by_its_key() {
 }
 
 #[test]
+fn names_of_arguments_are_told_in_one_line() {
+    let text = r#"{ "arguments": { "$table": [["a\u001b[31m\n", 1], ["a\u001b[31m\n", 2]] } }"#;
+    let told = serde_json::from_str::<Binding>(text)
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("which another key sets as well"), "{told}");
+    assert!(!told.contains(char::is_control), "{told:?}");
+}
+
+#[test]
 fn what_could_not_be_declared_is_not_written() {
     let long = "n".repeat(256);
     let no = |value: &dyn Fn() -> Result<String, serde_json::Error>| value().unwrap_err();
