@@ -4,7 +4,7 @@ use std::error::Error;
 use std::future::Future;
 
 use amqp_spec::field_table;
-use amqp_spec::wire::{FieldTable, LongStr, TableRef, Value};
+use amqp_spec::wire::{FieldTable, LongStr, NotRepresentable, ShortString, TableRef, Value};
 
 use super::ConnectionOptions;
 use crate::error::{ConnectCause, ConnectError, Stage};
@@ -153,7 +153,8 @@ impl ConnectionOptions {
 
     pub(crate) fn add_client_properties(&mut self, properties: &FieldTable) {
         self.client_properties = merge(self.client_properties.as_ref(), properties.as_ref());
-        if let Ok(Some(name)) = properties.get(NAME) {
+        let (fitting, _) = apart(properties.as_ref());
+        if let Ok(Some(name)) = fitting.get(NAME) {
             self.connection_name = None;
             // One that is no text stays what it is.
             if let Some(name) = name.as_str() {
@@ -213,6 +214,7 @@ fn program() -> String {
 /// The entries of both tables. Where both have one, the second one's counts; two tables are merged.
 fn merge(base: TableRef<'_>, over: TableRef<'_>) -> FieldTable {
     let mut merged = base.to_owned();
+    let ((base, _), (over, unfit)) = (apart(base), apart(over));
     for (name, value) in over.iter().flatten() {
         match (base.get(name).ok().flatten(), value) {
             (Some(Value::Table(base)), Value::Table(over)) => {
@@ -222,10 +224,25 @@ fn merge(base: TableRef<'_>, over: TableRef<'_>) -> FieldTable {
         }
     }
     // What does not fit stays what it is, for the check of all options to find.
-    if let Some((name, why)) = over.not_representable() {
+    for (name, why) in unfit {
         merged.insert(name, why);
     }
     merged
+}
+
+/// The entries that fit, and the names of those that do not: behind one of these none can be read.
+fn apart(table: TableRef<'_>) -> (FieldTable, Vec<(ShortString, NotRepresentable)>) {
+    let mut fitting = table.to_owned();
+    let mut unfit = Vec::new();
+    while let Some((name, why)) = fitting.as_ref().not_representable() {
+        let name = name.to_owned();
+        unfit.push((name.clone(), why));
+        if !fitting.remove(name.as_bytes()) {
+            // A name that is too long; nothing takes its place.
+            break;
+        }
+    }
+    (fitting, unfit)
 }
 
 #[cfg(test)]
@@ -326,5 +343,28 @@ mod tests {
             let n = names.iter().filter(|other| *other == name).count();
             assert_eq!(n, 1, "{name:?} stands there twice");
         }
+    }
+
+    #[test]
+    fn what_stands_behind_a_value_that_does_not_fit_is_kept() {
+        let unfit = field_table! {
+            "id" => u64::MAX,
+            "team" => "ledger",
+            "since" => u64::MAX,
+            "connection_name" => "n",
+        };
+        let options = ConnectionOptions::default().client_properties(unfit);
+        let error = options.validate().unwrap_err();
+        assert_eq!(error.option, "client_properties");
+        let more = field_table! { "id" => 1, "capabilities" => field_table! { "own" => true } };
+        let options = options.client_properties(more);
+        assert!(options.validate().is_err());
+        let options = options.client_properties(field_table! { "since" => 2 });
+        options.validate().unwrap();
+        let told = told(&options);
+        assert_eq!(text(&told, "team"), "ledger");
+        assert_eq!(text(&told, "connection_name"), "n");
+        let long = FieldTable::from([("n".repeat(256), 1)]);
+        assert!(options.client_properties(long).validate().is_err());
     }
 }
