@@ -208,7 +208,15 @@ macro_rules! held {
                 Self::$variant(error)
             }
         }
-    )+};
+    )+
+
+        /// Compiles if `from_errors!` has all of them.
+        #[cfg(test)]
+        fn become_a_program_s() {
+            fn becomes<E>() where tests::Program: From<E> {}
+            $(becomes::<$error>();)+
+        }
+    };
 }
 
 held! {
@@ -254,6 +262,45 @@ mod tests {
     use crate::error::{About, ConnectCause, Provoker, Stage};
     use amqp_spec::queue;
     use amqp_spec::wire::TypedMethod as _;
+
+    /// An error of a program.
+    #[derive(Debug)]
+    pub(super) enum Program {
+        Broker(Error),
+        Text(Utf8Error),
+    }
+
+    crate::from_errors!(Program);
+
+    impl From<Error> for Program {
+        fn from(error: Error) -> Self {
+            Self::Broker(error)
+        }
+    }
+
+    impl From<Utf8Error> for Program {
+        fn from(error: Utf8Error) -> Self {
+            Self::Text(error)
+        }
+    }
+
+    #[test]
+    fn program_s_errors_are_made_of_all_of_them() {
+        fn refused() -> Result<(), Program> {
+            Err(ChannelError::ClosedByBroker(close(1, 404).into()))?;
+            Ok(())
+        }
+        let Err(Program::Broker(error)) = refused() else {
+            panic!("one of this library");
+        };
+        assert!(error.is_not_found());
+        become_a_program_s();
+        let text = String::from_utf8(vec![0xff]).unwrap_err().utf8_error();
+        let Program::Text(text) = Program::from(text) else {
+            panic!("the program's own");
+        };
+        assert_eq!(text.valid_up_to(), 0);
+    }
 
     #[test]
     fn it_is_no_larger_than_what_programs_return_anyway() {

@@ -64,6 +64,7 @@ pub mod connection;
 pub mod consume;
 pub mod declare;
 pub mod error;
+mod from_errors;
 #[cfg(feature = "tokio")]
 pub mod guide;
 mod handle;

@@ -54,17 +54,55 @@
 //!
 //! The parts are shown by `{:#?}`, which `dbg!` uses.
 //!
-//! The errors go into `anyhow`, `eyre` and `Box<dyn Error + Send + Sync>` as they are, and into an
-//! enum of the program's own by `#[from]`. Wherever they are collected, a chain tells each cause
-//! once: the text is complete, and `source()` begins behind it.
+//! The errors go into `anyhow`, `eyre` and `Box<dyn Error + Send + Sync>` as they are. Wherever they
+//! are collected, a chain tells each cause once: the text is complete, and `source()` begins behind
+//! it.
+//!
+//! # An error of your own
+//!
+//! An enum of the program's own holds [`amqp_client::Error`](crate::Error). `#[from]` is not enough
+//! for `?`, which goes one step: from that error, but not from the `ChannelError` that a call
+//! returns. [`from_errors!`](crate::from_errors) writes that step for each error of this library:
 //!
 //! ```
+//! use amqp_client::{Connection, Message};
+//!
 //! #[derive(Debug, thiserror::Error)]
 //! enum OrderError {
 //!     #[error("the order was not placed")] // why is told by the next in the chain
 //!     Broker(#[from] amqp_client::Error),
+//!     #[error("the order is no text")]
+//!     Text(#[from] std::str::Utf8Error), // of `delivery.text()`: the standard library's
 //!     #[error(transparent)]
 //!     File(#[from] std::io::Error),
+//! }
+//!
+//! amqp_client::from_errors!(OrderError);
+//!
+//! async fn place(connection: &Connection, file: &str) -> Result<(), OrderError> {
+//!     let order = std::fs::read(file)?;
+//!     let publisher = connection.open_publisher().await?; // a ChannelError
+//!     publisher.publish("", "orders", Message::new(order)).await?; // a PublishError
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Without the macro, convert where the two meet. Either by hand, `.map_err(amqp_client::Error::from)?`,
+//! or once for a function that returns `amqp_client::Error`:
+//!
+//! ```
+//! # #[derive(Debug, thiserror::Error)]
+//! # enum OrderError { #[error("not placed")] Broker(#[from] amqp_client::Error) }
+//! # use amqp_client::{Connection, Message};
+//! async fn place(connection: &Connection, order: &str) -> Result<(), OrderError> {
+//!     let channel = connection.open_channel().await.map_err(amqp_client::Error::from)?;
+//!     # drop(channel);
+//!     Ok(publish(connection, order).await?)
+//! }
+//!
+//! async fn publish(connection: &Connection, order: &str) -> Result<(), amqp_client::Error> {
+//!     let publisher = connection.open_publisher().await?;
+//!     Ok(publisher.publish("", "orders", Message::new(order)).await?)
 //! }
 //! ```
 //!

@@ -28,8 +28,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("all errors as one", &["any_error"]),
 ];
 
-/// Of no layer: the root exports from all of them, and the guide is documentation alone.
-const OUTSIDE: &[&str] = &["guide", "lib"];
+/// Of no layer: the root exports from all of them, the guide is documentation alone, and the macro is
+/// written into programs, which name what the root exports.
+const OUTSIDE: &[&str] = &["from_errors", "guide", "lib"];
 
 /// What has been seen of the client's sources.
 #[derive(Default)]
