@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::address::REPLY_TO;
@@ -106,8 +106,8 @@ impl Client {
         }
     }
 
-    /// Sends a request and waits for its reply. To be awaited; a timeout of its own can be set
-    /// before that.
+    /// Sends a request and waits for its reply. To be awaited, alone or with others; a timeout of its
+    /// own can be set before that.
     ///
     /// The client sets the message's `reply_to` and `correlation_id`.
     /// The request is mandatory. Give it an [`expiration`](Message::expiration) if it should not be
@@ -119,11 +119,14 @@ impl Client {
         message: impl IntoMessage,
     ) -> Call<'_> {
         Call {
-            client: self,
-            exchange: exchange.as_ref().to_owned(),
-            routing_key: routing_key.as_ref().to_owned(),
-            message: message.into_owned_message(),
-            timeout: self.timeout,
+            request: Some(Request {
+                client: self,
+                exchange: exchange.as_ref().to_owned(),
+                routing_key: routing_key.as_ref().to_owned(),
+                message: message.into_owned_message(),
+                timeout: self.timeout,
+            }),
+            making: None,
         }
     }
 
@@ -205,9 +208,27 @@ impl IntoFuture for OpenClient {
     }
 }
 
-/// A call about to be made; see [`Client::call`].
+/// A call, made when this is first polled; see [`Client::call`].
+///
+/// It is a future: several are awaited at once by `join!`, [for instance](crate::rpc#several-calls-at-once).
+/// It ends with the reply, or with whatever is none; see [`Error`] for what may have happened to the
+/// request.
+///
+/// # Cancel safety
+///
+/// If it is dropped, the request was sent whole or not at all; its reply is discarded.
 #[must_use = "nothing is sent before this is awaited"]
 pub struct Call<'a> {
+    /// Until it is polled.
+    request: Option<Request<'a>>,
+    /// From then on, until it has ended.
+    making: Option<Making<'a>>,
+}
+
+type Making<'a> = Pin<Box<dyn Future<Output = Result<ReceivedMessage, Error>> + Send + 'a>>;
+
+/// A call about to be made.
+struct Request<'a> {
     client: &'a Client,
     exchange: String,
     routing_key: String,
@@ -217,12 +238,16 @@ pub struct Call<'a> {
 
 impl Call<'_> {
     /// How long this call may take, from being awaited to its reply; [`Duration::MAX`] is for ever.
-    /// Default: that of the client.
+    /// Default: that of the client. Once it has been polled it keeps what it has.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.timeout = limit;
+        if let Some(request) = &mut self.request {
+            request.timeout = limit;
+        }
         self
     }
+}
 
+impl Request<'_> {
     async fn make(self) -> Result<ReceivedMessage, Error> {
         let Self {
             client,
@@ -363,31 +388,32 @@ async fn reply(
     .await
 }
 
-impl<'a> IntoFuture for Call<'a> {
+impl Future for Call<'_> {
     type Output = Result<ReceivedMessage, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
-    /// Makes the call.
-    ///
-    /// # Errors
-    ///
-    /// Whatever is not a reply; see [`Error`] for what may have happened to the request.
-    ///
-    /// # Cancel safety
-    ///
-    /// If the future is dropped, the request was sent whole or not at all; its reply is discarded.
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.make())
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(request) = self.request.take() {
+            self.making = Some(Box::pin(request.make()));
+        }
+        let Some(making) = &mut self.making else {
+            return Poll::Pending; // it has ended
+        };
+        let output = ready!(making.as_mut().poll(context));
+        self.making = None;
+        Poll::Ready(output)
     }
 }
 
 impl fmt::Debug for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call")
-            .field("exchange", &self.exchange)
-            .field("routing_key", &self.routing_key)
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("Call");
+        if let Some(request) = &self.request {
+            shown
+                .field("exchange", &request.exchange)
+                .field("routing_key", &request.routing_key)
+                .field("timeout", &request.timeout);
+        }
+        shown.finish_non_exhaustive()
     }
 }
 

@@ -13,9 +13,12 @@ use crate::error::{ChannelError, ConnectionError, ConsumeError};
 use crate::message::{Message, ReceivedMessage};
 use crate::publish::Publisher;
 
-/// What the handler of a request may end with: the reply, as a [`Message`] or as what is
-/// [`Into`] one (text and octets are its body), or a `Result` with it. An `Err` is reported, the requester hears nothing, and the request is settled as
-/// [`Server::on_failure`] says; an error that the requester should know of is a reply.
+/// What the handler of a request may end with: the reply, as a [`Message`] or as what is [`Into`]
+/// one (text and octets are its body), or a `Result` with it.
+///
+/// An `Err` is reported, and the request is settled as [`Server::on_failure`] says: by default it is
+/// handled once more, and then rejected. The requester hears nothing of either; an error that the
+/// requester should know of [is a reply](crate::rpc#errors-of-a-handler).
 pub trait IntoReply {
     /// The reply, or why there is none.
     ///
@@ -67,16 +70,19 @@ impl<M: Into<Message>, E: Into<Box<dyn Error + Send + Sync>>> IntoReply for Resu
 /// that matters, a quorum queue with a delivery limit does the same in the end.
 ///
 /// ```no_run
-/// use amqp_client::{rpc, Connection, Message, ReceivedMessage};
+/// use amqp_client::{rpc, Connection, Message, QueueDeclare, ReceivedMessage};
 ///
-/// async fn square(request: ReceivedMessage) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
-///     let n: u64 = request.text()?.parse()?;
-///     Ok(Message::new((n * n).to_string()))
+/// async fn square(request: ReceivedMessage) -> Message {
+///     let n = request.text().ok().and_then(|n| n.parse::<u32>().ok());
+///     match n {
+///         Some(n) => Message::new(u64::from(n).pow(2).to_string()),
+///         None => Message::new("").header("error", "not a number from 0 to 4294967295"),
+///     }
 /// }
 ///
 /// # async fn example(connection: Connection, shutdown: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
 /// let channel = connection.open_channel().await?;
-/// channel.queue_declare("square").await?;
+/// channel.queue_declare(QueueDeclare::new("square").exclusive()).await?; // goes with this server
 /// let requests = channel.consume("square").prefetch(16).await?;
 /// let replies = connection.open_publisher().await?;
 /// let served = rpc::Server::new(requests, replies)

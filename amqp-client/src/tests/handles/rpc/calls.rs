@@ -127,6 +127,22 @@ fn replies_find_their_calls_in_any_order() {
 }
 
 #[test]
+fn a_call_is_a_future_and_is_made_when_it_is_polled() {
+    let mut calling = Calling::new();
+    let client = calling.client.clone();
+    let call = || client.call("", "server", Message::new("?"));
+    drop(call());
+    let (mut one, mut two) = (Task::start(call()), Task::start(call()));
+    assert_eq!(calling.pair.sent().len(), 6);
+    calling.reply("2", "two");
+    one.pending();
+    assert_reply(two.ready(), "two");
+    calling.reply("1", "one");
+    assert_reply(one.ready(), "one");
+    calling.assert_counts([2, 0, 2, 0, 0, 0]);
+}
+
+#[test]
 fn confirm_and_reply_may_come_together() {
     let mut calling = Calling::new();
     let mut call = calling.call();
