@@ -17,7 +17,33 @@
 //! [see below](#which-messages-must-reach-a-queue).
 //!
 //! What is published is a message, or what [becomes one](crate::message::IntoMessage): text and
-//! octets, a received message, a type of your own with `impl From<Order> for Message`.
+//! octets, a received message, a type of your own with `impl From<Order> for Message`. That is for
+//! conversions that cannot fail; what is encoded, and may fail to be, goes in as octets:
+//!
+//! # Values as JSON
+//!
+//! ```
+//! use amqp_client::{Delivery, Message, Publisher};
+//!
+//! #[derive(serde::Deserialize, serde::Serialize)]
+//! struct Order {
+//!     id: u64,
+//!     item: String,
+//! }
+//!
+//! async fn place(publisher: &Publisher, order: &Order) -> Result<(), Box<dyn std::error::Error>> {
+//!     let message = Message::new(serde_json::to_vec(order)?);
+//!     let message = message.content_type("application/json").persistent();
+//!     Ok(publisher.publish("", "orders", message).await?)
+//! }
+//!
+//! fn read(delivery: &Delivery) -> Result<Order, serde_json::Error> {
+//!     serde_json::from_slice(delivery.body())
+//! }
+//! ```
+//!
+//! What cannot be read is best rejected ([`Delivery::reject`](crate::Delivery::reject)): given back,
+//! it comes again.
 //!
 //! # What can become of a message
 //!
@@ -156,6 +182,55 @@
 //! ([`write_buffer_limit`](crate::ConnectionOptions::write_buffer_limit)) wait to be written. That
 //! is the back-pressure: memory is bounded, and a future that is dropped while it waits has sent
 //! nothing.
+//!
+//! # Never to wait
+//!
+//! A program that publishes its log must not stand still because the broker does. A bounded queue in
+//! front takes lines or refuses them, and one task publishes:
+//!
+//! ```no_run
+//! use amqp_client::options::WhenBlocked;
+//! use amqp_client::{ChannelError, Connection, ConnectionOptions, PublishError};
+//! use std::time::Duration;
+//! use tokio::sync::mpsc;
+//!
+//! /// Publishes until the last sender is gone.
+//! async fn ship(mut lines: mpsc::Receiver<String>) -> Result<(), amqp_client::Error> {
+//!     let options = ConnectionOptions::from_env()?
+//!         .when_blocked(WhenBlocked::Fail) // costs lines, not time
+//!         .close_timeout(Duration::from_secs(1));
+//!     let connection = Connection::open_with(&options).await?;
+//!     let log = connection.open_publisher().await?;
+//!     let log = log.max_outstanding(1000).confirm_timeout(Duration::from_secs(5));
+//!     while let Some(line) = lines.recv().await {
+//!         match log.send("logs", "app", line).await {
+//!             Ok(confirmation) => drop(confirmation),
+//!             Err(PublishError::NotSent(ChannelError::Blocked { .. })) => {} // dropped: an alarm
+//!             Err(error) => return Err(error.into()),
+//!         }
+//!     }
+//!     let _ = log.wait_for_confirms().await; // for 5 s at most
+//!     connection.close().await?;
+//!     Ok(())
+//! }
+//!
+//! # async fn example() {
+//! let (log, lines) = mpsc::channel(10_000);
+//! let shipping = tokio::spawn(ship(lines));
+//! if log.try_send("started".to_owned()).is_err() {
+//!     // full, or the shipping has ended: count it, and go on
+//! }
+//! drop(log); // at the end, with all of its clones
+//! let _ = shipping.await;
+//! # }
+//! ```
+//!
+//! While the network is slow `send` waits, the queue fills, and `try_send` refuses. A broker with an
+//! alarm reads nothing, a close neither: [`close`](crate::Connection::close) ends then with
+//! [`ConnectionError::CloseTimeout`](crate::ConnectionError::CloseTimeout) and says how much was
+//! left, [`close_timeout`](crate::ConnectionOptions::close_timeout) (5 s by default) after the last
+//! octet that left. `tokio::time::timeout` around it bounds it altogether; the connection closes all
+//! the same.
 //!
 //! # Without confirms
 //!

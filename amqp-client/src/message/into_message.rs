@@ -10,6 +10,8 @@ use super::outgoing::{IntoMessage, Message};
 use super::received::ReceivedMessage;
 use super::returned::ReturnedMessage;
 
+// A type that is no message is then told with the hint at the trait, not as `From` that is missing.
+#[diagnostic::do_not_recommend]
 impl<T: Into<Message>> IntoMessage for T {
     type Held = Message;
 

@@ -389,7 +389,8 @@ impl fmt::Debug for Message {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be published",
-    note = "implement `From<{Self}> for amqp_client::Message`, or publish a `Message`, text or octets"
+    note = "implement `From<{Self}> for amqp_client::Message`, or publish a `Message`, text or octets",
+    note = "what is encoded first goes in as octets: `Message::new(serde_json::to_vec(&value)?)`"
 )]
 pub trait IntoMessage {
     /// The message, or a borrow of it.
