@@ -11,7 +11,7 @@ use amqp_spec::wire::{DecodeError, NotRepresentable, TooLong};
 
 use crate::error::{ArgumentError, BrokerClose, NameTooLong, OptionError, TlsError, UriError};
 use crate::error::{ChannelError, ConnectError, ConnectionError, ConsumeError, PublishError};
-use crate::error::{EnvironmentError, Outcome, Violation};
+use crate::error::{EnvironmentError, FrameOverflow, Outcome, Violation};
 use crate::error::{answers_for_the_broker, text_and_sources};
 use crate::publish::Unconfirmed;
 use crate::rpc;
@@ -242,6 +242,7 @@ held! {
     ArgumentError: Channel, ChannelError::from;
     NameTooLong: Channel, ChannelError::from;
     FrameTooLarge: Channel, ChannelError::from;
+    FrameOverflow: Channel, ChannelError::from;
     Violation: Connection, ConnectionError::from;
 }
 

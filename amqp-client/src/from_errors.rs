@@ -57,6 +57,7 @@ macro_rules! from_errors {
             $crate::error::ArgumentError,
             $crate::error::NameTooLong,
             $crate::amqp_spec::frame::FrameTooLarge,
+            $crate::error::FrameOverflow,
             $crate::error::Violation,
             $crate::error::BrokerClose
         }

@@ -82,7 +82,7 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
         Err((Refused::Connection(error), _)) => {
             Err(ChannelError::Connection(error.for_bystander()))
         }
-        Err((Refused::TooLarge(error), _)) => Err(ChannelError::FrameTooLarge(error)),
+        Err((Refused::TooLarge(error), _)) => Err(error.into()),
         // Channel 0 is open as long as the connection is, and alarms are about messages.
         Err((Refused::NotOpen | Refused::Blocked(_) | Refused::Stale, _)) => {
             Err(ChannelError::Closed)

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use amqp_spec::wire::ShortStr;
-
 use super::{Entity, Subject, debug_is_text};
 
 /// A call that the broker would refuse, or would not take as it is meant. Nothing was sent; the
@@ -47,7 +45,8 @@ pub enum ArgumentError {
     /// read.
     #[non_exhaustive]
     Field {
-        /// The name of the header or argument: the one in the outermost table.
+        /// The name of the header or argument; of what is nested in one the way to it, as
+        /// `order.lines[2].price`. Each name up to 64 characters.
         name: Box<str>,
         /// What is wrong with its value.
         problem: &'static str,
@@ -82,11 +81,11 @@ impl ArgumentError {
         }
     }
 
-    pub(crate) fn field(name: ShortStr<'_>, problem: &'static str) -> Self {
-        /// Characters of a name that are enough to tell it by.
-        const SHOWN: usize = 64;
+    pub(crate) fn field(path: &str, problem: &'static str) -> Self {
+        /// Characters that show where even a value is that is nested deep.
+        const SHOWN: usize = 256;
         Self::Field {
-            name: name.to_string().chars().take(SHOWN).collect(),
+            name: path.chars().take(SHOWN).collect(),
             problem,
             entity: None,
         }

@@ -7,7 +7,10 @@ use amqp_spec::frame::FrameTooLarge;
 use amqp_spec::wire::ShortStr;
 
 use super::debug_is_text;
-use super::{ArgumentError, BrokerClose, ConnectionError, NameTooLong, OversizedMessage, Subject};
+use super::{
+    ArgumentError, BrokerClose, ConnectionError, FrameOverflow, NameTooLong, OversizedMessage,
+    Subject,
+};
 use crate::text::{Quoted, line};
 
 /// Why an operation on a channel failed. Cheap to clone.
@@ -63,9 +66,9 @@ pub enum ChannelError {
     /// A name or a text is longer than its field, which holds 255 bytes. Nothing was sent; the
     /// channel is still usable.
     TooLong(Box<NameTooLong>),
-    /// A method or content header does not fit the negotiated frame size. Nothing was sent; the
-    /// channel is still usable.
-    FrameTooLarge(FrameTooLarge),
+    /// A method, or the properties of a message with its headers, do not fit the negotiated frame
+    /// size. Nothing was sent; the channel is still usable.
+    FrameTooLarge(Box<FrameOverflow>),
     /// All channel ids up to the negotiated `channel_max` are in use. Nothing was sent.
     ChannelLimit {
         /// The limit.
@@ -144,6 +147,14 @@ impl ChannelError {
         match self {
             Self::TooLong(error) => error.about(subject).into(),
             Self::Invalid(error) => error.about(subject).into(),
+            other => other,
+        }
+    }
+
+    /// Says where the message was to go, if it does not fit a frame.
+    pub(crate) fn of_message(self, subject: Subject<'_>) -> Self {
+        match self {
+            Self::FrameTooLarge(error) => Self::FrameTooLarge(Box::new(error.of_message(subject))),
             other => other,
         }
     }
@@ -271,7 +282,13 @@ impl From<NameTooLong> for ChannelError {
 
 impl From<FrameTooLarge> for ChannelError {
     fn from(error: FrameTooLarge) -> Self {
-        Self::FrameTooLarge(error)
+        FrameOverflow::from(error).into()
+    }
+}
+
+impl From<FrameOverflow> for ChannelError {
+    fn from(error: FrameOverflow) -> Self {
+        Self::FrameTooLarge(Box::new(error))
     }
 }
 

@@ -58,28 +58,50 @@ pub(crate) fn check_present(
 
 /// Refuses a table that cannot be sent, naming the entry.
 pub(crate) fn check(table: TableRef<'_>, decimals: Decimals) -> Result<(), ArgumentError> {
-    let table = table.with_max_depth(DEFAULT_MAX_DEPTH);
-    let mut name = ShortStr::EMPTY;
-    for entry in table {
-        let problem = match entry {
-            Ok((next, value)) => {
-                name = next;
-                problem(value, decimals)
-            }
-            Err(error) => {
-                // Of what is malformed it cannot be told which entry it is, but which one it is
-                // behind.
-                if let Some((own, _)) = table.not_representable() {
-                    name = own;
-                }
-                Some(unreadable(error.kind()))
-            }
-        };
-        if let Some(problem) = problem {
-            return Err(ArgumentError::field(name, problem));
-        }
+    match in_table(table.with_max_depth(DEFAULT_MAX_DEPTH), decimals) {
+        Some(Fault { path, problem }) => Err(ArgumentError::field(&path, problem)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// A value that cannot be sent.
+struct Fault {
+    /// Which one, from where the search began: `order.lines[2].price`. As far as it is known.
+    path: String,
+    problem: &'static str,
+}
+
+impl Fault {
+    /// The same, seen from the table with the entry in which it is.
+    #[cold]
+    fn in_entry(mut self, name: ShortStr<'_>) -> Self {
+        /// Characters of a name that are enough to tell it by.
+        const SHOWN: usize = 64;
+        let name = name.to_string_lossy();
+        let name: String = name.chars().take(SHOWN).collect();
+        self.path = [&name, self.dot(), &self.path].concat();
+        self
+    }
+
+    /// The same, seen from the array with the value in which it is.
+    #[cold]
+    fn in_value(mut self, n: usize) -> Self {
+        self.path = format!("[{n}]{}{}", self.dot(), self.path);
+        self
+    }
+
+    /// What stands in front of the path if something does.
+    fn dot(&self) -> &'static str {
+        let is_name = !self.path.is_empty() && !self.path.starts_with('[');
+        if is_name { "." } else { "" }
+    }
+}
+
+impl From<&'static str> for Fault {
+    fn from(problem: &'static str) -> Self {
+        let path = String::new();
+        Self { path, problem }
+    }
 }
 
 /// Whether a value is certainly all right.
@@ -89,13 +111,14 @@ pub(crate) fn is_plain(value: Value<'_>) -> bool {
 }
 
 /// What is wrong with a value, or with one in it.
-fn problem(value: Value<'_>, decimals: Decimals) -> Option<&'static str> {
+fn problem(value: Value<'_>, decimals: Decimals) -> Option<Fault> {
     match value {
         Value::F32(number) => not_finite(number.is_finite()),
         Value::F64(number) => not_finite(number.is_finite()),
         Value::Decimal(_) if decimals == Decimals::Refused => Some(
             "is a decimal number: RabbitMQ ends the connection over one that reaches a stream \
-             (Message::allow_decimals sends it to queues)",
+             (Message::allow_decimals sends it to queues)"
+                .into(),
         ),
         Value::Table(table) => in_table(table, decimals),
         Value::Array(array) => in_array(array, decimals),
@@ -104,29 +127,55 @@ fn problem(value: Value<'_>, decimals: Decimals) -> Option<&'static str> {
 }
 
 /// Recursive, as `in_array` is: readers of tables bound the nesting.
-fn in_table(table: TableRef<'_>, decimals: Decimals) -> Option<&'static str> {
-    table.into_iter().find_map(|entry| match entry {
-        Ok((_, value)) => problem(value, decimals),
-        Err(error) if error.kind() == DecodeErrorKind::TooDeep => {
-            beyond(Value::Table(table), decimals)
+fn in_table(table: TableRef<'_>, decimals: Decimals) -> Option<Fault> {
+    let mut name = None;
+    for entry in table {
+        let fault = match entry {
+            Ok((next, value)) => {
+                name = Some(next);
+                problem(value, decimals)
+            }
+            Err(error) if error.kind() == DecodeErrorKind::TooDeep => {
+                return beyond(Value::Table(table), decimals);
+            }
+            Err(error) => {
+                // Of what is malformed it cannot be told which entry it is, but which one it is
+                // behind.
+                if let Some((own, _)) = table.not_representable() {
+                    name = Some(own);
+                }
+                Some(unreadable(error.kind()))
+            }
+        };
+        if let Some(fault) = fault {
+            return Some(match name {
+                Some(name) => fault.in_entry(name),
+                None => fault,
+            });
         }
-        Err(error) => Some(unreadable(error.kind())),
-    })
+    }
+    None
 }
 
-fn in_array(array: ArrayRef<'_>, decimals: Decimals) -> Option<&'static str> {
-    array.into_iter().find_map(|value| match value {
-        Ok(value) => problem(value, decimals),
-        Err(error) if error.kind() == DecodeErrorKind::TooDeep => {
-            beyond(Value::Array(array), decimals)
+fn in_array(array: ArrayRef<'_>, decimals: Decimals) -> Option<Fault> {
+    for (n, value) in array.into_iter().enumerate() {
+        let fault = match value {
+            Ok(value) => problem(value, decimals),
+            Err(error) if error.kind() == DecodeErrorKind::TooDeep => {
+                return beyond(Value::Array(array), decimals);
+            }
+            Err(error) => Some(unreadable(error.kind())),
+        };
+        if let Some(fault) = fault {
+            return Some(fault.in_value(n));
         }
-        Err(error) => Some(unreadable(error.kind())),
-    })
+    }
+    None
 }
 
-/// The same for what is nested deeper, however deep: brokers take it.
+/// The same for what is nested deeper, however deep: brokers take it. The way to it is not told.
 #[cold]
-fn beyond(value: Value<'_>, decimals: Decimals) -> Option<&'static str> {
+fn beyond(value: Value<'_>, decimals: Decimals) -> Option<Fault> {
     let mut open: Vec<_> = Open::new(value).into_iter().collect();
     while let Some(innermost) = open.last_mut() {
         match innermost.next() {
@@ -135,8 +184,8 @@ fn beyond(value: Value<'_>, decimals: Decimals) -> Option<&'static str> {
             Some(Ok(value)) => match Open::new(value) {
                 Some(nested) => open.push(nested),
                 None => {
-                    if let Some(problem) = problem(value, decimals) {
-                        return Some(problem);
+                    if let Some(fault) = problem(value, decimals) {
+                        return Some(fault);
                     }
                 }
             },
@@ -172,16 +221,17 @@ impl<'a> Iterator for Open<'a> {
     }
 }
 
-fn not_finite(is_finite: bool) -> Option<&'static str> {
+fn not_finite(is_finite: bool) -> Option<Fault> {
     let problem = "is not a finite number: RabbitMQ ends the connection over NaN and infinity";
-    (!is_finite).then_some(problem)
+    (!is_finite).then(|| problem.into())
 }
 
-fn unreadable(kind: DecodeErrorKind) -> &'static str {
-    match kind {
+fn unreadable(kind: DecodeErrorKind) -> Fault {
+    let problem = match kind {
         DecodeErrorKind::NotRepresentable(why) => why.as_str(),
         _ => "is malformed, or is followed by what is: RabbitMQ ends the connection over it",
-    }
+    };
+    problem.into()
 }
 
 #[cfg(test)]
@@ -216,11 +266,15 @@ mod tests {
             let inner = field_table! { "deep" => value };
             refused(
                 &field_table! { "a" => 1.5, "table" => &inner },
-                "table",
+                "table.deep",
                 "finite",
             );
             let array = FieldArray::from_iter([Value::Void, (&inner).into()]);
-            refused(&field_table! { "array" => &array }, "array", "finite");
+            refused(
+                &field_table! { "array" => &array },
+                "array[1].deep",
+                "finite",
+            );
             assert!(!is_plain(value));
         }
         let fine = field_table! { "a" => f64::MAX, "b" => f32::MIN_POSITIVE, "c" => -0.0 };
@@ -233,7 +287,9 @@ mod tests {
         refused(&decimal, "price", "decimal");
         assert_eq!(check(decimal.as_ref(), Decimals::Allowed), Ok(()));
         let nested = field_table! { "order" => &decimal };
-        refused(&nested, "order", "decimal");
+        refused(&nested, "order.price", "decimal");
+        let lines = FieldArray::from_iter([&FieldArray::from_iter([Decimal::default()])]);
+        refused(&field_table! { "lines" => lines }, "lines[0][0]", "decimal");
         let both = field_table! { "price" => Decimal::default(), "ratio" => f64::NAN };
         assert!(check(both.as_ref(), Decimals::Allowed).is_err());
     }
@@ -253,7 +309,7 @@ mod tests {
         let inner = field_table! { "id" => u64::MAX };
         refused(
             &field_table! { "a" => 1, "order" => inner },
-            "order",
+            "order.id",
             "an integer above",
         );
         let long: FieldTable = [("n".repeat(300), 1)].into();
@@ -267,19 +323,28 @@ mod tests {
         let nest =
             |inner: FieldTable, n| (0..n).fold(inner, |inner, _| field_table! { "t" => inner });
         let list = |inner, n| (0..n).fold(inner, |inner, _| FieldArray::from_iter([inner]));
+        let names = |n: usize, last: &str| match n {
+            ..33 => "t.".repeat(n) + last,
+            _ => "t.".repeat(31) + "t",
+        };
         for n in [1, 31, 32, 33, 34, 1000] {
-            refused(&nest(field_table! { "id" => u64::MAX }, n), "t", "integer");
-            refused(&nest(field_table! { "id" => f64::NAN }, n), "t", "finite");
+            let id = names(n, "id");
+            refused(&nest(field_table! { "id" => u64::MAX }, n), &id, "integer");
+            refused(&nest(field_table! { "id" => f64::NAN }, n), &id, "finite");
             let lists = list(FieldArray::from_iter([u64::MAX]), n);
-            refused(&field_table! { "l" => lists }, "l", "integer");
+            let way = match n {
+                ..32 => format!("l{}", "[0]".repeat(n + 1)),
+                _ => format!("l{}", "[0]".repeat(31)),
+            };
+            refused(&field_table! { "l" => lists }, &way, "integer");
         }
         for n in 0..36 {
             // Behind something deep.
             let table = field_table! { "t" => nest(FieldTable::new(), n), "id" => u64::MAX };
             refused(&table, "id", "integer");
-            refused(&nest(table, 3), "t", "integer");
+            refused(&nest(table, 3), "t.t.t.id", "integer");
             let price = field_table! { "price" => Decimal::default() };
-            refused(&nest(price, n + 1), "t", "decimal");
+            refused(&nest(price, n + 1), &names(n + 1, "price"), "decimal");
         }
     }
 }

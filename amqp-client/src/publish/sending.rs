@@ -9,7 +9,7 @@ use std::time::Duration;
 use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::constants;
 use amqp_spec::frame::{self, FrameTooLarge};
-use amqp_spec::wire::{ShortStr, TypedMethod};
+use amqp_spec::wire::{Reader, ShortStr, TypedMethod};
 
 use crate::channel::Channel;
 use crate::error::{ChannelError, Subject};
@@ -93,6 +93,10 @@ impl Head for PublishHead<'_> {
     #[inline]
     fn exchange(&self) -> &[u8] {
         self.method.exchange.as_bytes()
+    }
+
+    fn routing_key(&self) -> &[u8] {
+        self.method.routing_key.as_bytes()
     }
 
     #[inline]
@@ -199,6 +203,13 @@ impl Head for PreparedHead {
         self.octets.get(from..to).unwrap_or_default()
     }
 
+    fn routing_key(&self) -> &[u8] {
+        // Right behind the exchange.
+        let octets = self.octets.get(self.exchange_at.1..).unwrap_or_default();
+        let key = Reader::new(octets).short_str("routing key");
+        key.unwrap_or_default().as_bytes()
+    }
+
     fn encode(
         &self,
         buf: &mut Vec<u8>,
@@ -240,6 +251,10 @@ impl<H: Head> Head for &H {
     #[inline]
     fn exchange(&self) -> &[u8] {
         (**self).exchange()
+    }
+
+    fn routing_key(&self) -> &[u8] {
+        (**self).routing_key()
     }
 
     #[inline]
@@ -298,6 +313,14 @@ pub(crate) fn at_once_returnable(
     drop(outbox);
     wake.now();
     Some(number)
+}
+
+/// Names where a message was to go that does not fit.
+#[cold]
+fn of_message(error: ChannelError, head: &impl Head) -> ChannelError {
+    let exchange = String::from_utf8_lossy(head.exchange());
+    let routing_key = String::from_utf8_lossy(head.routing_key());
+    error.of_message(Subject::published(&exchange, &routing_key))
 }
 
 /// Waits for room, then queues the message whole. Dropped before, nothing was queued.
@@ -504,7 +527,8 @@ impl<H: Head + Unpin> Future for Publish<'_, H> {
             }
             Poll::Ready(Err(refused)) => {
                 this.leave();
-                Poll::Ready(Err(this.channel.shared().explain(refused)))
+                let error = this.channel.shared().explain(refused);
+                Poll::Ready(Err(of_message(error, &this.head)))
             }
             Poll::Pending => {
                 this.keep_no_room();

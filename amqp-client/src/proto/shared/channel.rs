@@ -139,7 +139,7 @@ impl ChannelShared {
                 ended().unwrap_or_else(|| ChannelError::Connection(error.for_bystander()))
             }
             Refused::NotOpen => ended().unwrap_or(ChannelError::Closed),
-            Refused::TooLarge(error) => ChannelError::FrameTooLarge(error),
+            Refused::TooLarge(error) => error.into(),
             Refused::Blocked(reason) => ChannelError::Blocked { reason },
             Refused::Stale => ChannelError::Stale,
         }

@@ -257,6 +257,10 @@ fn s23_header_that_does_not_fit_is_refused_without_a_trace() {
     match done(publisher.send("", "key", &too_large)) {
         Err(PublishError::NotSent(ChannelError::FrameTooLarge(error))) => {
             assert_eq!(error.frame_max, 4096);
+            let told = "the message's properties, headers included, take a frame of 4132 octets \
+                        where frame-max allows 4096 (ConnectionOptions::frame_max and the broker's \
+                        setting can raise it) (queue 'key')";
+            assert_eq!(error.to_string(), told);
         }
         other => panic!("{other:?}"),
     }
@@ -265,7 +269,8 @@ fn s23_header_that_does_not_fit_is_refused_without_a_trace() {
     assert!(done(publisher.send("", "key", &both)).is_err());
     let properties = both.properties().as_ref();
     let prepared = publisher.prepare("", "key", properties).unwrap();
-    assert!(done(prepared.send(b"body")).is_err());
+    let told = done(prepared.send(b"body")).unwrap_err().to_string();
+    assert!(told.ends_with("(queue 'key')"), "{told}");
     // Numbers have no gap, so that confirms still fit.
     assert_eq!(
         done(publisher.send("", "key", &fits))
@@ -284,7 +289,12 @@ fn request_that_does_not_fit_is_refused_without_a_trace() {
     let text = "x".repeat(4096);
     let declare = QueueDeclare::new("q").argument("x-long", text.as_str());
     let refused = done(channel.queue_declare(declare));
-    assert!(matches!(refused, Err(ChannelError::FrameTooLarge(_))));
+    assert!(matches!(&refused, Err(ChannelError::FrameTooLarge(error)) if !error.is_message));
+    let told = refused.unwrap_err().to_string();
+    assert!(
+        told.starts_with("the method's arguments take a frame"),
+        "{told}"
+    );
     let consume = channel.consume("q").argument("x-long", text.as_str());
     let refused = done(consume.into_future()).map(drop);
     assert!(matches!(refused, Err(ChannelError::FrameTooLarge(_))));

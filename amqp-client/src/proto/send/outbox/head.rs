@@ -13,6 +13,9 @@ pub(crate) trait Head {
     /// The exchange that it goes to.
     fn exchange(&self) -> &[u8];
 
+    /// The routing key that it has.
+    fn routing_key(&self) -> &[u8];
+
     /// Appends the method frame and the header frame for a body of this size, or nothing.
     fn encode(
         &self,

@@ -13,15 +13,14 @@ use super::{POISON, SECRET, debug, display, error, long, peers};
 use crate::consume::{FailureCause, HandlerEnd, HandlerFailure};
 use crate::error::{About, Provoker};
 use crate::error::{
-    BrokerClose, CertificateFault, ConnectCause, Entity, EnvironmentError, NameTooLong,
-    OptionError, OversizedMessage, SlowConsumer, Stage, TlsError, UriError, Violation,
+    BrokerClose, CertificateFault, ConnectCause, Entity, EnvironmentError, FrameOverflow,
+    NameTooLong, OptionError, OversizedMessage, SlowConsumer, Stage, TlsError, UriError, Violation,
 };
 use crate::event::Event;
 use crate::message::{Death, DeathOrigin, DeathReason};
 use crate::publish::{FailedPublish, Unconfirmed};
 use crate::sasl::{SaslError, UnknownMechanism};
 use crate::tests::support::pair::quiet;
-use crate::tests::support::wire;
 use crate::{
     ChannelError, ConnectError, ConnectionError, ConnectionOptions, ConsumeError, Disposition,
     PublishError, rpc,
@@ -83,7 +82,8 @@ fn failures() -> Vec<ChannelError> {
     let too_large = frame::encode_method(&mut Vec::new(), 1, &queue::DeleteOk::default(), 9);
     let name = NameTooLong::new("queue", &long());
     error(&name);
-    let field = crate::error::ArgumentError::field(wire::short(&text), "is nothing");
+    error(&FrameOverflow::from(too_large.unwrap_err()));
+    let field = crate::error::ArgumentError::field(&text, "is nothing");
     error(&field);
     let oversized = OversizedMessage {
         delivery_tag: 1,
