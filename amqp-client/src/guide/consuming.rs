@@ -223,6 +223,21 @@
 //! }
 //! ```
 //!
+//! A message that was parked because its attempts had failed is published again with all of its
+//! headers; without those that count, it begins anew:
+//!
+//! ```no_run
+//! # use amqp_client::{Delivery, Publisher};
+//! # async fn example(parked: Delivery, publisher: Publisher) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut again = parked.to_message();
+//! for counter in ["x-death", "x-delivery-count", "x-acquired-count"] {
+//!     again = again.remove_header(counter);
+//! }
+//! publisher.publish("", "jobs", again).await?;
+//! parked.ack()?;
+//! # Ok(()) }
+//! ```
+//!
 //! Names, routing keys and properties are octets that need not be UTF-8, since other clients may
 //! send anything. They are displayed as text and compare with `str`;
 //! [`starts_with`](amqp_spec::wire::ShortStr::starts_with) looks at a prefix,

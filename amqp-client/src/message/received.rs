@@ -186,6 +186,14 @@ impl ReceivedMessage {
     /// connection (406 if they differ). A header that cannot be sent as it is, such as a decimal
     /// number, is refused when the message is published; see [`Message::allow_decimals`].
     ///
+    /// What brokers have counted comes along, too, and [`deaths`](Self::deaths) and
+    /// [`attempts`](Self::attempts) read it again: a message that leaves the queue where it was
+    /// parked has had its attempts. To begin anew, take out `x-death`, `x-delivery-count` and
+    /// `x-acquired-count` with [`remove_header`](Message::remove_header). When the message dies
+    /// again, RabbitMQ before 4.0 goes on counting from the `x-death` that it was published with;
+    /// from 4.0 on it begins at 1, in the place of that header. `x-first-death-…` stays as it was
+    /// published.
+    ///
     /// ```no_run
     /// # use amqp_client::{Delivery, Publisher};
     /// # async fn example(delivery: Delivery, publisher: Publisher) -> Result<(), Box<dyn std::error::Error>> {

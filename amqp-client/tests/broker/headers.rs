@@ -63,6 +63,46 @@ fn deaths_are_told_with_queue_reason_and_count_the_newest_first() {
 }
 
 #[test]
+fn deaths_come_along_when_a_message_is_published_anew_unless_they_are_taken_out() {
+    run(async |site| {
+        let channel = site.channel().await;
+        declare(&channel, "parked").await;
+        let work = QueueDeclare::new("work")
+            .durable()
+            .dead_letter_queue("parked");
+        channel.queue_declare(work).await.unwrap();
+        fill(&channel, "work", 1).await;
+        fetch(&channel, "work").await.reject(Requeue::No).unwrap();
+        let parked = fetch(&channel, "parked").await;
+        assert_eq!((parked.deaths().len(), parked.attempts()), (1, 2));
+
+        // As it is, it goes on counting.
+        let message = parked.to_message();
+        channel.basic_publish("", "work", message).await.unwrap();
+        let again = fetch(&channel, "work").await;
+        assert_eq!((again.deaths().len(), again.attempts()), (1, 2));
+        again.reject(Requeue::No).unwrap();
+        let again = fetch(&channel, "parked").await;
+        // RabbitMQ since 4.0 takes no notice of what a publisher says of deaths.
+        let count = if site.version() >= (4, 0) { 1 } else { 2 };
+        assert_eq!(again.deaths()[0].count, count);
+        again.ack().unwrap();
+
+        // Without them it begins anew.
+        let message = parked.to_message().remove_header("x-death");
+        channel.basic_publish("", "work", message).await.unwrap();
+        let fresh = fetch(&channel, "work").await;
+        assert_eq!((fresh.deaths().len(), fresh.attempts()), (0, 1));
+        assert!(fresh.first_death().is_some());
+        fresh.reject(Requeue::No).unwrap();
+        let fresh = fetch(&channel, "parked").await;
+        assert_eq!((fresh.deaths()[0].count, fresh.attempts()), (1, 2));
+        fresh.ack().unwrap();
+        parked.ack().unwrap();
+    });
+}
+
+#[test]
 fn a_message_that_expired_tells_its_expiration() {
     run(async |site| {
         let channel = site.channel().await;
