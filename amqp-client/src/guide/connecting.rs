@@ -55,8 +55,8 @@
 //!
 //! | with | how |
 //! |---|---|
-//! | user and password | in the URI, or [`login`](crate::ConnectionOptions::login) |
-//! | a TLS certificate | [`client_certificate`](crate::TlsOptions::client_certificate), and [`auth_mechanisms([AuthMechanism::External])`](crate::ConnectionOptions::auth_mechanisms) |
+//! | user and password | in the URI, or [`login`](crate::ConnectionOptions::login); each by itself [`user`](crate::ConnectionOptions::user) and [`password`](crate::ConnectionOptions::password) |
+//! | a TLS certificate | [`client_certificate`](crate::TlsOptions::client_certificate), and [`auth_mechanisms([sasl::AuthMechanism::External])`](crate::ConnectionOptions::auth_mechanisms) |
 //! | a token (OAuth 2) | [`credential_source`](crate::ConnectionOptions::credential_source): a function that is asked for a token at each attempt, and again before it expires |
 //! | something else | a [`SaslMechanism`](crate::sasl::SaslMechanism) of one's own |
 //!
@@ -141,7 +141,7 @@
 //! use std::time::Duration;
 //!
 //! let options = ConnectionOptions::default()
-//!     .hosts([("rabbit-1", 5672), ("rabbit-2", 5672), ("rabbit-3", 5672)])
+//!     .hosts(["rabbit-1", "rabbit-2:5673", "rabbit-3"])
 //!     .connection_attempts(10)
 //!     .retry_delay(Duration::from_secs(3));
 //! ```

@@ -126,7 +126,7 @@
 //! | key | what it can be |
 //! |---|---|
 //! | `uri` | a URI, as [`ConnectionOptions`] reads it; other keys take precedence over what it says |
-//! | `host` and `port`, or `hosts` | `hosts = ["rabbit-1", "rabbit-2:5673", "[::1]:5673"]` |
+//! | `host` and `port`, or `hosts` | `host = "rabbit-1:5673"`, `hosts = ["rabbit-1", "rabbit-2:5673", "[::1]:5673"]` |
 //! | `user`, `password` | text |
 //! | `tls` | `true`, or a table: `ca_files`, `ca_pem`, `system_roots`, `bundled_roots`, `certificate_file` and `key_file` or `certificate_pem` and `key_pem`, `key_password`, `server_name` or `without_server_name`, `danger_accept_any_certificate` |
 //! | `tcp` | a table: `nodelay`, `keepalive_idle`, `keepalive_interval`, `keepalive_count`, `user_timeout` |
@@ -149,9 +149,36 @@
 //! error of `toml` has the line in it that it is about, and `Debug`, which is what `main` and
 //! `unwrap` print, the whole file. `error.message()` has neither: take that, as above, wherever
 //! there is a secret in the file. What the file's reader makes of a password is not
-//! overwritten in memory; where that matters, take it from the environment
-//! ([`from_env`](crate::ConnectionOptions::from_env)) or from a
+//! overwritten in memory; where that matters, take it from elsewhere.
+//!
+//! # The password from the environment, the rest from a file
+//!
+//! [`with_env`](crate::ConnectionOptions::with_env) puts what environment variables say in place of
+//! what the file says: `AMQP_PASSWORD`, `AMQP_USER` and the others of
+//! [`from_env`](crate::ConnectionOptions::from_env). `AMQP_URL` takes the place of the whole file.
+//!
+//! ```
+//! use amqp_client::ConnectionOptions;
+//!
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let options: ConnectionOptions = serde_json::from_str(r#"{ "host": "h", "user": "app" }"#)?;
+//! let options = options.with_env()?;
+//! # Ok(()) }
+//! ```
+//!
+//! From a variable of another name, or from a mounted file, whose last newline is not part of it:
+//! [`password`](crate::ConnectionOptions::password), which leaves the user as it is. A password
+//! that does not last comes from a
 //! [source of credentials](crate::ConnectionOptions::credential_source).
+//!
+//! ```
+//! # fn example(options: amqp_client::ConnectionOptions) -> Result<(), Box<dyn std::error::Error>> {
+//! let password = std::fs::read_to_string("/run/secrets/orders")?;
+//! let options = options.password(password.trim_end());
+//! # Ok(()) }
+//! ```
+//!
+//! # What is not written
 //!
 //! Functions and objects are no settings: a source of credentials, a rule of heartbeats, a login
 //! mechanism of one's own, parts of rustls. The program sets them on the options that it has read.

@@ -24,6 +24,44 @@ pub enum HostOrder {
 }
 
 impl Host {
+    /// A host and its port, if there is one: `rabbit-1`, `rabbit-1:5672`, `::1`, `[::1]:5672`.
+    /// Whether the name can be one is checked with the options.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let (name, port) = match text.strip_prefix('[') {
+            Some(bracketed) => {
+                let (name, rest) = bracketed.split_once(']')?;
+                if !(name.contains(':') && is_address(name)) {
+                    return None;
+                }
+                match rest.strip_prefix(':') {
+                    Some(port) => (name, Some(port)),
+                    None if rest.is_empty() => (name, None),
+                    None => return None,
+                }
+            }
+            None if text.matches(':').count() > 1 => (text, None),
+            None => match text.split_once(':') {
+                Some((name, port)) => (name, Some(port)),
+                None => (text, None),
+            },
+        };
+        let is_number = |port: &&str| port.bytes().all(|octet| octet.is_ascii_digit());
+        let port = match port {
+            Some(port) => Some(Some(port).filter(is_number)?.parse().ok()?),
+            None => None,
+        };
+        let name = name.to_owned();
+        Some(Self { name, port })
+    }
+
+    /// The same; what cannot be read is kept as it is, for the check of all options to find.
+    pub(super) fn given(text: &str) -> Self {
+        Self::read(text).unwrap_or_else(|| Self {
+            name: text.to_owned(),
+            port: None,
+        })
+    }
+
     /// What a host can be, if this is none: found before a resolver is asked, which would say no
     /// more than that it does not know the name.
     pub(super) fn fault(&self) -> Option<&'static str> {
@@ -39,7 +77,7 @@ impl Host {
         } else if name.contains(|c: char| c.is_whitespace() || c.is_control()) {
             Some("a name or an address, without spaces or newlines")
         } else if name.contains('@') {
-            Some("a name or an address alone; user and password are set with login")
+            Some("a name or an address alone; user and password are set with user and password")
         } else if name.contains('/') {
             Some("a name or an address alone; a virtual host is set with virtual_host")
         } else if name.contains(',') {
@@ -81,6 +119,60 @@ fn has_labels(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_label = |label: &str| (1..=63).contains(&label.len());
     name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// What [`ConnectionOptions::hosts`](crate::ConnectionOptions::hosts) takes for one host: a text
+/// with a port in it or without (`"rabbit-1"`, `"rabbit-1:5673"`, `"::1"`, `"[::1]:5673"`), owned
+/// or borrowed, or a name and a port by themselves, `("rabbit-1", 5673)`.
+pub trait ToHost: sealed::Sealed {}
+
+impl<T: sealed::Sealed> ToHost for T {}
+
+impl Host {
+    pub(super) fn of(host: &impl ToHost) -> Self {
+        match host.parts() {
+            (text, None) => Self::given(text),
+            (name, port) => Self {
+                name: name.to_owned(),
+                port,
+            },
+        }
+    }
+}
+
+mod sealed {
+    use std::borrow::Cow;
+    use std::sync::Arc;
+
+    #[expect(unnameable_types, reason = "which hosts there are is ours to say")]
+    pub trait Sealed {
+        /// The text; and the port, if it stands beside the text.
+        fn parts(&self) -> (&str, Option<u16>);
+    }
+
+    impl<N: AsRef<str>> Sealed for (N, u16) {
+        fn parts(&self) -> (&str, Option<u16>) {
+            (self.0.as_ref(), Some(self.1))
+        }
+    }
+
+    impl<T: Sealed + ?Sized> Sealed for &T {
+        fn parts(&self) -> (&str, Option<u16>) {
+            T::parts(self)
+        }
+    }
+
+    macro_rules! texts {
+        ($($text:ty),*) => {$(
+            impl Sealed for $text {
+                fn parts(&self) -> (&str, Option<u16>) {
+                    (self.as_ref(), None)
+                }
+            }
+        )*};
+    }
+
+    texts!(str, String, Cow<'_, str>, Box<str>, Arc<str>);
 }
 
 /// A host and a port, as people and URIs write them: `[::1]:5672`.

@@ -1,21 +1,23 @@
 //! Where to connect to: the setters.
 
 use super::ConnectionOptions;
-use super::host::{Address, Host, HostOrder};
+use super::host::{Address, Host, HostOrder, ToHost};
 
 impl ConnectionOptions {
-    /// The host's name or address, without brackets or port; it takes the place of all hosts given
-    /// before, and keeps their port, if that is the same for all. Default: `localhost`.
+    /// The host's name or address, with its port or without: `rabbit-1`, `rabbit-1:5673`, `::1`,
+    /// `[::1]:5673`. It takes the place of all hosts given before, and without a port keeps
+    /// theirs, if that is the same for all. Default: `localhost`.
     #[must_use]
     pub fn host(self, host: impl AsRef<str>) -> Self {
-        self.only_host(host.as_ref().to_owned())
+        self.only_host(Host::given(host.as_ref()))
     }
 
-    fn only_host(mut self, name: String) -> Self {
+    fn only_host(mut self, mut host: Host) -> Self {
         let mut ports = self.hosts.iter().map(|host| host.port);
         let port = ports.next().flatten();
         let port = port.filter(|port| ports.all(|other| other == Some(*port)));
-        self.hosts = vec![Host { name, port }];
+        host.port = host.port.or(port);
+        self.hosts = vec![host];
         self
     }
 
@@ -29,24 +31,21 @@ impl ConnectionOptions {
     }
 
     /// Several hosts that lead to the same broker or cluster, in place of all given before. Each
-    /// attempt tries them until one answers.
+    /// attempt tries them until one answers. Each is a text, as [`host`](Self::host) takes it, or a
+    /// name and a port.
     ///
     /// ```
     /// use amqp_client::options::HostOrder;
     /// use amqp_client::ConnectionOptions;
     ///
     /// let options = ConnectionOptions::default()
-    ///     .hosts([("rabbit-1", 5672), ("rabbit-2", 5672)])
+    ///     .hosts(["rabbit-1", "rabbit-2:5673"])
     ///     .host_order(HostOrder::Given);
-    /// # assert_eq!(options.address(), "rabbit-1:5672, rabbit-2:5672");
+    /// # assert_eq!(options.address(), "rabbit-1:5672, rabbit-2:5673");
     /// ```
     #[must_use]
-    pub fn hosts<N: AsRef<str>>(mut self, hosts: impl IntoIterator<Item = (N, u16)>) -> Self {
-        let hosts = hosts.into_iter().map(|(name, port)| Host {
-            name: name.as_ref().to_owned(),
-            port: Some(port),
-        });
-        self.hosts = hosts.collect();
+    pub fn hosts(mut self, hosts: impl IntoIterator<Item = impl ToHost>) -> Self {
+        self.hosts = hosts.into_iter().map(|host| Host::of(&host)).collect();
         self
     }
 
@@ -129,14 +128,13 @@ mod tests {
     #[test]
     fn what_is_no_host_is_refused_with_what_to_write() {
         for (host, advice) in [
-            ("127.0.0.1:5672", "set with port"),
-            ("localhost:5672", "set with port"),
-            ("[::1]", "without brackets"),
-            ("[::1]:5672", "without brackets"),
             ("[127.0.0.1]", "without brackets"),
+            ("[::1]5672", "without brackets"),
+            ("[::1", "without brackets"),
+            ("localhost:99999", "set with port"),
             ("amqp://localhost", "Connection::open"),
             ("amqps://app:hunter2@localhost/v", "Connection::open"),
-            ("app:hunter2@localhost", "set with login"),
+            ("app:hunter2@localhost", "set with user"),
             ("localhost/orders", "virtual_host"),
             ("a,b", "hosts"),
             (" localhost", "spaces"),
@@ -162,6 +160,23 @@ mod tests {
         let (most, more) = (["a"; 127].join("."), ["a"; 128].join("."));
         assert_eq!(ConnectionOptions::default().host(most).validate(), Ok(()));
         assert!(refused(&more).contains("253"));
+    }
+
+    #[test]
+    fn hosts_are_texts_as_in_uris_or_names_with_ports() {
+        let plain = ConnectionOptions::default;
+        for host in ["h", "h:5673", "127.0.0.1:5673", "[::1]:5673", "[::1]"] {
+            let read: ConnectionOptions = format!("amqp://{host}").parse().unwrap();
+            assert_eq!(plain().host(host), read, "{host}");
+            assert_eq!(plain().hosts([host]), read, "{host}");
+            assert_eq!(plain().hosts([host.to_owned()]), read, "{host}");
+        }
+        assert_eq!(plain().host("h:5673").validate(), Ok(()));
+        assert_eq!(plain().port(1).host("h:5673").address(), "h:5673");
+        assert_eq!(plain().host("h:5673").port(1).address(), "h:1");
+        assert_eq!(plain().host("h:0").validate().unwrap_err().option, "port");
+        let named = plain().hosts([("::1".to_owned(), 5673)]);
+        assert_eq!(named, plain().host("[::1]:5673"));
     }
 
     #[test]

@@ -18,6 +18,41 @@ impl ConnectionOptions {
         self.credentials(Credentials::new(user, password))
     }
 
+    /// The user's name alone; the password stays what it is. A
+    /// [source of credentials](Self::credential_source) set before is dropped, as by
+    /// [`login`](Self::login). [`user_name`](Self::user_name) tells it.
+    #[must_use]
+    pub fn user(self, user: impl AsRef<str>) -> Self {
+        let password = self.credentials.password().clone();
+        self.login(user, password)
+    }
+
+    /// The password alone, as it is: in a URI it is percent-encoded, here it is not. The user stays
+    /// the same; a [source of credentials](Self::credential_source) set before is dropped.
+    ///
+    /// ```
+    /// use amqp_client::ConnectionOptions;
+    ///
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let options: ConnectionOptions = "amqp://app@broker.example/orders".parse()?;
+    /// let options = options.password(std::env::var("ORDERS_PASSWORD")?);
+    /// assert_eq!(options.user_name(), "app");
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn password(self, password: impl Into<Secret>) -> Self {
+        let user = self.credentials.user().to_owned();
+        self.login(user, password)
+    }
+
+    /// The user that logs in, unless a [source of credentials](Self::credential_source) names
+    /// another. Nothing gives the password back, but for
+    /// [`to_uri_with_secrets`](Self::to_uri_with_secrets).
+    #[must_use]
+    pub fn user_name(&self) -> &str {
+        self.credentials.user()
+    }
+
     /// User name and password in one value, as with an expiring token
     /// ([`Credentials::valid_for`]).
     #[must_use]
@@ -257,6 +292,21 @@ mod tests {
     fn text(table: &FieldTable, name: &str) -> String {
         let value = table.get(name).unwrap().expect(name);
         value.as_str().expect("text").to_owned()
+    }
+
+    #[test]
+    fn user_and_password_are_set_each_by_itself() {
+        let both = ConnectionOptions::default().login("app", "secret");
+        let plain = ConnectionOptions::default;
+        assert_eq!(plain().user("app").password("secret"), both);
+        assert_eq!(plain().password("secret").user("app"), both);
+        assert_eq!(plain().user("app"), plain().login("app", "guest"));
+        assert_eq!(plain().password("secret"), plain().login("guest", "secret"));
+        assert_eq!((both.user_name(), plain().user_name()), ("app", "guest"));
+        let source = || async { Err::<Credentials, _>("none") };
+        assert_eq!(plain().credential_source(source).user("guest"), plain());
+        assert_eq!(plain().credential_source(source).password("guest"), plain());
+        assert!(!format!("{both:?}").contains("secret"));
     }
 
     #[test]

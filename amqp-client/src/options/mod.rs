@@ -25,8 +25,8 @@ mod validate;
 pub(crate) use self::connection::ConnectionOptions;
 #[cfg(any(feature = "serde", feature = "tokio"))]
 pub(crate) use self::host::Address;
-pub use self::host::HostOrder;
 pub(crate) use self::host::{Host, without_credentials};
+pub use self::host::{HostOrder, ToHost};
 pub use self::tcp::TcpOptions;
 pub(crate) use self::tls::{ServerName, TlsOptions, Verify};
 pub use crate::proto::config::{Heartbeat, HeartbeatRule, WhenBlocked};

@@ -32,11 +32,33 @@ impl ConnectionOptions {
     /// A variable is not UTF-8 or ends with a newline, as secrets that come from files do; or the
     /// URI is not valid.
     pub fn from_env() -> Result<Self, EnvironmentError> {
-        from_variables(env::var)
+        Self::default().with_env()
+    }
+
+    /// These options with what the environment variables of [`from_env`](Self::from_env) say in
+    /// place of what they say themselves: for options that come from a file, and a password that
+    /// does not. `AMQP_URL`, where it is set, takes the place of all of them; without any variable
+    /// the options stay as they are.
+    ///
+    /// ```
+    /// use amqp_client::ConnectionOptions;
+    ///
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let options: ConnectionOptions = "amqp://app@broker.example/orders".parse()?;
+    /// let options = options.with_env()?; // AMQP_PASSWORD, say
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_env`](Self::from_env).
+    pub fn with_env(self) -> Result<Self, EnvironmentError> {
+        from_variables(self, env::var)
     }
 }
 
 fn from_variables(
+    given: ConnectionOptions,
     look_up: impl Fn(&'static str) -> Result<String, VarError>,
 ) -> Result<ConnectionOptions, EnvironmentError> {
     let read = |variable| match look_up(variable) {
@@ -52,18 +74,17 @@ fn from_variables(
         }),
     };
     let mut options = match read("AMQP_URL")? {
-        None => ConnectionOptions::default(),
+        None => given,
         Some(uri) => parse(&uri).map_err(|cause| EnvironmentError {
             variable: "AMQP_URL",
             cause: Some(cause),
         })?,
     };
-    let (user, password) = (read("AMQP_USER")?, read("AMQP_PASSWORD")?);
-    if user.is_some() || password.is_some() {
-        let before = options.credentials.clone();
-        let user = user.unwrap_or_else(|| before.user().to_owned());
-        let password = password.map_or_else(|| before.password().clone(), Into::into);
-        options = options.login(user, password);
+    if let Some(user) = read("AMQP_USER")? {
+        options = options.user(user);
+    }
+    if let Some(password) = read("AMQP_PASSWORD")? {
+        options = options.password(password);
     }
     if let Some(name) = read("AMQP_CONNECTION_NAME")? {
         options = options.connection_name(name);
@@ -73,10 +94,14 @@ fn from_variables(
         tls.get_or_insert_default().ca_files = vec![file.into()];
     }
     if let Some(file) = read("AMQP_CERTFILE")? {
-        tls.get_or_insert_default().certificate_file = Some(file.into());
+        let tls = tls.get_or_insert_default();
+        tls.certificate_file = Some(file.into());
+        tls.identity_pem = None;
     }
     if let Some(file) = read("AMQP_KEYFILE")? {
-        tls.get_or_insert_default().key_file = Some(file.into());
+        let tls = tls.get_or_insert_default();
+        tls.key_file = Some(file.into());
+        tls.identity_pem = None;
     }
     if let Some(password) = read("AMQP_KEY_PASSWORD")? {
         tls.get_or_insert_default().key_password = Some(password.into());
@@ -91,7 +116,14 @@ mod tests {
     use crate::TlsOptions;
 
     fn from(variables: &[(&str, &str)]) -> Result<ConnectionOptions, EnvironmentError> {
-        from_variables(|wanted| {
+        over(ConnectionOptions::default(), variables)
+    }
+
+    fn over(
+        given: ConnectionOptions,
+        variables: &[(&str, &str)],
+    ) -> Result<ConnectionOptions, EnvironmentError> {
+        from_variables(given, |wanted| {
             let mut set = variables.iter().filter(|(variable, _)| *variable == wanted);
             let value = set.next().map(|(_, value)| (*value).to_owned());
             value.ok_or(VarError::NotPresent)
@@ -168,6 +200,24 @@ mod tests {
                 assert!(!text.contains("hunter2"), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn variables_count_over_options_that_are_given() {
+        let given: ConnectionOptions = "amqps://app:old@h/v?heartbeat=5".parse().unwrap();
+        assert_eq!(over(given.clone(), &[]).unwrap(), given);
+        let read = over(given.clone(), &[("AMQP_PASSWORD", "n%w")]).unwrap();
+        assert_eq!(read, given.clone().password("n%w"));
+        let read = over(given.clone(), &[("AMQP_USER", "other")]).unwrap();
+        assert_eq!(read, given.clone().user("other"));
+        let pem = TlsOptions::default().client_certificate_pem("c", "k");
+        let files = [("AMQP_CERTFILE", "c.pem"), ("AMQP_KEYFILE", "k.pem")];
+        let read = over(given.clone().tls(pem), &files).unwrap();
+        let named = TlsOptions::default().client_certificate("c.pem", "k.pem");
+        assert_eq!(read, given.clone().tls(named));
+        let read = over(given, &[("AMQP_URL", "amqp://h"), ("AMQP_PASSWORD", "p")]).unwrap();
+        let expected: ConnectionOptions = "amqp://guest:p@h".parse().unwrap();
+        assert_eq!(read, expected);
     }
 
     #[test]

@@ -68,7 +68,9 @@ fn options_are_made_of_whatever_is_text_or_a_path() {
     for_each_text!(|name| {
         let options = ConnectionOptions::default()
             .host(name())
-            .hosts([(name(), 5672)]);
+            .hosts([(name(), 5672)])
+            .hosts([name()])
+            .user(name());
         assert_eq!(options.address(), "orders:5672");
         let options = options.virtual_host(name()).connection_name(name());
         let options = options.login(name(), "secret").locale(name());

@@ -24,6 +24,7 @@ const NOT_SHOWN: &[&str] = &[
     "ManualAck",
     "SaslExchange",
     "SaslMechanism",
+    "ToHost",
 ];
 
 /// What has been seen of exports and of the walk.

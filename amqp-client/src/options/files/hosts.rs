@@ -15,7 +15,7 @@ pub(super) fn read_host(options: &mut ConnectionOptions, entry: &Entry<'_>) -> R
 pub(super) fn read_hosts(options: &mut ConnectionOptions, entry: &Entry<'_>) -> Result<(), Fault> {
     let hosts = entry.list()?;
     let hosts = hosts.iter().map(|entry| {
-        let host = entry.text().ok().and_then(split);
+        let host = entry.text().ok().and_then(Host::read);
         host.ok_or_else(|| entry.must_be(EXPECTED))
     });
     options.hosts = hosts.collect::<Result<_, _>>()?;
@@ -33,41 +33,20 @@ pub(super) fn read_port(options: &mut ConnectionOptions, entry: &Entry<'_>) -> R
 pub(super) fn check(entries: &[Entry<'_>]) -> Result<(), Fault> {
     let has = |name| entries.iter().any(|entry| entry.name() == name);
     let hosts = entries.iter().find(|entry| entry.name() == "hosts");
-    match hosts {
-        Some(hosts) if has("host") || has("port") => {
+    let host = entries.iter().find(|entry| entry.name() == "host");
+    let said = host.and_then(|host| Host::read(host.text().ok()?)?.port);
+    match (hosts, host) {
+        (Some(hosts), _) if has("host") || has("port") => {
             Err(hosts.fault("stands beside host or port, which it says itself"))
+        }
+        (_, Some(host)) if said.is_some() && has("port") => {
+            Err(host.fault("has a port in it, and stands beside port"))
         }
         _ => Ok(()),
     }
 }
 
-/// A host and its port. Whether the name can be one is checked with the options.
-fn split(text: &str) -> Option<Host> {
-    let (name, port) = match text.strip_prefix('[') {
-        Some(bracketed) => {
-            let (name, rest) = bracketed.split_once(']')?;
-            match rest.strip_prefix(':') {
-                Some(port) => (name, Some(port)),
-                None if rest.is_empty() => (name, None),
-                None => return None,
-            }
-        }
-        None if text.matches(':').count() > 1 => (text, None),
-        None => match text.split_once(':') {
-            Some((name, port)) => (name, Some(port)),
-            None => (text, None),
-        },
-    };
-    let is_number = |port: &&str| port.bytes().all(|octet| octet.is_ascii_digit());
-    let port = match port {
-        Some(port) => Some(Some(port).filter(is_number)?.parse().ok()?),
-        None => None,
-    };
-    let name = name.to_owned();
-    Some(Host { name, port })
-}
-
-/// As [`split`] reads it.
+/// As [`Host::read`] reads it.
 pub(super) fn write(host: &Host) -> String {
     let name = without_credentials(&host.name);
     match host.port {

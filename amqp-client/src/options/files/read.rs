@@ -36,13 +36,11 @@ pub(super) const KEYS: &[(&str, Read)] = &[
     }),
     ("tcp", |options, entry| tcp::read(&mut options.tcp, entry)),
     ("user", |options, entry| {
-        let password = options.credentials.password().clone();
-        *options = options.clone().login(entry.text()?, password);
+        *options = options.clone().user(entry.text()?);
         Ok(())
     }),
     ("password", |options, entry| {
-        let user = options.credentials.user().to_owned();
-        *options = options.clone().login(user, entry.text()?);
+        *options = options.clone().password(entry.text()?);
         Ok(())
     }),
     ("auth_mechanisms", |options, entry| {

@@ -50,6 +50,7 @@ fn hosts_and_login() -> Vec<(&'static str, ConnectionOptions)> {
             "amqp://app@h:1/v?heartbeat=5".parse().unwrap(),
         ),
         ("host = \"h\"", plain().host("h")),
+        ("host = \"h:5673\"", plain().host("h").port(5673)),
         ("host = \"::1\"\nport = 5", plain().host("::1").port(5)),
         ("port = 5", plain().port(5)),
         (
@@ -66,7 +67,7 @@ fn hosts_and_login() -> Vec<(&'static str, ConnectionOptions)> {
             "host_order = \"given\"",
             plain().host_order(HostOrder::Given),
         ),
-        ("user = \"app\"", plain().login("app", "guest")),
+        ("user = \"app\"", plain().user("app")),
         (
             "auth_mechanisms = [\"external\", \"plain\"]",
             plain().auth_mechanisms([AuthMechanism::External, AuthMechanism::Plain]),
@@ -360,8 +361,8 @@ const WRONG: &[(&str, &str)] = &[
          \"rabbit-1:5672\", \"[::1]:5672\"",
     ),
     (
-        "host = \"h:5672\"",
-        "the option host must be a name or an address alone; its port is set with port",
+        "host = \"h:5672\"\nport = 5672",
+        "host: has a port in it, and stands beside port",
     ),
     (
         "uri = \"amqps://h\"\ntls = false",
