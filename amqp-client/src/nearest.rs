@@ -2,17 +2,22 @@
 
 /// The name that was probably meant: few letters differ.
 ///
-/// `others` are names that have nothing to do with ours, with what is meant by them.
+/// `others` are names that have nothing to do with ours, with what is meant by them; those that
+/// mean what is not known here count for nothing.
 pub(crate) fn nearest(
     name: &str,
     known: impl Iterator<Item = &'static str>,
     others: &[(&str, &'static str)],
 ) -> Option<&'static str> {
     let plain = name.to_ascii_lowercase().replace('-', "_");
-    if let Some((_, ours)) = others.iter().find(|(theirs, _)| *theirs == plain) {
+    let known: Vec<_> = known.collect();
+    let mut meant = others.iter().filter(|(_, ours)| known.contains(ours));
+    if let Some((_, ours)) = meant.find(|(theirs, _)| *theirs == plain) {
         return Some(ours);
     }
-    let distances = known.map(|known| (distance(&plain, known), known));
+    let distances = known
+        .into_iter()
+        .map(|known| (distance(&plain, known), known));
     let (distance, known) = distances.min()?;
     (distance <= 1 + known.len() / 4).then_some(known)
 }

@@ -138,13 +138,20 @@
 //! Whatever is read is checked at once as it is before it is used: options as by
 //! [`validate`](crate::ConnectionOptions::validate), declarations as before they are sent. An unknown key
 //! is an error that suggests the nearest one, a time that would have to be rounded is refused, and
-//! so is the same thing said by two keys. Errors name the key with those around it:
-//! `topology.queues[0]` is where, and `message_ttl` is what.
+//! so is the same thing said by two keys. Errors name the key with those around it, from where the
+//! options or the topology begin: `queues[0].message_ttl`, `tcp.keepalive_idle`. What the program
+//! has around that they do not know: which of two connections in one file is meant is told by the
+//! format (`error.span()` of `toml` is where that table begins), or by a crate such as
+//! `serde_path_to_error`.
 //!
 //! # Secrets
 //!
-//! Passwords, certificates and keys that are not in files, and URIs are read and **never written**:
-//! what is written has the user and no password. No error of this crate shows a value, so that a
+//! Passwords, the user's and that of a key, are read and **never written**: what is written has the
+//! user and no password, which the program that reads it sets again; else it is `guest`. A URI is written as the keys that say the same. Authorities from
+//! [`ca_pem`](crate::TlsOptions::ca_pem) are public, and are written, unless a private key is among
+//! them; options with a certificate of the client and its key that are not in files
+//! ([`client_certificate_pem`](crate::TlsOptions::client_certificate_pem)) are not written at all:
+//! that is an error, for without them it would be another connection. No error of this crate shows a value, so that a
 //! password that is out of its place stays where it is. A format may show more: `Display` of an
 //! error of `toml` has the line in it that it is about, and `Debug`, which is what `main` and
 //! `unwrap` print, the whole file. `error.message()` has neither: take that, as above, wherever

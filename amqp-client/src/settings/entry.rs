@@ -8,6 +8,46 @@ use amqp_spec::wire::{FieldTable, FieldValue, Value};
 use super::{Fault, time};
 use crate::nearest::nearest;
 
+/// What other clients and their files call things.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("vhost", "virtual_host"),
+    ("username", "user"),
+    ("user_name", "user"),
+    ("login", "user"),
+    ("pass", "password"),
+    ("passwd", "password"),
+    ("pwd", "password"),
+    ("url", "uri"),
+    ("ssl", "tls"),
+    ("hostname", "host"),
+    ("server", "host"),
+    ("address", "host"),
+    ("addresses", "hosts"),
+    ("nodes", "hosts"),
+    ("name", "connection_name"),
+    ("timeout", "connect_timeout"),
+    ("connection_timeout", "connect_timeout"),
+    ("socket_timeout", "connect_timeout"),
+    ("heartbeat_interval", "heartbeat"),
+    ("mechanism", "auth_mechanisms"),
+    ("mechanisms", "auth_mechanisms"),
+    ("sasl", "auth_mechanisms"),
+    ("cafile", "ca_files"),
+    ("ca_file", "ca_files"),
+    ("cacertfile", "ca_files"),
+    ("ca", "ca_files"),
+    ("certfile", "certificate_file"),
+    ("cert_file", "certificate_file"),
+    ("cert", "certificate_file"),
+    ("keyfile", "key_file"),
+    ("key", "key_file"),
+    ("sni", "server_name"),
+    ("server_name_indication", "server_name"),
+    ("ttl", "message_ttl"),
+    ("dlx", "dead_letter_exchange"),
+    ("kind", "type"),
+];
+
 /// A key, with those around it, and its value.
 pub(crate) struct Entry<'a> {
     path: String,
@@ -64,7 +104,7 @@ impl<'a> Entry<'a> {
 
     /// An error about a key that is unknown, or has no place here.
     pub(crate) fn unknown(&self, known: impl Iterator<Item = &'static str>) -> Fault {
-        match nearest(&self.name, known, &[]) {
+        match nearest(&self.name, known, ELSEWHERE) {
             Some(nearest) => self.fault(format!("is an unknown key; is it {nearest}?")),
             None => self.fault("is an unknown key"),
         }

@@ -56,8 +56,16 @@ const NUMBER: &str = "a number, at least 1";
 const TEXT: &str = "text";
 const PATH: &str = "the path of a file";
 
+const ELSEWHERE_IN_THE_URI: &str =
+    "it has its own place in front of the question mark: amqp://user:password@host:port/vhost";
+
 /// Those that clients of other languages or the Erlang client know, and that have no meaning here.
-const REFUSED: [(&str, &str); 4] = [
+const REFUSED: [(&str, &str); 9] = [
+    ("vhost", ELSEWHERE_IN_THE_URI),
+    ("virtual_host", ELSEWHERE_IN_THE_URI),
+    ("user", ELSEWHERE_IN_THE_URI),
+    ("username", ELSEWHERE_IN_THE_URI),
+    ("port", ELSEWHERE_IN_THE_URI),
     ("depth", "the length of certificate chains cannot be chosen"),
     (
         "customize_hostname_check",
@@ -488,6 +496,15 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("heartbeat_interval", "heartbeat"),
     ("name", "connection_name"),
     ("cafile", "cacertfile"),
+    ("ca_file", "cacertfile"),
+    ("certificate", "certfile"),
+    ("key_file", "keyfile"),
+    ("key", "keyfile"),
+    ("sni", "server_name_indication"),
+    ("server_name", "server_name_indication"),
+    ("mechanism", "auth_mechanism"),
+    ("sasl", "auth_mechanism"),
+    ("attempts", "connection_attempts"),
     ("timeout", "connection_timeout"),
 ];
 
@@ -533,11 +550,25 @@ mod tests {
             ("ca-cert-file", Some("cacertfile")),
             ("socket_timeout", Some("connection_timeout")),
             ("name", Some("connection_name")),
+            ("sni", Some("server_name_indication")),
+            ("sasl", Some("auth_mechanism")),
             ("colour", None),
             ("", None),
         ];
         for (name, expected) in cases {
             assert_eq!(nearest(name, names(), ELSEWHERE), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_has_its_own_place_is_told_where_that_is() {
+        for name in ["vhost", "virtual_host", "user", "username", "port"] {
+            let uri = format!("amqp://h?{name}=x");
+            let told = uri.parse::<ConnectionOptions>().unwrap_err().to_string();
+            assert!(
+                told.contains("amqp://user:password@host:port/vhost"),
+                "{told}"
+            );
         }
     }
 

@@ -24,9 +24,11 @@ impl<'de> Deserialize<'de> for ConnectionOptions {
     }
 }
 
-/// What differs from the defaults, **without secrets**: no password, no certificate or key that is
-/// not in a file. Fails if the options hold what no file can say: a source of credentials, a
-/// mechanism or a rule of heartbeats of the program's own, parts of rustls.
+/// What differs from the defaults, **without passwords**: neither the user's nor that of a key.
+/// Fails if the options hold a certificate and key that are not in files
+/// ([`client_certificate_pem`](crate::TlsOptions::client_certificate_pem)), or what no file can
+/// say: a source of credentials, a mechanism or a rule of heartbeats of the program's own, parts of
+/// rustls.
 impl Serialize for ConnectionOptions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         settings::write(write::options(self), serializer)

@@ -97,7 +97,7 @@ pub(super) fn options(file: &Entry<'_>) -> Result<ConnectionOptions, Fault> {
         Err(_) => from_table(file)?,
     };
     let valid = options.validate();
-    valid.map_err(|error| file.fault(error.to_string()))?;
+    valid.map_err(|error| Fault::new(error.option, format!("must be {}", error.expected)))?;
     Ok(options)
 }
 

@@ -306,6 +306,30 @@ fn other_keys_take_precedence_over_the_uri() {
 /// Files that are wrong, and what is said of them.
 const WRONG: &[(&str, &str)] = &[
     (
+        "vhost = \"v\"",
+        "vhost: is an unknown key; is it virtual_host?",
+    ),
+    (
+        "username = \"u\"",
+        "username: is an unknown key; is it user?",
+    ),
+    ("url = \"amqp://h\"", "url: is an unknown key; is it uri?"),
+    ("pwd = \"p\"", "pwd: is an unknown key; is it password?"),
+    ("ssl = true", "ssl: is an unknown key; is it tls?"),
+    (
+        "name = \"n\"",
+        "name: is an unknown key; is it connection_name?",
+    ),
+    (
+        "timeout = \"5s\"",
+        "timeout: is an unknown key; is it connect_timeout?",
+    ),
+    (
+        "tls = { cacertfile = \"x\" }",
+        "tls.cacertfile: is an unknown key; is it ca_files?",
+    ),
+    ("tls = { vhost = \"x\" }", "tls.vhost: is an unknown key"),
+    (
         "hartbeat = \"5s\"",
         "hartbeat: is an unknown key; is it heartbeat?",
     ),
@@ -332,7 +356,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "heartbeat = \"65536s\"",
-        "the option heartbeat must be at most 65535 s",
+        "heartbeat: must be at most 65535 s",
     ),
     (
         "channel_max = 65536",
@@ -340,7 +364,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "frame_max = 64",
-        "the option frame_max must be 0 or at least 4096 octets",
+        "frame_max: must be 0 or at least 4096 octets",
     ),
     (
         "open_timeout = 5",
@@ -384,11 +408,11 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "auth_mechanisms = []",
-        "the option auth_mechanisms must be at least one",
+        "auth_mechanisms: must be at least one",
     ),
     (
         "tcp = { keepalive_idle = \"40000s\" }",
-        "the option tcp.keepalive must be 1 s to 32767 s",
+        "tcp.keepalive: must be 1 s to 32767 s",
     ),
     (
         "uri = \"http://h\"",
@@ -402,12 +426,28 @@ fn what_is_wrong_is_told_by_its_key() {
         assert_eq!(refused(text), *told, "{text}");
     }
     let told = refused("client_properties = { load = nan }");
-    assert!(
-        told.starts_with("the option client_properties must be"),
-        "{told}"
-    );
+    assert!(told.starts_with("client_properties: must be"), "{told}");
     let many = serde_json::from_str::<ConnectionOptions>("[]").unwrap_err();
     assert_eq!(many.to_string(), "what stands here must be a table");
+}
+
+/// Two connections in one file.
+#[derive(Debug, Deserialize)]
+struct Two {
+    #[expect(dead_code, reason = "only its error matters")]
+    inner: ConnectionOptions,
+    #[expect(dead_code, reason = "only its error matters")]
+    outer: ConnectionOptions,
+}
+
+#[test]
+fn error_names_the_key_within_the_options_and_its_span_where_they_stand() {
+    let file = "[inner]\nhost = \"a\"\n\n[outer]\npassword = \"hunter2\"\nheartbeat = 5\n";
+    let error = toml::from_str::<Two>(file).unwrap_err();
+    let told = error.message();
+    assert!(told.starts_with("heartbeat: must be a time"), "{told}");
+    let begin = error.span().unwrap().start;
+    assert!(file[begin..].starts_with("[outer]"), "{begin}");
 }
 
 const SECRET: &str = "hunter2-2718281828";
@@ -428,8 +468,13 @@ fn secrets_are_read_and_never_written() {
     let expected = expected.login("app", SECRET).tls(tls);
     assert_eq!(read, expected);
     let token = Credentials::new("app", SECRET).valid_for(SECOND);
+    let error = serde_json::to_string(&read).unwrap_err();
+    let told = "tls.client_certificate_pem: has a key in it, which is not written; name files in \
+                its place";
+    assert_eq!(error.to_string(), told);
+    let files = TlsOptions::default().client_certificate("c.pem", "k.pem");
     for options in [
-        read,
+        read.tls(files.key_password(SECRET)),
         plain().credentials(token),
         plain().host(format!("app:{SECRET}@h")),
     ] {

@@ -103,8 +103,13 @@ fn texts<'a>(entry: &Entry<'a>) -> Result<Vec<&'a str>, Fault> {
     }
 }
 
-/// What differs from the defaults, without secrets.
+/// What differs from the defaults, without secrets. A certificate and key that are not in files
+/// cannot be left out like a password: the options would log in as another, or not at all.
 pub(super) fn write(tls: &TlsOptions) -> Result<FieldValue, Fault> {
+    if tls.identity_pem.is_some() {
+        let problem = "has a key in it, which is not written; name files in its place";
+        return Err(Fault::new("tls.client_certificate_pem", problem));
+    }
     let mut file = FieldTable::new();
     let mut files = FieldArray::new();
     for path in &tls.ca_files {
