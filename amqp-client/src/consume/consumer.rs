@@ -137,7 +137,9 @@ where
     /// Nothing, if `limit` is zero or the consumer has ended without an error.
     ///
     /// Deliveries are handed over in batches of one read each; this takes such a batch, or what is
-    /// left of it, and does not wait for more.
+    /// left of it, and does not wait for more. A loop that collects `n` of them before it
+    /// acknowledges any needs a [`prefetch`](crate::consume::Consume::prefetch) of at least `n`:
+    /// otherwise it waits for ever.
     ///
     /// # Errors
     ///

@@ -117,7 +117,9 @@
 //! # async fn example(connection: amqp_client::Connection) {
 //! tokio::spawn(async move {
 //!     let cause = connection.closed().await;
-//!     eprintln!("the connection has ended: {cause}");
+//!     if cause.initiator() != amqp_client::error::Initiator::Application {
+//!         eprintln!("the connection has ended: {cause}"); // not by our own `close`
+//!     }
 //! });
 //! # }
 //! ```
@@ -125,6 +127,90 @@
 //! A connection without any handles left (no connection, channel, publisher, consumer or delivery)
 //! closes itself in the background, within the same limits. That needs the runtime, so that at the
 //! end of `main` an explicit `close` is what makes sure that the last messages are written.
+//!
+//! # A publisher in shared state
+//!
+//! A [`Connection`], and with it every [`Channel`], [`Publisher`], consumer and
+//! [`rpc::Client`](crate::rpc::Client) that was opened on it, ends once and for good; a program that
+//! is to go on opens them anew. What is shared is then not the publisher, but the place where the
+//! present one is found:
+//!
+//! ```no_run
+//! use amqp_client::error::Initiator;
+//! use amqp_client::{Connection, ConnectionOptions, Error, Publisher};
+//! use std::hash::{BuildHasher, RandomState};
+//! use std::time::Duration;
+//! use tokio::sync::watch;
+//!
+//! type Open = Option<(Connection, Publisher)>;
+//!
+//! #[derive(Clone)] // Send and Sync as well
+//! struct AppState {
+//!     open: watch::Receiver<Open>,
+//! }
+//!
+//! impl AppState {
+//!     /// Waits for a connection. `None`: there will not be another one.
+//!     async fn publisher(&self) -> Option<Publisher> {
+//!         let mut open = self.open.clone();
+//!         let open = open.wait_for(Option::is_some).await.ok()?;
+//!         open.as_ref().map(|(_, publisher)| publisher.clone())
+//!     }
+//!
+//!     /// The task that keeps the connection stops at this.
+//!     async fn close(&self) {
+//!         let open = self.open.borrow().clone();
+//!         if let Some((connection, _)) = open {
+//!             let _ = connection.close().await;
+//!         }
+//!     }
+//! }
+//!
+//! async fn open(options: &ConnectionOptions) -> Result<(Connection, Publisher), Error> {
+//!     let connection = Connection::open_with(options).await?;
+//!     let publisher = connection.open_publisher().await?;
+//!     Ok((connection, publisher))
+//! }
+//!
+//! /// Ends when the program closes the connection, or has dropped all states, or is refused.
+//! async fn keep_open(options: ConnectionOptions, state: watch::Sender<Open>) {
+//!     let mut pause = 500;
+//!     while !state.is_closed() {
+//!         match open(&options).await {
+//!             Ok((connection, publisher)) => {
+//!                 pause = 500;
+//!                 state.send_replace(Some((connection.clone(), publisher)));
+//!                 let cause = connection.closed().await;
+//!                 state.send_replace(None);
+//!                 if cause.initiator() == Initiator::Application {
+//!                     return;
+//!                 }
+//!                 eprintln!("{cause}");
+//!             }
+//!             Err(error) if !error.is_retryable() => return eprintln!("{error}"),
+//!             Err(error) => eprintln!("{error}; again within {pause} ms"),
+//!         }
+//!         // Not all programs at once: between half of it and all.
+//!         let jitter = RandomState::new().hash_one(0) % (pause / 2);
+//!         tokio::time::sleep(Duration::from_millis(pause - jitter)).await;
+//!         pause = (pause * 2).min(30_000);
+//!     }
+//! }
+//!
+//! # fn example(options: ConnectionOptions) {
+//! let (sender, open) = watch::channel(None);
+//! tokio::spawn(keep_open(options, sender));
+//! let state = AppState { open };
+//! # fn is<T: Clone + Send + Sync + 'static>(_: T) {}
+//! # is(state);
+//! # }
+//! ```
+//!
+//! A message whose publishing fails as the connection ends may have arrived: whether it is
+//! published again is the program's decision ([`errors`](super::errors)). An `rpc::Client` is shared
+//! the same way, opened in `open` beside the publisher. `Connection`, `Channel`, `Publisher` and
+//! `rpc::Client` are `Clone`, `Send` and `Sync`; a [`Consumer`](crate::Consumer) has one task that
+//! takes from it.
 //!
 //! # Several hosts
 //!

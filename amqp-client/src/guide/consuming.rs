@@ -146,7 +146,32 @@
 //! anything else may change it, a redelivery too.
 //!
 //! [`recv_many`](crate::Consumer::recv_many) takes what is at hand in one go, for a database that
-//! likes batches: `examples/batches.rs`.
+//! likes batches: `examples/batches.rs`. It does not wait until a batch is full. What does, has to
+//! have a [`prefetch`](crate::consume::Consume::prefetch) of at least the batch: while nothing of it
+//! is acknowledged the broker sends no more than that, 200 by default, and a loop that collects 500
+//! waits for ever. A batch of 500, or of what has come within 100 ms of its first delivery:
+//!
+//! ```no_run
+//! use amqp_client::{ConsumeError, Consumer, Delivery};
+//! use std::time::Duration;
+//! use tokio::time::{Instant, timeout_at};
+//!
+//! /// Empty at the end. The consumer has a prefetch of 500 or more.
+//! async fn batch(consumer: &mut Consumer) -> Result<Vec<Delivery>, ConsumeError> {
+//!     let mut batch = Vec::new();
+//!     consumer.recv_many(&mut batch, 500).await?;
+//!     let end = Instant::now() + Duration::from_millis(100);
+//!     while batch.len() < 500 {
+//!         let room = 500 - batch.len();
+//!         match timeout_at(end, consumer.recv_many(&mut batch, room)).await {
+//!             Ok(Err(error)) => return Err(error),
+//!             Ok(Ok(1..)) => {}
+//!             Ok(Ok(0)) | Err(_) => break, // the consumer has ended, or time is up
+//!         }
+//!     }
+//!     Ok(batch)
+//! }
+//! ```
 //!
 //! # When nothing comes
 //!
