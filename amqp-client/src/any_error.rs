@@ -3,6 +3,7 @@
 //! It adds nothing to what it holds: text, sources and answers are those of the error within.
 
 use std::fmt;
+use std::io;
 use std::str::Utf8Error;
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ use crate::sasl::{SaslError, UnknownMechanism};
 /// `?` turns every error that this library returns into one. Text and sources are those of the
 /// error within, and so are the answers to the questions. Cheap to clone.
 ///
-/// `main` may return it: what is printed then is its text and what is behind it, in one line.
+/// `main` may return it: what is printed then is its text and what is behind it, in one line; of
+/// several attempts to connect, each has a line of its own.
 ///
 /// ```no_run
 /// use amqp_client::{Connection, QueueDeclare};
@@ -127,7 +129,9 @@ impl Error {
     }
 
     /// The broker refused access: see [`ConnectError::is_access_refused`] where a connection could
-    /// not be opened, else [`BrokerClose::is_access_refused`].
+    /// not be opened, else [`BrokerClose::is_access_refused`]. Not for a wrong password, though the
+    /// broker's code is the same, 403: that is an
+    /// [authentication failure](Self::is_authentication_failure).
     #[must_use]
     pub fn is_access_refused(&self) -> bool {
         match self {
@@ -137,6 +141,61 @@ impl Error {
                 close.is_some_and(BrokerClose::is_access_refused)
             }
         }
+    }
+
+    /// The broker refused user or password when a connection was to be opened: see
+    /// [`ConnectError::is_authentication_failure`].
+    #[must_use]
+    pub fn is_authentication_failure(&self) -> bool {
+        matches!(self, Self::Connect(error) if error.is_authentication_failure())
+    }
+
+    /// Whether a time was up, as the error within answers it.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Connect(error) => error.is_timeout(),
+            Self::Connection(error) => error.is_timeout(),
+            Self::Channel(error) => error.is_timeout(),
+            Self::Publish(error) => error.is_timeout(),
+            Self::Unconfirmed(error) => error.is_timeout(),
+            Self::Consume(error) => error.is_timeout(),
+            Self::Rpc(error) => error.is_timeout(),
+            _ => false,
+        }
+    }
+
+    /// This library's error in a chain: the first that is one, of the error given and its
+    /// [sources](std::error::Error::source). For errors that are collected by
+    /// `Box<dyn std::error::Error>`, `anyhow` or `eyre`, which keep the error that a call returned,
+    /// not an `amqp_client::Error`, so that `downcast_ref` would have to be asked for each.
+    ///
+    /// ```
+    /// use std::error::Error;
+    ///
+    /// fn is_worth_another_try(error: &(dyn Error + 'static)) -> bool {
+    ///     amqp_client::Error::find(error).is_some_and(|error| error.is_retryable())
+    /// }
+    ///
+    /// let error: Box<dyn Error> = amqp_client::ConnectionError::EndOfStream.into();
+    /// assert!(is_worth_another_try(&*error));
+    /// ```
+    #[must_use]
+    pub fn find(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = Self::of(error) {
+                return Some(found);
+            }
+            next = match error.downcast_ref::<io::Error>() {
+                // What it wraps is no source of its own.
+                Some(error) => error
+                    .get_ref()
+                    .map(|inner| inner as &(dyn std::error::Error + 'static)),
+                None => error.source(),
+            };
+        }
+        None
     }
 
     /// Whether the same may succeed later without a change to the program, as the error within
@@ -216,7 +275,21 @@ macro_rules! held {
             fn becomes<E>() where tests::Program: From<E> {}
             $(becomes::<$error>();)+
         }
-    };
+
+    impl Error {
+        /// The error itself, if it is one of those that are held.
+        fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+            if let Some(error) = error.downcast_ref::<Self>() {
+                return Some(error.clone());
+            }
+            $(
+                if let Some(error) = error.downcast_ref::<$error>() {
+                    return Some(error.clone().into());
+                }
+            )+
+            error.downcast_ref::<BrokerClose>().map(|close| close.clone().into())
+        }
+    }};
 }
 
 held! {
@@ -233,7 +306,6 @@ held! {
     TlsError: Tls, Box::new;
     SaslError: Sasl;
     UnknownMechanism: Mechanism;
-    Utf8Error: Text;
     TooLong: TooLong;
     NotRepresentable: Value;
     DecodeError: Decode, Box::new;
@@ -244,6 +316,13 @@ held! {
     FrameTooLarge: Channel, ChannelError::from;
     FrameOverflow: Channel, ChannelError::from;
     Violation: Connection, ConnectionError::from;
+}
+
+/// Not looked for in a chain: there it may be anything's.
+impl From<Utf8Error> for Error {
+    fn from(error: Utf8Error) -> Self {
+        Self::Text(error)
+    }
 }
 
 /// The end of the channel or the connection that it is about.
@@ -263,6 +342,7 @@ mod tests {
     use crate::error::{About, ConnectCause, Provoker, Stage};
     use amqp_spec::queue;
     use amqp_spec::wire::TypedMethod as _;
+    use std::time::Duration;
 
     /// An error of a program.
     #[derive(Debug)]
@@ -317,7 +397,7 @@ mod tests {
 
     fn close(channel: u16, code: u16) -> BrokerClose {
         let about = Provoker::of(&About::queue("q"));
-        BrokerClose::new(channel, code, b"", queue::Declare::ID, &about).0
+        BrokerClose::read(channel, code, b"", queue::Declare::ID, &about).0
     }
 
     #[test]
@@ -344,11 +424,93 @@ mod tests {
         let ended = ConnectionError::ClosedByBroker(close(0, 403).into());
         let login = ConnectError::new(Stage::Login, "h", ConnectCause::Connection(ended));
         let login = Error::from(login);
-        assert!(!login.is_access_refused());
+        assert!(!login.is_access_refused() && login.is_authentication_failure());
         assert_eq!(
             login.reply_code(),
             Some(amqp_spec::ReplyCode::ACCESS_REFUSED)
         );
+    }
+
+    #[test]
+    fn a_time_that_was_up_is_told_wherever_it_was() {
+        let after = Duration::from_secs(1);
+        let channel = ChannelError::Timeout {
+            method: "queue.declare",
+        };
+        let connection = ConnectionError::HeartbeatTimeout(after);
+        let connecting = ConnectError::new(Stage::Tcp, "h", ConnectCause::Timeout(after));
+        let of_several = Unconfirmed::new([]);
+        let timed_out: [Error; 10] = [
+            connecting.into(),
+            connection.clone().into(),
+            ConnectionError::WriteTimeout(after).into(),
+            ConnectionError::Io(Arc::new(io::ErrorKind::TimedOut.into())).into(),
+            channel.clone().into(),
+            ChannelError::Connection(connection).into(),
+            PublishError::Uncertain(channel.clone()).into(),
+            ConsumeError::Channel(channel.clone()).into(),
+            rpc::Error::Timeout {
+                after,
+                sent: true,
+                exchange: "".into(),
+                routing_key: "q".into(),
+            }
+            .into(),
+            Unconfirmed {
+                cause: Some(channel),
+                ..of_several.clone()
+            }
+            .into(),
+        ];
+        for error in timed_out {
+            assert!(error.is_timeout(), "{error}");
+        }
+        let others: [Error; 6] = [
+            ConnectionError::EndOfStream.into(),
+            ChannelError::Closed.into(),
+            PublishError::Nacked.into(),
+            rpc::Error::Nacked.into(),
+            of_several.into(),
+            UriError::Port.into(),
+        ];
+        for error in others {
+            assert!(
+                !error.is_timeout() && !error.is_authentication_failure(),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn it_is_found_in_what_errors_are_collected_in() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the order was not placed")]
+        struct OrderError(#[source] ChannelError);
+
+        let missing = || ChannelError::ClosedByBroker(close(1, 404).into());
+        let boxed: Box<dyn std::error::Error + Send + Sync> = missing().into();
+        let within = io::Error::other(missing());
+        let anyhow = anyhow::Error::new(missing()).context("while asking");
+        let eyre = eyre::Report::new(OrderError(missing())).wrap_err("while asking");
+        let found = [
+            Error::find(&*boxed),
+            Error::find(&within),
+            Error::find(&*anyhow),
+            Error::find(&*eyre),
+            Error::find(&Error::from(missing())),
+            Error::find(&close(1, 404)),
+        ];
+        for found in found {
+            assert!(
+                matches!(&found, Some(Error::Channel(error)) if error.is_not_found()),
+                "{found:?}"
+            );
+        }
+        // The error that a call returned, not what is behind it.
+        let publish = PublishError::NotSent(missing());
+        assert!(matches!(Error::find(&publish), Some(Error::Publish(_))));
+        let text = String::from_utf8(vec![0xff]).unwrap_err();
+        assert!(Error::find(&text.utf8_error()).is_none() && Error::find(&fmt::Error).is_none());
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Channel {
         let about = declare.about();
         let reply = self.call(&declare.as_method()?, about).await?;
         let ok = decode::<queue::DeclareOk<'_>>(&reply.payload)?;
-        Ok(DeclaredQueue::new(ok, declare.name))
+        Ok(DeclaredQueue::read(ok, declare.name))
     }
 
     /// Binds a queue to an exchange (`queue.bind`). A binding that exists already is not made

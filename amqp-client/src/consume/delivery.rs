@@ -126,3 +126,23 @@ pub struct Fetched<D = Delivery> {
     /// How many more were ready in the queue.
     pub message_count: u32,
 }
+
+impl<D> Fetched<D> {
+    /// A message as it could be fetched, for tests of what a program makes of it.
+    ///
+    /// ```
+    /// use amqp_client::consume::Fetched;
+    /// use amqp_client::ReceivedMessage;
+    ///
+    /// # fn main() -> Result<(), amqp_client::ChannelError> {
+    /// let fetched = Fetched::new(ReceivedMessage::new("", "orders", "order 42")?, 3);
+    /// assert_eq!((fetched.delivery.text(), fetched.message_count), (Ok("order 42"), 3));
+    /// # Ok(()) }
+    /// ```
+    pub fn new(delivery: D, message_count: u32) -> Self {
+        Self {
+            delivery,
+            message_count,
+        }
+    }
+}

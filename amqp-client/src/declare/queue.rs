@@ -477,7 +477,23 @@ pub struct DeclaredQueue {
 }
 
 impl DeclaredQueue {
-    pub(crate) fn new(ok: queue::DeclareOk<'_>, asked_for: String) -> Self {
+    /// A queue as a broker could know it, for tests of what a program makes of it.
+    ///
+    /// ```
+    /// use amqp_client::declare::DeclaredQueue;
+    ///
+    /// let queue = DeclaredQueue::new("orders", 42, 0);
+    /// assert_eq!((queue.name.as_str(), queue.message_count), ("orders", 42));
+    /// ```
+    pub fn new(name: impl AsRef<str>, message_count: u32, consumer_count: u32) -> Self {
+        Self {
+            name: name.as_ref().to_owned(),
+            message_count,
+            consumer_count,
+        }
+    }
+
+    pub(crate) fn read(ok: queue::DeclareOk<'_>, asked_for: String) -> Self {
         // Mostly the same, and then needs no copy; but the broker may have chosen it, or taken a
         // newline out.
         let name = if ok.queue.as_bytes() == asked_for.as_bytes() {

@@ -41,9 +41,38 @@ pub struct BrokerClose {
 }
 
 impl BrokerClose {
+    /// What a broker could have said, for tests of what a program makes of it: `channel` is 0 for
+    /// the end of the connection. The other fields can be set.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use amqp_client::error::{BrokerClose, Entity};
+    /// use amqp_client::{ChannelError, PublishError};
+    ///
+    /// let mut close = BrokerClose::new(1, 404, "NOT_FOUND - no exchange 'orders' in vhost '/'");
+    /// close.entity = Some(Entity::Exchange("orders".into()));
+    /// let error = PublishError::Refused(ChannelError::ClosedByBroker(Arc::new(close)));
+    /// assert!(error.is_not_found() && !error.is_retryable());
+    /// ```
+    pub fn new(
+        channel: u16,
+        reply_code: impl Into<ReplyCode>,
+        reply_text: impl AsRef<str>,
+    ) -> Self {
+        Self {
+            channel,
+            reply_code: reply_code.into(),
+            reply_text: reply_text.as_ref().to_owned(),
+            method: None,
+            entity: None,
+            bystander: false,
+        }
+    }
+
     /// Puts together what the broker said and what is known of the request that it answers; also
     /// says which of those that it may answer it is.
-    pub(crate) fn new(
+    pub(crate) fn read(
         channel: u16,
         reply_code: u16,
         reply_text: &[u8],
@@ -266,7 +295,7 @@ mod tests {
     use crate::error::about::{About, Provoker};
 
     fn close(code: u16, text: &str, method: MethodId, about: &About) -> BrokerClose {
-        BrokerClose::new(3, code, text.as_bytes(), method, &Provoker::of(about)).0
+        BrokerClose::read(3, code, text.as_bytes(), method, &Provoker::of(about)).0
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use amqp_spec::ReplyCode;
 
 use super::shown::sources;
-use super::{BrokerClose, ConnectCause, Diagnosis, OverTls, Stage};
+use super::{BrokerClose, CertificateFault, ConnectCause, Diagnosis, OverTls, Stage, TlsError};
 use crate::text::{PAGE, name, page};
 
 /// One attempt to reach one address, and how it failed. Its text is one line.
@@ -71,6 +71,14 @@ impl Attempt {
             }
             diagnosis => diagnosis,
         }
+    }
+
+    /// Whether the broker's certificate was not accepted, for a reason that does not pass.
+    fn is_of_certificate(&self) -> bool {
+        let ConnectCause::Tls(TlsError::Certificate { fault, .. }) = &self.cause else {
+            return false;
+        };
+        *fault != CertificateFault::NotYetValid
     }
 
     /// Whether the same attempt may succeed later, or another host may accept it. Not so where the
@@ -269,8 +277,9 @@ impl ConnectError {
         self.broker_close().map(|close| close.reply_code)
     }
 
-    /// Whether the broker refused user or password, or hung up in a way that probably means so, or
-    /// shares no authentication mechanism with us.
+    /// Whether the broker refused user or password (403, as for what
+    /// [may not be accessed](crate::error::BrokerClose::is_access_refused) later), or hung up in a
+    /// way that probably means so, or shares no authentication mechanism with us.
     #[must_use]
     pub fn is_authentication_failure(&self) -> bool {
         use Diagnosis::{LoginTooLarge, NewlineInPassword, NoCommonMechanism};
@@ -288,7 +297,9 @@ impl ConnectError {
     }
 
     /// Whether the virtual host does not exist or the user may not enter it, or the broker hung up
-    /// in a way that probably means so.
+    /// in a way that probably means so. Not for a wrong password, though brokers say `403
+    /// ACCESS_REFUSED` of it: that is an
+    /// [authentication failure](Self::is_authentication_failure).
     #[must_use]
     pub fn is_access_refused(&self) -> bool {
         use Diagnosis::{EmptyVirtualHost, ProbablyVirtualHost};
@@ -335,11 +346,19 @@ impl ConnectError {
         self.stage() == Stage::Tls
     }
 
-    /// Whether trying again later may succeed without a change of the options or at the broker: no
-    /// attempt was refused for good.
+    /// Whether trying again later may succeed without a change to the program: no attempt was
+    /// refused for good, and one at least failed over something that may pass.
+    ///
+    /// A certificate of the broker's that was not accepted does not pass, unless it is not valid
+    /// yet: the broker needs another one, or the options another authority or name. (The other
+    /// hosts are tried all the same: each has a certificate of its own.) What a file of one's own
+    /// is wrong about may pass, a file that is missing included: files with certificates and keys
+    /// are read anew by each attempt, and replaced while programs run.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.attempts().iter().all(Attempt::is_retryable)
+        let attempts = self.attempts();
+        attempts.iter().all(Attempt::is_retryable)
+            && !attempts.iter().all(Attempt::is_of_certificate)
     }
 }
 
@@ -421,6 +440,30 @@ impl std::error::Error for ConnectError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn certificates_that_do_not_pass_are_not_retryable_unless_something_else_is() {
+        let of = |fault| {
+            let error = Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("invalid"));
+            let cause = ConnectCause::Tls(TlsError::Certificate { fault, error });
+            Attempt::new(Stage::Tls, "localhost:5671", cause)
+        };
+        use CertificateFault::{Expired, NotYetValid, UnknownAuthority, WrongName};
+        for fault in [Expired, UnknownAuthority, WrongName] {
+            // Another host may have a better one.
+            assert!(of(fault).is_retryable());
+            assert!(!ConnectError::of(of(fault)).is_retryable(), "{fault:?}");
+        }
+        assert!(ConnectError::of(of(NotYetValid)).is_retryable());
+        let cause = ConnectCause::Io(Arc::new(io::ErrorKind::ConnectionRefused.into()));
+        let refused = Attempt::new(Stage::Tcp, "localhost:5672", cause);
+        assert!(ConnectError::of_all(vec![of(Expired), refused]).is_retryable());
+        let missing = ConnectCause::Tls(TlsError::File {
+            path: "ca.pem".into(),
+            error: Arc::new(io::ErrorKind::NotFound.into()),
+        });
+        assert!(ConnectError::new(Stage::Tls, "localhost:5671", missing).is_retryable());
+    }
 
     #[test]
     fn what_main_prints_of_it_is_its_text() {

@@ -65,6 +65,24 @@ pub(crate) use answers_for_the_broker;
 answers_for_the_broker!(ChannelError, ConnectionError, PublishError, ConsumeError);
 
 impl ConnectionError {
+    /// Whether a time was up: nothing was heard, written or answered for as long as that may take.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::HeartbeatTimeout(_)
+            | Self::BlockedTimeout { .. }
+            | Self::WriteTimeout(_)
+            | Self::CloseTimeout { .. } => true,
+            Self::Io(error) => error.kind() == std::io::ErrorKind::TimedOut,
+            Self::ClosedByBroker(_)
+            | Self::Tls(_)
+            | Self::EndOfStream
+            | Self::Closed
+            | Self::Protocol(_)
+            | Self::DriverGone => false,
+        }
+    }
+
     /// Whether a new connection may fare better, without a change to the program.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -81,6 +99,19 @@ impl ConnectionError {
 }
 
 impl ChannelError {
+    /// Whether a time was up: that of the operation, or one of the connection's
+    /// ([`ConnectionError::is_timeout`]).
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Connection(error) => error.is_timeout(),
+            Self::Timeout { .. } | Self::BlockedTimeout { .. } | Self::ReadingStopped { .. } => {
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the same operation may succeed later without a change of the program: on the same
     /// channel if that is still usable, otherwise on a new one. See [`BrokerClose::is_retryable`]
     /// for what the broker has refused. One that only shared the channel with what was refused may.
@@ -140,6 +171,18 @@ impl ChannelError {
 }
 
 impl PublishError {
+    /// Whether a time was up: see [`ChannelError::is_timeout`]. It may be that of the confirm
+    /// ([`confirm_timeout`](crate::Publisher::confirm_timeout)).
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::NotSent(error) | Self::Refused(error) | Self::Uncertain(error) => {
+                error.is_timeout()
+            }
+            Self::Nacked | Self::Returned(_) => false,
+        }
+    }
+
     /// What the broker said when it closed the channel or the connection, if that is why.
     #[must_use]
     pub fn broker_close(&self) -> Option<&BrokerClose> {
@@ -179,6 +222,12 @@ impl PublishError {
 }
 
 impl ConsumeError {
+    /// Whether a time was up: see [`ChannelError::is_timeout`].
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Channel(error) if error.is_timeout())
+    }
+
     /// What the broker said when it closed the channel or the connection, if that is why.
     #[must_use]
     pub fn broker_close(&self) -> Option<&BrokerClose> {
@@ -217,7 +266,7 @@ mod tests {
     use crate::error::{ArgumentError, BrokerClose, NameTooLong, Violation};
 
     fn close(code: u16, method: MethodId) -> Arc<BrokerClose> {
-        let (said, _) = BrokerClose::new(1, code, b"", method, &Provoker::default());
+        let (said, _) = BrokerClose::read(1, code, b"", method, &Provoker::default());
         Arc::new(said)
     }
 

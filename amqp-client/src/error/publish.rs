@@ -24,7 +24,7 @@ use crate::message::ReturnedMessage;
 pub enum PublishError {
     /// Nothing was sent: for the reason given, the message certainly did not reach the broker.
     NotSent(ChannelError),
-    /// The broker refused it (`basic.nack`), for instance because a queue is full
+    /// The broker nacked it (`basic.nack`), for instance because a queue is full
     /// (`x-overflow: reject-publish`). It is in no queue, or not in all of them.
     Nacked,
     /// No queue took the message, which had to reach one; here it is again. Published to the
@@ -45,7 +45,7 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotSent(error) => write!(f, "message not sent: {error}"),
-            Self::Nacked => f.write_str("message refused by the broker (basic.nack)"),
+            Self::Nacked => f.write_str("message nacked by the broker (basic.nack)"),
             Self::Returned(returned) => write!(f, "message {}", CameBack(returned)),
             Self::Refused(error) => write!(f, "message refused by the broker: {error}"),
             Self::Uncertain(error) => write!(f, "message may or may not be routed: {error}"),

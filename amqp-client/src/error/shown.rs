@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_main_prints_of_an_error_is_its_text() {
-        let (close, _) = BrokerClose::new(
+        let (close, _) = BrokerClose::read(
             1,
             404,
             b"NOT_FOUND - no queue 'q' in vhost '/'",

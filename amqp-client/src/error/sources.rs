@@ -84,7 +84,7 @@ fn told_once(error: &(dyn Error + 'static), own: &[&str], behind: &[&str]) {
 fn ends() -> Vec<(ConnectionError, &'static str, &'static [&'static str])> {
     let text = b"NOT_FOUND - no queue 'q'";
     let about = Provoker::of(&About::queue("q"));
-    let (close, _) = BrokerClose::new(0, 404, text, queue::Bind::ID, &about);
+    let (close, _) = BrokerClose::read(0, 404, text, queue::Bind::ID, &about);
     let malformed = queue::Declare::decode(&[]).unwrap_err();
     let frame = frame::decode(&[9; 8], 4096).unwrap_err();
     let root: &[&str] = &["the cable is cut"];

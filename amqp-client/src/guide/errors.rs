@@ -106,6 +106,21 @@
 //! }
 //! ```
 //!
+//! What they have collected is still of the type that the call returned, so that `downcast_ref` of
+//! `anyhow` finds no `amqp_client::Error`. [`Error::find`](crate::Error::find) does, whatever the
+//! type was and wherever in the chain it is:
+//!
+//! ```
+//! use amqp_client::{ConnectionError, Error};
+//!
+//! fn is_worth_another_try(error: &anyhow::Error) -> bool {
+//!     Error::find(&**error).is_some_and(|error| error.is_retryable())
+//! }
+//!
+//! let error = anyhow::Error::new(ConnectionError::EndOfStream).context("while placing the order");
+//! assert!(is_worth_another_try(&error));
+//! ```
+//!
 //! # Errors close the channel
 //!
 //! AMQP has no failed replies. If a broker refuses something it closes the channel, or the
@@ -134,7 +149,8 @@
 //! virtual host or user [that it is about](crate::error::Entity). All errors answer the common
 //! questions by themselves: `is_not_found`, `is_access_refused`, `is_resource_locked`,
 //! `is_precondition_failed`, `is_delivery_ack_timeout`, `is_unknown_delivery_tag`,
-//! `is_message_too_large`.
+//! `is_message_too_large`; and whether a time was up, `is_timeout`. A wrong password is
+//! `is_authentication_failure`, though RabbitMQ says 403 of it as well.
 //!
 //! | code | name | the usual cause |
 //! |---|---|---|
@@ -184,11 +200,12 @@
 //!
 //! # What they look like
 //!
-//! Each is one line, in the words of the specification, with the broker's text, escaped where a
+//! Each is one line (but `{:#}` and `Debug` of a [`ConnectError`](crate::ConnectError) give each of
+//! several attempts its own), in the words of the specification, with the broker's text, escaped where a
 //! terminal would obey it, and cut where it is long (its field holds it as it came):
 //!
 //! ```text
-//! channel closed by the broker: 404 NOT_FOUND - no queue 'orders' in vhost '/' (answering queue.declare)
+//! channel 1 closed by the broker: 404 NOT_FOUND - no queue 'orders' in vhost '/' (answering queue.declare of queue 'orders')
 //! message may or may not be routed: connection lost: nothing heard for 120 s
 //! ```
 //!

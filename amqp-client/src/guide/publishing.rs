@@ -51,10 +51,10 @@
 //! |---|---|---|
 //! | `Ok(())` | the broker has it | nothing |
 //! | [`PublishError::NotSent`] | it never left, or came when the broker had closed the channel; or it cannot be sent, as a name is too long | publish it again |
-//! | [`PublishError::Nacked`] | the broker refused it: a queue is full (`x-overflow: reject-publish`) or failed | wait, publish it again |
+//! | [`PublishError::Nacked`] | the broker nacked it: a queue is full (`x-overflow: reject-publish`) or failed | wait, publish it again |
 //! | [`PublishError::Returned`] | no queue took it: there is none of that name, or the publisher is mandatory and none is bound; the message is in the error | repair the topology |
 //! | [`PublishError::Refused`] | the broker closed the channel for it: there is no such exchange, it may not be published to, or the message is too large | repair the program |
-//! | [`PublishError::Uncertain`] | the channel or the connection ended before the answer | publish it again, and let consumers recognise duplicates, by [`message_id`](crate::Message::message_id) for instance |
+//! | [`PublishError::Uncertain`] | the channel or the connection ended before the answer, or it did not come within the [confirm timeout](crate::Publisher::confirm_timeout) | publish it again, and let consumers recognise duplicates, by [`message_id`](crate::Message::message_id) for instance |
 //!
 //! ```no_run
 //! use amqp_client::{Message, PublishError, Publisher};

@@ -30,6 +30,13 @@
 //! # Ok(()) }
 //! ```
 //!
+//! What calls return has a `new` as well, where a program takes it apart:
+//! [`ReturnedMessage`](crate::message::ReturnedMessage::new),
+//! [`BrokerClose`](crate::error::BrokerClose::new),
+//! [`DeclaredQueue`](crate::declare::DeclaredQueue::new),
+//! [`Fetched`](crate::consume::Fetched::new), [`Unconfirmed`](crate::publish::Unconfirmed::new).
+//! What stands in the place of a publisher in a test can so fail in every way that a publisher does.
+//!
 //! # Without a broker
 //!
 //! `amqp_testing::Peer` plays a broker that follows a script. It suits tests of how your program

@@ -30,7 +30,32 @@ pub struct ReturnedMessage {
 }
 
 impl ReturnedMessage {
-    pub(crate) fn new(message: Incoming) -> Self {
+    /// A message that came back, for tests of what a program makes of it.
+    ///
+    /// ```
+    /// use amqp_client::message::ReturnedMessage;
+    /// use amqp_client::{PublishError, ReceivedMessage};
+    ///
+    /// # fn main() -> Result<(), amqp_client::ChannelError> {
+    /// let order = ReceivedMessage::new("", "orders", "order 42")?;
+    /// let returned = ReturnedMessage::new(312, "NO_ROUTE", order);
+    /// let error = PublishError::Returned(Box::new(returned));
+    /// assert!(error.to_string().contains("312 NO_ROUTE"));
+    /// # Ok(()) }
+    /// ```
+    pub fn new(
+        reply_code: impl Into<ReplyCode>,
+        reply_text: impl AsRef<str>,
+        message: ReceivedMessage,
+    ) -> Self {
+        Self {
+            reply_code: reply_code.into(),
+            reply_text: reply_text.as_ref().to_owned(),
+            message,
+        }
+    }
+
+    pub(crate) fn read(message: Incoming) -> Self {
         let mut reader = Reader::new(message.arguments());
         let returned = Return::decode_arguments(&mut reader);
         let (code, text) = match &returned {

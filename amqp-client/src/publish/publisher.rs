@@ -556,7 +556,7 @@ impl Future for Confirmation {
             ConfirmOutcome::Acked => Ok(()),
             ConfirmOutcome::Nacked => Err(PublishError::Nacked),
             ConfirmOutcome::Returned(message) => Err(PublishError::Returned(Box::new(
-                ReturnedMessage::new(*message),
+                ReturnedMessage::read(*message),
             ))),
             ConfirmOutcome::Lost(fate, error) => Err(match fate {
                 _ if is_larger(this.size, &error) => PublishError::Refused(error.for_provoker()),

@@ -11,7 +11,7 @@ use crate::proto::shared::confirms::{Confirms, Failure};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Unconfirmed {
-    /// How many the broker refused (`basic.nack`).
+    /// How many the broker nacked (`basic.nack`).
     pub nacked: u64,
     /// How many came back, since no queue was bound for them.
     pub returned: u64,
@@ -23,7 +23,7 @@ pub struct Unconfirmed {
     /// How many may have been routed, or not: the channel or the connection ended before the broker
     /// answered, or the [confirm timeout](crate::Publisher::confirm_timeout) passed.
     pub uncertain: u64,
-    /// Those that were refused or came back one by one, in the order in which they were published;
+    /// Those that were nacked or came back, one by one, in the order in which they were published;
     /// if there were more than 1024, the 1024 whose answers came first.
     pub failures: Vec<FailedPublish>,
     /// Why the broker did not answer, if some are uncertain or were not sent.
@@ -37,13 +37,51 @@ pub struct FailedPublish {
     /// Its number on the channel, from 1; see
     /// [`Confirmation::sequence_number`](crate::Confirmation::sequence_number).
     pub sequence_number: u64,
-    /// Whether it came back, rather than being refused. The message itself is with its
+    /// Whether it came back, rather than being nacked. The message itself is with its
     /// [`Confirmation`](crate::Confirmation), or with [`Channel::returns`](crate::Channel::returns)
     /// if that was dropped.
     pub returned: bool,
 }
 
+impl FailedPublish {
+    /// A message that was not confirmed, for tests: see [`Unconfirmed::new`].
+    #[must_use]
+    pub fn new(sequence_number: u64, returned: bool) -> Self {
+        Self {
+            sequence_number,
+            returned,
+        }
+    }
+}
+
 impl Unconfirmed {
+    /// What could be left unconfirmed, for tests of what a program makes of it: these messages,
+    /// nacked or returned. The other fields can be set.
+    ///
+    /// ```
+    /// use amqp_client::publish::{FailedPublish, Unconfirmed};
+    /// use amqp_client::ConnectionError;
+    ///
+    /// let mut error = Unconfirmed::new([FailedPublish::new(7, false), FailedPublish::new(9, true)]);
+    /// assert_eq!((error.nacked, error.returned), (1, 1));
+    /// error.uncertain = 3;
+    /// error.cause = Some(ConnectionError::EndOfStream.into());
+    /// ```
+    pub fn new(failures: impl IntoIterator<Item = FailedPublish>) -> Self {
+        let failures: Vec<_> = failures.into_iter().collect();
+        let returned = failures.iter().filter(|failed| failed.returned).count();
+        let nacked = failures.len() - returned;
+        Self {
+            nacked: u64::try_from(nacked).unwrap_or(u64::MAX),
+            returned: u64::try_from(returned).unwrap_or(u64::MAX),
+            refused: 0,
+            not_sent: 0,
+            uncertain: 0,
+            failures,
+            cause: None,
+        }
+    }
+
     /// Takes what has been noted of failures and not been told; `Ok` if there is nothing to report.
     pub(crate) fn take(
         confirms: &mut Confirms,
@@ -73,9 +111,9 @@ impl Unconfirmed {
 
     fn counts(&self) -> [(u64, &'static str); 5] {
         [
-            (self.nacked, "refused"),
+            (self.nacked, "nacked"),
             (self.returned, "returned"),
-            (self.refused, "refused with the channel"),
+            (self.refused, "refused"),
             (self.not_sent, "not sent"),
             (self.uncertain, "uncertain"),
         ]
@@ -90,6 +128,13 @@ impl Unconfirmed {
     #[must_use]
     pub fn broker_close(&self) -> Option<&BrokerClose> {
         self.cause.as_ref()?.broker_close()
+    }
+
+    /// Whether some are uncertain or were not sent because a time was up: see
+    /// [`ChannelError::is_timeout`].
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.cause.as_ref().is_some_and(ChannelError::is_timeout)
     }
 
     /// Whether publishing all of them again may succeed without a change to the program: none came

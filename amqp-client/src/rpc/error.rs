@@ -85,6 +85,20 @@ impl Error {
         }
     }
 
+    /// Whether a time was up: the call's, or see [`ChannelError::is_timeout`].
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Timeout { .. } => true,
+            Self::Refused(error) => error.is_timeout(),
+            Self::NotSent(error) | Self::Uncertain(error) => error.is_timeout(),
+            Self::TooManyCalls { .. }
+            | Self::Unroutable(_)
+            | Self::Nacked
+            | Self::ReplyTooLarge { .. } => false,
+        }
+    }
+
     /// Whether the same call may succeed later without a change to the program. One whose
     /// [outcome](Self::outcome) is unknown may then be handled twice.
     #[must_use]

@@ -29,6 +29,7 @@ pub(super) fn file(specification: &Specification, options: &Options) -> String {
         .filter(|constant| !plain(constant))
         .collect();
     items.extend(reply_code(specification, &codes));
+    items.extend(numbers());
     items.extend(debug(&fmt));
     items.push(severity());
     let summary = "The constants of the protocol.";
@@ -180,6 +181,40 @@ fn lookup(arms: &[TokenStream]) -> TokenStream {
             _ => None,
         }
     }
+}
+
+/// The number beside the type: `code == 404`.
+fn numbers() -> Vec<TokenStream> {
+    vec![
+        quote! {
+            impl PartialEq<u16> for ReplyCode {
+                fn eq(&self, other: &u16) -> bool {
+                    self.0 == *other
+                }
+            }
+        },
+        quote! {
+            impl PartialEq<ReplyCode> for u16 {
+                fn eq(&self, other: &ReplyCode) -> bool {
+                    *self == other.0
+                }
+            }
+        },
+        quote! {
+            impl From<u16> for ReplyCode {
+                fn from(code: u16) -> Self {
+                    Self(code)
+                }
+            }
+        },
+        quote! {
+            impl From<ReplyCode> for u16 {
+                fn from(code: ReplyCode) -> Self {
+                    code.0
+                }
+            }
+        },
+    ]
 }
 
 /// `404 NOT_FOUND`, as brokers write it in reply texts.

@@ -12,6 +12,9 @@ fn frame_min_size_is_that_of_the_specification() {
 #[test]
 fn reply_codes_have_names_and_unknown_ones_survive() {
     assert_eq!(ReplyCode::NOT_FOUND, ReplyCode(404));
+    assert_eq!(ReplyCode::NOT_FOUND, 404);
+    assert_ne!(405, ReplyCode::NOT_FOUND);
+    assert_eq!(u16::from(ReplyCode::from(404)), 404);
     assert_eq!(ReplyCode(404).name(), Some("not-found"));
     assert_eq!(format!("{:?}", ReplyCode(404)), "404 NOT_FOUND");
     assert_eq!(ReplyCode(404).to_string(), "404 NOT_FOUND");

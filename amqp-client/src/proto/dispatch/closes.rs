@@ -37,7 +37,7 @@ pub(super) fn closed_by_broker(
     let method = MethodId::new(close.class_id, close.method_id);
     let (about, answers) = outside.outbox().channels().provoker(id, method);
     let text = close.reply_text.as_bytes();
-    let (close, provoked) = BrokerClose::new(id, close.reply_code, text, method, &about);
+    let (close, provoked) = BrokerClose::read(id, close.reply_code, text, method, &about);
     let close = Arc::new(close);
     let error = ChannelError::ClosedByBroker(Arc::clone(&close));
     accuse(provoked, &answers, &error, outside);

@@ -24,7 +24,7 @@ pub(crate) fn closed_by_broker(
         outside.outbox().channels().provoker(0, method)
     };
     let text = close.reply_text.as_bytes();
-    let (close, provoked) = BrokerClose::new(0, close.reply_code, text, method, &about);
+    let (close, provoked) = BrokerClose::read(0, close.reply_code, text, method, &about);
     let cause = ConnectionError::ClosedByBroker(Arc::new(close));
     let error = ChannelError::Connection(cause.clone());
     closes::accuse(provoked, &answers, &error, outside);

@@ -132,7 +132,7 @@ impl ConnectionShared {
     pub(crate) fn returned(&self, at: ChannelUse, message: Incoming, wakers: &mut Vec<Waker>) {
         let event = Event::Returned {
             channel: at.channel,
-            message: Arc::new(ReturnedMessage::new(message)),
+            message: Arc::new(ReturnedMessage::read(message)),
         };
         let listeners = self.emit(Source::Channel(at), &event, wakers);
         if let (Event::Returned { message, .. }, 0) = (&event, listeners) {

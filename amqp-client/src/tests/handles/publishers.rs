@@ -211,7 +211,7 @@ fn waiting_for_all_tells_what_failed_in_order_and_once() {
         .map(|failed| (failed.sequence_number, failed.returned))
         .collect();
     assert_eq!(failures, [(2, false), (4, true), (5, true), (6, false)]);
-    let text = "not all messages are confirmed: 2 refused, 2 returned";
+    let text = "not all messages are confirmed: 2 nacked, 2 returned";
     assert_eq!(failed.to_string(), text);
     done(publisher.wait_for_confirms()).unwrap();
     // Each still has its own outcome.

@@ -28,7 +28,7 @@ use crate::{
 
 fn close_of(text: &str, method: MethodId) -> BrokerClose {
     let about = Provoker::of(&About::queue(text));
-    BrokerClose::new(1, 404, text.as_bytes(), method, &about).0
+    BrokerClose::read(1, 404, text.as_bytes(), method, &about).0
 }
 
 fn shared(text: &str) -> Arc<dyn Error + Send + Sync> {
