@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use amqp_spec::basic;
 use amqp_spec::frame::FrameTooLarge;
-use amqp_spec::wire::ShortStr;
+use amqp_spec::wire::{ShortStr, TypedMethod as _};
 
 use super::debug_is_text;
 use super::{
@@ -185,10 +186,14 @@ impl fmt::Display for ChannelError {
                 write!(f, "channel {} closed by the broker: {close}", close.channel)
             }
             Self::Closed => f.write_str("channel closed by the application"),
+            // Publishing is confirmed, not replied to, and has a limit only if one was set.
+            Self::Timeout { method } if *method == basic::Publish::NAME => {
+                f.write_str("its confirm_timeout is over")
+            }
             Self::Timeout { method } => write!(f, "no reply to {method} in time"),
             Self::BlockedTimeout { reason } => write!(
                 f,
-                "no reply to basic.publish in time: waited for the end of the alarm ({})",
+                "its confirm_timeout is over: waited for the end of the alarm ({})",
                 line(reason)
             ),
             Self::ReadingStopped { method, by } => write!(

@@ -140,7 +140,7 @@ impl fmt::Display for Error {
                 write!(f, "request not sent: {limit} calls wait for their replies")
             }
             Self::Unroutable(returned) => write!(f, "request {}", CameBack(returned)),
-            Self::Nacked => f.write_str("request refused by the broker (basic.nack)"),
+            Self::Nacked => f.write_str("request nacked by the broker (basic.nack)"),
             Self::Refused(error) => write!(f, "request refused by the broker: {error}"),
             Self::Timeout {
                 after,

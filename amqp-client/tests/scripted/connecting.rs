@@ -112,7 +112,9 @@ async fn uri_that_is_wrong_is_told_before_anything_is_sent() {
 
 #[tokio::test]
 async fn host_that_is_none_is_told_before_a_resolver_is_asked() {
-    let options = options().host("127.0.0.1:5672").connection_attempts(3);
+    // Its port stands beside it already.
+    let hosts = [("127.0.0.1:5672", 5672)];
+    let options = options().hosts(hosts).connection_attempts(3);
     let error = soon(Connection::open_with(&options)).await.unwrap_err();
     assert_eq!((error.stage(), error.attempts().len()), (Stage::Options, 1));
     assert!(!error.is_retryable());

@@ -335,6 +335,8 @@ fn answer_that_does_not_come_in_time_leaves_the_message_uncertain() {
         ),
         "{error}"
     );
+    let told = "message may or may not be routed: its confirm_timeout is over";
+    assert_eq!(error.to_string(), told);
     let all = publisher.clone();
     let mut waiting = Task::start(all.wait_for_confirms());
     pair.advance(Duration::from_secs(10));
@@ -485,7 +487,7 @@ fn time_that_is_up_during_an_alarm_is_put_down_to_the_alarm() {
     let mut waiting = Task::start(publisher.publish("", "key", message()));
     let mut all = Task::start(publisher.wait_for_confirms());
     pair.advance(Duration::from_secs(10));
-    let text = "no reply to basic.publish in time: waited for the end of the alarm (low on memory)";
+    let text = "its confirm_timeout is over: waited for the end of the alarm (low on memory)";
     for (publish, outcome) in [
         (&mut sent, Outcome::Unknown),
         (&mut waiting, Outcome::NotSent),
