@@ -146,6 +146,11 @@ pub(super) fn extra_steps() -> Vec<Step> {
             arguments: &["test", "-p", "amqp-codegen", "--test", "compile"],
             variables: &[("RANDOM_MODELS", "100"), ("RANDOM_SEED", "1000")],
         },
+        Step::Cargo {
+            name: "interruptions at every step",
+            arguments: &["test", "-p", "xtask", "--test", "it", "interrupted"],
+            variables: &[("EVERY_INTERRUPTION", "1")],
+        },
     ]
 }
 
