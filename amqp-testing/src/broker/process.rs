@@ -71,7 +71,7 @@ pub(crate) fn is_ours(pid: u32, identity: &str) -> bool {
         .any(|variable| variable == wanted.as_bytes())
 }
 
-/// Kills every process of the broker with this identity, whoever started it, and waits until none
+/// Kills every process of the broker with this identity, its parent or not, and waits until none
 /// is left, for so long at most.
 pub(crate) fn kill_all(identity: &str, limit: Duration) {
     let deadline = deadline(limit);

@@ -67,7 +67,7 @@ fn wait(address: &SocketAddr) {
         Ok(mut stream) => {
             let _ = stream.read(&mut [0]);
         }
-        // Given back this moment, or so many wait that the kernel takes no more.
+        // Given back this moment, or more wait than the kernel lets.
         Err(_) => thread::sleep(Duration::from_millis(10)),
     }
 }

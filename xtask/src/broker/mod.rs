@@ -52,7 +52,7 @@ options:
                    in a root file system of its own; needs root; made on first use
                    and kept for later. Without it, the RabbitMQ that is installed,
                    whose release is called `system`.
-  --nodes N        so many nodes in one cluster; 1 by default, 9 at most
+  --nodes N        how many nodes, in one cluster; 1 by default, 9 at most
   --tls            listen on TLS too, with certificates made for the occasion
   --plugin NAME    enable one more plugin of RabbitMQ's
   --config LINE    add a line to rabbitmq.conf
