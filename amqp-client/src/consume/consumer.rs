@@ -407,10 +407,10 @@ impl<A: AckMode> Drop for Consumer<A> {
                     .channel
                     .settle(raw.delivery_tag, raw.incarnation, requeue);
             }
-            if let Some(delivery_tag) = untold {
+            // Nor does it come again by going back, if it was read from a stream.
+            if let Some(delivery_tag) = untold.filter(|_| !self.queue.with_offset) {
                 let incarnation = self.channel.shared().at.incarnation;
                 let requeue = Settlement::Nack { requeue: true };
-                let requeue = self.queue.settled_by(requeue);
                 let _ = self.channel.settle(delivery_tag, incarnation, requeue);
             }
         }

@@ -222,9 +222,9 @@ impl<A: AckMode> Consume<A> {
     /// [`StreamOffset::Next`]. Other queues refuse it (406).
     ///
     /// What is refused or given back of a stream, by whichever way, is acknowledged instead: nothing
-    /// was taken out of it, and RabbitMQ before 4.0 ends the connection over a refusal (540). This
-    /// offset is by what a stream is known; a consumer of one that was started without it gives
-    /// back as all others do.
+    /// was taken out of it, and RabbitMQ before 4.0 ends the connection over a refusal (540). By this
+    /// offset and the one that comes with each message a stream is known; a consumer of one that was
+    /// started without it gives back as all others do.
     ///
     /// Streams need a prefetch and acknowledgements, which are the default here: without the one
     /// RabbitMQ closes the channel (406), without the other the connection (540). So together with
@@ -358,7 +358,7 @@ impl<A: AckMode> Consume<A> {
         let connection = Arc::clone(&self.channel.shared().connection);
         ConsumerQueue::new(tag, &self.queue, A::NO_ACK, limit, connection)
             .on_oversized(self.on_oversized)
-            .stream(self.arguments.has("x-stream-offset"))
+            .with_offset(self.arguments.has("x-stream-offset"))
     }
 
     /// Queues the requests that start a consumer; here are their replies, in order.

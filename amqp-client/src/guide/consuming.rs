@@ -184,8 +184,8 @@
 //! Acknowledgements of a stream take nothing away, they make room for more deliveries. Nor does
 //! anything go back to one: what is refused or given back, by the program, a handler that fails or
 //! a consumer that is dropped, is acknowledged instead. RabbitMQ before 4.0 ends the connection over
-//! a stream's message that is refused (540). That a queue is a stream is known by the offset; say
-//! one, `Next` if nothing else.
+//! a stream's message that is refused (540). That a queue is a stream is known by the offset that
+//! was asked for and the one that came; say one, `Next` if nothing else.
 //! `examples/stream_from_offset.rs` is a whole program.
 //!
 //! # Stopping

@@ -88,6 +88,13 @@ impl Incoming {
         self.raw.get(self.at.body as usize..).unwrap_or_default()
     }
 
+    /// Whether a stream has given it an offset.
+    #[cold]
+    pub(crate) fn has_offset(&self) -> bool {
+        let headers = self.properties().headers().unwrap_or_default();
+        matches!(headers.get("x-stream-offset"), Ok(Some(_)))
+    }
+
     /// The body, without a copy: it keeps the message's one allocation alive.
     pub(crate) fn into_body(self) -> Bytes {
         let start = (self.at.body as usize).min(self.raw.len());

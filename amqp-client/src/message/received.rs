@@ -21,7 +21,7 @@ pub(crate) struct RawDelivery {
     pub(crate) delivery_tag: u64,
     /// Which use of the channel id the tag belongs to.
     pub(crate) incarnation: u32,
-    /// [`REDELIVERED`], [`OVERSIZED`] and [`FROM_STREAM`]. A number, not a `bool`: in the values
+    /// [`REDELIVERED`], [`OVERSIZED`] and [`WITH_OFFSET`]. A number, not a `bool`: in the values
     /// that a `bool` does not have, the compiler would tell `None` and errors from deliveries. It
     /// would then move deliveries in pieces that overlap, and the processor would wait for each.
     flags: u8,
@@ -68,15 +68,26 @@ impl RawDelivery {
         self.flags & REDELIVERED != 0
     }
 
-    /// Its queue is a stream.
-    pub(crate) fn set_from_stream(&mut self) {
-        self.flags |= FROM_STREAM;
+    /// Its consumer was started with an offset.
+    pub(crate) fn set_with_offset(&mut self) {
+        self.flags |= WITH_OFFSET;
+    }
+
+    /// Whether it was read from a stream. An offset that was asked for does not tell alone, for
+    /// brokers other than RabbitMQ may take one for any queue; nor does one that came, for a message
+    /// that was published again has it, too.
+    #[inline]
+    pub(crate) fn is_from_stream(&self) -> bool {
+        self.flags & WITH_OFFSET != 0 && self.message.has_offset()
     }
 
     /// What settles it, where this is meant: of a stream's messages none can be refused.
     #[inline]
     pub(crate) fn settled_by(&self, settlement: Settlement) -> Settlement {
-        settlement.of(self.flags & FROM_STREAM != 0)
+        match settlement {
+            Settlement::Ack => Settlement::Ack,
+            refusal => refusal.of(self.is_from_stream()),
+        }
     }
 }
 
@@ -86,8 +97,8 @@ const REDELIVERED: u8 = 1;
 /// The body was too large, and its size is in its place.
 const OVERSIZED: u8 = 2;
 
-/// It was read from a stream.
-const FROM_STREAM: u8 = 4;
+/// Its consumer was started with an offset.
+const WITH_OFFSET: u8 = 4;
 
 /// A message as it was received. Everything of it lies in one piece of memory, which its body keeps
 /// when it is [taken out](Self::into_body), and which clones share: cloning counts a reference.
@@ -238,7 +249,7 @@ impl ReceivedMessage {
 
     /// Whether it was read from a stream.
     pub(crate) fn is_from_stream(&self) -> bool {
-        self.0.flags & FROM_STREAM != 0
+        self.0.is_from_stream()
     }
 
     /// What settles it, where this is meant.

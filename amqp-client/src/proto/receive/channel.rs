@@ -447,7 +447,8 @@ impl InConsumer {
         }
         for delivery in self.batch.drain(..) {
             if !queue.no_ack {
-                let requeue = queue.settled_by(Settlement::Nack { requeue: true });
+                let requeue =
+                    queue.settled_by(&delivery.message, Settlement::Nack { requeue: true });
                 left.unwanted.push((at, delivery.delivery_tag, requeue));
             }
         }

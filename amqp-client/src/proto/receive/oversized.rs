@@ -132,7 +132,7 @@ impl Oversized {
         }
         if queue.wants_nothing() {
             if !queue.no_ack {
-                let requeue = queue.settled_by(Settlement::Nack { requeue: true });
+                let requeue = queue.settled_by(&self.message, Settlement::Nack { requeue: true });
                 outside.settle(at, delivery_tag, requeue);
             }
             return;
@@ -145,7 +145,7 @@ impl Oversized {
             }
             OnOversized::Reject if queue.no_ack => {}
             OnOversized::Reject => {
-                let reject = queue.settled_by(Settlement::Reject { requeue: false });
+                let reject = queue.settled_by(&self.message, Settlement::Reject { requeue: false });
                 outside.settle(at, delivery_tag, reject);
             }
             OnOversized::Mark => {

@@ -18,7 +18,7 @@ use amqp_spec::wire::ShortString;
 use super::batches::Batches;
 use super::connection::ConnectionShared;
 use crate::error::{ChannelError, OversizedMessage};
-use crate::message::{RawDelivery, Settlement};
+use crate::message::{Incoming, RawDelivery, Settlement};
 use crate::proto::wait::sync::{lock, touch};
 use crate::proto::wait::{Latch, Sleeper};
 
@@ -72,8 +72,8 @@ pub(crate) struct ConsumerQueue {
     /// The name of the queue that it consumes from.
     pub(crate) source: String,
     pub(crate) no_ack: bool,
-    /// The queue is a stream.
-    is_stream: bool,
+    /// It was started with an offset, as consumers of streams are.
+    pub(crate) with_offset: bool,
     /// More octets than these end it.
     limit: usize,
     pub(crate) on_oversized: OnOversized,
@@ -129,7 +129,7 @@ impl ConsumerQueue {
             tag,
             source: source.to_owned(),
             no_ack,
-            is_stream: false,
+            with_offset: false,
             limit,
             on_oversized: OnOversized::Cancel,
             prefetch: AtomicU16::new(0),
@@ -144,15 +144,14 @@ impl ConsumerQueue {
         self
     }
 
-    /// Its consumer was started with an offset, which all queues but streams refuse.
-    pub(crate) fn stream(mut self, is_stream: bool) -> Self {
-        self.is_stream = is_stream;
+    pub(crate) fn with_offset(mut self, with_offset: bool) -> Self {
+        self.with_offset = with_offset;
         self
     }
 
-    /// What settles a delivery, where this is meant.
-    pub(crate) fn settled_by(&self, settlement: Settlement) -> Settlement {
-        settlement.of(self.is_stream)
+    /// What settles this message, where that is meant.
+    pub(crate) fn settled_by(&self, message: &Incoming, settlement: Settlement) -> Settlement {
+        settlement.of(self.with_offset && message.has_offset())
     }
 
     fn state(&self) -> MutexGuard<'_, QueueState> {
@@ -186,8 +185,8 @@ impl ConsumerQueue {
             return Delivered::TooMuch;
         }
         self.connection.reading.add(octets, self.no_ack);
-        if self.is_stream {
-            batch.iter_mut().for_each(RawDelivery::set_from_stream);
+        if self.with_offset {
+            batch.iter_mut().for_each(RawDelivery::set_with_offset);
         }
         state.deliveries.push(batch, octets);
         self.call(&mut state, wakers);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use amqp_spec::basic::{self, Properties};
 use amqp_spec::frame::FrameKind;
-use amqp_spec::{Method, basic, tx};
+use amqp_spec::wire::FieldTable;
+use amqp_spec::{Method, field_table, tx};
 
 use super::send_order::publish;
 use crate::consume::{Multiple, StreamOffset};
@@ -181,8 +183,9 @@ fn refusals_are_sent_as_they_are() {
     );
 }
 
-/// A consumer with an offset, which only streams take, and what has come for it.
-fn reading(n: u64) -> (Pair, Channel, Consumer, Vec<Delivery>) {
+/// What has come for a consumer with an offset: of a stream, or of what another broker takes one
+/// for.
+fn reading(n: u64, headers: &FieldTable) -> (Pair, Channel, Consumer, Vec<Delivery>) {
     let (mut pair, channel) = Pair::with_channel();
     let consume = channel.consume("s").tag("tag").prefetch(100);
     let mut starting = Task::start(consume.offset(StreamOffset::First).into_future());
@@ -195,13 +198,24 @@ fn reading(n: u64) -> (Pair, Channel, Consumer, Vec<Delivery>) {
         .concat(),
     );
     let mut consumer = starting.ready().unwrap();
-    let deliveries = pair.deliver(&mut consumer, 1..=n);
+    for tag in 1..=n {
+        pair.feed(&with_headers(tag, headers));
+    }
+    let deliveries = (0..3).map(|_| done(consumer.next()).unwrap().unwrap());
+    let deliveries = deliveries.collect();
     (pair, channel, consumer, deliveries)
+}
+
+fn with_headers(tag: u64, headers: &FieldTable) -> Vec<u8> {
+    let properties = Properties::new().headers(headers.as_ref());
+    let deliver = wire::method(1, &wire::deliver("tag", tag));
+    [deliver, wire::header_with(1, 0, properties.as_ref())].concat()
 }
 
 #[test]
 fn nothing_is_given_back_to_a_stream() {
-    let (mut pair, _channel, consumer, deliveries) = reading(3);
+    let offset = field_table! { "x-stream-offset" => 7_i64 };
+    let (mut pair, _channel, consumer, deliveries) = reading(5, &offset);
     let mut deliveries = deliveries.into_iter();
     deliveries.next().unwrap().nack(Requeue::Yes).unwrap();
     assert_eq!(pair.sent(), ["1 basic.ack 1"]);
@@ -218,13 +232,42 @@ fn nothing_is_given_back_to_a_stream() {
     again.reject(Requeue::Yes).unwrap();
     assert_eq!(pair.sent(), ["1 basic.ack 3"]);
     // What has come and was not taken, and what comes behind the end of the consumer.
-    for tag in 4..=5 {
-        pair.feed(&wire::delivery(1, "tag", tag, b"message"));
-    }
     drop(consumer);
-    pair.feed(&wire::delivery(1, "tag", 6, b"message"));
+    pair.feed(&with_headers(6, &offset));
     let expected = ["1 basic.cancel tag", "1 basic.ack 6 multiple"];
     assert_eq!(pair.sent(), expected);
+}
+
+#[test]
+fn an_offset_that_was_asked_for_makes_no_stream_of_a_queue() {
+    let (mut pair, _channel, consumer, deliveries) = reading(4, &FieldTable::new());
+    for delivery in deliveries {
+        delivery.nack(Requeue::Yes).unwrap();
+    }
+    drop(consumer);
+    pair.feed(&with_headers(5, &FieldTable::new()));
+    let expected = [
+        "1 basic.nack 1 requeue",
+        "1 basic.nack 2 requeue",
+        "1 basic.nack 3 requeue",
+        "1 basic.cancel tag",
+        "1 basic.nack 4 requeue",
+        "1 basic.nack 5 requeue",
+    ];
+    assert_eq!(pair.sent(), expected);
+}
+
+#[test]
+fn an_offset_that_came_makes_no_stream_of_a_queue() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut consumer = pair.consumer(&channel, "tag");
+    pair.feed(&with_headers(
+        1,
+        &field_table! { "x-stream-offset" => 7_i64 },
+    ));
+    let delivery = done(consumer.next()).unwrap().unwrap();
+    delivery.nack(Requeue::Yes).unwrap();
+    assert_eq!(pair.sent(), ["1 basic.nack 1 requeue"]);
 }
 
 #[test]
