@@ -48,6 +48,8 @@
 
 pub mod broker;
 pub mod frames;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod peer;
 pub mod proxy;
 
