@@ -41,7 +41,7 @@ impl fmt::Debug for Handle {
 impl Handle {
     /// Queues `connection.close`, unless that has been done or the connection has ended.
     pub(crate) fn begin_close(&self, reply_code: ReplyCode, reply_text: ShortStr<'_>) {
-        let now = (self.shared.clock)();
+        let now = self.shared.clock.now();
         let deadline = after(now, self.close_timeout);
         let slot = Slot::new::<connection::Close<'_>>(Arc::default(), now, deadline);
         let method = connection::Close {

@@ -9,6 +9,7 @@ use crate::connection::Connection;
 use crate::error::{ConnectCause, Stage};
 use crate::handle::Destination;
 use crate::options::ConnectionOptions;
+use crate::proto::time::clock::Clock;
 
 /// Checks that the options can be worked with, and asks for credentials before the broker's clock
 /// starts to run.
@@ -48,7 +49,7 @@ where
     } else {
         options
     };
-    let (core, connection) = Connection::with_core_at(options, now, place);
+    let (core, connection) = Connection::with_core_at(options, Clock::new(now), place);
     tokio::spawn(Driver::new(stream, writes, core));
     match connection.opened_or_stage().await {
         Ok(()) => {

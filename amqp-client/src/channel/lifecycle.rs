@@ -78,7 +78,7 @@ impl Channel {
             return Err(ChannelError::IdOutOfRange { id, channel_max });
         }
         let answer = Arc::new(Answer::default());
-        let now = (connection.clock)();
+        let now = connection.clock.now();
         let deadline = after(now, connection.request_timeout);
         let mut made = None;
         let opened = connection

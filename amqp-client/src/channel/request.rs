@@ -65,7 +65,7 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
     connection: &Arc<ConnectionShared>,
     method: &M,
 ) -> Result<PendingReply, ChannelError> {
-    let now = (connection.clock)();
+    let now = connection.clock.now();
     let answer = Arc::new(Answer::default());
     let deadline = after(now, connection.request_timeout);
     let slot = Slot::new::<M>(Arc::clone(&answer), now, deadline);
@@ -106,7 +106,7 @@ pub(crate) fn slot_about<'m, M: TypedMethod<'m> + Request>(
     barrier: Barrier,
 ) -> (Slot, Arc<Answer>) {
     let answer = Arc::new(Answer::new(about));
-    let now = (shared.connection.clock)();
+    let now = shared.connection.clock.now();
     let deadline = after(now, shared.connection.request_timeout);
     let slot = Slot::new::<M>(Arc::clone(&answer), now, deadline)
         .with_barrier(barrier)
@@ -133,7 +133,7 @@ pub(crate) async fn send_no_wait<'m, M: TypedMethod<'m> + Request>(
     slot.expects = &[];
     // Nobody waits, so that nobody's time is ever up.
     answer.abandon();
-    slot.deadline = after((shared.connection.clock)(), Duration::MAX);
+    slot.deadline = after(shared.connection.clock.now(), Duration::MAX);
     let sent = shared
         .connection
         .outbox()

@@ -114,7 +114,7 @@ impl<T: OnChannel + 'static> Succession<T> {
             state: Mutex::new(SuccessionState {
                 current: first,
                 number: 0,
-                pace: Pace::new((connection.clock)()),
+                pace: Pace::new(connection.clock.now()),
                 attempts: 0,
                 attempt: NextAttempt::None,
                 failed: None,
@@ -197,6 +197,7 @@ impl<T: OnChannel + 'static> Succession<T> {
 
     /// Takes part in the attempt that is under way, or begins one.
     fn join(&self, current: T, number: u64, joined: &mut Option<u64>) -> Joined<T> {
+        let now = self.connection.clock.now();
         let mut state = self.state();
         if state.number != number {
             return Joined::TooLate;
@@ -208,7 +209,7 @@ impl<T: OnChannel + 'static> Succession<T> {
             _ => {}
         }
         if matches!(state.attempt, NextAttempt::None) {
-            let not_before = state.pace.wanted((self.connection.clock)());
+            let not_before = state.pace.wanted(now);
             state.attempts += 1;
             state.attempt = NextAttempt::Idle(self.open(current, not_before));
         }
@@ -229,6 +230,7 @@ impl<T: OnChannel + 'static> Succession<T> {
         let waker = Waker::from(Arc::new(AttemptWaker(Arc::downgrade(self))));
         loop {
             let polled = opening.as_mut().poll(&mut Context::from_waker(&waker));
+            let now = self.connection.clock.now();
             let mut state = self.state();
             let called = matches!(state.attempt, NextAttempt::Polled { called: true });
             match polled {
@@ -239,7 +241,7 @@ impl<T: OnChannel + 'static> Succession<T> {
                 }
                 Poll::Ready(opened) => {
                     state.attempt = NextAttempt::None;
-                    state.pace.opened((self.connection.clock)());
+                    state.pace.opened(now);
                     let before = match opened {
                         Ok(next) => {
                             state.number += 1;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use amqp_spec::ReplyCode;
 use amqp_spec::wire::FieldTable;
@@ -16,6 +17,7 @@ use crate::proto::Core;
 use crate::proto::config::Limits;
 use crate::proto::observe::Trace;
 use crate::proto::shared::connection::ConnectionShared;
+use crate::proto::time::clock::Clock;
 use crate::proto::wait::Watch;
 use crate::publish::Publisher;
 
@@ -53,8 +55,10 @@ impl fmt::Debug for Connection {
 impl Connection {
     /// The protocol core of a new connection and its handle, for an event loop of one's own, which
     /// moves bytes between the core and a stream; the page of [`proto`](crate::proto) says how.
-    /// `clock` tells the time that the core is driven with. Wait for [`opened`](Self::opened)
-    /// before anything else.
+    /// `clock` tells the time that the core is driven with, `Instant::now` for instance; it may
+    /// capture what it needs. Handles call it from any thread, where something has a time limit,
+    /// and never while they hold a lock of the library. Wait for [`opened`](Self::opened) before
+    /// anything else.
     ///
     /// Of the options, those about hosts, TCP and TLS are not used, and a
     /// [source of credentials](ConnectionOptions::credential_source) is not asked. With the feature
@@ -62,24 +66,25 @@ impl Connection {
     #[must_use]
     pub fn with_core(
         options: &ConnectionOptions,
-        clock: fn() -> std::time::Instant,
+        clock: impl Fn() -> Instant + Send + Sync + 'static,
     ) -> (Core, Self) {
         let place = Destination {
             address: options.address(),
             peer: None,
         };
-        Self::with_core_at(options, clock, place)
+        Self::with_core_at(options, Clock::new(clock), place)
     }
 
     /// The same, where it is known which host the stream leads to.
     pub(crate) fn with_core_at(
         options: &ConnectionOptions,
-        clock: fn() -> std::time::Instant,
+        clock: Clock,
         place: Destination,
     ) -> (Core, Self) {
+        let now = clock.now();
         let core_options = options.to_core(clock);
         let trace = Trace::new(&place.address, place.peer, &core_options.login.virtual_host);
-        let (core, shared, opening) = Core::new(core_options, trace, clock());
+        let (core, shared, opening) = Core::new(core_options, trace, now);
         let close_timeout = options.close_timeout;
         let handle = Handle {
             shared,
@@ -181,7 +186,7 @@ impl Connection {
         let publisher = Publisher::new(self.open_channel().await?).await?;
         let shared = publisher.channel().shared();
         let connection = &shared.connection;
-        let (now, timeout) = ((connection.clock)(), connection.request_timeout);
+        let (now, timeout) = (connection.clock.now(), connection.request_timeout);
         connection
             .outbox()
             .order_mut()

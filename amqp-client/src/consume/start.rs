@@ -14,11 +14,11 @@ use super::ack_mode::{AckMode, AutoAck, ManualAck};
 use super::consumer::Consumer;
 use super::offset::StreamOffset;
 use crate::channel::Channel;
-use crate::channel::request::{PendingReply, slot, slot_about};
+use crate::channel::request::{PendingReply, slot_about};
 use crate::declare::{Arguments, stream_offset};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
 use crate::proto::send::outbox::{NotStarted, Prefetch};
-use crate::proto::send::request::{Barrier, Effect};
+use crate::proto::send::request::{Answer, Barrier, Effect, Slot};
 use crate::proto::shared::consumer::{ConsumerQueue, OnOversized};
 
 /// How many deliveries a consumer may have unacknowledged, unless it says otherwise.
@@ -384,10 +384,12 @@ impl<A: AckMode> Consume<A> {
         let (consume_slot, consume_ok) =
             slot_about::<basic::Consume<'_>>(shared, about, effect, Barrier::Requests);
         let mut answers = Vec::new();
+        // Called under the lock, where no clock may be.
+        let (now, deadline) = (consume_slot.since, consume_slot.deadline);
         let qos_slot = || {
-            let (slot, qos_ok) = slot::<basic::Qos>(shared, Effect::Nothing, Barrier::Nothing);
-            answers.push(qos_ok);
-            slot
+            let qos_ok = Arc::<Answer>::default();
+            answers.push(Arc::clone(&qos_ok));
+            Slot::new::<basic::Qos>(qos_ok, now, deadline)
         };
         let wakes = shared.connection.outbox().order_mut().consume(
             shared.at,

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use amqp_spec::wire::FieldTable;
 
 use crate::proto::config::{CoreOptions, Heartbeat, Login, WhenBlocked};
+use crate::proto::time::clock::Clock;
 use crate::sasl::{AuthMechanism, CredentialSource, Credentials};
 
 use super::host::{Host, HostOrder};
@@ -151,7 +152,7 @@ impl ConnectionOptions {
     }
 
     /// What the core needs to know of it.
-    pub(crate) fn to_core(&self, clock: fn() -> Instant) -> CoreOptions {
+    pub(crate) fn to_core(&self, clock: Clock) -> CoreOptions {
         CoreOptions {
             login: Login {
                 credentials: self.credentials.clone(),

@@ -18,7 +18,8 @@
 //!   are about that, and mean nothing to the core.
 //!
 //! The clock that `with_core` is given tells the handles the time. It is the clock of every `now`
-//! below, and does not go back.
+//! below, and does not go back. It may capture what it needs, and take locks of the program: it is
+//! called without one of the library's.
 //!
 //! # A turn
 //!

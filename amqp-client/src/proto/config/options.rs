@@ -1,11 +1,12 @@
 //! What the core is told before it begins.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use amqp_spec::wire::FieldTable;
 
 use super::heartbeat_rule::Heartbeat;
+use crate::proto::time::clock::Clock;
 use crate::sasl::{AuthMechanism, Credentials};
 
 /// What a core needs to know from the start.
@@ -24,7 +25,7 @@ pub(crate) struct CoreOptions {
     /// number. Above that, those that hold most are cancelled.
     pub(crate) inbound_limit: usize,
     /// Tells the time to callers whose requests have a deadline.
-    pub(crate) clock: fn() -> Instant,
+    pub(crate) clock: Clock,
     /// A random number, which makes the consumer tags of this connection unlike those of others.
     pub(crate) consumer_tag_seed: u64,
     /// How many bytes may wait to be written before publishers wait.

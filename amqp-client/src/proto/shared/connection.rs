@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::consumer_tags;
 use super::reading::Reading;
@@ -14,6 +14,7 @@ use crate::proto::channel_use::ChannelUse;
 use crate::proto::config::Limits;
 use crate::proto::observe::{Event, Listeners, Source, Totals, Trace};
 use crate::proto::send::outbox::Outbox;
+use crate::proto::time::clock::Clock;
 use crate::proto::wait::LockedLatch;
 use crate::proto::wait::sync::lock;
 
@@ -28,7 +29,7 @@ pub(crate) struct ConnectionShared {
     /// How long a request may wait for its reply.
     pub(crate) request_timeout: Duration,
     /// The adapter's clock.
-    pub(crate) clock: fn() -> Instant,
+    pub(crate) clock: Clock,
     limits: Mutex<Limits>,
     /// Why the connection ended.
     pub(crate) end: LockedLatch<ConnectionError>,
@@ -43,7 +44,7 @@ impl ConnectionShared {
     pub(crate) fn new(
         outbox: Outbox,
         request_timeout: Duration,
-        clock: fn() -> Instant,
+        clock: Clock,
         trace: Trace,
     ) -> Self {
         Self {
@@ -70,6 +71,12 @@ impl ConnectionShared {
     #[inline]
     pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
         lock(&self.outbox)
+    }
+
+    /// Whether the outbox is locked.
+    #[cfg(test)]
+    pub(crate) fn is_locked(&self) -> bool {
+        self.outbox.try_lock().is_err()
     }
 
     /// Consumers have taken deliveries, or will not: reading may go on.

@@ -108,12 +108,12 @@ pub(crate) struct Timer {
 impl Timer {
     /// So much time from now.
     pub(crate) fn new(connection: &Arc<ConnectionShared>, duration: Duration) -> Self {
-        let now = (connection.clock)();
+        let now = connection.clock.now();
         Self::starting(connection, now, after(now, duration))
     }
 
     pub(crate) fn at(connection: &Arc<ConnectionShared>, deadline: Instant) -> Self {
-        Self::starting(connection, (connection.clock)(), deadline)
+        Self::starting(connection, connection.clock.now(), deadline)
     }
 
     fn starting(connection: &Arc<ConnectionShared>, now: Instant, deadline: Instant) -> Self {
@@ -152,7 +152,7 @@ impl Timer {
         if self.at_once {
             return true;
         }
-        if (self.connection.clock)() < self.deadline {
+        if self.connection.clock.now() < self.deadline {
             return false;
         }
         let was_called = self.listed

@@ -2,6 +2,7 @@
 //!
 //! | module | what it is about |
 //! |---|---|
+//! | `clock` | what tells the handles the time |
 //! | `clocks` | all times that the core itself watches |
 //! | `deadlines` | those that are set once, by kind |
 //! | `heartbeat` | when to send a heartbeat, and when the peer is dead |
@@ -10,6 +11,7 @@
 
 use std::time::{Duration, Instant};
 
+pub(crate) mod clock;
 pub(crate) mod clocks;
 pub(crate) mod deadlines;
 pub(crate) mod heartbeat;

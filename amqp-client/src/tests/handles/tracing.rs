@@ -15,6 +15,7 @@ use tracing::{Event, Level, Metadata, Subscriber, subscriber};
 
 use super::send_order::publish;
 use crate::consume::QosScope;
+use crate::proto::time::clock::Clock;
 use crate::sasl::Credentials;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
@@ -188,7 +189,11 @@ fn host_that_answered_is_told_with_its_address() {
             peer: Some(([10, 0, 0, 2], 5672).into()),
         };
         let now = crate::tests::support::pair::now;
-        drop(crate::Connection::with_core_at(&quiet(), now, place));
+        drop(crate::Connection::with_core_at(
+            &quiet(),
+            Clock::new(now),
+            place,
+        ));
     });
     let told = " address=\"rabbit-2:5672\" peer=10.0.0.2:5672 virtual_host=\"/\"";
     assert!(lines[0].ends_with(told), "{}", lines[0]);

@@ -1,9 +1,9 @@
 //! A client in memory and the broker that a test plays.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::IntoFuture;
 use std::io::IoSlice;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -12,18 +12,41 @@ use amqp_spec::{basic, channel, confirm, frame};
 use bytes::BufMut;
 
 use super::task::{Flag, Task};
-use super::wire;
+use super::{schedule, wire};
 use crate::error::ConnectionError;
 use crate::proto::Core;
+use crate::proto::shared::connection::ConnectionShared;
 use crate::{Channel, Connection, ConnectionOptions, Consumer, Delivery, Publisher};
 
 thread_local! {
     static NOW: Cell<Instant> = Cell::new(Instant::now());
+    static ASKED: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
 /// The clock of these tests stands still unless [`Pair::advance`] moves it.
 pub(crate) fn now() -> Instant {
     NOW.get()
+}
+
+/// The same for handles, whose clock may take a program's locks: it is called without one of ours.
+/// Threads that others are stopped amid of, in the tests of races, cannot look.
+fn unlocked(
+    shared: &Arc<OnceLock<Weak<ConnectionShared>>>,
+) -> impl Fn() -> Instant + Send + Sync + use<> {
+    let shared = Arc::clone(shared);
+    move || {
+        let shared = shared.get().and_then(Weak::upgrade);
+        if let (Some(shared), true) = (shared, !schedule::is_controlled()) {
+            assert!(!shared.is_locked(), "the clock is called under a lock");
+        }
+        ASKED.with_borrow(|asked| asked.iter().for_each(|look| look()));
+        now()
+    }
+}
+
+/// The clock does this as well when handles look at it, until it is given something else.
+pub(crate) fn when_asked(look: impl Fn() + 'static) {
+    drop(ASKED.replace(Some(Box::new(look))));
 }
 
 /// Another thread's clock shows the time of ours.
@@ -52,7 +75,11 @@ pub(crate) struct Pair {
 impl Pair {
     /// Nothing has been said yet.
     pub(crate) fn new(options: &ConnectionOptions) -> Self {
-        let (core, connection) = Connection::with_core(options, now);
+        let shared = Arc::new(OnceLock::new());
+        let (core, connection) = Connection::with_core(options, unlocked(&shared));
+        shared
+            .set(Arc::downgrade(core.shared()))
+            .expect("its first");
         let driver = Arc::new(Flag::default());
         Waker::from(Arc::clone(&driver)).wake();
         Self {

@@ -32,6 +32,11 @@ struct Actor {
     run: Arc<Run>,
 }
 
+/// Whether this thread is an actor, and another one may be stopped amid of something.
+pub(crate) fn is_controlled() -> bool {
+    ACTOR.with_borrow(Option::is_some)
+}
+
 /// One run: the actors and who goes on.
 struct Run {
     state: Mutex<State>,

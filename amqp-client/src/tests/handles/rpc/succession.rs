@@ -1,13 +1,16 @@
 //! Calls when the broker closes their channel: what they end with, and the channel that the next
 //! ones get.
 
+use std::cell::Cell;
 use std::future::IntoFuture;
+use std::rc::Rc;
 use std::time::Duration;
 
 use amqp_spec::{basic, channel, confirm};
 
 use super::calls::{Calling, assert_reply};
 use crate::error::ConnectionError;
+use crate::tests::support::pair::when_asked;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
 use crate::{ChannelError, ConsumeError, Message, ReceivedMessage, rpc};
@@ -103,6 +106,22 @@ fn one_channel_is_opened_however_many_calls_want_it() {
     for (call, id) in calls.iter_mut().zip(["1", "2", "3"]) {
         assert_reply(call.ready(), id);
     }
+}
+
+/// It may be a program's own, and take locks.
+#[test]
+fn the_clock_is_looked_at_without_a_lock() {
+    let mut calling = Calling::new();
+    let (client, looks) = (calling.client.clone(), Rc::<Cell<u32>>::default());
+    let counted = Rc::clone(&looks);
+    // Hangs while the succession is locked.
+    when_asked(move || counted.set(counted.get() + u32::from(client.channel().id() > 0)));
+    calling.lose_channel();
+    let mut call = calling.begin();
+    calling.set_up(&mut [&mut call]);
+    assert_eq!(calling.pair.sent(), REQUEST);
+    assert!(looks.get() > 0);
+    when_asked(|| ());
 }
 
 #[test]

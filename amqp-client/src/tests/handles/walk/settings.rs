@@ -15,6 +15,7 @@ use crate::error::{CertificateFault, Diagnosis, Initiator, Outcome, Stage};
 use crate::message::{Body, DeliveryMode};
 use crate::options::{Heartbeat, HostOrder, TcpOptions, WhenBlocked};
 use crate::proto::config::CoreOptions;
+use crate::proto::time::clock::Clock;
 use crate::sasl::{AuthMechanism, Credentials, SaslExchange, SaslMechanism, Secret};
 use crate::tests::support::pair;
 use crate::tests::support::pair::quiet;
@@ -62,7 +63,7 @@ pub(crate) fn message() -> Message {
 pub(crate) fn settings() {
     let options = options();
     display(&options);
-    debug::<CoreOptions>(&options.to_core(pair::now));
+    debug::<CoreOptions>(&options.to_core(Clock::new(pair::now)));
     debug::<TlsOptions>(&TlsOptions::default().key_password(SECRET));
     debug(&TcpOptions::default());
     debug::<Credentials>(&Credentials::new("app", SECRET));
