@@ -32,7 +32,7 @@ pub(super) fn with_broker(
     command.env(BrokerOptions::DIRECTORY_VARIABLE, &directory);
     let log = run_logged(&mut command, log)?;
     let totals = test_totals(&log.text);
-    // The lines in which each test binary tells its own result.
+    // The lines in which each test binary tells its own result, and what was compared.
     for line in log.text.lines().filter(|line| is_result(line)) {
         println!("    {}", line.trim_start());
     }
@@ -64,7 +64,7 @@ fn set_variables(command: &mut Command, broker: &Broker) {
 
 fn is_result(line: &str) -> bool {
     let line = line.trim_start();
-    ["Running ", "Doc-tests ", "test result: "]
+    ["Running ", "Doc-tests ", "test result: ", "differential: "]
         .iter()
         .any(|begin| line.starts_with(begin))
 }
@@ -79,6 +79,7 @@ mod tests {
             "     Running tests/it/main.rs (target/debug/deps/it-1)"
         ));
         assert!(is_result("test result: ok. 1 passed; 0 failed"));
+        assert!(is_result("differential: RabbitMQ 3.10.8: 1 probes"));
         assert!(!is_result("running 1 test"));
         assert!(!is_result("test a ... ok"));
     }

@@ -66,6 +66,7 @@ const BROKER_BINARIES: &[(&str, &str)] = &[
     ("amqp-client", "broker"),
     ("amqp-client", "examples"),
     ("amqp-testing", "launcher"),
+    ("amqp-testing", "differential"),
 ];
 
 pub(crate) fn run(arguments: &mut lexopt::Parser) -> Result<(), Failure> {

@@ -1,0 +1,456 @@
+//! What a probe works with: clients that say what they are told to, and keep what they hear.
+//!
+//! What is heard is kept for each channel of each client, in order. Between channels there is no
+//! order: each is a process of its own at the broker. A wait looks only behind what the wait before
+//! it on the same channel has found, so that a probe never depends on what came in one segment.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use amqp_spec::wire::{FieldTable, Reply, Request, TypedMethod};
+use amqp_spec::{channel, confirm, connection, frame};
+use amqp_testing::frames;
+
+use crate::normal;
+use crate::say::{open, start_ok, start_ok_with, tune_ok};
+use crate::side::{Heard, Id, Login, Side};
+use crate::words::{Ear, Event};
+
+/// How long a probe waits for what has to come.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// After a round trip, how long a probe listens for what should not come.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// The channel of the last round trip, which no probe uses.
+const LAST_CHANNEL: u16 = 2000;
+
+/// A probe's broker.
+pub(crate) struct Lab {
+    bench: Rc<RefCell<Bench>>,
+    probe: String,
+}
+
+/// A connection to it.
+pub(crate) struct Client {
+    bench: Rc<RefCell<Bench>>,
+    id: Id,
+}
+
+struct Bench {
+    side: Box<dyn Side>,
+    clients: Vec<State>,
+}
+
+#[derive(Default)]
+struct State {
+    ear: Ear,
+    channels: BTreeMap<u16, Line>,
+    has_ended: bool,
+    /// The client has closed the connection without a word.
+    has_hung_up: bool,
+    /// It has left the connection in the middle of something.
+    is_left: bool,
+}
+
+/// What came on a channel, and how much of it waits have seen.
+#[derive(Default)]
+struct Line {
+    events: Vec<Event>,
+    seen: usize,
+    /// One of the two has closed the channel.
+    is_closed: bool,
+}
+
+impl Lab {
+    pub(crate) fn new(side: Box<dyn Side>, probe: &str) -> Self {
+        let clients = Vec::new();
+        Self {
+            bench: Rc::new(RefCell::new(Bench { side, clients })),
+            probe: probe.to_owned(),
+        }
+    }
+
+    /// A name that no other probe uses.
+    pub(crate) fn name(&self, name: &str) -> String {
+        format!("{}.{name}", self.probe)
+    }
+
+    pub(crate) fn vhost(&self) -> String {
+        self.bench.borrow().side.vhost().to_owned()
+    }
+
+    pub(crate) fn add_user(&self, login: &Login<'_>) {
+        self.bench.borrow_mut().side.add_user(login);
+    }
+
+    /// Makes a user who may not enter the virtual host.
+    pub(crate) fn add_stranger(&self, name: &str, password: &str) {
+        self.bench.borrow_mut().side.add_stranger(name, password);
+    }
+
+    /// A connection on which nothing has been said.
+    pub(crate) fn connect(&self) -> Client {
+        let mut bench = self.bench.borrow_mut();
+        let id = bench.side.connect();
+        bench.clients.push(State::default());
+        let bench = Rc::clone(&self.bench);
+        Client { bench, id }
+    }
+
+    /// An open connection. What is said until then is not kept.
+    pub(crate) fn open(&self) -> Client {
+        self.open_as("guest", "guest")
+    }
+
+    /// An open connection of this user.
+    pub(crate) fn open_as(&self, user: &str, password: &str) -> Client {
+        self.open_with(user, password, &tune_ok())
+    }
+
+    /// An open connection with these limits.
+    pub(crate) fn open_with(
+        &self,
+        user: &str,
+        password: &str,
+        tune: &connection::TuneOk,
+    ) -> Client {
+        let client = self.connect();
+        client.raw(&[
+            frame::PROTOCOL_HEADER.to_vec(),
+            start_ok(user, password),
+            frames::method(0, tune),
+            open(&self.vhost()),
+        ]);
+        client.wait(0, "connection.open-ok");
+        client.forget();
+        client
+    }
+
+    /// An open connection that has announced no capabilities.
+    pub(crate) fn open_plainly(&self) -> Client {
+        let client = self.connect();
+        let start_ok = start_ok_with("PLAIN", b"\0guest\0guest", &FieldTable::new());
+        client.raw(&[
+            frame::PROTOCOL_HEADER.to_vec(),
+            start_ok,
+            frames::method(0, &tune_ok()),
+            open(&self.vhost()),
+        ]);
+        client.wait(0, "connection.open-ok");
+        client.forget();
+        client
+    }
+
+    /// An open connection with channel 1.
+    pub(crate) fn channel(&self) -> Client {
+        let client = self.open();
+        client.open_channel(1);
+        client
+    }
+
+    /// An open connection with channel 1 in confirm mode.
+    pub(crate) fn confirming(&self) -> Client {
+        let client = self.channel();
+        client.call(1, &confirm::Select::default());
+        client.forget();
+        client
+    }
+
+    /// The transcript, after a last round trip on each connection.
+    pub(crate) fn finish(self) -> Vec<String> {
+        let n_clients = self.bench.borrow().clients.len();
+        let clients: Vec<_> = (0..n_clients)
+            .map(|id| Client {
+                bench: Rc::clone(&self.bench),
+                id,
+            })
+            .collect();
+        for client in &clients {
+            client.last_round_trip();
+        }
+        for client in &clients {
+            client.listen(QUIET);
+        }
+        clients.iter().flat_map(Client::transcript).collect()
+    }
+}
+
+impl Client {
+    /// Sends octets in one segment.
+    pub(crate) fn raw(&self, parts: &[Vec<u8>]) {
+        let octets = parts.concat();
+        self.bench.borrow_mut().side.send(self.id, &octets);
+    }
+
+    pub(crate) fn send<'a>(&self, channel: u16, method: &impl TypedMethod<'a>) {
+        self.raw(&[frames::method(channel, method)]);
+    }
+
+    /// Sends a request and waits for its reply, or for the end of the channel.
+    pub(crate) fn call<'a, M: TypedMethod<'a> + Request>(&self, channel: u16, request: &M) {
+        if M::ID.class_id() == channel::CLASS_ID {
+            // The reply may come on a channel that was closed.
+            self.bench.borrow_mut().clients[self.id]
+                .line(channel)
+                .is_closed = false;
+        }
+        self.send(channel, request);
+        let ids = <M::Reply<'static> as Reply<'static>>::IDS;
+        self.wait_for(channel, 1, |event| {
+            event.id.is_some_and(|id| ids.contains(&id))
+        });
+    }
+
+    /// Waits for the next method of this name on the channel, or the end of the channel.
+    pub(crate) fn wait(&self, channel: u16, name: &str) {
+        self.wait_n(channel, name, 1);
+    }
+
+    /// Waits for as many methods of this name, or the end of the channel.
+    pub(crate) fn wait_n(&self, channel: u16, name: &str, n: usize) {
+        self.wait_for(channel, n, |event| event.name == name);
+    }
+
+    /// Waits until the broker has confirmed or refused the first publishes of the channel, or has
+    /// closed it.
+    pub(crate) fn wait_settled(&self, channel: u16, n: u64) {
+        let deadline = self.in_time(PATIENCE);
+        while !self.is_settled(channel, n) {
+            if !self.hear(deadline) {
+                self.note(channel, "waited for confirms in vain");
+                return;
+            }
+        }
+    }
+
+    fn is_settled(&self, channel: u16, n: u64) -> bool {
+        let bench = self.bench.borrow();
+        let state = &bench.clients[self.id];
+        let line = state.channels.get(&channel);
+        let events = line.map_or(&[][..], |line| &line.events);
+        let settled: BTreeSet<_> = events.iter().flat_map(normal::confirmed).collect();
+        (1..=n).all(|number| settled.contains(&number))
+            || events.iter().any(|event| event.name == "channel.close")
+            || state.has_ended
+            || state.is_closing()
+    }
+
+    fn wait_for(&self, channel: u16, n: usize, is_it: impl Fn(&Event) -> bool) {
+        let deadline = self.in_time(PATIENCE);
+        let mut n_found = 0;
+        loop {
+            {
+                let mut bench = self.bench.borrow_mut();
+                let state = &mut bench.clients[self.id];
+                let is_over = state.has_ended || state.is_closing();
+                let line = state.line(channel);
+                while let Some(event) = line.events.get(line.seen) {
+                    line.seen += 1;
+                    n_found += usize::from(is_it(event));
+                    if n_found == n || event.name == "channel.close" {
+                        return;
+                    }
+                }
+                if is_over || line.is_closed {
+                    return;
+                }
+            }
+            if !self.hear(deadline) {
+                self.note(channel, "waited in vain");
+                return;
+            }
+        }
+    }
+
+    /// Lets time pass, and marks on all channels what came before.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.listen(time);
+        let mark = format!("--- {time:?} ---");
+        let channels: Vec<u16> = {
+            let bench = self.bench.borrow();
+            let channels = bench.clients[self.id].channels.iter();
+            let heard = channels.filter(|(_, line)| !line.events.is_empty());
+            heard.map(|(channel, _)| *channel).collect()
+        };
+        for channel in channels {
+            self.note(channel, &mark);
+        }
+    }
+
+    /// Lets a short time pass in which nothing is expected.
+    pub(crate) fn quiet(&self) {
+        self.pass(QUIET);
+    }
+
+    /// Waits until the broker ends the connection.
+    pub(crate) fn wait_end(&self) {
+        let deadline = self.in_time(PATIENCE);
+        while !self.has_ended() {
+            if !self.hear(deadline) {
+                self.note(0, "waited for the end in vain");
+                return;
+            }
+        }
+    }
+
+    /// Closes the connection without a word.
+    pub(crate) fn hang_up(&self) {
+        let mut bench = self.bench.borrow_mut();
+        bench.side.hang_up(self.id);
+        bench.clients[self.id].has_hung_up = true;
+        bench.clients[self.id].has_ended = true;
+    }
+
+    /// There is no last round trip: the connection is left in the middle of something.
+    pub(crate) fn leave(&self) {
+        self.bench.borrow_mut().clients[self.id].is_left = true;
+    }
+
+    /// Answers the broker's `connection.close`, which ends the connection.
+    pub(crate) fn close_ok(&self) {
+        self.send(0, &connection::CloseOk {});
+        self.wait_end();
+    }
+
+    /// Closes the connection as one should.
+    pub(crate) fn close(&self) {
+        self.call(0, &connection::Close::default());
+    }
+
+    /// Drops what came so far from the transcript.
+    pub(crate) fn forget(&self) {
+        let mut bench = self.bench.borrow_mut();
+        let state = &mut bench.clients[self.id];
+        for line in state.channels.values_mut() {
+            // What ends something stays, or a probe that never begins would look like one that
+            // passes.
+            let is_end = |event: &Event| event.name.ends_with(".close") || event.name == "note";
+            line.events.retain(is_end);
+            line.seen = line.events.len();
+        }
+    }
+
+    /// Opens a channel; that this works is not kept.
+    pub(crate) fn open_channel(&self, channel: u16) {
+        self.call(channel, &channel::Open {});
+        self.forget_last(channel, "channel.open-ok");
+    }
+
+    /// The text of the last event of this name, for what a probe takes from it.
+    pub(crate) fn last(&self, channel: u16, name: &str) -> String {
+        let bench = self.bench.borrow();
+        let line = bench.clients[self.id].channels.get(&channel);
+        let mut events = line.map_or(&[][..], |line| &line.events).iter().rev();
+        let event = events.find(|event| event.name == name);
+        event.map_or_else(String::new, |event| event.text.clone())
+    }
+
+    fn forget_last(&self, channel: u16, name: &str) {
+        let mut bench = self.bench.borrow_mut();
+        let line = bench.clients[self.id].line(channel);
+        if line.events.last().is_some_and(|event| event.name == name) {
+            line.events.pop();
+            line.seen = line.events.len();
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.bench.borrow().clients[self.id].has_ended
+    }
+
+    fn last_round_trip(&self) {
+        let is_over = {
+            let bench = self.bench.borrow();
+            let state = &bench.clients[self.id];
+            state.has_ended || state.is_left || state.is_closing()
+        };
+        if !is_over {
+            self.open_channel(LAST_CHANNEL);
+        }
+    }
+
+    fn listen(&self, time: Duration) {
+        let deadline = self.in_time(time);
+        while !self.has_ended() && self.hear(deadline) {}
+    }
+
+    /// The time of the side when this will have passed.
+    fn in_time(&self, time: Duration) -> Instant {
+        self.bench.borrow().side.now() + time
+    }
+
+    /// Hears something, unless the time is up.
+    fn hear(&self, deadline: Instant) -> bool {
+        let mut bench = self.bench.borrow_mut();
+        let Bench { side, clients } = &mut *bench;
+        let state = &mut clients[self.id];
+        if side.now() >= deadline {
+            return false;
+        }
+        match side.hear(self.id, deadline) {
+            Heard::Nothing => return false,
+            Heard::End => state.has_ended = true,
+            Heard::Octets(octets) => {
+                for (channel, event) in state.ear.hear(&octets) {
+                    state.line(channel).push(event);
+                }
+            }
+        }
+        true
+    }
+
+    fn note(&self, channel: u16, text: &str) {
+        let mut bench = self.bench.borrow_mut();
+        let line = bench.clients[self.id].line(channel);
+        line.events.push(Event::new("note", text.to_owned()));
+    }
+
+    fn transcript(&self) -> Vec<String> {
+        let bench = self.bench.borrow();
+        let state = &bench.clients[self.id];
+        // Readers know clients by letters.
+        let client = char::from(b'A' + u8::try_from(self.id).unwrap());
+        let mut lines = Vec::new();
+        for (channel, line) in &state.channels {
+            let texts = normal::events(&line.events);
+            lines.extend(texts.iter().map(|text| format!("{client}{channel} {text}")));
+        }
+        for (channel, event) in state.ear.leftovers() {
+            lines.push(format!("{client}{channel} {}", event.text));
+        }
+        let end = match (state.has_hung_up, state.has_ended) {
+            (true, _) => "ended by the client",
+            (false, true) => "ended by the broker",
+            (false, false) => "open",
+        };
+        lines.push(format!("{client} {end}"));
+        lines
+    }
+}
+
+impl State {
+    fn line(&mut self, channel: u16) -> &mut Line {
+        self.channels.entry(channel).or_default()
+    }
+
+    /// Whether one of the two has ended the connection, as far as methods go.
+    fn is_closing(&self) -> bool {
+        let line = self.channels.get(&0);
+        let mut events = line.into_iter().flat_map(|line| &line.events);
+        events.any(|event| matches!(event.name, "connection.close" | "connection.close-ok"))
+    }
+}
+
+impl Line {
+    fn push(&mut self, event: Event) {
+        self.is_closed = match event.name {
+            "channel.close" | "channel.close-ok" => true,
+            "channel.open-ok" => false,
+            _ => self.is_closed,
+        };
+        self.events.push(event);
+    }
+}

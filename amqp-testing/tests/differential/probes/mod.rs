@@ -1,0 +1,45 @@
+//! The probes, by topic.
+
+mod arguments;
+mod channels;
+mod consuming;
+mod content;
+mod dead_letters;
+mod exchanges;
+mod frames;
+mod negotiation;
+mod permissions;
+mod pipelining;
+mod publishing;
+mod queues;
+mod reply_to;
+mod routing;
+mod settling;
+mod tables;
+mod transactions;
+
+use crate::probe::Probe;
+
+/// All of them. Those that wait for seconds come first, so that the others pass meanwhile.
+pub(crate) fn all() -> Vec<Probe> {
+    let topics: &[&[Probe]] = &[
+        negotiation::PROBES,
+        frames::PROBES,
+        content::PROBES,
+        channels::PROBES,
+        queues::PROBES,
+        arguments::PROBES,
+        exchanges::PROBES,
+        routing::PROBES,
+        publishing::PROBES,
+        consuming::PROBES,
+        settling::PROBES,
+        pipelining::PROBES,
+        transactions::PROBES,
+        permissions::PROBES,
+        reply_to::PROBES,
+        dead_letters::PROBES,
+        tables::PROBES,
+    ];
+    topics.concat()
+}
