@@ -42,6 +42,15 @@ pub(crate) struct Client {
 struct Bench {
     side: Box<dyn Side>,
     clients: Vec<State>,
+    freedoms: Freedoms,
+}
+
+/// What of the transcript is left to chance.
+#[derive(Default)]
+struct Freedoms {
+    is_in_any_order: bool,
+    /// Methods that come or do not.
+    perhaps: Vec<&'static str>,
 }
 
 #[derive(Default)]
@@ -66,9 +75,13 @@ struct Line {
 
 impl Lab {
     pub(crate) fn new(side: Box<dyn Side>, probe: &str) -> Self {
-        let clients = Vec::new();
+        let bench = Bench {
+            side,
+            clients: Vec::new(),
+            freedoms: Freedoms::default(),
+        };
         Self {
-            bench: Rc::new(RefCell::new(Bench { side, clients })),
+            bench: Rc::new(RefCell::new(bench)),
             probe: probe.to_owned(),
         }
     }
@@ -76,6 +89,17 @@ impl Lab {
     /// A name that no other probe uses.
     pub(crate) fn name(&self, name: &str) -> String {
         format!("{}.{name}", self.probe)
+    }
+
+    /// What comes on a channel comes in any order: RabbitMQ hands `basic.consume` and `basic.cancel`
+    /// to the queue, and their replies may be overtaken by others or not.
+    pub(crate) fn in_any_order(&self) {
+        self.bench.borrow_mut().freedoms.is_in_any_order = true;
+    }
+
+    /// This method comes or does not: its channel may be closed before the queue has answered.
+    pub(crate) fn perhaps(&self, name: &'static str) {
+        self.bench.borrow_mut().freedoms.perhaps.push(name);
     }
 
     pub(crate) fn vhost(&self) -> String {
@@ -212,6 +236,15 @@ impl Client {
     /// Waits for as many methods of this name, or the end of the channel.
     pub(crate) fn wait_n(&self, channel: u16, name: &str, n: usize) {
         self.wait_for(channel, n, |event| event.name == name);
+    }
+
+    /// Waits for a method of each of these names, in any order, or the end of the channel.
+    pub(crate) fn wait_each(&self, channel: u16, names: &[&str]) {
+        let found = RefCell::new(BTreeSet::new());
+        self.wait_for(channel, 1, |event| {
+            found.borrow_mut().insert(event.name);
+            names.iter().all(|name| found.borrow().contains(name))
+        });
     }
 
     /// Waits until the broker has confirmed or refused the first publishes of the channel, or has
@@ -385,7 +418,7 @@ impl Client {
     /// Hears something, unless the time is up.
     fn hear(&self, deadline: Instant) -> bool {
         let mut bench = self.bench.borrow_mut();
-        let Bench { side, clients } = &mut *bench;
+        let Bench { side, clients, .. } = &mut *bench;
         let state = &mut clients[self.id];
         if side.now() >= deadline {
             return false;
@@ -414,8 +447,14 @@ impl Client {
         // Readers know clients by letters.
         let client = char::from(b'A' + u8::try_from(self.id).unwrap());
         let mut lines = Vec::new();
+        let freedoms = &bench.freedoms;
         for (channel, line) in &state.channels {
-            let texts = normal::events(&line.events);
+            let mut events = line.events.clone();
+            events.retain(|event| !freedoms.perhaps.contains(&event.name));
+            let mut texts = normal::events(&events);
+            if freedoms.is_in_any_order {
+                texts.sort();
+            }
             lines.extend(texts.iter().map(|text| format!("{client}{channel} {text}")));
         }
         for (channel, event) in state.ear.leftovers() {

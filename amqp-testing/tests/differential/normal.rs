@@ -4,6 +4,8 @@
 //!   become the numbers that they are about.
 //! * Names that the broker makes: numbered in the order in which they are first seen.
 //! * What names the machine, in `connection.start` (`words.rs`).
+//! * Where probes say so, the order on a channel, and whether a method comes at all (`lab.rs`).
+//! * The time and the order of names in `x-death` (`words.rs`).
 //! * The order between channels, which are processes of their own at the broker (`lab.rs`).
 //! * Whether TCP ends with a reset: the last bytes of a connection arrive either way (`side`).
 

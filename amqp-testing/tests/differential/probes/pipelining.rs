@@ -1,4 +1,7 @@
 //! Several requests in one segment: the order of the answers, and what is not answered.
+//!
+//! What RabbitMQ makes of a consume and its cancel in one segment is left out: on a busy machine it
+//! either crashes the channel or answers both.
 
 use amqp_spec::{basic, channel, confirm};
 
@@ -21,9 +24,7 @@ probes! { "pipelining":
     pipeline_consume_and_select,
     pipeline_consume_and_flow,
     pipeline_consume_and_delete,
-    pipeline_consume_and_cancel,
     pipeline_consume_and_close,
-    pipeline_consume_cancel_and_close,
     pipeline_consume_twice,
     pipeline_consume_and_failing_get,
     pipeline_consume_and_connection_close,
@@ -97,10 +98,10 @@ fn pipeline_publish_and_get(lab: &Lab) {
 
 /// A consume, and something else in the same segment.
 fn consume_and(lab: &Lab, other: impl FnOnce(&str) -> Vec<u8>, reply: &str) {
+    lab.in_any_order();
     let (q, c) = empty_queue(lab);
     c.raw(&[method(1, &consume(&q, "t")), other(&q)]);
-    c.wait(1, reply);
-    c.quiet();
+    c.wait_each(1, &[reply, "basic.consume-ok"]);
 }
 
 fn pipeline_consume_and_qos(lab: &Lab) {
@@ -147,14 +148,8 @@ fn pipeline_consume_and_delete(lab: &Lab) {
     consume_and(lab, |q| method(1, &delete(q)), "queue.delete-ok");
 }
 
-fn pipeline_consume_and_cancel(lab: &Lab) {
-    let (q, c) = empty_queue(lab);
-    c.raw(&[method(1, &consume(&q, "t")), method(1, &cancel("t"))]);
-    c.wait(0, "connection.close");
-    c.close_ok();
-}
-
 fn pipeline_consume_and_close(lab: &Lab) {
+    lab.perhaps("basic.consume-ok");
     let (q, c) = empty_queue(lab);
     c.open_channel(2);
     c.raw(&[message(2, "", &q, "m")]);
@@ -168,18 +163,6 @@ fn pipeline_consume_and_close(lab: &Lab) {
     c.call(2, &take(&q));
 }
 
-fn pipeline_consume_cancel_and_close(lab: &Lab) {
-    let (q, c) = empty_queue(lab);
-    c.raw(&[
-        method(1, &consume(&q, "t")),
-        method(1, &cancel("t")),
-        method(1, &channel::Close::default()),
-    ]);
-    c.quiet();
-    c.open_channel(2);
-    c.call(2, &passive(&q));
-}
-
 fn pipeline_consume_twice(lab: &Lab) {
     let (q, c) = empty_queue(lab);
     c.raw(&[method(1, &consume(&q, "t")), method(1, &consume(&q, "u"))]);
@@ -187,6 +170,7 @@ fn pipeline_consume_twice(lab: &Lab) {
 }
 
 fn pipeline_consume_and_failing_get(lab: &Lab) {
+    lab.perhaps("basic.consume-ok");
     let (q, c) = empty_queue(lab);
     c.raw(&[
         method(1, &consume(&q, "t")),
@@ -197,6 +181,7 @@ fn pipeline_consume_and_failing_get(lab: &Lab) {
 }
 
 fn pipeline_consume_and_connection_close(lab: &Lab) {
+    lab.perhaps("basic.consume-ok");
     let (q, c) = empty_queue(lab);
     c.raw(&[
         method(1, &consume(&q, "t")),
@@ -213,21 +198,22 @@ fn consumed(lab: &Lab) -> (String, Client) {
 }
 
 fn pipeline_cancel_and_qos(lab: &Lab) {
+    lab.in_any_order();
     let (_, c) = consumed(lab);
     c.raw(&[method(1, &cancel("t")), method(1, &qos(1))]);
-    c.wait(1, "basic.cancel-ok");
-    c.quiet();
+    c.wait_each(1, &["basic.cancel-ok", "basic.qos-ok"]);
 }
 
 fn pipeline_cancel_and_consume(lab: &Lab) {
+    lab.in_any_order();
     let (q, c) = consumed(lab);
     c.raw(&[method(1, &cancel("t")), method(1, &consume(&q, "u"))]);
-    c.wait(1, "basic.consume-ok");
-    c.quiet();
+    c.wait_each(1, &["basic.cancel-ok", "basic.consume-ok"]);
     c.call(1, &passive(&q));
 }
 
 fn pipeline_cancel_and_close(lab: &Lab) {
+    lab.perhaps("basic.cancel-ok");
     let (_, c) = consumed(lab);
     c.raw(&[
         method(1, &cancel("t")),

@@ -346,11 +346,12 @@ fn queue_delete_if_empty(lab: &Lab) {
 }
 
 fn queue_delete_if_both(lab: &Lab) {
-    let (q, c) = (lab.name("q"), lab.confirming());
+    let (q, c, publisher) = (lab.name("q"), lab.channel(), lab.confirming());
     c.call(1, &declare(&q));
     c.call(1, &consume(&q, "t"));
-    c.raw(&[message(1, "", &q, "one"), message(1, "", &q, "two")]);
-    c.wait_settled(1, 2);
+    publisher.raw(&[message(1, "", &q, "one"), message(1, "", &q, "two")]);
+    publisher.wait_settled(1, 2);
+    c.wait_n(1, "basic.deliver", 2);
     let both = queue::Delete {
         if_unused: true,
         ..if_empty(&q)
