@@ -110,6 +110,19 @@ impl Lab {
         self.bench.borrow_mut().side.add_user(login);
     }
 
+    /// Changes what a user may do.
+    pub(crate) fn permit(&self, login: &Login<'_>) {
+        self.bench.borrow_mut().side.permit(login);
+    }
+
+    pub(crate) fn add_vhost(&self, name: &str) {
+        self.bench.borrow_mut().side.add_vhost(name);
+    }
+
+    pub(crate) fn delete_vhost(&self, name: &str) {
+        self.bench.borrow_mut().side.delete_vhost(name);
+    }
+
     /// Makes a user who may not enter the virtual host.
     pub(crate) fn add_stranger(&self, name: &str, password: &str) {
         self.bench.borrow_mut().side.add_stranger(name, password);
@@ -302,15 +315,23 @@ impl Client {
     pub(crate) fn pass(&self, time: Duration) {
         self.listen(time);
         let mark = format!("--- {time:?} ---");
-        let channels: Vec<u16> = {
+        let mut channels: Vec<u16> = {
             let bench = self.bench.borrow();
-            let channels = bench.clients[self.id].channels.iter();
-            let heard = channels.filter(|(_, line)| !line.events.is_empty());
+            let lines = bench.clients[self.id].channels.iter();
+            let heard = lines.filter(|(_, line)| !line.events.is_empty());
             heard.map(|(channel, _)| *channel).collect()
         };
+        if channels.is_empty() {
+            channels.push(0);
+        }
         for channel in channels {
             self.note(channel, &mark);
         }
+    }
+
+    /// Lets time pass, and does not mark it.
+    pub(crate) fn pause(&self, time: Duration) {
+        self.listen(time);
     }
 
     /// Lets a short time pass in which nothing is expected.

@@ -2,8 +2,10 @@
 //!
 //! * How confirms are grouped: RabbitMQ joins as many as it has at hand. Those that come in a row
 //!   become the numbers that they are about.
+//! * How many heartbeats come in a row: that depends on when a client has last said something.
 //! * Names that the broker makes: numbered in the order in which they are first seen.
-//! * What names the machine, in `connection.start` (`words.rs`).
+//! * Whether a virtual host is deleted or down.
+//! * What names the machine, in `connection.start` (`words.rs`), and the node.
 //! * Where probes say so, the order on a channel, and whether a method comes at all (`lab.rs`).
 //! * The time and the order of names in `x-death` (`words.rs`).
 //! * The order between channels, which are processes of their own at the broker (`lab.rs`).
@@ -25,7 +27,9 @@ pub(crate) fn events(events: &[Event]) -> Vec<String> {
                 // The next use of the channel counts from one.
                 joined.settled.clear();
             }
-            lines.push(event.text.clone());
+            if event.name != "heartbeat" || lines.last() != Some(&event.text) {
+                lines.push(event.text.clone());
+            }
             continue;
         };
         if joined.name != event.name {
@@ -107,10 +111,21 @@ const PREFIXES: &[&str] = &["amq.gen-", "amq.ctag-", "amq.rabbitmq.reply-to."];
 /// Numbers the names that the broker has made, in all lines of a transcript.
 pub(crate) fn names(lines: &[String]) -> Vec<String> {
     let mut known: Vec<String> = Vec::new();
+    let lines = lines.iter().map(|line| numbered(line, &mut known));
+    let lines = lines.map(|line| without_nodes(&line));
+    // Connections to a virtual host are told of its end by two processes, one of which is first.
     lines
-        .iter()
-        .map(|line| numbered(line, &mut known))
+        .map(|line| line.replace("' is down\"", "' is deleted\""))
         .collect()
+}
+
+/// Some texts of 4.0 name the node.
+fn without_nodes(line: &str) -> String {
+    let is_node = |word: &str| word.contains('@') && !word.starts_with('@');
+    let words = line
+        .split('\'')
+        .map(|word| if is_node(word) { "node@host" } else { word });
+    words.collect::<Vec<_>>().join("'")
 }
 
 fn numbered(line: &str, known: &mut Vec<String>) -> String {

@@ -32,6 +32,19 @@ macro_rules! probes {
     };
 }
 
+/// Lists the probes of a topic that wait for longer than `cargo xtask test` can.
+macro_rules! slow_probes {
+    ($topic:literal: $($name:ident),* $(,)?) => {
+        pub(super) const SLOW_PROBES: &[$crate::probe::Probe] = &[$(
+            $crate::probe::Probe {
+                topic: $topic,
+                name: stringify!($name),
+                run: $name,
+            }
+        ),*];
+    };
+}
+
 /// Runs probes, as many at once as there may be threads. Most of them wait most of the time.
 pub(crate) fn run_all(
     probes: &[Probe],

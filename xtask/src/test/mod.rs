@@ -83,7 +83,7 @@ pub(crate) fn run_extra(arguments: &mut lexopt::Parser) -> Result<(), Failure> {
         print!("{EXTRA_HELP}");
         return Ok(());
     };
-    request.carry_out(extra_steps())
+    request.carry_out(extra_steps(&request.brokers))
 }
 
 impl Request {
@@ -166,6 +166,13 @@ fn carry_out(step: &Step) -> Result<Outcome, Failure> {
             } else {
                 log.into_failure()
             })
+        }
+        Step::SlowProbes { broker } => {
+            let mut command = cargo(RUN_TESTS);
+            command
+                .args(["--test", "differential"])
+                .env("SLOW_PROBES", "1");
+            with_broker(broker, command, &format!("slow-probes-{broker}"))
         }
         Step::AllTests { broker } => with_broker(broker, cargo(RUN_TESTS), "all-tests"),
         Step::BrokerTests { broker } => {

@@ -23,6 +23,10 @@ pub(super) enum Step {
     BrokerTests {
         broker: String,
     },
+    /// The probes of this broker that wait for half a minute.
+    SlowProbes {
+        broker: String,
+    },
 }
 
 /// The step without which no tests can run.
@@ -78,6 +82,7 @@ impl Step {
             Self::Packages => "packages".to_owned(),
             Self::AllTests { broker } => format!("all tests, broker {broker}"),
             Self::BrokerTests { broker } => format!("broker tests, broker {broker}"),
+            Self::SlowProbes { broker } => format!("slow probes, broker {broker}"),
         }
     }
 }
@@ -134,8 +139,8 @@ pub(super) fn steps(brokers: &[String]) -> Vec<Step> {
 }
 
 /// What `cargo xtask ci-extra` runs.
-pub(super) fn extra_steps() -> Vec<Step> {
-    vec![
+pub(super) fn extra_steps(brokers: &[String]) -> Vec<Step> {
+    let mut steps = vec![
         Step::Cargo {
             name: "every edit of the specification",
             arguments: &["test", "-p", "amqp-codegen", "--test", "edits"],
@@ -151,7 +156,10 @@ pub(super) fn extra_steps() -> Vec<Step> {
             arguments: &["test", "-p", "xtask", "--test", "it", "interrupted"],
             variables: &[("EVERY_INTERRUPTION", "1")],
         },
-    ]
+    ];
+    let brokers = brokers.iter().cloned();
+    steps.extend(brokers.map(|broker| Step::SlowProbes { broker }));
+    steps
 }
 
 #[cfg(test)]

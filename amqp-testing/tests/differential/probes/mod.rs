@@ -1,5 +1,6 @@
 //! The probes, by topic.
 
+mod administration;
 mod arguments;
 mod channels;
 mod consuming;
@@ -16,6 +17,7 @@ mod reply_to;
 mod routing;
 mod settling;
 mod tables;
+mod time;
 mod transactions;
 
 use crate::probe::Probe;
@@ -23,6 +25,7 @@ use crate::probe::Probe;
 /// All of them. Those that wait for seconds come first, so that the others pass meanwhile.
 pub(crate) fn all() -> Vec<Probe> {
     let topics: &[&[Probe]] = &[
+        time::PROBES,
         negotiation::PROBES,
         frames::PROBES,
         content::PROBES,
@@ -37,9 +40,15 @@ pub(crate) fn all() -> Vec<Probe> {
         pipelining::PROBES,
         transactions::PROBES,
         permissions::PROBES,
+        administration::PROBES,
         reply_to::PROBES,
         dead_letters::PROBES,
         tables::PROBES,
     ];
     topics.concat()
+}
+
+/// Those that wait for up to half a minute.
+pub(crate) fn slow() -> Vec<Probe> {
+    time::SLOW_PROBES.to_vec()
 }

@@ -41,6 +41,8 @@ fn limited(lab: &Lab, configure: Access, write: Access, read: Access) -> Client 
         name: &name,
         password: "secret",
         permissions,
+        max_connections: None,
+        max_channels: None,
     };
     lab.add_user(&login);
     let client = lab.open_as(&name, "secret");

@@ -72,9 +72,29 @@ impl Side for Memory {
     }
 
     fn add_user(&mut self, login: &Login<'_>) {
-        let user = User::new(login.name, login.password);
+        let mut user = User::new(login.name, login.password);
+        if let Some(max) = login.max_connections {
+            user = user.max_connections(max);
+        }
+        if let Some(max) = login.max_channels {
+            user = user.max_channels(max);
+        }
         self.kernel
             .add_user(user.may(&self.vhost, login.permissions.clone()));
+    }
+
+    fn permit(&mut self, login: &Login<'_>) {
+        let permissions = login.permissions.clone();
+        self.kernel
+            .set_permissions(login.name, &self.vhost, permissions);
+    }
+
+    fn add_vhost(&mut self, name: &str) {
+        self.kernel.add_vhost(name);
+    }
+
+    fn delete_vhost(&mut self, name: &str) {
+        self.kernel.delete_vhost(name);
     }
 
     fn add_stranger(&mut self, name: &str, password: &str) {

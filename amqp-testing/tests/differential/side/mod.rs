@@ -46,6 +46,13 @@ pub(crate) trait Side {
     /// Makes a user with these permissions in the virtual host.
     fn add_user(&mut self, login: &Login<'_>);
 
+    /// Changes what a user may do.
+    fn permit(&mut self, login: &Login<'_>);
+
+    fn add_vhost(&mut self, name: &str);
+
+    fn delete_vhost(&mut self, name: &str);
+
     /// Makes a user who may not enter the virtual host.
     fn add_stranger(&mut self, name: &str, password: &str);
 }
@@ -56,4 +63,6 @@ pub(crate) struct Login<'a> {
     pub(crate) name: &'a str,
     pub(crate) password: &'a str,
     pub(crate) permissions: Permissions,
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) max_channels: Option<usize>,
 }

@@ -21,6 +21,7 @@ pub(crate) struct Real {
     /// In the order in which they were made; `None` behind the end.
     streams: Vec<Option<TcpStream>>,
     users: Vec<String>,
+    vhosts: Vec<String>,
 }
 
 impl Real {
@@ -33,7 +34,14 @@ impl Real {
             management: vhost.management().clone(),
             streams: Vec::new(),
             users: Vec::new(),
+            vhosts: Vec::new(),
         }
+    }
+}
+
+impl Real {
+    fn put(&self, path: &str, json: &str) {
+        self.management.put(path, json).unwrap();
     }
 }
 
@@ -89,6 +97,20 @@ impl Side for Real {
 
     fn add_user(&mut self, login: &Login<'_>) {
         self.add_stranger(login.name, login.password);
+        let limits = [
+            ("max-connections", login.max_connections),
+            ("max-channels", login.max_channels),
+        ];
+        for (limit, max) in limits {
+            if let Some(max) = max {
+                let path = format!("/api/user-limits/{}/{limit}", login.name);
+                self.put(&path, &format!(r#"{{"value":{max}}}"#));
+            }
+        }
+        self.permit(login);
+    }
+
+    fn permit(&mut self, login: &Login<'_>) {
         let Permissions {
             configure,
             write,
@@ -101,14 +123,27 @@ impl Side for Real {
             pattern(write),
             pattern(read)
         );
-        let path = format!("/api/permissions/{}/{}", self.vhost, login.name);
-        self.management.put(&path, &json).unwrap();
+        self.put(
+            &format!("/api/permissions/{}/{}", self.vhost, login.name),
+            &json,
+        );
+    }
+
+    fn add_vhost(&mut self, name: &str) {
+        self.put(&format!("/api/vhosts/{name}"), "{}");
+        self.vhosts.push(name.to_owned());
+    }
+
+    fn delete_vhost(&mut self, name: &str) {
+        self.management
+            .delete(&format!("/api/vhosts/{name}"))
+            .unwrap();
+        self.vhosts.retain(|vhost| vhost != name);
     }
 
     fn add_stranger(&mut self, name: &str, password: &str) {
         let json = format!(r#"{{"password":"{password}","tags":""}}"#);
-        let path = format!("/api/users/{name}");
-        self.management.put(&path, &json).unwrap();
+        self.put(&format!("/api/users/{name}"), &json);
         self.users.push(name.to_owned());
     }
 }
@@ -126,8 +161,10 @@ fn pattern(access: &Access) -> String {
 impl Drop for Real {
     fn drop(&mut self) {
         self.streams.clear();
-        for user in &self.users {
-            let _ = self.management.delete(&format!("/api/users/{user}"));
+        let users = self.users.iter().map(|name| format!("/api/users/{name}"));
+        let vhosts = self.vhosts.iter().map(|name| format!("/api/vhosts/{name}"));
+        for path in users.chain(vhosts) {
+            let _ = self.management.delete(&path);
         }
     }
 }
