@@ -1,32 +1,27 @@
-//! The way to the broker: hosts, addresses, TLS, and the handshake of AMQP at its end.
+//! Carries out what a [dialer](super::dial) decides, with tokio.
 //!
-//! ```text
-//! for each round, for each host:   resolve ▶ race of the addresses ▶ [TLS] ▶ AMQP handshake
-//! ```
-//!
-//! Names are resolved anew at each attempt, files read and credentials asked for anew until they
-//! can be had: while they cannot, no host is tried. Every attempt that fails is kept for the error.
-//! What was refused for good (a wrong password, say) is not tried again, nor elsewhere: the hosts
-//! are taken for one cluster.
+//! What the dialer wants begun is a future, and all that are under way are polled together by the
+//! one that the caller awaits: when that is dropped, every socket is closed. What an action has
+//! brought (settings, credentials, a stream) is kept for the one that comes next.
 
-use std::io;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until};
+use tokio::runtime::Handle;
+use tokio::time::timeout_at;
 
-use super::budget::{Budget, after, within};
-use super::handshake::{prepare, shake_hands};
+use super::dial::{Action, ActionId, Dialer, Failure, Outcome, Plan, Rounds, Step, Way};
+use super::handshake::shake_hands;
 use super::network::Network;
-use super::race::race;
-use super::tokio::Writes;
+use super::tokio::{REACTOR_LOOKS, Writes, now};
 use crate::connection::Connection;
-use crate::error::{
-    Attempt, AttemptFailures, ConnectCause, ConnectError, ConnectionError, OptionError, OverTls,
-    Stage, TlsError,
-};
+use crate::error::{ConnectCause, ConnectError, ConnectionError, Stage, TlsError};
 use crate::handle::Destination;
-use crate::options::{Address, ConnectionOptions, HostOrder};
+use crate::options::ConnectionOptions;
 use crate::tls;
 
 /// Opens a connection over this network.
@@ -34,237 +29,297 @@ pub(super) async fn open_on<N: Network>(
     network: &N,
     options: &ConnectionOptions,
 ) -> Result<Connection, ConnectError> {
-    if let Err(error) = options.validate() {
-        let cause = ConnectCause::Options(error);
-        return Err(ConnectError::new(Stage::Options, options.address(), cause));
-    }
-    let budget = Budget::new(options)
-        .map_err(|(stage, cause)| ConnectError::new(stage, options.address(), cause))?;
-    let mut failures = AttemptFailures::default();
-    for round in 0..options.connection_attempts.max(1) {
-        if round > 0 {
-            let again = after(Instant::now(), options.retry_delay);
-            if budget.is_over_at(again) {
-                break;
-            }
-            sleep_until(again).await;
-        }
-        let is_over =
-            |attempt: &Attempt| !attempt.is_retryable() || budget.is_over_at(Instant::now());
-        let tls = match prepare_tls(options, &budget).await {
-            Ok(tls) => tls,
-            Err(attempt) if is_over(&attempt) => return Err(failures.end_with(attempt)),
-            Err(attempt) => {
-                failures.push(attempt);
-                continue;
-            }
-        };
-        for (host, port) in in_order(options, network.random()) {
-            let target = Target {
-                host,
-                port,
-                options,
-                tls: tls.as_ref(),
-                budget: &budget,
-            };
-            match target.attempt(network, &mut failures).await {
-                Ok(connection) => return Ok(connection),
-                Err(attempt) if is_over(&attempt) => return Err(failures.end_with(attempt)),
-                Err(attempt) => {
-                    let is_local = attempt.is_local();
-                    failures.push(attempt);
-                    if is_local {
-                        // Other hosts would not change it.
-                        break;
-                    }
-                }
-            }
-        }
-    }
-    Err(failures.end().unwrap_or_else(|| {
-        let error = OptionError::new("hosts", "at least one");
-        ConnectError::new(Stage::Options, "no host", ConnectCause::Options(error))
-    }))
+    let seed = network.random();
+    let way = Way::Network { seed };
+    Dialing::new(network, options, way, Rounds::of(options))?
+        .open()
+        .await
 }
 
-/// The hosts in the order in which to try them.
-fn in_order(options: &ConnectionOptions, seed: u64) -> Vec<(&str, u16)> {
-    let mut hosts: Vec<_> = options.addresses().collect();
-    match options.host_order {
-        HostOrder::Given => {}
-        HostOrder::Random => shuffle(&mut hosts, seed),
-    }
-    hosts
-}
-
-/// Fisher and Yates's shuffle; each step takes its number from a different stretch of the seed's
-/// sequence (SplitMix64).
-fn shuffle<T>(items: &mut [T], mut seed: u64) {
-    for last in (1..items.len()).rev() {
-        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut number = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        number ^= number >> 31;
-        let n_left = u64::try_from(last).unwrap_or(u64::MAX).saturating_add(1);
-        items.swap(last, usize::try_from(number % n_left).unwrap_or(last));
-    }
-}
-
-/// One host to try.
-struct Target<'a> {
-    host: &'a str,
-    port: u16,
+/// A connection that is being opened.
+pub(super) struct Dialing<'a, N: Network> {
+    network: &'a N,
     options: &'a ConnectionOptions,
-    tls: Option<&'a tls::Settings>,
-    budget: &'a Budget,
+    dialer: Dialer,
+    running: Vec<(ActionId, Running<'a, N::Stream>)>,
+    /// What is the same for all hosts of a round.
+    settings: Option<tls::Settings>,
+    /// The options with the credentials that were asked for.
+    current: Option<Box<ConnectionOptions>>,
+    stream: Option<Stream<N::Stream>>,
+    /// The action that agrees on TLS, and whether the server has sent a record.
+    heard: Option<(ActionId, tls::Record)>,
+    connection: Option<Connection>,
 }
 
-impl Target<'_> {
-    /// Tries the host once. The last of its addresses that failed is returned, the others are added
-    /// to the failures.
-    async fn attempt<N: Network>(
-        &self,
-        network: &N,
-        failures: &mut AttemptFailures,
-    ) -> Result<Connection, Attempt> {
-        let client = match self.tls.map(|tls| tls.client(self.host)).transpose() {
-            Ok(client) => client,
-            Err(error) => return Err(self.failed(Stage::Tls, ConnectCause::Tls(error))),
+type Running<'a, S> = Pin<Box<dyn Future<Output = Result<Done<S>, Failure>> + Send + 'a>>;
+
+/// What an action has brought.
+enum Done<S> {
+    Settings(Option<tls::Settings>),
+    Current(Box<ConnectionOptions>),
+    Addresses(Vec<SocketAddr>),
+    Stream(Stream<S>),
+    Connection(Connection),
+}
+
+enum Stream<S> {
+    Plain(S, Writes),
+    /// TLS has it; what is left to do is the handshake of AMQP.
+    Encrypted(Handshake<S>),
+}
+
+type Handshake<S> =
+    Box<dyn FnOnce(ConnectionOptions, Destination) -> Running<'static, S> + Send + 'static>;
+
+impl<'a, N: Network> Dialing<'a, N> {
+    /// Nothing is tried yet, but time begins to run.
+    pub(super) fn new(
+        network: &'a N,
+        options: &'a ConnectionOptions,
+        way: Way,
+        rounds: Rounds,
+    ) -> Result<Self, ConnectError> {
+        let address = way.address(options);
+        let plan = Plan {
+            way,
+            rounds,
+            look: REACTOR_LOOKS,
         };
-        let options = prepare(self.options, self.budget)
-            .await
-            .map_err(|(stage, cause)| Attempt::new(stage, self.options.address(), cause))?;
-        let (peer, stream) = self.reach(network, failures).await?;
-        let opened = match client {
-            None => {
-                let place = self.place(peer);
-                let opened = shake_hands(stream, Writes::Exact, &options, self.budget, place);
-                opened
-                    .await
-                    .map_err(|(stage, cause)| self.failed(stage, cause))
-            }
-            Some(client) => {
-                let place = self.place(peer);
-                self.shake_hands_over_tls(client, stream, &options, place)
-                    .await
-            }
-        };
-        opened.map_err(|attempt| Attempt {
-            peer: Some(peer),
-            newline_in_password: options.has_newline_in_password(),
-            ..attempt
+        let dialer = Dialer::new(options, plan, now())?;
+        // All that follows needs a runtime: without one tokio would panic.
+        if Handle::try_current().is_err() {
+            let cause = ConnectCause::NoRuntime;
+            return Err(ConnectError::new(Stage::Options, address, cause));
+        }
+        Ok(Self {
+            network,
+            options,
+            dialer,
+            running: Vec::new(),
+            settings: None,
+            current: None,
+            stream: None,
+            heard: None,
+            connection: None,
         })
     }
 
-    fn failed(&self, stage: Stage, cause: ConnectCause) -> Attempt {
-        Attempt::new(stage, self.address(), cause)
+    /// The same with a stream that is there already.
+    pub(super) fn over(mut self, stream: N::Stream, writes: Writes) -> Self {
+        self.stream = Some(Stream::Plain(stream, writes));
+        self
     }
 
-    fn address(&self) -> String {
-        Address(self.host, self.port).to_string()
-    }
-
-    fn place(&self, peer: SocketAddr) -> Destination {
-        Destination {
-            address: self.address(),
-            peer: Some(peer),
+    /// Does what the dialer says until that is done.
+    ///
+    /// # Cancel safety
+    ///
+    /// All sockets are closed.
+    pub(super) async fn open(mut self) -> Result<Connection, ConnectError> {
+        loop {
+            match self.dialer.poll(now()) {
+                Step::Begin(id, action) => {
+                    let running = self.begin(id, action);
+                    self.running.push((id, running));
+                }
+                Step::Abandon(id) => self.running.retain(|(running, _)| *running != id),
+                Step::Wait(until) => self.wait(until).await,
+                Step::Opened => {
+                    let lost = || ConnectError::new(Stage::Open, self.options.address(), gone());
+                    return self.connection.take().ok_or_else(lost);
+                }
+                Step::Failed(error) => return Err(error),
+            }
         }
     }
 
-    /// Resolves the name and connects to one of its addresses.
-    async fn reach<N: Network>(
-        &self,
-        network: &N,
-        failures: &mut AttemptFailures,
-    ) -> Result<(SocketAddr, N::Stream), Attempt> {
-        let step = self.budget.step(self.options.connect_timeout);
-        let resolving = network.resolve(self.host, self.port);
-        let addresses = match within(step.deadline, resolving).await {
-            Ok(Ok(addresses)) => addresses,
-            Ok(Err(error)) => return Err(self.failed(Stage::Resolve, error.into())),
-            Err(_) => return Err(self.failed(Stage::Resolve, ConnectCause::Timeout(step.limit))),
-        };
-        let losers = match race(network, addresses, step.deadline, step.limit).await {
-            Ok(winner) => return Ok(winner),
-            Err(losers) => losers,
-        };
-        let mut losers = losers.into_iter().map(|(peer, cause)| Attempt {
-            peer: Some(peer),
-            ..self.failed(Stage::Tcp, cause)
-        });
-        let last = losers.next_back().unwrap_or_else(|| {
-            let error = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            self.failed(Stage::Resolve, error.into())
-        });
-        losers.for_each(|loser| failures.push(loser));
-        Err(last)
+    fn begin(&mut self, id: ActionId, action: Action) -> Running<'a, N::Stream> {
+        let (network, options) = (self.network, self.options);
+        match action {
+            Action::ReadFiles => Box::pin(read_files(options)),
+            Action::Ask => Box::pin(ask(options)),
+            Action::Resolve { host, port } => Box::pin(async move {
+                let resolved = network.resolve(&host, port).await;
+                resolved.map(Done::Addresses).map_err(failed)
+            }),
+            Action::Connect(address) => Box::pin(async move {
+                let connected = network.connect(address).await;
+                connected.map(plain).map_err(failed)
+            }),
+            Action::ConnectLocal => Box::pin(async move {
+                let connected = network.connect_local().await;
+                connected.map(plain).map_err(failed)
+            }),
+            Action::Encrypt { host } => self.encrypt(id, &host),
+            Action::ShakeHands {
+                address,
+                peer,
+                within,
+            } => self.shake_hands(Destination { address, peer }, within),
+        }
     }
 
-    async fn shake_hands_over_tls<S>(
-        &self,
-        client: tls::TlsClient,
-        stream: S,
-        options: &ConnectionOptions,
-        place: Destination,
-    ) -> Result<Connection, Attempt>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let step = self.budget.step(self.options.handshake_timeout);
+    fn encrypt(&mut self, id: ActionId, host: &str) -> Running<'a, N::Stream> {
+        let client = match self.settings.as_ref().map(|settings| settings.client(host)) {
+            Some(Ok(client)) => client,
+            Some(Err(error)) => return ended(failed(ConnectCause::Tls(error))),
+            None => return ended(failed(ConnectCause::Tls(TlsError::NotBuilt))),
+        };
+        let Some(Stream::Plain(stream, _)) = self.stream.take() else {
+            return ended(failed(gone()));
+        };
         let (stream, record) = tls::Heard::new(stream);
-        let stream = match within(step.deadline, client.connect(stream)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(cause)) => return Err(self.failed_at_tls(cause, &record)),
-            Err(_) => return Err(self.failed_at_tls(ConnectCause::Timeout(step.limit), &record)),
-        };
-        let opened = shake_hands(stream, Writes::Layered, options, self.budget, place).await;
-        opened.map_err(|failure| {
-            let (stage, cause) = explain(failure);
-            self.failed(stage, cause).over_tls(OverTls::Agreed)
+        self.heard = Some((id, record));
+        Box::pin(async move {
+            let stream = client.connect(stream).await.map_err(failed)?;
+            let handshake: Handshake<N::Stream> = Box::new(|options, place| {
+                Box::pin(speak_amqp(stream, Writes::Layered, options, place))
+            });
+            Ok(Done::Stream(Stream::Encrypted(handshake)))
         })
     }
 
-    fn failed_at_tls(&self, cause: ConnectCause, record: &tls::Record) -> Attempt {
-        match (record.has_come(), cause) {
-            (true, cause) => self.failed(Stage::Tls, cause).over_tls(OverTls::Answered),
-            (false, ConnectCause::Tls(TlsError::Damaged(_))) => {
-                self.failed(Stage::Tls, ConnectCause::Tls(TlsError::NotTls))
+    fn shake_hands(&mut self, place: Destination, within: Duration) -> Running<'a, N::Stream> {
+        let (Some(options), Some(stream)) = (self.current.take(), self.stream.take()) else {
+            return ended(failed(gone()));
+        };
+        let options = options.handshake_timeout(within);
+        match stream {
+            Stream::Plain(stream, writes) => Box::pin(speak_amqp(stream, writes, options, place)),
+            Stream::Encrypted(handshake) => handshake(options, place),
+        }
+    }
+
+    /// Waits until something that runs has ended, or until then, and reports.
+    async fn wait(&mut self, until: Option<Instant>) {
+        let running = &mut self.running;
+        let ended = poll_fn(|context| poll_running(running, context));
+        let ended = match until {
+            None => ended.await,
+            Some(until) => timeout_at(until.into(), ended).await.unwrap_or_default(),
+        };
+        let heard = self.heard.take_if(|(_, record)| record.has_come());
+        if let Some((id, _)) = heard {
+            self.dialer.report(id, Outcome::Heard, now());
+        }
+        for (id, result) in ended {
+            self.report(id, result);
+        }
+    }
+
+    fn report(&mut self, id: ActionId, result: Result<Done<N::Stream>, Failure>) {
+        let (done, outcome) = match result {
+            Ok(mut done) => {
+                let outcome = done.outcome();
+                (Some(done), outcome)
             }
-            (false, cause) => self.failed(Stage::Tls, cause),
+            Err(failure) => (None, Outcome::Failed(failure)),
+        };
+        if self.dialer.report(id, outcome, now()) {
+            self.keep(done);
+        }
+    }
+
+    /// Keeps it for the actions that follow.
+    fn keep(&mut self, done: Option<Done<N::Stream>>) {
+        match done {
+            None | Some(Done::Addresses(_)) => {}
+            Some(Done::Settings(settings)) => self.settings = settings,
+            Some(Done::Current(options)) => self.current = Some(options),
+            Some(Done::Stream(stream)) => self.stream = Some(stream),
+            Some(Done::Connection(connection)) => self.connection = Some(connection),
         }
     }
 }
 
-/// With TLS 1.3 a client is done before the server has looked at its certificate: what the server
-/// says of it looks like a failure of the first read.
-fn explain(failure: (Stage, ConnectCause)) -> (Stage, ConnectCause) {
-    match failure {
-        (_, ConnectCause::Connection(ConnectionError::Tls(error))) => {
-            (Stage::Tls, ConnectCause::Tls((*error).clone()))
+impl<S> Done<S> {
+    fn outcome(&mut self) -> Outcome {
+        match self {
+            Self::Settings(_) | Self::Stream(_) | Self::Connection(_) => Outcome::Done,
+            Self::Current(options) => Outcome::Credentials {
+                newline_in_password: options.has_newline_in_password(),
+            },
+            Self::Addresses(addresses) => Outcome::Resolved(std::mem::take(addresses)),
         }
-        other => other,
     }
 }
 
-/// Reads certificates and keys, which are the same for all hosts, before any broker's clock starts
-/// to run.
-async fn prepare_tls(
-    options: &ConnectionOptions,
-    budget: &Budget,
-) -> Result<Option<tls::Settings>, Attempt> {
+/// What has ended, with its id.
+type Ended<S> = Vec<(ActionId, Result<Done<S>, Failure>)>;
+
+/// Everything that has ended by now, if anything has.
+fn poll_running<S>(
+    running: &mut Vec<(ActionId, Running<'_, S>)>,
+    context: &mut Context<'_>,
+) -> Poll<Ended<S>> {
+    let mut ended = Vec::new();
+    running.retain_mut(|(id, action)| match action.as_mut().poll(context) {
+        Poll::Pending => true,
+        Poll::Ready(result) => {
+            ended.push((*id, result));
+            false
+        }
+    });
+    match ended.is_empty() {
+        true => Poll::Pending,
+        false => Poll::Ready(ended),
+    }
+}
+
+async fn read_files<S>(options: &ConnectionOptions) -> Result<Done<S>, Failure> {
     let Some(tls) = &options.tls else {
-        return Ok(None);
+        return Ok(Done::Settings(None));
     };
-    let failed = |stage, cause| Attempt::new(stage, options.address(), cause);
-    let step = budget.step(options.connect_timeout);
     let hosts = options.addresses().map(|(host, _)| host);
-    match within(step.deadline, tls::TlsClient::prepare(tls, hosts)).await {
-        Ok(Ok(settings)) => Ok(Some(settings)),
-        Ok(Err(fault)) => Err(Attempt {
+    match tls::TlsClient::prepare(tls, hosts).await {
+        Ok(settings) => Ok(Done::Settings(Some(settings))),
+        Err(fault) => Err(Failure {
             is_final: !fault.may_pass,
-            ..failed(Stage::Tls, ConnectCause::Tls(fault.error))
+            ..failed(ConnectCause::Tls(fault.error))
         }),
-        // No server has been asked for TLS yet.
-        Err(_) => Err(failed(Stage::Options, ConnectCause::Timeout(step.limit))),
     }
+}
+
+async fn ask<S>(options: &ConnectionOptions) -> Result<Done<S>, Failure> {
+    match options.with_current_credentials().await {
+        Ok(current) => Ok(Done::Current(Box::new(current))),
+        Err(error) => Err(failed(error.cause().clone())),
+    }
+}
+
+async fn speak_amqp<T, S>(
+    stream: T,
+    writes: Writes,
+    options: ConnectionOptions,
+    place: Destination,
+) -> Result<Done<S>, Failure>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    match shake_hands(stream, writes, &options, place).await {
+        Ok(connection) => Ok(Done::Connection(connection)),
+        Err((stage, cause)) => Err(Failure {
+            stage: Some(stage),
+            ..failed(cause)
+        }),
+    }
+}
+
+fn plain<S>(socket: S) -> Done<S> {
+    Done::Stream(Stream::Plain(socket, Writes::Exact))
+}
+
+fn failed(cause: impl Into<ConnectCause>) -> Failure {
+    Failure::from(cause.into())
+}
+
+/// An action that has ended before it began.
+fn ended<'a, S: Send + 'a>(failure: Failure) -> Running<'a, S> {
+    Box::pin(std::future::ready(Err(failure)))
+}
+
+/// What an action needs was not brought by those before it, which the dialer's order rules out.
+fn gone() -> ConnectCause {
+    ConnectCause::Connection(ConnectionError::DriverGone)
 }

@@ -2,17 +2,15 @@
 //! [core](crate::proto::Core), keeps its deadlines, and decides nothing about AMQP.
 
 #[cfg(feature = "tokio")]
-mod budget;
-#[cfg(feature = "tokio")]
 mod connect;
+#[cfg(feature = "tokio")]
+mod dial;
 #[cfg(feature = "tokio")]
 mod handshake;
 #[cfg(feature = "tokio")]
 mod network;
 #[cfg(feature = "tokio")]
 mod open;
-#[cfg(feature = "tokio")]
-mod race;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio;
 

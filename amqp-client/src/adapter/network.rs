@@ -1,8 +1,9 @@
 //! Names, addresses and sockets, behind a seam: tests put a network of their own in their place.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -12,7 +13,8 @@ use tokio::net::TcpStream;
 use crate::options::TcpOptions;
 use crate::rounding;
 
-/// What connecting needs of a network.
+/// What connecting needs of a network. Each has some ways to a stream; what is asked of it is of
+/// those.
 pub(super) trait Network: Sync {
     /// A stream of octets to a peer.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
@@ -20,16 +22,33 @@ pub(super) trait Network: Sync {
     /// The addresses of a host, best first.
     fn resolve(
         &self,
-        host: &str,
-        port: u16,
-    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+        _host: &str,
+        _port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send {
+        ready(no_such_way())
+    }
 
     /// A stream to this address.
-    fn connect(&self, address: SocketAddr)
-    -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn connect(
+        &self,
+        _address: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+        ready(no_such_way())
+    }
 
-    /// Something that nobody can foresee.
-    fn random(&self) -> u64;
+    /// A stream to the socket of this machine that was named.
+    fn connect_local(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+        ready(no_such_way())
+    }
+
+    /// A number that cannot be foreseen, for the order of several hosts.
+    fn random(&self) -> u64 {
+        0
+    }
+}
+
+fn no_such_way<T>() -> io::Result<T> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The operating system's.
@@ -52,6 +71,32 @@ impl Network for System<'_> {
         // Each one is keyed anew.
         RandomState::new().build_hasher().finish()
     }
+}
+
+/// A socket of this machine.
+#[cfg(unix)]
+pub(super) struct Local<'a>(pub(super) &'a std::path::Path);
+
+#[cfg(unix)]
+impl Network for Local<'_> {
+    type Stream = tokio::net::UnixStream;
+
+    async fn connect_local(&self) -> io::Result<Self::Stream> {
+        tokio::net::UnixStream::connect(self.0).await
+    }
+}
+
+/// None at all: the program has brought the stream.
+pub(super) struct Brought<S>(PhantomData<fn() -> S>);
+
+impl<S> Default for Brought<S> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Network for Brought<S> {
+    type Stream = S;
 }
 
 fn set_options(stream: &TcpStream, options: &TcpOptions) -> io::Result<()> {

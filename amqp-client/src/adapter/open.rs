@@ -2,16 +2,14 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::budget::Budget;
+use super::connect::{Dialing, open_on};
+use super::dial::{Rounds, Way};
 #[cfg(unix)]
-use super::budget::within;
-use super::connect::open_on;
-use super::handshake::{prepare, shake_hands};
-use super::network::System;
+use super::network::Local;
+use super::network::{Brought, System};
 use super::tokio::Writes;
 use crate::connection::Connection;
-use crate::error::{Attempt, ConnectCause, ConnectError, Stage};
-use crate::handle::Destination;
+use crate::error::{ConnectCause, ConnectError, Stage};
 use crate::options::ConnectionOptions;
 
 impl Connection {
@@ -144,23 +142,12 @@ impl Connection {
         options: &ConnectionOptions,
     ) -> Result<Self, ConnectError> {
         let path = path.as_ref();
-        let failed = |(stage, cause)| ConnectError::new(stage, path.display().to_string(), cause);
-        let budget = Budget::new(options).map_err(failed)?;
-        let options = &prepare(options, &budget).await.map_err(failed)?;
-        let step = budget.step(options.connect_timeout);
-        let stream = match within(step.deadline, tokio::net::UnixStream::connect(path)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(failed((Stage::Tcp, error.into()))),
-            Err(_) => return Err(failed((Stage::Tcp, ConnectCause::Timeout(step.limit)))),
+        let way = Way::Local {
+            path: path.display().to_string(),
         };
-        let place = Destination {
-            address: path.display().to_string(),
-            peer: None,
-        };
-        let opened = shake_hands(stream, Writes::Exact, options, &budget, place);
-        opened
+        Dialing::new(&Local(path), options, way, Rounds::ONCE)?
+            .open()
             .await
-            .map_err(|failure| refused(options, path.display().to_string(), failure))
     }
 }
 
@@ -168,18 +155,6 @@ impl Connection {
 fn options_of(uri: &str) -> Result<ConnectionOptions, ConnectError> {
     uri.parse()
         .map_err(|error| ConnectError::new(Stage::Options, "the URI", ConnectCause::Uri(error)))
-}
-
-/// Why a stream did not become a connection.
-fn refused(
-    options: &ConnectionOptions,
-    address: String,
-    (stage, cause): (Stage, ConnectCause),
-) -> ConnectError {
-    ConnectError::of(Attempt {
-        newline_in_password: options.has_newline_in_password(),
-        ..Attempt::new(stage, address, cause)
-    })
 }
 
 /// Opens a connection over a stream that the program has brought. Tried once.
@@ -191,19 +166,7 @@ async fn open_over<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let failed = |(stage, cause)| ConnectError::new(stage, options.address(), cause);
-    let budget = Budget::new(options).map_err(failed)?;
-    let options = &prepare(options, &budget).await.map_err(failed)?;
-    let opened = shake_hands(stream, writes, options, &budget, brought(options));
-    opened
-        .await
-        .map_err(|failure| refused(options, options.address(), failure))
-}
-
-/// Where a stream leads that the program brought along, as far as the options say it.
-fn brought(options: &ConnectionOptions) -> Destination {
-    Destination {
-        address: options.address(),
-        peer: None,
-    }
+    let network = Brought::default();
+    let dialing = Dialing::new(&network, options, Way::Brought, Rounds::ONCE)?;
+    dialing.over(stream, writes).open().await
 }

@@ -11,11 +11,15 @@ const CORE: &str = "amqp-client/src/proto/";
 /// Its tests, and those of the handles above it, on the same virtual clock.
 const CORE_TESTS: &str = "amqp-client/src/tests/";
 
-/// What the core must not know: bytes and the time come in from outside.
-const FORBIDDEN_IN_CORE: &[&str] = &[
+/// Dialling, which decides for an adapter.
+const DIALLING: &str = "amqp-client/src/adapter/dial/";
+
+/// What the core and dialling must not know: bytes and the time come in from outside.
+const FORBIDDEN: &[&str] = &[
     "Instant::now",
     "SystemTime::now",
     "rand::",
+    "socket2",
     "std::fs",
     "std::net",
     "std::thread",
@@ -73,7 +77,10 @@ pub(super) fn check(file: &File<'_>) -> Vec<Fault> {
             .map(|(number, _)| file.fault(number, "an import from far up: begin it with `crate`")),
     );
     if file.path.starts_with(CORE) || file.path.starts_with(CORE_TESTS) {
-        faults.extend(foreign_to_the_core(file));
+        faults.extend(of_the_world(file, "the sans-IO core"));
+    }
+    if file.path.starts_with(DIALLING) {
+        faults.extend(of_the_world(file, "dialling"));
     }
     faults.extend(wakers(file));
     faults
@@ -107,9 +114,10 @@ fn promises(file: &File<'_>) -> Vec<Fault> {
         .collect()
 }
 
-fn foreign_to_the_core(file: &File<'_>) -> Vec<Fault> {
+/// What is done there that only adapters do.
+fn of_the_world(file: &File<'_>, place: &str) -> Vec<Fault> {
     // A virtual clock has to begin somewhere.
-    let is_test = file.path.starts_with(CORE_TESTS);
+    let is_test = file.path.starts_with(CORE_TESTS) || file.path.contains("/dial/tests/");
     // Every order in which threads can come takes threads.
     let is_schedule = file.path == "amqp-client/src/tests/support/schedule.rs";
     let is_allowed = |path: &str| match path {
@@ -117,11 +125,17 @@ fn foreign_to_the_core(file: &File<'_>) -> Vec<Fault> {
         "std::thread" => is_schedule,
         _ => false,
     };
+    let is_dialling = file.path.starts_with(DIALLING);
     let mut faults = Vec::new();
     for (number, line) in code_lines(file) {
-        for path in FORBIDDEN_IN_CORE.iter().filter(|path| !is_allowed(path)) {
+        // An address is a value, and no socket.
+        let line = match is_dialling {
+            true => line.replace("std::net::SocketAddr", ""),
+            false => line.to_owned(),
+        };
+        for path in FORBIDDEN.iter().filter(|path| !is_allowed(path)) {
             if line.contains(path) {
-                faults.push(file.fault(number, format!("`{path}` in the sans-IO core")));
+                faults.push(file.fault(number, format!("`{path}` in {place}")));
             }
         }
     }
@@ -244,5 +258,19 @@ mod tests {
         assert_eq!(faults("amqp-client/src/proto/a.rs", text).len(), 2);
         assert_eq!(faults("amqp-client/src/tests/a.rs", text).len(), 1);
         assert_eq!(faults("amqp-client/src/adapter/a.rs", text), [""; 0]);
+    }
+
+    #[test]
+    fn dialling_knows_addresses_and_no_sockets() {
+        let text = "//! This.\nuse std::net::SocketAddr;\nuse super::super::tokio::now;\n\
+            use std::net::{SocketAddr, UdpSocket};\nlet a = Instant::now();\n";
+        let found = faults("amqp-client/src/adapter/dial/a.rs", text);
+        assert_eq!(found.len(), 4, "{found:?}");
+        assert!(found.iter().all(|fault| !fault.contains("a.rs:2:")));
+        let clock = "//! This.\nlet a = Instant::now();\n";
+        assert_eq!(
+            faults("amqp-client/src/adapter/dial/tests/a.rs", clock),
+            [""; 0]
+        );
     }
 }

@@ -140,54 +140,6 @@ async fn names_are_resolved_anew_at_each_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_are_counted_in_rounds_with_a_delay_between() {
-    let network = Fake::new()
-        .host("one", "10.0.0.1:5672", Fate::Refused(AT_ONCE))
-        .host("two", "10.0.0.2:5672", Fate::Refused(ms(100)));
-    let options = options(&["one", "two"])
-        .connection_attempts(3)
-        .retry_delay(ms(1000));
-    let error = open_on(&network, &options).await.unwrap_err();
-    let times: Vec<_> = network.tried().iter().map(|(time, _)| *time).collect();
-    assert_eq!(times, [0, 0, 1100, 1100, 2200, 2200]);
-    // None after the last.
-    assert_eq!(network.now(), 2300);
-    assert_eq!(error.attempts().len(), 6);
-}
-
-#[tokio::test(start_paused = true)]
-async fn only_the_latest_attempts_are_kept() {
-    let network = Fake::new().host("one", "10.0.0.1:5672", Fate::Refused(AT_ONCE));
-    let options = options(&["one"]).connection_attempts(1000);
-    let error = open_on(&network, &options).await.unwrap_err();
-    assert_eq!(error.attempts().len(), 64);
-    let text = format!("{error:#}");
-    assert!(
-        text.starts_with("cannot connect, 1000 attempts failed:\n  …\n"),
-        "{text}"
-    );
-    assert_eq!(text.lines().count(), 2 + 64);
-    // In one line there are few.
-    let text = error.to_string();
-    assert!(
-        text.starts_with("cannot connect, 1000 attempts failed: …; one:5672 "),
-        "{text}"
-    );
-    assert_eq!(text.matches("one:5672").count(), 8);
-    assert!(!text.contains('\n') && text.len() < 2000);
-}
-
-#[tokio::test(start_paused = true)]
-async fn no_host_is_an_error() {
-    let error = open_on(&Fake::new(), &options(&[])).await.unwrap_err();
-    assert_eq!(error.stage(), Stage::Options);
-    assert_eq!(
-        error.to_string(),
-        "cannot connect: the option hosts must be at least one"
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn resolver_that_does_not_answer_is_given_up() {
     let options = options(&["slow"]).connect_timeout(ms(4000));
     let network = Fake::new();

@@ -61,6 +61,8 @@ pub(super) struct Fake {
     seed: AtomicU64,
     /// Held by each end of a connection that is still open.
     alive: Arc<()>,
+    /// Held while an address is being connected to.
+    connecting: Arc<()>,
 }
 
 impl Fake {
@@ -73,6 +75,7 @@ impl Fake {
             resolved: Mutex::default(),
             seed: AtomicU64::new(0),
             alive: Arc::default(),
+            connecting: Arc::default(),
         }
     }
 
@@ -112,6 +115,11 @@ impl Fake {
         Arc::strong_count(&self.alive) - 1
     }
 
+    /// How many addresses are being connected to.
+    pub(super) fn n_connecting(&self) -> usize {
+        Arc::strong_count(&self.connecting) - 1
+    }
+
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap()
     }
@@ -136,6 +144,7 @@ impl Network for Fake {
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<DuplexStream> {
+        let _connecting = Arc::clone(&self.connecting);
         self.tried.lock().unwrap().push((self.now(), address));
         match self.fates[&address] {
             Fate::Silence => std::future::pending().await,

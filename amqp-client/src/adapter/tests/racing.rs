@@ -1,10 +1,7 @@
 //! Several addresses of one host.
 
-use tokio::time::Instant;
-
 use super::network::{AT_ONCE, Fake, Fate, at, ms, options};
 use crate::adapter::connect::open_on;
-use crate::adapter::race::race;
 use crate::error::{ConnectCause, Stage};
 
 #[tokio::test(start_paused = true)]
@@ -28,17 +25,6 @@ async fn address_that_refuses_lets_the_next_begin_at_once() {
     open_on(&network, &options(&["broker"])).await.unwrap();
     let tried = [(0, at("10.0.0.1:5672")), (3, at("10.0.0.2:5672"))];
     assert_eq!(network.tried(), tried);
-}
-
-#[tokio::test(start_paused = true)]
-async fn slow_address_wins_if_the_others_are_slower() {
-    let network = Fake::new()
-        .name("broker", &["10.0.0.1:5672", "10.0.0.2:5672"])
-        .fate("10.0.0.1:5672", Fate::Broker(ms(400)))
-        .fate("10.0.0.2:5672", Fate::Broker(ms(400)));
-    open_on(&network, &options(&["broker"])).await.unwrap();
-    assert_eq!(network.now(), 400);
-    assert_eq!(network.tried().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,54 +81,28 @@ async fn addresses_that_do_not_answer_are_given_up_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn name_without_addresses_is_an_error() {
-    let network = Fake::new().name("broker", &[]);
-    let error = open_on(&network, &options(&["broker"])).await.unwrap_err();
-    assert_eq!(error.stage(), Stage::Resolve);
-    assert!(
-        error.to_string().contains("the name has no address"),
-        "{error}"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn address_whose_turn_did_not_come_is_named() {
+async fn losers_are_closed_before_the_handshake() {
     let network = Fake::new()
         .name("broker", &["10.0.0.1:5672", "10.0.0.2:5672"])
         .fate("10.0.0.1:5672", Fate::Silence)
-        .fate("10.0.0.2:5672", Fate::Silence);
-    let options = options(&["broker"]).connect_timeout(ms(100));
-    let error = open_on(&network, &options).await.unwrap_err();
-    assert!(error.is_timeout() && error.is_retryable(), "{error}");
-    assert_eq!(error.stage(), Stage::Tcp);
-    let [not_tried, tried] = error.attempts() else {
-        panic!("{error}");
-    };
-    assert_eq!(not_tried.peer, Some(at("10.0.0.2:5672")));
-    assert!(matches!(not_tried.cause, ConnectCause::NotTried(after) if after == ms(100)));
-    assert_eq!(tried.peer, Some(at("10.0.0.1:5672")));
-    assert!(matches!(tried.cause, ConnectCause::Timeout(after) if after == ms(100)));
+        .fate("10.0.0.2:5672", Fate::Mute(ms(10)));
+    let options = options(&["broker"]);
+    let mut opening = Box::pin(open_on(&network, &options));
+    for (time, n_connecting) in [(249, 1), (10, 2), (2, 0)] {
+        let limited = tokio::time::timeout(ms(time), opening.as_mut());
+        assert!(limited.await.is_err());
+        assert_eq!(network.n_connecting(), n_connecting);
+    }
+    assert_eq!(network.n_open(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_address_is_tried_even_if_the_time_is_over() {
-    let addresses = || vec![at("10.0.0.1:5672"), at("10.0.0.2:5672")];
-    let network = Fake::new().fate("10.0.0.1:5672", Fate::Silence);
-    let over = Instant::now();
-    let Err(losers) = race(&network, addresses(), over, ms(500)).await else {
-        panic!("connected to one that is silent");
-    };
-    let [(first, not_tried), (second, tried)] = losers.as_slice() else {
-        panic!("{losers:?}");
-    };
-    assert_eq!(
-        [*first, *second],
-        [at("10.0.0.2:5672"), at("10.0.0.1:5672")]
-    );
-    assert!(matches!(not_tried, ConnectCause::NotTried(after) if *after == ms(500)));
-    assert!(matches!(tried, ConnectCause::Timeout(after) if *after == ms(500)));
-
-    let network = Fake::new().fate("10.0.0.1:5672", Fate::Broker(AT_ONCE));
-    let connected = race(&network, addresses(), Instant::now(), ms(500)).await;
-    assert!(matches!(connected, Ok((peer, _)) if peer == at("10.0.0.1:5672")));
+async fn of_two_that_answer_at_once_the_one_that_was_tried_first_is_taken() {
+    let network = Fake::new()
+        .name("broker", &["10.0.0.1:5672", "10.0.0.2:5672"])
+        .fate("10.0.0.1:5672", Fate::Broker(ms(400)))
+        .fate("10.0.0.2:5672", Fate::Mute(ms(150)));
+    let connection = open_on(&network, &options(&["broker"])).await.unwrap();
+    assert_eq!(connection.peer_addr(), Some(at("10.0.0.1:5672")));
+    assert_eq!((network.now(), network.tried().len()), (400, 2));
 }
