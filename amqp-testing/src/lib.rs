@@ -6,12 +6,15 @@
 //! * [`proxy`] stands between a client and a broker and lets the network fail on demand.
 //! * [`peer`] plays a broker that follows a script.
 //! * [`frames`] puts frames together, right ones and wrong ones.
+//! * `memory`, behind the feature of that name, is a broker without I/O: RabbitMQ's behaviour in the
+//!   test's own process, on a clock of the test's.
 //!
 //! | you want to know | take |
 //! |---|---|
 //! | what your program does when the broker refuses, returns, cancels, closes, or breaks the protocol | [`Peer`] |
 //! | what it does when the network stalls, loses, delays, damages or resets | [`Proxy`], in front of a broker or of a [`Peer`] |
 //! | whether it does its work | [`Broker`] and a [`VirtualHost`] for each test |
+//! | whether your protocol code does, without a broker, a port or waiting | `memory::Kernel` |
 //! | what it does when the broker dies, stops, hangs or comes back | [`Broker`] and its [`Node`]s |
 //!
 //! A network that fails in front of a broker that follows a script:
@@ -42,7 +45,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Everything here blocks its thread, but for [`Peer::finished`], and belongs into tests only.
+//! Everything here blocks its thread, but for [`Peer::finished`] and what `memory` has, and belongs
+//! into tests only.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

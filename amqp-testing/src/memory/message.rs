@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use amqp_spec::basic::Properties;
-use amqp_spec::wire::ShortString;
+use amqp_spec::wire::{ShortStr, ShortString};
 
 /// What queues share of a message.
 #[derive(Debug)]
@@ -15,4 +15,19 @@ pub(super) struct Message {
     /// The properties as consumers get them.
     pub(super) properties: Properties,
     pub(super) body: Vec<u8>,
+}
+
+impl Message {
+    pub(super) fn exchange(&self) -> ShortStr<'_> {
+        ShortStr::new(self.exchange.as_bytes()).unwrap_or_default()
+    }
+}
+
+/// A message in one queue.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Its place in the queue, which it gets back when it is given back.
+    pub(super) position: u64,
+    pub(super) message: Arc<Message>,
+    pub(super) redelivered: bool,
 }

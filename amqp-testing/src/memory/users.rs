@@ -19,12 +19,12 @@ pub enum Access {
 }
 
 impl Access {
-    pub(super) fn covers(&self, name: &str) -> bool {
+    pub(super) fn covers(&self, name: &[u8]) -> bool {
         match self {
             Self::All => true,
             Self::Nothing => false,
-            Self::Prefix(prefix) => name.starts_with(prefix.as_str()),
-            Self::Exactly(only) => name == only,
+            Self::Prefix(prefix) => name.starts_with(prefix.as_bytes()),
+            Self::Exactly(only) => name == only.as_bytes(),
         }
     }
 }
@@ -108,6 +108,10 @@ impl User {
 
     pub(super) const fn is_impersonator(&self) -> bool {
         self.impersonator
+    }
+
+    pub(super) fn permit(&mut self, vhost: &str, permissions: Permissions) {
+        self.permissions.insert(vhost.to_owned(), permissions);
     }
 
     pub(super) fn permissions(&self, vhost: &str) -> Option<&Permissions> {

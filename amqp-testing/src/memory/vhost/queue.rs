@@ -1,0 +1,358 @@
+//! A queue: its messages in their order, its consumers in theirs, and who gets which.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use amqp_spec::wire::FieldTable;
+
+use crate::memory::ids::{ChannelKey, ConnectionId, QueueId};
+use crate::memory::message::{Entry, Message};
+use crate::memory::ports::{Delivery, Mail, Ports};
+
+/// What a queue is declared with.
+#[derive(Clone, Debug)]
+pub(in crate::memory) struct QueueSpec {
+    pub(in crate::memory) name: Arc<str>,
+    pub(in crate::memory) durable: bool,
+    pub(in crate::memory) owner: Option<ConnectionId>,
+    pub(in crate::memory) auto_delete: bool,
+    pub(in crate::memory) arguments: FieldTable,
+}
+
+/// A consumer, as it is asked for.
+#[derive(Clone, Debug)]
+pub(in crate::memory) struct Consumer {
+    pub(in crate::memory) channel: ChannelKey,
+    pub(in crate::memory) tag: Arc<str>,
+    pub(in crate::memory) no_ack: bool,
+    /// 0 sets no limit.
+    pub(in crate::memory) prefetch: u16,
+    pub(in crate::memory) priority: i64,
+}
+
+#[derive(Debug)]
+pub(in crate::memory) struct Queue {
+    pub(in crate::memory) spec: QueueSpec,
+    id: QueueId,
+    /// Sorted by position.
+    ready: VecDeque<Entry>,
+    next_position: u64,
+    /// Delivered or fetched, and not settled.
+    unacked: usize,
+    /// By priority, and in the order in which they are served within one.
+    consumers: Vec<Active>,
+    is_exclusively_consumed: bool,
+}
+
+#[derive(Debug)]
+struct Active {
+    consumer: Consumer,
+    held: usize,
+}
+
+impl Active {
+    fn is(&self, channel: ChannelKey, tag: &str) -> bool {
+        self.consumer.channel == channel && &*self.consumer.tag == tag
+    }
+
+    fn has_credit(&self) -> bool {
+        let Consumer {
+            no_ack, prefetch, ..
+        } = self.consumer;
+        no_ack || prefetch == 0 || self.held < usize::from(prefetch)
+    }
+}
+
+impl Queue {
+    pub(super) fn new(id: QueueId, spec: QueueSpec) -> Self {
+        Self {
+            spec,
+            id,
+            ready: VecDeque::new(),
+            next_position: 0,
+            unacked: 0,
+            consumers: Vec::new(),
+            is_exclusively_consumed: false,
+        }
+    }
+
+    pub(in crate::memory) const fn id(&self) -> QueueId {
+        self.id
+    }
+
+    // Messages
+
+    pub(in crate::memory) fn len(&self) -> usize {
+        self.ready.len()
+    }
+
+    pub(in crate::memory) const fn unacked(&self) -> usize {
+        self.unacked
+    }
+
+    pub(in crate::memory) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.ready.iter()
+    }
+
+    /// Puts a message at the end.
+    pub(super) fn push(&mut self, message: Arc<Message>) {
+        let position = self.next_position;
+        self.next_position += 1;
+        self.ready.push_back(Entry {
+            position,
+            message,
+            redelivered: false,
+        });
+    }
+
+    /// Takes the first message, which is to be acknowledged or not.
+    pub(in crate::memory) fn take(&mut self, needs_ack: bool) -> Option<Entry> {
+        let entry = self.ready.pop_front()?;
+        self.unacked += usize::from(needs_ack);
+        Some(entry)
+    }
+
+    /// Throws away the messages that are ready.
+    pub(in crate::memory) fn purge(&mut self) -> usize {
+        let count = self.ready.len();
+        self.ready.clear();
+        count
+    }
+
+    /// A message that was taken is done with. `by` is the consumer that had it, if it was not
+    /// fetched.
+    pub(super) fn settle(&mut self, channel: ChannelKey, by: Option<&str>) {
+        self.unacked = self.unacked.saturating_sub(1);
+        let Some(tag) = by else { return };
+        let active = self.consumers.iter_mut().find(|it| it.is(channel, tag));
+        if let Some(active) = active {
+            active.held = active.held.saturating_sub(1);
+        }
+    }
+
+    /// Puts a message back where it was.
+    pub(super) fn give_back(&mut self, mut entry: Entry) {
+        entry.redelivered = true;
+        let at = self
+            .ready
+            .partition_point(|other| other.position < entry.position);
+        self.ready.insert(at, entry);
+    }
+
+    // Consumers
+
+    pub(in crate::memory) fn consumer_count(&self) -> usize {
+        self.consumers.len()
+    }
+
+    /// Adds a consumer; `false` if it, or another, has or wants the queue for itself.
+    pub(super) fn add_consumer(&mut self, consumer: Consumer, exclusive: bool) -> bool {
+        if self.is_exclusively_consumed || (exclusive && !self.consumers.is_empty()) {
+            return false;
+        }
+        self.is_exclusively_consumed = exclusive;
+        let active = Active { consumer, held: 0 };
+        self.insert(active);
+        true
+    }
+
+    /// Behind all of its priority.
+    fn insert(&mut self, active: Active) {
+        let priority = active.consumer.priority;
+        let at = self
+            .consumers
+            .partition_point(|other| other.consumer.priority >= priority);
+        self.consumers.insert(at, active);
+    }
+
+    /// Removes a consumer, or all of a channel; `true` if it was the last one.
+    pub(super) fn remove_consumers(&mut self, channel: ChannelKey, tag: Option<&str>) -> bool {
+        let before = self.consumers.len();
+        self.consumers.retain(|it| {
+            let is_meant = tag.is_none_or(|tag| &*it.consumer.tag == tag);
+            it.consumer.channel != channel || !is_meant
+        });
+        if self.consumers.is_empty() {
+            self.is_exclusively_consumed = false;
+        }
+        before > 0 && self.consumers.is_empty()
+    }
+
+    /// The channels of the consumers, each once.
+    pub(super) fn channels(&self) -> Vec<ChannelKey> {
+        let mut channels: Vec<_> = self
+            .consumers
+            .iter()
+            .map(|it| it.consumer.channel)
+            .collect();
+        channels.sort_unstable();
+        channels.dedup();
+        channels
+    }
+
+    /// Hands out messages while there are some, and consumers that take them.
+    pub(super) fn deliver(&mut self, ports: &mut Ports) {
+        while !self.ready.is_empty() {
+            let takes = |it: &Active| it.has_credit() && ports.has_room(it.consumer.channel);
+            let Some(at) = self.consumers.iter().position(takes) else {
+                return;
+            };
+            self.deliver_to(at, ports);
+        }
+    }
+
+    fn deliver_to(&mut self, at: usize, ports: &mut Ports) {
+        let Some(active) = self.consumers.get_mut(at) else {
+            return;
+        };
+        let needs_ack = !active.consumer.no_ack;
+        let Some(entry) = self.ready.pop_front() else {
+            return;
+        };
+        let channel = active.consumer.channel;
+        let tag = Arc::clone(&active.consumer.tag);
+        if needs_ack {
+            self.unacked += 1;
+            active.held += 1;
+            ports.hold(channel);
+        }
+        let delivery = Delivery {
+            tag,
+            queue: self.id,
+            entry,
+            needs_ack,
+            returned: false,
+        };
+        ports.post(channel, Mail::Delivery(delivery));
+        // The next one goes to another consumer, if one of the same priority takes it.
+        if self.consumers.len() > 1 {
+            let served = self.consumers.remove(at);
+            self.insert(served);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue() -> Queue {
+        let spec = QueueSpec {
+            name: "q".into(),
+            durable: false,
+            owner: None,
+            auto_delete: false,
+            arguments: FieldTable::new(),
+        };
+        Queue::new(QueueId(1), spec)
+    }
+
+    fn push(queue: &mut Queue, bodies: &[&str]) {
+        for body in bodies {
+            queue.push(Arc::new(Message {
+                exchange: "".into(),
+                routing_key: Default::default(),
+                properties: Default::default(),
+                body: body.as_bytes().to_vec(),
+            }));
+        }
+    }
+
+    fn bodies(queue: &Queue) -> Vec<String> {
+        let body = |entry: &Entry| String::from_utf8(entry.message.body.clone()).unwrap();
+        queue.entries().map(body).collect()
+    }
+
+    fn consumer(channel: ChannelKey, tag: &str, prefetch: u16, priority: i64) -> Consumer {
+        Consumer {
+            channel,
+            tag: tag.into(),
+            no_ack: false,
+            prefetch,
+            priority,
+        }
+    }
+
+    /// Which consumer has got what.
+    fn got(ports: &mut Ports, channel: ChannelKey) -> Vec<String> {
+        let mut got = Vec::new();
+        while let Some(mail) = ports.next_mail(channel) {
+            let Mail::Delivery(delivery) = mail else {
+                continue;
+            };
+            let body = String::from_utf8_lossy(&delivery.entry.message.body).into_owned();
+            got.push(format!("{} {body}", delivery.tag));
+        }
+        got
+    }
+
+    #[test]
+    fn messages_that_are_given_back_get_their_places_again() {
+        let mut queue = queue();
+        push(&mut queue, &["a", "b", "c", "d"]);
+        let taken: Vec<_> = (0..3).map(|_| queue.take(true).unwrap()).collect();
+        push(&mut queue, &["e"]);
+        let [a, b, c] = taken.try_into().unwrap();
+        queue.give_back(c);
+        queue.give_back(a);
+        assert_eq!(bodies(&queue), ["a", "c", "d", "e"]);
+        queue.give_back(b);
+        assert_eq!(bodies(&queue), ["a", "b", "c", "d", "e"]);
+        let redelivered: Vec<_> = queue.entries().map(|it| it.redelivered).collect();
+        assert_eq!(redelivered, [true, true, true, false, false]);
+    }
+
+    #[test]
+    fn consumers_are_served_in_turns() {
+        let (mut queue, mut ports) = (queue(), Ports::default());
+        let channel = ports.open(ConnectionId(1), 1);
+        for tag in ["x", "y"] {
+            assert!(queue.add_consumer(consumer(channel, tag, 0, 0), false));
+        }
+        push(&mut queue, &["a", "b", "c"]);
+        queue.deliver(&mut ports);
+        assert_eq!(got(&mut ports, channel), ["x a", "y b", "x c"]);
+    }
+
+    #[test]
+    fn higher_priorities_are_served_first_as_long_as_they_take_more() {
+        let (mut queue, mut ports) = (queue(), Ports::default());
+        let channel = ports.open(ConnectionId(1), 1);
+        queue.add_consumer(consumer(channel, "low", 0, -1), false);
+        queue.add_consumer(consumer(channel, "high", 2, 5), false);
+        push(&mut queue, &["a", "b", "c"]);
+        queue.deliver(&mut ports);
+        assert_eq!(got(&mut ports, channel), ["high a", "high b", "low c"]);
+    }
+
+    #[test]
+    fn prefetch_limits_what_a_consumer_holds_and_the_window_what_its_channel_does() {
+        let (mut queue, mut ports) = (queue(), Ports::default());
+        let channel = ports.open(ConnectionId(1), 1);
+        queue.add_consumer(consumer(channel, "x", 2, 0), false);
+        push(&mut queue, &["a", "b", "c", "d", "e"]);
+        queue.deliver(&mut ports);
+        assert_eq!(got(&mut ports, channel), ["x a", "x b"]);
+        queue.settle(channel, Some("x"));
+        queue.deliver(&mut ports);
+        assert_eq!(got(&mut ports, channel), ["x c"]);
+        ports.get_mut(channel).unwrap().window.limit = 3;
+        queue.settle(channel, Some("x"));
+        queue.deliver(&mut ports);
+        assert_eq!(got(&mut ports, channel), [""; 0], "three are held");
+        assert!(ports.release(channel, 1));
+        queue.deliver(&mut ports);
+        assert_eq!(got(&mut ports, channel), ["x d"]);
+    }
+
+    #[test]
+    fn an_exclusive_consumer_is_alone() {
+        let (mut queue, mut ports) = (queue(), Ports::default());
+        let channel = ports.open(ConnectionId(1), 1);
+        assert!(queue.add_consumer(consumer(channel, "x", 0, 0), false));
+        assert!(!queue.add_consumer(consumer(channel, "y", 0, 0), true));
+        assert!(queue.remove_consumers(channel, Some("x")));
+        assert!(queue.add_consumer(consumer(channel, "y", 0, 0), true));
+        assert!(!queue.add_consumer(consumer(channel, "z", 0, 0), false));
+    }
+}
