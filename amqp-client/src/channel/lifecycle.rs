@@ -9,7 +9,7 @@ use amqp_spec::{ReplyCode, channel};
 use super::request::{PendingReply, decode, slot, start, start_about};
 use crate::error::{About, ChannelError, Subject};
 use crate::handle::Handle;
-use crate::message::Settlement;
+use crate::message::{Life, Settlement};
 use crate::proto::observe::{Event, Source};
 use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot};
 use crate::proto::shared::channel::ChannelShared;
@@ -357,19 +357,16 @@ impl Channel {
     pub(crate) fn settle(
         &self,
         delivery_tag: u64,
-        incarnation: u32,
+        life: Life,
         settlement: Settlement,
     ) -> Result<(), ChannelError> {
         let shared = self.shared();
-        if incarnation != shared.at.incarnation {
-            return Err(ChannelError::Stale);
-        }
-        let settled =
-            shared
-                .connection
-                .outbox()
-                .order_mut()
-                .settle(shared.at, delivery_tag, settlement);
+        let settled = shared.connection.outbox().order_mut().settle(
+            shared.at,
+            life,
+            delivery_tag,
+            settlement,
+        );
         match settled {
             Ok(wake) => {
                 wake.now();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use amqp_spec::wire::{Request, TypedMethod};
 
 use crate::error::{About, ChannelError};
+use crate::message::Life;
 use crate::proto::send::outbox::{Order, Refused, Wake};
 use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot};
 use crate::proto::shared::channel::ChannelShared;
@@ -200,6 +201,11 @@ impl PendingReply {
             answer,
             _demand: Demand::new(connection),
         }
+    }
+
+    /// The life of its channel in which a message was fetched.
+    pub(crate) fn life(&self) -> Life {
+        self.answer.life()
     }
 
     /// The caller goes away; gives back a result that it has not seen.

@@ -13,7 +13,7 @@ use super::start::Consume;
 use crate::channel::Channel;
 use crate::channel::request::{PendingReply, decode, start, start_about, start_by};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
-use crate::message::{Multiple, RawDelivery, ReceivedMessage, Requeue, Settlement};
+use crate::message::{Life, Multiple, RawDelivery, ReceivedMessage, Requeue, Settlement};
 use crate::proto::send::request::{Barrier, Effect, Reply};
 
 /// Receiving.
@@ -87,12 +87,11 @@ impl Channel {
             channel: (!no_ack).then(|| self.clone()),
             pending,
         };
-        let reply = fetching.await?;
+        let (reply, life) = fetching.await?;
         let get_reply = decode::<basic::GetReply<'_>>(&reply.payload)?;
         Ok(match (get_reply, reply.message) {
             (basic::GetReply::GetOk(ok), Some(message)) => {
-                let incarnation = self.shared().at.incarnation;
-                let raw = RawDelivery::new(message, ok.delivery_tag, ok.redelivered, incarnation);
+                let raw = RawDelivery::new(message, ok.delivery_tag, ok.redelivered, life);
                 Some((ReceivedMessage::of(raw), ok.message_count))
             }
             _ => None,
@@ -299,10 +298,11 @@ struct Fetching {
 }
 
 impl Future for Fetching {
-    type Output = Result<Reply, ChannelError>;
+    type Output = Result<(Reply, Life), ChannelError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.pending).poll(context)
+        let reply = Pin::new(&mut self.pending).poll(context);
+        reply.map_ok(|reply| (reply, self.pending.life()))
     }
 }
 
@@ -318,9 +318,8 @@ impl Drop for Fetching {
         };
         if let Ok(delivery_tag) = delivery_tag {
             let requeue = Settlement::Nack { requeue: true };
-            let incarnation = channel.shared().at.incarnation;
             // If the channel has ended, the broker has it back already.
-            let _ = channel.settle(delivery_tag, incarnation, requeue);
+            let _ = channel.settle(delivery_tag, self.pending.life(), requeue);
         }
     }
 }

@@ -243,7 +243,9 @@ impl<A: AckMode> Consumer<A> {
                         consumer_tag: self.queue.tag.to_string().into_boxed_str(),
                         queue: self.queue.source.as_str().into(),
                     }),
-                    ConsumerEnd::TooLarge(message) => Some(ConsumeError::MessageTooLarge(message)),
+                    ConsumerEnd::TooLarge(message, _) => {
+                        Some(ConsumeError::MessageTooLarge(message))
+                    }
                     ConsumerEnd::Channel(error) => Some(ConsumeError::Channel(error)),
                 }))
             }
@@ -265,6 +267,11 @@ impl<A: AckMode> Consumer<A> {
     #[must_use]
     pub fn tag(&self) -> ShortStr<'_> {
         self.queue.tag.as_ref()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn queue(&self) -> &Arc<ConsumerQueue> {
+        &self.queue
     }
 
     /// The channel that the deliveries come on.
@@ -396,22 +403,19 @@ impl<A: AckMode> Drop for Consumer<A> {
     fn drop(&mut self) {
         let unseen = self.queue.abandon();
         // One that the program has not heard of is for the next consumer to tell.
-        let untold = (!self.ended).then(|| self.queue.oversized_tag()).flatten();
+        let untold = (!self.ended).then(|| self.queue.oversized()).flatten();
         // Before the deliveries go back, lest they come here again.
         drop(request_cancel(self.channel.shared(), &self.queue));
         if !A::NO_ACK {
             for raw in self.taken.drain(..).chain(unseen) {
                 let requeue = raw.settled_by(Settlement::Nack { requeue: true });
                 // If the channel has ended, the broker has them back already.
-                let _ = self
-                    .channel
-                    .settle(raw.delivery_tag, raw.incarnation, requeue);
+                let _ = self.channel.settle(raw.delivery_tag, raw.life, requeue);
             }
             // Nor does it come again by going back, if it was read from a stream.
-            if let Some(delivery_tag) = untold.filter(|_| !self.queue.with_offset) {
-                let incarnation = self.channel.shared().at.incarnation;
+            if let Some((life, delivery_tag)) = untold.filter(|_| !self.queue.with_offset) {
                 let requeue = Settlement::Nack { requeue: true };
-                let _ = self.channel.settle(delivery_tag, incarnation, requeue);
+                let _ = self.channel.settle(delivery_tag, life, requeue);
             }
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::channel::Channel;
 use crate::error::ChannelError;
-use crate::message::{ReceivedMessage, Requeue, Settlement, message_getters};
+use crate::message::{Life, ReceivedMessage, Requeue, Settlement, message_getters};
 
 /// A message that waits to be acknowledged.
 ///
@@ -45,10 +45,10 @@ impl Delivery {
         Self { received, channel }
     }
 
-    /// The message, and what settles it: the incarnation of its channel, and the channel.
-    pub(crate) fn into_parts(self) -> (ReceivedMessage, u32, Channel) {
-        let incarnation = self.received.incarnation();
-        (self.received, incarnation, self.channel)
+    /// The message, and what settles it: the life of its channel, and the channel.
+    pub(crate) fn into_parts(self) -> (ReceivedMessage, Life, Channel) {
+        let life = self.received.life();
+        (self.received, life, self.channel)
     }
 
     /// Its number on the channel.
@@ -99,10 +99,9 @@ impl Delivery {
     }
 
     fn settle(self, settlement: Settlement) -> Result<(), ChannelError> {
-        let (delivery_tag, incarnation) =
-            (self.received.delivery_tag(), self.received.incarnation());
+        let (delivery_tag, life) = (self.received.delivery_tag(), self.received.life());
         let settlement = self.received.settled_by(settlement);
-        self.channel.settle(delivery_tag, incarnation, settlement)
+        self.channel.settle(delivery_tag, life, settlement)
     }
 
     /// The body, without a copy, leaving the delivery **unsettled**: the broker keeps the message

@@ -9,6 +9,7 @@ use amqp_spec::wire::ShortStr;
 use bytes::Bytes;
 
 use super::incoming::Incoming;
+use super::life::Life;
 use super::outgoing::{IntoMessage, Message};
 use super::settlement::Settlement;
 use super::shown::{Name, Shown};
@@ -19,8 +20,8 @@ use crate::error::{ChannelError, Subject};
 pub(crate) struct RawDelivery {
     pub(crate) message: Incoming,
     pub(crate) delivery_tag: u64,
-    /// Which use of the channel id the tag belongs to.
-    pub(crate) incarnation: u32,
+    /// Which life of its channel the tag belongs to.
+    pub(crate) life: Life,
     /// [`REDELIVERED`], [`OVERSIZED`] and [`WITH_OFFSET`]. A number, not a `bool`: in the values
     /// that a `bool` does not have, the compiler would tell `None` and errors from deliveries. It
     /// would then move deliveries in pieces that overlap, and the processor would wait for each.
@@ -29,31 +30,21 @@ pub(crate) struct RawDelivery {
 
 impl RawDelivery {
     #[inline]
-    pub(crate) fn new(
-        message: Incoming,
-        delivery_tag: u64,
-        redelivered: bool,
-        incarnation: u32,
-    ) -> Self {
+    pub(crate) fn new(message: Incoming, delivery_tag: u64, redelivered: bool, life: Life) -> Self {
         Self {
             message,
             delivery_tag,
-            incarnation,
+            life,
             flags: u8::from(redelivered),
         }
     }
 
     /// A message without its body, which was too large.
-    pub(crate) fn oversized(
-        message: Incoming,
-        delivery_tag: u64,
-        incarnation: u32,
-        size: u64,
-    ) -> Self {
+    pub(crate) fn oversized(message: Incoming, delivery_tag: u64, life: Life, size: u64) -> Self {
         Self {
             message: message.with_body(&size.to_be_bytes()),
             delivery_tag,
-            incarnation,
+            life,
             flags: OVERSIZED,
         }
     }
@@ -171,7 +162,7 @@ impl ReceivedMessage {
             message.properties().as_ref(),
             message.body(),
         );
-        Ok(Self(RawDelivery::new(incoming, 1, false, 0)))
+        Ok(Self(RawDelivery::new(incoming, 1, false, Life::default())))
     }
 
     /// The same, [delivered before](Self::redelivered) or not.
@@ -241,10 +232,10 @@ impl ReceivedMessage {
         Self(raw)
     }
 
-    /// Which use of the channel id its number belongs to.
+    /// Which life of its channel its number belongs to.
     #[inline]
-    pub(crate) fn incarnation(&self) -> u32 {
-        self.0.incarnation
+    pub(crate) fn life(&self) -> Life {
+        self.0.life
     }
 
     /// Whether it was read from a stream.

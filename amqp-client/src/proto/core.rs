@@ -10,33 +10,34 @@
 //! There are no sockets, clocks, threads or tasks here. Results do not travel as events: the core
 //! leaves them where their owners look for them, and wakes those.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use amqp_spec::frame::{self, Frame};
-use amqp_spec::{Method, connection, constants};
+use amqp_spec::{Method, connection};
 use bytes::buf::Limit;
 
 use super::config::CoreOptions;
 use super::dispatch::connection as connection_methods;
 use super::dispatch::{alarm, channel, closes, messages, overdue, violation};
 use super::observe::{Event, Source, Trace};
-use super::opening::handshake::{Handshake, Step};
+use super::opening::handshake::Step;
 use super::opening::outcome::Opening;
 use super::outside::Outside;
 use super::phase::Phase;
-use super::receive::{Rare, Receive, Unparsed, standstill};
+use super::receive::{Rare, Unparsed, standstill};
 use super::send::outbox::Outbox;
 use super::send::transmit::Transmit;
 use super::send::unwritten::Unwritten;
-use super::send::writing::Writing;
+use super::session::Session;
+use super::shared::channel::ChannelShared;
 use super::shared::connection::ConnectionShared;
-use super::time::clocks::Clocks;
 use super::time::deadlines::DeadlineOf;
 use super::time::heartbeat::Due;
-use super::turn::{Interest, Pause, Turn};
+use super::turn::{DriverSeat, Interest, Pause};
 use crate::error::{ChannelError, ConnectCause, ConnectionError, Violation};
 
 /// The protocol core of one connection.
@@ -44,13 +45,19 @@ use crate::error::{ChannelError, ConnectCause, ConnectionError, Violation};
 /// The documentation of [`proto`](super) says how to get one, and in which order a driver calls
 /// what.
 pub struct Core {
-    phase: Phase,
-    handshake: Handshake,
-    receive: Receive,
-    writing: Writing,
-    clocks: Clocks,
-    turn: Turn,
+    /// What ends with the stream.
+    session: Session,
+    driver: DriverSeat,
     outside: Outside,
+}
+
+/// What comes behind a stream that is lost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Behind {
+    /// Nothing: the connection is over.
+    Nothing,
+    /// Another stream, for the same handles.
+    AnotherStream,
 }
 
 impl Core {
@@ -60,33 +67,16 @@ impl Core {
         trace: Trace,
         now: Instant,
     ) -> (Self, Arc<ConnectionShared>, Arc<Opening>) {
-        // Before tuning, only the smallest frame may be sent.
-        let frame_max = usize::try_from(constants::FRAME_MIN_SIZE).unwrap_or(usize::MAX);
-        let mut outbox = Outbox::new(frame_max, options.write_buffer_limit, now);
+        let mut outbox = Outbox::new(options.write_buffer_limit, now);
         outbox.room_mut().set_when_blocked(options.when_blocked);
-        outbox.order_mut().push_raw(&frame::PROTOCOL_HEADER);
-        let mut connection =
-            ConnectionShared::new(outbox, options.request_timeout, options.clock, trace);
+        let clock = options.clock.clone();
+        let mut connection = ConnectionShared::new(outbox, options.request_timeout, clock, trace);
         connection.consumer_tag_seed = options.consumer_tag_seed;
         let connection = Arc::new(connection);
-        let handshake = Handshake::new(options.login, options.handshake_timeout);
-        let opening = Arc::clone(handshake.outcome());
+        let opening = Arc::default();
         let core = Self {
-            phase: Phase::Opening,
-            handshake,
-            receive: Receive::new(
-                Arc::clone(&connection),
-                options.max_message_size,
-                options.inbound_limit,
-            ),
-            writing: Writing::new(now),
-            clocks: Clocks::new(
-                options.handshake_timeout,
-                options.write_timeout,
-                options.blocked_connection_timeout,
-                now,
-            ),
-            turn: Turn::new(),
+            session: Session::new(options, &connection, Arc::clone(&opening), now),
+            driver: DriverSeat::default(),
             outside: Outside::new(Arc::clone(&connection), now),
         };
         (core, connection, opening)
@@ -99,25 +89,25 @@ impl Core {
 
     #[cfg(test)]
     pub(crate) fn is_open(&self) -> bool {
-        self.phase == Phase::Open
+        self.session.phase == Phase::Open
     }
 
     /// Whether nothing of what it logged in with is left.
     #[cfg(test)]
     pub(crate) fn has_forgotten_credentials(&self) -> bool {
-        self.handshake.has_forgotten_credentials()
+        self.session.handshake.has_forgotten_credentials()
     }
 
     /// What was shown last.
     #[cfg(test)]
     pub(crate) fn shown(&self) -> &Transmit {
-        self.writing.transmit()
+        self.session.writing.transmit()
     }
 
     /// The tags of the consumers that deliveries on this channel may be for.
     #[cfg(test)]
     pub(crate) fn consumer_tags(&self, channel: u16) -> Vec<String> {
-        self.receive.channels().consumer_tags(channel)
+        self.session.receive.channels().consumer_tags(channel)
     }
 
     /// Registers the waker that is called when there may be something to do before the
@@ -125,7 +115,7 @@ impl Core {
     /// deadline. To be called at the start of each turn; costs one comparison unless the waker is
     /// another one.
     pub fn set_waker(&mut self, waker: &Waker) {
-        self.turn.set_waker(waker, self.outside.shared());
+        self.driver.set_waker(waker, self.outside.shared());
     }
 
     /// Starts a turn of the driver: tells the core the time, has it parse what the last turn has
@@ -133,13 +123,15 @@ impl Core {
     /// nothing. While reading is paused the peer's silence does not count.
     pub fn turn(&mut self, now: Instant) {
         self.stir(now);
-        if self.receive.begin_turn() && self.phase != Phase::Ended {
+        if self.session.receive.begin_turn() && self.session.phase != Phase::Ended {
             self.parse_and_dispatch();
         }
-        self.clocks.on_attempt(!self.writing.is_empty(), now);
+        self.session
+            .clocks
+            .on_attempt(!self.session.writing.is_empty(), now);
         self.decide_whether_to_read();
-        if self.turn.pause().is_some() {
-            self.clocks.on_read(now);
+        if self.session.turn.pause().is_some() {
+            self.session.clocks.on_read(now);
         }
     }
 
@@ -147,19 +139,22 @@ impl Core {
     #[inline]
     fn stir(&mut self, now: Instant) {
         self.outside.set_now(now);
-        self.turn.stir();
+        self.session.turn.stir();
     }
 
     /// What the core waits for at present. Changes nothing; may be asked at any time, and changes
     /// only with calls of other methods. Whatever happens elsewhere that could change it calls the
     /// waker.
     pub fn interest(&self) -> Interest {
-        let ended = self.phase == Phase::Ended;
-        let more = self.receive.has_more();
+        let ended = self.session.phase == Phase::Ended;
+        let more = self.session.receive.has_more();
         Interest {
-            read: self.turn.pause().is_none() && !more && !ended,
+            read: self.session.turn.pause().is_none() && !more && !ended,
             again: more && !ended,
-            write: self.turn.wants_write(!self.writing.is_empty()),
+            write: self
+                .session
+                .turn
+                .wants_write(!self.session.writing.is_empty()),
         }
     }
 
@@ -167,7 +162,7 @@ impl Core {
     /// waited for that has to be read; nor while the broker takes none of the answers that it asks
     /// for.
     fn decide_whether_to_read(&mut self) {
-        if self.phase == Phase::Ended {
+        if self.session.phase == Phase::Ended {
             return;
         }
         let shared = self.outside.shared();
@@ -175,19 +170,19 @@ impl Core {
         let takes_more = self.outside.has_said_goodbye() || shared.reading.look();
         let pause = if !takes_more {
             Some(Pause::Consumers)
-        } else if self.writing.owes_too_much(shared) {
+        } else if self.session.writing.owes_too_much(shared) {
             Some(Pause::Answers)
         } else {
             None
         };
-        self.turn.set_pause(pause);
+        self.session.turn.set_pause(pause);
         let stopped = pause == Some(Pause::Consumers);
-        standstill::tell(stopped, self.receive.channels(), &mut self.outside);
+        standstill::tell(stopped, self.session.receive.channels(), &mut self.outside);
     }
 
     /// Where the adapter reads into; never empty.
     pub fn read_space(&mut self) -> &mut [u8] {
-        self.receive.space()
+        self.session.receive.space()
     }
 
     /// `n` octets have been read into [`read_space`](Self::read_space). Zero is the end of the
@@ -198,7 +193,7 @@ impl Core {
             return;
         }
         self.heard(n, now);
-        self.receive.filled(n);
+        self.session.receive.filled(n);
         self.parse_and_dispatch();
     }
 
@@ -206,20 +201,20 @@ impl Core {
     /// message arrives: straight into it. Say so with [`body_read`](Self::body_read). The memory
     /// need not be initialised, so that this pays off with readers that can do without.
     pub fn body_space(&mut self) -> Option<Limit<&mut Vec<u8>>> {
-        self.receive.body_space()
+        self.session.receive.body_space()
     }
 
     /// `n` octets have been read into [`body_space`](Self::body_space). Zero is the end of the
     /// stream.
     pub fn body_read(&mut self, n: usize, now: Instant) {
-        if !self.receive.is_amid_large_body() {
+        if !self.session.receive.is_amid_large_body() {
             return;
         }
         if n == 0 {
             self.lost(ConnectionError::EndOfStream);
             return;
         }
-        self.receive.body_filled(n);
+        self.session.receive.body_filled(n);
         self.heard(n, now);
         self.decide_whether_to_read();
     }
@@ -229,17 +224,22 @@ impl Core {
     fn heard(&mut self, n: usize, now: Instant) {
         self.outside.shared().totals.octets_received.add(n);
         self.stir(now);
-        self.clocks.on_read(now);
+        self.session.clocks.on_read(now);
     }
 
     /// Parses what has been read, and hands it over.
     fn parse_and_dispatch(&mut self) {
-        let (memory, range) = self.receive.begin_parsing();
+        let (memory, range) = self.session.receive.begin_parsing();
         let mut unparsed = Unparsed::new(memory.get(range).unwrap_or_default());
         let result = self.dispatch_all(&mut unparsed);
         let used = unparsed.used();
-        self.receive.end_parsing(memory, used, &self.outside);
-        self.receive.channels_mut().hand_over(&mut self.outside);
+        self.session
+            .receive
+            .end_parsing(memory, used, &self.outside);
+        self.session
+            .receive
+            .channels_mut()
+            .hand_over(&mut self.outside);
         match (result, self.outside.take_unanswerable()) {
             (Err(violation), _) => self.violated(violation),
             (Ok(()), Some(channel)) => self.violated(Violation::TooManyAnswers { channel }),
@@ -251,15 +251,15 @@ impl Core {
 
     /// Parses as much as one turn may, and dispatches what is rare.
     fn dispatch_all(&mut self, unparsed: &mut Unparsed<'_>) -> Result<(), Violation> {
-        while let Some(rare) = self.receive.next(unparsed, &mut self.outside)? {
+        while let Some(rare) = self.session.receive.next(unparsed, &mut self.outside)? {
             match rare {
                 Rare::Method(frame) => self.dispatch(&frame)?,
                 Rare::Message(id, message) => {
-                    let channels = self.receive.channels_mut();
+                    let channels = self.session.receive.channels_mut();
                     messages::complete(id, message, channels, &mut self.outside);
                 }
             }
-            if self.phase == Phase::Ended || self.receive.has_had_enough() {
+            if self.session.phase == Phase::Ended || self.session.receive.has_had_enough() {
                 break;
             }
         }
@@ -270,10 +270,13 @@ impl Core {
     fn dispatch(&mut self, frame: &Frame<'_>) -> Result<(), Violation> {
         let method = Method::decode(frame.payload).map_err(Violation::Decode)?;
         let (id, payload) = (frame.channel, frame.payload);
-        match self.phase {
+        match self.session.phase {
             _ if id == 0 => self.dispatch_connection(&method, payload),
             Phase::Open => {
-                let (channels, clocks) = (self.receive.channels_mut(), &mut self.clocks);
+                let (channels, clocks) = (
+                    self.session.receive.channels_mut(),
+                    &mut self.session.clocks,
+                );
                 channel::method(id, &method, payload, channels, clocks, &mut self.outside)
             }
             Phase::Opening | Phase::Ended => Err(Violation::UnknownChannel { channel: id }),
@@ -285,9 +288,12 @@ impl Core {
         method: &Method<'_>,
         payload: &[u8],
     ) -> Result<(), Violation> {
-        let (channels, clocks) = (self.receive.channels_mut(), &mut self.clocks);
+        let (channels, clocks) = (
+            self.session.receive.channels_mut(),
+            &mut self.session.clocks,
+        );
         let outside = &mut self.outside;
-        match (self.phase, method) {
+        match (self.session.phase, method) {
             (_, Method::ConnectionClose(close)) => self.closed_by_broker(close),
             (Phase::Opening, _) => return self.handshake(method),
             (_, Method::ConnectionCloseOk(_)) => {
@@ -307,24 +313,25 @@ impl Core {
     /// A method of the handshake has come.
     fn handshake(&mut self, method: &Method<'_>) -> Result<(), Violation> {
         let shared = self.outside.shared();
-        let all_taken = self.writing.is_empty() && shared.outbox().order().queued() == 0;
-        let step = self.handshake.method(method, all_taken)?;
-        self.receive.set_greeted();
+        let all_taken = self.session.writing.is_empty() && shared.outbox().order().queued() == 0;
+        let step = self.session.handshake.method(method, all_taken)?;
+        self.session.receive.set_greeted();
         match step {
             Step::Answer(frame) => shared.outbox().order_mut().push_secret(frame),
             Step::Tuned { limits, frames } => {
                 shared.set_limits(limits);
-                self.clocks
+                self.session
+                    .clocks
                     .start_heartbeat(limits.heartbeat, self.outside.now());
                 for frame in &frames {
                     shared.outbox().order_mut().push_raw(frame);
                 }
             }
             Step::Opened => {
-                self.phase = Phase::Open;
-                self.clocks.opened();
+                self.session.phase = Phase::Open;
+                self.session.clocks.opened();
                 shared.trace.opened(shared.limits());
-                self.handshake.succeed();
+                self.session.handshake.succeed();
             }
             Step::GivenUp => self.lost(ConnectionError::Closed),
         }
@@ -332,7 +339,7 @@ impl Core {
     }
 
     fn closed_by_broker(&mut self, close: &connection::Close<'_>) {
-        let about_open = || self.handshake.about_open();
+        let about_open = || self.session.handshake.about_open();
         let outside = &mut self.outside;
         let cause = connection_methods::closed_by_broker(close, about_open, outside);
         self.end(cause, Unwritten::default());
@@ -343,40 +350,45 @@ impl Core {
     /// The next bytes to write; if there are none, the [waker](Self::set_waker) is called when
     /// there are some. Shows the same bytes until [`transmitted`](Self::transmitted) is called.
     pub fn transmit(&mut self) -> Option<&Transmit> {
-        if self.phase == Phase::Opening && self.outside.outbox().order().is_closing() {
+        if self.session.phase == Phase::Opening && self.outside.outbox().order().is_closing() {
             // Before it has answered connection.open, RabbitMQ does not answer connection.close.
             self.lost(ConnectionError::closed_by_us());
         }
-        if self.writing.is_empty() {
-            let unclaimed = self.writing.refill(self.turn.driver(), &mut self.outside);
+        if self.session.writing.is_empty() {
+            let unclaimed = self
+                .session
+                .writing
+                .refill(self.driver.waker(), &mut self.outside);
             // Nothing is waited for behind the end.
-            if unclaimed && self.phase != Phase::Ended {
-                self.clocks.look_for_called(self.outside.now());
+            if unclaimed && self.session.phase != Phase::Ended {
+                self.session.clocks.look_for_called(self.outside.now());
             }
-            self.turn.answers_taken();
+            self.session.turn.answers_taken();
             self.outside.wake_all();
-            self.turn.settle();
+            self.session.turn.settle();
             // The time in which nothing is taken starts when it is first shown.
-            let left = !self.writing.is_empty();
-            self.clocks.on_attempt(left, self.outside.now());
+            let left = !self.session.writing.is_empty();
+            self.session.clocks.on_attempt(left, self.outside.now());
         }
-        (!self.writing.is_empty()).then_some(self.writing.transmit())
+        (!self.session.writing.is_empty()).then_some(self.session.writing.transmit())
     }
 
     /// The first `n` bytes of what [`transmit`](Self::transmit) showed have been written, at least
     /// one.
     pub fn transmitted(&mut self, n: usize, now: Instant) {
-        self.turn.stir();
+        self.session.turn.stir();
         let shared = self.outside.shared();
         shared.totals.octets_sent.add(n);
-        self.writing.written(n, now, shared);
-        if self.writing.has_written_farewell() {
+        self.session.writing.written(n, now, shared);
+        if self.session.writing.has_written_farewell() {
             self.outside.say_goodbye();
         }
         if self.outside.has_said_goodbye() {
-            self.turn.said_goodbye();
+            self.session.turn.said_goodbye();
         }
-        self.clocks.on_write(!self.writing.is_empty(), now);
+        self.session
+            .clocks
+            .on_write(!self.session.writing.is_empty(), now);
     }
 
     /// A write of the first `n` octets of what [`transmit`](Self::transmit) showed has failed, and
@@ -385,14 +397,14 @@ impl Core {
     /// among them are uncertain then, instead of not sent. A plain socket writes nothing when it
     /// fails.
     pub fn may_have_written(&mut self, n: usize) {
-        self.writing.may_have_written(n);
+        self.session.writing.may_have_written(n);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest. It may turn out
     /// then that nothing is due.
     pub fn deadline(&self) -> Option<Instant> {
-        let own = self.clocks.earliest();
-        match self.phase {
+        let own = self.session.clocks.earliest();
+        match self.session.phase {
             Phase::Ended if self.is_finished() => return None,
             Phase::Ended => return own,
             Phase::Opening | Phase::Open => {}
@@ -407,20 +419,20 @@ impl Core {
     /// early.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.stir(now);
-        match self.phase {
+        match self.session.phase {
             Phase::Ended => {
-                if self.clocks.take_expired(DeadlineOf::LastWords, now) {
+                if self.session.clocks.take_expired(DeadlineOf::LastWords, now) {
                     self.lost(ConnectionError::EndOfStream);
                 }
             }
-            Phase::Opening if self.clocks.take_expired(DeadlineOf::Handshake, now) => {
+            Phase::Opening if self.session.clocks.take_expired(DeadlineOf::Handshake, now) => {
                 self.handshake_timed_out();
             }
             Phase::Opening | Phase::Open => {
                 let due = self.heartbeat(now).or_else(|| self.stalled(now));
                 if let Some(cause) = due {
                     self.lost(cause);
-                } else if let Some(after) = self.clocks.blocked_for_too_long(now) {
+                } else if let Some(after) = self.session.clocks.blocked_for_too_long(now) {
                     self.blocked_for_too_long(after);
                 } else {
                     self.expire(now);
@@ -430,20 +442,20 @@ impl Core {
     }
 
     fn handshake_timed_out(&mut self) {
-        if let Some(violation) = self.receive.cut_short() {
+        if let Some(violation) = self.session.receive.cut_short() {
             self.lost(violation.into());
         } else {
-            self.handshake.time_out();
+            self.session.handshake.time_out();
             self.lost(ConnectionError::EndOfStream);
         }
     }
 
     /// Does what the heartbeats call for; why the connection is lost if the peer is dead.
     fn heartbeat(&mut self, now: Instant) -> Option<ConnectionError> {
-        if self.turn.pause().is_some() {
-            self.clocks.on_read(now);
+        if self.session.turn.pause().is_some() {
+            self.session.clocks.on_read(now);
         }
-        match self.clocks.heartbeat_due(now) {
+        match self.session.clocks.heartbeat_due(now) {
             Due::Nothing => None,
             Due::Send => {
                 self.rest();
@@ -463,19 +475,22 @@ impl Core {
     /// Nothing was written for a while: memory that was needed then is given back. What is still
     /// busy has it again after a few turns.
     fn rest(&mut self) {
-        self.receive.rest();
-        self.writing.rest();
+        self.session.receive.rest();
+        self.session.writing.rest();
         self.outside.outbox().order_mut().rest();
     }
 
     /// Why the connection is lost if the peer has taken nothing for too long.
     fn stalled(&mut self, now: Instant) -> Option<ConnectionError> {
-        let slow_consumers = self.turn.pause() == Some(Pause::Consumers);
+        let slow_consumers = self.session.turn.pause() == Some(Pause::Consumers);
         if slow_consumers || self.outside.outbox().room().blocked().is_some() {
-            self.clocks.forgive_stall(now);
+            self.session.clocks.forgive_stall(now);
             return None;
         }
-        self.clocks.stalled(now).map(ConnectionError::WriteTimeout)
+        self.session
+            .clocks
+            .stalled(now)
+            .map(ConnectionError::WriteTimeout)
     }
 
     /// The broker does not read, so that there is nothing to be said.
@@ -488,14 +503,17 @@ impl Core {
 
     /// Tells what waits for something that has not come in its time.
     fn expire(&mut self, now: Instant) {
-        let (channels, clocks) = (self.receive.channels_mut(), &mut self.clocks);
+        let (channels, clocks) = (
+            self.session.receive.channels_mut(),
+            &mut self.session.clocks,
+        );
         let outside = &mut self.outside;
         overdue::expire_fetching(now, channels, clocks, outside);
         overdue::expire_called(now, channels, clocks, outside);
-        let progress = self.writing.progress();
+        let progress = self.session.writing.progress();
         let close_overdue = overdue::expire_requests(now, progress, channels, outside);
         if close_overdue {
-            let cause = self.writing.close_timeout(self.outside.shared());
+            let cause = self.session.writing.close_timeout(self.outside.shared());
             self.lost(cause);
         }
         self.outside.wake_all();
@@ -503,7 +521,7 @@ impl Core {
 
     /// Whether the driver is done: it closes the stream and drops the core.
     pub fn is_finished(&self) -> bool {
-        self.phase == Phase::Ended && self.writing.is_empty() && {
+        self.session.phase == Phase::Ended && self.session.writing.is_empty() && {
             // What remains after the end is the close exchange, if anything.
             self.outside.outbox().order().queued() == 0
         }
@@ -512,15 +530,17 @@ impl Core {
     /// The stream has failed or ended, or its driver goes away: everything that waits learns why.
     /// The cause of a connection that has ended stays.
     pub fn lost(&mut self, cause: ConnectionError) {
-        if self.phase == Phase::Ended {
-            self.writing.clear();
+        if self.session.phase == Phase::Ended {
+            self.session.writing.clear();
         } else {
             let cut_short = match cause {
-                ConnectionError::EndOfStream | ConnectionError::Io(_) => self.receive.cut_short(),
+                ConnectionError::EndOfStream | ConnectionError::Io(_) => {
+                    self.session.receive.cut_short()
+                }
                 _ => None,
             };
-            let unsent = self.writing.unwritten();
-            self.writing.clear();
+            let unsent = self.session.writing.unwritten();
+            self.session.writing.clear();
             self.end(cut_short.map_or(cause, ConnectionError::from), unsent);
         }
         self.outside.outbox().order_mut().discard();
@@ -529,7 +549,8 @@ impl Core {
 
     /// The peer broke the protocol: tell it (AMQP 0-9-1 §4.10.2), and end.
     fn violated(&mut self, violation: Violation) {
-        let farewell = violation::farewell(&violation).filter(|_| self.phase == Phase::Open);
+        let farewell =
+            violation::farewell(&violation).filter(|_| self.session.phase == Phase::Open);
         self.outside.shared().trace.violation(&violation);
         self.end(violation.into(), Unwritten::default());
         if let Some(close) = farewell {
@@ -539,33 +560,85 @@ impl Core {
 
     /// Ends the connection for all. What the adapter has begun to write, and what is queued
     /// afterwards, is still written, but for `unsent`.
-    fn end(&mut self, cause: ConnectionError, mut unsent: Unwritten) {
-        if self.phase == Phase::Ended {
+    fn end(&mut self, cause: ConnectionError, unsent: Unwritten) {
+        if self.session.phase == Phase::Ended {
             return;
         }
-        let (channels, outside) = (self.receive.channels_mut(), &mut self.outside);
-        channels.hand_over(outside);
-        self.handshake.fail(ConnectCause::Connection(cause.clone()));
-        let not_opened = (self.phase == Phase::Opening).then(|| self.handshake.stage());
-        self.phase = Phase::Ended;
-        self.clocks.ended(outside.now());
-        let (slots, mut wakers) = outside.outbox().close(&cause, &mut unsent);
-        outside.drop_bodies();
-        let (shared, to_wake) = outside.split();
-        shared.end(&cause, to_wake);
-        let error = ChannelError::Connection(cause.clone());
-        outside.fail_requests(slots, &error);
-        closes::all_ended(&error, &unsent, channels, outside);
+        let handshake = &self.session.handshake;
+        handshake.fail(ConnectCause::Connection(cause.clone()));
+        let not_opened = (self.session.phase == Phase::Opening).then(|| handshake.stage());
+        self.disconnect(&cause, unsent, Behind::Nothing);
+        let outside = &mut self.outside;
         match not_opened {
             None => outside.shared().trace.closed(&cause),
             Some(stage) => outside.shared().trace.not_opened(stage, &cause),
         }
         outside.emit(Source::Connection, &Event::ConnectionClosed { cause });
         let (shared, to_wake) = outside.split();
-        to_wake.append(&mut wakers);
-        to_wake.extend(self.turn.driver().cloned());
+        to_wake.extend(self.driver.waker().cloned());
         shared.timers.take_all(to_wake);
         outside.wake_all();
+    }
+
+    /// The stream is gone, or is left to what the adapter has begun to write: what was under way on
+    /// it ends, and what is to follow decides for how much more this is the end. Gives the channels
+    /// that are to be opened on the next stream.
+    fn disconnect(
+        &mut self,
+        cause: &ConnectionError,
+        mut unsent: Unwritten,
+        behind: Behind,
+    ) -> BTreeMap<u16, Arc<ChannelShared>> {
+        let outside = &mut self.outside;
+        let channels = self.session.receive.channels_mut();
+        channels.hand_over(outside);
+        self.session.phase = Phase::Ended;
+        self.session.clocks.ended(outside.now());
+        let (shared, wakers) = outside.split();
+        let mut outbox = shared.outbox();
+        let mut slots = outbox.disconnect(&mut unsent, wakers);
+        if behind == Behind::Nothing {
+            slots.extend(outbox.close(cause));
+        }
+        drop(outbox);
+        outside.drop_bodies();
+        let error = ChannelError::Connection(cause.clone());
+        if behind == Behind::AnotherStream {
+            return closes::all_lost(&error, slots, &unsent, channels, outside);
+        }
+        let (shared, wakers) = outside.split();
+        shared.end(cause, wakers);
+        outside.fail_requests(slots, &error);
+        closes::all_ended(&error, &unsent, channels, outside);
+        BTreeMap::new()
+    }
+
+    /// The stream is gone, and another is to follow: handles stay what they are, and what was under
+    /// way is told the cause.
+    #[cfg(test)]
+    pub(crate) fn disconnected(
+        &mut self,
+        cause: &ConnectionError,
+    ) -> BTreeMap<u16, Arc<ChannelShared>> {
+        let unsent = self.session.writing.unwritten();
+        self.session.writing.clear();
+        let lost = self.disconnect(cause, unsent, Behind::AnotherStream);
+        self.outside.wake_all();
+        lost
+    }
+
+    /// Another stream has been connected, on which these channels are to be opened.
+    #[cfg(test)]
+    pub(crate) fn connected(
+        &mut self,
+        options: CoreOptions,
+        lost: BTreeMap<u16, Arc<ChannelShared>>,
+        now: Instant,
+    ) {
+        let (shared, opening) = (self.outside.shared(), self.session.handshake.outcome());
+        self.session = Session::new(options, shared, opening, now);
+        self.session.receive.channels_mut().rest_all(lost);
+        self.outside.begin_stream(now);
     }
 }
 
@@ -573,8 +646,8 @@ impl Core {
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core")
-            .field("phase", &self.phase)
-            .field("login", self.handshake.login())
+            .field("phase", &self.session.phase)
+            .field("login", self.session.handshake.login())
             .finish_non_exhaustive()
     }
 }

@@ -119,7 +119,8 @@
 //! | module | what it is about |
 //! |---|---|
 //! | `core` | the calls of the driver, and what holds the parts together |
-//! | `phase`, `turn` | where the connection stands, and whether its driver reads |
+//! | `session` | what ends with a stream |
+//! | `phase`, `turn` | where a stream stands, and whether its driver reads |
 //! | `outside` | what parts of the core reach outside of it: shared state, the time, tasks to be woken |
 //! | `config` | what the core is told before it begins, and what it agrees on with the broker |
 //! | `opening` | the handshake |
@@ -152,6 +153,7 @@ mod outside;
 mod phase;
 mod receive;
 pub(crate) mod send;
+mod session;
 pub(crate) mod shared;
 pub(crate) mod time;
 mod turn;

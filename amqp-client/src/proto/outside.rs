@@ -29,6 +29,12 @@ pub(crate) struct Outside {
     wakers: Vec<Waker>,
     /// The latest time that the driver told.
     now: Instant,
+    /// What is known of the present stream.
+    stream: StreamState,
+}
+
+#[derive(Default)]
+struct StreamState {
     /// Our `connection.close` has been written: deliveries are of no use any more.
     said_goodbye: bool,
     /// More answers are parked on this channel than may be.
@@ -41,9 +47,15 @@ impl Outside {
             shared,
             wakers: Vec::new(),
             now,
-            said_goodbye: false,
-            unanswerable: None,
+            stream: StreamState::default(),
         }
+    }
+
+    /// Another stream has been connected.
+    #[cfg(test)]
+    pub(crate) fn begin_stream(&mut self, now: Instant) {
+        self.stream = StreamState::default();
+        self.now = now;
     }
 
     #[inline]
@@ -80,18 +92,18 @@ impl Outside {
     /// Whether our `connection.close` has been written.
     #[inline]
     pub(crate) fn has_said_goodbye(&self) -> bool {
-        self.said_goodbye
+        self.stream.said_goodbye
     }
 
     #[inline]
     pub(crate) fn say_goodbye(&mut self) {
-        self.said_goodbye = true;
+        self.stream.said_goodbye = true;
     }
 
     /// The channel on which more answers are parked than may be, if there is one.
     #[inline]
     pub(crate) fn take_unanswerable(&mut self) -> Option<u16> {
-        self.unanswerable.take()
+        self.stream.unanswerable.take()
     }
 
     /// Calls the wakers. No lock is held.
@@ -133,7 +145,7 @@ impl Outside {
         let (wake, too_many) = self.outbox().order_mut().answer(id, queue);
         wake.not_amid_a_turn();
         if too_many {
-            self.unanswerable = Some(id);
+            self.stream.unanswerable = Some(id);
         }
     }
 
@@ -145,7 +157,7 @@ impl Outside {
     /// Settles a delivery that the program has not seen.
     pub(crate) fn settle(&mut self, at: ChannelUse, delivery_tag: u64, settlement: Settlement) {
         self.answer_broker(at.channel, |order| {
-            order.settle(at, delivery_tag, settlement)
+            order.settle_present(at, delivery_tag, settlement)
         });
     }
 

@@ -35,29 +35,17 @@ pub(crate) enum Pause {
     Answers,
 }
 
-/// What the driver is to do.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    /// The driver's waker, as registered with the outbox.
-    driver: Option<Waker>,
-    /// Why nothing is to be read, as of the last look.
-    pause: Option<Pause>,
-    /// Something may have been queued since the outbox was last found empty.
-    unseen: bool,
+/// Who drives the connection, over one stream after the other.
+#[derive(Debug, Default)]
+pub(crate) struct DriverSeat {
+    /// Its waker, as registered with the outbox.
+    waker: Option<Waker>,
 }
 
-impl Turn {
-    pub(crate) fn new() -> Self {
-        Self {
-            driver: None,
-            pause: None,
-            unseen: true,
-        }
-    }
-
+impl DriverSeat {
     /// Registers the driver's waker; costs one comparison unless it is another one.
     pub(crate) fn set_waker(&mut self, waker: &Waker, connection: &ConnectionShared) {
-        let known = self.driver.as_ref();
+        let known = self.waker.as_ref();
         if known.is_some_and(|known| known.will_wake(waker)) {
             return;
         }
@@ -67,14 +55,34 @@ impl Turn {
         let replaced = connection.outbox().order_mut().set_driver(registered);
         // Dropping a waker may run foreign code, so that it happens outside the lock.
         drop(replaced);
-        self.driver = Some(ours);
+        self.waker = Some(ours);
     }
 
     #[inline]
-    pub(crate) fn driver(&self) -> Option<&Waker> {
-        self.driver.as_ref()
+    pub(crate) fn waker(&self) -> Option<&Waker> {
+        self.waker.as_ref()
     }
+}
 
+/// What the driver is to do.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// Why nothing is to be read, as of the last look.
+    pause: Option<Pause>,
+    /// Something may have been queued since the outbox was last found empty.
+    unseen: bool,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self {
+            pause: None,
+            unseen: true,
+        }
+    }
+}
+
+impl Turn {
     /// Something has happened, and something may have been queued.
     #[inline]
     pub(crate) fn stir(&mut self) {

@@ -3,13 +3,13 @@
 use super::disposition::Disposition;
 use crate::channel::Channel;
 use crate::consume::Delivery;
-use crate::message::{ReceivedMessage, Settlement};
+use crate::message::{Life, ReceivedMessage, Settlement};
 
 /// A message that is being handled. Dropped, it goes back to its queue.
 pub(super) struct Unsettled {
     pub(super) channel: Channel,
     pub(super) delivery_tag: u64,
-    incarnation: u32,
+    life: Life,
     pub(super) redelivered: bool,
     from_stream: bool,
     is_settled: bool,
@@ -17,11 +17,11 @@ pub(super) struct Unsettled {
 
 impl Unsettled {
     pub(super) fn new(delivery: Delivery) -> (ReceivedMessage, Self) {
-        let (received, incarnation, channel) = delivery.into_parts();
+        let (received, life, channel) = delivery.into_parts();
         let unsettled = Self {
             channel,
             delivery_tag: received.delivery_tag(),
-            incarnation,
+            life,
             redelivered: received.redelivered(),
             from_stream: received.is_from_stream(),
             is_settled: false,
@@ -46,7 +46,7 @@ impl Unsettled {
     fn send(&self, settlement: Settlement) -> bool {
         let channel = &self.channel;
         channel
-            .settle(self.delivery_tag, self.incarnation, settlement)
+            .settle(self.delivery_tag, self.life, settlement)
             .is_ok()
     }
 }

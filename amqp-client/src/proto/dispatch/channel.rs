@@ -186,8 +186,8 @@ fn check_tag(id: u16, reply: &Method<'_>, outside: &Outside) -> Result<(), Viola
 
 /// `channel.open-ok` has come.
 fn opened(id: u16, shared: Arc<ChannelShared>, channels: &mut InChannels, outside: &Outside) {
-    outside.outbox().channels_mut().opened(id);
-    channels.open(id, shared);
+    let life = outside.outbox().channels_mut().opened(id);
+    channels.open(id, shared, life);
     outside.shared().trace.channel_opened(id);
 }
 

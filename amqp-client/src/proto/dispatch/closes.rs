@@ -1,18 +1,21 @@
 //! The ends of channels: what the broker objects to, what is told to which operation, and what
 //! rests until it is opened anew.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use amqp_spec::wire::{MethodId, TypedMethod};
 use amqp_spec::{basic, channel};
 
 use crate::error::{BrokerClose, ChannelError};
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::observe::{Event, Source};
 use crate::proto::outside::Outside;
 use crate::proto::receive::InChannels;
 use crate::proto::send::outbox::{GivenUp, Overdue};
 use crate::proto::send::request::{Answer, Effect, Slot};
 use crate::proto::send::unwritten::Unwritten;
+use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::consumer::ConsumerEnd;
 use crate::proto::shared::lost::{Loss, Suspects};
 
@@ -143,7 +146,7 @@ fn forget(id: u16, slots: Vec<Slot>, loss: Loss, channels: &mut InChannels, outs
     }
     let (shared, wakers) = outside.split();
     shared.outbox().room_mut().call_those_of(id, wakers);
-    give_up_requests(id, slots, &cause, outside);
+    give_up_requests(slots, &cause, outside);
 }
 
 fn tell_closed(id: u16, from: Source, cause: &ChannelError, outside: &mut Outside) {
@@ -169,15 +172,15 @@ fn rest(id: u16, slots: Vec<Slot>, loss: Loss, channels: &mut InChannels, outsid
         outside.shared().trace.channel_renewed(id, &cause);
         channels.rest(shared);
     }
-    give_up_requests(id, slots, &cause, outside);
+    give_up_requests(slots, &cause, outside);
 }
 
-/// The requests of a channel have no reply any more.
-fn give_up_requests(id: u16, slots: Vec<Slot>, cause: &ChannelError, outside: &mut Outside) {
-    let published = outside.outbox().channels().published(id);
+/// These requests have no reply any more.
+fn give_up_requests(slots: Vec<Slot>, cause: &ChannelError, outside: &mut Outside) {
     for slot in &slots {
         match &slot.effect {
             Effect::OpenChannel(shared) => {
+                let published = outside.outbox().channels().published(shared.at.channel);
                 shared.end(Loss::plain(cause, 0), published, outside.wakers());
             }
             Effect::Consume(queue) | Effect::Cancel(queue) => {
@@ -202,24 +205,66 @@ pub(crate) fn all_ended(
     channels: &mut InChannels,
     outside: &mut Outside,
 ) {
-    for (id, shared) in channels.take_all_resting() {
-        let published = outside.outbox().channels().published(id);
-        let sent = published.saturating_sub(unsent.of(id));
-        let loss = Loss::plain(cause, sent);
+    for shared in channels.take_all_resting().into_values() {
+        let (loss, published) = lost_with_stream(shared.at.channel, cause, unsent, outside);
         shared.end(loss, published, outside.wakers());
-        tell_closed(id, Source::ChannelWithConnection(shared.at), cause, outside);
+        tell_ended_with_connection(shared.at, cause, outside);
     }
     for mut channel in channels.take_all() {
         let at = channel.at();
-        let published = outside.outbox().channels().published(at.channel);
-        let sent = published.saturating_sub(unsent.of(at.channel));
-        let loss = Loss::plain(cause, sent);
+        let (loss, published) = lost_with_stream(at.channel, cause, unsent, outside);
         channel.end(loss, published, outside.wakers());
-        tell_closed(
-            at.channel,
-            Source::ChannelWithConnection(at),
-            cause,
-            outside,
-        );
+        tell_ended_with_connection(at, cause, outside);
     }
+}
+
+/// What becomes of the publishes of a channel with the stream, and how many there were.
+fn lost_with_stream(
+    id: u16,
+    cause: &ChannelError,
+    unsent: &Unwritten,
+    outside: &Outside,
+) -> (Loss, u64) {
+    let published = outside.outbox().channels().published(id);
+    let sent = published.saturating_sub(unsent.of(id));
+    (Loss::plain(cause, sent), published)
+}
+
+fn tell_ended_with_connection(at: ChannelUse, cause: &ChannelError, outside: &mut Outside) {
+    tell_closed(
+        at.channel,
+        Source::ChannelWithConnection(at),
+        cause,
+        outside,
+    );
+}
+
+/// The stream is gone, and another is to follow: nothing that was sent on it has an answer any
+/// more. Consumers wait for their deliveries to come again. Gives the channels that are to be opened
+/// on the next one.
+pub(crate) fn all_lost(
+    cause: &ChannelError,
+    slots: Vec<Slot>,
+    unsent: &Unwritten,
+    channels: &mut InChannels,
+    outside: &mut Outside,
+) -> BTreeMap<u16, Arc<ChannelShared>> {
+    let mut lost = channels.take_all_resting();
+    for mut channel in channels.take_all() {
+        channel.disconnect(cause, outside.wakers());
+        let shared = Arc::clone(channel.shared());
+        lost.insert(shared.at.channel, shared);
+    }
+    lost.retain(|&id, shared| {
+        let (loss, published) = lost_with_stream(id, cause, unsent, outside);
+        let goes_on = outside.outbox().channels().is_in_use(id);
+        if goes_on {
+            shared.renew(loss, published, outside.wakers());
+        } else {
+            shared.end(loss, published, outside.wakers());
+        }
+        goes_on
+    });
+    give_up_requests(slots, cause, outside);
+    lost
 }

@@ -49,6 +49,7 @@ fn fetched(
     let mut at = None;
     if let (Ok(delivery_tag), Some(channel)) = (delivery_tag, channels.get_mut(id)) {
         channel.note_delivered(delivery_tag);
+        slot.answer.fetched_in(channel.life());
         at = Some((channel.at(), delivery_tag));
     }
     let unseen = slot.answer.settle(Ok(reply), outside.wakers());

@@ -74,7 +74,7 @@ pub(crate) enum Step {
 }
 
 impl Handshake {
-    pub(crate) fn new(login: Login, timeout: Duration) -> Self {
+    pub(crate) fn new(login: Login, timeout: Duration, outcome: Arc<Opening>) -> Self {
         Self {
             login,
             timeout,
@@ -82,13 +82,14 @@ impl Handshake {
             exchange: None,
             // Before tuning, only the smallest frame may be sent.
             login_limit: constants::FRAME_MIN_SIZE as usize,
-            outcome: Arc::default(),
+            outcome,
         }
     }
 
     /// Where the caller of `open` waits.
-    pub(crate) fn outcome(&self) -> &Arc<Opening> {
-        &self.outcome
+    #[cfg(test)]
+    pub(crate) fn outcome(&self) -> Arc<Opening> {
+        Arc::clone(&self.outcome)
     }
 
     pub(crate) fn login(&self) -> &Login {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::content::{Announced, Content};
 use crate::error::{ChannelError, Violation};
-use crate::message::{Layout, RawDelivery, Settlement};
+use crate::message::{Layout, Life, RawDelivery, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::Slot;
 use crate::proto::shared::channel::ChannelShared;
@@ -24,6 +24,8 @@ use crate::proto::shared::lost::Loss;
 #[derive(Debug)]
 pub(crate) struct InChannel {
     pub(super) shared: Arc<ChannelShared>,
+    /// What is delivered can be settled in this life of the channel only.
+    life: Life,
     pub(super) content: Content,
     /// Sorted by tag.
     consumers: Vec<InConsumer>,
@@ -81,9 +83,12 @@ struct InConsumer {
 const REMEMBERED: usize = 64;
 
 impl InChannel {
-    pub(super) fn new(shared: Arc<ChannelShared>, strays: Option<Box<Strays>>) -> Self {
+    pub(super) fn new(shared: Arc<ChannelShared>, life: Life, strays: Option<Box<Strays>>) -> Self {
+        // The broker counts from 1 in each life.
+        shared.set_delivered(0);
         Self {
             shared,
+            life,
             content: Content::Idle,
             consumers: Vec::new(),
             last: 0,
@@ -99,6 +104,12 @@ impl InChannel {
     #[inline]
     pub(crate) fn at(&self) -> ChannelUse {
         self.shared.at
+    }
+
+    /// Which life of the channel it is.
+    #[inline]
+    pub(crate) fn life(&self) -> Life {
+        self.life
     }
 
     #[inline]
@@ -397,21 +408,41 @@ impl InChannel {
 
     /// The channel is opened anew: nothing that was sent on it has an answer any more.
     pub(crate) fn rest(&mut self, loss: Loss, wakers: &mut Vec<Waker>) {
-        let cause = &loss.cause.clone();
-        self.shared.renew(loss, wakers);
+        let (cause, sent) = (&loss.cause.clone(), loss.sent);
+        self.shared.renew(loss, sent, wakers);
         self.end_deliveries(cause, wakers);
     }
 
+    /// The stream is gone, and the channel is to be opened on another: what was delivered comes
+    /// again there.
+    pub(crate) fn disconnect(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
+        for queue in self.take_consumers() {
+            queue.disconnect();
+        }
+        self.end_fetching(cause, wakers);
+    }
+
     fn end_deliveries(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
-        let totals = &self.shared.connection.totals;
+        for queue in self.take_consumers() {
+            queue.end(ConsumerEnd::of_channel(cause), wakers);
+        }
+        self.end_fetching(cause, wakers);
+    }
+
+    fn take_consumers(&mut self) -> Vec<Arc<ConsumerQueue>> {
         let suspects = self
             .strays
             .iter_mut()
             .flat_map(|all| all.suspects.drain(..));
-        for consumer in self.consumers.drain(..).chain(suspects) {
-            totals.consumers.fetch_sub(1, Ordering::Relaxed);
-            consumer.queue.end(ConsumerEnd::of_channel(cause), wakers);
-        }
+        let consumers = self.consumers.drain(..).chain(suspects);
+        let queues: Vec<_> = consumers.map(|consumer| consumer.queue).collect();
+        let totals = &self.shared.connection.totals;
+        totals.consumers.fetch_sub(queues.len(), Ordering::Relaxed);
+        queues
+    }
+
+    /// A message that is being fetched does not come any more.
+    fn end_fetching(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
         let content = std::mem::take(&mut self.content);
         if let Some(slot) = content.fetching() {
             let _ = slot.answer.settle(Err(cause.for_bystander()), wakers);

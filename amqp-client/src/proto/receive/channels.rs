@@ -20,7 +20,7 @@ use super::ack_run::AckRun;
 use super::channel::{InChannel, Left, Strays};
 use super::whole_delivery::WholeDelivery;
 use crate::error::Violation;
-use crate::message::{RawDelivery, Settlement};
+use crate::message::{Life, RawDelivery, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::outside::Outside;
 use crate::proto::shared::channel::ChannelShared;
@@ -103,14 +103,14 @@ impl InChannels {
     }
 
     /// `channel.open-ok` has come.
-    pub(crate) fn open(&mut self, id: u16, shared: Arc<ChannelShared>) {
+    pub(crate) fn open(&mut self, id: u16, shared: Arc<ChannelShared>, life: Life) {
         let index = usize::from(id);
         if self.by_id.len() <= index {
             self.by_id.resize_with(index + 1, || None);
         }
         let strays = self.strays.remove(&id);
         if let Some(channel) = self.by_id.get_mut(index) {
-            *channel = Some(Box::new(InChannel::new(shared, strays)));
+            *channel = Some(Box::new(InChannel::new(shared, life, strays)));
         }
     }
 
@@ -133,6 +133,12 @@ impl InChannels {
     /// A channel has been taken out, and is opened anew.
     pub(crate) fn rest(&mut self, shared: Arc<ChannelShared>) {
         self.resting.insert(shared.at.channel, shared);
+    }
+
+    /// These are opened on this stream.
+    #[cfg(test)]
+    pub(crate) fn rest_all(&mut self, channels: BTreeMap<u16, Arc<ChannelShared>>) {
+        self.resting.extend(channels);
     }
 
     pub(crate) fn resting(&self, id: u16) -> Option<&Arc<ChannelShared>> {
@@ -165,8 +171,8 @@ impl InChannels {
         let Some(consumer) = channel.find(whole.consumer_tag) else {
             return false;
         };
-        let incarnation = channel.shared.at.incarnation;
-        if channel.gather(consumer, whole.copy(incarnation)) {
+        let life = channel.life();
+        if channel.gather(consumer, whole.copy(life)) {
             self.dirty.push((whole.channel, consumer));
         }
         true
@@ -301,7 +307,10 @@ impl InChannels {
             for delivery in untaken {
                 let requeue = delivery.settled_by(Settlement::Nack { requeue: true });
                 let tag = delivery.delivery_tag;
-                let settled = outside.outbox().order_mut().settle(at, tag, requeue);
+                let settled = outside
+                    .outbox()
+                    .order_mut()
+                    .settle(at, delivery.life, tag, requeue);
                 settled.unwrap_or_default().not_amid_a_turn();
             }
         }

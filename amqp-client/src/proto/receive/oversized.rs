@@ -18,7 +18,7 @@ use super::channels::InChannels;
 use super::content::Announced;
 use super::late;
 use crate::error::{ChannelError, OversizedMessage, Violation};
-use crate::message::{Incoming, RawDelivery, Settlement};
+use crate::message::{Incoming, Life, RawDelivery, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::observe::{Event, Source};
 use crate::proto::outside::Outside;
@@ -57,10 +57,11 @@ pub(super) fn skip(
     let Some(channel) = channels.of_frame(id)? else {
         return Ok(());
     };
-    let at = channel.at();
+    let (at, life) = (channel.at(), channel.life());
     let (by, message) = channel.content.skip(id, header)?;
     let oversized = Oversized {
         at,
+        life,
         message,
         size: header.body_size,
         limit,
@@ -117,6 +118,7 @@ fn recipient(
 /// A message that is too large, without its body.
 struct Oversized {
     at: ChannelUse,
+    life: Life,
     message: Incoming,
     size: u64,
     limit: u64,
@@ -140,7 +142,7 @@ impl Oversized {
         let told = self.tell(delivery_tag, &queue.source, queue.no_ack, outside);
         match queue.on_oversized {
             OnOversized::Cancel => {
-                queue.end_oversized(ConsumerEnd::TooLarge(told), outside.wakers());
+                queue.end_oversized(ConsumerEnd::TooLarge(told, self.life), outside.wakers());
                 outside.cancel_unawaited(at, queue);
             }
             OnOversized::Reject if queue.no_ack => {}
@@ -150,7 +152,7 @@ impl Oversized {
             }
             OnOversized::Mark => {
                 let (message, size) = (self.message, self.size);
-                let marked = RawDelivery::oversized(message, delivery_tag, at.incarnation, size);
+                let marked = RawDelivery::oversized(message, delivery_tag, self.life, size);
                 let octets = marked.message.footprint();
                 let _ = queue.deliver(&mut vec![marked], octets, outside.wakers());
             }
@@ -162,6 +164,7 @@ impl Oversized {
         outside.shared().totals.fetched.add(1);
         let told = self.tell(delivery_tag, slot.answer.about.first(), no_ack, outside);
         let error = ChannelError::MessageTooLarge(told);
+        slot.answer.fetched_in(self.life);
         let unseen = slot.answer.settle(Err(error), outside.wakers());
         if unseen.is_err() && !no_ack {
             outside.requeue(self.at, delivery_tag);

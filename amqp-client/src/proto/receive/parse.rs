@@ -411,8 +411,8 @@ impl Receive {
         let Some(channel) = channels.of_frame(id)? else {
             return Ok(None);
         };
-        let incarnation = channel.at().incarnation;
-        let delivery = RawDelivery::new(message, delivery_tag, redelivered, incarnation);
+        let life = channel.life();
+        let delivery = RawDelivery::new(message, delivery_tag, redelivered, life);
         if let Some(delivery) = channels.gather(id, &tag, delivery) {
             late::deliver(id, &tag, delivery, channels, outside);
         }

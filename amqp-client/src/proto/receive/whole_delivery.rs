@@ -13,7 +13,7 @@ use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::constants::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD};
 use amqp_spec::wire::TypedMethod;
 
-use crate::message::{Incoming, Layout, RawDelivery, offset};
+use crate::message::{Incoming, Layout, Life, RawDelivery, offset};
 
 /// Type, channel and size, in front of every payload; and the id of the method, in front of its
 /// arguments.
@@ -143,9 +143,9 @@ impl<'a> WholeDelivery<'a> {
 
     /// The same in memory of its own.
     #[inline]
-    pub(crate) fn copy(&self, incarnation: u32) -> RawDelivery {
+    pub(crate) fn copy(&self, life: Life) -> RawDelivery {
         let message = Incoming::new(self.octets.into(), self.at);
-        RawDelivery::new(message, self.delivery_tag, self.redelivered, incarnation)
+        RawDelivery::new(message, self.delivery_tag, self.redelivered, life)
     }
 }
 

@@ -18,7 +18,7 @@ use amqp_spec::wire::{MethodId, Request, TypedMethod};
 use amqp_spec::{basic, channel, confirm, connection, tx};
 
 use crate::error::{About, ChannelError};
-use crate::message::Incoming;
+use crate::message::{Incoming, Life};
 use crate::proto::send::progress::Progress;
 use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::consumer::ConsumerQueue;
@@ -208,6 +208,8 @@ pub(crate) struct Reply {
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     state: Mutex<AnswerState>,
+    /// Which life of its channel a message was fetched in.
+    fetched_in: OnceLock<Life>,
     /// What the request is about, for errors.
     pub(crate) about: About,
 }
@@ -230,12 +232,23 @@ impl Answer {
     pub(crate) fn new(about: About) -> Self {
         Self {
             state: Mutex::default(),
+            fetched_in: OnceLock::new(),
             about,
         }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, AnswerState> {
         lock(&self.state)
+    }
+
+    /// A message has been fetched in this life of the channel; the result follows.
+    pub(crate) fn fetched_in(&self, life: Life) {
+        let _ = self.fetched_in.set(life);
+    }
+
+    /// The life in which a message was fetched.
+    pub(crate) fn life(&self) -> Life {
+        self.fetched_in.get().copied().unwrap_or_default()
     }
 
     /// Whether no caller waits any more: it has its result, has taken it, or has gone.

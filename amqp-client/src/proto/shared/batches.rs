@@ -113,12 +113,12 @@ impl IntoIterator for Batches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Incoming, Layout};
+    use crate::message::{Incoming, Layout, Life};
 
     fn batch(tags: std::ops::RangeInclusive<u64>) -> Vec<RawDelivery> {
         let delivery = |tag| {
             let message = Incoming::new(Box::default(), Layout::default());
-            RawDelivery::new(message, tag, false, 1)
+            RawDelivery::new(message, tag, false, Life::default())
         };
         tags.map(delivery).collect()
     }

@@ -91,11 +91,11 @@ impl ChannelShared {
         self.connection.totals.answered_before.add_u64(concluded);
     }
 
-    /// What was sent will not be answered, and the channel goes on.
-    pub(crate) fn renew(&self, loss: Loss, wakers: &mut Vec<Waker>) {
+    /// Publishes up to this number will not be answered, and the channel goes on.
+    pub(crate) fn renew(&self, loss: Loss, upto: u64, wakers: &mut Vec<Waker>) {
         let mut confirms = self.confirms();
         let before = confirms.n_lost();
-        confirms.renew(loss, wakers);
+        confirms.renew(loss, upto, wakers);
         let lost = confirms.n_lost() - before;
         // Those at a limit keep their places.
         let published = self

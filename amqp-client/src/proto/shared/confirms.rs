@@ -271,11 +271,11 @@ impl Confirms {
         self.call_waiting(wakers);
     }
 
-    /// The numbers up to the last that was sent will not be answered; those above it go on.
-    pub(crate) fn renew(&mut self, loss: Loss, wakers: &mut Vec<Waker>) {
+    /// The numbers up to this one will not be answered; those above it go on.
+    pub(crate) fn renew(&mut self, loss: Loss, upto: u64, wakers: &mut Vec<Waker>) {
         let loss = Arc::new(loss);
-        self.base = loss.sent;
-        self.lose(&loss, loss.sent, wakers);
+        self.base = upto;
+        self.lose(&loss, upto, wakers);
         let resolved = self.resolved;
         if let Some(extra) = &mut self.extra {
             extra.lost.forget_oldest();

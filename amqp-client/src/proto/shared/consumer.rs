@@ -18,7 +18,7 @@ use amqp_spec::wire::ShortString;
 use super::batches::Batches;
 use super::connection::ConnectionShared;
 use crate::error::{ChannelError, OversizedMessage};
-use crate::message::{Incoming, RawDelivery, Settlement};
+use crate::message::{Incoming, Life, RawDelivery, Settlement};
 use crate::proto::wait::sync::{lock, touch};
 use crate::proto::wait::{Latch, Sleeper};
 
@@ -44,8 +44,8 @@ pub(crate) enum ConsumerEnd {
     /// It held more than it was allowed to, or most of what was too much for the connection; so it
     /// was cancelled.
     TooSlow,
-    /// A message was too large; so it was cancelled.
-    TooLarge(Arc<OversizedMessage>),
+    /// A message was too large, in this life of the channel; so it was cancelled.
+    TooLarge(Arc<OversizedMessage>, Life),
     /// The channel ended.
     Channel(ChannelError),
 }
@@ -104,6 +104,8 @@ struct QueueState {
     exceeded: bool,
     /// How many went back to the broker with the channel without having been taken.
     n_returned: usize,
+    /// The stream is gone on which the last batch came that was taken.
+    disconnected: bool,
 }
 
 /// What became of a batch.
@@ -235,7 +237,7 @@ impl ConsumerQueue {
         let state = self.state();
         let ended = matches!(
             state.end.get(),
-            Some(ConsumerEnd::TooSlow | ConsumerEnd::TooLarge(_))
+            Some(ConsumerEnd::TooSlow | ConsumerEnd::TooLarge(..))
         );
         ended || state.end_to_come.is_some()
     }
@@ -256,10 +258,11 @@ impl ConsumerQueue {
         }
     }
 
-    /// The number of the message that it has ended over.
-    pub(crate) fn oversized_tag(&self) -> Option<u64> {
+    /// The message that it has ended over: its number, and the life of the channel in which it is
+    /// one.
+    pub(crate) fn oversized(&self) -> Option<(Life, u64)> {
         match self.state().end.get() {
-            Some(ConsumerEnd::TooLarge(message)) => Some(message.delivery_tag),
+            Some(ConsumerEnd::TooLarge(message, life)) => Some((*life, message.delivery_tag)),
             _ => None,
         }
     }
@@ -305,6 +308,19 @@ impl ConsumerQueue {
         }
         let mut state = self.state();
         let unseen = self.take_back(&mut state, delivery_tag);
+        drop(state);
+        self.connection.release_buffered(unseen.octets, self.no_ack);
+    }
+
+    /// The stream is gone: what was not yielded comes again on the next one, with other tags, and
+    /// is dropped. Without acknowledgements it would not come again, and stays.
+    pub(crate) fn disconnect(&self) {
+        if self.no_ack {
+            return;
+        }
+        let mut state = self.state();
+        let unseen = self.take_back(&mut state, u64::MAX);
+        state.disconnected = true;
         drop(state);
         self.connection.release_buffered(unseen.octets, self.no_ack);
     }
@@ -379,6 +395,10 @@ impl ConsumerQueue {
     ) -> Poll<Result<(), ConsumerEnd>> {
         let mut state = self.state();
         let done = state.release();
+        if std::mem::take(&mut state.disconnected) {
+            // What was taken before has been dropped: tags are those of the present stream.
+            touch(&self.returned).store(0, Ordering::SeqCst);
+        }
         let waits = state.waker.is_some();
         let taken = self.take(&mut state, into, sleeper);
         let begins_to_wait = !waits && state.waker.is_some();
@@ -461,7 +481,7 @@ mod tests {
             let queue = ConsumerQueue::new(ShortString::default(), "q", false, 1, connection);
             let queue = Arc::new(queue);
             let message = Incoming::new(Box::default(), Layout::default());
-            let mut batch = vec![RawDelivery::new(message, 1, false, 1)];
+            let mut batch = vec![RawDelivery::new(message, 1, false, Life::default())];
             queue.deliver(&mut batch, 0, &mut Vec::new());
             let ending = Arc::clone(&queue);
             Model::new()

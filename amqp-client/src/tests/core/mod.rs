@@ -28,6 +28,7 @@
 //! | `reading_limits` | what is read although consumers hold much, and what is not |
 //! | `reading_on_demand` | what is waited for is read, though consumers hold too much |
 //! | `reading_standstill` | what consumers that have ended hold up, and how long what waits is patient |
+//! | `next_stream` | a core is given another stream: what handles hold goes on, and nothing of the first reaches it |
 //! | `hostile_broker` | each thing that breaks the protocol, and how that ends |
 //! | `robustness` | whatever arrives, damaged or at random, nothing panics and nothing is left waiting |
 //! | `cut_streams` | the stream cut at every octet, in both directions |
@@ -47,6 +48,7 @@ pub(crate) mod large_bodies_in;
 pub(crate) mod large_bodies_out;
 pub(crate) mod late_deliveries;
 pub(crate) mod login;
+pub(crate) mod next_stream;
 pub(crate) mod oversized;
 pub(crate) mod owed_replies;
 pub(crate) mod reading_limits;

@@ -17,7 +17,7 @@ use super::requests::Requests;
 use super::sending::Sending;
 use super::settling::Settling;
 use crate::error::ChannelError;
-use crate::message::Body;
+use crate::message::{Body, Life};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::{Effect, Slot};
 
@@ -40,6 +40,8 @@ pub(super) enum Standing {
     /// Closed by us without a word: the request that our close must not pass was not answered. The
     /// broker may still have it open, so that the id is not used again, unless it closes it too.
     GivenUp,
+    /// Its stream is gone, and it has not been opened on another.
+    Lost,
 }
 
 /// The sending side of one channel id.
@@ -93,6 +95,7 @@ impl OutChannel {
             incarnation,
             standing: Standing::Opening,
             close_ok_owed: self.close_ok_owed,
+            settling: self.settling.of_next_life(),
             sending: Sending::new(id, Requests::with_room_for_one()),
             ..Self::unused(id)
         };
@@ -153,7 +156,11 @@ impl OutChannel {
     pub(super) fn is_open_at_broker(&self) -> bool {
         match self.standing {
             Standing::Opening | Standing::Open | Standing::Closing | Standing::GivenUp => true,
-            Standing::Free | Standing::Crossed | Standing::Finishing | Standing::Resting => false,
+            Standing::Free
+            | Standing::Crossed
+            | Standing::Finishing
+            | Standing::Resting
+            | Standing::Lost => false,
         }
     }
 
@@ -259,11 +266,12 @@ impl OutChannel {
 
     // How it ends
 
-    /// `channel.open-ok` has come.
-    pub(super) fn opened(&mut self) {
+    /// `channel.open-ok` has come: the life that has begun.
+    pub(super) fn opened(&mut self) -> Life {
         if self.standing == Standing::Opening {
             self.standing = Standing::Open;
         }
+        self.settling.life()
     }
 
     /// The broker has closed it: takes out its messages, but for a large one that the adapter has
@@ -322,6 +330,50 @@ impl OutChannel {
         self.consumers = None;
         self.renewal = None;
         self.sending.clear(queue)
+    }
+
+    /// The stream is gone: drops what was to be sent, and hands back the requests. The broker has
+    /// closed all channels. One that was open stays in use; a publisher's own is opened anew for
+    /// its next message.
+    pub(super) fn disconnect(&mut self, queue: &mut Queue) -> Vec<Slot> {
+        let slots = self.sending.clear(queue);
+        self.sending.line.set_held(false);
+        self.settling = self.settling.of_next_life();
+        self.close_ok_owed = false;
+        let goes_on = self.renewal.as_ref().is_some_and(|one| one.goes_on());
+        self.standing = match self.standing {
+            // Nothing of channel 0 outlives the stream but its being there.
+            standing if self.sending.id() == 0 => standing,
+            Standing::Open | Standing::Lost if !goes_on => Standing::Lost,
+            _ if goes_on => Standing::Resting,
+            _ => Standing::Free,
+        };
+        self.renewal = self.renewal.take().filter(|_| goes_on);
+        if let Some(renewal) = &mut self.renewal {
+            renewal.put_off();
+            self.sending.line.set_held(true);
+        }
+        match &mut self.consumers {
+            Some(consumers) if self.standing == Standing::Lost => consumers.disconnect(),
+            consumers => *consumers = None,
+        }
+        slots
+    }
+
+    /// Opens it on the present stream, if it was open on the one before.
+    #[cfg(test)]
+    pub(super) fn open_lost(&mut self, now: Instant, within: Duration, queue: &mut Queue) {
+        if self.standing == Standing::Lost {
+            let deadline = crate::proto::time::after(now, within);
+            let open = Slot::new::<channel::Open>(std::sync::Arc::default(), now, deadline)
+                .with_effect(Effect::RenewChannel);
+            self.standing = Standing::Opening;
+            queue.deadline.note(deadline);
+            queue
+                .small
+                .append_raw(&channel::Open {}.to_frame(self.sending.id()));
+            self.sending.await_reply(open, queue);
+        }
     }
 
     /// Whether a `channel.close-ok` is still owed for an earlier use of the id; it comes once.
@@ -447,7 +499,7 @@ impl OutChannel {
         let mut slots = self.sending.requests.take_all();
         slots.extend(parked);
         self.consumers = None;
-        self.settling = Settling::default();
+        self.settling = self.settling.of_next_life();
         self.standing = Standing::Finishing;
         (slots, sent)
     }

@@ -9,6 +9,7 @@ use super::consumers::Consumers;
 use super::ids::Ids;
 use super::queue::Queue;
 use crate::error::{Entity, Provoker, method_name};
+use crate::message::Life;
 use crate::message::fingerprint::Fingerprint;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::{Answer, Slot};
@@ -90,6 +91,20 @@ impl Channels {
         }
     }
 
+    /// The stream is gone: what the channel was to send is dropped. Returns the requests that will
+    /// have no reply.
+    pub(super) fn disconnect(&mut self, id: u16, queue: &mut Queue) -> Vec<Slot> {
+        let Some(channel) = self.table.get_mut(usize::from(id)) else {
+            return Vec::new();
+        };
+        let was_free = channel.is_free();
+        let slots = channel.disconnect(queue);
+        if channel.is_free() && !was_free {
+            self.free(id);
+        }
+        slots
+    }
+
     /// Messages have been taken out of the small lane, perhaps: the requests behind them end sooner.
     pub(super) fn move_up(&mut self, queue: &mut Queue) {
         let last = queue.small.end();
@@ -116,11 +131,9 @@ impl Channels {
         self.get(id).is_some_and(OutChannel::is_open_at_broker)
     }
 
-    /// `channel.open-ok` has come.
-    pub(crate) fn opened(&mut self, id: u16) {
-        if let Some(channel) = self.get_mut(id) {
-            channel.opened();
-        }
+    /// `channel.open-ok` has come: the life that has begun.
+    pub(crate) fn opened(&mut self, id: u16) -> Life {
+        self.get_mut(id).map(OutChannel::opened).unwrap_or_default()
     }
 
     /// Whether a `channel.close-ok` that answers nothing of the present is the answer to a close

@@ -126,6 +126,13 @@ pub(super) enum Cancelling {
 }
 
 impl Consumers {
+    /// The stream is gone: what the broker was told has no meaning on the next. What the program
+    /// has asked for holds there, too.
+    pub(super) fn disconnect(&mut self) {
+        self.by_tag.clear();
+        self.limits.queued = Levels::default();
+    }
+
     /// Whether the tag is taken.
     pub(super) fn takes(&self, tag: &[u8]) -> bool {
         let known = self.by_tag.get(tag);

@@ -88,8 +88,8 @@ impl Gate {
         self.stopped.remove(&channel)
     }
 
-    /// The connection has ended.
-    pub(super) fn close(&mut self, wakers: &mut Vec<Waker>) {
+    /// The stream is gone, and the broker's alarm with it.
+    pub(super) fn disconnect(&mut self, wakers: &mut Vec<Waker>) {
         self.blocked = None;
         self.waiters.call_all(wakers);
     }

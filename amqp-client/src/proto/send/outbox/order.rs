@@ -21,7 +21,7 @@ use super::owed::MOST_OWED;
 use super::queue::Queue;
 use super::refused::Refused;
 use super::settling::Ack;
-use crate::message::{Body, Settlement};
+use crate::message::{Body, Life, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::progress::Progress;
 use crate::proto::send::request::{Effect, Slot};
@@ -41,9 +41,9 @@ pub(crate) struct Order {
 type NotQueued = (Refused, Box<Slot>);
 
 impl Order {
-    pub(super) fn new(frame_max: usize, now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
-            queue: Queue::new(frame_max, now),
+            queue: Queue::new(now),
             channels: Channels::new(),
             ending: CloseOfConnection::default(),
         }
@@ -234,7 +234,8 @@ impl Order {
 
     // Deliveries
 
-    /// Settles one delivery that was handed out exactly once, so that no tag is counted twice.
+    /// Settles one delivery that was handed out exactly once, so that no tag is counted twice. One of
+    /// an earlier life of its channel is refused: its number may be that of another by now.
     ///
     /// Consecutive acks at the very end of the outbox are merged into one `multiple` when
     /// everything up to the highest tag is settled: what the broker sees means the same, and
@@ -243,12 +244,12 @@ impl Order {
     pub(crate) fn settle(
         &mut self,
         at: ChannelUse,
+        life: Life,
         tag: u64,
         settlement: Settlement,
     ) -> Result<Wake, Refused> {
         let (channel, queue) = self.channel(at)?;
-        // Nor is one without a number: an ack of 0 is one of all there are.
-        if tag == 0 || channel.settling.has_gone_back(tag) {
+        if channel.settling.is_stale(life, tag) {
             return Err(Refused::Stale);
         }
         match channel.settling.count(tag) {
@@ -261,6 +262,18 @@ impl Order {
             }
             Ack::Mergeable { .. } | Ack::Alone => self.settle_plainly(at, tag, settlement),
         }
+    }
+
+    /// Settles a delivery of the present life of its channel.
+    pub(crate) fn settle_present(
+        &mut self,
+        at: ChannelUse,
+        tag: u64,
+        settlement: Settlement,
+    ) -> Result<Wake, Refused> {
+        let (channel, _) = self.channel(at)?;
+        let life = channel.settling.life();
+        self.settle(at, life, tag, settlement)
     }
 
     #[cold]
@@ -496,6 +509,15 @@ impl Order {
     ) {
         if let Ok((channel, _)) = self.channel(at) {
             channel.renew_when_closed(now, request_timeout);
+        }
+    }
+
+    /// Opens a channel that was open on the stream before.
+    #[cfg(test)]
+    pub(crate) fn open_lost(&mut self, at: ChannelUse, now: Instant, request_timeout: Duration) {
+        let channel = self.channels.get_mut(at.channel);
+        if let Some(channel) = channel.filter(|channel| channel.is(at)) {
+            channel.open_lost(now, request_timeout, &mut self.queue);
         }
     }
 

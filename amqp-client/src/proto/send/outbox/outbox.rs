@@ -9,6 +9,8 @@
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
+use amqp_spec::frame;
+
 use super::channel::OutChannel;
 use super::channels::Channels;
 use super::driver::Wake;
@@ -48,11 +50,17 @@ pub(crate) enum Lane {
 }
 
 impl Outbox {
-    pub(crate) fn new(frame_max: usize, write_buffer_limit: usize, now: Instant) -> Self {
+    pub(crate) fn new(write_buffer_limit: usize, now: Instant) -> Self {
         Self {
-            order: Order::new(frame_max, now),
+            order: Order::new(now),
             room: Room::new(write_buffer_limit),
         }
+    }
+
+    /// A stream has been connected: the protocol header is queued for it.
+    pub(crate) fn begin_stream(&mut self, now: Instant) {
+        self.order.queue.begin_stream(now);
+        self.order.push_raw(&frame::PROTOCOL_HEADER);
     }
 
     /// What is to be sent.
@@ -376,24 +384,30 @@ impl Outbox {
         }
     }
 
-    /// Ends everything: nothing can be sent from here on, but for what the close exchange needs.
-    /// Returns the requests that will have no reply, and all who wait; `unsent` has been shown what
-    /// the adapter has not written, and is shown what is dropped here.
-    pub(crate) fn close(
+    /// The stream is gone: what was to leave through it is dropped, and no channel takes anything
+    /// until it has been opened on another. Returns the requests that will have no reply, and calls
+    /// all who wait; `unsent` has been shown what the adapter has not written, and is shown what is
+    /// dropped here.
+    pub(crate) fn disconnect(
         &mut self,
-        cause: &ConnectionError,
         unsent: &mut Unwritten,
-    ) -> (Vec<Slot>, Vec<Waker>) {
+        wakers: &mut Vec<Waker>,
+    ) -> Vec<Slot> {
         self.order.count_unsent(unsent);
         let mut slots = Vec::new();
         for id in self.order.channels.ids() {
-            slots.extend(self.clear_channel(id));
+            self.room.resume(id);
+            slots.extend(self.order.channels.disconnect(id, &mut self.order.queue));
         }
-        slots.extend(self.order.ending.close(cause));
         self.order.queue.close();
-        let mut wakers = Vec::new();
-        self.room.close(&mut wakers);
-        (slots, wakers)
+        self.room.disconnect(wakers);
+        slots
+    }
+
+    /// The connection is over: nothing can be sent from here on, but for what the close exchange
+    /// needs. Returns the requests that will have no reply.
+    pub(crate) fn close(&mut self, cause: &ConnectionError) -> Vec<Slot> {
+        self.order.ending.close(cause)
     }
 
     /// What has been counted, and what is held now.

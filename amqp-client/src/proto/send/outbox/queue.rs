@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use amqp_spec::channel;
 use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::TypedMethod;
+use amqp_spec::{channel, constants};
 use bytes::Bytes;
 
 use super::driver::DriverWaker;
@@ -18,6 +18,9 @@ use crate::message::Body;
 use crate::proto::observe::Queued;
 use crate::proto::send::request::Slot;
 use crate::proto::send::unwritten::Unwritten;
+
+/// What every broker takes, in octets.
+const SMALLEST_FRAME_MAX: usize = constants::FRAME_MIN_SIZE as usize;
 
 /// Where everything waits that is to be sent.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(frame_max: usize, now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             small: SmallLane::default(),
             large: LargeLane::default(),
@@ -53,12 +56,20 @@ impl Queue {
             driver: DriverWaker::default(),
             deadline: Earliest::default(),
             now,
-            frame_max,
+            frame_max: SMALLEST_FRAME_MAX,
             published: 0,
             acked: 0,
             refused: 0,
             dropped: Vec::new(),
         }
+    }
+
+    /// A stream has been connected: positions count from its beginning, and until both sides have
+    /// agreed on more only the smallest frame may be sent.
+    pub(super) fn begin_stream(&mut self, now: Instant) {
+        self.small.begin_stream();
+        self.frame_max = SMALLEST_FRAME_MAX;
+        self.now = now;
     }
 
     /// Octets of large bodies, and of all that is parked.
@@ -196,7 +207,7 @@ impl Queue {
         self.small.discard(&mut self.dropped);
     }
 
-    /// Drops everything: the connection has ended.
+    /// Drops everything: the stream is gone.
     pub(super) fn close(&mut self) {
         self.discard();
         self.large.discard(&mut self.dropped);

@@ -73,6 +73,11 @@ impl Renewal {
         self.due
     }
 
+    /// Nothing waits for it any more.
+    pub(super) fn put_off(&mut self) {
+        self.due = None;
+    }
+
     /// Something waits for it: when it is to be opened.
     pub(super) fn want(&mut self, now: Instant, has_messages: bool) -> Instant {
         let pace = &mut self.pace;

@@ -349,11 +349,11 @@ impl Room {
     }
 
     /// The connection has ended: nothing is waited for any more.
-    pub(super) fn close(&mut self, wakers: &mut Vec<Waker>) {
+    pub(super) fn disconnect(&mut self, wakers: &mut Vec<Waker>) {
         for line in self.all_mut() {
             line.call_all(wakers);
         }
-        self.gate.close(wakers);
+        self.gate.disconnect(wakers);
     }
 
     // The gate

@@ -9,11 +9,13 @@ use std::mem;
 
 use super::line::Line;
 use super::settled::Settled;
+use crate::message::Life;
 use crate::proto::send::request::{Effect, Slot};
 
-/// The deliveries of a channel that are settled.
+/// The deliveries of one life of a channel that are settled.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
+    life: Life,
     /// How many were, and the highest tag of them. Equal means that everything up to that tag is
     /// settled, since tags start at 1 and have no gaps.
     count: u64,
@@ -43,6 +45,27 @@ pub(super) enum Ack {
 }
 
 impl Settling {
+    /// What the next life of the channel begins with.
+    pub(super) fn of_next_life(&self) -> Self {
+        Self {
+            life: self.life.next(),
+            ..Self::default()
+        }
+    }
+
+    /// The life in which what is delivered now can be settled.
+    #[inline]
+    pub(super) fn life(&self) -> Life {
+        self.life
+    }
+
+    /// Whether a delivery of this life cannot be settled any more, or never could.
+    #[inline]
+    pub(super) fn is_stale(&self, life: Life, tag: u64) -> bool {
+        // One without a number is none: an ack of 0 is one of all there are.
+        tag == 0 || life != self.life || self.has_gone_back(tag)
+    }
+
     /// Whether this delivery, or all if it is 0, has gone back to the broker.
     #[inline]
     pub(super) fn has_gone_back(&self, tag: u64) -> bool {

@@ -29,7 +29,7 @@ pub(super) struct SmallLane {
     heads: usize,
     /// Octets that the broker has made us say (see [`owed`](super::owed)).
     owed: usize,
-    /// Octets that have left through here, and through the large lane, since the connection began.
+    /// Octets that have left through here, and through the large lane, since the stream began.
     taken: u64,
     /// Frames that have been appended since the connection began.
     frames: u64,
@@ -226,6 +226,14 @@ impl SmallLane {
         self.rope.clear(0);
         self.owed = 0;
         self.tail_ack = None;
+    }
+
+    /// A stream has been connected, on which nothing has left.
+    pub(super) fn begin_stream(&mut self) {
+        *self = Self {
+            frames: self.frames,
+            ..Self::default()
+        };
     }
 
     /// Gives memory back that is not in use.

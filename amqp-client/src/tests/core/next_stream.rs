@@ -1,0 +1,425 @@
+//! What a handle holds outlives the stream: a core is given another one, and connection, channels,
+//! publishers and consumers go on; what was under way on the first is told, and nothing of it
+//! reaches the second.
+
+use std::future::IntoFuture;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use amqp_spec::{basic, channel, confirm, frame};
+
+use crate::channel::request::slot;
+use crate::consume::AckMode;
+use crate::error::ConnectionError;
+use crate::proto::send::outbox::Prefetch;
+use crate::proto::send::request::{Barrier, Effect};
+use crate::proto::time::clock::Clock;
+use crate::tests::support::operations::{World, operations};
+use crate::tests::support::pair::{Pair, now, quiet};
+use crate::tests::support::schedule::{Model, explore};
+use crate::tests::support::task::{Task, done};
+use crate::tests::support::wire;
+use crate::{
+    Channel, ChannelError, Consumer, Message, PublishError, Publisher, ReplyCode, Requeue,
+};
+
+fn reset() -> ConnectionError {
+    ConnectionError::Io(io::Error::from(io::ErrorKind::ConnectionReset).into())
+}
+
+impl Pair {
+    /// The stream is reset, and another one connected, on which nothing has been said.
+    fn next_stream(&mut self) {
+        let lost = self.core.disconnected(&reset());
+        drop(self.take_written());
+        self.core
+            .connected(quiet().to_core(Clock::new(now)), lost, now());
+    }
+
+    /// The broker opens the connection on the next stream.
+    #[track_caller]
+    fn reopens(&mut self, tune: (u16, u32, u16)) {
+        self.feed(&wire::start("AMQPLAIN PLAIN"));
+        self.feed(&wire::tune(tune.0, tune.1, tune.2));
+        self.feed(&wire::open_ok());
+        let written = self.take_written();
+        assert!(written.starts_with(&frame::PROTOCOL_HEADER), "{written:?}");
+        let (frames, rest) = wire::frames(&written[frame::PROTOCOL_HEADER.len()..]);
+        let frames: Vec<_> = frames.iter().map(wire::describe).collect();
+        assert_eq!(frames[0], "0 connection.start-ok PLAIN");
+        assert!(frames[1].starts_with("0 connection.tune-ok"), "{frames:?}");
+        assert!(frames[2].starts_with("0 connection.open"), "{frames:?}");
+        assert_eq!((frames.len(), rest.len()), (3, 0), "{frames:?}");
+    }
+
+    /// The stream is replaced by another one, and the connection opened on it.
+    #[track_caller]
+    fn goes_on(&mut self) {
+        self.next_stream();
+        self.reopens((2047, 131_072, 0));
+    }
+
+    /// Opens a channel on the present stream that was open on the one before.
+    #[track_caller]
+    fn opens_again(&mut self, channel: &Channel) {
+        let at = channel.shared().at;
+        let (now, timeout) = (now(), channel.shared().connection.request_timeout);
+        let mut outbox = channel.shared().connection.outbox();
+        outbox.order_mut().open_lost(at, now, timeout);
+        drop(outbox);
+        assert_eq!(self.written_now(), [format!("{} channel.open", at.channel)]);
+        self.says(at.channel, &channel::OpenOk {});
+    }
+
+    /// Starts a consumer on the present stream that was active on the one before.
+    #[track_caller]
+    fn starts_again<A: AckMode>(&mut self, consumer: &Consumer<A>) {
+        let (shared, queue) = (consumer.channel().shared(), consumer.queue());
+        let consume = basic::Consume {
+            queue: wire::short("q"),
+            consumer_tag: queue.tag.as_ref(),
+            no_ack: queue.no_ack,
+            ..basic::Consume::default()
+        };
+        let effect = Effect::Consume(Arc::clone(queue));
+        let (slot, _) = slot::<basic::Consume<'_>>(shared, effect, Barrier::Requests);
+        let mut outbox = shared.connection.outbox();
+        let started = outbox.order_mut().consume(
+            shared.at,
+            &consume,
+            queue,
+            Prefetch::NotNeeded,
+            slot,
+            || unreachable!("no limit is set"),
+        );
+        drop(outbox);
+        started.unwrap();
+        let tag = queue.tag.to_string();
+        let id = shared.at.channel;
+        assert_eq!(self.written_now(), [format!("{id} basic.consume {tag}")]);
+        self.feed(&wire::consume_ok(id, &tag));
+    }
+
+    /// What the client writes when its adapter looks, in words.
+    #[track_caller]
+    fn written_now(&mut self) -> Vec<String> {
+        while self.write_once() {}
+        self.sent()
+    }
+}
+
+#[test]
+fn connection_goes_on_with_what_the_next_broker_proposes() {
+    let mut pair = Pair::open_tuned(&quiet(), (2047, 131_072, 0));
+    let connection = pair.connection.clone();
+    let mut closed = Task::start(async move { connection.closed().await });
+    pair.next_stream();
+    assert_eq!(pair.connection.limits().channel_max, 2047);
+    pair.reopens((7, 8192, 0));
+    assert_eq!(pair.connection.limits().channel_max, 7);
+    assert_eq!(pair.connection.limits().frame_max, 8192);
+    let channel = pair.channel();
+    assert!(channel.close_reason().is_none());
+    closed.pending();
+    let connection = pair.connection.clone();
+    let mut closing = Task::start(async move { connection.close().await });
+    assert_eq!(pair.sent(), ["0 connection.close 200"]);
+    pair.says(0, &amqp_spec::connection::CloseOk {});
+    closing.ready().unwrap();
+    assert!(matches!(closed.ready(), ConnectionError::Closed));
+    pair.assert_idle();
+}
+
+#[test]
+fn publisher_goes_on_with_its_numbers_and_hears_what_became_of_each_message() {
+    let (mut pair, publisher) = Pair::with_publisher();
+    let owned = Publisher::clone(&publisher);
+    let shared = owned.channel().shared();
+    let (at, timeout) = (shared.at, shared.connection.request_timeout);
+    let mut outbox = shared.connection.outbox();
+    outbox.order_mut().renew_when_closed(at, now(), timeout);
+    drop(outbox);
+    let mut acked = Task::start(done(publisher.send("", "k", "acked")).unwrap());
+    let mut sent = Task::start(done(publisher.send("", "k", "sent")).unwrap());
+    assert_eq!(pair.sent().len(), 6);
+    pair.feed(&wire::ack(1, 1, false));
+    acked.ready().unwrap();
+    let mut unsent = Task::start(done(publisher.send("", "k", "unsent")).unwrap());
+    pair.goes_on();
+    let error = sent.ready().unwrap_err();
+    assert!(matches!(error, PublishError::Uncertain(_)), "{error:?}");
+    let error = unsent.ready().unwrap_err();
+    assert!(matches!(error, PublishError::NotSent(_)), "{error:?}");
+    // The next message opens the channel on the stream that is there now.
+    let next = done(publisher.send("", "k", "next")).unwrap();
+    assert_eq!(next.sequence_number(), 4);
+    let mut next = Task::start(next);
+    pair.advance(Duration::from_secs(1));
+    let sent = pair.sent();
+    assert_eq!(sent[..2], ["1 channel.open", "1 confirm.select"]);
+    assert_eq!(sent.len(), 5, "{sent:?}");
+    pair.says(1, &channel::OpenOk {});
+    pair.says(1, &confirm::SelectOk {});
+    next.pending();
+    pair.feed(&wire::ack(1, 1, false));
+    next.ready().unwrap();
+    assert!(publisher.channel().close_reason().is_none());
+    pair.assert_idle();
+}
+
+#[test]
+fn delivery_of_an_earlier_stream_is_refused_while_the_same_number_of_the_next_is_settled() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut consumer = pair.consumer(&channel, "tag");
+    let [first, second, third]: [_; 3] = pair
+        .deliver(&mut consumer, 1..=3)
+        .try_into()
+        .expect("three deliveries");
+    pair.goes_on();
+    // The channel is not open yet.
+    assert!(first.ack().is_err());
+    pair.opens_again(&channel);
+    pair.starts_again(&consumer);
+    let again: [_; 2] = pair
+        .deliver(&mut consumer, 1..=2)
+        .try_into()
+        .expect("two deliveries");
+    let error = second.ack().unwrap_err();
+    assert!(matches!(error, ChannelError::Stale), "{error:?}");
+    let error = third.reject(Requeue::No).unwrap_err();
+    assert!(matches!(error, ChannelError::Stale), "{error:?}");
+    assert_eq!(pair.sent(), [""; 0]);
+    for delivery in again {
+        delivery.ack().unwrap();
+    }
+    assert_eq!(pair.sent(), ["1 basic.ack 2 multiple"]);
+}
+
+#[test]
+fn delivery_that_is_settled_while_the_stream_is_replaced_is_not_settled_on_the_next() {
+    let n_orders = explore(|| {
+        let (mut pair, channel) = Pair::with_channel();
+        let mut consumer = pair.consumer(&channel, "tag");
+        let mut deliveries = pair.deliver(&mut consumer, 1..=1);
+        let delivery = deliveries.pop().expect("a delivery");
+        let Pair {
+            mut core,
+            connection,
+            ..
+        } = pair;
+        let outcome = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&outcome);
+        let driven = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&driven);
+        let shared = Arc::clone(channel.shared());
+        let program = move || *told.lock().unwrap() = Some(delivery.ack());
+        let adapter = move || {
+            let lost = core.disconnected(&reset());
+            core.connected(quiet().to_core(Clock::new(now)), lost, now());
+            let (at, timeout) = (shared.at, shared.connection.request_timeout);
+            let mut outbox = shared.connection.outbox();
+            outbox.order_mut().open_lost(at, now(), timeout);
+            drop(outbox);
+            *kept.lock().unwrap() = Some(core);
+        };
+        let check = move || {
+            let queued = channel.shared().connection.outbox().order().queued();
+            // The protocol header, and `channel.open`.
+            let expected = frame::PROTOCOL_HEADER.len() + channel::Open {}.to_frame(1).len();
+            assert_eq!(queued, expected, "settled on the next stream");
+            let outcome = outcome.lock().unwrap().take();
+            match outcome.expect("an outcome") {
+                // It was queued for the stream that is gone.
+                Ok(()) => {}
+                Err(ChannelError::Stale | ChannelError::Closed) => {}
+                Err(error) => panic!("{error}"),
+            }
+            drop((consumer, connection, driven));
+        };
+        Model::new()
+            .actor("program", program)
+            .actor("adapter", adapter)
+            .check(check)
+    });
+    assert!(n_orders > 3, "only {n_orders} orders");
+}
+
+#[test]
+fn fetched_message_of_an_earlier_stream_is_refused_on_the_next() {
+    let (mut pair, channel) = Pair::with_channel();
+    let getting = channel.clone();
+    let mut getting = Task::start(async move { getting.basic_get("q").await });
+    assert_eq!(pair.sent(), ["1 basic.get q"]);
+    pair.feed(&wire::content(1, &wire::get_ok(1), b"fetched"));
+    // It has come, and its caller sees it only when the stream has been replaced.
+    pair.goes_on();
+    pair.opens_again(&channel);
+    let fetched = getting.ready().unwrap().expect("a message");
+    let error = fetched.delivery.ack().unwrap_err();
+    assert!(matches!(error, ChannelError::Stale), "{error:?}");
+    assert_eq!(pair.sent(), [""; 0]);
+}
+
+#[test]
+fn consumer_yields_what_comes_again_and_nothing_of_the_stream_before() {
+    let (mut pair, channel) = Pair::with_channel();
+    let mut consumer = pair.consumer(&channel, "tag");
+    let octets: Vec<u8> = (1..=3)
+        .flat_map(|n| wire::delivery(1, "tag", n, format!("first {n}").as_bytes()))
+        .collect();
+    pair.feed(&octets);
+    let first = done(consumer.next()).unwrap().unwrap();
+    assert_eq!(first.body(), b"first 1");
+    // Two have been taken by the consumer, and this one waits.
+    pair.feed(&wire::delivery(1, "tag", 4, b"first 4"));
+    pair.goes_on();
+    pair.opens_again(&channel);
+    pair.starts_again(&consumer);
+    assert_eq!(consumer.buffered_count(), 0);
+    pair.feed(&wire::delivery(1, "tag", 1, b"second 1"));
+    let second = done(consumer.next()).unwrap().unwrap();
+    assert_eq!(second.body(), b"second 1");
+    second.ack().unwrap();
+    assert_eq!(pair.sent(), ["1 basic.ack 1"]);
+    assert!(Task::new(consumer.next()).run().is_pending());
+    assert_eq!(channel.shared().connection.reading.manual(), 0);
+}
+
+#[test]
+fn consumer_without_acknowledgements_keeps_what_does_not_come_again() {
+    let (mut pair, channel) = Pair::with_channel();
+    let starting = channel.consume("q").tag("tag").no_ack();
+    let mut starting = Task::start(starting.into_future());
+    assert_eq!(pair.sent(), ["1 basic.consume tag"]);
+    pair.feed(&wire::consume_ok(1, "tag"));
+    let mut consumer = starting.ready().unwrap();
+    pair.feed(&wire::delivery(1, "tag", 1, b"first"));
+    pair.goes_on();
+    pair.opens_again(&channel);
+    pair.starts_again(&consumer);
+    pair.feed(&wire::delivery(1, "tag", 1, b"second"));
+    for body in ["first", "second"] {
+        let message = done(consumer.next()).unwrap().unwrap();
+        assert_eq!(message.body(), body.as_bytes());
+    }
+}
+
+#[test]
+fn alarm_ends_with_its_stream_and_publishers_that_waited_are_told() {
+    let (mut pair, publisher) = Pair::with_publisher();
+    let low = amqp_spec::connection::Blocked {
+        reason: wire::short("low on memory"),
+    };
+    pair.says(0, &low);
+    let mut waiting = Task::start(async move { publisher.publish("", "k", "waits").await });
+    waiting.pending();
+    pair.goes_on();
+    let error = waiting.ready().unwrap_err();
+    assert!(matches!(error, PublishError::NotSent(_)), "{error:?}");
+    assert!(pair.connection.blocked_reason().is_none());
+}
+
+#[test]
+fn channel_that_was_being_closed_or_opened_is_over() {
+    let (mut pair, channel) = Pair::with_channel();
+    let connection = pair.connection.clone();
+    let mut opening = Task::start(async move { connection.open_channel().await });
+    let closing = channel.clone();
+    let mut closing = Task::start(async move { closing.close_with(ReplyCode(200), "bye").await });
+    assert_eq!(pair.sent(), ["2 channel.open", "1 channel.close 200"]);
+    pair.goes_on();
+    assert!(opening.ready().is_err());
+    assert!(closing.ready().is_err());
+    assert!(channel.close_reason().is_some());
+    assert_eq!(
+        channel.shared().connection.outbox().channels().n_in_use(),
+        0
+    );
+    let another = pair.channel();
+    assert!(another.close_reason().is_none());
+    pair.assert_idle();
+}
+
+/// Runs an operation until the broker has said `limit` frames, replaces the stream, and has the
+/// connection used on the next one. False if the operation was complete before.
+fn interrupt(nth: usize, limit: usize) -> bool {
+    let operation = operations().swap_remove(nth);
+    let mut world = World::new(&quiet());
+    drop(world.pair.sent_octets());
+    let mut task = Task::new(operation.start(&world));
+    let mut ended = false;
+    for n in 0.. {
+        ended = ended || task.run().is_ready();
+        let sent = world.pair.sent_octets();
+        world.broker.read(&sent);
+        if n == limit {
+            break;
+        }
+        let Some(frame) = world.broker.outgoing.pop_front() else {
+            return false;
+        };
+        world.pair.feed(&frame);
+    }
+    if world.broker.closed || !world.pair.core.is_open() {
+        return false;
+    }
+    world.pair.goes_on();
+    // What waited for an answer has one; what waits for deliveries waits for them to come again.
+    let waits = operation.name.starts_with("consume") || !operation.ends;
+    if !ended && task.run().is_pending() && !waits {
+        panic!("{} after {limit}: still waiting", operation.name);
+    }
+    drop(task);
+    let before = world.pair.written_now();
+    assert_eq!(before, [""; 0], "{} after {limit}", operation.name);
+    let channel = world.pair.channel();
+    let declaring = channel.clone();
+    let mut declaring = Task::start(async move { declaring.queue_declare("q").await });
+    let id = channel.id();
+    assert_eq!(world.pair.sent(), [format!("{id} queue.declare q")]);
+    world.pair.feed(&wire::declare_ok(id, "q"));
+    declaring.ready().unwrap();
+    let message = Message::new("hello");
+    done(channel.basic_publish("", "q", &message)).unwrap();
+    assert_eq!(world.pair.sent().len(), 3, "{}", operation.name);
+    world.pair.assert_idle();
+    true
+}
+
+#[test]
+fn nothing_of_a_stream_reaches_the_next_wherever_an_operation_is_interrupted() {
+    let mut n_interrupted = 0;
+    for nth in 0..operations().len() {
+        for limit in 0.. {
+            if !interrupt(nth, limit) {
+                break;
+            }
+            n_interrupted += 1;
+        }
+    }
+    assert!(n_interrupted > 100, "only {n_interrupted}");
+}
+
+#[test]
+fn each_of_many_streams_counts_from_its_beginning() {
+    let (mut pair, channel) = Pair::with_channel();
+    for _ in 0..3 {
+        let asking = channel.clone();
+        let mut asking = Task::start(async move { asking.queue_declare("q").await });
+        assert_eq!(pair.sent(), ["1 queue.declare q"]);
+        // Its time is counted from when it was written on this stream.
+        pair.advance(Duration::from_secs(1));
+        asking.pending();
+        pair.feed(&wire::declare_ok(1, "q"));
+        asking.ready().unwrap();
+        pair.goes_on();
+        pair.opens_again(&channel);
+    }
+    let asking = channel.clone();
+    let mut asking = Task::start(async move { asking.queue_declare("q").await });
+    assert_eq!(pair.sent(), ["1 queue.declare q"]);
+    pair.advance(channel.shared().connection.request_timeout);
+    let error = asking.ready().unwrap_err();
+    assert!(matches!(error, ChannelError::Timeout { .. }), "{error:?}");
+}
