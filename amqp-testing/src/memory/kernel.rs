@@ -200,6 +200,11 @@ impl Kernel {
         if !self.node.vhosts.contains_key(name) {
             return false;
         }
+        // Consumers hear of their queues first.
+        if let Ok((vhost, ports)) = self.node.parts(name) {
+            vhost.delete_queues(ports);
+        }
+        self.read_mail();
         let text = format!("vhost '{name}' is deleted");
         let refusal = Refusal::new(ReplyCode::CONNECTION_FORCED, text).at_nothing();
         for connection in self.connections.values_mut() {

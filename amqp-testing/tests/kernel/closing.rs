@@ -158,6 +158,30 @@ fn exclusive_queues_outlive_a_lost_connection_a_little() {
 }
 
 #[test]
+fn a_virtual_host_that_is_deleted_takes_its_connections_along() {
+    let mut broker = Broker::new(Like::RabbitMq4_0);
+    broker.kernel.add_vhost("v");
+    let mut client = broker.connect();
+    client
+        .handshake("guest", "guest", "v")
+        .declare("q")
+        .consume("q", "t")
+        .talk(&mut broker);
+    let mut other = broker.client();
+    assert!(broker.kernel.delete_vhost("v"));
+    let expected = [
+        "1: cancel t",
+        "0: close 320 CONNECTION_FORCED - vhost 'v' is deleted (0.0)",
+    ];
+    assert_eq!(client.hear(&mut broker), expected);
+    assert_eq!(
+        other.declare("q").talk(&mut broker),
+        ["1: declare-ok q 0 0"]
+    );
+    assert_eq!(broker.kernel.vhosts(), ["/"]);
+}
+
+#[test]
 fn a_broker_closes_connections_for_reasons_of_its_own() {
     let mut broker = Broker::new(Like::RabbitMq4_0);
     let mut client = broker.client();
