@@ -21,6 +21,11 @@ pub(crate) const ALLOWED: &[Allowed] = &[
         probes: &["header_1_0_with_sasl"],
     },
     Allowed {
+        reason: "a lost connection is noticed at once, also if it is blocked and not read",
+        likes: BOTH,
+        probes: &["blocked_client_gone"],
+    },
+    Allowed {
         reason: "quorum queues are not modelled",
         likes: BOTH,
         probes: &["arguments_quorum"],

@@ -17,6 +17,8 @@ pub(crate) struct Outcome {
     /// Probes by topic, and how many of them are the same.
     topics: BTreeMap<&'static str, (usize, usize)>,
     n_allowed: usize,
+    /// What RabbitMQ said.
+    transcripts: Transcripts,
     /// What is wrong, in full.
     faults: String,
 }
@@ -36,6 +38,7 @@ impl Outcome {
             let is_same = real == memory;
             *n_same += usize::from(is_same);
             outcome.check(like, probe, is_same, real, memory);
+            outcome.transcripts.insert(probe.name, real.clone());
         }
         outcome
     }
@@ -93,6 +96,15 @@ impl Outcome {
         let n_probes = self.topics.values().map(|(n_probes, _)| n_probes).sum();
         let n_same = self.topics.values().map(|(_, n_same)| n_same).sum();
         (n_probes, n_same, self.n_allowed)
+    }
+
+    /// What RabbitMQ said, probe by probe.
+    pub(crate) fn transcripts(&self) -> String {
+        let mut text = String::new();
+        for (name, lines) in &self.transcripts {
+            let _ = writeln!(text, "{name}\n    {}", lines.join("\n    "));
+        }
+        text
     }
 
     /// What is wrong.

@@ -123,6 +123,16 @@ impl Lab {
         self.bench.borrow_mut().side.delete_vhost(name);
     }
 
+    /// Raises an alarm of memory.
+    pub(crate) fn block(&self) {
+        self.bench.borrow_mut().side.block();
+    }
+
+    /// Ends the alarm.
+    pub(crate) fn unblock(&self) {
+        self.bench.borrow_mut().side.unblock();
+    }
+
     /// Makes a user who may not enter the virtual host.
     pub(crate) fn add_stranger(&self, name: &str, password: &str) {
         self.bench.borrow_mut().side.add_stranger(name, password);

@@ -30,12 +30,13 @@ mod words;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::sync::Arc;
 
-use amqp_testing::Endpoint;
 use amqp_testing::memory::Like;
+use amqp_testing::{BrokerOptions, Endpoint};
 
 use crate::compare::{Outcome, stray_names};
-use crate::probe::{Probe, Transcripts, run_all};
+use crate::probe::{Probe, run_all};
 use crate::side::{Memory, Real};
 
 /// Most of a probe's time is waiting.
@@ -47,59 +48,98 @@ const MIN_PROBES: usize = 200;
 /// Runs the probes instead that wait for up to half a minute, as `cargo xtask ci-extra` does.
 const SLOW_VARIABLE: &str = "SLOW_PROBES";
 
-/// Chooses probes by parts of their names, separated by commas.
+/// Chooses probes by parts of their names, separated by commas, and has what RabbitMQ said printed.
 const CHOICE_VARIABLE: &str = "PROBES";
 
 #[test]
 fn the_broker_in_memory_says_what_rabbitmq_says() {
+    let Some((endpoint, version, like)) = played() else {
+        return;
+    };
+    let is_slow = is_slow();
+    let probes = chosen(if is_slow {
+        probes::slow()
+    } else {
+        probes::all()
+    });
+    let vhost = endpoint.vhost().unwrap();
+    let real = run_all(&probes, N_THREADS, || Box::new(Real::new(&vhost)));
+    let memory = run_all(&probes, 1, || Box::new(Memory::new(like, vhost.name())));
+    let min_probes = if is_slow || choice().is_some() {
+        0
+    } else {
+        MIN_PROBES
+    };
+    check(
+        &version,
+        &Outcome::of(like, &probes, &real, &memory),
+        min_probes,
+    );
+}
+
+#[test]
+fn an_alarm_does_what_it_does_in_rabbitmq() {
+    let Some((_, version, like)) = played().filter(|_| is_slow()) else {
+        return;
+    };
+    let broker = Arc::new(BrokerOptions::new().start().unwrap());
+    let probes = chosen(probes::harmful());
+    let vhost = broker.vhost().unwrap();
+    let real = run_all(&probes, 1, || Box::new(Real::new(&vhost).owning(&broker)));
+    let memory = run_all(&probes, 1, || Box::new(Memory::new(like, vhost.name())));
+    check(&version, &Outcome::of(like, &probes, &real, &memory), 0);
+}
+
+/// The node to compare with, its version, and who plays it.
+fn played() -> Option<(Endpoint, String, Like)> {
     let Some(endpoint) = Endpoint::from_env().unwrap() else {
         eprintln!("not tested: {} is not set", Endpoint::URL_VARIABLE);
-        return;
+        return None;
     };
     let version = endpoint.management().version().unwrap();
     let Some(like) = like(&version) else {
         say(&format!(
             "RabbitMQ {version} is not among those that are played: NOT compared"
         ));
-        return;
+        return None;
     };
-    let choice = std::env::var(CHOICE_VARIABLE).ok();
-    let is_slow = std::env::var_os(SLOW_VARIABLE).is_some();
-    let probes = chosen(choice.as_deref(), is_slow);
-    let vhost = endpoint.vhost().unwrap();
-    let real = run_all(&probes, N_THREADS, || Box::new(Real::new(&vhost)));
-    let memory = run_all(&probes, 1, || Box::new(Memory::new(like, vhost.name())));
-    let outcome = Outcome::of(like, &probes, &real, &memory);
+    Some((endpoint, version, like))
+}
+
+fn check(version: &str, outcome: &Outcome, min_probes: usize) {
     let (n_probes, n_same, n_allowed) = outcome.counts();
     say(&format!(
         "RabbitMQ {version}: {n_probes} probes, {n_same} the same, {n_allowed} may differ"
     ));
     print!("{}", outcome.table());
-    if choice.is_some() {
-        show(&real);
-    } else if !is_slow {
-        assert!(n_probes - n_allowed >= MIN_PROBES, "only {n_probes} probes");
+    if choice().is_some() {
+        print!("{}", outcome.transcripts());
     }
+    assert!(n_probes - n_allowed >= min_probes, "only {n_probes} probes");
     assert!(outcome.faults().is_empty(), "\n{}", outcome.faults());
 }
 
 #[test]
 fn probes_have_names_of_their_own() {
-    let probes = [probes::all(), probes::slow()].concat();
+    let probes = [probes::all(), probes::slow(), probes::harmful()].concat();
     let names: BTreeSet<_> = probes.iter().map(|probe| probe.name).collect();
     assert_eq!(names.len(), probes.len());
     assert_eq!(stray_names(&probes), [""; 0]);
 }
 
-fn chosen(choice: Option<&str>, is_slow: bool) -> Vec<Probe> {
-    let is_chosen = |probe: &Probe| {
-        choice.is_none_or(|choice| choice.split(',').any(|part| probe.name.contains(part)))
-    };
-    let probes = if is_slow {
-        probes::slow()
-    } else {
-        probes::all()
-    };
+fn is_slow() -> bool {
+    std::env::var_os(SLOW_VARIABLE).is_some()
+}
+
+fn choice() -> Option<String> {
+    std::env::var(CHOICE_VARIABLE).ok()
+}
+
+fn chosen(probes: Vec<Probe>) -> Vec<Probe> {
+    let choice = choice();
+    let parts: Vec<_> = choice.iter().flat_map(|choice| choice.split(',')).collect();
+    let is_chosen =
+        |probe: &Probe| parts.is_empty() || parts.iter().any(|part| probe.name.contains(part));
     probes.into_iter().filter(is_chosen).collect()
 }
 
@@ -116,11 +156,4 @@ fn like(version: &str) -> Option<Like> {
 fn say(text: &str) {
     // Only what the macros print is kept back.
     let _ = writeln!(std::io::stderr(), "differential: {text}");
-}
-
-fn show(transcripts: &Transcripts) {
-    for (name, lines) in transcripts {
-        println!("{name}");
-        lines.iter().for_each(|line| println!("    {line}"));
-    }
 }

@@ -2,6 +2,7 @@
 
 mod administration;
 mod arguments;
+mod blocked;
 mod channels;
 mod consuming;
 mod content;
@@ -51,4 +52,9 @@ pub(crate) fn all() -> Vec<Probe> {
 /// Those that wait for up to half a minute.
 pub(crate) fn slow() -> Vec<Probe> {
     time::SLOW_PROBES.to_vec()
+}
+
+/// Those that harm a node, one after the other.
+pub(crate) fn harmful() -> Vec<Probe> {
+    blocked::SLOW_PROBES.to_vec()
 }

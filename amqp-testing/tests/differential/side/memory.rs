@@ -97,6 +97,14 @@ impl Side for Memory {
         self.kernel.delete_vhost(name);
     }
 
+    fn block(&mut self) {
+        self.kernel.block("memory");
+    }
+
+    fn unblock(&mut self) {
+        self.kernel.unblock();
+    }
+
     fn add_stranger(&mut self, name: &str, password: &str) {
         self.kernel.add_user(User::new(name, password));
     }

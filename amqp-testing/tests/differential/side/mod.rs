@@ -53,6 +53,12 @@ pub(crate) trait Side {
 
     fn delete_vhost(&mut self, name: &str);
 
+    /// Raises an alarm of memory, of which a node tells all connections.
+    fn block(&mut self);
+
+    /// Ends the alarm.
+    fn unblock(&mut self);
+
     /// Makes a user who may not enter the virtual host.
     fn add_stranger(&mut self, name: &str, password: &str);
 }

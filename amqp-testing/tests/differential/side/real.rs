@@ -2,9 +2,10 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amqp_testing::broker::{Management, VirtualHost};
+use amqp_testing::broker::{Broker, Management, VirtualHost};
 use amqp_testing::memory::{Access, Permissions};
 
 use super::{Heard, Id, Login, Side};
@@ -22,6 +23,8 @@ pub(crate) struct Real {
     streams: Vec<Option<TcpStream>>,
     users: Vec<String>,
     vhosts: Vec<String>,
+    /// The node, if it is the probe's own.
+    broker: Option<Arc<Broker>>,
 }
 
 impl Real {
@@ -35,11 +38,26 @@ impl Real {
             streams: Vec::new(),
             users: Vec::new(),
             vhosts: Vec::new(),
+            broker: None,
         }
     }
 }
 
 impl Real {
+    /// A node that may be harmed.
+    pub(crate) fn owning(mut self, broker: &Arc<Broker>) -> Self {
+        self.broker = Some(Arc::clone(broker));
+        self
+    }
+
+    /// How much of the machine's memory the node may take before it raises an alarm.
+    fn set_watermark(&self, fraction: &str) {
+        let broker = self.broker.as_ref().unwrap();
+        broker
+            .ctl(&["set_vm_memory_high_watermark", fraction])
+            .unwrap();
+    }
+
     fn put(&self, path: &str, json: &str) {
         self.management.put(path, json).unwrap();
     }
@@ -139,6 +157,14 @@ impl Side for Real {
             .delete(&format!("/api/vhosts/{name}"))
             .unwrap();
         self.vhosts.retain(|vhost| vhost != name);
+    }
+
+    fn block(&mut self) {
+        self.set_watermark("0");
+    }
+
+    fn unblock(&mut self) {
+        self.set_watermark("0.4");
     }
 
     fn add_stranger(&mut self, name: &str, password: &str) {
