@@ -39,7 +39,7 @@
 //! | `serde` | no | options, declarations and tables in TOML, JSON and other formats |
 //!
 //! Features add; none changes what the others do. Without any, the protocol core and the handles
-//! remain. `cargo doc --all-features` documents what all of them add, as docs.rs does.
+//! remain; with `rustls` alone there is TLS for them, too, in the module `tls`. `cargo doc --all-features` documents what all of them add, as docs.rs does.
 //!
 //! # How it is built
 //!
@@ -81,8 +81,8 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod text;
-#[cfg(feature = "tokio")]
-mod tls;
+#[cfg(feature = "rustls-core")]
+pub mod tls;
 mod uri;
 
 /// Events of connections and channels, and messages that come back.

@@ -17,12 +17,12 @@ use tokio::time::timeout_at;
 use super::dial::{Action, ActionId, Dialer, Failure, Outcome, Plan, Rounds, Step, Way};
 use super::handshake::shake_hands;
 use super::network::Network;
+use super::tls;
 use super::tokio::{REACTOR_LOOKS, Writes, now};
 use crate::connection::Connection;
 use crate::error::{ConnectCause, ConnectError, ConnectionError, Stage, TlsError};
 use crate::handle::Destination;
 use crate::options::ConnectionOptions;
-use crate::tls;
 
 /// Opens a connection over this network.
 pub(super) async fn open_on<N: Network>(
@@ -161,20 +161,24 @@ impl<'a, N: Network> Dialing<'a, N> {
     }
 
     fn encrypt(&mut self, id: ActionId, host: &str) -> Running<'a, N::Stream> {
-        let client = match self.settings.as_ref().map(|settings| settings.client(host)) {
-            Some(Ok(client)) => client,
-            Some(Err(error)) => return ended(failed(ConnectCause::Tls(error))),
-            None => return ended(failed(ConnectCause::Tls(TlsError::NotBuilt))),
+        let session = match &self.settings {
+            Some(settings) => tls::Session::with(settings, host),
+            None => Err(TlsError::NotBuilt),
+        };
+        let session = match session {
+            Ok(session) => session,
+            Err(error) => return ended(failed(ConnectCause::Tls(error))),
         };
         let Some(Stream::Plain(stream, _)) = self.stream.take() else {
             return ended(failed(gone()));
         };
-        let (stream, record) = tls::Heard::new(stream);
-        self.heard = Some((id, record));
+        let record = tls::Record::default();
+        self.heard = Some((id, record.clone()));
         Box::pin(async move {
-            let stream = client.connect(stream).await.map_err(failed)?;
+            let stream = tls::connect(session, stream, record).await;
+            let stream = stream.map_err(failed)?;
             let handshake: Handshake<N::Stream> = Box::new(|options, place| {
-                Box::pin(speak_amqp(stream, Writes::Layered, options, place))
+                Box::pin(speak_amqp(stream, Writes::Exact, options, place))
             });
             Ok(Done::Stream(Stream::Encrypted(handshake)))
         })
@@ -272,11 +276,11 @@ async fn read_files<S>(options: &ConnectionOptions) -> Result<Done<S>, Failure> 
         return Ok(Done::Settings(None));
     };
     let hosts = options.addresses().map(|(host, _)| host);
-    match tls::TlsClient::prepare(tls, hosts).await {
+    match tls::prepare(tls, hosts).await {
         Ok(settings) => Ok(Done::Settings(Some(settings))),
-        Err(fault) => Err(Failure {
-            is_final: !fault.may_pass,
-            ..failed(ConnectCause::Tls(fault.error))
+        Err(unprepared) => Err(Failure {
+            is_final: !unprepared.may_pass,
+            ..failed(ConnectCause::Tls(unprepared.error))
         }),
     }
 }

@@ -12,6 +12,8 @@ mod network;
 #[cfg(feature = "tokio")]
 mod open;
 #[cfg(feature = "tokio")]
+mod tls;
+#[cfg(feature = "tokio")]
 pub(crate) mod tokio;
 
 #[cfg(all(test, feature = "tokio"))]

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::tls;
 use crate::error::ConnectionError;
 use crate::proto::Core;
-use crate::tls;
 
 /// Reads of one poll: enough to drain what has come, few enough to let other tasks run.
 const READS_PER_POLL: usize = 4;
@@ -47,11 +47,11 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// What a write that fails has done, which decides which messages are told as not sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Writes {
-    /// Nothing: the stream is a socket of the operating system, which reports an error only if it
-    /// has taken nothing of what it was offered.
+    /// Nothing: the stream is a socket of the operating system, or our own TLS over one, which
+    /// report an error only if they have taken nothing of what they were offered.
     Exact,
-    /// Perhaps all of it: the stream has layers. TLS encrypts what it is offered, sends some
-    /// records and then fails; nothing is known of streams that the program brings along.
+    /// Perhaps all of it: the stream has layers. TLS of others encrypts what it is offered, sends
+    /// some records and then fails; nothing is known of streams that the program brings along.
     Layered,
 }
 
@@ -257,7 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     break;
                 }
                 Poll::Ready(Ok(n)) => read.octets += n,
-                // rustls reports a missing close_notify this way; few brokers send one.
+                // rustls reports a missing close_notify this way on streams of the program's.
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.core.lost(ConnectionError::EndOfStream);
                     break;

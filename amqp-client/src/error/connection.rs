@@ -195,6 +195,12 @@ impl std::error::Error for ConnectionError {
     }
 }
 
+impl From<TlsError> for ConnectionError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(Arc::new(error))
+    }
+}
+
 impl From<Violation> for ConnectionError {
     fn from(violation: Violation) -> Self {
         Self::Protocol(Arc::new(violation))

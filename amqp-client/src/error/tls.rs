@@ -7,9 +7,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::debug_is_text;
+
 /// Why TLS could not be set up, the two sides did not agree on it, or it failed later on. Contains
 /// no keys.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum TlsError {
     /// TLS was asked for, and this program was built without it.
@@ -102,6 +104,30 @@ pub enum TlsError {
     /// TLS failed in some other way.
     Handshake(Arc<dyn Error + Send + Sync>),
 }
+
+debug_is_text!(TlsError {
+    NotBuilt,
+    NoProvider,
+    NoAuthorities,
+    SystemAuthorities(error),
+    MissingFeature { what, feature },
+    File { path, error },
+    NoCertificate { place, found },
+    NoPrivateKey { place, found },
+    NotPem { place, problem },
+    PemEntry { place, number, line, label, problem },
+    EncryptedKey { place, problem },
+    ClientIdentity(error),
+    ServerName(name),
+    Certificate { fault, error },
+    ClientCertificateRefused(error),
+    NothingInCommon(error),
+    UnknownServerName(error),
+    Alert(error),
+    NotTls,
+    Damaged(error),
+    Handshake(error),
+});
 
 /// What is wrong with a broker's certificate.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -101,6 +101,11 @@
 //! installed for the whole process, or else that of *ring*. How many are compiled into the program
 //! does not matter, and none is installed by us.
 //!
+//! # Without a runtime
+//!
+//! `tls::Session`, which the features add, is TLS without input and output, for an event loop of
+//! one's own. No feature that begins with `rustls` brings tokio along.
+//!
 //! # Other implementations
 //!
 //! [`Connection::open_stream`](crate::Connection::open_stream) takes any stream, one of

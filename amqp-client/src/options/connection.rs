@@ -144,6 +144,13 @@ impl ConnectionOptions {
         self
     }
 
+    /// What TLS is to check and to show, if the connection is to be encrypted: for drivers of one's
+    /// own, which make a session of it.
+    #[must_use]
+    pub fn tls_options(&self) -> Option<&TlsOptions> {
+        self.tls.as_ref()
+    }
+
     /// Options of the TCP connection.
     #[must_use]
     pub fn tcp(mut self, tcp: TcpOptions) -> Self {

@@ -114,6 +114,12 @@
 #![doc = include_str!("../../examples/event_loop.rs")]
 #![doc = "```"]
 //!
+//! # Over TLS
+//!
+//! With the feature `rustls`, or a part of it, `tls::Session` stands between the stream and the
+//! core: TLS without input and output, too. It takes the place of the core in steps 3 and 4 and
+//! where the driver asks what to wait for; its page has the calls and a complete loop.
+//!
 //! # Inside
 //!
 //! | module | what it is about |
@@ -160,5 +166,7 @@ mod turn;
 pub(crate) mod wait;
 
 pub use self::core::Core;
+#[cfg(feature = "rustls-core")]
+pub(crate) use self::receive::ReadBuffer;
 pub use self::send::transmit::Transmit;
 pub use self::turn::Interest;

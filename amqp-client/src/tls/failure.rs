@@ -5,30 +5,18 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, Error, ExtendedKeyPurpose};
 
-use crate::error::{CertificateFault, ConnectCause, ConnectionError, TlsError};
+use crate::error::{CertificateFault, TlsError};
 use crate::text;
 
-/// Why a handshake failed.
-pub(super) fn of_handshake(error: io::Error) -> ConnectCause {
-    match inner(&error) {
-        Some(inner) => ConnectCause::Tls(translate(inner)),
-        None => error.into(),
-    }
+/// What an error of a stream says, over which TLS is spoken by a [`Session`](super::Session) or, on
+/// a stream that the program has brought, by rustls itself.
+pub(crate) fn of_io(error: &io::Error) -> Option<TlsError> {
+    let inner = error.get_ref()?;
+    let ours = inner.downcast_ref().cloned();
+    ours.or_else(|| inner.downcast_ref().map(translate))
 }
 
-/// Why a stream failed, over which TLS may be spoken.
-pub(crate) fn of_stream(error: io::Error) -> ConnectionError {
-    match inner(&error) {
-        Some(inner) => ConnectionError::Tls(Arc::new(translate(inner))),
-        None => ConnectionError::Io(Arc::new(error)),
-    }
-}
-
-fn inner(error: &io::Error) -> Option<&Error> {
-    error.get_ref()?.downcast_ref()
-}
-
-fn translate(error: &Error) -> TlsError {
+pub(super) fn translate(error: &Error) -> TlsError {
     let details = Arc::new(bounded(error.clone()));
     match error {
         Error::InvalidCertificate(reason) => TlsError::Certificate {

@@ -1,36 +1,28 @@
-//! TLS between TCP and AMQP, by rustls.
+//! TLS between a stream and AMQP, by rustls, without input and output.
 //!
 //! [`TlsOptions`](crate::TlsOptions) say what is wanted; here it becomes a configuration of rustls
-//! and a handshake. The provider of cryptography is always given explicitly, so that another
-//! crate's choice of one never matters. Without the feature `rustls` (or one of its parts) no TLS
-//! library is compiled, and asking for TLS is an error that says so.
+//! and a [`Session`], which drivers of one's own put between their stream and the core, as the page
+//! of [`proto`](crate::proto) shows. What connects by itself does so on its own.
+//!
+//! The provider of cryptography is always given explicitly, so that another crate's choice of one
+//! never matters.
 
-#[cfg(not(feature = "rustls-core"))]
-mod absent;
-#[cfg(feature = "rustls-core")]
-mod client;
 #[cfg(feature = "rustls-encrypted-keys")]
 mod decrypt;
-#[cfg(feature = "rustls-core")]
 mod failure;
-#[cfg(feature = "rustls-core")]
 mod forms;
 mod heard;
-#[cfg(feature = "rustls-core")]
 mod identity;
-#[cfg(feature = "rustls-core")]
 mod pem;
-#[cfg(feature = "rustls-core")]
+mod session;
+mod settings;
 mod trust;
 
 use crate::error::TlsError;
 
-pub(crate) use self::heard::{Heard, Record};
-
-#[cfg(not(feature = "rustls-core"))]
-pub(crate) use self::absent::{Settings, TlsClient, of_stream};
-#[cfg(feature = "rustls-core")]
-pub(crate) use self::{client::Settings, client::TlsClient, failure::of_stream};
+pub use self::session::Session;
+#[cfg(feature = "tokio")]
+pub(crate) use self::{failure::of_io, settings::Settings};
 
 /// Why TLS could not be set up here, before anything was sent.
 #[derive(Debug)]
@@ -38,6 +30,10 @@ pub(crate) struct Fault {
     pub(crate) error: TlsError,
     /// Another attempt may fare better, since files are read again; otherwise only a change of the
     /// program or its options helps.
+    #[cfg_attr(
+        not(feature = "tokio"),
+        expect(dead_code, reason = "for adapters that try again")
+    )]
     pub(crate) may_pass: bool,
 }
 
@@ -51,7 +47,6 @@ impl From<TlsError> for Fault {
 }
 
 /// Where certificates or keys come from.
-#[cfg(feature = "rustls-core")]
 #[derive(Clone, Copy, Debug)]
 enum PemSource<'a> {
     File(&'a std::path::Path),
@@ -59,7 +54,6 @@ enum PemSource<'a> {
     Given(&'static str),
 }
 
-#[cfg(feature = "rustls-core")]
 impl PemSource<'_> {
     fn fault(self, error: TlsError) -> Fault {
         Fault {
@@ -69,7 +63,6 @@ impl PemSource<'_> {
     }
 }
 
-#[cfg(feature = "rustls-core")]
 impl std::fmt::Display for PemSource<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

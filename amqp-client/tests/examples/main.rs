@@ -27,7 +27,7 @@ use amqp_testing::broker::{BrokerOptions, Endpoint};
 const MAX_LINES: usize = 40;
 
 /// Those that need more: a loop that reads, writes and waits is complete or of no use.
-const LONGER: &[(&str, usize)] = &[("event_loop", 60)];
+const LONGER: &[(&str, usize)] = &[("event_loop", 60), ("event_loop_over_tls", 60)];
 
 /// Longer than any example takes that ends at all.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -78,7 +78,12 @@ examples! {
 }
 
 /// Those that a test below prepares something for.
-const SPECIAL: &[&str] = &["heartbeat_and_blocked", "tls", "topology"];
+const SPECIAL: &[&str] = &[
+    "event_loop_over_tls",
+    "heartbeat_and_blocked",
+    "tls",
+    "topology",
+];
 
 #[cfg(feature = "serde")]
 #[test]
@@ -89,10 +94,22 @@ fn topology() {
 #[cfg(feature = "rustls")]
 #[test]
 fn tls() {
+    check_over_tls("tls");
+}
+
+#[cfg(feature = "rustls")]
+#[test]
+fn event_loop_over_tls() {
+    check_over_tls("event_loop_over_tls");
+}
+
+#[cfg(feature = "rustls")]
+#[track_caller]
+fn check_over_tls(name: &str) {
     let Ok(url) = env::var("AMQP_TEST_TLS_URL") else {
         return eprintln!("not tested: AMQP_TEST_TLS_URL is not set");
     };
-    let mut command = Command::new(program("tls"));
+    let mut command = Command::new(program(name));
     command.env("AMQP_URL", url);
     for (theirs, ours) in [
         ("AMQP_CACERTFILE", "AMQP_TEST_CA"),
@@ -103,7 +120,7 @@ fn tls() {
             command.env(theirs, file);
         }
     }
-    assert_eq!(run("tls", &mut command), documented(&source("tls")));
+    assert_eq!(run(name, &mut command), documented(&source(name)));
 }
 
 #[test]

@@ -27,6 +27,7 @@ const RESERVED: &[(&[&str], &str)] = &[
         "rustls",
     ),
     (&["serde"], "serde"),
+    (&["tokio", "mio ", "socket2"], "tokio"),
 ];
 
 pub(super) fn check() -> Result<Outcome, Failure> {
@@ -134,9 +135,11 @@ mod tests {
             ("rustls v0.23.46", "rustls-core"),
             ("rustls-webpki v0.103.17", "rustls"),
             ("serde_core v1.0.229", "serde"),
+            ("tokio v1.54.1", "tokio"),
+            ("mio v1.2.5", "tokio"),
         ] {
             let tree = format!("{tree}{line}");
-            assert_eq!(foreign(&tree, "tokio"), Some(line));
+            assert_eq!(foreign(&tree, "tracing"), Some(line));
             assert_eq!(foreign(&tree, feature), None);
         }
         let elsewhere = "amqp-client v0.1.0 (…/serde/rustls/amqp-client)";

@@ -4,4 +4,6 @@
 
 mod hosts;
 mod network;
+#[cfg(feature = "rustls-ring")]
+mod over_tls;
 mod racing;

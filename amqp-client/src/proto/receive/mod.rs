@@ -27,3 +27,5 @@ mod whole_delivery;
 
 pub(crate) use self::channels::InChannels;
 pub(crate) use self::parse::{Rare, Receive, Unparsed};
+#[cfg(feature = "rustls-core")]
+pub(crate) use self::read_buffer::ReadBuffer;

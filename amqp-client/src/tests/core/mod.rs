@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `contract` | what a driver may rely on: who is woken and when, what `interest` says, when clocks start |
 //! | `driving` | a driver that knows nothing but the page of `proto` |
+//! | `driving_over_tls` | the same over TLS, in which nothing is held back unannounced |
 //! | `handshake` | opening a connection: every way it can go, at every step |
 //! | `login` | mechanisms, challenges, what fits into a login, new secrets |
 //! | `secrets` | no copy of a password stays where nothing overwrites it |
@@ -40,6 +41,8 @@ pub(crate) mod contract;
 pub(crate) mod cut_streams;
 pub(crate) mod deliveries;
 pub(crate) mod driving;
+#[cfg(feature = "rustls-ring")]
+pub(crate) mod driving_over_tls;
 pub(crate) mod handshake;
 pub(crate) mod headers;
 pub(crate) mod heartbeats;

@@ -10,6 +10,7 @@
 //! | `operations` | every operation of a client, one by one |
 //! | `crowd` | a conversation with everything in it, which can be split, cut and damaged |
 //! | `schedule` | every order in which threads can get at locks |
+//! | `tls` | the server's side of TLS |
 //! | `random` | numbers that are the same in each run |
 
 pub(crate) mod broker;
@@ -19,4 +20,6 @@ pub(crate) mod pair;
 pub(crate) mod random;
 pub(crate) mod schedule;
 pub(crate) mod task;
+#[cfg(feature = "rustls-ring")]
+pub(crate) mod tls;
 pub(crate) mod wire;

@@ -65,6 +65,8 @@ pub(crate) fn settings() {
     display(&options);
     debug::<CoreOptions>(&options.to_core(Clock::new(pair::now)));
     debug::<TlsOptions>(&TlsOptions::default().key_password(SECRET));
+    #[cfg(feature = "rustls-ring")]
+    debug::<crate::tls::Session>(&session());
     debug(&TcpOptions::default());
     debug::<Credentials>(&Credentials::new("app", SECRET));
     debug::<Secret>(&SECRET.into());
@@ -104,4 +106,14 @@ pub(crate) fn settings() {
     for stage in [Stage::Options, Stage::Open] {
         display(&stage);
     }
+}
+
+/// One that holds what is to be encrypted.
+#[cfg(feature = "rustls-ring")]
+fn session() -> crate::tls::Session {
+    let tls = TlsOptions::default().danger_accept_any_certificate();
+    let mut session = crate::tls::Session::new(&tls, "broker.example").unwrap();
+    let login = std::io::IoSlice::new(SECRET.as_bytes());
+    assert_eq!(session.write(&[login]).unwrap(), SECRET.len());
+    session
 }
