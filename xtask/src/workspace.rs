@@ -39,14 +39,18 @@ pub(crate) fn scratch() -> PathBuf {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
-    // What cargo told this program about its package is not true of what is run next.
+    forget_own_package(&mut command);
+    command
+}
+
+/// What cargo told this program about its package is not true of what is run next.
+pub(crate) fn forget_own_package(command: &mut Command) {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
             command.env_remove(name);
         }
     }
-    command
 }
 
 /// Tells whether this runs as continuous integration, where nothing may be skipped.

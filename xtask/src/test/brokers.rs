@@ -1,18 +1,25 @@
 //! A broker for the tests: started before them, told to them, stopped behind them.
 
-use std::{process::Command, time::Instant};
+use std::time::Instant;
 
 use amqp_testing::{Broker, BrokerOptions, broker::Installation};
 
+use super::binaries::{self, Environment, TestBinary};
 use super::report::{Outcome, run_logged, test_totals};
+use super::steps::Variables;
 use crate::{broker, failure::Failure, progress, workspace};
 
+/// What is run against a broker.
+pub(super) struct Tests {
+    pub(super) binaries: Vec<TestBinary>,
+    /// The examples in the documentation as well.
+    pub(super) documentation: bool,
+    /// What else they are told.
+    pub(super) variables: Variables,
+}
+
 /// Runs tests with a broker of this release, started for them and stopped behind them.
-pub(super) fn with_broker(
-    release: &str,
-    mut command: Command,
-    log: &str,
-) -> Result<Outcome, Failure> {
+pub(super) fn with_broker(release: &str, tests: Tests, log: &str) -> Result<Outcome, Failure> {
     let is_system = release == broker::SYSTEM;
     if !is_system && !workspace::is_root() {
         return Ok(Outcome::skipped(format!(
@@ -28,20 +35,40 @@ pub(super) fn with_broker(
         "    RabbitMQ {version}, started in {:.1} s",
         started.elapsed().as_secs_f32()
     );
-    set_variables(&mut command, &broker);
-    command.env(BrokerOptions::DIRECTORY_VARIABLE, &directory);
-    let log = run_logged(&mut command, log)?;
-    let totals = test_totals(&log.text);
-    // The lines in which each test binary tells its own result, and what was compared.
-    for line in log.text.lines().filter(|line| is_result(line)) {
-        println!("    {}", line.trim_start());
+    let mut environment = environment(&broker);
+    environment.push((BrokerOptions::DIRECTORY_VARIABLE, Some(directory.into())));
+    let more = tests.variables.iter();
+    environment.extend(more.map(|(name, value)| (*name, Some((*value).into()))));
+    let (mut totals, mut failures) = binaries::run(tests.binaries, &environment, log)?;
+    if tests.documentation {
+        let mut command = workspace::cargo();
+        command.args(DOCUMENTATION_TESTS);
+        binaries::set(&mut command, &environment);
+        let log = run_logged(&mut command, "examples in the documentation")?;
+        log.print_results();
+        totals.add(test_totals(&log.text));
+        if !log.succeeded {
+            failures.push(log.into_failure());
+        }
     }
-    Ok(match (log.succeeded, totals.n_passed) {
-        (false, _) => log.into_failure().with_tests(totals),
-        (true, 0) => Outcome::failed("no test was run"),
-        (true, _) => Outcome::passed(format!("RabbitMQ {version}: {totals}")).with_tests(totals),
-    })
+    let outcome = if let Some(failed) = Outcome::all_failed(failures) {
+        failed
+    } else if totals.n_passed == 0 {
+        Outcome::failed("no test was run")
+    } else {
+        Outcome::passed(format!("RabbitMQ {version}: {totals}"))
+    };
+    Ok(outcome.with_tests(totals))
 }
+
+/// The examples in the documentation, also those behind a crate in which one has failed.
+const DOCUMENTATION_TESTS: &[&str] = &[
+    "test",
+    "--doc",
+    "--workspace",
+    "--all-features",
+    "--no-fail-fast",
+];
 
 fn start(installation: &Installation, options: &BrokerOptions) -> Result<Broker, Failure> {
     let options = options.clone().installation(installation.clone()).tls();
@@ -50,37 +77,8 @@ fn start(installation: &Installation, options: &BrokerOptions) -> Result<Broker,
 
 /// Tells the tests where the broker is, and which RabbitMQ to start for those that need their own.
 /// What the shell says of another broker is not for them.
-fn set_variables(command: &mut Command, broker: &Broker) {
-    for (name, _) in broker::program_variables(broker) {
-        command.env_remove(name);
-    }
-    for (name, value) in broker::test_variables(broker) {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-}
-
-fn is_result(line: &str) -> bool {
-    let line = line.trim_start();
-    ["Running ", "Doc-tests ", "test result: ", "differential: "]
-        .iter()
-        .any(|begin| line.starts_with(begin))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_with_results_are_told_from_others() {
-        assert!(is_result(
-            "     Running tests/it/main.rs (target/debug/deps/it-1)"
-        ));
-        assert!(is_result("test result: ok. 1 passed; 0 failed"));
-        assert!(is_result("differential: RabbitMQ 3.10.8: 1 probes"));
-        assert!(!is_result("running 1 test"));
-        assert!(!is_result("test a ... ok"));
-    }
+fn environment(broker: &Broker) -> Environment {
+    let shell = broker::program_variables(broker).into_iter();
+    let shell = shell.map(|(name, _)| (name, None));
+    shell.chain(broker::test_variables(broker)).collect()
 }

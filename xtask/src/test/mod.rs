@@ -4,6 +4,7 @@
 //! compiled twice only: once for clippy, once for the tests. The broker tests of further RabbitMQ
 //! releases run the same binaries again.
 
+mod binaries;
 mod brokers;
 mod features;
 mod packages;
@@ -12,7 +13,7 @@ mod steps;
 
 use std::{process::Command, time::Instant};
 
-use self::brokers::with_broker;
+use self::brokers::{Tests, with_broker};
 use self::report::{Outcome, Report, run_logged};
 use self::steps::{COMPILING, Step, extra_steps, steps};
 use crate::{broker, failure::Failure, regenerate, tidy, workspace};
@@ -57,9 +58,6 @@ struct Request {
     only: Vec<String>,
     list: bool,
 }
-
-/// Runs the tests, also those behind a binary in which one has failed.
-const RUN_TESTS: &[&str] = &["test", "--workspace", "--all-features", "--no-fail-fast"];
 
 /// The test binaries that look at RabbitMQ's behaviour, as opposed to ours alone.
 const BROKER_BINARIES: &[(&str, &str)] = &[
@@ -168,27 +166,43 @@ fn carry_out(step: &Step) -> Result<Outcome, Failure> {
             })
         }
         Step::SlowProbes { broker } => {
-            let mut command = cargo(RUN_TESTS);
-            command
-                .args(["--test", "differential"])
-                .env("SLOW_PROBES", "1");
-            with_broker(broker, command, &format!("slow-probes-{broker}"))
+            let tests = Tests {
+                variables: &[("SLOW_PROBES", "1")],
+                ..tests_of(&[("amqp-testing", "differential")])?
+            };
+            with_broker(broker, tests, &format!("slow-probes-{broker}"))
         }
-        Step::AllTests { broker } => with_broker(broker, cargo(RUN_TESTS), "all-tests"),
+        Step::AllTests { broker } => {
+            let tests = Tests {
+                binaries: binaries::build()?,
+                documentation: true,
+                variables: &[],
+            };
+            with_broker(broker, tests, "all-tests")
+        }
         Step::BrokerTests { broker } => {
-            // The same selection of packages and features as above, or cargo would compile anew.
-            let mut command = cargo(RUN_TESTS);
-            for (package, binary) in BROKER_BINARIES {
-                if workspace::root()
-                    .join(format!("{package}/tests/{binary}/main.rs"))
-                    .exists()
-                {
-                    command.args(["--test", binary]);
-                }
-            }
-            with_broker(broker, command, &format!("broker-tests-{broker}"))
+            let tests = tests_of(BROKER_BINARIES)?;
+            with_broker(broker, tests, &format!("broker-tests-{broker}"))
         }
     }
+}
+
+/// Those test binaries, of which each must be there.
+fn tests_of(wanted: &[(&str, &str)]) -> Result<Tests, Failure> {
+    let all = binaries::build()?;
+    for one in wanted {
+        if !all.iter().any(|binary| binary.is(*one)) {
+            let (package, target) = one;
+            let message = format!("there is no test `{target}` of {package}");
+            return Err(Failure::new(message));
+        }
+    }
+    let is_wanted = |binary: &binaries::TestBinary| wanted.iter().any(|one| binary.is(*one));
+    Ok(Tests {
+        binaries: all.into_iter().filter(is_wanted).collect(),
+        documentation: false,
+        variables: &[],
+    })
 }
 
 fn cargo(arguments: &[&str]) -> Command {

@@ -41,6 +41,12 @@ impl Outcome {
         Self::new(Verdict::Skipped, reason.into())
     }
 
+    /// That of work whose parts have failed like this, if any have.
+    pub(super) fn all_failed(parts: Vec<Self>) -> Option<Self> {
+        let remarks: Vec<_> = parts.into_iter().map(|part| part.remark).collect();
+        (!remarks.is_empty()).then(|| Self::failed(remarks.join("\n")))
+    }
+
     pub(super) fn with_tests(mut self, tests: Totals) -> Self {
         self.tests = tests;
         self
@@ -137,6 +143,13 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// Prints the lines in which test binaries tell their own results, and what was compared.
+    pub(super) fn print_results(&self) {
+        for line in self.text.lines().filter(|line| is_result(line)) {
+            progress::say(&format!("    {}", line.trim_start()));
+        }
+    }
+
     pub(super) fn into_failure(self) -> Outcome {
         let text = failing_tests(&self.text).unwrap_or_else(|| last_lines(&self.text));
         let (command, path) = (self.command, self.path.display());
@@ -144,6 +157,13 @@ impl Log {
             "{text}\n    `{command}` failed; all that it said is in {path}"
         ))
     }
+}
+
+fn is_result(line: &str) -> bool {
+    let line = line.trim_start();
+    ["Running ", "Doc-tests ", "test result: ", "differential: "]
+        .iter()
+        .any(|begin| line.starts_with(begin))
 }
 
 fn last_lines(text: &str) -> String {
@@ -168,6 +188,11 @@ fn failing_tests(text: &str) -> Option<String> {
 
 /// Runs a command with both its outputs in one file, in the order in which they were written.
 pub(super) fn run_logged(command: &mut Command, name: &str) -> Result<Log, Failure> {
+    progress::during(name, || run_logged_quietly(command, name))
+}
+
+/// The same, where another line tells what is being done.
+pub(super) fn run_logged_quietly(command: &mut Command, name: &str) -> Result<Log, Failure> {
     let file_name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let folder = workspace::scratch().join("logs");
     fs::create_dir_all(&folder).map_err(Failure::file("create", &folder))?;
@@ -175,7 +200,8 @@ pub(super) fn run_logged(command: &mut Command, name: &str) -> Result<Log, Failu
     let file = fs::File::create(&path).map_err(Failure::file("create", &path))?;
     let errors = file.try_clone().map_err(Failure::file("write", &path))?;
     command.stdin(Stdio::null()).stdout(file).stderr(errors);
-    let status = progress::during(name, || command.status()).map_err(Failure::program("cargo"))?;
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().map_err(Failure::program("cargo"))?;
     let text = fs::read(&path).map_err(Failure::file("read", &path))?;
     let arguments: Vec<_> = command
         .get_args()
@@ -184,7 +210,7 @@ pub(super) fn run_logged(command: &mut Command, name: &str) -> Result<Log, Failu
     Ok(Log {
         succeeded: status.success(),
         text: String::from_utf8_lossy(&text).into_owned(),
-        command: format!("cargo {}", arguments.join(" ")),
+        command: [&[program.into()], &*arguments].concat().join(" "),
         path,
     })
 }
@@ -198,7 +224,7 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.n_passed += other.n_passed;
         self.n_failed += other.n_failed;
         self.n_ignored += other.n_ignored;
@@ -268,6 +294,17 @@ mod tests {
             "failures:\n\n---- b ----\nwhy\n\nfailures:\n    b\n\ntest result: FAILED. 1 passed";
         assert_eq!(failing_tests(text).as_deref(), Some(shown));
         assert_eq!(failing_tests("error: x\n"), None);
+    }
+
+    #[test]
+    fn lines_with_results_are_told_from_others() {
+        assert!(is_result(
+            "     Running tests/it/main.rs (target/debug/deps/it-1)"
+        ));
+        assert!(is_result("test result: ok. 1 passed; 0 failed"));
+        assert!(is_result("differential: RabbitMQ 3.10.8: 1 probes"));
+        assert!(!is_result("running 1 test"));
+        assert!(!is_result("test a ... ok"));
     }
 
     #[test]
