@@ -261,6 +261,27 @@ impl Client {
         self.wait_for(channel, n, |event| event.name == name);
     }
 
+    /// Waits for whatever comes next on the channel, or for the end of the connection.
+    pub(crate) fn wait_any(&self, channel: u16) {
+        let deadline = self.in_time(PATIENCE);
+        loop {
+            {
+                let mut bench = self.bench.borrow_mut();
+                let state = &mut bench.clients[self.id];
+                let has_ended = state.has_ended;
+                let line = state.line(channel);
+                if has_ended || line.seen < line.events.len() {
+                    line.seen = (line.seen + 1).min(line.events.len());
+                    return;
+                }
+            }
+            if !self.hear(deadline) {
+                self.note(channel, "waited for anything in vain");
+                return;
+            }
+        }
+    }
+
     /// Waits for a method of each of these names, in any order, or the end of the channel.
     pub(crate) fn wait_each(&self, channel: u16, names: &[&str]) {
         let found = RefCell::new(BTreeSet::new());
@@ -410,6 +431,41 @@ impl Client {
         let mut events = line.map_or(&[][..], |line| &line.events).iter().rev();
         let event = events.find(|event| event.name == name);
         event.map_or_else(String::new, |event| event.text.clone())
+    }
+
+    /// How many methods of this name have come.
+    pub(crate) fn count(&self, channel: u16, name: &str) -> usize {
+        let bench = self.bench.borrow();
+        let line = bench.clients[self.id].channels.get(&channel);
+        let events = line.map_or(&[][..], |line| &line.events);
+        events.iter().filter(|event| event.name == name).count()
+    }
+
+    /// Whether one of the two has closed the channel.
+    pub(crate) fn is_closed(&self, channel: u16) -> bool {
+        self.bench.borrow_mut().clients[self.id]
+            .line(channel)
+            .is_closed
+    }
+
+    /// Whether a consumer has been started on the channel, and neither end has cancelled it.
+    pub(crate) fn has_consumer(&self, channel: u16) -> bool {
+        let bench = self.bench.borrow();
+        let line = bench.clients[self.id].channels.get(&channel);
+        let mut events = line.map_or(&[][..], |line| &line.events).iter().rev();
+        let last = events.find_map(|event| match event.name {
+            "basic.consume-ok" => Some(true),
+            "basic.cancel" | "basic.cancel-ok" | "channel.close" => Some(false),
+            _ => None,
+        });
+        last == Some(true)
+    }
+
+    /// Waits until the broker has cancelled the channel's consumer, if there is one.
+    pub(crate) fn wait_consumer_gone(&self, channel: u16) {
+        if self.has_consumer(channel) {
+            self.wait(channel, "basic.cancel");
+        }
     }
 
     fn forget_last(&self, channel: u16, name: &str) {

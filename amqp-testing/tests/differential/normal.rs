@@ -6,6 +6,7 @@
 //! * Names that the broker makes: numbered in the order in which they are first seen.
 //! * Whether a virtual host is deleted or down.
 //! * What names the machine, in `connection.start` (`words.rs`), and the node.
+//! * The order of the mechanisms in it: that of a map (`words.rs`).
 //! * Where probes say so, the order on a channel, and whether a method comes at all (`lab.rs`).
 //! * The time and the order of names in `x-death` (`words.rs`).
 //! * The order between channels, which are processes of their own at the broker (`lab.rs`).

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use amqp_spec::frame::{self, ContentHeader, Frame, FrameError, FrameKind};
-use amqp_spec::wire::{FieldArray, FieldTable, MethodId, Value};
+use amqp_spec::wire::{FieldArray, FieldTable, LongStr, MethodId, Value};
 use amqp_spec::{Method, basic, connection, field_table};
 
 /// Something that came on a channel.
@@ -196,6 +196,7 @@ fn in_words(method: &Method<'_>) -> String {
 }
 
 /// What names the machine or the release is a freedom: the version of Erlang, the node, the year.
+/// So is the order of the mechanisms, which on 4.0 differs from node to node.
 fn start_in_words(start: &connection::Start<'_>) -> String {
     let mut properties = FieldTable::new();
     for entry in start.server_properties {
@@ -208,8 +209,13 @@ fn start_in_words(start: &connection::Start<'_>) -> String {
             value => properties.push(name, value),
         }
     }
+    let mechanisms = start.mechanisms.to_string();
+    let mut mechanisms: Vec<_> = mechanisms.split(' ').collect();
+    mechanisms.sort_unstable();
+    let mechanisms = mechanisms.join(" ");
     let mut start = *start;
     start.server_properties = properties.as_ref();
+    start.mechanisms = LongStr::new(mechanisms.as_bytes()).unwrap();
     format!("connection.start {start:?}")
 }
 

@@ -303,6 +303,7 @@ fn consume_prefetch_of_both(lab: &Lab) {
     c.wait_n(1, "basic.deliver", 2);
     c.quiet();
     c.call(1, &consume(&q, "u"));
+    c.wait_n(1, "basic.deliver", 2);
     c.quiet();
     c.call(1, &passive(&q));
 }
@@ -521,7 +522,7 @@ fn consume_connection_gone_requeues(lab: &Lab) {
     c.wait_n(1, "basic.deliver", 2);
     let other = lab.channel();
     c.hang_up();
-    other.pass(Duration::from_millis(500));
+    other.pass(Duration::from_secs(1));
     for _ in 0..3 {
         other.call(1, &take(&q));
     }
@@ -587,11 +588,11 @@ fn consume_tags_count_over_consumers(lab: &Lab) {
 
 fn consume_from_an_expired_message(lab: &Lab) {
     let (q, c) = (lab.name("q"), lab.confirming());
-    let arguments = field_table! { "x-message-ttl" => 300i32 };
+    let arguments = field_table! { "x-message-ttl" => 1500i32 };
     c.call(1, &declare_with(&q, &arguments));
     c.raw(&[message(1, "", &q, "expires")]);
     c.wait_settled(1, 1);
-    c.pass(Duration::from_secs(1));
+    c.pass(Duration::from_secs(2));
     c.raw(&[message(1, "", &q, "fresh")]);
     c.wait_settled(1, 2);
     c.call(1, &consume(&q, "t"));

@@ -61,7 +61,7 @@ fn with_dead_letters(lab: &Lab, arguments: FieldTable) -> (String, String, Clien
 
 /// Waits for the dead letter, which the broker moves in the background.
 fn until_dead(c: &Client, dead: &str) {
-    c.quiet();
+    c.pass(Duration::from_millis(500));
     c.call(1, &take(dead));
     c.call(1, &take(dead));
 }
@@ -148,12 +148,12 @@ fn expire_not_while_unacked(lab: &Lab) {
     let (q, c) = (lab.name("q"), lab.confirming());
     c.call(
         1,
-        &declare_with(&q, &field_table! { "x-message-ttl" => 400i32 }),
+        &declare_with(&q, &field_table! { "x-message-ttl" => 1500i32 }),
     );
     c.raw(&[message(1, "", &q, "m")]);
     c.wait_settled(1, 1);
     c.call(1, &get(&q));
-    c.pass(SHORT);
+    c.pass(Duration::from_secs(2));
     c.send(1, &nack(1, false, true));
     c.quiet();
     c.call(1, &take(&q));

@@ -20,6 +20,7 @@ mod settling;
 mod tables;
 mod time;
 mod transactions;
+mod walks;
 
 use crate::probe::Probe;
 
@@ -46,12 +47,16 @@ pub(crate) fn all() -> Vec<Probe> {
         dead_letters::PROBES,
         tables::PROBES,
     ];
-    topics.concat()
+    let mut probes = walks::walks(1..21);
+    probes.extend(topics.concat());
+    probes
 }
 
 /// Those that wait for up to half a minute.
 pub(crate) fn slow() -> Vec<Probe> {
-    time::SLOW_PROBES.to_vec()
+    let mut probes = time::SLOW_PROBES.to_vec();
+    probes.extend(walks::walks(1000..1500));
+    probes
 }
 
 /// Those that harm a node, one after the other.

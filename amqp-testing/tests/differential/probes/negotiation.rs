@@ -92,7 +92,7 @@ fn header_0_9(lab: &Lab) {
 /// 3.10 speaks it, 4.0 does not.
 fn header_0_8(lab: &Lab) {
     let c = header(lab, b"AMQP\x01\x01\x08\x00");
-    c.quiet();
+    c.wait_any(0);
     c.leave();
 }
 
@@ -118,7 +118,7 @@ fn header_1_0_with_tls(lab: &Lab) {
 
 fn header_1_0_with_sasl(lab: &Lab) {
     let c = header(lab, b"AMQP\x03\x01\x00\x00");
-    c.quiet();
+    c.wait_any(0);
     c.leave();
 }
 
@@ -180,7 +180,7 @@ fn login(lab: &Lab, mechanism: &str, response: &[u8]) -> Client {
 
 /// What costs the connection without a word, after a while.
 fn silently(c: &Client) {
-    c.pass(Duration::from_secs(2));
+    c.pass(Duration::from_millis(1500));
     c.wait_end();
 }
 
@@ -197,14 +197,14 @@ fn login_amqplain_broken(lab: &Lab) {
 
 fn login_anonymous(lab: &Lab) {
     let c = login(lab, "ANONYMOUS", b"");
-    c.pass(Duration::from_secs(2));
+    c.wait_any(0);
     c.leave();
 }
 
 fn login_wrong_password(lab: &Lab) {
     let c = login(lab, "PLAIN", b"\0guest\0wrong");
     c.wait(0, "connection.close");
-    c.pass(Duration::from_secs(2));
+    c.pass(Duration::from_millis(1500));
     c.wait_end();
 }
 
@@ -212,7 +212,7 @@ fn login_wrong_password_close_answered(lab: &Lab) {
     let c = login(lab, "PLAIN", b"\0guest\0wrong");
     c.wait(0, "connection.close");
     c.send(0, &connection::CloseOk {});
-    c.pass(Duration::from_secs(2));
+    c.pass(Duration::from_millis(1500));
     c.wait_end();
 }
 

@@ -479,22 +479,22 @@ fn queue_name_of_255_octets(lab: &Lab) {
 
 fn queue_expires(lab: &Lab) {
     let (q, c) = (lab.name("q"), lab.channel());
-    let arguments = field_table! { "x-expires" => 400i32 };
+    let arguments = field_table! { "x-expires" => 1000i32 };
     c.call(1, &declare_with(&q, &arguments));
     c.call(1, &passive(&q));
-    c.pass(Duration::from_secs(1));
+    c.pass(Duration::from_secs(2));
     c.call(1, &passive(&q));
 }
 
 fn queue_expires_not_while_consumed(lab: &Lab) {
     let (q, c) = (lab.name("q"), lab.channel());
-    let arguments = field_table! { "x-expires" => 400i32 };
+    let arguments = field_table! { "x-expires" => 1000i32 };
     c.call(1, &declare_with(&q, &arguments));
     c.call(1, &consume(&q, "t"));
-    c.pass(Duration::from_secs(1));
+    c.pass(Duration::from_secs(2));
     c.call(1, &passive(&q));
     c.call(1, &cancel("t"));
-    c.pass(Duration::from_secs(1));
+    c.pass(Duration::from_secs(2));
     c.call(1, &passive(&q));
 }
 

@@ -101,7 +101,7 @@ const TEN: Duration = Duration::from_secs(10);
 
 /// What ends after ten seconds.
 fn ten_seconds(c: &Client) {
-    c.pass(TEN - Duration::from_secs(1));
+    c.pass(TEN - Duration::from_secs(2));
     c.wait_end();
 }
 
