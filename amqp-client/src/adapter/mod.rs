@@ -11,6 +11,8 @@ mod handshake;
 mod network;
 #[cfg(feature = "tokio")]
 mod open;
+#[cfg(any(feature = "tokio", test))]
+mod pump;
 #[cfg(feature = "tokio")]
 mod tls;
 #[cfg(feature = "tokio")]

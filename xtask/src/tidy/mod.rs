@@ -36,7 +36,7 @@ Checks the house rules that neither the compiler nor clippy know:
   * every Rust file begins with what it is for, and has at most 800 lines unless
     it is generated
   * the sans-IO core knows no sockets, threads, clocks, runtimes or randomness, and
-    neither does dialling
+    neither do dialling and the pump of the adapters
   * no unsafe code, no notes to do something later, no paths of one machine
   * no spaces at the end of lines, and a newline at the end of files
   * crates depend on each other in one direction, and so do the layers of the client

@@ -14,7 +14,10 @@ const CORE_TESTS: &str = "amqp-client/src/tests/";
 /// Dialling, which decides for an adapter.
 const DIALLING: &str = "amqp-client/src/adapter/dial/";
 
-/// What the core and dialling must not know: bytes and the time come in from outside.
+/// What moves octets for every adapter: runtimes and clocks are theirs.
+const PUMP: &str = "amqp-client/src/adapter/pump/";
+
+/// What the core, dialling and the pump must not know: bytes and the time come in from outside.
 const FORBIDDEN: &[&str] = &[
     "Instant::now",
     "SystemTime::now",
@@ -76,11 +79,16 @@ pub(super) fn check(file: &File<'_>) -> Vec<Fault> {
             .filter(|(_, line)| is_far_import(line))
             .map(|(number, _)| file.fault(number, "an import from far up: begin it with `crate`")),
     );
-    if file.path.starts_with(CORE) || file.path.starts_with(CORE_TESTS) {
-        faults.extend(of_the_world(file, "the sans-IO core"));
-    }
-    if file.path.starts_with(DIALLING) {
-        faults.extend(of_the_world(file, "dialling"));
+    let places = [
+        (CORE, "the sans-IO core"),
+        (CORE_TESTS, "the sans-IO core"),
+        (DIALLING, "dialling"),
+        (PUMP, "the pump"),
+    ];
+    for (path, place) in places {
+        if file.path.starts_with(path) {
+            faults.extend(of_the_world(file, place));
+        }
     }
     faults.extend(wakers(file));
     faults
@@ -272,5 +280,18 @@ mod tests {
             faults("amqp-client/src/adapter/dial/tests/a.rs", clock),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn the_pump_names_no_runtime_and_no_clock() {
+        let text =
+            "//! Not tokio.\nuse tokio::time::Sleep;\nlet a = Instant::now();\nlet b = now;\n";
+        let path = "amqp-client/src/adapter/pump/a.rs";
+        let expected = ["`tokio` in the pump", "`Instant::now` in the pump"];
+        let faults = faults(path, text);
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        for (fault, expected) in faults.iter().zip(expected) {
+            assert!(fault.contains(expected), "{fault}");
+        }
     }
 }
