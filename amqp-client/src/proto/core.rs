@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use amqp_spec::frame::{self, Frame};
 use amqp_spec::{Method, connection};
+use bytes::BufMut;
 use bytes::buf::Limit;
 
 use super::config::CoreOptions;
@@ -217,6 +218,37 @@ impl Core {
         self.session.receive.body_filled(n);
         self.heard(n, now);
         self.decide_whether_to_read();
+    }
+
+    /// Takes octets that were read into the driver's own memory, in place of reading into
+    /// [`read_space`](Self::read_space): by a thread that waits for the stream while others use the
+    /// core, or by a layer that decrypts. They may be longer than that space, and end anywhere.
+    ///
+    /// Returns how many it took: all of them, unless [`Interest::read`] was false or has become so.
+    /// The rest is to be fed in a later turn, before anything else is read; so that a driver which
+    /// reads only while `read` is true never holds more than one read. Of no octets nothing is
+    /// taken, and nothing happens: the end of the stream is [`read_done`](Self::read_done) of zero.
+    pub fn feed(&mut self, octets: &[u8], now: Instant) -> usize {
+        let mut rest = octets;
+        while !rest.is_empty() && self.interest().read {
+            let n = if let Some(mut space) = self.body_space() {
+                let n = space.remaining_mut().min(rest.len());
+                space.put_slice(rest.get(..n).unwrap_or_default());
+                self.body_read(n, now);
+                n
+            } else {
+                let space = self.read_space();
+                let n = space.len().min(rest.len());
+                let (space, octets) = (space.get_mut(..n), rest.get(..n));
+                if let (Some(space), Some(octets)) = (space, octets) {
+                    space.copy_from_slice(octets);
+                }
+                self.read_done(n, now);
+                n
+            };
+            rest = rest.get(n..).unwrap_or_default();
+        }
+        octets.len() - rest.len()
     }
 
     /// Records that `n` octets were read.

@@ -32,6 +32,7 @@
 //! | 2 | [`turn`](Core::turn) | tells the time, and goes on with what the last turn has left |
 //! | 3 | [`read_space`](Core::read_space), [`read_done`](Core::read_done) | while [`interest`](Core::interest)`().read` is true and the stream has something, a bounded number of times |
 //! | | [`body_space`](Core::body_space), [`body_read`](Core::body_read) | in their place, where a large message is under way; for readers into memory that is not initialised |
+//! | | [`feed`](Core::feed) | in place of both, where the driver has read into its own memory |
 //! | 4 | [`transmit`](Core::transmit), [`transmitted`](Core::transmitted) | while the former shows something and the stream takes some of it, a bounded number of times |
 //! | 5 | [`deadline`](Core::deadline), [`handle_timeout`](Core::handle_timeout) | the latter if the former has come |
 //! | 6 | [`is_finished`](Core::is_finished) | if true, that was the last turn: close the stream and drop the core |
@@ -79,6 +80,7 @@
 //! | [`read_done`](Core::read_done) | behind `read_space` | `n` bytes of it are filled, 0: the stream has ended. Parses them, and wakes the tasks that wait for what they say |
 //! | [`body_space`](Core::body_space) | while `interest().read` | room in the message itself, or `None`; may be passed over |
 //! | [`body_read`](Core::body_read) | behind `body_space` | `n` bytes have been appended to it, 0: the stream has ended |
+//! | [`feed`](Core::feed) | while `interest().read` | takes octets from the driver's own memory, and says how many: what is left is for a later turn, before anything else is read |
 //! | [`transmit`](Core::transmit) | any time | shows the same until `transmitted` |
 //! | [`Transmit::contiguous`], [`Transmit::slices`] | behind `transmit` | the bytes to be written, without a copy; where the former is `None`, the latter has them |
 //! | [`Transmit::is_alone`] | behind `transmit` | a hint: more may be written in this turn than usual |

@@ -312,6 +312,7 @@ fn every_call_is_allowed_after_the_end_and_does_nothing() {
         core.read_space()[..late.len()].copy_from_slice(&late);
         core.read_done(late.len(), now());
         core.read_done(0, now());
+        assert_eq!(core.feed(&late, now()), 0);
         assert!(core.body_space().is_none());
         core.body_read(1, now());
         assert!(core.transmit().is_none());

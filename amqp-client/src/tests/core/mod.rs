@@ -6,6 +6,7 @@
 //! | `contract` | what a driver may rely on: who is woken and when, what `interest` says, when clocks start |
 //! | `driving` | a driver that knows nothing but the page of `proto` |
 //! | `driving_over_tls` | the same over TLS, in which nothing is held back unannounced |
+//! | `feeding` | octets from the driver's own memory, instead of reads into the core's |
 //! | `handshake` | opening a connection: every way it can go, at every step |
 //! | `login` | mechanisms, challenges, what fits into a login, new secrets |
 //! | `secrets` | no copy of a password stays where nothing overwrites it |
@@ -43,6 +44,7 @@ pub(crate) mod deliveries;
 pub(crate) mod driving;
 #[cfg(feature = "rustls-ring")]
 pub(crate) mod driving_over_tls;
+pub(crate) mod feeding;
 pub(crate) mod handshake;
 pub(crate) mod headers;
 pub(crate) mod heartbeats;
