@@ -174,3 +174,23 @@ fn each_deadline_waits_anew_until_the_stream_is_current() {
         request.ready().unwrap_err();
     }
 }
+
+#[test]
+fn a_deadline_that_is_gone_before_it_is_judged_is_forgotten() {
+    let mut stand = Stand::open(Writes::Exact);
+    let channel = stand.channel();
+    let wait = |stand: &mut Stand| {
+        let mut timer = Timer::new(&channel.shared().connection, SECOND);
+        let waiting = Task::start(poll_fn(move |context| timer.poll(context)));
+        stand.settle();
+        Stand::wait(SECOND);
+        assert_eq!(stand.turn(), Next::WhenWoken);
+        assert_eq!(last_set(stand), now() + LOOK);
+        waiting
+    };
+    drop(wait(&mut stand));
+    stand.turn();
+    stand.turn();
+    let mut waiting = wait(&mut stand);
+    waiting.pending();
+}
