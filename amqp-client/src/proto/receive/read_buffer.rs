@@ -17,15 +17,22 @@ pub(crate) struct ReadBuffer {
     start: usize,
     end: usize,
     small_reads: u32,
+    largest: usize,
 }
 
 impl ReadBuffer {
     pub(crate) fn new() -> Self {
+        Self::up_to(LARGEST)
+    }
+
+    /// One that does not grow beyond this because reads fill it.
+    pub(crate) fn up_to(largest: usize) -> Self {
         Self {
             memory: Vec::new(),
             start: 0,
             end: 0,
             small_reads: 0,
+            largest,
         }
     }
 
@@ -69,7 +76,7 @@ impl ReadBuffer {
     pub(crate) fn filled(&mut self, n: usize) {
         let space = self.memory.len() - self.end;
         self.end += n.min(space);
-        if n >= space && self.memory.len() < LARGEST {
+        if n >= space && self.memory.len() < self.largest {
             self.grow();
             self.small_reads = 0;
         } else if n < self.memory.len() / 4 {
@@ -82,7 +89,7 @@ impl ReadBuffer {
     /// Gives memory back that is not in use.
     pub(crate) fn rest(&mut self) {
         if self.start == self.end {
-            *self = Self::new();
+            *self = Self::up_to(self.largest);
         }
     }
 
