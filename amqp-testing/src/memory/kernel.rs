@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use amqp_spec::ReplyCode;
 use amqp_spec::basic::Properties;
-use amqp_spec::wire::ShortString;
+use amqp_spec::wire::{FieldTable, ShortString};
 
 use super::connection::Connection;
 use super::ids::ConnectionId;
@@ -17,9 +17,9 @@ use super::names::Names;
 use super::node::Node;
 use super::refusal::Refusal;
 use super::users::{Permissions, User};
-use super::vhost::{Binding, Queue, Routing, Target, VirtualHost};
+use super::vhost::{Binding, ExchangeSpec, Kind, Queue, QueueSpec, Routing, Target, VirtualHost};
 use super::views::{
-    BindingView, ConnectionView, Destination, ExchangeView, MessageView, QueueView,
+    BindingView, ChannelView, ConnectionView, Destination, ExchangeView, MessageView, QueueView,
 };
 
 /// A broker without I/O: octets and the time come in, octets go out.
@@ -117,17 +117,25 @@ impl Kernel {
     #[must_use]
     pub fn is_closed(&self, id: ConnectionId) -> bool {
         let connection = self.connections.get(&id);
-        connection.is_none_or(Connection::has_ended)
+        connection.is_none_or(|connection| connection.has_ended() || connection.is_abandoned())
     }
 
     /// The client's stream has ended, orderly or not. Its consumers are gone and its messages given
-    /// back at once, its exclusive queues 35 ms later; until then they are locked.
+    /// back at once, its exclusive queues 35 ms later; until then they are locked. Of a connection
+    /// that is blocked nothing of that is noticed before the alarm ends.
     pub fn disconnected(&mut self, id: ConnectionId, now: Instant) {
         self.now = self.now.max(now);
-        if let Some(mut connection) = self.connections.remove(&id) {
-            connection.end(&mut self.node, self.now);
-            self.read_mail();
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.is_blocked() {
+            // It is not read, so that this is not noticed.
+            connection.abandon();
+            return;
         }
+        connection.end(&mut self.node, self.now);
+        self.connections.remove(&id);
+        self.read_mail();
     }
 
     /// When [`advance`](Self::advance) has something to do, if nothing else happens.
@@ -242,8 +250,47 @@ impl Kernel {
         self.node.alarm = None;
         for connection in self.connections.values_mut() {
             connection.unblock(&mut self.node, self.now);
+            if connection.is_abandoned() {
+                connection.end(&mut self.node, self.now);
+            }
         }
+        self.connections
+            .retain(|_, connection| !connection.is_abandoned());
         self.read_mail();
+    }
+
+    /// Creates a queue that is neither durable nor exclusive and stays; `false` if there is one of
+    /// that name, or no such virtual host.
+    pub fn declare_queue(&mut self, vhost: &str, name: &str) -> bool {
+        let Ok((vhost, _)) = self.node.parts(vhost) else {
+            return false;
+        };
+        let spec = QueueSpec {
+            name: name.into(),
+            durable: false,
+            owner: None,
+            auto_delete: false,
+            arguments: FieldTable::new(),
+        };
+        vhost.queue(name).is_none() && vhost.declare_queue(spec).is_ok()
+    }
+
+    /// Creates an exchange of this type (`direct`, `fanout`, `topic` or `headers`) that is not
+    /// durable and stays; `false` if there is one of that name, or no such type or virtual host.
+    pub fn declare_exchange(&mut self, vhost: &str, name: &str, kind: &str) -> bool {
+        let (Ok((vhost, _)), Some(kind)) = (self.node.parts(vhost), Kind::of(kind.as_bytes()))
+        else {
+            return false;
+        };
+        let spec = ExchangeSpec {
+            name: name.into(),
+            kind,
+            durable: false,
+            auto_delete: false,
+            internal: false,
+            arguments: FieldTable::new(),
+        };
+        vhost.exchange(name).is_none() && vhost.declare_exchange(spec).is_ok()
     }
 
     /// Publishes a message past all connections, and says to how many queues it went; `None` if
@@ -318,7 +365,8 @@ impl Kernel {
     /// The connections whose streams have not ended, in the order in which they came.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionId> {
-        let open = self.connections.iter().filter(|(_, it)| !it.has_ended());
+        let is_open = |it: &Connection| !it.has_ended() && !it.is_abandoned();
+        let open = self.connections.iter().filter(|(_, it)| is_open(it));
         open.map(|(id, _)| *id).collect()
     }
 
@@ -336,6 +384,28 @@ impl Kernel {
             vhost: known(&session.vhost),
             channels: connection.channel_numbers(),
             blocked: connection.is_blocked(),
+        })
+    }
+
+    /// A channel of a connection. Those that are being closed count, and have nothing.
+    #[must_use]
+    pub fn channel(&self, id: ConnectionId, number: u16) -> Option<ChannelView> {
+        let connection = self.connections.get(&id)?;
+        let vhost = self.vhost(&connection.session().vhost);
+        let queue = |id| {
+            vhost
+                .and_then(|vhost| vhost.name_of(id))
+                .unwrap_or_default()
+        };
+        let channel = connection.channels.get(&number)?;
+        let consumers = channel.consumers.iter();
+        Some(ChannelView {
+            consumers: consumers
+                .map(|(tag, it)| (tag.to_string(), queue(it.queue).to_owned()))
+                .collect(),
+            unacked: channel.unacked.iter().map(|unacked| unacked.tag).collect(),
+            published: channel.published,
+            amid_content: channel.assembly.is_amid_content(),
         })
     }
 

@@ -132,5 +132,5 @@ pub use self::like::Like;
 pub use self::limits::{Confirming, Limits};
 pub use self::users::{Access, Permissions, User};
 pub use self::views::{
-    BindingView, ConnectionView, Destination, ExchangeView, MessageView, QueueView,
+    BindingView, ChannelView, ConnectionView, Destination, ExchangeView, MessageView, QueueView,
 };

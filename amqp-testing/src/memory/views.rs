@@ -214,6 +214,42 @@ impl BindingView {
     }
 }
 
+/// A channel as it was when [`Kernel::channel`](super::Kernel::channel) was called.
+#[derive(Clone, Debug)]
+pub struct ChannelView {
+    pub(super) consumers: Vec<(String, String)>,
+    pub(super) unacked: Vec<u64>,
+    pub(super) published: u64,
+    pub(super) amid_content: bool,
+}
+
+impl ChannelView {
+    /// The tags of its consumers, sorted, and the queues they consume from.
+    #[must_use]
+    pub fn consumers(&self) -> &[(String, String)] {
+        &self.consumers
+    }
+
+    /// The numbers of the deliveries and fetched messages that the client has not settled, in
+    /// their order. What a transaction has settled is settled.
+    #[must_use]
+    pub fn unacked(&self) -> &[u64] {
+        &self.unacked
+    }
+
+    /// How many messages were published and not refused.
+    #[must_use]
+    pub const fn published(&self) -> u64 {
+        self.published
+    }
+
+    /// Whether a message has begun to arrive and is not complete.
+    #[must_use]
+    pub const fn is_amid_content(&self) -> bool {
+        self.amid_content
+    }
+}
+
 /// A connection as it was when [`Kernel::connection`](super::Kernel::connection) was called.
 #[derive(Clone, Debug)]
 pub struct ConnectionView {

@@ -47,6 +47,27 @@ fn a_stream_that_says_nothing_is_closed_after_ten_seconds() {
 }
 
 #[test]
+fn a_client_that_goes_while_it_is_blocked_is_missed_when_the_alarm_ends() {
+    let mut broker = Broker::new(Like::RabbitMq4_0);
+    let mut client = broker.client();
+    let exclusive = queue::Declare {
+        exclusive: true,
+        ..declare("mine")
+    };
+    client.say(1, exclusive).talk(&mut broker);
+    broker.kernel.block("disk");
+    client.publish_to("", "mine", "held").talk(&mut broker);
+    broker.kernel.disconnected(client.id, broker.now);
+    assert!(broker.kernel.is_closed(client.id));
+    broker.pass(Duration::from_secs(60));
+    assert_eq!(broker.kernel.queues("/"), ["mine"]);
+    broker.kernel.unblock();
+    broker.pass(Duration::from_millis(35));
+    assert_eq!(broker.kernel.queues("/"), [""; 0]);
+    assert_eq!(broker.kernel.connections(), []);
+}
+
+#[test]
 fn an_alarm_holds_back_those_who_publish() {
     let mut broker = Broker::new(Like::RabbitMq4_0);
     let (mut publisher, mut other) = (broker.client(), broker.client());

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use amqp_testing::memory::{ConnectionId, Kernel, Like};
 use bytes::BufMut;
 
 use crate::error::ConnectionError;
 use crate::proto::Core;
-use crate::tests::support::broker::Broker;
 use crate::tests::support::pair::{now, quiet, set_clock};
 use crate::tests::support::task::{Flag, Task, done};
 use crate::tests::support::wire;
@@ -23,9 +23,8 @@ const PER_TURN: usize = 4;
 
 /// A stream with a broker at its other end.
 struct Stream {
-    broker: Broker,
-    /// Written, and part of a frame.
-    pending: Vec<u8>,
+    broker: Kernel,
+    id: ConnectionId,
     /// What the broker has sent and was not read.
     inbound: Vec<u8>,
     /// The most that one read gives, and one write takes.
@@ -36,9 +35,10 @@ struct Stream {
 
 impl Stream {
     fn of_pieces(piece: usize) -> Self {
+        let mut broker = Kernel::new(Like::RabbitMq4_0, now());
         Self {
-            broker: Broker::default(),
-            pending: Vec::new(),
+            id: broker.connect(now()),
+            broker,
             inbound: Vec::new(),
             piece,
             window: usize::MAX,
@@ -48,20 +48,18 @@ impl Stream {
     fn write(&mut self, octets: &[u8]) -> usize {
         let n = octets.len().min(self.piece).min(self.window);
         self.window -= n;
-        self.pending.extend_from_slice(&octets[..n]);
-        if self.pending == amqp_spec::frame::PROTOCOL_HEADER {
-            self.inbound.extend(wire::start("PLAIN"));
-            self.pending.clear();
-        }
-        if amqp_spec::frame::PROTOCOL_HEADER.starts_with(&self.pending) {
-            return n;
-        }
-        let whole = self.pending.len() - wire::frames(&self.pending).1.len();
-        self.broker.read(&self.pending[..whole]);
-        self.pending.drain(..whole);
-        self.inbound
-            .extend(self.broker.outgoing.drain(..).flatten());
+        self.broker.receive(self.id, &octets[..n], now());
+        self.broker.take_output_into(self.id, &mut self.inbound);
         n
+    }
+
+    /// Messages for a queue, put there by others.
+    fn publish(&mut self, queue: &str, bodies: &[&[u8]]) {
+        for body in bodies {
+            let properties = amqp_spec::basic::Properties::new();
+            self.broker.publish("/", ("", queue), &properties, body);
+            self.broker.take_output_into(self.id, &mut self.inbound);
+        }
     }
 
     fn read(&mut self, space: usize) -> Vec<u8> {
@@ -177,11 +175,13 @@ async fn work(connection: Connection, body: Vec<u8>) -> Result<(), Box<dyn std::
     let channel = connection.open_channel().await?;
     channel.queue_declare(QueueDeclare::new("q")).await?;
     let publisher = connection.open_publisher().await?;
-    publisher.publish("", "q", Message::new(body)).await?;
+    let message = Message::new(body.clone());
+    publisher.publish("", "q", &message).await?;
     let mut consumer = channel.consume("q").await?;
+    publisher.publish("", "q", &message).await?;
     for _ in 0..2 {
         let delivery = consumer.next().await.ok_or("no delivery")??;
-        assert_eq!(delivery.body(), b"delivered");
+        assert_eq!(delivery.body(), body);
         delivery.ack()?;
     }
     connection.close().await?;
@@ -201,7 +201,11 @@ fn page_is_enough_to_open_publish_consume_and_close() {
             connection.close_reason(),
             Some(ConnectionError::Closed)
         ));
-        assert!(driver.stream.broker.closed);
+        let queue = driver.stream.broker.queue("/", "q").unwrap();
+        assert_eq!(
+            (queue.ready(), queue.unacked(), queue.consumers()),
+            (0, 0, 0)
+        );
     }
     let (mut driver, connection) = Driver::open(Stream::of_pieces(10_000));
     driver
@@ -250,16 +254,17 @@ fn driver_whose_consumers_are_full_reads_on_when_they_have_room() {
     const MESSAGES: usize = 300;
     let (mut driver, connection) = Driver::open(Stream::of_pieces(usize::MAX));
     let channel = driver.finish(connection.open_channel()).unwrap();
+    driver.finish(channel.queue_declare("q")).unwrap();
     let consume = channel.consume("q").tag("tag").no_ack();
     let mut consumer = driver.finish(consume.into_future()).unwrap();
-    let delivery = wire::delivery(channel.id(), "tag", 1, &[b'.'; BODY]);
-    driver.stream.inbound.extend(delivery.repeat(MESSAGES));
+    let body = [b'.'; BODY];
+    driver.stream.publish("q", &[&body[..]; MESSAGES]);
     driver.run();
     assert!(!driver.stream.inbound.is_empty(), "not all is read");
     assert!(!driver.core.interest().read);
 
     let mut n = 0;
-    while n < MESSAGES + 2 {
+    while n < MESSAGES {
         match Task::new(consumer.next()).poll() {
             Poll::Ready(next) => drop(next.unwrap().unwrap()),
             Poll::Pending => panic!("nothing wakes the driver"),

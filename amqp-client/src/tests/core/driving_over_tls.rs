@@ -120,7 +120,7 @@ impl Driver {
             session: Session::new(&tls, "broker.example").unwrap(),
             stream: Stream {
                 tls: server(&identity, None, &version::TLS13),
-                broker: Broker::default(),
+                broker: Broker::with_start_said(),
                 pending: Vec::new(),
                 inbound: Vec::new(),
                 piece,
@@ -207,7 +207,7 @@ async fn work(connection: Connection, body: Vec<u8>) -> Result<(), Box<dyn std::
     let channel = connection.open_channel().await?;
     channel.queue_declare(QueueDeclare::new("q")).await?;
     let publisher = connection.open_publisher().await?;
-    publisher.publish("", "q", Message::new(body)).await?;
+    publisher.publish("", "key", Message::new(body)).await?;
     let mut consumer = channel.consume("q").await?;
     for _ in 0..2 {
         let delivery = consumer.next().await.ok_or("no delivery")??;

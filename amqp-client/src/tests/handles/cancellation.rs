@@ -153,7 +153,7 @@ fn gets() {
         async |c| assert!(c.basic_get("empty").await.unwrap().is_none()),
         // What was got is settled; what was not has been given back.
         async |c| {
-            let got = c.basic_get("q").await.unwrap().unwrap();
+            let got = c.basic_get("fetched").await.unwrap().unwrap();
             got.delivery.ack().unwrap();
         },
     );

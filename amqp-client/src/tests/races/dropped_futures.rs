@@ -70,7 +70,7 @@ async fn be_returned(publisher: Publisher, stop: Rc<Cell<bool>>) -> Told {
 
 async fn get(channel: Channel, stop: Rc<Cell<bool>>) -> Told {
     while !stop.get() {
-        let got = channel.basic_get("q").await;
+        let got = channel.basic_get("fetched").await;
         let got = got.map_err(|error| format!("{error:?}"))?.unwrap();
         assert_eq!(got.delivery.body(), b"fetched");
         match got.delivery.ack() {

@@ -49,7 +49,7 @@ fn s7_frames_of_a_message_stay_together_whatever_else_a_channel_is_used_for() {
                         assert_eq!(declared.unwrap().name, own);
                     }
                     1 => {
-                        let got = channel.basic_get("q").await.unwrap().unwrap();
+                        let got = channel.basic_get("fetched").await.unwrap().unwrap();
                         got.delivery.ack().unwrap();
                     }
                     2 => {
@@ -73,8 +73,8 @@ fn s7_frames_of_a_message_stay_together_whatever_else_a_channel_is_used_for() {
     }
     world.settle();
     assert_eq!(n_published.get(), 64 * 3);
-    let at_broker = &world.broker.channels[&world.channel.id()];
-    assert_eq!(at_broker.published, 64 * 3);
+    let at_broker = world.broker.channel(world.channel.id());
+    assert_eq!(at_broker.published(), 64 * 3);
     assert!(!at_broker.is_amid_content());
     // And at the end, a close behind it all.
     let channel = world.channel.clone();
@@ -86,5 +86,5 @@ fn s7_frames_of_a_message_stay_together_whatever_else_a_channel_is_used_for() {
     let mut closing = Task::start(async move { channel.close().await });
     world.settle();
     closing.ready().unwrap();
-    assert!(world.broker.channels.is_empty());
+    assert!(world.broker.channels().is_empty());
 }

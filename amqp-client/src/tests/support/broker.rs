@@ -1,228 +1,199 @@
-//! A broker that answers honestly and keeps account: channels, consumers, what is unacknowledged.
+//! RabbitMQ as `amqp-testing` plays it, read frame by frame, with what the tests need lying ready.
+//!
+//! There are the exchanges `x` and `y`, and queues to consume from, to fetch from and to publish to.
+//! Each consumer finds two messages in its queue, and one more on its way when it is cancelled; in
+//! `fetched` there is always one to fetch. A refusal fails the test: clients here do nothing that RabbitMQ objects to,
+//! but for transactions on a channel with confirms, which keep a busy channel waiting and are
+//! answered by hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::VecDeque;
+use std::time::Instant;
 
-use amqp_spec::frame::{ContentHeader, FrameKind};
-use amqp_spec::{Method, basic, channel, confirm, connection, exchange, queue, tx};
+use amqp_spec::frame::{self, Frame, FrameKind};
+use amqp_spec::wire::{LongStr, MethodId, TypedMethod};
+use amqp_spec::{Method, basic, channel, connection, exchange, queue, tx};
+use amqp_testing::memory::{ChannelView, Confirming, ConnectionId, Kernel, Like};
 
 use super::wire;
 
-/// One channel as the broker sees it.
-#[derive(Debug, Default)]
-pub(crate) struct AtBroker {
-    /// Consumers, and whether they need no ack.
-    pub(crate) consumers: BTreeMap<String, bool>,
-    pub(crate) unacked: BTreeSet<u64>,
-    delivered: u64,
-    confirming: bool,
-    pub(crate) published: u64,
-    /// Body octets still to come; `None` outside of content.
-    content: Option<Option<u64>>,
-    /// The mandatory message under way is for nobody.
-    returning: Option<Vec<u8>>,
-}
+const QUEUES: &[&str] = &["q", "fetched", "empty", "standing"];
 
-/// Answers what it reads, frame by frame.
-#[derive(Debug, Default)]
+/// Where messages are published to, and thrown away.
+const SINKS: &[&str] = &["key", "k", "busy"];
+
+/// Methods for which something is laid ready, or which are answered by hand.
+const PREPARED: [Option<MethodId>; 6] = [
+    Some(basic::Get::ID),
+    Some(basic::Consume::ID),
+    Some(basic::Cancel::ID),
+    Some(tx::Select::ID),
+    Some(tx::Commit::ID),
+    Some(tx::Rollback::ID),
+];
+
+const CLOSES: [Option<MethodId>; 2] = [Some(channel::Close::ID), Some(connection::Close::ID)];
+
 pub(crate) struct Broker {
-    pub(crate) channels: BTreeMap<u16, AtBroker>,
+    kernel: Kernel,
+    now: Instant,
+    client: ConnectionId,
     pub(crate) closed: bool,
     /// Frames on their way to the client.
-    pub(crate) outgoing: std::collections::VecDeque<Vec<u8>>,
+    pub(crate) outgoing: VecDeque<Vec<u8>>,
 }
 
 impl Broker {
-    fn say(&mut self, octets: &[u8]) {
-        let (frames, _) = wire::frames(octets);
-        let mut rest = octets;
-        for frame in frames {
-            let (first, behind) = rest.split_at(frame.payload.len() + amqp_spec::frame::OVERHEAD);
-            self.outgoing.push_back(first.to_vec());
-            rest = behind;
+    /// With a client whose connection is open; the test has played its opening.
+    pub(crate) fn new() -> Self {
+        let mut broker = Self::with_start_said();
+        broker.kernel.receive(broker.client, &opening(), broker.now);
+        broker.kernel.take_output(broker.client);
+        broker
+    }
+
+    /// With a client that has got `start`, by the test.
+    pub(crate) fn with_start_said() -> Self {
+        let now = Instant::now();
+        let mut kernel = Kernel::new(Like::RabbitMq4_0, now);
+        kernel.set_confirming(Confirming::Each);
+        let client = kernel.connect(now);
+        kernel.receive(client, &frame::PROTOCOL_HEADER, now);
+        kernel.take_output(client);
+        let mut broker = Self {
+            kernel,
+            now,
+            client,
+            closed: false,
+            outgoing: VecDeque::new(),
+        };
+        broker.declare();
+        broker
+    }
+
+    /// Whatever is missing of what is always there.
+    fn declare(&mut self) {
+        for name in ["x", "y"] {
+            self.kernel.declare_exchange("/", name, "topic");
+        }
+        for name in QUEUES.iter().chain(SINKS) {
+            self.kernel.declare_queue("/", name);
         }
     }
 
     /// Reads whole frames of the client's and queues the answers.
     pub(crate) fn read(&mut self, octets: &[u8]) {
-        let octets = octets
-            .strip_prefix(&amqp_spec::frame::PROTOCOL_HEADER)
-            .unwrap_or(octets);
-        for frame in wire::frames(octets).0 {
+        let mut rest = octets;
+        while let Some((frame, used)) = frame::decode(rest, usize::MAX).unwrap() {
             assert!(!self.closed, "something behind connection.close");
-            let id = frame.channel;
-            match frame.kind {
-                FrameKind::Heartbeat => {}
-                FrameKind::Header => {
-                    let header = ContentHeader::decode(frame.payload).unwrap();
-                    let channel = self.channels.get_mut(&id).expect("an open channel");
-                    assert_eq!(channel.content, Some(None), "header out of place");
-                    channel.content = Some(Some(header.body_size));
-                    self.content_complete(id);
-                }
-                FrameKind::Body => {
-                    let channel = self.channels.get_mut(&id).expect("an open channel");
-                    let left = channel.content.flatten().expect("a header before the body");
-                    channel.content = Some(Some(left - frame.payload.len() as u64));
-                    self.content_complete(id);
-                }
-                FrameKind::Method => self.method(id, &Method::decode(frame.payload).unwrap()),
+            let (octets, behind) = rest.split_at(used);
+            rest = behind;
+            let id = match frame.kind {
+                FrameKind::Method => MethodId::peek(frame.payload),
+                _ => None,
+            };
+            if PREPARED.contains(&id) && self.prepare(&frame) {
+                continue;
+            }
+            self.kernel.receive(self.client, octets, self.now);
+            self.say();
+            match id {
+                Some(connection::Close::ID) => self.closed = true,
+                Some(exchange::Delete::ID | queue::Delete::ID) => self.declare(),
+                None => SINKS.iter().for_each(|name| {
+                    self.kernel.purge_queue("/", name);
+                }),
+                _ => {}
             }
         }
     }
 
-    fn content_complete(&mut self, id: u16) {
-        let channel = self.channels.get_mut(&id).unwrap();
-        if channel.content != Some(Some(0)) {
-            return;
-        }
-        channel.content = None;
-        channel.published += 1;
-        let confirm = channel.confirming.then_some(channel.published);
-        if let Some(returned) = channel.returning.take() {
-            self.say(&returned);
-        }
-        if let Some(number) = confirm {
-            self.say(&wire::ack(id, number, false));
-        }
-    }
-
-    fn method(&mut self, id: u16, method: &Method<'_>) {
-        let name = |name: amqp_spec::wire::ShortStr<'_>| {
-            String::from_utf8_lossy(name.as_bytes()).into_owned()
-        };
-        if let Method::ChannelOpen(_) = method {
-            let before = self.channels.insert(id, AtBroker::default());
-            assert!(before.is_none(), "second channel.open on {id}");
-            return self.say(&wire::method(id, &channel::OpenOk {}));
-        }
-        if id == 0 {
-            return self.connection_method(method);
-        }
-        let at = self
-            .channels
-            .get_mut(&id)
-            .unwrap_or_else(|| panic!("{} on channel {id}, which is not open", method.name()));
-        assert_eq!(at.content, None, "{} amid content", method.name());
-        let answer = match method {
-            Method::ChannelClose(_) => {
-                self.channels.remove(&id);
-                wire::method(id, &channel::CloseOk {})
-            }
-            Method::ExchangeDeclare(exchange::Declare { no_wait: true, .. })
-            | Method::ExchangeDelete(exchange::Delete { no_wait: true, .. })
-            | Method::ExchangeBind(exchange::Bind { no_wait: true, .. })
-            | Method::ExchangeUnbind(exchange::Unbind { no_wait: true, .. })
-            | Method::QueueDeclare(queue::Declare { no_wait: true, .. })
-            | Method::QueueBind(queue::Bind { no_wait: true, .. })
-            | Method::QueuePurge(queue::Purge { no_wait: true, .. })
-            | Method::QueueDelete(queue::Delete { no_wait: true, .. }) => return,
-            Method::ChannelFlow(_) => wire::method(id, &channel::FlowOk { active: true }),
-            Method::ExchangeBind(_) => wire::method(id, &exchange::BindOk {}),
-            Method::ExchangeUnbind(_) => wire::method(id, &exchange::UnbindOk {}),
-            Method::ExchangeDeclare(_) => wire::method(id, &exchange::DeclareOk {}),
-            Method::ExchangeDelete(_) => wire::method(id, &exchange::DeleteOk {}),
-            Method::QueueDeclare(declare) => wire::declare_ok(id, &name(declare.queue)),
-            Method::QueueBind(_) => wire::method(id, &queue::BindOk {}),
-            Method::QueueUnbind(_) => wire::method(id, &queue::UnbindOk {}),
-            Method::QueuePurge(_) => wire::method(id, &queue::PurgeOk { message_count: 1 }),
-            Method::QueueDelete(_) => wire::method(id, &queue::DeleteOk { message_count: 1 }),
-            Method::ConfirmSelect(_) => {
-                at.confirming = true;
-                wire::method(id, &confirm::SelectOk {})
-            }
-            Method::TxSelect(_) => wire::method(id, &tx::SelectOk {}),
-            Method::TxCommit(_) => wire::method(id, &tx::CommitOk {}),
-            Method::TxRollback(_) => wire::method(id, &tx::RollbackOk {}),
-            Method::BasicQos(_) => wire::method(id, &basic::QosOk {}),
-            Method::BasicRecover(_) => {
-                // What was given back comes again to its consumer.
-                at.unacked.clear();
-                let mut answer = wire::method(id, &basic::RecoverOk {});
-                if at.consumers.get("standing") == Some(&false) {
-                    for _ in 0..2 {
-                        at.delivered += 1;
-                        at.unacked.insert(at.delivered);
-                        let again = wire::delivery(id, "standing", at.delivered, b"again");
-                        answer.extend(again);
-                    }
-                }
-                answer
-            }
-            Method::BasicPublish(publish) => {
-                at.content = Some(None);
-                if publish.mandatory && name(publish.routing_key) == "nowhere" {
-                    at.returning = Some(wire::returned(id, &name(publish.routing_key), b"body"));
-                }
-                return;
-            }
-            Method::BasicGet(get) if get.queue == "empty" => wire::method(id, &basic::GetEmpty {}),
-            Method::BasicGet(get) => {
-                at.delivered += 1;
-                if !get.no_ack {
-                    at.unacked.insert(at.delivered);
-                }
-                wire::content(id, &wire::get_ok(at.delivered), b"fetched")
-            }
-            Method::BasicConsume(consume) => {
-                let tag = name(consume.consumer_tag);
-                at.consumers.insert(tag.clone(), consume.no_ack);
-                let mut answer = wire::consume_ok(id, &tag);
-                for _ in 0..2 {
-                    at.delivered += 1;
-                    if !consume.no_ack {
-                        at.unacked.insert(at.delivered);
-                    }
-                    answer.extend(wire::delivery(id, &tag, at.delivered, b"delivered"));
-                }
-                answer
+    /// Lays ready what a method is to find; true if it is answered by that.
+    fn prepare(&mut self, frame: &Frame<'_>) -> bool {
+        let number = frame.channel;
+        match Method::decode(frame.payload).unwrap() {
+            Method::BasicGet(get) if get.queue == "fetched" => self.publish("fetched", "fetched"),
+            Method::BasicConsume(consume) if !consume.queue.starts_with("amq.") => {
+                let queue = consume.queue.to_string_lossy();
+                let ready = self.kernel.queue("/", &queue).expect("a queue").ready();
+                (ready..2).for_each(|_| self.publish(&queue, "delivered"));
             }
             Method::BasicCancel(cancel) => {
-                let tag = name(cancel.consumer_tag);
-                // One more that was on its way.
-                let mut answer = Vec::new();
-                if let Some(no_ack) = at.consumers.remove(&tag) {
-                    at.delivered += 1;
-                    if !no_ack {
-                        at.unacked.insert(at.delivered);
-                    }
-                    answer = wire::delivery(id, &tag, at.delivered, b"late");
+                let consumers = self.channel(number).consumers().to_vec();
+                let found = consumers
+                    .iter()
+                    .find(|(tag, _)| cancel.consumer_tag == **tag);
+                if let Some((_, queue)) = found {
+                    self.publish(queue, "delivered");
                 }
-                answer.extend(wire::cancel_ok(id, &tag));
-                answer
             }
-            Method::BasicAck(ack) => return at.settle(ack.delivery_tag, ack.multiple),
-            Method::BasicNack(nack) => return at.settle(nack.delivery_tag, nack.multiple),
-            other => panic!("{} is not expected here", other.name()),
-        };
-        self.say(&answer);
+            Method::TxSelect(_) => return self.answer(wire::method(number, &tx::SelectOk {})),
+            Method::TxCommit(_) => return self.answer(wire::method(number, &tx::CommitOk {})),
+            Method::TxRollback(_) => return self.answer(wire::method(number, &tx::RollbackOk {})),
+            _ => {}
+        }
+        false
     }
 
-    fn connection_method(&mut self, method: &Method<'_>) {
-        let answer = match method {
-            Method::ConnectionStartOk(_) => wire::tune(2047, 131_072, 0),
-            Method::ConnectionTuneOk(_) => return,
-            Method::ConnectionOpen(_) => wire::open_ok(),
-            Method::ConnectionUpdateSecret(_) => wire::method(0, &connection::UpdateSecretOk {}),
-            Method::ConnectionClose(_) => {
-                self.closed = true;
-                wire::method(0, &connection::CloseOk {})
+    fn answer(&mut self, octets: Vec<u8>) -> bool {
+        self.outgoing.push_back(octets);
+        true
+    }
+
+    fn publish(&mut self, queue: &str, body: &str) {
+        let properties = basic::Properties::new();
+        let route = ("", queue);
+        self.kernel
+            .publish("/", route, &properties, body.as_bytes());
+        self.say();
+    }
+
+    fn say(&mut self) {
+        let octets = self.kernel.take_output(self.client);
+        let mut rest = octets.as_slice();
+        while let Some((frame, used)) = frame::decode(rest, usize::MAX).unwrap() {
+            let id = MethodId::peek(frame.payload);
+            if frame.kind == FrameKind::Method && CLOSES.contains(&id) {
+                panic!("refused: {:?}", Method::decode(frame.payload));
             }
-            other => panic!("{} is not expected here", other.name()),
-        };
-        self.say(&answer);
+            let (octets, behind) = rest.split_at(used);
+            self.outgoing.push_back(octets.to_vec());
+            rest = behind;
+        }
+    }
+
+    /// The numbers of the channels that are open.
+    pub(crate) fn channels(&self) -> Vec<u16> {
+        let connection = self.kernel.connection(self.client);
+        connection.map_or(Vec::new(), |connection| connection.channels().to_vec())
+    }
+
+    /// What a channel has that is open.
+    #[track_caller]
+    pub(crate) fn channel(&self, number: u16) -> ChannelView {
+        let channel = self.kernel.channel(self.client, number);
+        channel.expect("an open channel")
     }
 }
 
-impl AtBroker {
-    /// A message has begun and is not complete.
-    pub(crate) fn is_amid_content(&self) -> bool {
-        self.content.is_some()
-    }
-
-    fn settle(&mut self, tag: u64, multiple: bool) {
-        assert!(self.unacked.remove(&tag), "unknown delivery tag {tag}");
-        if multiple {
-            self.unacked = self.unacked.split_off(&tag);
-        }
-    }
+/// What a client says to `start`, until its connection is open.
+fn opening() -> Vec<u8> {
+    let start_ok = connection::StartOk {
+        mechanism: wire::short("PLAIN"),
+        response: LongStr::new(b"\0guest\0guest").unwrap(),
+        ..connection::StartOk::default()
+    };
+    let tune_ok = connection::TuneOk {
+        channel_max: 2047,
+        frame_max: 131_072,
+        heartbeat: 0,
+    };
+    let open = connection::Open {
+        virtual_host: wire::short("/"),
+    };
+    [
+        wire::method(0, &start_ok),
+        wire::method(0, &tune_ok),
+        wire::method(0, &open),
+    ]
+    .concat()
 }

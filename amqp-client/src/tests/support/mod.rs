@@ -6,7 +6,7 @@
 //! | `pair` | a core with its handle, and the broker that the test plays |
 //! | `task` | futures polled by hand, which insist on being woken |
 //! | `wire` | frames from and to words |
-//! | `broker` | a broker that answers honestly and keeps account |
+//! | `broker` | RabbitMQ as `amqp-testing` plays it, with what the tests need lying ready |
 //! | `operations` | every operation of a client, one by one |
 //! | `crowd` | a conversation with everything in it, which can be split, cut and damaged |
 //! | `schedule` | every order in which threads can get at locks |

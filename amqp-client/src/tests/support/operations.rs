@@ -58,12 +58,12 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(options: &ConnectionOptions) -> Self {
         let mut pair = Pair::open_with(options);
-        let mut broker = Broker::default();
+        let mut broker = Broker::new();
         let connection = pair.connection.clone();
         let opening = connection.clone();
         let mut preparing = Task::new(async move {
             let publisher = opening.open_publisher().await.unwrap();
-            let consume = publisher.channel().consume("q").tag("standing");
+            let consume = publisher.channel().consume("standing").tag("standing");
             let consumer = consume.await.unwrap();
             (publisher, consumer)
         });
@@ -112,7 +112,7 @@ impl World {
             return self.pair.assert_idle();
         }
         let id = self.channel.id();
-        if !self.broker.channels.contains_key(&id) {
+        if !self.broker.channels().contains(&id) {
             assert_ne!(after, After::Usable);
             assert!(self.channel.close_reason().is_some());
             return self.pair.assert_idle();
@@ -125,23 +125,26 @@ impl World {
         assert_eq!(late.ready().unwrap().name, "late");
         // Nothing but our own channel, consumer and its two deliveries.
         self.pair.assert_idle();
-        let channels: Vec<_> = self.broker.channels.keys().copied().collect();
-        assert_eq!(channels, [id], "channels at the broker");
+        assert_eq!(self.broker.channels(), [id], "channels at the broker");
         assert_eq!(self.pair.core.shared().outbox().channels().n_in_use(), 1);
-        let at_broker = &self.broker.channels[&id];
+        let at_broker = self.broker.channel(id);
         assert!(!at_broker.is_amid_content(), "half a message");
-        let consumers: Vec<_> = at_broker.consumers.keys().cloned().collect();
+        let consumers: Vec<_> = at_broker
+            .consumers()
+            .iter()
+            .map(|(tag, _)| tag.clone())
+            .collect();
         assert_eq!(self.pair.core.consumer_tags(id), consumers);
         assert_eq!(self.channel.shared().confirms().leftovers(), (0, 0));
         let demands = self.pair.core.shared().reading.n_demands();
         assert_eq!(demands, 0, "counted as waiting");
         if consumers == ["standing"] {
-            assert_eq!(at_broker.unacked.len(), 2, "not settled");
+            assert_eq!(at_broker.unacked().len(), 2, "not settled");
         } else {
             assert_eq!(consumers, [""; 0], "consumers at the broker");
         }
         // No delivery was lost; behind the consumer there may be one more.
-        let open: Vec<_> = at_broker.unacked.iter().copied().take(2).collect();
+        let open: Vec<_> = at_broker.unacked().iter().copied().take(2).collect();
         let mut consumer = self.consumer.borrow_mut();
         for tag in open {
             let delivery = super::task::done(consumer.next()).unwrap().unwrap();
@@ -150,9 +153,9 @@ impl World {
         }
         drop(consumer);
         self.settle();
-        let at_broker = &self.broker.channels[&id];
-        let late = usize::from(!at_broker.consumers.contains_key("standing"));
-        assert_eq!(at_broker.unacked.len(), late, "{at_broker:?}");
+        let at_broker = self.broker.channel(id);
+        let late = usize::from(at_broker.consumers().is_empty());
+        assert_eq!(at_broker.unacked().len(), late, "{at_broker:?}");
     }
 }
 
@@ -311,7 +314,7 @@ fn requests() -> Vec<Operation> {
             told(c.flow(crate::channel::Flow::Active).await)
         }),
         on_channel("basic.get without acknowledgement", async |c| {
-            let got = told_of(c.basic_get_no_ack("q").await)?;
+            let got = told_of(c.basic_get_no_ack("fetched").await)?;
             told(got.ok_or("nothing to get"))
         }),
         on_channel("basic.qos", async |c| {
@@ -324,7 +327,7 @@ fn requests() -> Vec<Operation> {
         on_channel("tx.rollback", async |c| told(c.tx_rollback().await)),
         on_channel("basic.get", async |c| {
             let Some(got) = c
-                .basic_get("q")
+                .basic_get("fetched")
                 .await
                 .map_err(|error| format!("{error:?}"))?
             else {

@@ -81,6 +81,10 @@ pub(in crate::memory) enum Assembly {
 }
 
 impl Assembly {
+    pub(in crate::memory) const fn is_amid_content(&self) -> bool {
+        !matches!(self, Self::Method)
+    }
+
     pub(in crate::memory) fn method<'a>(&mut self, payload: &'a [u8]) -> Result<Fed<'a>, Misfit> {
         // What the method is decides nothing where it does not belong, unless there is none.
         if !matches!(self, Self::Method) {

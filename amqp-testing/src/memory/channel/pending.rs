@@ -8,8 +8,8 @@ use crate::memory::vhost::Taken;
 
 /// A message that the client has, and has not settled.
 #[derive(Clone, Debug)]
-pub(super) struct Unacked {
-    pub(super) tag: u64,
+pub(in crate::memory) struct Unacked {
+    pub(in crate::memory) tag: u64,
     pub(super) taken: Taken,
 }
 

@@ -36,6 +36,7 @@ impl Channel {
             return Err(texts::message_too_large(content.size, max));
         }
         let routed = self.route(publish, content, cx)?;
+        self.published += 1;
         if self.transaction.is_open() {
             self.transaction.publish(routed);
         } else {

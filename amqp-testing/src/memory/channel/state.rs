@@ -16,8 +16,8 @@ pub(super) enum State {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Consuming {
-    pub(super) queue: QueueId,
+pub(in crate::memory) struct Consuming {
+    pub(in crate::memory) queue: QueueId,
     /// The client knows of it, or need not be told.
     pub(super) is_known: bool,
 }
@@ -41,13 +41,15 @@ pub(in crate::memory) struct Channel {
     pub(super) last_queue: Option<Arc<str>>,
     /// For consumers that are started from now on.
     pub(super) prefetch: u16,
-    pub(super) consumers: BTreeMap<Arc<str>, Consuming>,
+    pub(in crate::memory) consumers: BTreeMap<Arc<str>, Consuming>,
     pub(super) reply_consumer: Option<ReplyConsumer>,
     pub(super) next_delivery_tag: u64,
     /// Sorted by tag.
-    pub(super) unacked: VecDeque<Unacked>,
+    pub(in crate::memory) unacked: VecDeque<Unacked>,
     pub(super) is_confirming: bool,
     pub(super) next_publish_number: u64,
+    /// Messages that were not refused.
+    pub(in crate::memory) published: u64,
     /// Numbers of messages that are not in all of their queues.
     pub(super) unconfirmed: BTreeSet<u64>,
     /// Numbers that are to be confirmed.
@@ -71,6 +73,7 @@ impl Channel {
             unacked: VecDeque::new(),
             is_confirming: false,
             next_publish_number: 1,
+            published: 0,
             unconfirmed: BTreeSet::new(),
             confirmed: Vec::new(),
             transaction: Transaction::None,

@@ -36,11 +36,13 @@ pub(in crate::memory) struct Connection {
     /// The largest frame that is taken; 0 sets no limit.
     pub(super) frame_max: u32,
     pub(super) channel_max: u16,
-    pub(super) channels: BTreeMap<u16, Channel>,
+    pub(in crate::memory) channels: BTreeMap<u16, Channel>,
     /// It speaks a protocol that is not modelled.
     pub(super) is_old: bool,
     /// It has published during an alarm, and is not read.
     pub(super) is_blocked: bool,
+    /// Its stream has ended, which it will learn when it is read again.
+    pub(super) is_abandoned: bool,
     /// The message that it has published then.
     pub(super) held: Option<(u16, Carrier, Content)>,
     /// What follows what was fatal to a channel is not heard.
@@ -66,6 +68,7 @@ impl Connection {
             channels: BTreeMap::new(),
             is_old: false,
             is_blocked: false,
+            is_abandoned: false,
             held: None,
             is_deaf: false,
             stopped: Vec::new(),
@@ -88,6 +91,14 @@ impl Connection {
 
     pub(in crate::memory) const fn is_blocked(&self) -> bool {
         self.is_blocked
+    }
+
+    pub(in crate::memory) const fn abandon(&mut self) {
+        self.is_abandoned = true;
+    }
+
+    pub(in crate::memory) const fn is_abandoned(&self) -> bool {
+        self.is_abandoned
     }
 
     pub(in crate::memory) const fn session(&self) -> &Session {

@@ -84,6 +84,10 @@ impl VirtualHost {
         self.names.values().filter_map(|id| self.queues.get(id))
     }
 
+    pub(in crate::memory) fn name_of(&self, id: QueueId) -> Option<&str> {
+        self.queues.get(&id).map(|queue| &*queue.spec.name)
+    }
+
     pub(in crate::memory) fn queue(&self, name: &str) -> Option<&Queue> {
         self.queues.get(self.names.get(name)?)
     }
