@@ -293,7 +293,7 @@ impl Kernel {
         vhost.exchange(name).is_none() && vhost.declare_exchange(spec).is_ok()
     }
 
-    /// Publishes a message past all connections, and says to how many queues it went; `None` if
+    /// Publishes a message past all connections, and says how many queues took it; `None` if
     /// there is no such virtual host or exchange.
     pub fn publish(
         &mut self,
@@ -316,9 +316,9 @@ impl Kernel {
             properties: properties.clone(),
             body: body.to_vec(),
         });
-        let count = vhost.enqueue(&queues, &message, ports);
+        let enqueued = vhost.enqueue(&queues, &message, ports);
         self.read_mail();
-        Some(count)
+        Some(enqueued.routed - enqueued.refused)
     }
 
     /// Deletes a queue, whoever uses it: its consumers are cancelled. `false` if there is none.

@@ -49,7 +49,7 @@
 //! | connections | protocol headers, `PLAIN`, `AMQPLAIN`, `ANONYMOUS` (4.0), limits, virtual hosts, permissions, limits of users, heartbeats, `connection.blocked`, closes that cross, silent ends |
 //! | frames | what breaks them, contents out of place, tables that cannot be read, names that are not UTF-8 |
 //! | exchanges | the default one, `direct`, `fanout`, `topic`, `headers` (also `-with-x`), internal, auto-delete, `alternate-exchange`, exchange to exchange, `amq.…` |
-//! | queues | classic ones: exclusive, auto-delete, server-named, passive, inequivalent, the one declared last, purge, conditional deletes; the durable flag, which nothing survives |
+//! | queues | classic ones: exclusive, auto-delete, server-named, passive, inequivalent, the one declared last, purge, conditional deletes; bounded ones that drop or refuse, priorities of messages, a single active consumer; the durable flag, which nothing survives |
 //! | publishing | `mandatory`, confirms, transactions, `CC` and `BCC`, `user-id`, what makes messages invalid |
 //! | consuming | tags, exclusive, `no-ack`, prefetch of consumers and channels, priorities, cancelling in both directions, `basic.get`, all ways to settle, requeued messages in their old places, direct reply-to |
 //! | refusals | codes, texts, and class and method, of channels and connections |
@@ -62,15 +62,13 @@
 //! That is so for
 //!
 //! * quorum queues and streams;
-//! * the queue arguments `x-expires`, `x-message-ttl`, `x-dead-letter-…`, `x-max-length`,
-//!   `x-max-length-bytes`, `x-max-priority` and `x-single-active-consumer`;
+//! * the queue arguments `x-expires`, `x-message-ttl` and `x-dead-letter-…`;
 //! * messages with an `expiration`;
 //! * exchange types of plugins, and `x-local-random`;
 //! * AMQP 0-8, which 3.10 speaks. AMQP 1.0, which 4.0 speaks, gets the header that is spoken and
 //!   the end.
 //!
-//! Arguments that change nothing in one node (`x-queue-mode`, `x-queue-version`, `x-overflow`
-//! without a length, …) are accepted.
+//! Arguments that change nothing in one node (`x-queue-mode`, `x-queue-version`, …) are accepted.
 //!
 //! # Order
 //!

@@ -22,6 +22,8 @@ pub(super) enum Mail {
     QueueGone(QueueId),
     /// The message with this number is in all of its queues.
     Confirmed(u64),
+    /// One of the queues of the message with this number was full.
+    Refused(u64),
     /// A reply to the consumer of direct replies with this key.
     Reply {
         key: Arc<str>,

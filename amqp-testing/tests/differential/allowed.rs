@@ -21,9 +21,9 @@ pub(crate) const ALLOWED: &[Allowed] = &[
         probes: &["header_1_0_with_sasl"],
     },
     Allowed {
-        reason: "a lost connection is noticed at once, also if it is blocked and not read",
-        likes: BOTH,
-        probes: &["blocked_client_gone"],
+        reason: "3.10 leaves messages lying when another consumer becomes the active one",
+        likes: &[RabbitMq3_10],
+        probes: &["single_active_cancelled"],
     },
     Allowed {
         reason: "quorum queues are not modelled",
@@ -31,38 +31,10 @@ pub(crate) const ALLOWED: &[Allowed] = &[
         probes: &["arguments_quorum"],
     },
     Allowed {
-        reason: "x-max-length and x-overflow are not modelled",
-        likes: BOTH,
-        probes: &[
-            "arguments_number_differs",
-            "arguments_number_is_absent",
-            "arguments_same_number_of_another_type",
-            "publish_full_by_octets",
-            "publish_full_drops_the_oldest",
-            "publish_full_of_nothing",
-            "publish_full_rejected",
-            "publish_full_rejected_mandatory",
-            "publish_one_queue_of_two_full",
-            "arguments_several_differ",
-        ],
-    },
-    Allowed {
-        reason: "priorities of messages are not modelled",
-        likes: BOTH,
-        probes: &[
-            "consume_by_message_priority",
-            "publish_priority_above_the_maximum",
-        ],
-    },
-    Allowed {
-        reason: "single active consumers are not modelled",
-        likes: BOTH,
-        probes: &["consume_single_active"],
-    },
-    Allowed {
         reason: "times to live are not modelled, of messages or queues",
         likes: BOTH,
         probes: &[
+            "arguments_several_differ",
             "arguments_ttl_of_long_long",
             "arguments_ttl_zero",
             "consume_from_an_expired_message",

@@ -291,6 +291,11 @@ impl Client {
         });
     }
 
+    /// Waits for the next method of one of these names, or the end of the channel.
+    pub(crate) fn wait_either(&self, channel: u16, names: &[&str]) {
+        self.wait_for(channel, 1, |event| names.contains(&event.name));
+    }
+
     /// Waits until the broker has confirmed or refused the first publishes of the channel, or has
     /// closed it.
     pub(crate) fn wait_settled(&self, channel: u16, n: u64) {

@@ -101,7 +101,8 @@ impl Joined {
             return None;
         }
         self.settled.extend(&numbers);
-        let requeue = if self.requeue { " to be requeued" } else { "" };
+        let is_requeued = std::mem::take(&mut self.requeue);
+        let requeue = if is_requeued { " to be requeued" } else { "" };
         Some(format!("{} of {numbers:?}{requeue}", self.name))
     }
 }

@@ -62,6 +62,10 @@ impl Channel {
                 self.unconfirmed.remove(&number);
                 self.confirmed.push(number);
             }
+            Mail::Refused(number) => {
+                self.unconfirmed.remove(&number);
+                self.refused.push(number);
+            }
             Mail::Reply { key, message } => {
                 let consumer = self.reply_consumer.as_ref().filter(|it| it.key == key);
                 let consumer = consumer?;

@@ -19,7 +19,7 @@ use crate::memory::ports::Mail;
 use crate::memory::refusal::Refusal;
 use crate::memory::session::Context;
 use crate::memory::texts;
-use crate::memory::vhost::Routing;
+use crate::memory::vhost::{Enqueued, Routing};
 
 impl Channel {
     pub(super) fn publish(
@@ -129,30 +129,35 @@ impl Channel {
         }
     }
 
-    /// Puts a message into its queues, or gives it back if there are none; `true` if there were.
-    pub(super) fn enqueue(&mut self, routed: Routed, cx: &mut Context<'_>) -> bool {
+    /// Puts a message into its queues, or gives it back if there are none.
+    pub(super) fn enqueue(&mut self, routed: Routed, cx: &mut Context<'_>) -> Enqueued {
         let Routed {
             message,
             queues,
             mandatory,
             number,
         } = routed;
-        let count = match cx.parts() {
+        let enqueued = match cx.parts() {
             Ok((vhost, ports)) => vhost.enqueue(&queues, &message, ports),
-            Err(_) => 0,
+            Err(_) => Enqueued::default(),
         };
-        if count == 0 && mandatory {
+        let Enqueued { routed, refused } = enqueued;
+        if routed == 0 && mandatory {
             self.give_back_unroutable(&message, cx);
         }
         if let Some(number) = number {
-            if count == 0 {
+            if routed == 0 {
                 self.confirmed.push(number);
             } else {
                 self.unconfirmed.insert(number);
-                cx.node.ports.post(self.key, Mail::Confirmed(number));
+                let mail = match refused {
+                    0 => Mail::Confirmed(number),
+                    _ => Mail::Refused(number),
+                };
+                cx.node.ports.post(self.key, mail);
             }
         }
-        count > 0
+        enqueued
     }
 
     fn give_back_unroutable(&self, message: &Message, cx: &mut Context<'_>) {
@@ -166,34 +171,54 @@ impl Channel {
             .content(self.number, &reply, &message.properties, &message.body);
     }
 
-    /// Sends the confirms that are due.
+    /// Sends the confirms that are due, and then the refusals.
     pub(super) fn send_confirms(&mut self, cx: &mut Context<'_>) {
-        if self.confirmed.is_empty() || self.transaction.is_open() {
+        let is_none_due = self.confirmed.is_empty() && self.refused.is_empty();
+        if is_none_due || self.transaction.is_open() {
             return;
         }
         let confirming = cx.node.confirming;
         if confirming == Confirming::Withheld {
             return;
         }
-        let mut due = std::mem::take(&mut self.confirmed);
+        let mut confirmed = std::mem::take(&mut self.confirmed);
+        let mut refused = std::mem::take(&mut self.refused);
         if self.is_closing() {
             return;
         }
-        due.sort_unstable();
-        // Up to here there is none that is not confirmed.
+        confirmed.sort_unstable();
+        refused.sort_unstable();
+        // Up to here there is none of which nothing is known.
         let first_missing = self.unconfirmed.first().copied().unwrap_or(u64::MAX);
+        let first_refused = refused.first().copied().unwrap_or(u64::MAX);
         let together = match confirming {
-            Confirming::Grouped if due.len() > 1 => {
-                due.partition_point(|number| *number < first_missing)
+            Confirming::Grouped if confirmed.len() > 1 => {
+                confirmed.partition_point(|number| *number < first_missing.min(first_refused))
             }
             _ => 0,
         };
-        let (together, single) = due.split_at(together);
+        self.confirm_all(&confirmed, together, Self::confirm, cx);
+        let together = match confirming {
+            Confirming::Grouped => refused.partition_point(|number| *number < first_missing),
+            _ => 0,
+        };
+        self.confirm_all(&refused, together, Self::refuse_publish, cx);
+    }
+
+    /// Says the same of all numbers: once of the first `together`, and of each that follows.
+    fn confirm_all(
+        &self,
+        numbers: &[u64],
+        together: usize,
+        say: fn(&Self, u64, bool, &mut Context<'_>),
+        cx: &mut Context<'_>,
+    ) {
+        let (together, single) = numbers.split_at(together);
         if let Some(last) = together.last() {
-            self.confirm(*last, true, cx);
+            say(self, *last, true, cx);
         }
         for number in single {
-            self.confirm(*number, false, cx);
+            say(self, *number, false, cx);
         }
     }
 
@@ -203,6 +228,16 @@ impl Channel {
             multiple,
         };
         cx.output.method(self.number, &ack);
+    }
+
+    fn refuse_publish(&self, delivery_tag: u64, multiple: bool, cx: &mut Context<'_>) {
+        let nack = basic::Nack {
+            delivery_tag,
+            multiple,
+            // It says nothing here, and is set.
+            requeue: true,
+        };
+        cx.output.method(self.number, &nack);
     }
 }
 

@@ -54,6 +54,8 @@ pub(in crate::memory) struct Channel {
     pub(super) unconfirmed: BTreeSet<u64>,
     /// Numbers that are to be confirmed.
     pub(super) confirmed: Vec<u64>,
+    /// Numbers that are to be refused.
+    pub(super) refused: Vec<u64>,
     pub(super) transaction: Transaction,
 }
 
@@ -76,6 +78,7 @@ impl Channel {
             published: 0,
             unconfirmed: BTreeSet::new(),
             confirmed: Vec::new(),
+            refused: Vec::new(),
             transaction: Transaction::None,
         }
     }

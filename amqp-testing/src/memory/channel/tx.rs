@@ -29,12 +29,17 @@ impl Channel {
             self.transaction = before;
             return Err(texts::precondition("channel is not transactional"));
         };
-        let mut waits = false;
+        let (mut waits, mut is_partial) = (false, false);
         for routed in messages {
-            waits |= self.enqueue(routed, cx);
+            let enqueued = self.enqueue(routed, cx);
+            waits |= enqueued.routed > 0;
+            is_partial |= enqueued.refused > 0;
         }
         for (how, unacked) in settled {
             self.carry_out(how, unacked, cx);
+        }
+        if is_partial {
+            return Err(texts::precondition("partial tx completion"));
         }
         if waits {
             cx.node.ports.post(self.key, Mail::Committed);
@@ -46,6 +51,7 @@ impl Channel {
 
     pub(super) fn committed(&mut self, cx: &mut Context<'_>) {
         self.confirmed.clear();
+        self.refused.clear();
         self.unconfirmed.clear();
         self.transaction = Transaction::new();
         if !self.is_closing() {

@@ -52,10 +52,6 @@ const NOT_MODELLED: &[&str] = &[
     "x-message-ttl",
     "x-dead-letter-exchange",
     "x-dead-letter-routing-key",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-single-active-consumer",
 ];
 
 /// Checks the arguments of a queue that is new.

@@ -5,6 +5,7 @@
 //! their mail.
 
 mod arguments;
+mod bound;
 mod exchange;
 mod headers;
 mod host;
@@ -17,4 +18,4 @@ pub(super) use self::arguments::check_expiry;
 pub(super) use self::exchange::{Binding, ExchangeSpec, Kind, Target};
 pub(super) use self::host::VirtualHost;
 pub(super) use self::queue::{Consumer, Queue, QueueSpec};
-pub(super) use self::traffic::{Routing, Taken};
+pub(super) use self::traffic::{Enqueued, Routing, Taken};

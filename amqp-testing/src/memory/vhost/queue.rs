@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use amqp_spec::wire::FieldTable;
 
+use super::bound::Bound;
+use crate::memory::fields::lookup;
 use crate::memory::ids::{ChannelKey, ConnectionId, QueueId};
 use crate::memory::message::{Entry, Message};
 use crate::memory::ports::{Delivery, Mail, Ports};
@@ -36,6 +38,13 @@ pub(in crate::memory) struct Queue {
     id: QueueId,
     /// Sorted by position.
     ready: VecDeque<Entry>,
+    /// How long their bodies are together.
+    ready_octets: usize,
+    bound: Bound,
+    /// The highest priority of a message; 0 if priorities count for nothing.
+    max_priority: u8,
+    /// Only the consumer that has been there longest gets messages.
+    has_single_active: bool,
     next_position: u64,
     /// Delivered or fetched, and not settled.
     unacked: usize,
@@ -65,10 +74,20 @@ impl Active {
 
 impl Queue {
     pub(super) fn new(id: QueueId, spec: QueueSpec) -> Self {
+        let arguments = spec.arguments.as_ref();
+        let argument = |name| lookup(arguments, name);
+        let max_priority = argument("x-max-priority").and_then(|it| it.as_i64());
+        let single_active = argument("x-single-active-consumer").and_then(|it| it.as_bool());
         Self {
+            bound: Bound::of(arguments),
+            max_priority: max_priority
+                .and_then(|it| u8::try_from(it).ok())
+                .unwrap_or(0),
+            has_single_active: single_active.unwrap_or(false),
             spec,
             id,
             ready: VecDeque::new(),
+            ready_octets: 0,
             next_position: 0,
             unacked: 0,
             consumers: Vec::new(),
@@ -94,20 +113,59 @@ impl Queue {
         self.ready.iter()
     }
 
-    /// Puts a message at the end.
-    pub(super) fn push(&mut self, message: Arc<Message>) {
-        let position = self.next_position;
+    /// Takes a message in and hands it out, unless the queue is full and refuses it, also if a
+    /// consumer would take it at once.
+    pub(super) fn accept(&mut self, message: Arc<Message>, ports: &mut Ports) -> bool {
+        let length = self.ready.len() + 1;
+        let octets = self.ready_octets + message.body.len();
+        if self.bound.rejects() && self.bound.is_exceeded(length, octets) {
+            return false;
+        }
+        self.push(message);
+        self.deliver(ports);
+        self.drop_oldest();
+        true
+    }
+
+    /// Puts a message behind all of its priority.
+    fn push(&mut self, message: Arc<Message>) {
+        let priority = message.properties.as_ref().priority().unwrap_or(0);
+        let behind = u64::from(u8::MAX - priority.min(self.max_priority));
+        // Queues hold less than 2^56 messages.
+        let position = behind << 56 | self.next_position;
         self.next_position += 1;
-        self.ready.push_back(Entry {
+        self.insert_entry(Entry {
             position,
             message,
             redelivered: false,
         });
     }
 
+    fn insert_entry(&mut self, entry: Entry) {
+        self.ready_octets += entry.message.body.len();
+        let at = self
+            .ready
+            .partition_point(|other| other.position < entry.position);
+        self.ready.insert(at, entry);
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        let entry = self.ready.pop_front()?;
+        self.ready_octets -= entry.message.body.len();
+        Some(entry)
+    }
+
+    /// Drops messages from the front while there are too many, unless they are refused instead.
+    pub(super) fn drop_oldest(&mut self) {
+        while !self.bound.rejects()
+            && self.bound.is_exceeded(self.ready.len(), self.ready_octets)
+            && self.pop().is_some()
+        {}
+    }
+
     /// Takes the first message, which is to be acknowledged or not.
     pub(in crate::memory) fn take(&mut self, needs_ack: bool) -> Option<Entry> {
-        let entry = self.ready.pop_front()?;
+        let entry = self.pop()?;
         self.unacked += usize::from(needs_ack);
         Some(entry)
     }
@@ -116,6 +174,7 @@ impl Queue {
     pub(in crate::memory) fn purge(&mut self) -> usize {
         let count = self.ready.len();
         self.ready.clear();
+        self.ready_octets = 0;
         count
     }
 
@@ -133,10 +192,7 @@ impl Queue {
     /// Puts a message back where it was.
     pub(super) fn give_back(&mut self, mut entry: Entry) {
         entry.redelivered = true;
-        let at = self
-            .ready
-            .partition_point(|other| other.position < entry.position);
-        self.ready.insert(at, entry);
+        self.insert_entry(entry);
     }
 
     // Consumers
@@ -145,9 +201,11 @@ impl Queue {
         self.consumers.len()
     }
 
-    /// Adds a consumer; `false` if it, or another, has or wants the queue for itself.
+    /// Adds a consumer; `false` if it, or another, has or wants the queue for itself, or if it wants
+    /// one that has a single active consumer anyway.
     pub(super) fn add_consumer(&mut self, consumer: Consumer, exclusive: bool) -> bool {
-        if self.is_exclusively_consumed || (exclusive && !self.consumers.is_empty()) {
+        let is_refused = exclusive && (self.has_single_active || !self.consumers.is_empty());
+        if self.is_exclusively_consumed || is_refused {
             return false;
         }
         self.is_exclusively_consumed = exclusive;
@@ -156,9 +214,12 @@ impl Queue {
         true
     }
 
-    /// Behind all of its priority.
+    /// Behind all of its priority, or behind all others if one alone is active.
     fn insert(&mut self, active: Active) {
-        let priority = active.consumer.priority;
+        let priority = match self.has_single_active {
+            true => i64::MIN,
+            false => active.consumer.priority,
+        };
         let at = self
             .consumers
             .partition_point(|other| other.consumer.priority >= priority);
@@ -193,12 +254,20 @@ impl Queue {
     /// Hands out messages while there are some, and consumers that take them.
     pub(super) fn deliver(&mut self, ports: &mut Ports) {
         while !self.ready.is_empty() {
-            let takes = |it: &Active| it.has_credit() && ports.has_room(it.consumer.channel);
-            let Some(at) = self.consumers.iter().position(takes) else {
+            let Some(at) = self.taker(ports) else {
                 return;
             };
             self.deliver_to(at, ports);
         }
+    }
+
+    /// The consumer that gets the next message, if one takes it.
+    fn taker(&self, ports: &Ports) -> Option<usize> {
+        let takes = |it: &Active| it.has_credit() && ports.has_room(it.consumer.channel);
+        if self.has_single_active {
+            return self.consumers.first().filter(|it| takes(it)).map(|_| 0);
+        }
+        self.consumers.iter().position(takes)
     }
 
     fn deliver_to(&mut self, at: usize, ports: &mut Ports) {
@@ -206,9 +275,6 @@ impl Queue {
             return;
         };
         let needs_ack = !active.consumer.no_ack;
-        let Some(entry) = self.ready.pop_front() else {
-            return;
-        };
         let channel = active.consumer.channel;
         let tag = Arc::clone(&active.consumer.tag);
         if needs_ack {
@@ -216,6 +282,9 @@ impl Queue {
             active.held += 1;
             ports.hold(channel);
         }
+        let Some(entry) = self.pop() else {
+            return;
+        };
         let delivery = Delivery {
             tag,
             queue: self.id,
@@ -225,7 +294,7 @@ impl Queue {
         };
         ports.post(channel, Mail::Delivery(delivery));
         // The next one goes to another consumer, if one of the same priority takes it.
-        if self.consumers.len() > 1 {
+        if self.consumers.len() > 1 && !self.has_single_active {
             let served = self.consumers.remove(at);
             self.insert(served);
         }

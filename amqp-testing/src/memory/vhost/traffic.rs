@@ -22,6 +22,16 @@ pub(in crate::memory) struct Routing<'a> {
     pub(in crate::memory) keys: &'a [&'a [u8]],
     pub(in crate::memory) headers: TableRef<'a>,
 }
+
+/// What has become of a message in its queues.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(in crate::memory) struct Enqueued {
+    /// How many queues it went to that are still there.
+    pub(in crate::memory) routed: usize,
+    /// How many of them were full, and refused it.
+    pub(in crate::memory) refused: usize,
+}
+
 /// A message that a channel has taken from a queue and has not settled.
 #[derive(Clone, Debug)]
 pub(in crate::memory) struct Taken {
@@ -77,22 +87,22 @@ impl VirtualHost {
         ids.copied().collect()
     }
 
-    /// Puts a message into queues, and says into how many that are still there.
+    /// Puts a message into queues.
     pub(in crate::memory) fn enqueue(
         &mut self,
         queues: &[QueueId],
         message: &Arc<Message>,
         ports: &mut Ports,
-    ) -> usize {
-        let mut count = 0;
+    ) -> Enqueued {
+        let mut enqueued = Enqueued::default();
         for id in queues {
             if let Some(queue) = self.queues.get_mut(id) {
-                queue.push(Arc::clone(message));
-                queue.deliver(ports);
-                count += 1;
+                let is_refused = !queue.accept(Arc::clone(message), ports);
+                enqueued.routed += 1;
+                enqueued.refused += usize::from(is_refused);
             }
         }
-        count
+        enqueued
     }
 
     /// Messages are done with. Those of one channel at a time.
@@ -116,6 +126,12 @@ impl VirtualHost {
             if let Some(queue) = self.queues.get_mut(&taken.queue) {
                 queue.settle(by, taken.consumer.as_deref());
                 queue.give_back(taken.entry.clone());
+            }
+        }
+        // Before any of them is handed out again.
+        for taken in taken {
+            if let Some(queue) = self.queues.get_mut(&taken.queue) {
+                queue.drop_oldest();
             }
         }
         self.resume(by, taken, ports);
@@ -198,6 +214,9 @@ impl VirtualHost {
         if was_last && found.spec.auto_delete {
             let name = Arc::clone(&found.spec.name);
             self.delete_queue(&name, ports);
+        } else {
+            // Another consumer may be the active one now.
+            found.deliver(ports);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod administration;
 mod arguments;
 mod blocked;
+mod bounds;
 mod channels;
 mod consuming;
 mod content;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> Vec<Probe> {
         exchanges::PROBES,
         routing::PROBES,
         publishing::PROBES,
+        bounds::PROBES,
         consuming::PROBES,
         settling::PROBES,
         pipelining::PROBES,

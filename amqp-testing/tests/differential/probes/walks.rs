@@ -5,14 +5,15 @@
 
 use std::time::Duration;
 
-use amqp_spec::{basic, channel, confirm, exchange, queue};
+use amqp_spec::wire::FieldTable;
+use amqp_spec::{basic, channel, confirm, exchange, field_table, queue};
 
 use crate::lab::{Client, Lab};
 use crate::probe::Probe;
 use crate::say::{
-    ack, bind, bind_exchange, cancel, consume, declare, delete, delete_exchange, durable, exchange,
-    exclusive, get, mandatory, message, nack, passive, purge, recover, reject, take, unbind,
-    unbind_exchange,
+    ack, bind, bind_exchange, cancel, consume, declare, declare_with, delete, delete_exchange,
+    durable, exchange, exclusive, get, mandatory, message, nack, passive, purge, recover, reject,
+    take, unbind, unbind_exchange,
 };
 
 /// How many operations one walk has.
@@ -80,9 +81,19 @@ impl Walk<'_> {
                 self.lab.name(&format!("q{number}")),
                 self.lab.name(&format!("x{number}")),
             );
-            self.client.call(1, &declare(&q));
+            self.client
+                .call(1, &declare_with(&q, &Self::arguments(number)));
             self.client.call(1, &exchange(&x, kind));
             self.client.call(1, &bind(&q, &x, "a"));
+        }
+    }
+
+    /// One queue drops what is too much, one refuses it.
+    fn arguments(queue: usize) -> FieldTable {
+        match queue {
+            0 => field_table! { "x-max-length" => 3i32 },
+            1 => field_table! { "x-max-length" => 4i32, "x-overflow" => "reject-publish" },
+            _ => FieldTable::new(),
         }
     }
 
@@ -126,12 +137,14 @@ impl Walk<'_> {
     }
 
     fn declare(&mut self) {
-        let (q, _) = self.queue();
+        let (q, channel) = self.queue();
+        let arguments = Self::arguments(usize::from(channel - CONSUMERS));
         // None that delete themselves: they take their time.
         let declared = match self.random.below(8) {
             0 => durable(&q),
             1 => exclusive(&q),
-            _ => declare(&q),
+            2 => declare(&q),
+            _ => declare_with(&q, &arguments),
         };
         self.client.call(1, &declared);
     }
@@ -213,7 +226,7 @@ impl Walk<'_> {
             _ => message(1, &to, &key, &body),
         };
         self.client.raw(&[octets]);
-        self.client.wait(1, "basic.ack");
+        self.client.wait_either(1, &["basic.ack", "basic.nack"]);
     }
 
     fn get(&mut self) {
