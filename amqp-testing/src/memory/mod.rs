@@ -54,6 +54,9 @@
 //! | consuming | tags, exclusive, `no-ack`, prefetch of consumers and channels, priorities, cancelling in both directions, `basic.get`, all ways to settle, requeued messages in their old places, direct reply-to |
 //! | refusals | codes, texts, and class and method, of channels and connections |
 //!
+//! This crate's own tests ask it and RabbitMQ 3.10.8 and 4.0.5 the same some 600 questions, and
+//! compare the answers octet by octet.
+//!
 //! Nothing is modelled that is done by more than one node, and no HTTP interface; nothing is
 //! written to disk.
 //!
@@ -93,6 +96,7 @@
 //! | which consumer is served next | in turns, by priority |
 //! | a lost connection's consumers and unacknowledged messages | gone, and given back, at once |
 //! | its exclusive queues | locked for 35 ms, then gone |
+//! | in 4.0, the order of the ways to log in | `AMQPLAIN ANONYMOUS PLAIN` |
 //! | names that are made up | from the [seed](Kernel::set_seed) |
 //!
 //! # Bounds

@@ -27,6 +27,21 @@ fn a_connection_opens_in_one_segment_or_octet_by_octet() {
 }
 
 #[test]
+fn a_broker_goes_from_thread_to_thread_and_repeats_itself() {
+    let said = |seed| {
+        let mut broker = Broker::new(Like::RabbitMq4_0);
+        broker.kernel.set_seed(seed);
+        let mut client = broker.client();
+        client.declare("").consume("", "").consume("", "");
+        std::thread::spawn(move || client.talk(&mut broker))
+            .join()
+            .unwrap()
+    };
+    assert_eq!(said(7), said(7));
+    assert_ne!(said(7), said(8));
+}
+
+#[test]
 fn wrong_passwords_are_told_to_clients_that_can_hear_it() {
     for like in BOTH {
         let mut broker = Broker::new(like);
