@@ -2,11 +2,11 @@
 
 use amqp_spec::basic::Properties;
 use amqp_spec::wire::FieldArray;
-use amqp_spec::{basic, channel, confirm, field_table, frame, short_str, tx};
+use amqp_spec::{basic, channel, confirm, field_table, frame, queue, short_str, tx};
 use amqp_testing::frames;
 use amqp_testing::memory::{Confirming, Like};
 
-use super::support::{BOTH, Broker, Client};
+use super::support::{BOTH, Broker, Client, declare};
 
 fn confirming(broker: &mut Broker) -> Client {
     let mut client = broker.client();
@@ -45,6 +45,54 @@ fn withheld_confirms_come_when_they_are_no_longer_withheld() {
     client.publish_to("", "q", "b").talk(&mut broker);
     broker.kernel.set_confirming(Confirming::Grouped);
     assert_eq!(client.hear(&mut broker), ["1: ack up to 2"]);
+}
+
+/// A queue that refuses a second message.
+fn declare_full(client: &mut Client, broker: &mut Broker) {
+    let arguments = field_table! { "x-max-length" => 1i32, "x-overflow" => "reject-publish" };
+    let full = queue::Declare {
+        arguments: arguments.as_ref(),
+        ..declare("full")
+    };
+    client.say(1, full);
+    assert_eq!(client.talk(broker), ["1: declare-ok full 0 0"]);
+}
+
+#[test]
+fn what_a_full_queue_refuses_is_told_behind_what_was_taken() {
+    for like in BOTH {
+        let mut broker = Broker::new(like);
+        let mut client = confirming(&mut broker);
+        declare_full(&mut client, &mut broker);
+        for (queue, body) in [("full", "a"), ("full", "b"), ("q", "c"), ("full", "d")] {
+            client.publish_to("", queue, body);
+        }
+        let expected = ["1: ack up to 1", "1: ack 3", "1: nack 2", "1: nack 4"];
+        assert_eq!(client.talk(&mut broker), expected);
+        client.publish_to("", "full", "e");
+        assert_eq!(client.talk(&mut broker), ["1: nack up to 5"]);
+        assert_eq!(broker.kernel.queue("/", "full").unwrap().bodies(), [b"a"]);
+    }
+}
+
+#[test]
+fn a_transaction_of_which_a_part_is_refused_costs_its_channel() {
+    for like in BOTH {
+        let mut broker = Broker::new(like);
+        let mut client = broker.client();
+        declare_full(&mut client, &mut broker);
+        client.say(1, tx::Select {});
+        client
+            .publish_to("", "full", "a")
+            .publish_to("", "full", "b")
+            .say(1, tx::Commit {});
+        let expected = [
+            "1: select-ok",
+            "1: close 406 PRECONDITION_FAILED - partial tx completion (90.20)",
+        ];
+        assert_eq!(client.talk(&mut broker), expected);
+        assert_eq!(broker.kernel.queue("/", "full").unwrap().bodies(), [b"a"]);
+    }
 }
 
 #[test]

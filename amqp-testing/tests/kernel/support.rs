@@ -242,6 +242,8 @@ fn word(method: &Method<'_>) -> String {
         Method::BasicReturn(it) => format!("return {}", it.reply_code),
         Method::BasicAck(it) if it.multiple => format!("ack up to {}", it.delivery_tag),
         Method::BasicAck(it) => format!("ack {}", it.delivery_tag),
+        Method::BasicNack(it) if it.multiple => format!("nack up to {}", it.delivery_tag),
+        Method::BasicNack(it) => format!("nack {}", it.delivery_tag),
         other => other.name().split_once('.').unwrap().1.to_owned(),
     }
 }

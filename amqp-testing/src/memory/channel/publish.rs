@@ -188,20 +188,21 @@ impl Channel {
         }
         confirmed.sort_unstable();
         refused.sort_unstable();
-        // Up to here there is none of which nothing is known.
+        // What is said of several at once holds for all before them.
+        let first = |numbers: &[u64]| numbers.first().copied().unwrap_or(u64::MAX);
         let first_missing = self.unconfirmed.first().copied().unwrap_or(u64::MAX);
-        let first_refused = refused.first().copied().unwrap_or(u64::MAX);
-        let together = match confirming {
-            Confirming::Grouped if confirmed.len() > 1 => {
-                confirmed.partition_point(|number| *number < first_missing.min(first_refused))
-            }
+        let (first_confirmed, first_refused) = (first(&confirmed), first(&refused));
+        let before = |numbers: &[u64], limit: u64| match confirming {
+            Confirming::Grouped => numbers.partition_point(|number| *number < limit),
             _ => 0,
+        };
+        // RabbitMQ says it of one confirm alone as well, unless it is the only one.
+        let together = match confirmed.len() {
+            1 => 0,
+            _ => before(&confirmed, first_missing.min(first_refused)),
         };
         self.confirm_all(&confirmed, together, Self::confirm, cx);
-        let together = match confirming {
-            Confirming::Grouped => refused.partition_point(|number| *number < first_missing),
-            _ => 0,
-        };
+        let together = before(&refused, first_missing.min(first_confirmed));
         self.confirm_all(&refused, together, Self::refuse_publish, cx);
     }
 

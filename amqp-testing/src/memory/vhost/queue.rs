@@ -303,28 +303,47 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use amqp_spec::basic::Properties;
+    use amqp_spec::field_table;
+
     use super::*;
 
     fn queue() -> Queue {
+        queue_with(FieldTable::new())
+    }
+
+    fn queue_with(arguments: FieldTable) -> Queue {
         let spec = QueueSpec {
             name: "q".into(),
             durable: false,
             owner: None,
             auto_delete: false,
-            arguments: FieldTable::new(),
+            arguments,
         };
         Queue::new(QueueId(1), spec)
     }
 
+    fn message(body: &str, priority: u8) -> Arc<Message> {
+        Arc::new(Message {
+            exchange: "".into(),
+            routing_key: Default::default(),
+            properties: Properties::new().priority(priority),
+            body: body.as_bytes().to_vec(),
+        })
+    }
+
     fn push(queue: &mut Queue, bodies: &[&str]) {
         for body in bodies {
-            queue.push(Arc::new(Message {
-                exchange: "".into(),
-                routing_key: Default::default(),
-                properties: Default::default(),
-                body: body.as_bytes().to_vec(),
-            }));
+            queue.push(message(body, 0));
         }
+    }
+
+    /// Publishes these bodies, and says which were taken.
+    fn accepted(queue: &mut Queue, ports: &mut Ports, bodies: &[&str]) -> Vec<bool> {
+        let bodies = bodies.iter();
+        bodies
+            .map(|body| queue.accept(message(body, 0), ports))
+            .collect()
     }
 
     fn bodies(queue: &Queue) -> Vec<String> {
@@ -423,5 +442,69 @@ mod tests {
         assert!(queue.remove_consumers(channel, Some("x")));
         assert!(queue.add_consumer(consumer(channel, "y", 0, 0), true));
         assert!(!queue.add_consumer(consumer(channel, "z", 0, 0), false));
+    }
+
+    #[test]
+    fn a_full_queue_drops_the_oldest_of_what_is_ready() {
+        let arguments = field_table! { "x-max-length" => 3i32, "x-max-length-bytes" => 6i32 };
+        let (mut queue, mut ports) = (queue_with(arguments), Ports::default());
+        let bodies = ["a", "b", "c", "d"];
+        assert_eq!(accepted(&mut queue, &mut ports, &bodies), [true; 4]);
+        let b = queue.take(true).unwrap();
+        accepted(&mut queue, &mut ports, &["four", "e"]);
+        assert_eq!(self::bodies(&queue), ["d", "four", "e"]);
+        // What comes back is the oldest.
+        queue.give_back(b);
+        queue.drop_oldest();
+        assert_eq!(self::bodies(&queue), ["d", "four", "e"]);
+        accepted(&mut queue, &mut ports, &["larger than all"]);
+        assert_eq!(self::bodies(&queue), [""; 0]);
+    }
+
+    #[test]
+    fn a_full_queue_that_refuses_does_so_also_if_a_consumer_would_take_it() {
+        let arguments = field_table! { "x-max-length" => 1i32, "x-overflow" => "reject-publish" };
+        let (mut queue, mut ports) = (queue_with(arguments), Ports::default());
+        let channel = ports.open(ConnectionId(1), 1);
+        queue.add_consumer(consumer(channel, "x", 1, 0), false);
+        let bodies = ["a", "b", "c"];
+        assert_eq!(
+            accepted(&mut queue, &mut ports, &bodies),
+            [true, true, false]
+        );
+        assert_eq!(got(&mut ports, channel), ["x a"]);
+        queue.settle(channel, Some("x"));
+        assert_eq!(accepted(&mut queue, &mut ports, &["d"]), [false]);
+        queue.purge();
+        assert_eq!(accepted(&mut queue, &mut ports, &["e"]), [true]);
+    }
+
+    #[test]
+    fn messages_go_by_their_priority_up_to_the_maximum() {
+        let mut queue = queue_with(field_table! { "x-max-priority" => 2i32 });
+        for (body, priority) in [("a", 0), ("b", 2), ("c", 1), ("d", 9)] {
+            queue.push(message(body, priority));
+        }
+        assert_eq!(bodies(&queue), ["b", "d", "c", "a"]);
+        let b = queue.take(true).unwrap();
+        queue.push(message("e", 2));
+        queue.give_back(b);
+        assert_eq!(bodies(&queue), ["b", "d", "e", "c", "a"]);
+    }
+
+    #[test]
+    fn a_single_active_consumer_is_followed_by_the_next_in_line() {
+        let arguments = field_table! { "x-single-active-consumer" => true };
+        let (mut queue, mut ports) = (queue_with(arguments), Ports::default());
+        let channel = ports.open(ConnectionId(1), 1);
+        assert!(!queue.add_consumer(consumer(channel, "x", 0, 0), true));
+        queue.add_consumer(consumer(channel, "x", 1, 0), false);
+        queue.add_consumer(consumer(channel, "y", 0, 7), false);
+        push(&mut queue, &["a", "b"]);
+        queue.deliver(&mut ports);
+        assert_eq!(got(&mut ports, channel), ["x a"]);
+        queue.remove_consumers(channel, Some("x"));
+        queue.deliver(&mut ports);
+        assert_eq!(got(&mut ports, channel), ["y b"]);
     }
 }
