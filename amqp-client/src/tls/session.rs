@@ -15,6 +15,7 @@ use std::io::{self, BufRead as _, IoSlice, Write as _};
 use std::sync::Arc;
 use std::time::Instant;
 
+use amqp_spec::frame;
 use bytes::BufMut;
 use rustls::ClientConnection;
 
@@ -59,6 +60,9 @@ const SLICES: usize = 64;
 /// [`ConnectionError::Tls`](crate::ConnectionError::Tls): a certificate is not accepted, the server
 /// says so of ours, or what comes is no TLS. What `transmit` shows then tells the server. An end of
 /// the stream is one whether or not the server has said so before (`close_notify`; few brokers do).
+///
+/// Memory that was needed while much came or left is given back when the core says a heartbeat, as
+/// the core does.
 ///
 /// Dropping it sends nothing.
 ///
@@ -267,8 +271,19 @@ impl Session {
         if self.sent < self.output.len() {
             return Ok(0);
         }
+        if matches!(plaintext, [one] if **one == frame::HEARTBEAT) {
+            self.rest();
+        }
         let taken = self.tls.writer().write_vectored(plaintext);
         taken.map_err(of_rustls_io)
+    }
+
+    /// A heartbeat is written when nothing else was for a while: memory that was needed before is
+    /// given back, as the core does with its own. All of the output has been sent.
+    fn rest(&mut self) {
+        self.input.rest();
+        self.output = Vec::new();
+        self.sent = 0;
     }
 
     /// Ciphertext for the stream; empty if there is none. Shows the same until

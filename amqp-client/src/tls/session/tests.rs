@@ -450,6 +450,29 @@ fn what_came_before_a_record_that_is_damaged_is_read() {
 }
 
 #[test]
+fn session_that_was_busy_gives_memory_back_with_a_heartbeat() {
+    let mut pair = Pair::open();
+    let large = vec![b'.'; 1024 * 1024];
+    pair.say(&[&large]);
+    pair.read_all(64 * 1024);
+    assert!(pair.write(&large) > GATHERED / 2);
+    pair.at_server();
+    assert!(pair.session.output.capacity() >= GATHERED);
+    assert!(pair.session.read_space().len() >= READ / 2);
+    // What has come and was not read is kept.
+    pair.say(&[b"unread"]);
+    pair.take(usize::MAX);
+    for unread in [true, false] {
+        pair.write(&frame::HEARTBEAT);
+        assert_eq!(pair.at_server(), frame::HEARTBEAT);
+        assert!(pair.session.output.capacity() < 1024);
+        assert_eq!(pair.session.read_space().len() >= READ / 2, unread);
+        let expected: &[u8] = if unread { b"unread" } else { b"" };
+        assert_eq!(pair.read_all(100), (expected.to_vec(), false));
+    }
+}
+
+#[test]
 fn keys_change_amid_a_stream() {
     let mut pair = Pair::open();
     pair.say(&[b"before"]);
