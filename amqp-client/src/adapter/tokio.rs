@@ -53,7 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
 /// Wakes the task after the runtime has looked for input and output. A task that wakes itself is
 /// run again at once, and tokio looks only every 61 turns then: a stream that takes whatever is
 /// written would not be read for a tenth of a second.
-fn yield_to_the_reactor(context: &mut Context<'_>) {
+pub(super) fn yield_to_the_reactor(context: &mut Context<'_>) {
     // Polled once, it has noted the waker; it is ready only when polled again.
     let _ = pin!(tokio::task::yield_now()).poll(context);
 }

@@ -1,5 +1,6 @@
 //! Our TLS over a stream in memory that takes octets one by one, none for a while, or no more.
 
+use std::future::poll_fn;
 use std::io::{self, Read as _, Write as _};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,6 +31,9 @@ struct Gate {
     left: AtomicUsize,
     failed: AtomicBool,
     n_writes: AtomicUsize,
+    /// As much is read at most at once; zero: as much as there is.
+    piece: AtomicUsize,
+    n_reads: AtomicUsize,
 }
 
 impl Gate {
@@ -52,7 +56,16 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buf)
+        self.gate.n_reads.fetch_add(1, Ordering::Relaxed);
+        let piece = self.gate.piece.load(Ordering::Relaxed);
+        if piece == 0 {
+            return Pin::new(&mut self.stream).poll_read(context, buf);
+        }
+        let mut part = buf.take(piece);
+        let polled = Pin::new(&mut self.stream).poll_read(context, &mut part);
+        let octets = part.filled().to_vec();
+        buf.put_slice(&octets);
+        polled
     }
 }
 
@@ -268,6 +281,52 @@ async fn last_words_over_our_tls_leave_when_the_socket_takes_them() {
     let (broker, farewell) = broker.await.unwrap();
     assert!(broker.closed && farewell);
     assert!(matches!(connection.closed().await, ConnectionError::Closed));
+}
+
+/// Plays the server until both have agreed on TLS.
+async fn agree(tls: &mut ServerConnection, stream: &mut DuplexStream) {
+    let mut octets = vec![0; 4096];
+    loop {
+        let mut ciphertext = Vec::new();
+        while tls.wants_write() {
+            tls.write_tls(&mut ciphertext).unwrap();
+        }
+        stream.write_all(&ciphertext).await.unwrap();
+        if !tls.is_handshaking() {
+            return;
+        }
+        let n = stream.read(&mut octets).await.unwrap();
+        tls.read_tls(&mut &octets[..n]).unwrap();
+        tls.process_new_packets().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_that_gives_octets_and_no_plaintext_is_read_a_few_times_in_one_turn() {
+    let (session, mut server) = ends(&version::TLS13);
+    let (socket, gate, mut far) = socket(64 * 1024);
+    let (stream, ()) = tokio::join!(
+        connect(session, socket, Record::default()),
+        agree(&mut server, &mut far)
+    );
+    let mut stream = stream.unwrap();
+    let mut record = Vec::new();
+    server.writer().write_all(&[b'.'; 1000]).unwrap();
+    server.write_tls(&mut record).unwrap();
+    far.write_all(&record).await.unwrap();
+    gate.piece.store(1, Ordering::Relaxed);
+    let mut space = [0; 2000];
+    let (mut n_turns, mut before) = (0, gate.n_reads.load(Ordering::Relaxed));
+    let n = poll_fn(|context| {
+        let mut space = ReadBuf::new(&mut space);
+        let polled = Pin::new(&mut stream).poll_read(context, &mut space);
+        let n_reads = gate.n_reads.load(Ordering::Relaxed);
+        assert!(n_reads - before <= 4, "{}", n_reads - before);
+        (before, n_turns) = (n_reads, n_turns + 1);
+        polled.map_ok(|()| space.filled().len())
+    });
+    assert_eq!(n.await.unwrap(), 1000);
+    assert!(n_turns > 250, "{n_turns}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,14 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Record;
+use crate::adapter::tokio::yield_to_the_reactor;
 use crate::error::{ConnectCause, TlsError};
 use crate::tls::Session;
+
+/// So often the stream is read at most for one read of plaintext: records may be empty, and a
+/// server that sends nothing else keeps neither this connection from writing nor other tasks from
+/// running.
+const READS: usize = 4;
 
 /// TLS over a stream.
 ///
@@ -112,10 +118,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
         context: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let mut reads = 0..READS;
         loop {
             match self.session.read(buf) {
                 Ok(Some(_)) => return Poll::Ready(Ok(())),
-                Ok(None) => ready!(self.poll_fill(context))?,
+                Ok(None) if reads.next().is_some() => ready!(self.poll_fill(context))?,
+                Ok(None) => {
+                    yield_to_the_reactor(context);
+                    return Poll::Pending;
+                }
                 Err(error) => {
                     // The server is told if that can be done at once.
                     let _ = self.poll_flush_all(context);
