@@ -161,6 +161,9 @@ impl<'a, N: Network> Dialing<'a, N> {
     }
 
     fn encrypt(&mut self, id: ActionId, host: &str) -> Running<'a, N::Stream> {
+        let Some(Stream::Plain(stream, _)) = self.stream.take() else {
+            return ended(failed(gone()));
+        };
         let session = match &self.settings {
             Some(settings) => tls::Session::with(settings, host),
             None => Err(TlsError::NotBuilt),
@@ -168,9 +171,6 @@ impl<'a, N: Network> Dialing<'a, N> {
         let session = match session {
             Ok(session) => session,
             Err(error) => return ended(failed(ConnectCause::Tls(error))),
-        };
-        let Some(Stream::Plain(stream, _)) = self.stream.take() else {
-            return ended(failed(gone()));
         };
         let record = tls::Record::default();
         self.heard = Some((id, record.clone()));
