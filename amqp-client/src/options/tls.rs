@@ -44,13 +44,13 @@ pub struct TlsOptions {
     pub(crate) brought: super::rustls::Brought,
 }
 
-/// Whether the broker has to prove who it is.
+/// Whether the broker has to prove its name.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Verify {
     #[default]
     Peer,
-    /// Whoever answers is believed.
-    Nobody,
+    /// Any certificate is accepted.
+    Nothing,
 }
 
 /// The name that the certificate must be for, which is also what is asked for (SNI).
@@ -194,7 +194,7 @@ impl TlsOptions {
     /// and every message, and change them: for tests at most.
     #[must_use]
     pub fn danger_accept_any_certificate(mut self) -> Self {
-        self.verify = Verify::Nobody;
+        self.verify = Verify::Nothing;
         self
     }
 }

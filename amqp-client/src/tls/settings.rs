@@ -65,9 +65,9 @@ fn configure(options: &TlsOptions) -> Result<ClientConfig, Fault> {
         .map_err(|error| TlsError::Handshake(Arc::new(error)))?;
     let builder = match options.verify {
         options::Verify::Peer => builder.with_root_certificates(trust::authorities(options)?),
-        options::Verify::Nobody => builder
+        options::Verify::Nothing => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(trust::Anybody::new(provider))),
+            .with_custom_certificate_verifier(Arc::new(trust::AnyCertificate::new(provider))),
     };
     let mut config = match identity::read(options)? {
         None => builder.with_no_client_auth(),

@@ -124,20 +124,20 @@ fn add_bundled(roots: &mut RootCertStore) {
 #[cfg(not(feature = "rustls-webpki-roots"))]
 fn add_bundled(_: &mut RootCertStore) {}
 
-/// Believes everybody to be who they say. That they hold the key of the certificate that they show
-/// is checked all the same.
+/// Accepts any certificate. That the server holds the key of the one that it shows is checked all
+/// the same.
 #[derive(Debug)]
-pub(super) struct Anybody {
+pub(super) struct AnyCertificate {
     provider: Arc<CryptoProvider>,
 }
 
-impl Anybody {
+impl AnyCertificate {
     pub(super) fn new(provider: Arc<CryptoProvider>) -> Self {
         Self { provider }
     }
 }
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

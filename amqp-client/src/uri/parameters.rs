@@ -363,13 +363,13 @@ const PARAMETERS: &[Parameter] = &[
             &mut options.tls.as_mut()?.verify,
             match value {
                 "verify_peer" => Some(Checked::Peer),
-                "verify_none" => Some(Checked::Nobody),
+                "verify_none" => Some(Checked::Nothing),
                 _ => None,
             }
         ),
         |options| tls(options, |tls| one(match tls.verify {
             Checked::Peer => "verify_peer",
-            Checked::Nobody => "verify_none",
+            Checked::Nothing => "verify_none",
         })),
         needs: Needs::Tls
     ),

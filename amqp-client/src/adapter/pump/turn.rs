@@ -16,9 +16,9 @@ const WRITES: usize = 8;
 /// What is written in one turn at most: what has come meanwhile should be looked at, and publishers
 /// that were called need time to queue more than a few messages.
 const OCTETS: usize = 64 * 1024;
-/// The same for a large body that leaves while there is nobody else: two pieces.
+/// The same for a large body that leaves while nothing else is sent: two pieces.
 const OCTETS_ALONE: usize = 1024 * 1024 + OCTETS;
-/// So long is read at most once writing has failed. A socket tells at once, but a look of the
+/// How long reading goes on at most once writing has failed. A socket tells at once, but a look of the
 /// reactor may lie between the failure and the news that there is something to read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Pieces of one vectored write: each body that is not copied is one, and what is between two.
@@ -60,11 +60,11 @@ pub(crate) struct Pump<T, Z> {
 }
 
 /// Writing has failed. What the broker said before it reset the connection is worth more than the
-/// reset, so reading goes on; but one that talks on is not listened to for ever.
+/// reset, so reading goes on, within bounds, in case the broker never stops.
 struct Failed {
     error: ConnectionError,
     until: Instant,
-    /// So many octets are still read.
+    /// How many octets are still read at most.
     octets: usize,
 }
 
@@ -260,7 +260,7 @@ impl<T: Transport, Z: Timer> Pump<T, Z> {
     }
 
     /// The connection is over: the stream gets its time for what it holds back of our last words,
-    /// and for its own farewell if that can leave with them.
+    /// and for its own last words if those can leave with them.
     fn leave(&mut self, now: Instant, context: &mut Context<'_>) -> Next {
         let until = *self.farewell.get_or_insert(now + FAREWELL);
         let left = self.transport.poll_close(context);

@@ -61,7 +61,7 @@ fn read_table(tls: &mut TlsOptions, file: &Entry<'_>) -> Result<(), Fault> {
             "key_password" => tls.key_password = Some(entry.text()?.into()),
             "server_name" => tls.server_name = ServerName::Is(entry.text()?.to_owned()),
             "without_server_name" if entry.boolean()? => tls.server_name = ServerName::NotSent,
-            "danger_accept_any_certificate" if entry.boolean()? => tls.verify = Verify::Nobody,
+            "danger_accept_any_certificate" if entry.boolean()? => tls.verify = Verify::Nothing,
             "without_server_name" | "danger_accept_any_certificate" => {}
             _ => return Err(entry.unknown(KEYS.into_iter())),
         }
@@ -144,7 +144,7 @@ pub(super) fn write(tls: &TlsOptions) -> Result<FieldValue, Fault> {
         ),
         (
             "danger_accept_any_certificate",
-            tls.verify == Verify::Nobody,
+            tls.verify == Verify::Nothing,
         ),
     ] {
         if is_set {
