@@ -42,7 +42,9 @@ async fn program(connection: Connection) -> Result<(), Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let options = ConnectionOptions::from_env()?;
     options.validate()?;
-    let stream = TcpStream::connect(options.address())?;
+    // The first host; a real program tries the others, too.
+    let address = options.addresses().next().ok_or("no host")?;
+    let stream = TcpStream::connect(address)?;
     stream.set_nonblocking(true)?;
     let (core, connection) = Connection::with_core(&options, Instant::now);
     match drive(core, stream, program(connection)) {

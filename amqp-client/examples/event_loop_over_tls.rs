@@ -40,10 +40,10 @@ async fn program(connection: Connection) -> Result<(), Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let options = ConnectionOptions::from_env()?;
     options.validate()?;
-    let address = options.address();
-    let (host, _) = address.rsplit_once(':').ok_or("no port")?;
+    // The first host; a real program tries the others, too.
+    let (host, port) = options.addresses().next().ok_or("no host")?;
     let session = Session::new(options.tls_options().ok_or("no amqps://")?, host)?;
-    let stream = TcpStream::connect(&address)?;
+    let stream = TcpStream::connect((host, port))?;
     stream.set_nonblocking(true)?;
     let (core, connection) = Connection::with_core(&options, Instant::now);
     drive(core, session, stream, program(connection)).ok_or("it waits for something else")?

@@ -121,13 +121,20 @@ impl Connection {
     /// # Errors
     ///
     /// How far it came and what happened then. The address in it is the one that
-    /// [`address`](Self::address) tells.
+    /// [`address`](Self::address) tells. What was reported as
+    /// [`ConnectionError::Tls`] is told as a failure of TLS, whenever it came.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing; it may be called again.
     pub async fn opened(&self) -> Result<(), ConnectError> {
-        let failed = |(stage, cause)| ConnectError::new(stage, self.address(), cause);
+        let failed = |(stage, cause)| match cause {
+            ConnectCause::Connection(ConnectionError::Tls(error)) => {
+                let cause = ConnectCause::Tls((*error).clone());
+                ConnectError::new(Stage::Tls, self.address(), cause)
+            }
+            cause => ConnectError::new(stage, self.address(), cause),
+        };
         self.opened_or_stage().await.map_err(failed)
     }
 

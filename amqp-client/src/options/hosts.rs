@@ -64,14 +64,25 @@ impl ConnectionOptions {
         }
     }
 
-    /// Each host with its port, as given.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&str, u16)> {
+    /// Each host with its port, in the order in which they were given: for an event loop of one's
+    /// own, which connects to them. Addresses of IP version 6 have no brackets, as
+    /// [`TcpStream::connect`](std::net::TcpStream::connect) and `tls::Session` take them; a host
+    /// without a port has 5672, and 5671 with TLS.
+    ///
+    /// ```
+    /// use amqp_client::ConnectionOptions;
+    ///
+    /// let options = ConnectionOptions::default().hosts(["rabbit-1", "[::1]:5673"]);
+    /// let addresses: Vec<_> = options.addresses().collect();
+    /// assert_eq!(addresses, [("rabbit-1", 5672), ("::1", 5673)]);
+    /// ```
+    pub fn addresses(&self) -> impl Iterator<Item = (&str, u16)> {
         let default = self.default_port();
         let hosts = self.hosts.iter();
         hosts.map(move |host| (host.name.as_str(), host.port.unwrap_or(default)))
     }
 
-    /// `host:port` of every host, for people.
+    /// `host:port` of every host, for people; [`addresses`](Self::addresses) has each by itself.
     #[must_use]
     pub fn address(&self) -> String {
         let hosts = self.addresses();

@@ -14,8 +14,9 @@
 //!
 //! * [`validate`] the options, and ask a source of credentials ([`with_current_credentials`],
 //!   [`renew_credentials`]);
-//! * connect: hosts and attempts, the options of TCP and TLS, `connect_timeout` and `open_timeout`
-//!   are about that, and mean nothing to the core.
+//! * connect: hosts ([`addresses`]) and attempts, the options of TCP and TLS, `connect_timeout` and
+//!   `open_timeout` are about that, and mean nothing to the core. `handshake_timeout` is the core's:
+//!   it runs from `with_core` on, so connect first.
 //!
 //! The clock that `with_core` is given tells the handles the time. It is the clock of every `now`
 //! below, and does not go back. It may capture what it needs, and take locks of the program: it is
@@ -146,6 +147,7 @@
 //! [`Connection::opened`]: crate::Connection::opened
 //! [`Connection::close`]: crate::Connection::close
 //! [`ConnectionError::DriverGone`]: crate::ConnectionError::DriverGone
+//! [`addresses`]: crate::ConnectionOptions::addresses
 //! [`validate`]: crate::ConnectionOptions::validate
 //! [`with_current_credentials`]: crate::ConnectionOptions::with_current_credentials
 //! [`renew_credentials`]: crate::Connection::renew_credentials

@@ -46,7 +46,7 @@ const SLICES: usize = 64;
 /// | [`encrypt_from`](Self::encrypt_from) | before each `transmit` | takes plaintext from the core: 64 KiB at most, and nothing while ciphertext waits for the stream |
 /// | [`transmit`](Self::transmit), [`transmitted`](Self::transmitted) | while the former shows something and the stream takes some of it | gives ciphertext, of the handshake too |
 /// | [`interest`](Self::interest) | any time | none: what to wait for, in place of [`Core::interest`] |
-/// | [`close`](Self::close) | when the core is finished | says farewell (`close_notify`), which `transmit` shows |
+/// | [`close`](Self::close) | when the core is finished | ends TLS in good order (`close_notify`), which `transmit` shows |
 ///
 /// All other calls are made to the core, as the page of [`proto`](crate::proto) says. The handshake
 /// needs none: it happens while these are made, and what the core writes before it is over leaves
@@ -95,7 +95,8 @@ impl Session {
     /// may take a while: a renewed certificate counts from the next session on.
     ///
     /// `host` is the name or the address that the server's certificate has to be for, without a
-    /// port, unless the options have a [`server_name`](TlsOptions::server_name).
+    /// port or brackets, as [`addresses`](crate::ConnectionOptions::addresses) has it, unless the
+    /// options have a [`server_name`](TlsOptions::server_name).
     ///
     /// # Errors
     ///
@@ -206,7 +207,7 @@ impl Session {
         loop {
             match self.tls.reader().fill_buf() {
                 Ok([_, ..]) => break,
-                // The server has said farewell, behind which nothing counts (RFC 8446 §6.1).
+                // The server has sent close_notify, behind which nothing counts (RFC 8446 §6.1).
                 Ok([]) => self.ended = true,
                 Err(_) if !self.input.is_empty() => {
                     self.decrypt();
@@ -319,8 +320,8 @@ impl Session {
         }
     }
 
-    /// Says farewell (`close_notify`): [`transmit`](Self::transmit) shows it behind whatever was
-    /// written before. Nothing may be written afterwards.
+    /// Ends TLS in good order (`close_notify`): [`transmit`](Self::transmit) shows that behind what
+    /// was written before. Nothing may be written afterwards.
     pub fn close(&mut self) {
         self.tls.send_close_notify();
     }

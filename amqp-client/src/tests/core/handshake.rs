@@ -6,7 +6,7 @@ use amqp_spec::frame::FrameError;
 use amqp_spec::wire::{FieldTable, LongStr};
 use amqp_spec::{connection, frame};
 
-use crate::error::{ConnectCause, ConnectionError, Stage, Violation};
+use crate::error::{ConnectCause, ConnectionError, Stage, TlsError, Violation};
 use crate::tests::handles::send_order::publish;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
@@ -297,6 +297,15 @@ fn dropping_the_handle_during_the_opening_ends_it_at_once() {
         }
         assert!(core.is_finished());
     }
+}
+
+#[test]
+fn a_failure_of_tls_under_a_driver_of_one_s_own_is_told_as_one() {
+    let mut pair = Pair::new(&quiet());
+    pair.core.lost(TlsError::NotTls.into());
+    let error = done(pair.connection.opened()).unwrap_err();
+    assert_eq!(error.stage(), Stage::Tls);
+    assert!(matches!(error.cause(), ConnectCause::Tls(TlsError::NotTls)));
 }
 
 #[test]
