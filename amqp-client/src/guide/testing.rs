@@ -4,7 +4,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! amqp-testing = { path = "where/this/is/amqp-testing" }
+//! amqp-testing = { path = "where/this/is/amqp-testing" } # features = ["memory"], ["tls"]
 //! ```
 //!
 //! # A handler by itself
@@ -74,6 +74,26 @@
 //! broker.finished().await; // panics if the conversation went another way
 //! # Ok(()) }
 //! ```
+//!
+//! # A broker in memory
+//!
+//! `amqp_testing::memory::Kernel` (feature `memory`) behaves as RabbitMQ does, with its codes and
+//! texts, and does no input and output: a test moves the octets between it and the core that
+//! [`Connection::with_core`](crate::Connection::with_core) makes. It suits tests of what a program
+//! does with its messages, and of time: clock and deadlines are the test's, so that a day of
+//! heartbeats passes at once. `examples/in_memory.rs` is a whole test; its `World` can be copied:
+//!
+//! * `run` polls a future and moves octets until it is ready, or nothing moves any more: the
+//!   program waits for something that only the test can bring about;
+//! * the test acts on the broker past all connections (`declare_queue`, `publish`, `block`,
+//!   `close_connection`, `set_confirming` for confirms that wait) and looks at its queues; a full
+//!   queue that overflows with `reject-publish` answers with nacks;
+//! * `pass` lets time pass, from deadline to deadline.
+//!
+//! What drives a connection by tokio, `Connection::open` that is, takes a stream and tokio's clock:
+//! such a program is tested with a `Peer` or a `Broker`, or made of functions that are given their
+//! [`Connection`](crate::Connection), as the example has it. What the broker in memory does not
+//! model it refuses, with a 540 that says so and ends the connection; a test prints that error.
 //!
 //! # With a broker
 //!

@@ -26,8 +26,13 @@ use amqp_testing::broker::{BrokerOptions, Endpoint};
 /// An example is read in one go.
 const MAX_LINES: usize = 40;
 
-/// Those that need more: a loop that reads, writes and waits is complete or of no use.
-const LONGER: &[(&str, usize)] = &[("event_loop", 60), ("event_loop_over_tls", 60)];
+/// Those that need more: a loop that reads, writes and waits is complete or of no use, as is one
+/// that stands in its place in tests, with its clock.
+const LONGER: &[(&str, usize)] = &[
+    ("event_loop", 60),
+    ("event_loop_over_tls", 60),
+    ("in_memory", 110),
+];
 
 /// Longer than any example takes that ends at all.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -81,9 +86,17 @@ examples! {
 const SPECIAL: &[&str] = &[
     "event_loop_over_tls",
     "heartbeat_and_blocked",
+    "in_memory",
     "tls",
     "topology",
 ];
+
+/// It has its broker with it.
+#[test]
+fn in_memory() {
+    let printed = run("in_memory", &mut Command::new(program("in_memory")));
+    assert_eq!(printed, documented(&source("in_memory")));
+}
 
 #[cfg(feature = "serde")]
 #[test]

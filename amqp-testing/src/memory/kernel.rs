@@ -259,9 +259,29 @@ impl Kernel {
         self.read_mail();
     }
 
-    /// Creates a queue that is neither durable nor exclusive and stays; `false` if there is one of
-    /// that name, or no such virtual host.
+    /// Creates a queue past all connections, one that is neither durable nor exclusive and stays;
+    /// `false` if there is one of that name, or no such virtual host. A client that declares it
+    /// durable is refused with 406.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// use amqp_spec::basic::Properties;
+    /// use amqp_testing::memory::{Kernel, Like};
+    ///
+    /// let mut broker = Kernel::new(Like::RabbitMq4_0, Instant::now());
+    /// assert!(broker.declare_queue("/", "orders"));
+    /// assert!(broker.bind_queue("/", "orders", ("amq.topic", "order.*")));
+    /// let to = ("amq.topic", "order.new");
+    /// assert_eq!(broker.publish("/", to, &Properties::new(), b"order 42"), Some(1));
+    /// assert_eq!(broker.queue("/", "orders").ok_or("no queue")?.bodies(), [b"order 42"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn declare_queue(&mut self, vhost: &str, name: &str) -> bool {
+        let mut arguments = FieldTable::new();
+        if self.node.like.adds_queue_type() {
+            arguments.insert("x-queue-type", "classic");
+        }
         let Ok((vhost, _)) = self.node.parts(vhost) else {
             return false;
         };
@@ -270,7 +290,7 @@ impl Kernel {
             durable: false,
             owner: None,
             auto_delete: false,
-            arguments: FieldTable::new(),
+            arguments,
         };
         vhost.queue(name).is_none() && vhost.declare_queue(spec).is_ok()
     }
@@ -293,8 +313,29 @@ impl Kernel {
         vhost.exchange(name).is_none() && vhost.declare_exchange(spec).is_ok()
     }
 
+    /// Binds a queue to an exchange, without arguments. `false` if there is no such virtual host,
+    /// queue or exchange, or it is the default exchange or an exclusive queue.
+    pub fn bind_queue(
+        &mut self,
+        vhost: &str,
+        queue: &str,
+        (exchange, routing_key): (&str, &str),
+    ) -> bool {
+        let Some(vhost) = self.node.vhosts.get_mut(vhost) else {
+            return false;
+        };
+        let binding = Binding {
+            target: Target::Queue(queue.into()),
+            key: routing_key.into(),
+            arguments: FieldTable::new(),
+        };
+        let no_connection = ConnectionId(0);
+        !exchange.is_empty() && vhost.bind(exchange, binding, no_connection).is_ok()
+    }
+
     /// Publishes a message past all connections, and says how many queues took it; `None` if
-    /// there is no such virtual host or exchange.
+    /// there is no such virtual host or exchange. The default exchange is `""`, with a queue's name
+    /// as the routing key.
     pub fn publish(
         &mut self,
         vhost: &str,
@@ -321,7 +362,8 @@ impl Kernel {
         Some(enqueued.routed - enqueued.refused)
     }
 
-    /// Deletes a queue, whoever uses it: its consumers are cancelled. `false` if there is none.
+    /// Deletes a queue, also one that is in use or exclusive: its consumers are cancelled. `false`
+    /// if there is none.
     pub fn delete_queue(&mut self, vhost: &str, queue: &str) -> bool {
         let Ok((vhost, ports)) = self.node.parts(vhost) else {
             return false;

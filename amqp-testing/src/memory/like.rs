@@ -39,6 +39,14 @@ impl Like {
         }
     }
 
+    /// Whether it writes the default type into the arguments of each queue.
+    pub(super) const fn adds_queue_type(self) -> bool {
+        match self {
+            Self::RabbitMq3_10 => false,
+            Self::RabbitMq4_0 => true,
+        }
+    }
+
     /// The ways to log in, in the order in which `connection.start` lists them.
     #[must_use]
     pub const fn mechanisms(self) -> &'static str {

@@ -39,7 +39,7 @@ impl Limits {
 ///
 /// RabbitMQ groups confirms by chance. Here they leave when everything has been read that arrived
 /// together: with one call of [`Kernel::receive`](super::Kernel::receive). A message that went
-/// nowhere is confirmed at once in either case, as RabbitMQ does.
+/// nowhere is confirmed at once in each case, as RabbitMQ does.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Confirming {
     /// One `basic.ack` with `multiple` for all that arrived together; a single one without.

@@ -34,13 +34,22 @@
 //!    [`take_output`](Kernel::take_output) for each connection, since what one client does reaches
 //!    others.
 //! 3. When a stream [is closed](Kernel::is_closed), write what is left of its output and end it.
-//! 4. [`disconnected`](Kernel::disconnected) when a stream has ended, whoever ended it. The broker
+//! 4. [`disconnected`](Kernel::disconnected) when a stream has ended, on either side. The broker
 //!    forgets it then.
 //! 5. [`advance`](Kernel::advance) at the [`deadline`](Kernel::deadline), or whenever a test wants
 //!    time to have passed.
 //!
 //! A stream that carries real back-pressure is read only while the broker
 //! [wants octets](Kernel::wants_octets).
+//!
+//! A test of a program stands on both sides of the stream: on the broker's with these calls, on the
+//! client's with those of the client's own core. With `amqp-client` that is
+//! `Connection::with_core`, whose clock is the test's; `examples/in_memory.rs` of that crate is a
+//! whole test, with some sixty lines that can be copied. What a test needs besides is said to the
+//! broker past all connections: [`declare_queue`](Kernel::declare_queue),
+//! [`publish`](Kernel::publish), [`set_confirming`](Kernel::set_confirming),
+//! [`block`](Kernel::block), [`close_connection`](Kernel::close_connection),
+//! [`reset`](Kernel::reset) and their like.
 //!
 //! # What is modelled
 //!
@@ -61,7 +70,8 @@
 //! written to disk.
 //!
 //! **What is not modelled refuses loudly**: with `540 NOT_IMPLEMENTED - not modelled by
-//! amqp_testing::memory: …`, which ends the connection, and after the checks that RabbitMQ makes.
+//! amqp_testing::memory, test it with amqp_testing::Broker: …`, which ends the connection, and after
+//! the checks that RabbitMQ makes.
 //! That is so for
 //!
 //! * quorum queues and streams;

@@ -138,7 +138,7 @@ impl Node {
         ))
     }
 
-    // Who is there
+    // What users have open
 
     pub(super) fn usage(&mut self, user: &str) -> &mut Usage {
         if !self.usage.contains_key(user) {

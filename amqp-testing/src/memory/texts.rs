@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 pub(super) fn not_modelled(what: impl AsRef<[u8]>) -> Refusal {
     Refusal::new(
         ReplyCode::NOT_IMPLEMENTED,
-        "not modelled by amqp_testing::memory: ",
+        "not modelled by amqp_testing::memory, test it with amqp_testing::Broker: ",
     )
     .name(what)
 }

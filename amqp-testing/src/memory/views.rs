@@ -260,7 +260,7 @@ pub struct ConnectionView {
 }
 
 impl ConnectionView {
-    /// Who has logged in.
+    /// The user that has logged in.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()

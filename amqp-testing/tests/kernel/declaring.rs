@@ -73,8 +73,8 @@ fn arguments_that_are_wrong_and_those_that_are_not_modelled_are_refused() {
                 longstr\"";
     let expected = format!("1: close 406 PRECONDITION_FAILED - {text} (50.10)");
     assert_eq!(new(&field_table! { "x-message-ttl" => "1000" }), expected);
-    let expected = "0: close 540 NOT_IMPLEMENTED - not modelled by amqp_testing::memory: queue \
-                    argument x-message-ttl (50.10)";
+    let expected = "0: close 540 NOT_IMPLEMENTED - not modelled by amqp_testing::memory, test it \
+                    with amqp_testing::Broker: queue argument x-message-ttl (50.10)";
     assert_eq!(new(&field_table! { "x-message-ttl" => 1000 }), expected);
     let expected = "1: close 406 PRECONDITION_FAILED - invalid property 'non-durable' for queue \
                     'new' in vhost '/' (50.10)";
@@ -239,4 +239,30 @@ fn messages_without_a_binding_go_to_the_alternate_exchange() {
         .publish_to("x", "nowhere", "m")
         .talk(&mut broker);
     assert_eq!(broker.kernel.queue("/", "q").unwrap().bodies(), [b"m"]);
+}
+
+#[test]
+fn what_is_declared_past_all_connections_is_what_a_client_would_declare() {
+    for like in BOTH {
+        let mut broker = Broker::new(like);
+        assert!(broker.kernel.declare_queue("/", "q"));
+        assert!(broker.kernel.bind_queue("/", "q", ("amq.direct", "key")));
+        let mut client = broker.client();
+        client.say(1, declare("q"));
+        client.publish_to("amq.direct", "key", "m");
+        assert_eq!(client.talk(&mut broker), ["1: declare-ok q 0 0"]);
+        let arguments = |broker: &Broker, name| {
+            let queue = broker.kernel.queue("/", name).unwrap();
+            queue.arguments().clone()
+        };
+        assert_eq!(broker.kernel.queue("/", "q").unwrap().bodies(), [b"m"]);
+        client.say(1, declare("r")).talk(&mut broker);
+        assert_eq!(arguments(&broker, "q"), arguments(&broker, "r"));
+        for (vhost, queue) in [("nowhere", "s"), ("/", "r")] {
+            assert!(!broker.kernel.declare_queue(vhost, queue));
+        }
+        for (queue, exchange) in [("q", ""), ("q", "nowhere"), ("nowhere", "amq.direct")] {
+            assert!(!broker.kernel.bind_queue("/", queue, (exchange, "key")));
+        }
+    }
 }

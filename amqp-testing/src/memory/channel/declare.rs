@@ -7,7 +7,6 @@ use amqp_spec::{exchange, queue};
 
 use super::state::Channel;
 use crate::memory::fields::{lookup, type_name};
-use crate::memory::like::Like;
 use crate::memory::names;
 use crate::memory::node::Permission;
 use crate::memory::refusal::Refusal;
@@ -333,7 +332,7 @@ fn create_queue(
     cx.check(Permission::Configure, ("queue", name.as_bytes()))?;
     let name: Arc<str> = name.into();
     let mut arguments: FieldTable = declare.arguments.to_owned();
-    if arguments.value("x-queue-type").is_none() && adds_queue_type(cx) {
+    if arguments.value("x-queue-type").is_none() && cx.node.like.adds_queue_type() {
         arguments.insert("x-queue-type", "classic");
     }
     let argument = "x-dead-letter-exchange";
@@ -354,12 +353,4 @@ fn create_queue(
     };
     let (messages, consumers) = cx.parts()?.0.declare_queue(spec)?;
     Ok((name, messages, consumers))
-}
-
-/// 4.0 writes the default type into the arguments of each queue.
-const fn adds_queue_type(cx: &Context<'_>) -> bool {
-    match cx.node.like {
-        Like::RabbitMq3_10 => false,
-        Like::RabbitMq4_0 => true,
-    }
 }

@@ -76,7 +76,7 @@ pub(super) fn mechanisms(like: Like) -> LongStr<'static> {
 pub(super) enum Login {
     /// This user is in.
     Granted(String),
-    /// Who it is was said, and not believed.
+    /// A user was named, and either does not exist or has another password.
     Refused(Refusal),
     /// What was said is no login.
     Malformed,
