@@ -33,6 +33,9 @@ const GATHERED: usize = 64 * 1024;
 /// Ciphertext that is read at most in one go. It is copied once more, which costs least while it is
 /// in the processor's cache.
 const READ: usize = 64 * 1024;
+/// Plaintext is taken as soon as there is room for so much: a stream that takes little at a time is
+/// seen to take something, and no record is tiny because of it.
+const WORTHWHILE: usize = 4 * 1024;
 /// Pieces of one batch that are encrypted together.
 const SLICES: usize = 64;
 
@@ -43,7 +46,7 @@ const SLICES: usize = 64;
 /// |---|---|---|
 /// | [`read_space`](Self::read_space), [`read_done`](Self::read_done) | while [`interest`](Self::interest) has `read`, and the stream has something | takes ciphertext |
 /// | [`decrypt_into`](Self::decrypt_into) | behind [`Core::turn`], and behind each `read_done` | gives the core plaintext: all that has come, as long as the core reads |
-/// | [`encrypt_from`](Self::encrypt_from) | before each `transmit` | takes plaintext from the core: 64 KiB at most, and nothing while ciphertext waits for the stream |
+/// | [`encrypt_from`](Self::encrypt_from) | before each `transmit` | takes plaintext from the core, until 64 KiB wait for the stream |
 /// | [`transmit`](Self::transmit), [`transmitted`](Self::transmitted) | while the former shows something and the stream takes some of it | gives ciphertext, of the handshake too |
 /// | [`interest`](Self::interest) | any time | none: what to wait for, in place of [`Core::interest`] |
 /// | [`close`](Self::close) | when the core is finished | ends TLS in good order (`close_notify`), which `transmit` shows |
@@ -110,8 +113,7 @@ impl Session {
     /// TLS with one of the hosts that the settings are for.
     pub(crate) fn with(settings: &Settings, host: &str) -> Result<Self, TlsError> {
         let (config, server_name) = settings.for_host(host)?;
-        let mut tls = ClientConnection::new(config, server_name).map_err(|e| translate(&e))?;
-        tls.set_buffer_limit(Some(GATHERED));
+        let tls = ClientConnection::new(config, server_name).map_err(|e| translate(&e))?;
         Ok(Self {
             tls,
             input: ReadBuffer::up_to(READ),
@@ -247,9 +249,9 @@ impl Session {
         }
     }
 
-    /// Takes what the core has to write, until 64 KiB wait for the stream. Nothing more is taken
-    /// then before the stream has taken all that [`transmit`](Self::transmit) shows, so that a
-    /// server that takes nothing holds up those who publish.
+    /// Takes what the core has to write, until 64 KiB wait for the stream, so that a server that
+    /// takes nothing holds up those who publish. More is taken when a few KiB of them have left,
+    /// which is how the core sees that the server takes something.
     pub fn encrypt_from(&mut self, core: &mut Core, now: Instant) {
         while let Some(transmit) = core.transmit() {
             let mut slices = [IoSlice::new(&[]); SLICES];
@@ -262,19 +264,22 @@ impl Session {
         }
     }
 
-    /// Takes plaintext and returns how much of it, from the front. Zero: all that was taken before
-    /// has to leave first.
+    /// Takes plaintext and returns how much of it, from the front. Zero: some of
+    /// what was taken before has to leave first.
     ///
     /// # Errors
     ///
     /// TLS has failed before; nothing is taken.
     pub(crate) fn write(&mut self, plaintext: &[IoSlice<'_>]) -> Result<usize, TlsError> {
-        if self.sent < self.output.len() {
+        let unsent = self.output.len() - self.sent;
+        let room = GATHERED.saturating_sub(unsent);
+        if room < WORTHWHILE {
             return Ok(0);
         }
-        if matches!(plaintext, [one] if **one == frame::HEARTBEAT) {
+        if unsent == 0 && matches!(plaintext, [one] if **one == frame::HEARTBEAT) {
             self.rest();
         }
+        self.tls.set_buffer_limit(Some(room));
         let taken = self.tls.writer().write_vectored(plaintext);
         taken.map_err(of_rustls_io)
     }

@@ -20,7 +20,7 @@ use crate::tests::support::pair::quiet;
 use crate::tests::support::tls::server;
 use crate::tests::support::wire;
 use crate::tls::Session;
-use crate::{Connection, ConnectionError, Message, TlsOptions};
+use crate::{Connection, ConnectionError, ConnectionOptions, Message, TlsOptions};
 
 /// What the socket is to do.
 #[derive(Default)]
@@ -31,6 +31,8 @@ struct Gate {
     left: AtomicUsize,
     failed: AtomicBool,
     n_writes: AtomicUsize,
+    /// Shut whenever so much has been taken; zero: never.
+    sip: AtomicUsize,
     /// As much is read at most at once; zero: as much as there is.
     piece: AtomicUsize,
     n_reads: AtomicUsize,
@@ -84,11 +86,10 @@ impl AsyncWrite for Socket {
         }
         self.gate.n_writes.fetch_add(1, Ordering::Relaxed);
         let left = self.gate.left.load(Ordering::Relaxed);
-        let most = if left == 0 {
-            octets.len()
-        } else {
-            left.min(octets.len())
-        };
+        let sip = self.gate.sip.load(Ordering::Relaxed);
+        self.gate.shut.store(sip > 0, Ordering::Relaxed);
+        let limits = [left, sip].into_iter().filter(|limit| *limit > 0);
+        let most = limits.min().unwrap_or(octets.len()).min(octets.len());
         let written = Pin::new(&mut self.stream).poll_write(context, &octets[..most]);
         if let (Poll::Ready(Ok(n)), 1..) = (&written, left) {
             self.gate.left.fetch_sub(*n, Ordering::Relaxed);
@@ -169,13 +170,20 @@ async fn serve(mut tls: ServerConnection, mut stream: DuplexStream) -> (Broker, 
 
 /// A connection that is open, over a socket that holds so many octets.
 async fn open(capacity: usize) -> (Connection, Arc<Gate>, JoinHandle<(Broker, bool)>) {
+    open_with(capacity, &quiet()).await
+}
+
+async fn open_with(
+    capacity: usize,
+    options: &ConnectionOptions,
+) -> (Connection, Arc<Gate>, JoinHandle<(Broker, bool)>) {
     let (session, server) = ends(&version::TLS13);
     let (socket, gate, far) = socket(capacity);
     let broker = tokio::spawn(serve(server, far));
     let record = Record::default();
     let stream = connect(session, socket, record.clone()).await.unwrap();
     assert!(record.has_come());
-    let connection = Connection::open_stream_exact(stream, &quiet()).await;
+    let connection = Connection::open_stream_exact(stream, options).await;
     (connection.unwrap(), gate, broker)
 }
 
@@ -281,6 +289,27 @@ async fn last_words_over_our_tls_leave_when_the_socket_takes_them() {
     let (broker, farewell) = broker.await.unwrap();
     assert!(broker.closed && farewell);
     assert!(matches!(connection.closed().await, ConnectionError::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn socket_that_takes_a_little_each_second_is_not_one_that_takes_nothing() {
+    let options = quiet().write_timeout(Duration::from_secs(30));
+    let (connection, gate, broker) = open_with(1024 * 1024, &options).await;
+    let publisher = connection.open_publisher().await.unwrap();
+    let body = vec![b'.'; 200_000];
+    let sending = publisher.send("", "q", Message::new(body)).await.unwrap();
+    gate.sip.store(1000, Ordering::Relaxed);
+    for second in 0..120 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(connection.is_open(), "{second}");
+        gate.open();
+    }
+    gate.sip.store(0, Ordering::Relaxed);
+    gate.open();
+    sending.await.unwrap();
+    drop(publisher);
+    connection.close().await.unwrap();
+    broker.await.unwrap();
 }
 
 /// Plays the server until both have agreed on TLS.
