@@ -1,7 +1,8 @@
 //! Walks: operations drawn at random, each of which waits for what it causes.
 //!
 //! All requests go out on one channel, so that each queue hears them in their order. Consumers have
-//! a channel for each queue, since nothing orders what two queues say.
+//! a channel for each queue, since nothing orders what two queues say. A queue that has been told
+//! something is given a moment to hear of it, which is too short on a node that is busy.
 
 use std::time::Duration;
 
