@@ -23,6 +23,8 @@ mod time;
 mod transactions;
 mod walks;
 
+use amqp_testing::memory::Like;
+
 use crate::probe::Probe;
 
 /// All of them. Those that wait for seconds come first, so that the others pass meanwhile.
@@ -53,9 +55,14 @@ pub(crate) fn all() -> Vec<Probe> {
 }
 
 /// Those that wait for up to half a minute, and walks, which need a node that is not busy.
-pub(crate) fn slow() -> Vec<Probe> {
+///
+/// RabbitMQ 4.0.5 repeats itself on most walks only: a consumer of a queue that is deleted, or that
+/// has just been started, is not heard of again in a few of 500, which differ from run to run.
+pub(crate) fn slow(like: Like) -> Vec<Probe> {
     let mut probes = time::SLOW_PROBES.to_vec();
-    probes.extend(walks::walks(1000..1500));
+    if like == Like::RabbitMq3_10 {
+        probes.extend(walks::walks(1000..1500));
+    }
     probes
 }
 
