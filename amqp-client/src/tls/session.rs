@@ -33,8 +33,8 @@ const GATHERED: usize = 64 * 1024;
 /// Ciphertext that is read at most in one go. It is copied once more, which costs least while it is
 /// in the processor's cache.
 const READ: usize = 64 * 1024;
-/// Plaintext is taken as soon as there is room for so much: a stream that takes little at a time is
-/// seen to take something, and no record is tiny because of it.
+/// Plaintext is taken as soon as there is room for this much: a stream that takes little at a time
+/// is seen to take something, and no record is tiny because of it.
 const WORTHWHILE: usize = 4 * 1024;
 /// Pieces of one batch that are encrypted together.
 const SLICES: usize = 64;

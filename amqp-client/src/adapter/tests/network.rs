@@ -20,7 +20,7 @@ use crate::options::ConnectionOptions;
 /// What becomes of those who connect to an address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Fate {
-    /// Nobody listens; it takes so long to hear of that.
+    /// Nothing listens; it takes this long to hear of that.
     Refused(Duration),
     /// No answer comes.
     Silence,

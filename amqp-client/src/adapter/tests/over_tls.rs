@@ -31,7 +31,7 @@ struct Gate {
     left: AtomicUsize,
     failed: AtomicBool,
     n_writes: AtomicUsize,
-    /// Shut whenever so much has been taken; zero: never.
+    /// Shut each time this many octets have been taken; zero: never.
     sip: AtomicUsize,
     /// As much is read at most at once; zero: as much as there is.
     piece: AtomicUsize,
@@ -116,7 +116,7 @@ fn ends(version: &'static SupportedProtocolVersion) -> (Session, ServerConnectio
     (session, server(&identity, None, version))
 }
 
-/// A socket that holds so many octets, and what is at its other end.
+/// A socket that holds this many octets, and what is at its other end.
 fn socket(capacity: usize) -> (Socket, Arc<Gate>, DuplexStream) {
     let (stream, far) = tokio::io::duplex(capacity);
     let gate = Arc::<Gate>::default();
@@ -168,7 +168,7 @@ async fn serve(mut tls: ServerConnection, mut stream: DuplexStream) -> (Broker, 
     }
 }
 
-/// A connection that is open, over a socket that holds so many octets.
+/// A connection that is open, over a socket that holds this many octets.
 async fn open(capacity: usize) -> (Connection, Arc<Gate>, JoinHandle<(Broker, bool)>) {
     open_with(capacity, &quiet()).await
 }

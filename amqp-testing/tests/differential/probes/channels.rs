@@ -211,7 +211,7 @@ fn channel_flow_ok_from_the_client(lab: &Lab) {
     c.close_ok();
 }
 
-/// Of so many channels.
+/// Of this many channels.
 fn with_channel_max(channel_max: u16) -> connection::TuneOk {
     connection::TuneOk {
         channel_max,

@@ -1,4 +1,4 @@
-//! Messages that expire, and where those go that nobody wanted.
+//! Messages that expire, and where messages go that were refused or dropped.
 
 use std::time::Duration;
 
