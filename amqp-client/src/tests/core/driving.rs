@@ -2,7 +2,6 @@
 //! that is written there, and takes a turn only for the reasons that are written there. A stream
 //! that takes and gives little, or nothing for a while, shows that no reason is missing.
 
-use std::future::Future;
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -15,6 +14,7 @@ use crate::error::ConnectionError;
 use crate::proto::Core;
 use crate::tests::support::pair::{now, quiet, set_clock};
 use crate::tests::support::task::{Flag, Task, done};
+use crate::tests::support::turns::TakesTurns;
 use crate::tests::support::wire;
 use crate::{Connection, Message, QueueDeclare};
 
@@ -90,6 +90,15 @@ impl Driver {
         (driver, connection)
     }
 
+    /// A connection that is open.
+    fn open(stream: Stream) -> (Self, Connection) {
+        let (mut driver, connection) = Self::new(stream);
+        driver.finish(connection.opened()).unwrap();
+        (driver, connection)
+    }
+}
+
+impl TakesTurns for Driver {
     /// Whether there is a reason to take a turn.
     fn is_due(&self) -> bool {
         let interest = self.core.interest();
@@ -139,35 +148,8 @@ impl Driver {
         self.finished = core.is_finished();
     }
 
-    /// Takes turns until there is no reason for another one, or the connection is over.
-    fn run(&mut self) {
-        for _ in 0..100_000 {
-            if self.finished || !self.is_due() {
-                return;
-            }
-            self.turn();
-        }
-        panic!("a reason to take a turn does not go away");
-    }
-
-    /// Drives the future, which needs nothing else, to its end.
-    #[track_caller]
-    fn finish<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let mut task = Task::new(future);
-        while task.is_due() {
-            if let Poll::Ready(output) = task.poll() {
-                return output;
-            }
-            self.run();
-        }
-        panic!("neither the task nor its driver has anything to do");
-    }
-
-    /// A connection that is open.
-    fn open(stream: Stream) -> (Self, Connection) {
-        let (mut driver, connection) = Self::new(stream);
-        driver.finish(connection.opened()).unwrap();
-        (driver, connection)
+    fn is_finished(&self) -> bool {
+        self.finished
     }
 }
 

@@ -2,7 +2,6 @@
 //! a turn only for the reasons that `interest` tells, the waker and the deadline, so that what TLS
 //! held back unannounced would stay there.
 
-use std::future::Future;
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -17,6 +16,7 @@ use crate::tests::support::broker::Broker;
 use crate::tests::support::pair::{now, quiet};
 use crate::tests::support::task::{Flag, Task};
 use crate::tests::support::tls::server;
+use crate::tests::support::turns::TakesTurns;
 use crate::tests::support::wire;
 use crate::tls::Session;
 use crate::{Connection, Message, QueueDeclare, TlsOptions};
@@ -139,7 +139,9 @@ impl Driver {
         driver.finish(connection.opened()).unwrap();
         (driver, connection)
     }
+}
 
+impl TakesTurns for Driver {
     /// Whether there is a reason to take a turn.
     fn is_due(&self) -> bool {
         let interest = self.session.interest(&self.core);
@@ -178,28 +180,8 @@ impl Driver {
         self.finished = core.is_finished() && session.transmit().is_empty();
     }
 
-    /// Takes turns until there is no reason for another one, or the connection is over.
-    fn run(&mut self) {
-        for _ in 0..100_000 {
-            if self.finished || !self.is_due() {
-                return;
-            }
-            self.turn();
-        }
-        panic!("a reason to take a turn does not go away");
-    }
-
-    /// Drives the future, which needs nothing else, to its end.
-    #[track_caller]
-    fn finish<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let mut task = Task::new(future);
-        while task.is_due() {
-            if let Poll::Ready(output) = task.poll() {
-                return output;
-            }
-            self.run();
-        }
-        panic!("neither the task nor its driver has anything to do");
+    fn is_finished(&self) -> bool {
+        self.finished
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `crowd` | a conversation with everything in it, which can be split, cut and damaged |
 //! | `schedule` | every order in which threads can get at locks |
 //! | `tls` | the server's side of TLS |
+//! | `turns` | drivers of a test's own, which take a turn for a reason |
 //! | `random` | numbers that are the same in each run |
 
 pub(crate) mod broker;
@@ -22,4 +23,5 @@ pub(crate) mod schedule;
 pub(crate) mod task;
 #[cfg(feature = "rustls-ring")]
 pub(crate) mod tls;
+pub(crate) mod turns;
 pub(crate) mod wire;
