@@ -1,7 +1,6 @@
 //! What all handles of a connection hold together: it is closed when the last of them goes.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,15 +20,6 @@ pub(crate) struct Handle {
     pub(crate) close_timeout: Duration,
     /// All that is left must be written by then.
     pub(crate) write_timeout: Option<Duration>,
-    pub(crate) place: Destination,
-}
-
-/// Where a connection leads.
-#[derive(Clone, Debug)]
-pub(crate) struct Destination {
-    /// Of several hosts the one that answered.
-    pub(crate) address: String,
-    pub(crate) peer: Option<SocketAddr>,
 }
 
 impl fmt::Debug for Handle {

@@ -21,8 +21,8 @@ use super::tls;
 use super::tokio::{REACTOR_LOOKS, Writes, now};
 use crate::connection::Connection;
 use crate::error::{ConnectCause, ConnectError, ConnectionError, Stage, TlsError};
-use crate::handle::Destination;
 use crate::options::ConnectionOptions;
+use crate::proto::shared::place::Place;
 
 /// Opens a connection over this network.
 pub(super) async fn open_on<N: Network>(
@@ -70,7 +70,7 @@ enum Stream<S> {
 }
 
 type Handshake<S> =
-    Box<dyn FnOnce(ConnectionOptions, Destination) -> Running<'static, S> + Send + 'static>;
+    Box<dyn FnOnce(ConnectionOptions, Place) -> Running<'static, S> + Send + 'static>;
 
 impl<'a, N: Network> Dialing<'a, N> {
     /// Nothing is tried yet, but time begins to run.
@@ -156,7 +156,7 @@ impl<'a, N: Network> Dialing<'a, N> {
                 address,
                 peer,
                 within,
-            } => self.shake_hands(Destination { address, peer }, within),
+            } => self.shake_hands(Place { address, peer }, within),
         }
     }
 
@@ -184,7 +184,7 @@ impl<'a, N: Network> Dialing<'a, N> {
         })
     }
 
-    fn shake_hands(&mut self, place: Destination, within: Duration) -> Running<'a, N::Stream> {
+    fn shake_hands(&mut self, place: Place, within: Duration) -> Running<'a, N::Stream> {
         let (Some(options), Some(stream)) = (self.current.take(), self.stream.take()) else {
             return ended(failed(gone()));
         };
@@ -296,7 +296,7 @@ async fn speak_amqp<T, S>(
     stream: T,
     writes: Writes,
     options: ConnectionOptions,
-    place: Destination,
+    place: Place,
 ) -> Result<Done<S>, Failure>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,

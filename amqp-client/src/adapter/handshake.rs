@@ -5,8 +5,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::tokio::{Driver, Writes, now};
 use crate::connection::Connection;
 use crate::error::{ConnectCause, Stage};
-use crate::handle::Destination;
 use crate::options::ConnectionOptions;
+use crate::proto::shared::place::Place;
 use crate::proto::time::clock::Clock;
 
 /// Speaks AMQP over a stream until the connection is open. The core keeps the time, for it knows
@@ -15,7 +15,7 @@ pub(super) async fn shake_hands<S>(
     stream: S,
     writes: Writes,
     options: &ConnectionOptions,
-    place: Destination,
+    place: Place,
 ) -> Result<Connection, (Stage, ConnectCause)>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,

@@ -11,12 +11,13 @@ use amqp_spec::wire::FieldTable;
 use super::capabilities::ServerCapabilities;
 use crate::channel::Channel;
 use crate::error::{ChannelError, ConnectCause, ConnectError, ConnectionError, Stage, Subject};
-use crate::handle::{Destination, Handle, closed_by_the_application};
+use crate::handle::{Handle, closed_by_the_application};
 use crate::options::ConnectionOptions;
 use crate::proto::Core;
 use crate::proto::config::Limits;
 use crate::proto::observe::Trace;
 use crate::proto::shared::connection::ConnectionShared;
+use crate::proto::shared::place::Place;
 use crate::proto::time::clock::Clock;
 use crate::proto::wait::Watch;
 use crate::publish::Publisher;
@@ -68,7 +69,7 @@ impl Connection {
         options: &ConnectionOptions,
         clock: impl Fn() -> Instant + Send + Sync + 'static,
     ) -> (Core, Self) {
-        let place = Destination {
+        let place = Place {
             address: options.address(),
             peer: None,
         };
@@ -79,19 +80,19 @@ impl Connection {
     pub(crate) fn with_core_at(
         options: &ConnectionOptions,
         clock: Clock,
-        place: Destination,
+        place: Place,
     ) -> (Core, Self) {
         let now = clock.now();
         let core_options = options.to_core(clock);
         let trace = Trace::new(&place.address, place.peer, &core_options.login.virtual_host);
         let (core, shared, opening) = Core::new(core_options, trace, now);
+        shared.set_place(place);
         let close_timeout = options.close_timeout;
         let handle = Handle {
             shared,
             opening,
             close_timeout,
             write_timeout: options.write_timeout,
-            place,
         };
         (
             core,
@@ -202,7 +203,7 @@ impl Connection {
     }
 
     /// The host and port that answered, as they were configured: of several hosts the one that this
-    /// connection leads to. For a Unix socket its path; for a stream that the program brought
+    /// connection leads to at present, or led to before it was lost. For a Unix socket its path; for a stream that the program brought
     /// along, all hosts of the options.
     ///
     /// ```no_run
@@ -214,15 +215,15 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn address(&self) -> &str {
-        &self.handle.place.address
+    pub fn address(&self) -> String {
+        self.handle.shared.place().address
     }
 
-    /// The address that the host's name was resolved to; `None` unless the library connected over
+    /// The address that the name of that host was resolved to; `None` unless the library connected over
     /// TCP.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.handle.place.peer
+        self.handle.shared.place().peer
     }
 
     /// What both sides agreed on.

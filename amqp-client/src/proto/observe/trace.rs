@@ -71,6 +71,15 @@ impl Trace {
         Self {}
     }
 
+    /// Another stream leads here.
+    pub(crate) fn moved(&self, address: &str, peer: Option<impl Display>) {
+        #[cfg(feature = "tracing")]
+        {
+            self.span.record("address", &*name(address));
+            self.span.record("peer", peer.map(tracing::field::display));
+        }
+    }
+
     // The connection
 
     pub(crate) fn opened(&self, limits: Limits) {

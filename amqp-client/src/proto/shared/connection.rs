@@ -6,6 +6,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::consumer_tags;
+use super::place::Place;
 use super::reading::Reading;
 use super::timers::Timers;
 use crate::error::{ChannelError, ConnectionError};
@@ -31,6 +32,7 @@ pub(crate) struct ConnectionShared {
     /// The adapter's clock.
     pub(crate) clock: Clock,
     limits: Mutex<Limits>,
+    place: Mutex<Place>,
     /// Why the connection ended.
     pub(crate) end: LockedLatch<ConnectionError>,
     pub(crate) listeners: Listeners,
@@ -59,6 +61,7 @@ impl ConnectionShared {
                 frame_max: 0,
                 heartbeat: Duration::ZERO,
             }),
+            place: Mutex::default(),
             end: LockedLatch::default(),
             listeners: Listeners::default(),
             totals: Totals::default(),
@@ -113,6 +116,22 @@ impl ConnectionShared {
         self.outbox()
             .order_mut()
             .set_frame_max(usize::try_from(limits.frame_max).unwrap_or(usize::MAX));
+    }
+
+    /// Where the present stream leads, or the one that is lost, until there is another.
+    pub(crate) fn place(&self) -> Place {
+        lock(&self.place).clone()
+    }
+
+    pub(crate) fn set_place(&self, place: Place) {
+        *lock(&self.place) = place;
+    }
+
+    /// Another stream leads here.
+    #[cfg_attr(not(test), allow(dead_code, reason = "there is no other stream yet"))]
+    pub(crate) fn moved(&self, place: Place) {
+        self.trace.moved(&place.address, place.peer);
+        self.set_place(place);
     }
 
     /// What is said when time is up for an answer that an alarm may have kept back.

@@ -7,6 +7,7 @@
 //! | `batches` | deliveries that wait to be picked up |
 //! | `confirms`, `failures`, `lost` | what becomes of the publishes of one channel |
 //! | `consumer_tags` | tags that are made up for consumers |
+//! | `place` | where the connection leads |
 //! | `reading` | whether the stream is read, and what waits for something that has to be read |
 //! | `timers` | what is to be called at which time |
 
@@ -18,5 +19,6 @@ pub(crate) mod consumer;
 pub(crate) mod consumer_tags;
 pub(crate) mod failures;
 pub(crate) mod lost;
+pub(crate) mod place;
 pub(crate) mod reading;
 pub(crate) mod timers;

@@ -83,7 +83,9 @@ impl Subscriber for Capture {
 
     fn record(&self, _: &Id, values: &Record<'_>) {
         if listens() {
-            note(format!("{values:?}"));
+            let mut line = Line("span has moved:".to_owned());
+            values.record(&mut line);
+            note(line.0);
         }
     }
 
@@ -184,19 +186,29 @@ fn life_of_a_connection_is_told() {
 #[test]
 fn host_that_answered_is_told_with_its_address() {
     let lines = told_above_trace(|| {
-        let place = crate::handle::Destination {
+        let place = crate::proto::shared::place::Place {
             address: "rabbit-2:5672".to_owned(),
             peer: Some(([10, 0, 0, 2], 5672).into()),
         };
         let now = crate::tests::support::pair::now;
-        drop(crate::Connection::with_core_at(
-            &quiet(),
-            Clock::new(now),
-            place,
-        ));
+        let (_core, connection) = crate::Connection::with_core_at(&quiet(), Clock::new(now), place);
+        let next = crate::proto::shared::place::Place {
+            address: "rabbit-1:5672".to_owned(),
+            peer: Some(([10, 0, 0, 1], 5672).into()),
+        };
+        connection.shared().moved(next);
+        assert_eq!(connection.address(), "rabbit-1:5672");
+        assert_eq!(connection.peer_addr(), Some(([10, 0, 0, 1], 5672).into()));
     });
     let told = " address=\"rabbit-2:5672\" peer=10.0.0.2:5672 virtual_host=\"/\"";
     assert!(lines[0].ends_with(told), "{}", lines[0]);
+    assert_eq!(
+        lines[1..3],
+        [
+            "span has moved: address=\"rabbit-1:5672\"",
+            "span has moved: peer=10.0.0.1:5672",
+        ]
+    );
 }
 
 #[test]
