@@ -149,11 +149,25 @@ impl Broker {
 
     fn wait_until_ready(&self) -> Result<(), BrokerError> {
         self.nodes.iter().try_for_each(Node::wait_until_ready)?;
-        if self.nodes.len() > 1 {
-            // A node serves clients before it has heard of the others.
-            self.ctl(&["await_online_nodes", &self.nodes.len().to_string()])?;
+        self.wait_until_joined()
+    }
+
+    /// Waits until each node that runs has heard of every other one that runs. A node that is
+    /// [started again](Node::start) serves clients before that.
+    ///
+    /// # Errors
+    ///
+    /// As [`ctl`](Self::ctl).
+    pub fn wait_until_joined(&self) -> Result<(), BrokerError> {
+        let n_running = self.nodes.iter().filter(|node| node.is_running()).count();
+        if n_running < 2 {
+            return Ok(());
         }
-        Ok(())
+        let n_running = n_running.to_string();
+        self.on_each(|node| match node.is_running() {
+            true => node.ctl(&["await_online_nodes", &n_running]).map(drop),
+            false => Ok(()),
+        })
     }
 
     /// The nodes; there is at least one.

@@ -9,6 +9,7 @@
 //! One broker serves many tests: each takes a [`VirtualHost`] of its own, which costs ten
 //! milliseconds, where a broker costs four seconds.
 
+mod controls;
 mod error;
 mod installation;
 mod launch;
@@ -29,6 +30,7 @@ mod watchdog;
 #[cfg(feature = "tls")]
 pub use self::tls::{Authority, Certificates, Identity};
 pub use self::{
+    controls::{ListedConsumer, ListedQueue},
     error::BrokerError,
     installation::Installation,
     launch::Broker,

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use amqp_testing::{Broker, BrokerError, BrokerOptions};
+use amqp_testing::{Broker, BrokerError, BrokerOptions, broker::Node};
 
 use crate::support::{Greeting, LONG, options, serves};
 
@@ -39,6 +39,21 @@ fn one_node_serves_and_gives_out_virtual_hosts() {
     );
     let permissions = broker.ctl(&["list_permissions", "-p", &first]).unwrap();
     assert!(permissions.contains("guest\t.*\t.*\t.*"), "{permissions}");
+
+    let node = broker.first();
+    let listed = || broker.ctl(&["list_permissions", "-p", &first]).unwrap();
+    node.set_permissions("guest", &first, [".*", "", "^q$"])
+        .unwrap();
+    assert!(listed().contains("guest\t.*\t\t^q$"), "{}", listed());
+    node.clear_permissions("guest", &first).unwrap();
+    assert!(!listed().contains("guest"), "{}", listed());
+    node.close_connections(&first, "there are none").unwrap();
+
+    let alarms = || broker.ctl(&["eval", "rabbit_alarm:get_alarms()."]).unwrap();
+    node.raise_alarm().unwrap();
+    assert!(alarms().contains("memory"), "{}", alarms());
+    node.clear_alarm().unwrap();
+    assert_eq!(alarms().trim(), "[]");
 
     one.delete().unwrap();
     drop(two);
@@ -71,6 +86,7 @@ fn a_node_can_be_killed_stopped_paused_and_started_again() {
     broker.start_again().unwrap();
     assert_eq!(broker.url(), url);
     assert!(serves(&url));
+    declare(broker.first(), "kept", r#"{"durable":true}"#);
 
     broker.stop().unwrap();
     assert!(Greeting::send(&url).is_err());
@@ -82,6 +98,7 @@ fn a_node_can_be_killed_stopped_paused_and_started_again() {
     ));
     let vhosts = broker.ctl(&["list_vhosts"]).unwrap();
     assert!(vhosts.contains(vhost.name()), "the data is gone: {vhosts}");
+    assert_eq!(broker.first().queues("/").unwrap()[0].name, "kept");
 
     broker.pause().unwrap();
     assert!(broker.first().is_running());
@@ -176,7 +193,52 @@ fn three_nodes_form_a_cluster() {
     }
     broker.nodes()[2].kill().unwrap();
     broker.nodes()[2].start().unwrap();
-    broker.ctl(&["await_online_nodes", "3"]).unwrap();
+    broker.wait_until_joined().unwrap();
+}
+
+/// Takes half a minute and is a step of `cargo xtask ci-extra`.
+#[test]
+fn queues_of_a_cluster_change_their_home_and_come_back() {
+    if std::env::var_os("CLUSTER_TESTS").is_none() {
+        return;
+    }
+    let Some(options) = options() else { return };
+    let broker = options.nodes(3).start().unwrap();
+    // A queue of each kind on the third node, which is lost, comes back, and has them again.
+    let third = &broker.nodes()[2];
+    let name = third.name();
+    declare(third, "classic", r#"{"durable":true}"#);
+    let quorum = r#"{"durable":true,"arguments":{"x-queue-type":"quorum"}}"#;
+    declare(third, "quorum", quorum);
+    let home = |queue: &str| {
+        let queues = broker.first().queues("/").unwrap();
+        let mut queues = queues.into_iter();
+        queues.find(|listed| listed.name == queue).unwrap().home
+    };
+    assert_eq!(home("classic").as_deref(), Some(name.as_str()));
+    assert_eq!(home("quorum").as_deref(), Some(name.as_str()));
+    assert!(!third.is_quorum_critical().unwrap());
+    third.kill().unwrap();
+    wait_until(|| home("quorum").is_some_and(|leader| leader != name));
+    wait_until(|| broker.first().is_quorum_critical().unwrap());
+    third.start().unwrap();
+    broker.wait_until_joined().unwrap();
+    wait_until(|| !broker.first().is_quorum_critical().unwrap());
+    assert_eq!(home("classic").as_deref(), Some(name.as_str()));
+    assert_eq!(third.queues("/").unwrap().len(), 2);
+    assert_eq!(third.consumers("/").unwrap(), []);
+
+    // In good order, one that others are told of.
+    third.stop().unwrap();
+    broker.wait_until_joined().unwrap();
+    third.start().unwrap();
+    broker.wait_until_joined().unwrap();
+}
+
+fn declare(node: &Node, name: &str, json: &str) {
+    let management = node.endpoint().management();
+    let path = format!("/api/queues/%2f/{name}");
+    management.put(&path, json).unwrap();
 }
 
 #[test]

@@ -165,12 +165,18 @@ fn carry_out(step: &Step) -> Result<Outcome, Failure> {
                 log.into_failure()
             })
         }
-        Step::SlowProbes { broker } => {
+        Step::Longer {
+            name,
+            tests,
+            variables,
+            broker,
+        } => {
             let tests = Tests {
-                variables: &[("SLOW_PROBES", "1")],
-                ..tests_of(&[("amqp-testing", "differential")])?
+                variables,
+                ..tests_of(tests)?
             };
-            with_broker(broker, tests, &format!("slow-probes-{broker}"))
+            let log = format!("{}-{broker}", name.replace(' ', "-"));
+            with_broker(broker, tests, &log)
         }
         Step::AllTests { broker } => {
             let tests = Tests {

@@ -23,8 +23,11 @@ pub(super) enum Step {
     BrokerTests {
         broker: String,
     },
-    /// The probes of this broker that wait for half a minute.
-    SlowProbes {
+    /// What takes too long for every change, of these test binaries against this broker.
+    Longer {
+        name: &'static str,
+        tests: Binaries,
+        variables: Variables,
         broker: String,
     },
 }
@@ -68,6 +71,9 @@ pub(super) const STRICT_DOCUMENTATION: Variables = &[("RUSTDOCFLAGS", "-D warnin
 
 pub(super) type Variables = &'static [(&'static str, &'static str)];
 
+/// Test binaries: package and target.
+pub(super) type Binaries = &'static [(&'static str, &'static str)];
+
 impl Step {
     pub(super) fn runs_tests(&self) -> bool {
         matches!(self, Self::AllTests { .. } | Self::BrokerTests { .. })
@@ -82,7 +88,7 @@ impl Step {
             Self::Packages => "packages".to_owned(),
             Self::AllTests { broker } => format!("all tests, broker {broker}"),
             Self::BrokerTests { broker } => format!("broker tests, broker {broker}"),
-            Self::SlowProbes { broker } => format!("slow probes, broker {broker}"),
+            Self::Longer { name, broker, .. } => format!("{name}, broker {broker}"),
         }
     }
 }
@@ -138,6 +144,20 @@ pub(super) fn steps(brokers: &[String]) -> Vec<Step> {
     steps
 }
 
+/// Tests that are longer with a variable, with the binaries they are in.
+const LONGER: &[(&str, Binaries, Variables)] = &[
+    (
+        "slow probes",
+        &[("amqp-testing", "differential")],
+        &[("SLOW_PROBES", "1")],
+    ),
+    (
+        "clusters",
+        &[("amqp-testing", "launcher")],
+        &[("CLUSTER_TESTS", "1")],
+    ),
+];
+
 /// What `cargo xtask ci-extra` runs.
 pub(super) fn extra_steps(brokers: &[String]) -> Vec<Step> {
     let mut steps = vec![
@@ -157,8 +177,15 @@ pub(super) fn extra_steps(brokers: &[String]) -> Vec<Step> {
             variables: &[("EVERY_INTERRUPTION", "1")],
         },
     ];
-    let brokers = brokers.iter().cloned();
-    steps.extend(brokers.map(|broker| Step::SlowProbes { broker }));
+    for broker in brokers {
+        let longer = LONGER.iter().map(|(name, tests, variables)| Step::Longer {
+            name,
+            tests,
+            variables,
+            broker: broker.clone(),
+        });
+        steps.extend(longer);
+    }
     steps
 }
 
