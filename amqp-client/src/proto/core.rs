@@ -625,12 +625,14 @@ impl Core {
         let channels = self.session.receive.channels_mut();
         channels.hand_over(outside);
         self.session.phase = Phase::Ended;
-        self.session.clocks.ended(outside.now());
+        let now = outside.now();
+        self.session.clocks.ended(now);
         let (shared, wakers) = outside.split();
         let mut outbox = shared.outbox();
-        let mut slots = outbox.disconnect(&mut unsent, wakers);
-        if behind == Behind::Nothing {
-            slots.extend(outbox.close(cause));
+        let mut slots = outbox.disconnect(&mut unsent);
+        match behind {
+            Behind::Nothing => slots.extend(outbox.close(cause, wakers)),
+            Behind::AnotherStream => outbox.go_down(cause, now, wakers),
         }
         drop(outbox);
         outside.drop_bodies();

@@ -146,6 +146,13 @@ impl<K: Copy + Ord, T> Waiters<K, T> {
         });
     }
 
+    /// Calls all, in order; they keep their places, to wait again or to be called for another
+    /// reason.
+    pub(crate) fn call_all_in_place(&mut self, wakers: &mut Vec<Waker>) {
+        let waiting = self.waiting.values_mut();
+        wakers.extend(waiting.filter_map(|waiter| waiter.waker.take()));
+    }
+
     /// Calls all, in order.
     pub(crate) fn call_all(&mut self, wakers: &mut Vec<Waker>) {
         let waiting = std::mem::take(&mut self.waiting).into_values();
@@ -202,6 +209,26 @@ mod tests {
         assert_eq!(waiters.call_first(&mut wakers), first.map(|one| (one, ())));
         wait(&mut waiters, &mut first, &waker);
         assert_eq!(waiters.call_first(&mut wakers), first.map(|one| (one, ())));
+    }
+
+    #[test]
+    fn task_that_is_called_in_its_place_keeps_it_whether_it_looks_or_not() {
+        let mut waiters = Waiters::default();
+        let (mut first, mut second) = (None, None);
+        let (waker, flag) = waker();
+        wait(&mut waiters, &mut first, &waker);
+        wait(&mut waiters, &mut second, &waker);
+        let mut wakers = Vec::new();
+        waiters.call_all_in_place(&mut wakers);
+        assert_eq!((wakers.len(), waiters.len()), (2, 2));
+        crate::proto::wait::wake_all(&mut wakers);
+        assert!(flag.take());
+        wait(&mut waiters, &mut second, &waker);
+        for (ticket, n_wakers) in [(first, 0), (second, 1)] {
+            let called = waiters.call_first(&mut wakers);
+            assert_eq!(called, ticket.map(|one| (one, ())));
+            assert_eq!(wakers.len(), n_wakers);
+        }
     }
 
     #[test]

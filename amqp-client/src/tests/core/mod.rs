@@ -31,6 +31,7 @@
 //! | `reading_on_demand` | what is waited for is read, though consumers hold too much |
 //! | `reading_standstill` | what consumers that have ended hold up, and how long what waits is patient |
 //! | `next_stream` | a core is given another stream: what handles hold goes on, and nothing of the first reaches it |
+//! | `waiting_at_the_gate` | a stream is lost and has no successor yet: publishers wait, and keep their places |
 //! | `hostile_broker` | each thing that breaks the protocol, and how that ends |
 //! | `robustness` | whatever arrives, damaged or at random, nothing panics and nothing is left waiting |
 //! | `cut_streams` | the stream cut at every octet, in both directions |
@@ -64,6 +65,7 @@ pub(crate) mod secrets;
 pub(crate) mod stray_deliveries;
 pub(crate) mod unanswered_requests;
 pub(crate) mod unwritten_publishes;
+pub(crate) mod waiting_at_the_gate;
 pub(crate) mod whole_deliveries;
 pub(crate) mod write_progress;
 pub(crate) mod write_timeout;

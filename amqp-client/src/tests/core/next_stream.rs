@@ -12,6 +12,7 @@ use amqp_spec::{basic, channel, confirm, frame};
 use crate::channel::request::slot;
 use crate::consume::AckMode;
 use crate::error::ConnectionError;
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::outbox::Prefetch;
 use crate::proto::send::request::{Barrier, Effect};
 use crate::proto::time::clock::Clock;
@@ -24,22 +25,25 @@ use crate::{
     Channel, ChannelError, Consumer, Message, PublishError, Publisher, ReplyCode, Requeue,
 };
 
-fn reset() -> ConnectionError {
+pub(super) fn reset() -> ConnectionError {
     ConnectionError::Io(io::Error::from(io::ErrorKind::ConnectionReset).into())
 }
 
 impl Pair {
     /// The stream is reset, and another one connected, on which nothing has been said.
-    fn next_stream(&mut self) {
+    /// Gives the channels that were open.
+    pub(super) fn next_stream(&mut self) -> Vec<ChannelUse> {
         let lost = self.core.disconnected(&reset());
+        let channels = lost.values().map(|shared| shared.at).collect();
         drop(self.take_written());
         self.core
             .connected(quiet().to_core(Clock::new(now)), lost, now());
+        channels
     }
 
     /// The broker opens the connection on the next stream.
     #[track_caller]
-    fn reopens(&mut self, tune: (u16, u32, u16)) {
+    pub(super) fn reopens(&mut self, tune: (u16, u32, u16)) {
         self.feed(&wire::start("AMQPLAIN PLAIN"));
         self.feed(&wire::tune(tune.0, tune.1, tune.2));
         self.feed(&wire::open_ok());
@@ -51,18 +55,49 @@ impl Pair {
         assert!(frames[1].starts_with("0 connection.tune-ok"), "{frames:?}");
         assert!(frames[2].starts_with("0 connection.open"), "{frames:?}");
         assert_eq!((frames.len(), rest.len()), (3, 0), "{frames:?}");
+        self.comes_up();
+    }
+
+    /// All is as it was before the stream was lost: publishers go on.
+    pub(super) fn comes_up(&mut self) {
+        let opened = self.core.shared().outbox().come_up(now());
+        assert!(opened.is_some(), "it was not down");
+        // The adapter looks: publishers are called.
+        while self.write_once() {}
     }
 
     /// The stream is replaced by another one, and the connection opened on it.
     #[track_caller]
-    fn goes_on(&mut self) {
-        self.next_stream();
+    pub(super) fn goes_on(&mut self) -> Vec<ChannelUse> {
+        let lost = self.next_stream();
         self.reopens((2047, 131_072, 0));
+        lost
+    }
+
+    /// Opens these channels on the present stream; those that belong to publishers are opened with
+    /// their next message. Nothing else is written.
+    #[track_caller]
+    fn opens_all_again(&mut self, lost: Vec<ChannelUse>) {
+        let (now, shared) = (now(), Arc::clone(self.core.shared()));
+        for at in lost {
+            let mut outbox = shared.outbox();
+            outbox
+                .order_mut()
+                .open_lost(at, now, shared.request_timeout);
+            drop(outbox);
+            let id = at.channel;
+            let written = self.written_now();
+            if !written.is_empty() {
+                assert_eq!(written, [format!("{id} channel.open")]);
+                self.says(id, &channel::OpenOk {});
+            }
+        }
+        assert_eq!(self.written_now(), [""; 0]);
     }
 
     /// Opens a channel on the present stream that was open on the one before.
     #[track_caller]
-    fn opens_again(&mut self, channel: &Channel) {
+    pub(super) fn opens_again(&mut self, channel: &Channel) {
         let at = channel.shared().at;
         let (now, timeout) = (now(), channel.shared().connection.request_timeout);
         let mut outbox = channel.shared().connection.outbox();
@@ -103,7 +138,7 @@ impl Pair {
 
     /// What the client writes when its adapter looks, in words.
     #[track_caller]
-    fn written_now(&mut self) -> Vec<String> {
+    pub(super) fn written_now(&mut self) -> Vec<String> {
         while self.write_once() {}
         self.sent()
     }
@@ -306,18 +341,28 @@ fn consumer_without_acknowledgements_keeps_what_does_not_come_again() {
 }
 
 #[test]
-fn alarm_ends_with_its_stream_and_publishers_that_waited_are_told() {
+fn alarm_ends_with_its_stream_and_publishers_that_waited_go_on() {
     let (mut pair, publisher) = Pair::with_publisher();
+    let channel = publisher.channel().clone();
     let low = amqp_spec::connection::Blocked {
         reason: wire::short("low on memory"),
     };
     pair.says(0, &low);
     let mut waiting = Task::start(async move { publisher.publish("", "k", "waits").await });
+    let connection = pair.connection.clone();
+    let mut unblocked = Task::start(async move { connection.unblocked().await });
     waiting.pending();
-    pair.goes_on();
-    let error = waiting.ready().unwrap_err();
-    assert!(matches!(error, PublishError::NotSent(_)), "{error:?}");
+    pair.next_stream();
     assert!(pair.connection.blocked_reason().is_none());
+    unblocked.ready().unwrap();
+    waiting.pending();
+    pair.reopens((2047, 131_072, 0));
+    pair.opens_again(&channel);
+    waiting.pending();
+    assert_eq!(pair.written_now()[0], "1 basic.publish k mandatory");
+    pair.feed(&wire::ack(1, 1, false));
+    waiting.ready().unwrap();
+    pair.assert_idle();
 }
 
 #[test]
@@ -364,15 +409,18 @@ fn interrupt(nth: usize, limit: usize) -> bool {
     if world.broker.closed || !world.pair.core.is_open() {
         return false;
     }
-    world.pair.goes_on();
-    // What waited for an answer has one; what waits for deliveries waits for them to come again.
+    let lost = world.pair.goes_on();
+    world.pair.opens_all_again(lost);
+    // What waited for an answer has one; what waits for deliveries waits for them to come again,
+    // and what goes on, for what it has asked for on this stream.
     let waits = operation.name.starts_with("consume") || !operation.ends;
-    if !ended && task.run().is_pending() && !waits {
+    let is_pending = !ended && task.run().is_pending();
+    let asks = !world.pair.written_now().is_empty();
+    if is_pending && !asks && !waits {
         panic!("{} after {limit}: still waiting", operation.name);
     }
     drop(task);
-    let before = world.pair.written_now();
-    assert_eq!(before, [""; 0], "{} after {limit}", operation.name);
+    drop(world.pair.written_now());
     let channel = world.pair.channel();
     let declaring = channel.clone();
     let mut declaring = Task::start(async move { declaring.queue_declare("q").await });
@@ -383,7 +431,10 @@ fn interrupt(nth: usize, limit: usize) -> bool {
     let message = Message::new("hello");
     done(channel.basic_publish("", "q", &message)).unwrap();
     assert_eq!(world.pair.sent().len(), 3, "{}", operation.name);
-    world.pair.assert_idle();
+    // What the operation has asked for on the next stream has no answer.
+    let mut left = world.pair.core.shared().outbox().leftovers();
+    left.retain(|what| !what.starts_with("requests on channel"));
+    assert_eq!(left, [""; 0], "{} after {limit}", operation.name);
     true
 }
 

@@ -122,10 +122,15 @@ impl OutChannel {
         self.incarnation == at.incarnation
     }
 
-    /// Whether it is this use of the id, and open as far as we know.
+    /// Whether it is this use of the id, and open as far as we know, or to be opened on the next
+    /// stream: what it takes until then waits in its line.
     #[inline]
     pub(super) fn accepts(&self, at: ChannelUse) -> bool {
-        self.is(at) && matches!(self.standing, Standing::Open | Standing::Opening)
+        let takes = matches!(
+            self.standing,
+            Standing::Open | Standing::Opening | Standing::Lost
+        );
+        takes && self.is(at)
     }
 
     /// Whether it is this use of the id, and waits to be opened anew.
@@ -353,6 +358,9 @@ impl OutChannel {
             renewal.put_off();
             self.sending.line.set_held(true);
         }
+        if self.standing == Standing::Lost {
+            self.sending.line.set_held(true);
+        }
         match &mut self.consumers {
             Some(consumers) if self.standing == Standing::Lost => consumers.disconnect(),
             consumers => *consumers = None,
@@ -373,6 +381,8 @@ impl OutChannel {
                 .small
                 .append_raw(&channel::Open {}.to_frame(self.sending.id()));
             self.sending.await_reply(open, queue);
+            self.sending.line.set_held(false);
+            self.sending.release(queue);
         }
     }
 

@@ -1,8 +1,9 @@
 //! What holds publishers back although there is room: an alarm at the broker
-//! (`connection.blocked`), or `channel.flow`.
+//! (`connection.blocked`), `channel.flow`, or a stream that is lost and has no successor yet.
 //!
 //! ```text
-//! Open ──connection.blocked──▶ Blocked ──connection.unblocked──▶ Open
+//! Open ──connection.blocked──▶ Blocked ──connection.unblocked, end of the stream──▶ Open
+//! Up ──the stream is lost──▶ Down ──another is in its place, end of the connection──▶ Up
 //! per channel:  Flowing ──flow active=0──▶ Stopped ──flow active=1, end of the channel──▶ Flowing
 //! ```
 //!
@@ -10,6 +11,9 @@
 //! closes: RabbitMQ does not read a blocked connection at all, but loses nothing of what it was
 //! sent. While the gate is shut the mark that every publish is held against is zero, so that an
 //! open gate costs nothing.
+//!
+//! An alarm ends with its stream; if it is still on when the next one is opened the broker says so
+//! again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,6 +21,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::refused::Refused;
+use crate::error::ConnectionError;
 use crate::proto::config::WhenBlocked;
 use crate::proto::wait::{Sleeper, Waiters};
 
@@ -25,6 +30,8 @@ use crate::proto::wait::{Sleeper, Waiters};
 pub(super) struct Gate {
     /// Why the broker takes none on the whole connection, and since when.
     blocked: Option<(Arc<str>, Instant)>,
+    /// What the stream was lost to that has no successor yet, and when.
+    down: Option<(ConnectionError, Instant)>,
     /// What publishers do about it.
     policy: WhenBlocked,
     /// Channels whose content it does not want (`channel.flow`).
@@ -55,14 +62,22 @@ impl Gate {
             .map_or(Ok(()), |reason| Err(Refused::Blocked(reason)))
     }
 
+    pub(super) fn is_down(&self) -> bool {
+        self.down.is_some()
+    }
+
     /// Whether it is shut for any channel.
     pub(super) fn is_shut(&self) -> bool {
-        self.is_blocked() || !self.stopped.is_empty()
+        self.is_shut_for_all() || !self.stopped.is_empty()
+    }
+
+    fn is_shut_for_all(&self) -> bool {
+        self.is_blocked() || self.is_down()
     }
 
     /// Whether publishes on the channel have to wait, room or not.
     pub(super) fn holds(&self, channel: u16) -> bool {
-        self.is_blocked() || self.stopped.contains(&channel)
+        self.is_shut_for_all() || self.stopped.contains(&channel)
     }
 
     /// True unless it was blocked before.
@@ -88,10 +103,30 @@ impl Gate {
         self.stopped.remove(&channel)
     }
 
+    /// The stream is lost, and another one is to take its place. One that was lost on the way there
+    /// changes nothing but the cause.
+    pub(super) fn go_down(&mut self, cause: &ConnectionError, now: Instant) {
+        let since = self.down.as_ref().map_or(now, |&(_, since)| since);
+        self.down = Some((cause.clone(), since));
+    }
+
+    /// For how long it was down, if it was.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the core has one stream so far"))]
+    pub(super) fn come_up(&mut self, now: Instant) -> Option<Duration> {
+        let (_, since) = self.down.take()?;
+        Some(now.saturating_duration_since(since))
+    }
+
     /// The stream is gone, and the broker's alarm with it.
-    pub(super) fn disconnect(&mut self, wakers: &mut Vec<Waker>) {
+    pub(super) fn end_alarm(&mut self, wakers: &mut Vec<Waker>) {
         self.blocked = None;
         self.waiters.call_all(wakers);
+    }
+
+    /// The connection is over: nothing is waited for any more.
+    pub(super) fn end(&mut self, wakers: &mut Vec<Waker>) {
+        self.down = None;
+        self.end_alarm(wakers);
     }
 
     pub(super) fn wait(&mut self, ticket: &mut Option<u64>, sleeper: &mut Sleeper<'_>) {

@@ -190,6 +190,32 @@ impl Outbox {
         true
     }
 
+    /// The stream is lost, and another one is to take its place: publishers wait at the gate, in
+    /// their places.
+    pub(crate) fn go_down(
+        &mut self,
+        cause: &ConnectionError,
+        now: Instant,
+        wakers: &mut Vec<Waker>,
+    ) {
+        self.room.go_down(cause, now, wakers);
+    }
+
+    /// Another stream is in the place of the one that was lost, and ready: publishers go on as far
+    /// as there is room, in their order. For how long they waited, if it was lost.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the core has one stream so far"))]
+    pub(crate) fn come_up(&mut self, now: Instant) -> Option<Duration> {
+        let down_for = self.room.come_up(now)?;
+        self.open_gate();
+        Some(down_for)
+    }
+
+    /// Whether the stream is lost, and no other is in its place.
+    #[allow(dead_code, reason = "the core has one stream so far")]
+    pub(crate) fn is_down(&self) -> bool {
+        self.room.is_down()
+    }
+
     /// `channel.flow` has come. False if it changes nothing.
     pub(crate) fn flow(&mut self, id: u16, active: bool) -> bool {
         if !self.order.channels.get(id).is_some_and(OutChannel::is_open) {
@@ -385,14 +411,10 @@ impl Outbox {
     }
 
     /// The stream is gone: what was to leave through it is dropped, and no channel takes anything
-    /// until it has been opened on another. Returns the requests that will have no reply, and calls
-    /// all who wait; `unsent` has been shown what the adapter has not written, and is shown what is
-    /// dropped here.
-    pub(crate) fn disconnect(
-        &mut self,
-        unsent: &mut Unwritten,
-        wakers: &mut Vec<Waker>,
-    ) -> Vec<Slot> {
+    /// until it has been opened on another. Returns the requests that will have no reply; `unsent`
+    /// has been shown what the adapter has not written, and is shown what is dropped here. Those
+    /// who wait are told by what follows: [`close`](Self::close), or [`go_down`](Self::go_down).
+    pub(crate) fn disconnect(&mut self, unsent: &mut Unwritten) -> Vec<Slot> {
         self.order.count_unsent(unsent);
         let mut slots = Vec::new();
         for id in self.order.channels.ids() {
@@ -400,13 +422,13 @@ impl Outbox {
             slots.extend(self.order.channels.disconnect(id, &mut self.order.queue));
         }
         self.order.queue.close();
-        self.room.disconnect(wakers);
         slots
     }
 
     /// The connection is over: nothing can be sent from here on, but for what the close exchange
-    /// needs. Returns the requests that will have no reply.
-    pub(crate) fn close(&mut self, cause: &ConnectionError) -> Vec<Slot> {
+    /// needs. Returns the requests that will have no reply, and calls all who wait.
+    pub(crate) fn close(&mut self, cause: &ConnectionError, wakers: &mut Vec<Waker>) -> Vec<Slot> {
+        self.room.end(wakers);
         self.order.ending.close(cause)
     }
 

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::gate::Gate;
 use super::refused::Refused;
+use crate::error::ConnectionError;
 use crate::proto::config::WhenBlocked;
 use crate::proto::wait::{Sleeper, Waiters};
 
@@ -349,14 +350,47 @@ impl Room {
     }
 
     /// The connection has ended: nothing is waited for any more.
-    pub(super) fn disconnect(&mut self, wakers: &mut Vec<Waker>) {
+    pub(super) fn end(&mut self, wakers: &mut Vec<Waker>) {
         for line in self.all_mut() {
             line.call_all(wakers);
         }
-        self.gate.disconnect(wakers);
+        self.gate.end(wakers);
     }
 
     // The gate
+
+    /// The stream is lost, and another one is to take its place: every publish waits at the gate
+    /// until it [comes up](Self::come_up). Those who wait already keep their places, and are called
+    /// to see how long they wait from here on.
+    pub(crate) fn go_down(
+        &mut self,
+        cause: &ConnectionError,
+        now: Instant,
+        wakers: &mut Vec<Waker>,
+    ) {
+        self.gate.end_alarm(wakers);
+        self.gate.go_down(cause, now);
+        for line in [&mut self.small, &mut self.aside] {
+            while let Some(waiting) = line.waiting.take_first() {
+                self.gated.waiting.put(waiting);
+            }
+        }
+        self.gated.waiting.call_all_in_place(wakers);
+        self.set_marks();
+    }
+
+    /// Another stream is in the place of the one that was lost: for how long there was none, if it
+    /// was lost. The gate is to be [opened](Self::open_gate).
+    #[cfg_attr(not(test), allow(dead_code, reason = "the core has one stream so far"))]
+    pub(super) fn come_up(&mut self, now: Instant) -> Option<Duration> {
+        self.gate.come_up(now)
+    }
+
+    /// Whether the stream is lost, and no other is in its place.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the core has one stream so far"))]
+    pub(crate) fn is_down(&self) -> bool {
+        self.gate.is_down()
+    }
 
     /// What publishers do while the connection is blocked.
     pub(crate) fn set_when_blocked(&mut self, policy: WhenBlocked) {
