@@ -135,6 +135,7 @@
 //! | `opening` | the handshake |
 //! | `receive` | what arrives, from octets to what consumers and callers get |
 //! | `dispatch` | what comes rarely, and what it does |
+//! | `recovery` | how a lost connection comes back |
 //! | `send` | what is sent, from a place in line to octets |
 //! | `shared` | what handles and core share, of a connection, a channel and a consumer |
 //! | `observe` | what can be watched: events, totals, `tracing` |
@@ -162,6 +163,7 @@ pub(crate) mod opening;
 mod outside;
 mod phase;
 mod receive;
+pub(crate) mod recovery;
 pub(crate) mod send;
 mod session;
 pub(crate) mod shared;

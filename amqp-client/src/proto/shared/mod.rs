@@ -9,6 +9,7 @@
 //! | `consumer_tags` | tags that are made up for consumers |
 //! | `place` | where the connection leads |
 //! | `reading` | whether the stream is read, and what waits for something that has to be read |
+//! | `renames` | the names that queues had before a recovery |
 //! | `timers` | what is to be called at which time |
 
 pub(crate) mod batches;
@@ -21,4 +22,5 @@ pub(crate) mod failures;
 pub(crate) mod lost;
 pub(crate) mod place;
 pub(crate) mod reading;
+pub(crate) mod renames;
 pub(crate) mod timers;
