@@ -21,6 +21,7 @@ const AT_A_TIME: usize = 3;
 const LONGEST: &[(&str, &str)] = &[
     ("amqp-client", "amqp_client"),
     ("amqp-client", "broker"),
+    ("amqp-client", "recovery"),
     ("amqp-testing", "launcher"),
     ("amqp-testing", "differential"),
     ("amqp-codegen", "compile"),

@@ -63,6 +63,7 @@ struct Request {
 const BROKER_BINARIES: &[(&str, &str)] = &[
     ("amqp-client", "broker"),
     ("amqp-client", "examples"),
+    ("amqp-client", "recovery"),
     ("amqp-testing", "launcher"),
     ("amqp-testing", "differential"),
 ];

@@ -1,0 +1,30 @@
+//! Recovery against real brokers: a workload that goes on through a fault, a ledger of all that
+//! happened, and oracles that say what has to hold of it.
+//!
+//! * `ledger` is what the workload writes down.
+//! * `oracles` judges it; `proofs` shows that each oracle finds its fault.
+//! * `workload` publishes, consumes and calls.
+//! * `stage` has the broker and the connection, and takes a workload through a fault.
+//!
+//! Each fault prints a line of numbers. One fault is on at a time, for they count open files and
+//! memory, and harm their broker.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+mod faults;
+mod ledger;
+mod oracles;
+mod proofs;
+mod stage;
+mod told;
+mod workload;
+
+use std::time::Duration;
+
+/// Longer than anything takes that does not hang, on a slow machine too.
+const HANG: Duration = Duration::from_secs(120);

@@ -1,0 +1,256 @@
+//! A broker, a connection, and the way of a workload through a fault.
+
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use amqp_client::options::HostOrder;
+use amqp_client::{Connection, ConnectionOptions};
+use amqp_testing::broker::{Endpoint, VirtualHost};
+use amqp_testing::{Broker, BrokerOptions, Proxy};
+use tokio::runtime::{Builder, Handle};
+use tokio::time::sleep;
+
+use crate::HANG;
+use crate::oracles::{Excuses, Findings, Numbers, judge};
+use crate::told;
+use crate::workload::{Kind, QUEUE, Workload};
+
+/// How long the workload runs before its fault: RabbitMQ 3.10 may forget what was declared in the
+/// moments before it is killed.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+/// One broker for all faults of a size, since each start costs seconds; and one fault at a time.
+static BROKER: Mutex<Option<Broker>> = Mutex::new(None);
+
+/// Where a fault takes place.
+pub(crate) struct Stage {
+    broker: Arc<Broker>,
+    vhost: String,
+    /// In front of each node, in their order.
+    _proxies: Vec<Proxy>,
+    connection: Connection,
+    workload: Workload,
+}
+
+/// A fault, with all that is particular to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    pub(crate) n_nodes: usize,
+    pub(crate) kind: Kind,
+    pub(crate) heartbeat: Duration,
+    pub(crate) excuses: Excuses,
+}
+
+impl Setting {
+    /// On one node, with a classic queue.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            n_nodes: 1,
+            kind: Kind::Classic,
+            heartbeat: Duration::from_secs(10),
+            excuses: Excuses::default(),
+        }
+    }
+}
+
+/// Takes a workload through a fault, prints its numbers, and panics unless all oracles are
+/// satisfied. The fault is over when it returns.
+#[track_caller]
+pub(crate) fn run(setting: Setting, fault: impl AsyncFnOnce(&Stage, &mut Excuses)) {
+    if Endpoint::from_env().unwrap().is_none() {
+        eprintln!("not tested: {} is not set", Endpoint::URL_VARIABLE);
+        return;
+    }
+    let mut shared = BROKER.lock().unwrap_or_else(PoisonError::into_inner);
+    // It is put back only if nothing went wrong.
+    let broker = shared.take();
+    let broker = broker.filter(|broker| broker.nodes().len() == setting.n_nodes);
+    let broker = Arc::new(broker.unwrap_or_else(|| {
+        let options = BrokerOptions::new().nodes(setting.n_nodes);
+        options.start().unwrap()
+    }));
+    let vhost = broker.vhost().unwrap();
+    let before = (open_files(), memory());
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let name = setting.name;
+    let verdicts = runtime.block_on(take_through(setting, &broker, &vhost, before, fault));
+    drop(runtime);
+    assert!(verdicts.is_empty(), "{name}: {verdicts:#?}");
+    vhost.delete().unwrap();
+    *shared = Arc::into_inner(broker);
+}
+
+async fn take_through(
+    setting: Setting,
+    broker: &Arc<Broker>,
+    vhost: &VirtualHost,
+    before: (usize, u64),
+    fault: impl AsyncFnOnce(&Stage, &mut Excuses),
+) -> Vec<String> {
+    let mut excuses = setting.excuses;
+    let stage = Stage::open(&setting, broker, vhost.name()).await;
+    let telling = told::write_down(&stage.connection, &stage.workload.ledger);
+    stage.until_flowing().await;
+    sleep(WARM_UP).await;
+    fault(&stage, &mut excuses).await;
+
+    let mut findings = Findings::default();
+    let over = Instant::now();
+    let flowed = stage.workload.until_flowing(over).await;
+    findings.flows = flowed.is_some();
+    let idle = stage.workload.idle(over);
+    stage.compare_consumers(&mut findings).await;
+    stage.workload.drain();
+    findings.left_in_queue = stage.until_empty().await;
+    let Stage {
+        connection,
+        workload,
+        ..
+    } = stage;
+    let (ledger, stuck) = workload.stop().await;
+    findings.stuck_tasks = stuck;
+    if let Err(error) = connection.close().await {
+        ledger.surprise(format!("the connection was not closed: {error}"));
+    }
+    drop(connection);
+    telling.await;
+    findings.stuck_tasks.extend(left_tasks().await);
+    findings.leaked_files = left_files(before.0).await;
+    findings.growth = memory().saturating_sub(before.1);
+
+    let pages = ledger.pages();
+    let numbers = Numbers::of(&pages, excuses);
+    let after = flowed.unwrap_or(HANG).as_secs_f32();
+    println!(
+        "FAULT {}: {numbers}, flows {after:.2} s after its end",
+        setting.name
+    );
+    for note in pages.notes.iter().take(5) {
+        println!("    {note}");
+    }
+    let verdicts = judge(&pages, &findings, excuses);
+    let mut verdicts: Vec<_> = verdicts.iter().map(ToString::to_string).collect();
+    if !verdicts.is_empty() {
+        verdicts.push(format!("idle: {idle:?}"));
+    }
+    verdicts
+}
+
+impl Stage {
+    async fn open(setting: &Setting, broker: &Arc<Broker>, vhost: &str) -> Self {
+        let nodes = broker.nodes().iter();
+        let proxies = nodes.map(|node| Proxy::to_url(&node.url()).unwrap());
+        let proxies: Vec<_> = proxies.collect();
+        let hosts = proxies.iter().map(|proxy| proxy.address().to_string());
+        let url = format!("{}/{vhost}", broker.url());
+        let options: ConnectionOptions = url.parse().unwrap();
+        let options = options
+            .hosts(hosts)
+            .host_order(HostOrder::Given)
+            .heartbeat(setting.heartbeat)
+            .open_timeout(Duration::from_secs(5));
+        let connection = Connection::open_with(&options).await.unwrap();
+        let workload = Workload::start(&connection, setting.kind).await.unwrap();
+        Self {
+            broker: Arc::clone(broker),
+            vhost: vhost.to_owned(),
+            _proxies: proxies,
+            connection,
+            workload,
+        }
+    }
+
+    /// Waits until all that takes part flows.
+    pub(crate) async fn until_flowing(&self) {
+        let now = Instant::now();
+        let flows = self.workload.until_flowing(now).await.is_some();
+        assert!(flows, "idle: {:?}", self.workload.idle(now));
+    }
+
+    /// Does something to the broker that blocks its thread.
+    pub(crate) async fn broker<T: Send + 'static>(
+        &self,
+        action: impl FnOnce(&Broker) -> T + Send + 'static,
+    ) -> T {
+        let broker = Arc::clone(&self.broker);
+        tokio::task::spawn_blocking(move || action(&broker))
+            .await
+            .unwrap()
+    }
+
+    /// Asks until the broker's consumers are ours, or the answers have not changed that for long.
+    async fn compare_consumers(&self, findings: &mut Findings) {
+        let deadline = Instant::now() + HANG / 4;
+        loop {
+            let vhost = self.vhost.clone();
+            let listed = self.broker(move |it| it.first().consumers(&vhost).unwrap());
+            let listed = listed.await.into_iter().map(|it| (it.queue, it.tag));
+            findings.listed_consumers = listed.collect();
+            findings.expected_consumers = self.workload.consumers();
+            let is_same = findings.listed_consumers == findings.expected_consumers;
+            if is_same || Instant::now() > deadline {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the queue is empty; returns what is left if it does not become so.
+    async fn until_empty(&self) -> u64 {
+        let deadline = Instant::now() + HANG;
+        loop {
+            let vhost = self.vhost.clone();
+            let queues = self.broker(move |it| it.first().queues(&vhost).unwrap());
+            let queues = queues.await;
+            let queue = queues.iter().find(|it| it.name == QUEUE);
+            let left = queue.and_then(|it| it.n_messages).unwrap_or(u64::MAX);
+            if left == 0 || Instant::now() > deadline {
+                return left;
+            }
+        }
+    }
+}
+
+/// The tasks that are left on this runtime, if they stay.
+async fn left_tasks() -> Option<String> {
+    let alive = || Handle::current().metrics().num_alive_tasks();
+    let deadline = Instant::now() + HANG / 4;
+    while alive() > 0 && Instant::now() < deadline {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let n_left = alive();
+    (n_left > 0).then(|| format!("{n_left} tasks are left"))
+}
+
+/// By how many files more are open than before, if they stay so.
+async fn left_files(before: usize) -> usize {
+    let deadline = Instant::now() + HANG / 4;
+    loop {
+        // The runtime has some of its own, which it opens when it needs them.
+        let more = open_files().saturating_sub(before + RUNTIME_FILES);
+        if more == 0 || Instant::now() > deadline {
+            return more;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What tokio keeps open: `epoll`, what wakes it, and a pair of sockets for signals.
+const RUNTIME_FILES: usize = 6;
+
+fn open_files() -> usize {
+    fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
+/// The memory in use, in octets.
+fn memory() -> u64 {
+    let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0_u64) * 4096
+}
