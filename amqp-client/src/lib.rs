@@ -89,9 +89,11 @@ mod uri;
 ///
 /// [`Connection::events`] and [`Channel::events`] give a stream of [`Event`](event::Event)s,
 /// [`Channel::returns`] one of the messages that come back and that no [`Publisher`] waits for.
+/// [`Recovered`](event::Event::Recovered) has a [`RecoveryReport`](event::RecoveryReport).
 pub mod event {
     pub use crate::connection::events::{Events, ReturnedMessages};
     pub use crate::proto::observe::Event;
+    pub use crate::proto::recovery::{Counts, Lost, RecoveryReport};
 }
 
 pub use amqp_spec;

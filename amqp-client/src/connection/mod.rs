@@ -26,3 +26,4 @@ pub use self::capabilities::ServerCapabilities;
 pub use self::counters::Counters;
 pub(crate) use self::lifecycle::Connection;
 pub use crate::proto::config::Limits;
+pub use crate::proto::recovery::State;

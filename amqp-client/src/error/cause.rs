@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConnectionError, OptionError, TlsError, UriError};
+use super::{ConnectionError, EntityFailure, OptionError, TlsError, UriError};
 use crate::sasl::SaslError;
 use crate::text::{Quoted, line};
 
@@ -28,6 +28,9 @@ pub enum Stage {
     /// Agreeing on limits and opening the virtual host: between `connection.tune-ok` and
     /// `connection.open-ok`.
     Open,
+    /// Restoring what the connection had before it was lost: channels, what was declared,
+    /// consumers. Never of a first connection.
+    Restore,
 }
 
 impl fmt::Display for Stage {
@@ -40,6 +43,7 @@ impl fmt::Display for Stage {
             Self::Start => "waiting for connection.start",
             Self::Login => "logging in",
             Self::Open => "opening the virtual host",
+            Self::Restore => "restoring what it had before",
         })
     }
 }
@@ -80,6 +84,10 @@ pub enum ConnectCause {
         /// What the broker takes, in octets.
         limit: usize,
     },
+    /// The connection was opened, and this could not be restored: it was not answered in time, the
+    /// connection ended over it, or [`Recovery::on_failure`](crate::options::Recovery::on_failure) decided
+    /// that the attempt ends there.
+    Restore(Arc<EntityFailure>),
     /// It took longer than this, which is the limit that applies to the stage.
     Timeout(Duration),
     /// The address was not tried, for the time of this limit was over before its turn came.
@@ -122,6 +130,7 @@ impl fmt::Debug for ConnectCause {
             Self::Tls(error) => ("Tls", error),
             Self::Connection(error) => ("Connection", error),
             Self::Sasl(error) => ("Sasl", error),
+            Self::Restore(failure) => ("Restore", failure),
             Self::Timeout(after) => ("Timeout", after),
             Self::NotTried(limit) => ("NotTried", limit),
         };
@@ -154,6 +163,7 @@ impl fmt::Display for ConnectCause {
                 f,
                 "credentials and client properties take {size} octets, the broker takes {limit}"
             ),
+            Self::Restore(failure) => write!(f, "{failure}"),
             Self::Timeout(after) => write!(f, "not done after {} s", after.as_secs_f32()),
             Self::NotTried(limit) => write!(
                 f,

@@ -81,6 +81,16 @@ impl Attempt {
         *fault != CertificateFault::NotYetValid
     }
 
+    /// Whether it failed over what no later attempt has otherwise, neither here nor at another host.
+    fn is_of_options(&self) -> bool {
+        self.is_final
+            || match &self.cause {
+                ConnectCause::Uri(_) | ConnectCause::Options(_) | ConnectCause::NoRuntime => true,
+                ConnectCause::Tls(error) => !error.is_retryable(),
+                _ => false,
+            }
+    }
+
     /// Whether the same attempt may succeed later, or another host may accept it. Not so where the
     /// options are wrong, certificates and keys that the program gave among them, or the broker
     /// refused user, password or virtual host.
@@ -96,6 +106,7 @@ impl Attempt {
             | ConnectCause::LoginTooLarge { .. } => false,
             ConnectCause::Credentials(_) => true,
             ConnectCause::Tls(error) => error.is_retryable(),
+            ConnectCause::Restore(failure) => failure.cause.is_retryable(),
             ConnectCause::Io(_)
             | ConnectCause::Timeout(_)
             | ConnectCause::NotTried(_)
@@ -267,6 +278,7 @@ impl ConnectError {
     pub fn broker_close(&self) -> Option<&BrokerClose> {
         match self.cause() {
             ConnectCause::Connection(error) => error.broker_close(),
+            ConnectCause::Restore(failure) => failure.cause.broker_close(),
             _ => None,
         }
     }
@@ -336,6 +348,7 @@ impl ConnectError {
         match self.cause() {
             ConnectCause::Timeout(_) | ConnectCause::NotTried(_) => true,
             ConnectCause::Io(error) => error.kind() == io::ErrorKind::TimedOut,
+            ConnectCause::Restore(failure) => failure.cause.is_timeout(),
             _ => false,
         }
     }
@@ -344,6 +357,20 @@ impl ConnectError {
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.stage() == Stage::Tls
+    }
+
+    /// Whether an attempt failed over options, or over certificates and keys that are no files, so
+    /// that each later attempt would fail likewise.
+    pub(crate) fn is_of_options(&self) -> bool {
+        self.attempts().iter().any(Attempt::is_of_options)
+    }
+
+    /// Whether the broker refused the login or the virtual host, or we cannot log in as it wants
+    /// it, by the attempt that came furthest. Not where it only hung up.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let furthest = self.furthest();
+        matches!(furthest.cause, ConnectCause::Sasl(_))
+            || furthest.diagnosis().is_some_and(Diagnosis::is_final)
     }
 
     /// Whether trying again later may succeed without a change to the program: no attempt was
@@ -428,6 +455,7 @@ impl std::error::Error for ConnectError {
             ConnectCause::Io(error) => error.source(),
             ConnectCause::Tls(error) => error.source(),
             ConnectCause::Connection(error) => error.source(),
+            ConnectCause::Restore(failure) => failure.cause.source(),
             ConnectCause::NoRuntime
             | ConnectCause::Mechanism { .. }
             | ConnectCause::LoginTooLarge { .. }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BrokerClose, Initiator, TlsError, Violation, debug_is_text};
+use super::{BrokerClose, ConnectError, Initiator, TlsError, Violation, debug_is_text};
 use crate::text::line;
 
 /// Why a connection ended. Cheap to clone; every handle of the connection reports the same.
@@ -65,6 +65,19 @@ pub enum ConnectionError {
     WriteTimeout(Duration),
     /// The task or thread that drove the connection is gone: its runtime was shut down.
     DriverGone,
+    /// The connection was lost and has not come back as it was: the policy
+    /// ([`Recovery`](crate::options::Recovery)) has no further attempt, or what failed is no use to try
+    /// again. Publishes that are not confirmed may have been routed.
+    #[non_exhaustive]
+    NotRecovered {
+        /// Why the connection was lost.
+        lost: Arc<Self>,
+        /// What became of the last attempt that failed. `None` if none did: each succeeded, and
+        /// the connection was lost again within 10 s.
+        last: Option<ConnectError>,
+        /// How many attempts there were.
+        attempts: u32,
+    },
 }
 
 impl ConnectionError {
@@ -72,7 +85,7 @@ impl ConnectionError {
         Self::Closed
     }
 
-    /// Who ended it.
+    /// Who ended it. Of one that [was not recovered](Self::NotRecovered) by whom it was lost.
     #[must_use]
     pub fn initiator(&self) -> Initiator {
         match self {
@@ -85,14 +98,20 @@ impl ConnectionError {
             Self::ClosedByBroker(_) | Self::Io(_) | Self::Tls(_) | Self::EndOfStream => {
                 Initiator::Broker
             }
+            Self::NotRecovered { lost, .. } => lost.initiator(),
         }
     }
 
-    /// What the broker said, if it said something.
+    /// What the broker said, if it said something. Of one that
+    /// [was not recovered](Self::NotRecovered) what it said to the last attempt, if one failed.
     #[must_use]
     pub fn broker_close(&self) -> Option<&BrokerClose> {
         match self {
             Self::ClosedByBroker(close) => Some(close),
+            Self::NotRecovered { lost, last, .. } => match last {
+                Some(last) => last.broker_close(),
+                None => lost.broker_close(),
+            },
             _ => None,
         }
     }
@@ -100,7 +119,13 @@ impl ConnectionError {
     /// Whether TLS failed.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        match self {
+            Self::Tls(_) => true,
+            Self::NotRecovered { lost, last, .. } => last
+                .as_ref()
+                .map_or_else(|| lost.is_tls(), ConnectError::is_tls),
+            _ => false,
+        }
     }
 }
 
@@ -109,6 +134,15 @@ impl ConnectionError {
     pub(crate) fn for_bystander(&self) -> Self {
         match self {
             Self::ClosedByBroker(close) => Self::ClosedByBroker(close.for_bystander()),
+            Self::NotRecovered {
+                lost,
+                last,
+                attempts,
+            } => Self::NotRecovered {
+                lost: Arc::new(lost.for_bystander()),
+                last: last.clone(),
+                attempts: *attempts,
+            },
             error => error.clone(),
         }
     }
@@ -153,6 +187,18 @@ impl fmt::Display for ConnectionError {
                 Seconds(*after)
             ),
             Self::DriverGone => f.write_str("connection lost: its task was shut down"),
+            Self::NotRecovered {
+                lost,
+                last,
+                attempts,
+            } => {
+                let plural = if *attempts == 1 { "" } else { "s" };
+                write!(f, "{lost}; not recovered in {attempts} attempt{plural}: ")?;
+                match last {
+                    Some(last) => write!(f, "{last}"),
+                    None => f.write_str("each connection was lost again soon"),
+                }
+            }
         }
     }
 }
@@ -182,6 +228,7 @@ debug_is_text!(ConnectionError {
     BlockedTimeout { reason, after },
     WriteTimeout(after),
     DriverGone,
+    NotRecovered { lost, last, attempts },
 });
 
 impl std::error::Error for ConnectionError {
@@ -190,6 +237,7 @@ impl std::error::Error for ConnectionError {
             Self::Io(error) => error.source(),
             Self::Tls(error) => error.source(),
             Self::Protocol(violation) => violation.source(),
+            Self::NotRecovered { last, .. } => last.as_ref()?.source(),
             _ => None,
         }
     }

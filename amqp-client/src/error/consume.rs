@@ -45,6 +45,10 @@ pub enum ConsumeError {
     /// The channel or the connection ended. What was delivered and not acknowledged goes back to
     /// its queue.
     Channel(ChannelError),
+    /// The connection was lost and has come back, but the consumer could not be restored, for this
+    /// reason: its queue is gone or may not be consumed from any more, or what it needs could not
+    /// be restored. The channel is still usable.
+    NotRestored(ChannelError),
 }
 
 impl fmt::Display for ConsumeError {
@@ -72,6 +76,7 @@ impl fmt::Display for ConsumeError {
             }
             Self::MessageTooLarge(message) => write!(f, "consumer cancelled: {message}"),
             Self::Channel(error) => write!(f, "{error}"),
+            Self::NotRestored(error) => write!(f, "consumer not restored: {error}"),
         }
     }
 }
@@ -81,6 +86,7 @@ debug_is_text!(ConsumeError {
     TooSlow { consumer_tag, queue },
     MessageTooLarge(message),
     Channel(error),
+    NotRestored(error),
 });
 
 impl std::error::Error for ConsumeError {
@@ -89,7 +95,7 @@ impl std::error::Error for ConsumeError {
             Self::CancelledByBroker { .. } | Self::TooSlow { .. } | Self::MessageTooLarge(_) => {
                 None
             }
-            Self::Channel(error) => error.source(),
+            Self::Channel(error) | Self::NotRestored(error) => error.source(),
         }
     }
 }

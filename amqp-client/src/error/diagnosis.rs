@@ -119,6 +119,7 @@ impl Diagnosis {
             | ConnectCause::NoRuntime
             | ConnectCause::Credentials(_)
             | ConnectCause::Sasl(_)
+            | ConnectCause::Restore(_)
             | ConnectCause::NotTried(_) => None,
             ConnectCause::Mechanism { .. } => Some(Self::NoCommonMechanism),
             ConnectCause::LoginTooLarge { .. } => Some(Self::LoginTooLarge),
@@ -163,7 +164,7 @@ impl Diagnosis {
 
     fn of_timeout(stage: Stage, over_tls: OverTls) -> Option<Self> {
         match (stage, over_tls) {
-            (Stage::Options | Stage::Resolve, _) => None,
+            (Stage::Options | Stage::Resolve | Stage::Restore, _) => None,
             (Stage::Tcp, _) => Some(Self::NoAnswer),
             (Stage::Tls, OverTls::No) => Some(Self::TlsNotSpoken),
             (Stage::Start, OverTls::Agreed) => Some(Self::SilentOverTls),
@@ -249,7 +250,7 @@ impl Diagnosis {
 
     fn of_end(stage: Stage, over_tls: OverTls) -> Option<Self> {
         match (stage, over_tls) {
-            (Stage::Options | Stage::Resolve | Stage::Tcp, _) => None,
+            (Stage::Options | Stage::Resolve | Stage::Tcp | Stage::Restore, _) => None,
             (Stage::Tls, OverTls::No) => Some(Self::TlsNotSpoken),
             (Stage::Tls, _) => Some(Self::TlsCutShort),
             (Stage::Start, OverTls::Agreed) => Some(Self::HungUpOverTls),

@@ -1,6 +1,6 @@
 //! The questions that every error answers in the same words.
 
-use super::{BrokerClose, ChannelError, ConnectionError, ConsumeError, PublishError};
+use super::{BrokerClose, ChannelError, ConnectError, ConnectionError, ConsumeError, PublishError};
 
 /// What became of an operation that failed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -74,6 +74,9 @@ impl ConnectionError {
             | Self::WriteTimeout(_)
             | Self::CloseTimeout { .. } => true,
             Self::Io(error) => error.kind() == std::io::ErrorKind::TimedOut,
+            Self::NotRecovered { lost, last, .. } => last
+                .as_ref()
+                .map_or_else(|| lost.is_timeout(), ConnectError::is_timeout),
             Self::ClosedByBroker(_)
             | Self::Tls(_)
             | Self::EndOfStream
@@ -91,6 +94,9 @@ impl ConnectionError {
             Self::HeartbeatTimeout(_) | Self::Io(_) | Self::EndOfStream => true,
             Self::BlockedTimeout { .. } | Self::WriteTimeout(_) => true,
             Self::Tls(error) => error.is_retryable(),
+            Self::NotRecovered { lost, last, .. } => last
+                .as_ref()
+                .map_or_else(|| lost.is_retryable(), ConnectError::is_retryable),
             Self::Closed | Self::Protocol(_) | Self::CloseTimeout { .. } | Self::DriverGone => {
                 false
             }
@@ -147,6 +153,8 @@ impl ChannelError {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
+            // What the broker said to an attempt is not about the operation.
+            Self::Connection(ConnectionError::NotRecovered { .. }) => Outcome::Unknown,
             Self::Connection(error) => match error.broker_close() {
                 Some(close) if close.method.is_some() && !close.bystander => Outcome::Rejected,
                 _ => Outcome::Unknown,
@@ -225,14 +233,14 @@ impl ConsumeError {
     /// Whether a time was up: see [`ChannelError::is_timeout`].
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Self::Channel(error) if error.is_timeout())
+        matches!(self, Self::Channel(error) | Self::NotRestored(error) if error.is_timeout())
     }
 
     /// What the broker said when it closed the channel or the connection, if that is why.
     #[must_use]
     pub fn broker_close(&self) -> Option<&BrokerClose> {
         match self {
-            Self::Channel(error) => error.broker_close(),
+            Self::Channel(error) | Self::NotRestored(error) => error.broker_close(),
             Self::CancelledByBroker { .. } | Self::TooSlow { .. } | Self::MessageTooLarge(_) => {
                 None
             }
@@ -244,7 +252,7 @@ impl ConsumeError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Channel(error) => error.is_retryable(),
+            Self::Channel(error) | Self::NotRestored(error) => error.is_retryable(),
             Self::CancelledByBroker { .. } | Self::TooSlow { .. } => true,
             // As long as it heads its queue it comes again.
             Self::MessageTooLarge(_) => false,

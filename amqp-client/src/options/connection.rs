@@ -7,6 +7,7 @@ use std::time::Duration;
 use amqp_spec::wire::FieldTable;
 
 use crate::proto::config::{CoreOptions, Heartbeat, Login, WhenBlocked};
+use crate::proto::recovery::Recovery;
 use crate::proto::time::clock::Clock;
 use crate::sasl::{AuthMechanism, CredentialSource, Credentials};
 
@@ -97,6 +98,7 @@ pub struct ConnectionOptions {
     pub(crate) when_blocked: WhenBlocked,
     pub(crate) blocked_connection_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
+    pub(crate) recovery: Recovery,
 }
 
 impl Default for ConnectionOptions {
@@ -132,6 +134,7 @@ impl Default for ConnectionOptions {
             when_blocked: WhenBlocked::Wait,
             blocked_connection_timeout: None,
             write_timeout: Some(Duration::from_secs(120)),
+            recovery: Recovery::new(),
         }
     }
 }
@@ -158,6 +161,17 @@ impl ConnectionOptions {
         self
     }
 
+    /// What happens when the connection is lost: by default it comes back. Nothing does so by
+    /// itself where the stream is the program's:
+    /// [`open_stream`](crate::Connection::open_stream) and
+    /// [`with_core`](crate::Connection::with_core) cannot open another one, and such a connection
+    /// ends with its stream.
+    #[must_use]
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = recovery;
+        self
+    }
+
     /// What the core needs to know of it.
     pub(crate) fn to_core(&self, clock: Clock) -> CoreOptions {
         CoreOptions {
@@ -181,6 +195,8 @@ impl ConnectionOptions {
             when_blocked: self.when_blocked,
             blocked_connection_timeout: self.blocked_connection_timeout,
             write_timeout: self.write_timeout,
+            recovery: self.recovery.clone(),
+            recovery_seed: random(),
         }
     }
 }

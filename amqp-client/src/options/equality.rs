@@ -39,6 +39,7 @@ impl PartialEq for ConnectionOptions {
             when_blocked,
             blocked_connection_timeout,
             write_timeout,
+            recovery,
         } = self;
         is_same_host_list(self, other)
             && *host_order == other.host_order
@@ -67,6 +68,7 @@ impl PartialEq for ConnectionOptions {
             && *when_blocked == other.when_blocked
             && *blocked_connection_timeout == other.blocked_connection_timeout
             && *write_timeout == other.write_timeout
+            && *recovery == other.recovery
     }
 }
 
@@ -91,7 +93,7 @@ mod tests {
 
     use super::*;
     use crate::TlsOptions;
-    use crate::options::{Heartbeat, HostOrder, TcpOptions, WhenBlocked};
+    use crate::options::{Heartbeat, HostOrder, Recovery, TcpOptions, WhenBlocked};
     use crate::sasl::AuthMechanism;
 
     fn read(uri: &str) -> ConnectionOptions {
@@ -166,6 +168,7 @@ mod tests {
             plain().when_blocked(WhenBlocked::Fail),
             plain().blocked_connection_timeout(second),
             plain().write_timeout(second),
+            plain().recovery(Recovery::off()),
         ];
         for (n, a) in different.iter().enumerate() {
             for (m, b) in different.iter().enumerate() {

@@ -1,8 +1,9 @@
 //! What options of connections are set with.
 //!
 //! [`ConnectionOptions`] and [`TlsOptions`] are at the root of the crate. Here are the order in
-//! which hosts are tried ([`HostOrder`]), TCP ([`TcpOptions`]), heartbeats ([`Heartbeat`]), and
-//! what publishing does while the broker has blocked the connection ([`WhenBlocked`]).
+//! which hosts are tried ([`HostOrder`]), TCP ([`TcpOptions`]), heartbeats ([`Heartbeat`]), what
+//! publishing does while the broker has blocked the connection ([`WhenBlocked`]), and what happens
+//! when the connection is lost ([`Recovery`]).
 
 // Setters take any value and give the options back; `ConnectionOptions::validate`, which opening a
 // connection calls first, tells the first one that cannot be. A URI says the same things (`uri`),
@@ -30,3 +31,4 @@ pub use self::host::{HostOrder, ToHost};
 pub use self::tcp::TcpOptions;
 pub(crate) use self::tls::{ServerName, TlsOptions, Verify};
 pub use crate::proto::config::{Heartbeat, HeartbeatRule, WhenBlocked};
+pub use crate::proto::recovery::{OnFailure, Recovery, Restore};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use amqp_spec::wire::FieldTable;
 
 use super::heartbeat_rule::Heartbeat;
+use crate::proto::recovery::Recovery;
 use crate::proto::time::clock::Clock;
 use crate::sasl::{AuthMechanism, Credentials};
 
@@ -37,6 +38,12 @@ pub(crate) struct CoreOptions {
     /// After how long a peer that takes nothing of what is to be written is given up; `None`:
     /// never.
     pub(crate) write_timeout: Option<Duration>,
+    /// What happens when the stream is lost.
+    #[expect(dead_code, reason = "the core asks it soon")]
+    pub(crate) recovery: Recovery,
+    /// A random number, by which attempts to come back wait for more or less.
+    #[expect(dead_code, reason = "the core asks it soon")]
+    pub(crate) recovery_seed: u64,
 }
 
 /// What is asked for when a connection is opened.

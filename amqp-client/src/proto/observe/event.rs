@@ -1,11 +1,15 @@
 //! What can happen on a connection or a channel that a program may want to know.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use amqp_spec::wire::ShortString;
 
-use crate::error::{ChannelError, ConnectionError, Initiator, OversizedMessage};
+use crate::error::{
+    ChannelError, ConnectError, ConnectionError, Entity, Initiator, OversizedMessage,
+};
 use crate::message::ReturnedMessage;
+use crate::proto::recovery::{Lost, RecoveryReport};
 
 /// Something that happened on a connection; see [`Connection::events`](crate::Connection::events).
 ///
@@ -94,6 +98,38 @@ pub enum Event {
         /// Why the broker has closed it.
         cause: ChannelError,
     },
+    /// The connection is lost and about to come back ([`Recovery`](crate::options::Recovery)). Publishes and
+    /// requests wait, consumers are silent.
+    Lost {
+        /// Why it was lost.
+        cause: ConnectionError,
+        /// What that took with it.
+        lost: Lost,
+    },
+    /// An attempt to bring the connection back comes next.
+    Retrying {
+        /// Which, from 1 on.
+        attempt: u32,
+        /// When it begins, from now.
+        delay: Duration,
+        /// How the one before it failed; `None` for the first.
+        last: Option<ConnectError>,
+    },
+    /// The connection has come back, with everything but what the report says.
+    Recovered(Arc<RecoveryReport>),
+    /// Something could not be restored, for a reason that may pass, and is tried again, for
+    /// [`entity_patience`](crate::options::Recovery::entity_patience). Nothing else waits for it.
+    Pending {
+        /// What.
+        entity: Arc<Entity>,
+        /// Why.
+        cause: ChannelError,
+    },
+    /// What was [pending](Self::Pending) is restored.
+    Restored {
+        /// What.
+        entity: Arc<Entity>,
+    },
     /// The connection has ended. Nothing follows.
     ConnectionClosed {
         /// Why it ended.
@@ -115,7 +151,16 @@ impl Event {
     pub(crate) fn footprint(&self) -> usize {
         match self {
             Self::Returned { message, .. } => message.body().len() + size_of::<ReturnedMessage>(),
+            Self::Recovered(report) => footprint(report),
             _ => 0,
         }
     }
+}
+
+fn footprint(report: &RecoveryReport) -> usize {
+    let names = |(before, now): &(String, String)| before.len() + now.len();
+    size_of::<RecoveryReport>()
+        + size_of_val(report.skipped.as_slice())
+        + size_of_val(report.renamed.as_slice())
+        + report.renamed.iter().map(names).sum::<usize>()
 }

@@ -29,6 +29,18 @@ const ALLOWED: &[(&[&str], &str)] = &[
     ),
     (
         &[
+            "amqp-client/src/error/cause.rs",
+            "amqp-client/src/error/channel.rs",
+            "amqp-client/src/error/connect.rs",
+            "amqp-client/src/error/connection.rs",
+            "amqp-client/src/error/diagnosis.rs",
+            "amqp-client/src/error/entity_failure.rs",
+        ],
+        "a connection may end because it could not be opened again, and not be opened because it \
+         ended, or because something could not be restored, which is an error of its channel",
+    ),
+    (
+        &[
             "amqp-spec/src/wire/array.rs",
             "amqp-spec/src/wire/table.rs",
             "amqp-spec/src/wire/value.rs",

@@ -10,13 +10,15 @@ use amqp_spec::wire::{MethodId, TypedMethod as _};
 use amqp_spec::{basic, queue};
 
 use super::{POISON, SECRET, debug, display, error, long, peers};
+use crate::connection::State;
 use crate::consume::{FailureCause, HandlerEnd, HandlerFailure};
 use crate::error::{About, Provoker};
 use crate::error::{
-    BrokerClose, CertificateFault, ConnectCause, Entity, EnvironmentError, FrameOverflow,
-    NameTooLong, OptionError, OversizedMessage, SlowConsumer, Stage, TlsError, UriError, Violation,
+    BrokerClose, CertificateFault, ConnectCause, Entity, EntityFailure, EnvironmentError,
+    FrameOverflow, NameTooLong, OptionError, OversizedMessage, SlowConsumer, Stage, TlsError,
+    UriError, Violation,
 };
-use crate::event::Event;
+use crate::event::{Counts, Event, Lost, RecoveryReport};
 use crate::message::{Death, DeathOrigin, DeathReason};
 use crate::publish::{FailedPublish, Unconfirmed};
 use crate::sasl::{SaslError, UnknownMechanism};
@@ -62,6 +64,15 @@ fn ends() -> Vec<ConnectionError> {
         ConnectionError::Io(Arc::new(io::Error::other(peers()))),
         ConnectionError::Tls(Arc::new(TlsError::NotTls)),
         ConnectionError::EndOfStream,
+        ConnectionError::NotRecovered {
+            lost: Arc::new(ConnectionError::EndOfStream),
+            last: Some(ConnectError::new(
+                Stage::Tcp,
+                peers(),
+                io::Error::other(peers()).into(),
+            )),
+            attempts: u32::MAX,
+        },
         ConnectionError::CloseTimeout {
             unwritten_bytes: 1,
             unwritten_messages: 1,
@@ -191,6 +202,55 @@ fn of_tls() -> Vec<TlsError> {
     ]
 }
 
+/// What is told of a recovery.
+fn recovering() {
+    let cause = ChannelError::Timeout {
+        method: "queue.declare",
+    };
+    let entities = [
+        Entity::Binding {
+            queue: peers(),
+            exchange: peers(),
+            routing_key: peers(),
+        },
+        Entity::ExchangeBinding {
+            destination: peers(),
+            source: peers(),
+            routing_key: peers(),
+        },
+        Entity::Consumer {
+            channel: 1,
+            consumer_tag: peers(),
+            queue: peers(),
+        },
+        Entity::Channel(1),
+    ];
+    let mut skipped = Vec::new();
+    for entity in entities {
+        display::<Entity>(&entity);
+        let cause = cause.clone();
+        let failure = EntityFailure { entity, cause };
+        display::<EntityFailure>(&failure);
+        let restoring = ConnectCause::Restore(Arc::new(failure.clone()));
+        both(&ConnectError::new(Stage::Restore, peers(), restoring));
+        skipped.push(failure);
+    }
+    let report = RecoveryReport {
+        attempts: u32::MAX,
+        outage: Duration::MAX,
+        restored: Counts::default(),
+        skipped: skipped.into_iter().cycle().take(1024).collect(),
+        renamed: vec![(peers(), peers()); 1024],
+    };
+    display::<RecoveryReport>(&report);
+    display::<Counts>(&report.restored);
+    debug(&[Lost::default()]);
+    for end in ends() {
+        debug::<State>(&State::Closed(end.clone()));
+        both(&ConsumeError::NotRestored(end.into()));
+    }
+}
+
 /// An error, and what it is collected in.
 fn both<E: Clone + Error + Into<crate::Error> + 'static>(value: &E) {
     error(value);
@@ -246,6 +306,7 @@ pub(crate) fn errors() {
     ] {
         display(&entity(peers()));
     }
+    recovering();
     both(&UnknownMechanism(peers()));
     for uri in [
         "",

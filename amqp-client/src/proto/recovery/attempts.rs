@@ -1,0 +1,188 @@
+//! When to dial, and when to give up. Pure: the time comes in, and so does a seed for chance.
+//!
+//! ```text
+//!            lost ─▶ Redial ─ (dialling, restoring) ─ opened ──▶ lives ≥ 10 s, then lost: count 1
+//!  GiveUp ◀─┴──────────▲  └── failed ──┐                └──▶ lives < 10 s, then lost: count + 1
+//!     ▲                └───────────────┤
+//!     └────────────────────────────────┘
+//! ```
+
+use std::time::{Duration, Instant};
+
+use super::Recovery;
+use crate::error::{ConnectError, ConnectionError};
+use crate::proto::time::after;
+
+/// A connection that lived for less has come back in vain: what was counted counts on.
+const YOUNG: Duration = Duration::from_secs(10);
+
+/// The attempts to bring a connection back.
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    policy: Recovery,
+    /// Where chance stands.
+    seed: u64,
+    /// When the present stream was open, and everything restored on it; `None` while there is none.
+    opened: Option<Instant>,
+    /// Of this outage, the one that is under way or comes next included.
+    count: u32,
+    /// How often this outage has waited for its next attempt.
+    waits: u32,
+    /// When this outage began.
+    began: Option<Instant>,
+    /// Since when the broker has done nothing but refuse us.
+    refused: Option<Instant>,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// Another attempt.
+    Redial {
+        /// When it begins.
+        at: Instant,
+        /// How long that is from now, for the event.
+        delay: Duration,
+    },
+    /// Nothing: the connection has ended.
+    GiveUp,
+}
+
+#[expect(dead_code, reason = "the core asks it soon")]
+impl Attempts {
+    pub(crate) fn new(policy: Recovery, seed: u64) -> Self {
+        Self {
+            policy,
+            seed,
+            opened: None,
+            count: 0,
+            waits: 0,
+            began: None,
+            refused: None,
+        }
+    }
+
+    /// The first connection is opened as after a loss: its first attempt begins at once.
+    pub(crate) fn starting(&mut self, now: Instant) {
+        self.count = 1;
+        self.began = Some(now);
+    }
+
+    /// A stream is open, and everything that there was before has been restored on it.
+    pub(crate) fn opened(&mut self, now: Instant) {
+        self.opened = Some(now);
+        self.refused = None;
+    }
+
+    /// A connection that was open is lost.
+    pub(crate) fn lost(&mut self, cause: &ConnectionError, now: Instant) -> Verdict {
+        let opened = self.opened.take();
+        let lived = opened.is_some_and(|opened| now.saturating_duration_since(opened) >= YOUNG);
+        if lived || self.began.is_none() {
+            (self.count, self.waits) = (0, 0);
+            self.began = Some(now);
+        }
+        if !self.policy.is_on() || !is_recovered_from(cause) {
+            return Verdict::GiveUp;
+        }
+        self.next(now)
+    }
+
+    /// An attempt has failed: to dial, or to restore.
+    pub(crate) fn failed(&mut self, last: &ConnectError, now: Instant) -> Verdict {
+        self.opened = None;
+        self.count = self.count.max(1);
+        self.began.get_or_insert(now);
+        if !self.policy.is_on() || last.is_of_options() {
+            return Verdict::GiveUp;
+        }
+        match last.is_refusal() {
+            false => self.refused = None,
+            true => {
+                let refused = *self.refused.get_or_insert(now);
+                if now.saturating_duration_since(refused) >= self.policy.refusal_limit() {
+                    return Verdict::GiveUp;
+                }
+            }
+        }
+        self.next(now)
+    }
+
+    /// Attempts of this outage so far, the one that is under way or comes next included.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// When this outage began; of a connection that lives, the last one.
+    pub(crate) fn began(&self) -> Option<Instant> {
+        self.began
+    }
+
+    /// Another attempt, unless there were enough, or the time for them is over.
+    fn next(&mut self, now: Instant) -> Verdict {
+        if self
+            .policy
+            .attempt_limit()
+            .is_some_and(|limit| self.count >= limit)
+        {
+            return Verdict::GiveUp;
+        }
+        let mut at = after(now, self.delay());
+        for (since, limit) in [
+            (self.began, self.policy.outage_limit()),
+            (self.refused, Some(self.policy.refusal_limit())),
+        ] {
+            let (Some(since), Some(limit)) = (since, limit) else {
+                continue;
+            };
+            let end = after(since, limit);
+            if now >= end {
+                return Verdict::GiveUp;
+            }
+            // The last one begins when the time is over, rather than not at all.
+            at = at.min(end);
+        }
+        self.count = self.count.saturating_add(1);
+        self.waits = self.waits.saturating_add(1);
+        let delay = at.saturating_duration_since(now);
+        Verdict::Redial { at, delay }
+    }
+
+    /// How long to wait before the attempt that comes next: half of its time, and of the other half
+    /// a part by chance.
+    fn delay(&mut self) -> Duration {
+        let (first, longest) = (self.policy.shortest_delay(), self.policy.longest_delay());
+        let factor = 1_u32.checked_shl(self.waits).unwrap_or(u32::MAX);
+        let whole = first.saturating_mul(factor).min(longest);
+        let half = whole / 2;
+        half.saturating_add(part(whole - half, self.chance()))
+    }
+
+    /// A number by chance (`SplitMix64`).
+    fn chance(&mut self) -> u32 {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut number = (self.seed ^ (self.seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        u32::try_from((number ^ (number >> 31)) >> 32).unwrap_or(u32::MAX)
+    }
+}
+
+/// As much of a time as the number is of all that it could be.
+fn part(time: Duration, number: u32) -> Duration {
+    let nanos = u128::from(time.subsec_nanos()) + u128::from(time.as_secs()) * 1_000_000_000;
+    let nanos = (nanos * u128::from(number)) >> 32;
+    let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
+    let rest = u32::try_from(nanos % 1_000_000_000).unwrap_or_default();
+    Duration::new(seconds, rest)
+}
+
+/// Whether a connection comes back that was lost like this: not if it is the program that ended it.
+fn is_recovered_from(cause: &ConnectionError) -> bool {
+    !matches!(
+        cause,
+        ConnectionError::Closed
+            | ConnectionError::CloseTimeout { .. }
+            | ConnectionError::DriverGone
+            | ConnectionError::NotRecovered { .. }
+    )
+}
