@@ -51,7 +51,8 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 async fn handle(job: Delivery) -> Result<(), Box<dyn Error + Send + Sync>> {
     let body = job.body().to_vec();
     spawn_blocking(move || compute(&body)).await?;
-    Ok(job.ack()?)
+    job.ack()?;
+    Ok(())
 }
 
 /// Keeps a processor busy, or a file system.

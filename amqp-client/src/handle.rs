@@ -56,8 +56,7 @@ impl Handle {
                 Refused::Connection(_)
                 | Refused::NotOpen
                 | Refused::TooLarge(_)
-                | Refused::Blocked(_)
-                | Refused::Stale,
+                | Refused::Blocked(_),
                 _,
             )) => {}
         }

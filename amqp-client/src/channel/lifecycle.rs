@@ -9,8 +9,9 @@ use amqp_spec::{ReplyCode, channel};
 use super::request::{PendingReply, decode, slot, start, start_about};
 use crate::error::{About, ChannelError, Subject};
 use crate::handle::Handle;
-use crate::message::{Life, Settlement};
+use crate::message::{Settled, Settlement};
 use crate::proto::observe::{Event, Source};
+use crate::proto::send::outbox::{Refused, Wake};
 use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot};
 use crate::proto::shared::channel::ChannelShared;
 use crate::proto::time::after;
@@ -109,9 +110,7 @@ impl Channel {
                 Ok(channel)
             }
             (Err(refused), Some(shared)) => Err(shared.explain(refused)),
-            (Err(crate::proto::send::outbox::Refused::Connection(error)), None) => {
-                Err(error.for_bystander().into())
-            }
+            (Err(Refused::Connection(error)), None) => Err(error.for_bystander().into()),
             (Ok(_) | Err(_), _) => Err(limit),
         }
     }
@@ -357,22 +356,31 @@ impl Channel {
     pub(crate) fn settle(
         &self,
         delivery_tag: u64,
-        life: Life,
         settlement: Settlement,
-    ) -> Result<(), ChannelError> {
+    ) -> Result<Settled, ChannelError> {
         let shared = self.shared();
-        let settled = shared.connection.outbox().order_mut().settle(
-            shared.at,
-            life,
-            delivery_tag,
-            settlement,
-        );
+        let settled =
+            shared
+                .connection
+                .outbox()
+                .order_mut()
+                .settle(shared.at, delivery_tag, settlement);
+        self.settled(settled)
+    }
+
+    /// What is told of a settlement that was queued, or was not.
+    #[inline]
+    pub(crate) fn settled(
+        &self,
+        settled: Result<Option<Wake>, Refused>,
+    ) -> Result<Settled, ChannelError> {
         match settled {
-            Ok(wake) => {
+            Ok(Some(wake)) => {
                 wake.now();
-                Ok(())
+                Ok(Settled::Queued)
             }
-            Err(refused) => Err(shared.explain(refused)),
+            Ok(None) => Ok(Settled::Stale),
+            Err(refused) => Err(self.shared().explain(refused)),
         }
     }
 }

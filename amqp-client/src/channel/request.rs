@@ -9,7 +9,7 @@ use std::time::Duration;
 use amqp_spec::wire::{Request, TypedMethod};
 
 use crate::error::{About, ChannelError};
-use crate::message::Life;
+use crate::message::numbered::Numbered;
 use crate::proto::send::outbox::{Order, Refused, Wake};
 use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot};
 use crate::proto::shared::channel::ChannelShared;
@@ -85,9 +85,7 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
         }
         Err((Refused::TooLarge(error), _)) => Err(error.into()),
         // Channel 0 is open as long as the connection is, and alarms are about messages.
-        Err((Refused::NotOpen | Refused::Blocked(_) | Refused::Stale, _)) => {
-            Err(ChannelError::Closed)
-        }
+        Err((Refused::NotOpen | Refused::Blocked(_), _)) => Err(ChannelError::Closed),
     }
 }
 
@@ -203,9 +201,9 @@ impl PendingReply {
         }
     }
 
-    /// The life of its channel in which a message was fetched.
-    pub(crate) fn life(&self) -> Life {
-        self.answer.life()
+    /// The number of the message that was fetched.
+    pub(crate) fn fetched(&self) -> Option<Numbered> {
+        self.answer.fetched()
     }
 
     /// The caller goes away; gives back a result that it has not seen.

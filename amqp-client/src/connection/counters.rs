@@ -46,6 +46,9 @@ pub struct Counters {
     pub acked: u64,
     /// Deliveries and fetched messages that were refused (`basic.nack`, `basic.reject`), likewise.
     pub refused: u64,
+    /// Settlements of deliveries that had gone back to the broker, of which nothing was sent: see
+    /// [`Settled::Stale`](crate::consume::Settled::Stale). Each call counts, whatever it covers.
+    pub stale_settled: u64,
     /// Messages published on open channels with confirms that the broker has not answered.
     pub confirms_outstanding: u64,
     /// Requests that have not been answered, whether or not their callers still wait.
@@ -88,6 +91,7 @@ impl Connection {
             fetched: totals.fetched.get(),
             acked: held.totals.acked,
             refused: held.totals.refused,
+            stale_settled: held.totals.stale,
             confirms_outstanding: held.numbered.saturating_sub(answered),
             requests_outstanding: held.requests as u64,
             bytes_queued: held.octets as u64,

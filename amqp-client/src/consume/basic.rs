@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use amqp_spec::basic;
-use amqp_spec::wire::TypedMethod;
 
 use super::consumer;
 use super::delivery::{Delivery, Fetched};
@@ -13,7 +12,8 @@ use super::start::Consume;
 use crate::channel::Channel;
 use crate::channel::request::{PendingReply, decode, start, start_about, start_by};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
-use crate::message::{Life, Multiple, RawDelivery, ReceivedMessage, Requeue, Settlement};
+use crate::message::numbered::Numbered;
+use crate::message::{Multiple, RawDelivery, ReceivedMessage, Requeue, Settled, Settlement};
 use crate::proto::send::request::{Barrier, Effect, Reply};
 
 /// Receiving.
@@ -87,11 +87,12 @@ impl Channel {
             channel: (!no_ack).then(|| self.clone()),
             pending,
         };
-        let (reply, life) = fetching.await?;
+        let (reply, numbered) = fetching.await?;
         let get_reply = decode::<basic::GetReply<'_>>(&reply.payload)?;
-        Ok(match (get_reply, reply.message) {
-            (basic::GetReply::GetOk(ok), Some(message)) => {
-                let raw = RawDelivery::new(message, ok.delivery_tag, ok.redelivered, life);
+        Ok(match (get_reply, reply.message, numbered) {
+            (basic::GetReply::GetOk(ok), Some(message), Some(numbered)) => {
+                self.shared().yielded.fetched(numbered.delivery_tag);
+                let raw = RawDelivery::new(message, numbered, ok.redelivered);
                 Some((ReceivedMessage::of(raw), ok.message_count))
             }
             _ => None,
@@ -153,21 +154,26 @@ impl Channel {
     /// [`Multiple::Yes`] is all there are. [`Delivery::ack`] is safer, for it cannot be called
     /// twice.
     ///
+    /// Numbers go on when the connection is recovered, and those of before it are
+    /// [stale](Settled::Stale): none of them can be taken for a delivery of the present.
+    /// [`Multiple::Yes`] then settles what is of the present, and leaves alone what is of before;
+    /// tag 0 is all up to the last that the program has received on the channel.
+    ///
     /// # Errors
     ///
-    /// Nothing was sent. A number that is not outstanding closes the channel with 406, later.
-    pub fn basic_ack(&self, delivery_tag: u64, multiple: Multiple) -> Result<(), ChannelError> {
-        check_tag(delivery_tag, multiple)?;
-        let single = (multiple == Multiple::No).then_some(delivery_tag);
-        let ack = basic::Ack {
-            delivery_tag,
-            multiple: multiple == Multiple::Yes,
-        };
-        self.settle_by_number(delivery_tag, &ack, single)
+    /// Nothing was sent: the channel or the connection has ended. A number that is not outstanding
+    /// closes the channel with 406, later.
+    pub fn basic_ack(
+        &self,
+        delivery_tag: u64,
+        multiple: Multiple,
+    ) -> Result<Settled, ChannelError> {
+        self.settle_by_number(delivery_tag, multiple, Settlement::Ack)
     }
 
     /// Refuses by number (`basic.nack`, an extension): this delivery, or all up to it. Tag 0 with
-    /// [`Multiple::Yes`] is all there are.
+    /// [`Multiple::Yes`] is all there are. What a recovery makes of numbers is as with
+    /// [`basic_ack`](Self::basic_ack).
     ///
     /// # Errors
     ///
@@ -177,46 +183,41 @@ impl Channel {
         delivery_tag: u64,
         multiple: Multiple,
         requeue: Requeue,
-    ) -> Result<(), ChannelError> {
-        check_tag(delivery_tag, multiple)?;
-        let single = (multiple == Multiple::No).then_some(delivery_tag);
-        let nack = basic::Nack {
-            delivery_tag,
-            multiple: multiple == Multiple::Yes,
-            requeue: requeue == Requeue::Yes,
-        };
-        self.settle_by_number(delivery_tag, &nack, single)
+    ) -> Result<Settled, ChannelError> {
+        let requeue = requeue == Requeue::Yes;
+        self.settle_by_number(delivery_tag, multiple, Settlement::Nack { requeue })
     }
 
-    /// Refuses one delivery by number (`basic.reject`).
+    /// Refuses one delivery by number (`basic.reject`). What a recovery makes of numbers is as with
+    /// [`basic_ack`](Self::basic_ack).
     ///
     /// # Errors
     ///
     /// As [`basic_ack`](Self::basic_ack).
-    pub fn basic_reject(&self, delivery_tag: u64, requeue: Requeue) -> Result<(), ChannelError> {
-        check_tag(delivery_tag, Multiple::No)?;
-        let reject = basic::Reject {
-            delivery_tag,
-            requeue: requeue == Requeue::Yes,
-        };
-        self.settle_by_number(delivery_tag, &reject, Some(delivery_tag))
+    pub fn basic_reject(
+        &self,
+        delivery_tag: u64,
+        requeue: Requeue,
+    ) -> Result<Settled, ChannelError> {
+        let requeue = requeue == Requeue::Yes;
+        self.settle_by_number(delivery_tag, Multiple::No, Settlement::Reject { requeue })
     }
 
-    fn settle_by_number<'m, M: TypedMethod<'m>>(
+    fn settle_by_number(
         &self,
         tag: u64,
-        method: &M,
-        single: Option<u64>,
-    ) -> Result<(), ChannelError> {
+        multiple: Multiple,
+        settlement: Settlement,
+    ) -> Result<Settled, ChannelError> {
+        check_tag(tag, multiple)?;
         let shared = self.shared();
+        let multiple = multiple == Multiple::Yes;
+        let highest = (shared.delivered(), shared.yielded.highest());
         let mut outbox = shared.connection.outbox();
-        let sent =
-            outbox
-                .order_mut()
-                .settle_by_number(shared.at, tag, method, single, shared.delivered());
+        let order = outbox.order_mut();
+        let settled = order.settle_by_number(shared.at, tag, multiple, settlement, highest);
         drop(outbox);
-        sent.map_err(|refused| shared.explain(refused))?.now();
-        Ok(())
+        self.settled(settled)
     }
 
     /// Limits what is delivered and not acknowledged (`basic.qos`): for each consumer started from
@@ -261,8 +262,7 @@ impl Channel {
     /// Gives everything unacknowledged on this channel back to its queues, to be delivered again to
     /// the consumers of those queues (`basic.recover` with `requeue`). Deliveries that consumers of
     /// this channel have not yielded are dropped, for they come again; those that the program holds
-    /// cannot be settled any more: [`ChannelError::Stale`]. RabbitMQ would close the channel with
-    /// 406.
+    /// cannot be settled any more: [`Settled::Stale`]. RabbitMQ would close the channel with 406.
     ///
     /// Not offered are delivering to the same consumers again (`requeue` = false), over which
     /// RabbitMQ closes the connection with 540, and `basic.recover-async`, the deprecated form
@@ -298,11 +298,11 @@ struct Fetching {
 }
 
 impl Future for Fetching {
-    type Output = Result<(Reply, Life), ChannelError>;
+    type Output = Result<(Reply, Option<Numbered>), ChannelError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let reply = Pin::new(&mut self.pending).poll(context);
-        reply.map_ok(|reply| (reply, self.pending.life()))
+        reply.map_ok(|reply| (reply, self.pending.fetched()))
     }
 }
 
@@ -311,15 +311,14 @@ impl Drop for Fetching {
         let (Some(channel), Some(unseen)) = (&self.channel, self.pending.abandon()) else {
             return;
         };
-        let delivery_tag = match unseen {
-            Ok(reply) => basic::GetOk::decode(&reply.payload).map(|get_ok| get_ok.delivery_tag),
-            Err(ChannelError::MessageTooLarge(message)) => Ok(message.delivery_tag),
-            Err(_) => return,
-        };
-        if let Ok(delivery_tag) = delivery_tag {
+        // There is no other message to be given back, or none at all.
+        if !matches!(unseen, Ok(_) | Err(ChannelError::MessageTooLarge(_))) {
+            return;
+        }
+        if let Some(numbered) = self.pending.fetched() {
             let requeue = Settlement::Nack { requeue: true };
             // If the channel has ended, the broker has it back already.
-            let _ = channel.settle(delivery_tag, self.pending.life(), requeue);
+            let _ = channel.settle(numbered.delivery_tag, requeue);
         }
     }
 }

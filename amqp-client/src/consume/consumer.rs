@@ -107,7 +107,9 @@ where
     ///
     /// while let Some(next) = orders.next_within(Duration::from_secs(5)).await {
     ///     match next? {
-    ///         NextWithin::Delivery(delivery) => delivery.ack()?,
+    ///         NextWithin::Delivery(delivery) => {
+    ///             delivery.ack()?;
+    ///         }
     ///         NextWithin::Idle => println!("no order for 5 seconds"),
     ///     }
     /// }
@@ -163,6 +165,9 @@ where
         self.drop_returned();
         let more = self.taken.len().min(limit - 1);
         deliveries.reserve(more);
+        if let Some(last) = more.checked_sub(1).and_then(|last| self.taken.get(last)) {
+            self.queue.yields(last);
+        }
         for raw in self.taken.drain(..more) {
             deliveries.push(A::deliver(ReceivedMessage::of(raw), &self.channel));
         }
@@ -183,7 +188,10 @@ where
             }
         }
         let raw = self.taken.pop_front();
-        Poll::Ready(raw.map(|raw| Ok(A::deliver(ReceivedMessage::of(raw), &self.channel))))
+        Poll::Ready(raw.map(|raw| {
+            self.queue.yields(&raw);
+            Ok(A::deliver(ReceivedMessage::of(raw), &self.channel))
+        }))
     }
 }
 
@@ -243,9 +251,7 @@ impl<A: AckMode> Consumer<A> {
                         consumer_tag: self.queue.tag.to_string().into_boxed_str(),
                         queue: self.queue.source.as_str().into(),
                     }),
-                    ConsumerEnd::TooLarge(message, _) => {
-                        Some(ConsumeError::MessageTooLarge(message))
-                    }
+                    ConsumerEnd::TooLarge(message) => Some(ConsumeError::MessageTooLarge(message)),
                     ConsumerEnd::Channel(error) => Some(ConsumeError::Channel(error)),
                 }))
             }
@@ -253,9 +259,11 @@ impl<A: AckMode> Consumer<A> {
     }
 
     pub(super) fn new(channel: Channel, queue: ConsumerQueue) -> Self {
+        let queue = Arc::new(queue);
+        channel.shared().yielded.begin(&queue);
         Self {
             channel,
-            queue: Arc::new(queue),
+            queue,
             taken: VecDeque::new(),
             ended: false,
             acknowledgement: PhantomData,
@@ -405,17 +413,20 @@ impl<A: AckMode> Drop for Consumer<A> {
         // One that the program has not heard of is for the next consumer to tell.
         let untold = (!self.ended).then(|| self.queue.oversized()).flatten();
         // Before the deliveries go back, lest they come here again.
-        drop(request_cancel(self.channel.shared(), &self.queue));
+        let shared = self.channel.shared();
+        drop(request_cancel(shared, &self.queue));
+        shared.yielded.end(&self.queue);
         if !A::NO_ACK {
+            self.drop_returned();
             for raw in self.taken.drain(..).chain(unseen) {
                 let requeue = raw.settled_by(Settlement::Nack { requeue: true });
                 // If the channel has ended, the broker has them back already.
-                let _ = self.channel.settle(raw.delivery_tag, raw.life, requeue);
+                let _ = self.channel.settle(raw.delivery_tag, requeue);
             }
             // Nor does it come again by going back, if it was read from a stream.
-            if let Some((life, delivery_tag)) = untold.filter(|_| !self.queue.with_offset) {
+            if let Some(delivery_tag) = untold.filter(|_| !self.queue.with_offset) {
                 let requeue = Settlement::Nack { requeue: true };
-                let _ = self.channel.settle(delivery_tag, life, requeue);
+                let _ = self.channel.settle(delivery_tag, requeue);
             }
         }
     }

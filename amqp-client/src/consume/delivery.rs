@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use crate::channel::Channel;
 use crate::error::ChannelError;
-use crate::message::{Life, ReceivedMessage, Requeue, Settlement, message_getters};
+use crate::message::{ReceivedMessage, Requeue, Settled, Settlement, message_getters};
+use crate::proto::wait::Watch;
 
 /// A message that waits to be acknowledged.
 ///
@@ -15,9 +16,10 @@ use crate::message::{Life, ReceivedMessage, Requeue, Settlement, message_getters
 /// queue. Settling writes to the connection's buffer and does not wait.
 ///
 /// ```no_run
+/// use amqp_client::consume::Settled;
 /// use amqp_client::{ChannelError, Delivery, Requeue};
 ///
-/// fn handle(delivery: Delivery) -> Result<(), ChannelError> {
+/// fn handle(delivery: Delivery) -> Result<Settled, ChannelError> {
 ///     match delivery.text() {
 ///         Ok(text) => {
 ///             println!("{}: {text}", delivery.routing_key());
@@ -45,10 +47,9 @@ impl Delivery {
         Self { received, channel }
     }
 
-    /// The message, and what settles it: the life of its channel, and the channel.
-    pub(crate) fn into_parts(self) -> (ReceivedMessage, Life, Channel) {
-        let life = self.received.life();
-        (self.received, life, self.channel)
+    /// The message, and the channel that it is settled on.
+    pub(crate) fn into_parts(self) -> (ReceivedMessage, Channel) {
+        (self.received, self.channel)
     }
 
     /// Its number on the channel.
@@ -65,11 +66,15 @@ impl Delivery {
 
     /// Done with it: the broker may forget it (`basic.ack`).
     ///
+    /// If the connection has been lost since, and is being recovered or has been, the broker has
+    /// the message back and nothing is sent: that is [`Settled::Stale`], and no error, so that a
+    /// loop of `delivery.ack()?` goes on.
+    ///
     /// # Errors
     ///
     /// Nothing was sent: the channel or the connection has ended, and the broker has the message
     /// back.
-    pub fn ack(self) -> Result<(), ChannelError> {
+    pub fn ack(self) -> Result<Settled, ChannelError> {
         self.settle(Settlement::Ack)
     }
 
@@ -80,7 +85,7 @@ impl Delivery {
     /// # Errors
     ///
     /// As [`ack`](Self::ack).
-    pub fn nack(self, requeue: Requeue) -> Result<(), ChannelError> {
+    pub fn nack(self, requeue: Requeue) -> Result<Settled, ChannelError> {
         self.settle(Settlement::Nack {
             requeue: requeue == Requeue::Yes,
         })
@@ -92,16 +97,66 @@ impl Delivery {
     /// # Errors
     ///
     /// As [`ack`](Self::ack).
-    pub fn reject(self, requeue: Requeue) -> Result<(), ChannelError> {
+    pub fn reject(self, requeue: Requeue) -> Result<Settled, ChannelError> {
         self.settle(Settlement::Reject {
             requeue: requeue == Requeue::Yes,
         })
     }
 
-    fn settle(self, settlement: Settlement) -> Result<(), ChannelError> {
-        let (delivery_tag, life) = (self.received.delivery_tag(), self.received.life());
+    fn settle(self, settlement: Settlement) -> Result<Settled, ChannelError> {
         let settlement = self.received.settled_by(settlement);
-        self.channel.settle(delivery_tag, life, settlement)
+        self.channel
+            .settle(self.received.delivery_tag(), settlement)
+    }
+
+    /// Whether it can still be settled. If not, the broker has it back: the connection was lost
+    /// since, the channel or the connection has ended or is being closed, or
+    /// [`Channel::basic_recover`] was called.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        let shared = self.channel.shared();
+        let mut outbox = shared.connection.outbox();
+        outbox
+            .order_mut()
+            .is_current(shared.at, self.received.delivery_tag())
+    }
+
+    /// Waits until it can be settled no more: the connection has been lost, whether it is recovered
+    /// or not, or the channel has ended, or [`Channel::basic_recover`] has been answered. The
+    /// broker then has the message back and delivers it again, here or elsewhere, beside what still
+    /// works on this one. For handlers that take long, to stop then; what is never awaited costs
+    /// nothing.
+    ///
+    /// ```no_run
+    /// # async fn convert(_: &[u8]) {}
+    /// # async fn example(delivery: amqp_client::Delivery) -> Result<(), amqp_client::ChannelError> {
+    /// tokio::select! {
+    ///     () = convert(delivery.body()) => {
+    ///         delivery.ack()?;
+    ///     }
+    ///     () = delivery.lost() => println!("comes again"),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn lost(&self) {
+        let (shared, tag) = (self.channel.shared(), self.received.delivery_tag());
+        Watch::new(
+            |place, context| shared.poll_gone_back(tag, place, context),
+            |place| shared.forget_gone_back(place),
+        )
+        .await;
+    }
+
+    /// How many times the connection had been opened again when it came: 0 on its first stream.
+    /// What a program remembers of the deliveries of one generation, such as which of them it
+    /// works on, means nothing in the next.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        u64::from(self.received.generation())
     }
 
     /// The body, without a copy, leaving the delivery **unsettled**: the broker keeps the message

@@ -9,6 +9,7 @@
 //! * [`Consumer::handle`](crate::Consumer::handle) calls a function for each message: a
 //!   [`HandlerRun`], which ends with a [`HandlerSummary`]. What the function returns is an
 //!   [`IntoDisposition`]; what goes wrong is a [`HandlerFailure`].
+//! * Settling a delivery gives a [`Settled`].
 //! * Settling by number takes [`Multiple`], limits take a [`QosScope`].
 
 // | file | what it is about |
@@ -40,4 +41,4 @@ pub use self::handler::{
 };
 pub use self::offset::StreamOffset;
 pub use self::start::{Consume, DEFAULT_PREFETCH, WhenOversized, WhenSlow};
-pub use crate::message::settlement::Multiple;
+pub use crate::message::settlement::{Multiple, Settled};

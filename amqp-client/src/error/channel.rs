@@ -92,9 +92,6 @@ pub enum ChannelError {
     /// The call makes no sense, for the reason given. Nothing was sent; the channel is still
     /// usable.
     Invalid(ArgumentError),
-    /// The delivery comes from an earlier life of the channel: the broker has taken it back and
-    /// delivers it again. Nothing was sent; the channel is still usable.
-    Stale,
     /// A consumer of this channel already has that tag. Nothing was sent; the channel is still
     /// usable.
     ConsumerTagInUse {
@@ -215,7 +212,6 @@ impl fmt::Display for ChannelError {
                 write!(f, "channel {id} is not between 1 and {channel_max}")
             }
             Self::Invalid(error) => write!(f, "{error}"),
-            Self::Stale => f.write_str("delivery of an earlier life of the channel"),
             Self::ConsumerTagInUse { consumer_tag } => {
                 let tag = Quoted(consumer_tag);
                 write!(f, "consumer tag {tag:?} is in use on the channel")
@@ -241,7 +237,6 @@ debug_is_text!(ChannelError {
     IdInUse { id },
     IdOutOfRange { id, channel_max },
     Invalid(error),
-    Stale,
     ConsumerTagInUse { consumer_tag },
     Blocked { reason },
     MessageTooLarge(message),

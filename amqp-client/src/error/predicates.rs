@@ -138,8 +138,7 @@ impl ChannelError {
             | Self::FrameTooLarge(_)
             | Self::IdOutOfRange { .. }
             | Self::Invalid(_)
-            | Self::MessageTooLarge(_)
-            | Self::Stale => false,
+            | Self::MessageTooLarge(_) => false,
         }
     }
 
@@ -172,8 +171,7 @@ impl ChannelError {
             | Self::IdInUse { .. }
             | Self::IdOutOfRange { .. }
             | Self::ConsumerTagInUse { .. }
-            | Self::Invalid(_)
-            | Self::Stale => Outcome::NotSent,
+            | Self::Invalid(_) => Outcome::NotSent,
         }
     }
 }
@@ -358,7 +356,6 @@ mod tests {
                 false,
                 Outcome::NotSent,
             ),
-            (ChannelError::Stale, false, Outcome::NotSent),
         ];
         for (error, retryable, outcome) in table {
             assert_eq!(

@@ -34,7 +34,9 @@
 //! loop {
 //!     tokio::select! {
 //!         delivery = orders.next() => match delivery {
-//!             Some(delivery) => delivery?.ack()?,
+//!             Some(delivery) => {
+//!                 delivery?.ack()?;
+//!             }
 //!             None => break,
 //!         },
 //!         _ = &mut stop => break,

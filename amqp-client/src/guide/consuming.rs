@@ -12,7 +12,7 @@
 //!     match handle(delivery.body()).await {
 //!         Ok(()) => delivery.ack()?,
 //!         Err(_) => delivery.reject(Requeue::No)?,
-//!     }
+//!     };
 //! }
 //! # Ok(()) }
 //! ```
@@ -47,6 +47,15 @@
 //! thread. **A delivery that is dropped stays unsettled**: the broker counts it against the
 //! prefetch until the channel closes. Acknowledge when the work is done, not before: that is what
 //! makes it safe to crash.
+//!
+//! `Ok` says that it was queued, or that there was nothing to be sent any more
+//! ([`Settled::Stale`](crate::consume::Settled::Stale)): the connection was lost while the message
+//! was worked on and is recovered, and the broker has the message back. A loop goes on then. The
+//! message comes again, here or elsewhere, beside what still works on it. What takes long asks
+//! [`is_current`](crate::Delivery::is_current) now and then, or stops when
+//! [`lost`](crate::Delivery::lost) is ready; a program that remembers what it works on does so for
+//! each [`generation`](crate::Delivery::generation). Delivery tags go on, so that none of before can
+//! be taken for one of the present.
 //!
 //! Requeueing a message that always fails makes a loop that keeps the broker busy. Use a quorum
 //! queue with a delivery limit, and [delayed retries](crate::QueueDeclare::delayed_retry_type) since

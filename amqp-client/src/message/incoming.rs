@@ -95,6 +95,15 @@ impl Incoming {
         matches!(headers.get("x-stream-offset"), Ok(Some(_)))
     }
 
+    /// Its offset, if it comes from a stream.
+    pub(crate) fn stream_offset(&self) -> Option<u64> {
+        let headers = self.properties().headers()?;
+        headers
+            .get("x-stream-offset")
+            .ok()?
+            .and_then(|value| value.as_u64())
+    }
+
     /// The body, without a copy: it keeps the message's one allocation alive.
     pub(crate) fn into_body(self) -> Bytes {
         let start = (self.at.body as usize).min(self.raw.len());

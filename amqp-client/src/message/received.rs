@@ -9,7 +9,7 @@ use amqp_spec::wire::ShortStr;
 use bytes::Bytes;
 
 use super::incoming::Incoming;
-use super::life::Life;
+use super::numbered::Numbered;
 use super::outgoing::{IntoMessage, Message};
 use super::settlement::Settlement;
 use super::shown::{Name, Shown};
@@ -20,8 +20,8 @@ use crate::error::{ChannelError, Subject};
 pub(crate) struct RawDelivery {
     pub(crate) message: Incoming,
     pub(crate) delivery_tag: u64,
-    /// Which life of its channel the tag belongs to.
-    pub(crate) life: Life,
+    /// How many streams the connection had before the one on which it came.
+    pub(crate) generation: u32,
     /// [`REDELIVERED`], [`OVERSIZED`] and [`WITH_OFFSET`]. A number, not a `bool`: in the values
     /// that a `bool` does not have, the compiler would tell `None` and errors from deliveries. It
     /// would then move deliveries in pieces that overlap, and the processor would wait for each.
@@ -30,21 +30,21 @@ pub(crate) struct RawDelivery {
 
 impl RawDelivery {
     #[inline]
-    pub(crate) fn new(message: Incoming, delivery_tag: u64, redelivered: bool, life: Life) -> Self {
+    pub(crate) fn new(message: Incoming, numbered: Numbered, redelivered: bool) -> Self {
         Self {
             message,
-            delivery_tag,
-            life,
+            delivery_tag: numbered.delivery_tag,
+            generation: numbered.generation,
             flags: u8::from(redelivered),
         }
     }
 
     /// A message without its body, which was too large.
-    pub(crate) fn oversized(message: Incoming, delivery_tag: u64, life: Life, size: u64) -> Self {
+    pub(crate) fn oversized(message: Incoming, numbered: Numbered, size: u64) -> Self {
         Self {
             message: message.with_body(&size.to_be_bytes()),
-            delivery_tag,
-            life,
+            delivery_tag: numbered.delivery_tag,
+            generation: numbered.generation,
             flags: OVERSIZED,
         }
     }
@@ -64,12 +64,18 @@ impl RawDelivery {
         self.flags |= WITH_OFFSET;
     }
 
+    /// Whether its consumer was started with an offset.
+    #[inline]
+    pub(crate) fn is_with_offset(&self) -> bool {
+        self.flags & WITH_OFFSET != 0
+    }
+
     /// Whether it was read from a stream. An offset that was asked for does not tell alone, for
     /// brokers other than RabbitMQ may take one for any queue; nor does one that came, for a message
     /// that was published again has it, too.
     #[inline]
     pub(crate) fn is_from_stream(&self) -> bool {
-        self.flags & WITH_OFFSET != 0 && self.message.has_offset()
+        self.is_with_offset() && self.message.has_offset()
     }
 
     /// What settles it, where this is meant: of a stream's messages none can be refused.
@@ -162,7 +168,7 @@ impl ReceivedMessage {
             message.properties().as_ref(),
             message.body(),
         );
-        Ok(Self(RawDelivery::new(incoming, 1, false, Life::default())))
+        Ok(Self(RawDelivery::new(incoming, Numbered::first(1), false)))
     }
 
     /// The same, [delivered before](Self::redelivered) or not.
@@ -232,10 +238,9 @@ impl ReceivedMessage {
         Self(raw)
     }
 
-    /// Which life of its channel its number belongs to.
-    #[inline]
-    pub(crate) fn life(&self) -> Life {
-        self.0.life
+    /// How many streams the connection had before the one on which it came.
+    pub(crate) fn generation(&self) -> u32 {
+        self.0.generation
     }
 
     /// Whether it was read from a stream.

@@ -6,7 +6,7 @@ use amqp_spec::wire::{Reader, TypedMethod};
 
 use super::getters::message_getters;
 use super::incoming::Incoming;
-use super::life::Life;
+use super::numbered::Numbered;
 use super::received::{RawDelivery, ReceivedMessage};
 
 /// A message that had to reach a queue and came back, since there was none for it.
@@ -66,7 +66,7 @@ impl ReturnedMessage {
         Self {
             reply_code: ReplyCode(code),
             reply_text: String::from_utf8_lossy(text).into_owned(),
-            message: ReceivedMessage::of(RawDelivery::new(message, 0, false, Life::default())),
+            message: ReceivedMessage::of(RawDelivery::new(message, Numbered::first(0), false)),
         }
     }
 

@@ -18,6 +18,23 @@ pub enum Multiple {
     Yes,
 }
 
+/// What has become of a settlement.
+///
+/// There is no answer to `basic.ack` and its like, so that this never says that the broker has it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Settled {
+    /// It was queued to be sent.
+    Queued,
+    /// The delivery has gone back to its queue, and nothing was sent: the connection was lost since
+    /// and is being recovered, or has been, or [`Channel::basic_recover`] was called. The broker
+    /// delivers it again, here or elsewhere; a message of a stream does not come again for that.
+    /// Of several that are settled at once, all have gone back.
+    ///
+    /// [`Channel::basic_recover`]: crate::Channel::basic_recover
+    Stale,
+}
+
 /// How a delivery is settled.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Settlement {

@@ -362,6 +362,7 @@ impl Core {
             Step::Opened => {
                 self.session.phase = Phase::Open;
                 self.session.clocks.opened();
+                shared.opened();
                 shared.trace.opened(shared.limits());
                 self.session.handshake.succeed();
             }

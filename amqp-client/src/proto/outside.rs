@@ -157,7 +157,8 @@ impl Outside {
     /// Settles a delivery that the program has not seen.
     pub(crate) fn settle(&mut self, at: ChannelUse, delivery_tag: u64, settlement: Settlement) {
         self.answer_broker(at.channel, |order| {
-            order.settle_present(at, delivery_tag, settlement)
+            let settled = order.settle(at, delivery_tag, settlement);
+            settled.map(Option::unwrap_or_default)
         });
     }
 

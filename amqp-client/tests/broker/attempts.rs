@@ -23,13 +23,17 @@ fn attempts_are_counted_as_far_as_the_broker_tells() {
             assert_eq!(delivery.acquired_count(), acquired);
             // Since 4.3 only rejections are failures.
             match attempt {
-                2 => delivery.reject(Requeue::Yes).unwrap(),
+                2 => {
+                    delivery.reject(Requeue::Yes).unwrap();
+                }
                 4 => {
                     let failed = if counts { 1 } else { 3 };
                     assert_eq!(delivery.delivery_count(), Some(failed));
                     delivery.ack().unwrap();
                 }
-                _ => delivery.nack(Requeue::Yes).unwrap(),
+                _ => {
+                    delivery.nack(Requeue::Yes).unwrap();
+                }
             }
         }
         let classic = QueueDeclare::new("classic").exclusive();

@@ -2,7 +2,7 @@
 
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{basic, exchange, queue};
-use amqp_client::consume::Multiple;
+use amqp_client::consume::{Multiple, Settled};
 use amqp_client::error::{Entity, Outcome};
 use amqp_client::{
     Channel, ChannelError, Connection, ConnectionError, ConsumeError, ExchangeDeclare, Message,
@@ -239,7 +239,7 @@ fn s11_what_is_locked_refused_or_declared_otherwise_is_named() {
 fn s11_unknown_delivery_tags_are_told_as_such() {
     run(async |site| {
         let connection = site.connect().await;
-        type Settle = fn(&Channel) -> Result<(), ChannelError>;
+        type Settle = fn(&Channel) -> Result<Settled, ChannelError>;
         let settled: [(_, Settle); 4] = [
             (basic::Ack::ID, |channel| channel.basic_ack(5, Multiple::No)),
             (basic::Ack::ID, |channel| {

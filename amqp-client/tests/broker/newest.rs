@@ -22,9 +22,10 @@ async fn next_after(channel: &Channel, queue: QueueDeclare, rejects: bool) -> St
     let mut consumer = channel.consume("jobs").prefetch(1).await.unwrap();
     let first = expect(&mut consumer, "0").await;
     match rejects {
-        true => first.reject(Requeue::Yes).unwrap(),
-        false => first.nack(Requeue::Yes).unwrap(),
+        true => first.reject(Requeue::Yes),
+        false => first.nack(Requeue::Yes),
     }
+    .unwrap();
     let second = consumer.next().await.unwrap().unwrap();
     let body = second.text().unwrap().to_owned();
     second.ack().unwrap();

@@ -42,7 +42,9 @@ fn message_that_is_too_large_costs_its_consumer_and_nothing_else() {
 
         let fetched = loop {
             match channel.basic_get("orders").await {
-                Ok(Some(small)) => small.delivery.ack().unwrap(),
+                Ok(Some(small)) => {
+                    small.delivery.ack().unwrap();
+                }
                 Ok(None) => {}
                 Err(error) => break error,
             }

@@ -92,9 +92,13 @@ fn acks_in_any_order_settle_what_they_name() {
         for (n, delivery) in held.into_iter().enumerate() {
             match n {
                 17 | 41 => kept.push(delivery),
-                _ if n % 10 == 0 => delivery.nack(Requeue::Yes).unwrap(),
+                _ if n % 10 == 0 => {
+                    delivery.nack(Requeue::Yes).unwrap();
+                }
                 _ if n % 2 == 0 => backwards.push(delivery),
-                _ => delivery.ack().unwrap(),
+                _ => {
+                    delivery.ack().unwrap();
+                }
             }
         }
         for delivery in backwards.into_iter().rev() {

@@ -1,8 +1,8 @@
 //! Deliveries that are not, or no longer, for whom they seem to be; and those that stand in the
 //! way.
 
-use amqp_client::consume::QosScope;
-use amqp_client::{ChannelError, Connection, ConsumeError, Message, QueueDeclare};
+use amqp_client::consume::{QosScope, Settled};
+use amqp_client::{Connection, ConsumeError, Message, QueueDeclare};
 
 use crate::support::{declare, expect, fill, poll_once, ready, run, until_ready};
 
@@ -53,7 +53,7 @@ fn recovered_deliveries_come_again_and_the_channel_lives() {
         let held = expect(&mut consumer, "0").await;
         until_ready(&channel, "q", 0).await;
         channel.basic_recover().await.unwrap();
-        assert!(matches!(held.ack(), Err(ChannelError::Stale)));
+        assert!(matches!(held.ack(), Ok(Settled::Stale)));
         for n in 0..5 {
             let again = expect(&mut consumer, &n.to_string()).await;
             assert!(again.redelivered());

@@ -62,6 +62,11 @@ const UNSEEN: &[(&str, &str, &str)] = &[
         "limit_per_consumer",
         "has something told once, which nothing waits for",
     ),
+    (
+        "proto/shared/connection.rs",
+        "n_streams",
+        "written and read by the core alone",
+    ),
     ("proto/shared/connection.rs", "next_consumer_tag", NEW),
     (
         "proto/shared/consumer.rs",
@@ -70,8 +75,18 @@ const UNSEEN: &[(&str, &str, &str)] = &[
     ),
     (
         "proto/shared/consumer.rs",
+        "resume_offset",
+        "read when the stream is gone: what is yielded later comes again",
+    ),
+    (
+        "proto/shared/consumer.rs",
         "returned",
         "to settle before it is read is to have settled earlier",
+    ),
+    (
+        "proto/shared/consumer.rs",
+        "yielded",
+        "who settles all that it has received has received it before",
     ),
     ("proto/shared/reading.rs", "automatic", COUNT),
     (

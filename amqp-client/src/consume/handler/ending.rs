@@ -37,7 +37,8 @@ impl Ending {
         Self { channel, place }
     }
 
-    /// Whether nothing of what has come can be settled any more.
+    /// Whether nothing of what has come can be settled any more, and nothing else will come: not
+    /// while the connection is down, when there is nothing and the consumer is waited for.
     pub(super) fn has_begun(&self) -> bool {
         !self.channel.is_open()
     }

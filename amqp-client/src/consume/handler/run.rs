@@ -18,7 +18,7 @@ use super::jobs::{Jobs, Panic};
 use super::summary::HandlerSummary;
 use super::unsettled::Unsettled;
 use crate::consume::Consumer;
-use crate::message::ReceivedMessage;
+use crate::message::{ReceivedMessage, Settled};
 use crate::proto::shared::timers::Timer;
 
 /// Handlers that may end in one turn before others get theirs.
@@ -206,10 +206,13 @@ impl<H, F, S> HandlerRun<H, F, S> {
         let disposition = message.decide(disposition);
         self.handled.handled += 1;
         let counter = match (message.settle(disposition), disposition) {
-            (false, _) => &mut self.handled.unsettled,
-            (true, Disposition::Ack) => &mut self.handled.acked,
-            (true, Disposition::Reject) => &mut self.handled.rejected,
-            (true, Disposition::Requeue | Disposition::Retry) => &mut self.handled.requeued,
+            (Err(_), _) => &mut self.handled.unsettled,
+            (Ok(Settled::Stale), _) => &mut self.handled.stale,
+            (Ok(Settled::Queued), Disposition::Ack) => &mut self.handled.acked,
+            (Ok(Settled::Queued), Disposition::Reject) => &mut self.handled.rejected,
+            (Ok(Settled::Queued), Disposition::Requeue | Disposition::Retry) => {
+                &mut self.handled.requeued
+            }
         };
         *counter += 1;
         let Err(HandlingFailure { cause, .. }) = outcome else {

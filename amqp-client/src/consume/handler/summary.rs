@@ -19,6 +19,10 @@ pub struct HandlerSummary {
     /// Messages handled that could not be settled, since the channel had ended: the broker delivers
     /// them again.
     pub unsettled: u64,
+    /// Messages handled that had gone back to the broker by then, with a connection that was lost
+    /// and is recovered: the broker delivers them again, beside what was done of them. See
+    /// [`Settled::Stale`](crate::consume::Settled::Stale).
+    pub stale: u64,
     /// Handlers that returned an error.
     pub failed: u64,
     /// Handlers that panicked.
@@ -41,6 +45,7 @@ impl HandlerSummary {
             requeued: 0,
             rejected: 0,
             unsettled: 0,
+            stale: 0,
             failed: 0,
             panicked: 0,
             given_back: 0,

@@ -3,13 +3,13 @@
 use super::disposition::Disposition;
 use crate::channel::Channel;
 use crate::consume::Delivery;
-use crate::message::{Life, ReceivedMessage, Settlement};
+use crate::error::ChannelError;
+use crate::message::{ReceivedMessage, Settled, Settlement};
 
 /// A message that is being handled. Dropped, it goes back to its queue.
 pub(super) struct Unsettled {
     pub(super) channel: Channel,
     pub(super) delivery_tag: u64,
-    life: Life,
     pub(super) redelivered: bool,
     from_stream: bool,
     is_settled: bool,
@@ -17,11 +17,10 @@ pub(super) struct Unsettled {
 
 impl Unsettled {
     pub(super) fn new(delivery: Delivery) -> (ReceivedMessage, Self) {
-        let (received, life, channel) = delivery.into_parts();
+        let (received, channel) = delivery.into_parts();
         let unsettled = Self {
             channel,
             delivery_tag: received.delivery_tag(),
-            life,
             redelivered: received.redelivered(),
             from_stream: received.is_from_stream(),
             is_settled: false,
@@ -37,17 +36,11 @@ impl Unsettled {
         }
     }
 
-    /// False if the channel has ended.
-    pub(super) fn settle(mut self, disposition: Disposition) -> bool {
+    /// Settles it, unless it has gone back or the channel has ended.
+    pub(super) fn settle(mut self, disposition: Disposition) -> Result<Settled, ChannelError> {
         self.is_settled = true;
-        self.send(disposition.settlement())
-    }
-
-    fn send(&self, settlement: Settlement) -> bool {
-        let channel = &self.channel;
-        channel
-            .settle(self.delivery_tag, self.life, settlement)
-            .is_ok()
+        let settlement = disposition.settlement();
+        self.channel.settle(self.delivery_tag, settlement)
     }
 }
 
@@ -57,7 +50,8 @@ impl Drop for Unsettled {
             // Not for the handler's fault: a `nack` does not count towards a delivery limit. If the
             // channel has ended, the broker has the message back already.
             let requeue = Settlement::Nack { requeue: true };
-            self.send(requeue.of(self.from_stream));
+            let requeue = requeue.of(self.from_stream);
+            let _ = self.channel.settle(self.delivery_tag, requeue);
         }
     }
 }

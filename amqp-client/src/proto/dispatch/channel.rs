@@ -148,7 +148,7 @@ fn take_effect(
         }
         (Effect::Recover { .. }, Method::BasicRecoverOk(_)) => {
             if let Some(channel) = channels.of_frame(id)? {
-                let recovered = channel.recovered();
+                let recovered = channel.recovered(outside.wakers());
                 outside.outbox().channels_mut().recovered(id, recovered);
             }
         }
@@ -186,8 +186,11 @@ fn check_tag(id: u16, reply: &Method<'_>, outside: &Outside) -> Result<(), Viola
 
 /// `channel.open-ok` has come.
 fn opened(id: u16, shared: Arc<ChannelShared>, channels: &mut InChannels, outside: &Outside) {
-    let life = outside.outbox().channels_mut().opened(id);
-    channels.open(id, shared, life);
+    outside
+        .outbox()
+        .channels_mut()
+        .opened(id, shared.delivered());
+    channels.open(id, shared);
     outside.shared().trace.channel_opened(id);
 }
 

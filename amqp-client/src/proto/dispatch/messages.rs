@@ -45,12 +45,13 @@ fn fetched(
     outside: &mut Outside,
 ) {
     outside.shared().totals.fetched.add(1);
-    let delivery_tag = basic::GetOk::decode(&reply.payload).map(|get_ok| get_ok.delivery_tag);
+    let on_wire = basic::GetOk::decode(&reply.payload).map(|get_ok| get_ok.delivery_tag);
     let mut at = None;
-    if let (Ok(delivery_tag), Some(channel)) = (delivery_tag, channels.get_mut(id)) {
-        channel.note_delivered(delivery_tag);
-        slot.answer.fetched_in(channel.life());
-        at = Some((channel.at(), delivery_tag));
+    if let (Ok(on_wire), Some(channel)) = (on_wire, channels.get_mut(id)) {
+        let numbered = channel.numbering().number(on_wire);
+        channel.note_delivered(numbered.delivery_tag);
+        slot.answer.fetched_as(numbered);
+        at = Some((channel.at(), numbered.delivery_tag));
     }
     let unseen = slot.answer.settle(Ok(reply), outside.wakers());
     if let (Err(Ok(_)), false, Some((at, delivery_tag))) = (unseen, no_ack, at) {

@@ -54,6 +54,7 @@ pub(crate) struct Queued {
     pub(crate) published: u64,
     pub(crate) acked: u64,
     pub(crate) refused: u64,
+    pub(crate) stale: u64,
 }
 
 /// What the outbox holds at present.

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::content::{Announced, Content};
 use crate::error::{ChannelError, Violation};
-use crate::message::{Layout, Life, RawDelivery, Settlement};
+use crate::message::numbered::Numbering;
+use crate::message::{Layout, RawDelivery, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::Slot;
 use crate::proto::shared::channel::ChannelShared;
@@ -24,8 +25,8 @@ use crate::proto::shared::lost::Loss;
 #[derive(Debug)]
 pub(crate) struct InChannel {
     pub(super) shared: Arc<ChannelShared>,
-    /// What is delivered can be settled in this life of the channel only.
-    life: Life,
+    /// Of what is delivered in this life of the channel.
+    numbering: Numbering,
     pub(super) content: Content,
     /// Sorted by tag.
     consumers: Vec<InConsumer>,
@@ -36,7 +37,7 @@ pub(crate) struct InChannel {
     ended: Option<Box<VecDeque<EndedConsumer>>>,
     /// There has been a consumer whose deliveries need no acknowledgement.
     automatic: bool,
-    /// The highest tag of any delivery handed over, or fetched.
+    /// The highest number of any delivery handed over, or fetched, in this life or before.
     highest: u64,
     /// All publishes up to this one have been answered.
     pub(super) answered: u64,
@@ -83,18 +84,17 @@ struct InConsumer {
 const REMEMBERED: usize = 64;
 
 impl InChannel {
-    pub(super) fn new(shared: Arc<ChannelShared>, life: Life, strays: Option<Box<Strays>>) -> Self {
-        // The broker counts from 1 in each life.
-        shared.set_delivered(0);
+    pub(super) fn new(shared: Arc<ChannelShared>, strays: Option<Box<Strays>>) -> Self {
+        let highest = shared.delivered();
         Self {
+            numbering: Numbering::after(highest, shared.connection.generation()),
             shared,
-            life,
             content: Content::Idle,
             consumers: Vec::new(),
             last: 0,
             ended: None,
             automatic: false,
-            highest: 0,
+            highest,
             answered: 0,
             strays,
         }
@@ -106,10 +106,10 @@ impl InChannel {
         self.shared.at
     }
 
-    /// Which life of the channel it is.
+    /// How what is delivered is numbered.
     #[inline]
-    pub(crate) fn life(&self) -> Life {
-        self.life
+    pub(crate) fn numbering(&self) -> Numbering {
+        self.numbering
     }
 
     #[inline]
@@ -270,11 +270,12 @@ impl InChannel {
         })
     }
 
-    /// Everything delivered so far has gone back to its queues.
-    pub(crate) fn recovered(&mut self) -> u64 {
+    /// Everything delivered so far has gone back to its queues: up to which number that is.
+    pub(crate) fn recovered(&mut self, wakers: &mut Vec<Waker>) -> u64 {
         for consumer in self.all_consumers() {
             consumer.queue.recovered(self.highest);
         }
+        self.shared.gone_back(self.highest, wakers);
         self.highest
     }
 
@@ -410,15 +411,15 @@ impl InChannel {
     pub(crate) fn rest(&mut self, loss: Loss, wakers: &mut Vec<Waker>) {
         let (cause, sent) = (&loss.cause.clone(), loss.sent);
         self.shared.renew(loss, sent, wakers);
+        self.shared.gone_back(self.highest, wakers);
         self.end_deliveries(cause, wakers);
     }
 
     /// The stream is gone, and the channel is to be opened on another: what was delivered comes
     /// again there.
     pub(crate) fn disconnect(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
-        for queue in self.take_consumers() {
-            queue.disconnect();
-        }
+        self.recovered(wakers);
+        drop(self.take_consumers());
         self.end_fetching(cause, wakers);
     }
 

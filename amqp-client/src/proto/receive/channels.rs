@@ -20,7 +20,7 @@ use super::ack_run::AckRun;
 use super::channel::{InChannel, Left, Strays};
 use super::whole_delivery::WholeDelivery;
 use crate::error::Violation;
-use crate::message::{Life, RawDelivery, Settlement};
+use crate::message::{RawDelivery, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::outside::Outside;
 use crate::proto::shared::channel::ChannelShared;
@@ -103,14 +103,14 @@ impl InChannels {
     }
 
     /// `channel.open-ok` has come.
-    pub(crate) fn open(&mut self, id: u16, shared: Arc<ChannelShared>, life: Life) {
+    pub(crate) fn open(&mut self, id: u16, shared: Arc<ChannelShared>) {
         let index = usize::from(id);
         if self.by_id.len() <= index {
             self.by_id.resize_with(index + 1, || None);
         }
         let strays = self.strays.remove(&id);
         if let Some(channel) = self.by_id.get_mut(index) {
-            *channel = Some(Box::new(InChannel::new(shared, life, strays)));
+            *channel = Some(Box::new(InChannel::new(shared, strays)));
         }
     }
 
@@ -171,8 +171,8 @@ impl InChannels {
         let Some(consumer) = channel.find(whole.consumer_tag) else {
             return false;
         };
-        let life = channel.life();
-        if channel.gather(consumer, whole.copy(life)) {
+        let numbering = channel.numbering();
+        if channel.gather(consumer, whole.copy(numbering)) {
             self.dirty.push((whole.channel, consumer));
         }
         true
@@ -307,11 +307,8 @@ impl InChannels {
             for delivery in untaken {
                 let requeue = delivery.settled_by(Settlement::Nack { requeue: true });
                 let tag = delivery.delivery_tag;
-                let settled = outside
-                    .outbox()
-                    .order_mut()
-                    .settle(at, delivery.life, tag, requeue);
-                settled.unwrap_or_default().not_amid_a_turn();
+                let settled = outside.outbox().order_mut().settle(at, tag, requeue);
+                settled.ok().flatten().unwrap_or_default().not_amid_a_turn();
             }
         }
     }

@@ -14,6 +14,7 @@ use amqp_spec::frame::ContentHeader;
 use amqp_spec::wire::{ShortStr, TypedMethod};
 
 use crate::error::Violation;
+use crate::message::numbered::Numbered;
 use crate::message::{Incoming, Layout, offset};
 use crate::proto::send::request::Slot;
 
@@ -25,7 +26,7 @@ const TRUSTED: usize = 1024 * 1024;
 pub(crate) enum Announced {
     Delivery {
         consumer_tag: Box<[u8]>,
-        delivery_tag: u64,
+        numbered: Numbered,
         redelivered: bool,
     },
     Get {

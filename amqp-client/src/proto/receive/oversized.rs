@@ -18,7 +18,8 @@ use super::channels::InChannels;
 use super::content::Announced;
 use super::late;
 use crate::error::{ChannelError, OversizedMessage, Violation};
-use crate::message::{Incoming, Life, RawDelivery, Settlement};
+use crate::message::numbered::Numbered;
+use crate::message::{Incoming, RawDelivery, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::observe::{Event, Source};
 use crate::proto::outside::Outside;
@@ -57,11 +58,10 @@ pub(super) fn skip(
     let Some(channel) = channels.of_frame(id)? else {
         return Ok(());
     };
-    let (at, life) = (channel.at(), channel.life());
+    let (at, numbering) = (channel.at(), channel.numbering());
     let (by, message) = channel.content.skip(id, header)?;
     let oversized = Oversized {
         at,
-        life,
         message,
         size: header.body_size,
         limit,
@@ -69,12 +69,13 @@ pub(super) fn skip(
     match by {
         Announced::Delivery {
             consumer_tag,
-            delivery_tag,
+            numbered,
             ..
         } => {
-            let recipient = recipient(id, &consumer_tag, delivery_tag, channels, outside);
+            let tag = numbered.delivery_tag;
+            let recipient = recipient(id, &consumer_tag, tag, channels, outside);
             if let Some(queue) = recipient {
-                oversized.delivered(&queue, delivery_tag, outside);
+                oversized.delivered(&queue, numbered, outside);
             }
         }
         Announced::Get {
@@ -83,9 +84,10 @@ pub(super) fn skip(
             no_ack,
         } => {
             let get_ok = basic::GetOk::decode(&payload);
-            let delivery_tag = get_ok.map_or(0, |get_ok| get_ok.delivery_tag);
-            channel.note_delivered(delivery_tag);
-            oversized.fetched(&slot, delivery_tag, no_ack, outside);
+            let on_wire = get_ok.map_or(0, |get_ok| get_ok.delivery_tag);
+            let numbered = numbering.number(on_wire);
+            channel.note_delivered(numbered.delivery_tag);
+            oversized.fetched(&slot, numbered, no_ack, outside);
         }
         // Larger than anything that was published here: it is not ours.
         Announced::Return => {}
@@ -118,7 +120,6 @@ fn recipient(
 /// A message that is too large, without its body.
 struct Oversized {
     at: ChannelUse,
-    life: Life,
     message: Incoming,
     size: u64,
     limit: u64,
@@ -126,8 +127,8 @@ struct Oversized {
 
 impl Oversized {
     /// It was delivered to this consumer.
-    fn delivered(self, queue: &Arc<ConsumerQueue>, delivery_tag: u64, outside: &mut Outside) {
-        let at = self.at;
+    fn delivered(self, queue: &Arc<ConsumerQueue>, numbered: Numbered, outside: &mut Outside) {
+        let (at, delivery_tag) = (self.at, numbered.delivery_tag);
         outside.shared().totals.delivered.add(1);
         if outside.has_said_goodbye() {
             return;
@@ -142,7 +143,7 @@ impl Oversized {
         let told = self.tell(delivery_tag, &queue.source, queue.no_ack, outside);
         match queue.on_oversized {
             OnOversized::Cancel => {
-                queue.end_oversized(ConsumerEnd::TooLarge(told, self.life), outside.wakers());
+                queue.end_oversized(ConsumerEnd::TooLarge(told), outside.wakers());
                 outside.cancel_unawaited(at, queue);
             }
             OnOversized::Reject if queue.no_ack => {}
@@ -152,7 +153,7 @@ impl Oversized {
             }
             OnOversized::Mark => {
                 let (message, size) = (self.message, self.size);
-                let marked = RawDelivery::oversized(message, delivery_tag, self.life, size);
+                let marked = RawDelivery::oversized(message, numbered, size);
                 let octets = marked.message.footprint();
                 let _ = queue.deliver(&mut vec![marked], octets, outside.wakers());
             }
@@ -160,11 +161,12 @@ impl Oversized {
     }
 
     /// It was fetched by this request.
-    fn fetched(self, slot: &Slot, delivery_tag: u64, no_ack: bool, outside: &mut Outside) {
+    fn fetched(self, slot: &Slot, numbered: Numbered, no_ack: bool, outside: &mut Outside) {
+        let delivery_tag = numbered.delivery_tag;
         outside.shared().totals.fetched.add(1);
         let told = self.tell(delivery_tag, slot.answer.about.first(), no_ack, outside);
         let error = ChannelError::MessageTooLarge(told);
-        slot.answer.fetched_in(self.life);
+        slot.answer.fetched_as(numbered);
         let unseen = slot.answer.settle(Err(error), outside.wakers());
         if unseen.is_err() && !no_ack {
             outside.requeue(self.at, delivery_tag);

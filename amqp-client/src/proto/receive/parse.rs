@@ -330,7 +330,7 @@ impl Receive {
         channel.check_not_amid_content(basic::Deliver::NAME)?;
         let by = Announced::Delivery {
             consumer_tag: deliver.consumer_tag.as_bytes().into(),
-            delivery_tag: deliver.delivery_tag,
+            numbered: channel.numbering().number(deliver.delivery_tag),
             redelivered: deliver.redelivered,
         };
         let layout = content::layout_of_deliver(&deliver);
@@ -401,18 +401,14 @@ impl Receive {
         };
         let Announced::Delivery {
             consumer_tag: tag,
-            delivery_tag,
+            numbered,
             redelivered,
         } = by
         else {
             return Ok(Some(Rare::Message(id, Complete { by, message })));
         };
         let channels = &mut self.channels;
-        let Some(channel) = channels.of_frame(id)? else {
-            return Ok(None);
-        };
-        let life = channel.life();
-        let delivery = RawDelivery::new(message, delivery_tag, redelivered, life);
+        let delivery = RawDelivery::new(message, numbered, redelivered);
         if let Some(delivery) = channels.gather(id, &tag, delivery) {
             late::deliver(id, &tag, delivery, channels, outside);
         }

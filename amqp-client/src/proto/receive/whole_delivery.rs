@@ -13,7 +13,8 @@ use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::constants::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD};
 use amqp_spec::wire::TypedMethod;
 
-use crate::message::{Incoming, Layout, Life, RawDelivery, offset};
+use crate::message::numbered::Numbering;
+use crate::message::{Incoming, Layout, RawDelivery, offset};
 
 /// Type, channel and size, in front of every payload; and the id of the method, in front of its
 /// arguments.
@@ -33,6 +34,7 @@ const BASIC: [u8; 2] = basic::CLASS_ID.to_be_bytes();
 pub(crate) struct WholeDelivery<'a> {
     pub(super) channel: u16,
     pub(super) consumer_tag: &'a [u8],
+    /// As the broker counts.
     delivery_tag: u64,
     redelivered: bool,
     /// From the method's arguments to the end of the body.
@@ -143,9 +145,10 @@ impl<'a> WholeDelivery<'a> {
 
     /// The same in memory of its own.
     #[inline]
-    pub(crate) fn copy(&self, life: Life) -> RawDelivery {
+    pub(crate) fn copy(&self, numbering: Numbering) -> RawDelivery {
         let message = Incoming::new(self.octets.into(), self.at);
-        RawDelivery::new(message, self.delivery_tag, self.redelivered, life)
+        let numbered = numbering.number(self.delivery_tag);
+        RawDelivery::new(message, numbered, self.redelivered)
     }
 }
 

@@ -18,7 +18,8 @@ use amqp_spec::wire::{MethodId, Request, TypedMethod};
 use amqp_spec::{basic, channel, confirm, connection, tx};
 
 use crate::error::{About, ChannelError};
-use crate::message::{Incoming, Life};
+use crate::message::Incoming;
+use crate::message::numbered::Numbered;
 use crate::proto::send::progress::Progress;
 use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::consumer::ConsumerQueue;
@@ -208,8 +209,8 @@ pub(crate) struct Reply {
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     state: Mutex<AnswerState>,
-    /// Which life of its channel a message was fetched in.
-    fetched_in: OnceLock<Life>,
+    /// The number of a message that was fetched.
+    fetched_as: OnceLock<Numbered>,
     /// What the request is about, for errors.
     pub(crate) about: About,
 }
@@ -232,7 +233,7 @@ impl Answer {
     pub(crate) fn new(about: About) -> Self {
         Self {
             state: Mutex::default(),
-            fetched_in: OnceLock::new(),
+            fetched_as: OnceLock::new(),
             about,
         }
     }
@@ -241,14 +242,14 @@ impl Answer {
         lock(&self.state)
     }
 
-    /// A message has been fetched in this life of the channel; the result follows.
-    pub(crate) fn fetched_in(&self, life: Life) {
-        let _ = self.fetched_in.set(life);
+    /// A message has been fetched, and has this number; the result follows.
+    pub(crate) fn fetched_as(&self, numbered: Numbered) {
+        let _ = self.fetched_as.set(numbered);
     }
 
-    /// The life in which a message was fetched.
-    pub(crate) fn life(&self) -> Life {
-        self.fetched_in.get().copied().unwrap_or_default()
+    /// The number of the message that was fetched.
+    pub(crate) fn fetched(&self) -> Option<Numbered> {
+        self.fetched_as.get().copied()
     }
 
     /// Whether no caller waits any more: it has its result, has taken it, or has gone.

@@ -113,12 +113,13 @@ impl IntoIterator for Batches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Incoming, Layout, Life};
+    use crate::message::numbered::Numbered;
+    use crate::message::{Incoming, Layout};
 
     fn batch(tags: std::ops::RangeInclusive<u64>) -> Vec<RawDelivery> {
         let delivery = |tag| {
             let message = Incoming::new(Box::default(), Layout::default());
-            RawDelivery::new(message, tag, false, Life::default())
+            RawDelivery::new(message, Numbered::first(tag), false)
         };
         tags.map(delivery).collect()
     }

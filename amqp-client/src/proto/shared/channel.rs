@@ -3,11 +3,13 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use super::confirms::Confirms;
 use super::connection::ConnectionShared;
+use super::gone_back::LockedGoneBack;
 use super::lost::Loss;
+use super::yielded::Yielded;
 use crate::error::ChannelError;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::outbox::Refused;
@@ -25,8 +27,11 @@ pub(crate) struct ChannelShared {
     pub(crate) end: LockedLatch<ChannelError>,
     /// A limit of the whole channel was asked for, and became one of each consumer.
     limit_per_consumer: AtomicBool,
-    /// The highest tag of what was delivered.
+    /// The highest number of what was delivered, in whichever life.
     delivered: AtomicU64,
+    /// What of it has gone back.
+    gone_back: LockedGoneBack,
+    pub(crate) yielded: Yielded,
     /// Tags that are made up for consumers of this use of the channel have at least this number.
     pub(crate) consumer_tags_from: u64,
 }
@@ -41,6 +46,8 @@ impl ChannelShared {
             end: LockedLatch::default(),
             limit_per_consumer: AtomicBool::new(false),
             delivered: AtomicU64::new(0),
+            gone_back: LockedGoneBack::default(),
+            yielded: Yielded::default(),
         }
     }
 
@@ -83,6 +90,7 @@ impl ChannelShared {
     /// why.
     pub(crate) fn end(&self, loss: Loss, published: u64, wakers: &mut Vec<Waker>) {
         self.end.set(loss.cause.clone(), wakers);
+        self.gone_back(u64::MAX, wakers);
         let mut confirms = self.confirms();
         let (acked, nacked) = confirms.answered();
         let concluded = acked + nacked + confirms.n_lost();
@@ -115,7 +123,7 @@ impl ChannelShared {
         self.end.get()
     }
 
-    /// The highest tag of what was delivered.
+    /// The highest number of what was delivered.
     pub(crate) fn delivered(&self) -> u64 {
         self.delivered.load(Ordering::Relaxed)
     }
@@ -123,6 +131,33 @@ impl ChannelShared {
     /// Something was delivered; only the core says so.
     pub(crate) fn set_delivered(&self, delivery_tag: u64) {
         self.delivered.store(delivery_tag, Ordering::Relaxed);
+    }
+
+    /// Deliveries up to this number have gone back to the broker: those who wait for that are
+    /// called.
+    pub(crate) fn gone_back(&self, delivery_tag: u64, wakers: &mut Vec<Waker>) {
+        self.gone_back.raise(delivery_tag, wakers);
+    }
+
+    /// Waits until this delivery has gone back.
+    pub(crate) fn poll_gone_back(
+        &self,
+        delivery_tag: u64,
+        ticket: &mut Option<u64>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        self.gone_back.poll(delivery_tag, ticket, context)
+    }
+
+    /// A task waits no longer for a delivery to go back.
+    pub(crate) fn forget_gone_back(&self, ticket: u64) {
+        self.gone_back.forget(ticket);
+    }
+
+    /// How many wait for deliveries to go back.
+    #[cfg(test)]
+    pub(crate) fn n_waiting_for_lost(&self) -> usize {
+        self.gone_back.n_waiting()
     }
 
     /// Whether a limit of the channel becomes one of each consumer for the first time.
@@ -141,7 +176,6 @@ impl ChannelShared {
             Refused::NotOpen => ended().unwrap_or(ChannelError::Closed),
             Refused::TooLarge(error) => error.into(),
             Refused::Blocked(reason) => ChannelError::Blocked { reason },
-            Refused::Stale => ChannelError::Stale,
         }
     }
 }

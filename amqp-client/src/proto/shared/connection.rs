@@ -1,6 +1,6 @@
 //! What every handle of a connection shares with the core.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub(crate) struct ConnectionShared {
     /// What consumers hold, and who waits for what has to be read.
     pub(crate) reading: Reading,
     next_consumer_tag: AtomicU64,
+    /// How many streams it has been open on.
+    n_streams: AtomicU32,
     pub(crate) consumer_tag_seed: u64,
     /// How long a request may wait for its reply.
     pub(crate) request_timeout: Duration,
@@ -53,6 +55,7 @@ impl ConnectionShared {
             outbox: Mutex::new(outbox),
             reading: Reading::default(),
             next_consumer_tag: AtomicU64::new(1),
+            n_streams: AtomicU32::new(0),
             consumer_tag_seed: 0,
             request_timeout,
             clock,
@@ -164,6 +167,16 @@ impl ConnectionShared {
         if let (Event::Returned { message, .. }, 0) = (&event, listeners) {
             self.trace.returned(at.channel, message);
         }
+    }
+
+    /// It is open on another stream; only the core says so.
+    pub(crate) fn opened(&self) {
+        self.n_streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many streams it has been open on before the present one.
+    pub(crate) fn generation(&self) -> u32 {
+        self.n_streams.load(Ordering::Relaxed).saturating_sub(1)
     }
 
     /// Why the connection ended, if it has.

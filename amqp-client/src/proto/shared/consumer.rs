@@ -18,7 +18,7 @@ use amqp_spec::wire::ShortString;
 use super::batches::Batches;
 use super::connection::ConnectionShared;
 use crate::error::{ChannelError, OversizedMessage};
-use crate::message::{Incoming, Life, RawDelivery, Settlement};
+use crate::message::{Incoming, RawDelivery, Settlement};
 use crate::proto::wait::sync::{lock, touch};
 use crate::proto::wait::{Latch, Sleeper};
 
@@ -44,8 +44,8 @@ pub(crate) enum ConsumerEnd {
     /// It held more than it was allowed to, or most of what was too much for the connection; so it
     /// was cancelled.
     TooSlow,
-    /// A message was too large, in this life of the channel; so it was cancelled.
-    TooLarge(Arc<OversizedMessage>, Life),
+    /// A message was too large; so it was cancelled.
+    TooLarge(Arc<OversizedMessage>),
     /// The channel ended.
     Channel(ChannelError),
 }
@@ -81,6 +81,10 @@ pub(crate) struct ConsumerQueue {
     prefetch: AtomicU16,
     /// Deliveries up to this tag have gone back to the broker.
     returned: AtomicU64,
+    /// The number of the last delivery that was yielded; zero: none was.
+    yielded: AtomicU64,
+    /// One more than the offset of the last message of a stream that was yielded; zero: none was.
+    resume_offset: AtomicU64,
     connection: Arc<ConnectionShared>,
     state: Mutex<QueueState>,
 }
@@ -104,8 +108,6 @@ struct QueueState {
     exceeded: bool,
     /// How many went back to the broker with the channel without having been taken.
     n_returned: usize,
-    /// The stream is gone on which the last batch came that was taken.
-    disconnected: bool,
 }
 
 /// What became of a batch.
@@ -136,6 +138,8 @@ impl ConsumerQueue {
             on_oversized: OnOversized::Cancel,
             prefetch: AtomicU16::new(0),
             returned: AtomicU64::new(0),
+            yielded: AtomicU64::new(0),
+            resume_offset: AtomicU64::new(0),
             connection,
             state: Mutex::default(),
         }
@@ -237,7 +241,7 @@ impl ConsumerQueue {
         let state = self.state();
         let ended = matches!(
             state.end.get(),
-            Some(ConsumerEnd::TooSlow | ConsumerEnd::TooLarge(..))
+            Some(ConsumerEnd::TooSlow | ConsumerEnd::TooLarge(_))
         );
         ended || state.end_to_come.is_some()
     }
@@ -258,11 +262,10 @@ impl ConsumerQueue {
         }
     }
 
-    /// The message that it has ended over: its number, and the life of the channel in which it is
-    /// one.
-    pub(crate) fn oversized(&self) -> Option<(Life, u64)> {
+    /// The number of the message that it has ended over.
+    pub(crate) fn oversized(&self) -> Option<u64> {
         match self.state().end.get() {
-            Some(ConsumerEnd::TooLarge(message, life)) => Some((*life, message.delivery_tag)),
+            Some(ConsumerEnd::TooLarge(message)) => Some(message.delivery_tag),
             _ => None,
         }
     }
@@ -300,27 +303,15 @@ impl ConsumerQueue {
         deliveries
     }
 
-    /// Deliveries up to this tag have gone back to the broker: those that were not yielded are
-    /// dropped.
+    /// Deliveries up to this tag have gone back to the broker, with the stream perhaps: those that
+    /// were not yielded come again, with other numbers, and are dropped. Without acknowledgements
+    /// they would not come again, and stay.
     pub(crate) fn recovered(&self, delivery_tag: u64) {
         if self.no_ack {
             return;
         }
         let mut state = self.state();
         let unseen = self.take_back(&mut state, delivery_tag);
-        drop(state);
-        self.connection.release_buffered(unseen.octets, self.no_ack);
-    }
-
-    /// The stream is gone: what was not yielded comes again on the next one, with other tags, and
-    /// is dropped. Without acknowledgements it would not come again, and stays.
-    pub(crate) fn disconnect(&self) {
-        if self.no_ack {
-            return;
-        }
-        let mut state = self.state();
-        let unseen = self.take_back(&mut state, u64::MAX);
-        state.disconnected = true;
         drop(state);
         self.connection.release_buffered(unseen.octets, self.no_ack);
     }
@@ -343,6 +334,37 @@ impl ConsumerQueue {
     #[inline]
     pub(crate) fn returned(&self) -> u64 {
         self.returned.load(Ordering::Acquire)
+    }
+
+    /// This delivery is yielded to the program.
+    #[inline]
+    pub(crate) fn yields(&self, delivery: &RawDelivery) {
+        // One task yields, so that the last is the highest.
+        self.yielded.store(delivery.delivery_tag, Ordering::Relaxed);
+        if delivery.is_with_offset() {
+            self.note_offset(delivery);
+        }
+    }
+
+    #[cold]
+    fn note_offset(&self, delivery: &RawDelivery) {
+        if let Some(offset) = delivery.message.stream_offset() {
+            let next = offset.saturating_add(1);
+            self.resume_offset.store(next, Ordering::Relaxed);
+        }
+    }
+
+    /// The number of the last delivery that was yielded; zero: none was.
+    pub(crate) fn yielded(&self) -> u64 {
+        self.yielded.load(Ordering::Relaxed)
+    }
+
+    /// Where a consumer of a stream goes on: behind the last message that was yielded. `None` if
+    /// that is where it was to begin.
+    #[cfg(test)]
+    pub(crate) fn resume_offset(&self) -> Option<u64> {
+        let next = self.resume_offset.load(Ordering::Relaxed);
+        (next > 0).then_some(next)
     }
 
     /// Its channel is being closed: what it holds counts no more, and nothing is added.
@@ -395,10 +417,6 @@ impl ConsumerQueue {
     ) -> Poll<Result<(), ConsumerEnd>> {
         let mut state = self.state();
         let done = state.release();
-        if std::mem::take(&mut state.disconnected) {
-            // What was taken before has been dropped: tags are those of the present stream.
-            touch(&self.returned).store(0, Ordering::SeqCst);
-        }
         let waits = state.waker.is_some();
         let taken = self.take(&mut state, into, sleeper);
         let begins_to_wait = !waits && state.waker.is_some();
@@ -470,6 +488,7 @@ impl QueueState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::numbered::Numbered;
     use crate::message::{Incoming, Layout};
     use crate::tests::support::pair::Pair;
     use crate::tests::support::schedule::{Model, explore};
@@ -481,7 +500,7 @@ mod tests {
             let queue = ConsumerQueue::new(ShortString::default(), "q", false, 1, connection);
             let queue = Arc::new(queue);
             let message = Incoming::new(Box::default(), Layout::default());
-            let mut batch = vec![RawDelivery::new(message, 1, false, Life::default())];
+            let mut batch = vec![RawDelivery::new(message, Numbered::first(1), false)];
             queue.deliver(&mut batch, 0, &mut Vec::new());
             let ending = Arc::clone(&queue);
             Model::new()

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `connection`, `channel`, `consumer` | the state of each |
 //! | `batches` | deliveries that wait to be picked up |
+//! | `gone_back`, `yielded` | what of a channel's deliveries has gone back, and what was seen |
 //! | `confirms`, `failures`, `lost` | what becomes of the publishes of one channel |
 //! | `consumer_tags` | tags that are made up for consumers |
 //! | `place` | where the connection leads |
@@ -19,8 +20,10 @@ pub(crate) mod connection;
 pub(crate) mod consumer;
 pub(crate) mod consumer_tags;
 pub(crate) mod failures;
+pub(crate) mod gone_back;
 pub(crate) mod lost;
 pub(crate) mod place;
 pub(crate) mod reading;
 pub(crate) mod renames;
 pub(crate) mod timers;
+pub(crate) mod yielded;

@@ -10,6 +10,7 @@ use super::content::{consuming, next};
 use crate::Channel;
 use crate::consume::{Multiple, QosScope};
 use crate::error::{ChannelError, ConnectionError, Violation};
+use crate::message::Settled;
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
@@ -154,11 +155,11 @@ fn what_was_given_back_is_neither_yielded_nor_settled() {
     assert_eq!(pair.sent(), ["1 basic.recover"]);
     let early = next(&mut consumer);
     assert!(
-        matches!(early.ack(), Err(ChannelError::Stale)),
+        matches!(early.ack(), Ok(Settled::Stale)),
         "sent behind basic.recover"
     );
     let by_number = channel.basic_ack(0, Multiple::Yes);
-    assert!(matches!(by_number, Err(ChannelError::Stale)));
+    assert!(matches!(by_number, Ok(Settled::Stale)));
     // On its way when the broker read it.
     pair.feed(&deliveries(5..=5));
     pair.says(1, &basic::RecoverOk {});
@@ -169,10 +170,10 @@ fn what_was_given_back_is_neither_yielded_nor_settled() {
     let again = next(&mut consumer);
     assert_eq!(again.delivery_tag(), 6);
     again.ack().unwrap();
-    assert!(matches!(held.ack(), Err(ChannelError::Stale)));
+    assert!(matches!(held.ack(), Ok(Settled::Stale)));
     assert!(matches!(
         channel.basic_ack(5, Multiple::Yes),
-        Err(ChannelError::Stale)
+        Ok(Settled::Stale)
     ));
     channel.basic_ack(7, Multiple::Yes).unwrap();
     assert_eq!(pair.sent(), ["1 basic.ack 6", "1 basic.ack 7 multiple"]);
@@ -193,7 +194,7 @@ fn fetched_message_that_was_given_back_is_not_settled() {
     pair.sent();
     pair.says(1, &basic::RecoverOk {});
     recovering.ready().unwrap();
-    assert!(matches!(fetched.delivery.ack(), Err(ChannelError::Stale)));
+    assert!(matches!(fetched.delivery.ack(), Ok(Settled::Stale)));
     assert_eq!(pair.sent(), [""; 0]);
 }
 
@@ -237,7 +238,7 @@ fn deliveries_are_settled_again_when_requests_to_recover_were_never_sent() {
     pair.advance(Duration::from_secs(21));
     assert!(first.ready().is_err());
     assert!(
-        matches!(held.ack(), Err(ChannelError::Stale)),
+        matches!(held.ack(), Ok(Settled::Stale)),
         "the second is still to be sent"
     );
     pair.advance(Duration::from_secs(10));
@@ -273,6 +274,6 @@ fn the_later_of_two_requests_to_recover_that_is_not_sent_undoes_nothing_of_the_f
     pair.advance(Duration::from_secs(31));
     assert!(second.ready().is_err());
     assert!(unanswered.ready().is_err());
-    assert!(matches!(old.ack(), Err(ChannelError::Stale)));
+    assert!(matches!(old.ack(), Ok(Settled::Stale)));
     new.ack().unwrap();
 }

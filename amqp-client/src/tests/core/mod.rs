@@ -30,6 +30,7 @@
 //! | `reading_limits` | what is read although consumers hold much, and what is not |
 //! | `reading_on_demand` | what is waited for is read, though consumers hold too much |
 //! | `reading_standstill` | what consumers that have ended hold up, and how long what waits is patient |
+//! | `numbers_across_streams` | numbers of deliveries go on, and what was delivered before is stale |
 //! | `next_stream` | a core is given another stream: what handles hold goes on, and nothing of the first reaches it |
 //! | `waiting_at_the_gate` | a stream is lost and has no successor yet: publishers wait, and keep their places |
 //! | `hostile_broker` | each thing that breaks the protocol, and how that ends |
@@ -55,6 +56,7 @@ pub(crate) mod large_bodies_out;
 pub(crate) mod late_deliveries;
 pub(crate) mod login;
 pub(crate) mod next_stream;
+mod numbers_across_streams;
 pub(crate) mod oversized;
 pub(crate) mod owed_replies;
 pub(crate) mod reading_limits;

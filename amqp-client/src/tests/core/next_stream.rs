@@ -10,11 +10,12 @@ use std::time::Duration;
 use amqp_spec::{basic, channel, confirm, frame};
 
 use crate::channel::request::slot;
-use crate::consume::AckMode;
+use crate::consume::{AckMode, Settled};
 use crate::error::ConnectionError;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::outbox::Prefetch;
 use crate::proto::send::request::{Barrier, Effect};
+use crate::proto::shared::consumer::ConsumerQueue;
 use crate::proto::time::clock::Clock;
 use crate::tests::support::operations::{World, operations};
 use crate::tests::support::pair::{Pair, now, quiet};
@@ -109,8 +110,14 @@ impl Pair {
 
     /// Starts a consumer on the present stream that was active on the one before.
     #[track_caller]
-    fn starts_again<A: AckMode>(&mut self, consumer: &Consumer<A>) {
-        let (shared, queue) = (consumer.channel().shared(), consumer.queue());
+    pub(super) fn starts_again<A: AckMode>(&mut self, consumer: &Consumer<A>) {
+        self.starts_again_of(consumer.channel(), consumer.queue());
+    }
+
+    /// The same, whoever has its handle.
+    #[track_caller]
+    pub(super) fn starts_again_of(&mut self, channel: &Channel, queue: &Arc<ConsumerQueue>) {
+        let shared = channel.shared();
         let consume = basic::Consume {
             queue: wire::short("q"),
             consumer_tag: queue.tag.as_ref(),
@@ -204,7 +211,7 @@ fn publisher_goes_on_with_its_numbers_and_hears_what_became_of_each_message() {
 }
 
 #[test]
-fn delivery_of_an_earlier_stream_is_refused_while_the_same_number_of_the_next_is_settled() {
+fn delivery_of_an_earlier_stream_is_stale_while_the_same_number_of_the_next_is_settled() {
     let (mut pair, channel) = Pair::with_channel();
     let mut consumer = pair.consumer(&channel, "tag");
     let [first, second, third]: [_; 3] = pair
@@ -213,20 +220,18 @@ fn delivery_of_an_earlier_stream_is_refused_while_the_same_number_of_the_next_is
         .expect("three deliveries");
     pair.goes_on();
     // The channel is not open yet.
-    assert!(first.ack().is_err());
+    assert_eq!(first.ack().unwrap(), Settled::Stale);
     pair.opens_again(&channel);
     pair.starts_again(&consumer);
     let again: [_; 2] = pair
         .deliver(&mut consumer, 1..=2)
         .try_into()
         .expect("two deliveries");
-    let error = second.ack().unwrap_err();
-    assert!(matches!(error, ChannelError::Stale), "{error:?}");
-    let error = third.reject(Requeue::No).unwrap_err();
-    assert!(matches!(error, ChannelError::Stale), "{error:?}");
+    assert_eq!(second.ack().unwrap(), Settled::Stale);
+    assert_eq!(third.reject(Requeue::No).unwrap(), Settled::Stale);
     assert_eq!(pair.sent(), [""; 0]);
     for delivery in again {
-        delivery.ack().unwrap();
+        assert_eq!(delivery.ack().unwrap(), Settled::Queued);
     }
     assert_eq!(pair.sent(), ["1 basic.ack 2 multiple"]);
 }
@@ -266,8 +271,7 @@ fn delivery_that_is_settled_while_the_stream_is_replaced_is_not_settled_on_the_n
             let outcome = outcome.lock().unwrap().take();
             match outcome.expect("an outcome") {
                 // It was queued for the stream that is gone.
-                Ok(()) => {}
-                Err(ChannelError::Stale | ChannelError::Closed) => {}
+                Ok(Settled::Queued | Settled::Stale) => {}
                 Err(error) => panic!("{error}"),
             }
             drop((consumer, connection, driven));
@@ -281,7 +285,7 @@ fn delivery_that_is_settled_while_the_stream_is_replaced_is_not_settled_on_the_n
 }
 
 #[test]
-fn fetched_message_of_an_earlier_stream_is_refused_on_the_next() {
+fn fetched_message_of_an_earlier_stream_is_stale_on_the_next() {
     let (mut pair, channel) = Pair::with_channel();
     let getting = channel.clone();
     let mut getting = Task::start(async move { getting.basic_get("q").await });
@@ -291,8 +295,7 @@ fn fetched_message_of_an_earlier_stream_is_refused_on_the_next() {
     pair.goes_on();
     pair.opens_again(&channel);
     let fetched = getting.ready().unwrap().expect("a message");
-    let error = fetched.delivery.ack().unwrap_err();
-    assert!(matches!(error, ChannelError::Stale), "{error:?}");
+    assert_eq!(fetched.delivery.ack().unwrap(), Settled::Stale);
     assert_eq!(pair.sent(), [""; 0]);
 }
 

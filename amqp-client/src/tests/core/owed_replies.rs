@@ -114,11 +114,19 @@ fn s9_settlements_for_a_broker_that_does_not_listen_are_bounded() {
     let ways: [(&str, Settle, u64); 3] = [
         (
             "refused",
-            |_, delivery| delivery.nack(Requeue::Yes).unwrap(),
+            |_, delivery| {
+                delivery.nack(Requeue::Yes).unwrap();
+            },
             1000,
         ),
         ("by number", by_number, 1000),
-        ("the last first", |_, delivery| delivery.ack().unwrap(), 999),
+        (
+            "the last first",
+            |_, delivery| {
+                delivery.ack().unwrap();
+            },
+            999,
+        ),
     ];
     for (way, settle, frames) in ways {
         let (mut pair, channel) = Pair::with_channel();

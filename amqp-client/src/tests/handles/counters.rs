@@ -214,7 +214,9 @@ fn what_was_settled_out_of_order_is_counted_once() {
     let mut consumer = pair.consumer(&channel, "tag");
     for (at, delivery) in pair.deliver(&mut consumer, 1..=7).into_iter().enumerate() {
         match at {
-            0 | 2 | 4 => delivery.ack().unwrap(),
+            0 | 2 | 4 => {
+                delivery.ack().unwrap();
+            }
             _ => std::mem::forget(delivery),
         }
     }

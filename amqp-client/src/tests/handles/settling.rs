@@ -8,11 +8,11 @@ use amqp_spec::wire::FieldTable;
 use amqp_spec::{Method, field_table, tx};
 
 use super::send_order::publish;
-use crate::consume::{Multiple, StreamOffset};
+use crate::consume::{Multiple, Settled, StreamOffset};
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, ChannelError, Consumer, Delivery, Requeue};
+use crate::{Channel, Consumer, Delivery, Requeue};
 
 /// A consumer with so many deliveries to be settled.
 fn delivered(n: u64) -> (Pair, Channel, Consumer, Vec<Option<Delivery>>) {
@@ -49,8 +49,7 @@ fn delivery_without_a_number_is_not_settled() {
     let (mut pair, _channel, mut consumer, mut deliveries) = delivered(2);
     pair.feed(&wire::delivery(1, "tag", 0, b"message"));
     let delivery = done(consumer.next()).unwrap().unwrap();
-    let error = delivery.ack().unwrap_err();
-    assert!(matches!(error, ChannelError::Stale), "{error:?}");
+    assert_eq!(delivery.ack().unwrap(), Settled::Stale);
     assert_eq!(pair.sent(), [""; 0], "an ack of 0 means all there are");
     for tag in [1, 2] {
         deliveries[tag].take().unwrap().ack().unwrap();
@@ -113,8 +112,9 @@ fn acks_are_not_merged_across_anything_else() {
         request,
         ["1 basic.ack 1", "1 queue.purge q", "1 basic.ack 2"]
     );
-    let by_number =
-        acked_around(|_, channel| channel.basic_nack(9, Multiple::No, Requeue::No).unwrap());
+    let by_number = acked_around(|_, channel| {
+        channel.basic_nack(9, Multiple::No, Requeue::No).unwrap();
+    });
     assert_eq!(
         by_number,
         ["1 basic.ack 1", "1 basic.nack 9", "1 basic.ack 2"]

@@ -16,7 +16,6 @@ use super::pair::Pair;
 use super::task::Task;
 use crate::consume::{NextWithin, QosScope};
 use crate::declare::Topology;
-use crate::error::ChannelError;
 use crate::{
     Channel, Connection, ConnectionOptions, Consumer, ExchangeDeclare, Message, Publisher,
     QueueDeclare, rpc,
@@ -333,11 +332,15 @@ fn requests() -> Vec<Operation> {
             else {
                 return Err("nothing to get".to_owned());
             };
-            match got.delivery.ack() {
-                // Another task has given everything back.
-                Err(ChannelError::Stale) => Ok(()),
-                acked => told(acked),
-            }
+            // Stale, if another task has given everything back.
+            told(got.delivery.ack())
+        }),
+        on_channel("a delivery that goes back", async |c| {
+            let got = told_of(c.basic_get("fetched").await)?;
+            let fetched = got.ok_or("nothing to get")?;
+            told(c.basic_recover().await)?;
+            fetched.delivery.lost().await;
+            Ok(())
         }),
         on_channel("basic.get of nothing", async |c| {
             told(c.basic_get("empty").await)

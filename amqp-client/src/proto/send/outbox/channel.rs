@@ -15,9 +15,9 @@ use super::refused::Refused;
 use super::renewal::Renewal;
 use super::requests::Requests;
 use super::sending::Sending;
-use super::settling::Settling;
+use super::settling::{ByNumber, Settling};
 use crate::error::ChannelError;
-use crate::message::{Body, Life};
+use crate::message::Body;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::{Effect, Slot};
 
@@ -50,6 +50,8 @@ pub(super) struct OutChannel {
     /// Which use of the id this is; a handle of an earlier use is stale.
     incarnation: u32,
     standing: Standing,
+    /// It was open on an earlier stream, or has been opened anew.
+    resumed: bool,
     /// The answer to a close of an earlier use of the id was overdue, and may still come.
     close_ok_owed: bool,
     /// When the id became free; means something only if it is.
@@ -69,6 +71,7 @@ impl OutChannel {
         Self {
             incarnation: 0,
             standing: Standing::Free,
+            resumed: false,
             close_ok_owed: false,
             freed: 0,
             publishing: Publishing::default(),
@@ -95,7 +98,6 @@ impl OutChannel {
             incarnation,
             standing: Standing::Opening,
             close_ok_owed: self.close_ok_owed,
-            settling: self.settling.of_next_life(),
             sending: Sending::new(id, Requests::with_room_for_one()),
             ..Self::unused(id)
         };
@@ -271,12 +273,35 @@ impl OutChannel {
 
     // How it ends
 
-    /// `channel.open-ok` has come: the life that has begun.
-    pub(super) fn opened(&mut self) -> Life {
+    /// `channel.open-ok` has come: a life begins, behind deliveries with numbers up to this one.
+    pub(super) fn opened(&mut self, delivered: u64) {
         if self.standing == Standing::Opening {
             self.standing = Standing::Open;
         }
-        self.settling.life()
+        self.settling.begin_life(delivered);
+        self.gone_back(delivered);
+    }
+
+    /// What was delivered has gone back to the broker.
+    fn end_life(&mut self) {
+        self.settling.end_life();
+        self.resumed = true;
+    }
+
+    /// What a settlement by number says on the wire; `None` if it is of what has gone back. Number 0
+    /// is all there are. To the broker that would be all that it has sent; in a life that is not
+    /// the first it is what was `yielded` to the program, which may mean one of before.
+    pub(super) fn by_number(
+        &self,
+        number: u64,
+        multiple: bool,
+        (delivered, yielded): (u64, u64),
+    ) -> Option<ByNumber> {
+        match number {
+            0 if !self.resumed => self.settling.all_of_first_life(delivered),
+            0 => self.settling.by_number(yielded, multiple, delivered),
+            number => self.settling.by_number(number, multiple, delivered),
+        }
     }
 
     /// The broker has closed it: takes out its messages, but for a large one that the adapter has
@@ -343,7 +368,7 @@ impl OutChannel {
     pub(super) fn disconnect(&mut self, queue: &mut Queue) -> Vec<Slot> {
         let slots = self.sending.clear(queue);
         self.sending.line.set_held(false);
-        self.settling = self.settling.of_next_life();
+        self.end_life();
         self.close_ok_owed = false;
         let goes_on = self.renewal.as_ref().is_some_and(|one| one.goes_on());
         self.standing = match self.standing {
@@ -402,7 +427,7 @@ impl OutChannel {
                 }
             }
             Effect::Recover { before } if self.sending.recoveries().next().is_none() => {
-                self.settling.set_recovered(*before);
+                self.settling.set_gone_back(*before);
             }
             _ => {}
         }
@@ -410,24 +435,30 @@ impl OutChannel {
 
     /// Up to which number deliveries have gone back, if a further `basic.recover` is never sent.
     pub(super) fn recovered_before(&mut self) -> u64 {
-        let recovered = self.settling.recovered();
+        let gone_back = self.settling.gone_back();
         self.sending
             .recoveries()
             .next()
-            .map_or(recovered, |before| *before)
+            .map_or(gone_back, |before| *before)
     }
 
-    /// `basic.recover-ok` has come: deliveries up to this tag have gone back.
+    /// `basic.recover-ok` has come: deliveries up to this number have gone back.
     pub(super) fn recovered(&mut self, delivery_tag: u64) {
+        self.gone_back(delivery_tag);
+        self.settling.skip_to(delivery_tag);
+    }
+
+    /// Deliveries up to this number have gone back, and all others will if there is another
+    /// `basic.recover` under way.
+    fn gone_back(&mut self, delivery_tag: u64) {
         let mut another = false;
         for before in self.sending.recoveries() {
             *before = delivery_tag;
             another = true;
         }
         if !another {
-            self.settling.set_recovered(delivery_tag);
+            self.settling.set_gone_back(delivery_tag);
         }
-        self.settling.skip_to(delivery_tag);
     }
 
     // When time is up
@@ -509,7 +540,7 @@ impl OutChannel {
         let mut slots = self.sending.requests.take_all();
         slots.extend(parked);
         self.consumers = None;
-        self.settling = self.settling.of_next_life();
+        self.end_life();
         self.standing = Standing::Finishing;
         (slots, sent)
     }

@@ -9,7 +9,6 @@ use super::consumers::Consumers;
 use super::ids::Ids;
 use super::queue::Queue;
 use crate::error::{Entity, Provoker, method_name};
-use crate::message::Life;
 use crate::message::fingerprint::Fingerprint;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::{Answer, Slot};
@@ -131,9 +130,11 @@ impl Channels {
         self.get(id).is_some_and(OutChannel::is_open_at_broker)
     }
 
-    /// `channel.open-ok` has come: the life that has begun.
-    pub(crate) fn opened(&mut self, id: u16) -> Life {
-        self.get_mut(id).map(OutChannel::opened).unwrap_or_default()
+    /// `channel.open-ok` has come: a life begins, behind deliveries with numbers up to this one.
+    pub(crate) fn opened(&mut self, id: u16, delivered: u64) {
+        if let Some(channel) = self.get_mut(id) {
+            channel.opened(delivered);
+        }
     }
 
     /// Whether a `channel.close-ok` that answers nothing of the present is the answer to a close

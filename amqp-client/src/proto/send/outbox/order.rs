@@ -20,8 +20,8 @@ use super::head::{Head, ZERO_COPY};
 use super::owed::MOST_OWED;
 use super::queue::Queue;
 use super::refused::Refused;
-use super::settling::Ack;
-use crate::message::{Body, Life, Settlement};
+use super::settling::{Ack, ByNumber};
+use crate::message::{Body, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::progress::Progress;
 use crate::proto::send::request::{Effect, Slot};
@@ -234,8 +234,8 @@ impl Order {
 
     // Deliveries
 
-    /// Settles one delivery that was handed out exactly once, so that no tag is counted twice. One of
-    /// an earlier life of its channel is refused: its number may be that of another by now.
+    /// Settles one delivery that was handed out exactly once, so that no tag is counted twice.
+    /// `None`: it has gone back to the broker, and nothing is sent.
     ///
     /// Consecutive acks at the very end of the outbox are merged into one `multiple` when
     /// everything up to the highest tag is settled: what the broker sees means the same, and
@@ -244,56 +244,78 @@ impl Order {
     pub(crate) fn settle(
         &mut self,
         at: ChannelUse,
-        life: Life,
-        tag: u64,
+        number: u64,
         settlement: Settlement,
-    ) -> Result<Wake, Refused> {
+    ) -> Result<Option<Wake>, Refused> {
         let (channel, queue) = self.channel(at)?;
-        if channel.settling.is_stale(life, tag) {
-            return Err(Refused::Stale);
-        }
+        let Some(tag) = channel.settling.on_wire(number) else {
+            return Ok(self.stale());
+        };
         match channel.settling.count(tag) {
             Ack::Mergeable { contiguous }
                 if settlement == Settlement::Ack && channel.sending.is_direct() =>
             {
                 queue.count_acked(1);
                 queue.small.append_ack(at.channel, tag, contiguous);
-                Ok(queue.driver.wake())
+                Ok(Some(queue.driver.wake()))
             }
-            Ack::Mergeable { .. } | Ack::Alone => self.settle_plainly(at, tag, settlement),
+            Ack::Mergeable { .. } | Ack::Alone => {
+                channel.settling.note_settled(number);
+                let n = channel.settling.count_settled(tag, false);
+                self.send_settlement(at, n, tag, false, settlement)
+            }
         }
     }
 
-    /// Settles a delivery of the present life of its channel.
-    pub(crate) fn settle_present(
-        &mut self,
-        at: ChannelUse,
-        tag: u64,
-        settlement: Settlement,
-    ) -> Result<Wake, Refused> {
-        let (channel, _) = self.channel(at)?;
-        let life = channel.settling.life();
-        self.settle(at, life, tag, settlement)
+    /// Counts a settlement of what has gone back.
+    #[cold]
+    fn stale(&mut self) -> Option<Wake> {
+        self.queue.count_stale();
+        None
     }
 
-    #[cold]
-    fn settle_plainly(
+    /// Settles by number, which may settle many or none, and at most one unless it is `multiple`:
+    /// the count of settled ones means nothing from here on. Number 0 is all there are, of which
+    /// the highest that were delivered, and yielded to the program, are told. `None`: everything
+    /// that it covers has gone back to the broker, and nothing is sent.
+    pub(crate) fn settle_by_number(
         &mut self,
         at: ChannelUse,
-        delivery_tag: u64,
+        number: u64,
+        multiple: bool,
         settlement: Settlement,
-    ) -> Result<Wake, Refused> {
+        highest: (u64, u64),
+    ) -> Result<Option<Wake>, Refused> {
         let (channel, _) = self.channel(at)?;
-        channel.settling.note_settled(delivery_tag);
-        let n = channel.settling.count_settled(delivery_tag, false);
-        let multiple = false;
-        match settlement {
+        let Some(ByNumber { tag, upto }) = channel.by_number(number, multiple, highest) else {
+            return Ok(self.stale());
+        };
+        channel.settling.never_merge();
+        if !multiple {
+            channel.settling.note_settled(number);
+        }
+        let n = channel.settling.count_settled(upto, multiple);
+        self.send_settlement(at, n, tag, multiple, settlement)
+    }
+
+    /// Queues a settlement of `n` deliveries.
+    #[cold]
+    fn send_settlement(
+        &mut self,
+        at: ChannelUse,
+        n: u64,
+        delivery_tag: u64,
+        multiple: bool,
+        settlement: Settlement,
+    ) -> Result<Option<Wake>, Refused> {
+        let before = self.queue.small.len();
+        let wake = match settlement {
             Settlement::Ack => {
                 let ack = basic::Ack {
                     delivery_tag,
                     multiple,
                 };
-                self.send_settlement(at, n, &ack)
+                self.send(at, &ack)?
             }
             Settlement::Nack { requeue } => {
                 let nack = basic::Nack {
@@ -301,64 +323,30 @@ impl Order {
                     multiple,
                     requeue,
                 };
-                self.send_settlement(at, n, &nack)
+                self.send(at, &nack)?
             }
             Settlement::Reject { requeue } => {
                 let reject = basic::Reject {
                     delivery_tag,
                     requeue,
                 };
-                self.send_settlement(at, n, &reject)
+                self.send(at, &reject)?
             }
-        }
-    }
-
-    /// Settles by number, which may settle many or none, and at most this `single` one: the count
-    /// of settled ones means nothing from here on. Tag 0 is all up to the `highest` that was
-    /// delivered.
-    pub(crate) fn settle_by_number<'m, M: TypedMethod<'m>>(
-        &mut self,
-        at: ChannelUse,
-        tag: u64,
-        method: &M,
-        single: Option<u64>,
-        highest: u64,
-    ) -> Result<Wake, Refused> {
-        let (channel, _) = self.channel(at)?;
-        if channel.settling.has_gone_back(tag) {
-            return Err(Refused::Stale);
-        }
-        channel.settling.never_merge();
-        if let Some(tag) = single {
-            channel.settling.note_settled(tag);
-        }
-        let upto = match (tag, highest) {
-            (0, highest) => highest,
-            (tag, 0) => tag,
-            (tag, highest) if single.is_none() => tag.min(highest),
-            (tag, _) => tag,
         };
-        let n = channel.settling.count_settled(upto, single.is_none());
-        self.send_settlement(at, n, method)
-    }
-
-    /// Queues a settlement of `n` deliveries.
-    fn send_settlement<'m, M: TypedMethod<'m>>(
-        &mut self,
-        at: ChannelUse,
-        n: u64,
-        method: &M,
-    ) -> Result<Wake, Refused> {
-        let before = self.queue.small.len();
-        let wake = self.send(at, method)?;
-        if M::ID == basic::Ack::ID {
+        if settlement == Settlement::Ack {
             self.queue.count_acked(n);
         } else {
             self.queue.count_refused(n);
         }
         let octets = self.queue.small.len().saturating_sub(before);
         self.queue.small.add_owed(octets);
-        Ok(wake)
+        Ok(Some(wake))
+    }
+
+    /// Whether this delivery can be settled.
+    pub(crate) fn is_current(&mut self, at: ChannelUse, number: u64) -> bool {
+        let channel = self.channel(at);
+        channel.is_ok_and(|(channel, _)| channel.settling.is_current(number))
     }
 
     /// Queues `basic.recover`: behind it nothing can be settled that was delivered before its

@@ -41,6 +41,7 @@ pub(super) struct Queue {
     published: u64,
     acked: u64,
     refused: u64,
+    stale: u64,
     /// Bodies that are never sent. Their memory may be the program's own, and dropping them its
     /// code: so they wait here until the lock is released.
     dropped: Vec<Bytes>,
@@ -60,6 +61,7 @@ impl Queue {
             published: 0,
             acked: 0,
             refused: 0,
+            stale: 0,
             dropped: Vec::new(),
         }
     }
@@ -108,6 +110,11 @@ impl Queue {
         self.refused += n;
     }
 
+    /// Counts a settlement of what has gone back.
+    pub(super) fn count_stale(&mut self) {
+        self.stale += 1;
+    }
+
     /// What has been queued since the connection began.
     pub(super) fn totals(&self) -> Queued {
         Queued {
@@ -115,6 +122,7 @@ impl Queue {
             published: self.published,
             acked: self.acked,
             refused: self.refused,
+            stale: self.stale,
         }
     }
 

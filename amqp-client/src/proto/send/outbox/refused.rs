@@ -17,8 +17,6 @@ pub(crate) enum Refused {
     TooLarge(FrameTooLarge),
     /// The broker takes no messages, and the publisher does not want to wait.
     Blocked(Arc<str>),
-    /// The delivery has gone back to the broker.
-    Stale,
 }
 
 impl From<FrameTooLarge> for Refused {

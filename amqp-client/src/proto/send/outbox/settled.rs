@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// What is settled.
 #[derive(Debug, Default)]
-pub(super) struct Settled {
+pub(super) struct SettledTags {
     /// Everything up to this tag.
     upto: u64,
     /// And these above it: the first and the last of each run.
@@ -17,7 +17,7 @@ pub(super) struct Settled {
     unknown: (u64, u64),
 }
 
-impl Settled {
+impl SettledTags {
     /// `settled` of them are settled already, of which `highest` is the highest.
     pub(super) fn after(settled: u64, highest: u64) -> Self {
         let mut this = Self::default();
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn each_delivery_is_counted_once_however_it_is_settled() {
-        let mut settled = Settled::default();
+        let mut settled = SettledTags::default();
         let counts = [
             settled.one(3),
             settled.one(3),
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn memory_follows_the_gaps() {
-        let mut settled = Settled::default();
+        let mut settled = SettledTags::default();
         for tag in 2..10_000 {
             settled.one(tag);
         }
@@ -128,11 +128,11 @@ mod tests {
     #[test]
     fn what_was_settled_before_is_not_counted_again() {
         // 1, 3 and 5.
-        let mut settled = Settled::after(3, 5);
+        let mut settled = SettledTags::after(3, 5);
         assert_eq!((settled.one(2), settled.one(4)), (1, 1));
-        let mut settled = Settled::after(3, 5);
+        let mut settled = SettledTags::after(3, 5);
         assert_eq!(settled.all_up_to(7), 4);
-        let mut settled = Settled::after(5, 5);
+        let mut settled = SettledTags::after(5, 5);
         assert_eq!((settled.one(5), settled.all_up_to(7)), (0, 2));
     }
 }

@@ -4,24 +4,29 @@
 //! A rollback makes settlements undone, but the deliveries are gone: to settle them again, the
 //! program needs their numbers. So these are remembered up to the commit, or handed back by the
 //! rollback. What is queued behind either of them is of the next transaction, answered or not.
+//!
+//! What the program settles has the program's number; here it gets the one that it has on the wire
+//! (see [`numbered`](crate::message::numbered)).
 
 use std::mem;
 
 use super::line::Line;
-use super::settled::Settled;
-use crate::message::Life;
+use super::settled::SettledTags;
 use crate::proto::send::request::{Effect, Slot};
 
-/// The deliveries of one life of a channel that are settled.
+/// The deliveries of one life of a channel that are settled. Tags are those on the wire, numbers
+/// those that the program sees.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
-    life: Life,
+    /// Deliveries of earlier lives have numbers up to this one.
+    base: u64,
+    /// Deliveries up to this number have gone back to the broker: with their life, or for
+    /// `basic.recover`. All that there are while the channel is not open.
+    gone_back: u64,
     /// How many were, and the highest tag of them. Equal means that everything up to that tag is
     /// settled, since tags start at 1 and have no gaps.
     count: u64,
     highest: u64,
-    /// Deliveries up to this number have gone back to the broker (`basic.recover`).
-    recovered: u64,
     /// For channels on which the count means nothing. Most have none.
     known: Option<Box<Known>>,
 }
@@ -29,7 +34,7 @@ pub(super) struct Settling {
 /// What is known where deliveries are settled by number, or in transactions.
 #[derive(Debug)]
 struct Known {
-    settled: Settled,
+    settled: SettledTags,
     /// The deliveries that were settled in the present transaction, if the channel has
     /// transactions.
     transaction: Option<Vec<u64>>,
@@ -44,33 +49,66 @@ pub(super) enum Ack {
     Alone,
 }
 
+/// What a settlement by number says on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ByNumber {
+    pub(super) tag: u64,
+    /// The delivery that it settles, and all before it if it is `multiple`.
+    pub(super) upto: u64,
+}
+
 impl Settling {
-    /// What the next life of the channel begins with.
-    pub(super) fn of_next_life(&self) -> Self {
-        Self {
-            life: self.life.next(),
+    /// The life is over: nothing that was delivered can be settled any more.
+    pub(super) fn end_life(&mut self) {
+        *self = Self {
+            gone_back: u64::MAX,
             ..Self::default()
+        };
+    }
+
+    /// A life begins, behind deliveries with numbers up to this one.
+    pub(super) fn begin_life(&mut self, delivered: u64) {
+        self.base = delivered;
+    }
+
+    /// What the broker calls this delivery; `None` if it has gone back, or has no number: an ack of
+    /// 0 is one of all there are.
+    #[inline]
+    pub(super) fn on_wire(&self, number: u64) -> Option<u64> {
+        if number <= self.gone_back {
+            return None;
         }
+        number.checked_sub(self.base)
     }
 
-    /// The life in which what is delivered now can be settled.
-    #[inline]
-    pub(super) fn life(&self) -> Life {
-        self.life
+    /// Whether this delivery can be settled.
+    pub(super) fn is_current(&self, number: u64) -> bool {
+        self.on_wire(number).is_some()
     }
 
-    /// Whether a delivery of this life cannot be settled any more, or never could.
-    #[inline]
-    pub(super) fn is_stale(&self, life: Life, tag: u64) -> bool {
-        // One without a number is none: an ack of 0 is one of all there are.
-        tag == 0 || life != self.life || self.has_gone_back(tag)
+    /// What settles all there are in the first life, of which the highest that was `delivered` is
+    /// told: what the broker takes 0 for. `None` while `basic.recover` is not answered.
+    pub(super) fn all_of_first_life(&self, delivered: u64) -> Option<ByNumber> {
+        (self.gone_back < u64::MAX).then_some(ByNumber {
+            tag: 0,
+            upto: delivered,
+        })
     }
 
-    /// Whether this delivery, or all if it is 0, has gone back to the broker.
-    #[inline]
-    pub(super) fn has_gone_back(&self, tag: u64) -> bool {
-        // Tag 0 is all there are, which is known once `basic.recover` has been answered.
-        tag <= self.recovered && (tag > 0 || self.recovered == u64::MAX)
+    /// What settles a delivery, or all up to it if it is `multiple`, of which some may have gone
+    /// back; `None` if all have.
+    pub(super) fn by_number(
+        &self,
+        number: u64,
+        multiple: bool,
+        delivered: u64,
+    ) -> Option<ByNumber> {
+        let tag = self.on_wire(number)?;
+        let upto = match delivered.saturating_sub(self.base) {
+            highest @ 1.. if multiple => tag.min(highest),
+            _ => tag,
+        };
+        Some(ByNumber { tag, upto })
     }
 
     /// One delivery is settled that was handed out exactly once.
@@ -94,7 +132,7 @@ impl Settling {
         let highest = self.highest;
         self.known.get_or_insert_with(|| {
             Box::new(Known {
-                settled: Settled::after(before, highest),
+                settled: SettledTags::after(before, highest),
                 transaction: None,
             })
         });
@@ -153,24 +191,24 @@ impl Settling {
     }
 
     /// Up to which number deliveries have gone back.
-    pub(super) fn recovered(&self) -> u64 {
-        self.recovered
+    pub(super) fn gone_back(&self) -> u64 {
+        self.gone_back
     }
 
     /// Nothing that was delivered before can be settled from here on.
     pub(super) fn recover_all(&mut self) {
-        self.recovered = u64::MAX;
+        self.gone_back = u64::MAX;
     }
 
-    /// Deliveries up to this number have gone back.
-    pub(super) fn set_recovered(&mut self, delivery_tag: u64) {
-        self.recovered = delivery_tag;
+    /// Deliveries up to this number have gone back, and no others but those of earlier lives.
+    pub(super) fn set_gone_back(&mut self, number: u64) {
+        self.gone_back = number.max(self.base);
     }
 
-    /// Everything up to this tag is settled or gone.
-    pub(super) fn skip_to(&mut self, delivery_tag: u64) {
+    /// Everything up to this number is settled or gone.
+    pub(super) fn skip_to(&mut self, number: u64) {
         if let Some(known) = &mut self.known {
-            known.settled.skip_to(delivery_tag);
+            known.settled.skip_to(number.saturating_sub(self.base));
         }
     }
 }

@@ -129,7 +129,6 @@ fn failures() -> Vec<ChannelError> {
         name.into(),
         too_large.unwrap_err().into(),
         field.into(),
-        ChannelError::Stale,
         ChannelError::ConsumerTagInUse {
             consumer_tag: text.clone(),
         },

@@ -6,7 +6,7 @@ use amqp_spec::field_table;
 
 use super::{BODY, SECRET, debug, display, peers};
 use crate::channel::Flow;
-use crate::consume::{Multiple, QosScope, StreamOffset, WhenOversized, WhenSlow};
+use crate::consume::{Multiple, QosScope, Settled, StreamOffset, WhenOversized, WhenSlow};
 use crate::declare::{
     Binding, DeadLetterStrategy, DelayedRetryType, ExchangeDelete, LeaderLocator, Match, Overflow,
     QueueDelete, Topology,
@@ -85,6 +85,7 @@ pub(crate) fn settings() {
     debug(&[StreamOffset::Offset(1)]);
     debug(&[Requeue::Yes]);
     debug(&[Multiple::Yes]);
+    debug(&[Settled::Queued]);
     debug(&[QosScope::Channel]);
     debug(&[Flow::Stopped]);
     debug(&[Disposition::Ack]);
