@@ -4,8 +4,8 @@ use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use amqp_client::options::HostOrder;
-use amqp_client::{Connection, ConnectionOptions};
+use amqp_client::options::{HostOrder, Recovery};
+use amqp_client::{Connection, ConnectionOptions, QueueDeclare};
 use amqp_testing::broker::{Endpoint, VirtualHost};
 use amqp_testing::{Broker, BrokerOptions, Proxy};
 use tokio::runtime::{Builder, Handle};
@@ -167,6 +167,11 @@ impl Stage {
         }
     }
 
+    /// The URL of the first node, past the proxy.
+    fn url(&self) -> String {
+        format!("{}/{}", self.broker.url(), self.vhost)
+    }
+
     /// Waits until all that takes part flows.
     pub(crate) async fn until_flowing(&self) {
         let now = Instant::now();
@@ -201,20 +206,42 @@ impl Stage {
         }
     }
 
-    /// Waits until the queue is empty; returns what is left if it does not become so.
+    /// Waits until every publish has resolved and the queue is empty; returns what is left if it
+    /// does not become so.
     async fn until_empty(&self) -> u64 {
         let deadline = Instant::now() + HANG;
+        while self.workload.is_publishing() && Instant::now() < deadline {
+            sleep(Duration::from_millis(10)).await;
+        }
+        let options: ConnectionOptions = self.url().parse().unwrap();
+        let options = options.recovery(Recovery::off());
+        let asking = Connection::open_with(&options).await.unwrap();
+        let channel = asking.open_channel().await.unwrap();
         loop {
-            let vhost = self.vhost.clone();
-            let queues = self.broker(move |it| it.first().queues(&vhost).unwrap());
-            let queues = queues.await;
-            let queue = queues.iter().find(|it| it.name == QUEUE);
-            let left = queue.and_then(|it| it.n_messages).unwrap_or(u64::MAX);
+            // What is ready goes to a channel, and from there nowhere but away.
+            let passive = QueueDeclare::new(QUEUE).passive();
+            let declared = channel.queue_declare(passive).await.unwrap();
+            let left = u64::from(declared.message_count) + self.broker(unacknowledged).await;
             if left == 0 || Instant::now() > deadline {
+                asking.close().await.unwrap();
                 return left;
             }
         }
     }
+}
+
+/// How many deliveries all channels of a broker have not acknowledged. The queues themselves tell
+/// it too late.
+fn unacknowledged(broker: &Broker) -> u64 {
+    let columns = [
+        "list_channels",
+        "--no-table-headers",
+        "messages_unacknowledged",
+    ];
+    let list = broker.ctl(&columns).unwrap();
+    list.lines()
+        .filter_map(|line| line.trim().parse::<u64>().ok())
+        .sum()
 }
 
 /// The tasks that are left on this runtime, if they stay.

@@ -216,6 +216,13 @@ impl Workload {
         tags.collect()
     }
 
+    /// Whether a publish has not resolved yet.
+    pub(crate) fn is_publishing(&self) -> bool {
+        let pages = self.ledger.pages();
+        let mut all = pages.published.iter().flatten();
+        all.any(|it| it.outcome == Outcome::Pending)
+    }
+
     /// Publishes and calls nothing more.
     pub(crate) fn drain(&self) {
         self.phase.send_replace(Phase::Draining);
