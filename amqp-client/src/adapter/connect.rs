@@ -1,92 +1,83 @@
 //! Carries out what a [dialer](super::dial) decides, with tokio.
 //!
 //! What the dialer wants begun is a future, and all that are under way are polled together by the
-//! one that the caller awaits: when that is dropped, every socket is closed. What an action has
-//! brought (settings, credentials, a stream) is kept for the one that comes next.
+//! task that waits for them: when that stops, every socket is closed. What an action has brought
+//! (settings, credentials, a stream) is kept for the one that comes next. The handshake of AMQP is
+//! left to whatever drives the core: it is handed the stream.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
-use tokio::time::timeout_at;
+use tokio::time::Sleep;
 
-use super::dial::{Action, ActionId, Dialer, Failure, Outcome, Plan, Rounds, Step, Way};
-use super::handshake::shake_hands;
+use super::dial::{Action, ActionId, Dialer, Failure, Outcome, Plan, Step};
 use super::network::Network;
 use super::tls;
-use super::tokio::{REACTOR_LOOKS, Writes, now};
-use crate::connection::Connection;
+use super::tokio::{Writes, far_future, now};
+use super::wire::Wire;
 use crate::error::{ConnectCause, ConnectError, ConnectionError, Stage, TlsError};
 use crate::options::ConnectionOptions;
 use crate::proto::shared::place::Place;
 
-/// Opens a connection over this network.
-pub(super) async fn open_on<N: Network>(
-    network: &N,
-    options: &ConnectionOptions,
-) -> Result<Connection, ConnectError> {
-    let seed = network.random();
-    let way = Way::Network { seed };
-    Dialing::new(network, options, way, Rounds::of(options))?
-        .open()
-        .await
-}
-
-/// A connection that is being opened.
-pub(super) struct Dialing<'a, N: Network> {
-    network: &'a N,
-    options: &'a ConnectionOptions,
+/// A connection that is being opened, or gets another stream.
+pub(super) struct Dialing<N: Network> {
+    network: N,
+    options: Arc<ConnectionOptions>,
     dialer: Dialer,
-    running: Vec<(ActionId, Running<'a, N::Stream>)>,
+    running: Vec<(ActionId, Running<N::Stream>)>,
     /// What is the same for all hosts of a round.
     settings: Option<tls::Settings>,
     /// The options with the credentials that were asked for.
     current: Option<Box<ConnectionOptions>>,
-    stream: Option<Stream<N::Stream>>,
+    stream: Option<(Wire<N::Stream>, Writes)>,
     /// The action that agrees on TLS, and whether the server has sent a record.
     heard: Option<(ActionId, tls::Record)>,
-    connection: Option<Connection>,
+    /// The handshake that the caller sees to.
+    shaking: Option<ActionId>,
+    timer: Pin<Box<Sleep>>,
 }
 
-type Running<'a, S> = Pin<Box<dyn Future<Output = Result<Done<S>, Failure>> + Send + 'a>>;
+/// What has become of dialling.
+pub(super) enum Progress<S> {
+    /// AMQP is to be spoken over this stream, and [told](Dialing::shaken) what becomes of that.
+    ShakeHands(Box<Connected<S>>),
+    Opened,
+    Failed(ConnectError),
+}
+
+/// A stream to a host.
+pub(super) struct Connected<S> {
+    pub(super) stream: Wire<S>,
+    pub(super) writes: Writes,
+    /// With the credentials that were asked for, and what is left of the time.
+    pub(super) options: ConnectionOptions,
+    pub(super) place: Place,
+}
+
+type Running<S> = Pin<Box<dyn Future<Output = Result<Done<S>, Failure>> + Send>>;
 
 /// What an action has brought.
 enum Done<S> {
     Settings(Option<tls::Settings>),
     Current(Box<ConnectionOptions>),
     Addresses(Vec<SocketAddr>),
-    Stream(Stream<S>),
-    Connection(Connection),
+    Stream(Wire<S>, Writes),
 }
 
-enum Stream<S> {
-    Plain(S, Writes),
-    /// TLS has it; what is left to do is the handshake of AMQP.
-    Encrypted(Handshake<S>),
-}
-
-type Handshake<S> =
-    Box<dyn FnOnce(ConnectionOptions, Place) -> Running<'static, S> + Send + 'static>;
-
-impl<'a, N: Network> Dialing<'a, N> {
+impl<N: Network> Dialing<N> {
     /// Nothing is tried yet, but time begins to run.
     pub(super) fn new(
-        network: &'a N,
-        options: &'a ConnectionOptions,
-        way: Way,
-        rounds: Rounds,
+        network: N,
+        options: Arc<ConnectionOptions>,
+        plan: Plan,
     ) -> Result<Self, ConnectError> {
-        let address = way.address(options);
-        let plan = Plan {
-            way,
-            rounds,
-            look: REACTOR_LOOKS,
-        };
-        let dialer = Dialer::new(options, plan, now())?;
+        let address = plan.way.address(&options);
+        let dialer = Dialer::new(&options, plan, now())?;
         // All that follows needs a runtime: without one tokio would panic.
         if Handle::try_current().is_err() {
             let cause = ConnectCause::NoRuntime;
@@ -101,44 +92,83 @@ impl<'a, N: Network> Dialing<'a, N> {
             current: None,
             stream: None,
             heard: None,
-            connection: None,
+            shaking: None,
+            timer: Box::pin(tokio::time::sleep_until(far_future())),
         })
     }
 
     /// The same with a stream that is there already.
     pub(super) fn over(mut self, stream: N::Stream, writes: Writes) -> Self {
-        self.stream = Some(Stream::Plain(stream, writes));
+        self.stream = Some((Wire::Plain(stream), writes));
         self
     }
 
-    /// Does what the dialer says until that is done.
-    ///
-    /// # Cancel safety
-    ///
-    /// All sockets are closed.
-    pub(super) async fn open(mut self) -> Result<Connection, ConnectError> {
+    /// Does what the dialer says until there is a stream, or none is to be had.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Progress<N::Stream>> {
         loop {
             match self.dialer.poll(now()) {
+                Step::Begin(
+                    id,
+                    Action::ShakeHands {
+                        address,
+                        peer,
+                        within,
+                    },
+                ) => {
+                    self.shaking = Some(id);
+                    match self.connected(Place { address, peer }, within) {
+                        Some(connected) => return Poll::Ready(Progress::ShakeHands(connected)),
+                        None => self.shaken(Err((Stage::Start, gone()))),
+                    }
+                }
                 Step::Begin(id, action) => {
                     let running = self.begin(id, action);
                     self.running.push((id, running));
                 }
                 Step::Abandon(id) => self.running.retain(|(running, _)| *running != id),
-                Step::Wait(until) => self.wait(until).await,
-                Step::Opened => {
-                    let lost = || ConnectError::new(Stage::Open, self.options.address(), gone());
-                    return self.connection.take().ok_or_else(lost);
-                }
-                Step::Failed(error) => return Err(error),
+                Step::Wait(until) => ready!(self.poll_wait(until, context)),
+                Step::Opened => return Poll::Ready(Progress::Opened),
+                Step::Failed(error) => return Poll::Ready(Progress::Failed(error)),
             }
         }
     }
 
-    fn begin(&mut self, id: ActionId, action: Action) -> Running<'a, N::Stream> {
-        let (network, options) = (self.network, self.options);
+    /// The handshake has ended over the stream that came last.
+    pub(super) fn shaken(&mut self, outcome: Result<(), (Stage, ConnectCause)>) {
+        let Some(id) = self.shaking.take() else {
+            return;
+        };
+        let outcome = match outcome {
+            Ok(()) => Outcome::Done,
+            Err((stage, cause)) => Outcome::Failed(Failure {
+                stage: Some(stage),
+                ..failed(cause)
+            }),
+        };
+        self.dialer.report(id, outcome, now());
+    }
+
+    /// The address of the host that was tried last, if one was.
+    pub(super) fn last_tried(&self) -> Option<String> {
+        self.dialer.last_tried()
+    }
+
+    fn connected(&mut self, place: Place, within: Duration) -> Option<Box<Connected<N::Stream>>> {
+        let (stream, writes) = self.stream.take()?;
+        let options = self.current.take()?.handshake_timeout(within);
+        Some(Box::new(Connected {
+            stream,
+            writes,
+            options,
+            place,
+        }))
+    }
+
+    fn begin(&mut self, id: ActionId, action: Action) -> Running<N::Stream> {
+        let (network, options) = (self.network.clone(), Arc::clone(&self.options));
         match action {
-            Action::ReadFiles => Box::pin(read_files(options)),
-            Action::Ask => Box::pin(ask(options)),
+            Action::ReadFiles => Box::pin(async move { read_files(&options).await }),
+            Action::Ask => Box::pin(async move { ask(&options).await }),
             Action::Resolve { host, port } => Box::pin(async move {
                 let resolved = network.resolve(&host, port).await;
                 resolved.map(Done::Addresses).map_err(failed)
@@ -152,16 +182,13 @@ impl<'a, N: Network> Dialing<'a, N> {
                 connected.map(plain).map_err(failed)
             }),
             Action::Encrypt { host } => self.encrypt(id, &host),
-            Action::ShakeHands {
-                address,
-                peer,
-                within,
-            } => self.shake_hands(Place { address, peer }, within),
+            // The caller's.
+            Action::ShakeHands { .. } => ended(failed(gone())),
         }
     }
 
-    fn encrypt(&mut self, id: ActionId, host: &str) -> Running<'a, N::Stream> {
-        let Some(Stream::Plain(stream, _)) = self.stream.take() else {
+    fn encrypt(&mut self, id: ActionId, host: &str) -> Running<N::Stream> {
+        let Some((Wire::Plain(stream), _)) = self.stream.take() else {
             return ended(failed(gone()));
         };
         let session = match &self.settings {
@@ -177,39 +204,31 @@ impl<'a, N: Network> Dialing<'a, N> {
         Box::pin(async move {
             let stream = tls::connect(session, stream, record).await;
             let stream = stream.map_err(failed)?;
-            let handshake: Handshake<N::Stream> = Box::new(|options, place| {
-                Box::pin(speak_amqp(stream, Writes::Exact, options, place))
-            });
-            Ok(Done::Stream(Stream::Encrypted(handshake)))
+            Ok(Done::Stream(
+                Wire::Encrypted(Box::new(stream)),
+                Writes::Exact,
+            ))
         })
     }
 
-    fn shake_hands(&mut self, place: Place, within: Duration) -> Running<'a, N::Stream> {
-        let (Some(options), Some(stream)) = (self.current.take(), self.stream.take()) else {
-            return ended(failed(gone()));
-        };
-        let options = options.handshake_timeout(within);
-        match stream {
-            Stream::Plain(stream, writes) => Box::pin(speak_amqp(stream, writes, options, place)),
-            Stream::Encrypted(handshake) => handshake(options, place),
-        }
-    }
-
     /// Waits until something that runs has ended, or until then, and reports.
-    async fn wait(&mut self, until: Option<Instant>) {
-        let running = &mut self.running;
-        let ended = poll_fn(|context| poll_running(running, context));
-        let ended = match until {
-            None => ended.await,
-            Some(until) => timeout_at(until.into(), ended).await.unwrap_or_default(),
-        };
+    fn poll_wait(&mut self, until: Option<Instant>, context: &mut Context<'_>) -> Poll<()> {
+        let ended = poll_running(&mut self.running, context);
         let heard = self.heard.take_if(|(_, record)| record.has_come());
         if let Some((id, _)) = heard {
             self.dialer.report(id, Outcome::Heard, now());
         }
-        for (id, result) in ended {
-            self.report(id, result);
+        if let Poll::Ready(ended) = ended {
+            for (id, result) in ended {
+                self.report(id, result);
+            }
+            return Poll::Ready(());
         }
+        let Some(until) = until else {
+            return Poll::Pending;
+        };
+        self.timer.as_mut().reset(until.into());
+        self.timer.as_mut().poll(context)
     }
 
     fn report(&mut self, id: ActionId, result: Result<Done<N::Stream>, Failure>) {
@@ -231,8 +250,7 @@ impl<'a, N: Network> Dialing<'a, N> {
             None | Some(Done::Addresses(_)) => {}
             Some(Done::Settings(settings)) => self.settings = settings,
             Some(Done::Current(options)) => self.current = Some(options),
-            Some(Done::Stream(stream)) => self.stream = Some(stream),
-            Some(Done::Connection(connection)) => self.connection = Some(connection),
+            Some(Done::Stream(stream, writes)) => self.stream = Some((stream, writes)),
         }
     }
 }
@@ -240,7 +258,7 @@ impl<'a, N: Network> Dialing<'a, N> {
 impl<S> Done<S> {
     fn outcome(&mut self) -> Outcome {
         match self {
-            Self::Settings(_) | Self::Stream(_) | Self::Connection(_) => Outcome::Done,
+            Self::Settings(_) | Self::Stream(..) => Outcome::Done,
             Self::Current(options) => Outcome::Credentials {
                 newline_in_password: options.has_newline_in_password(),
             },
@@ -254,7 +272,7 @@ type Ended<S> = Vec<(ActionId, Result<Done<S>, Failure>)>;
 
 /// Everything that has ended by now, if anything has.
 fn poll_running<S>(
-    running: &mut Vec<(ActionId, Running<'_, S>)>,
+    running: &mut Vec<(ActionId, Running<S>)>,
     context: &mut Context<'_>,
 ) -> Poll<Ended<S>> {
     let mut ended = Vec::new();
@@ -292,26 +310,8 @@ async fn ask<S>(options: &ConnectionOptions) -> Result<Done<S>, Failure> {
     }
 }
 
-async fn speak_amqp<T, S>(
-    stream: T,
-    writes: Writes,
-    options: ConnectionOptions,
-    place: Place,
-) -> Result<Done<S>, Failure>
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    match shake_hands(stream, writes, &options, place).await {
-        Ok(connection) => Ok(Done::Connection(connection)),
-        Err((stage, cause)) => Err(Failure {
-            stage: Some(stage),
-            ..failed(cause)
-        }),
-    }
-}
-
 fn plain<S>(socket: S) -> Done<S> {
-    Done::Stream(Stream::Plain(socket, Writes::Exact))
+    Done::Stream(Wire::Plain(socket), Writes::Exact)
 }
 
 fn failed(cause: impl Into<ConnectCause>) -> Failure {
@@ -319,7 +319,7 @@ fn failed(cause: impl Into<ConnectCause>) -> Failure {
 }
 
 /// An action that has ended before it began.
-fn ended<'a, S: Send + 'a>(failure: Failure) -> Running<'a, S> {
+fn ended<S: Send + 'static>(failure: Failure) -> Running<S> {
     Box::pin(std::future::ready(Err(failure)))
 }
 

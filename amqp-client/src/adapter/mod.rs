@@ -6,17 +6,23 @@ mod connect;
 #[cfg(feature = "tokio")]
 mod dial;
 #[cfg(feature = "tokio")]
-mod handshake;
+mod driver;
 #[cfg(feature = "tokio")]
 mod network;
 #[cfg(feature = "tokio")]
 mod open;
+#[cfg(feature = "tokio")]
+mod opening;
 #[cfg(any(feature = "tokio", test))]
 mod pump;
+#[cfg(feature = "tokio")]
+mod redialing;
 #[cfg(feature = "tokio")]
 mod tls;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio;
+#[cfg(feature = "tokio")]
+mod wire;
 
 #[cfg(all(test, feature = "tokio"))]
 mod tests;

@@ -14,8 +14,8 @@ use crate::options::TcpOptions;
 use crate::rounding;
 
 /// What connecting needs of a network. Each has some ways to a stream; what is asked of it is of
-/// those.
-pub(super) trait Network: Sync {
+/// those. A clone is the same network: a connection keeps one, to be connected again.
+pub(super) trait Network: Clone + Send + Sync + 'static {
     /// A stream of octets to a peer.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 
@@ -52,9 +52,10 @@ fn no_such_way<T>() -> io::Result<T> {
 }
 
 /// The operating system's.
-pub(super) struct System<'a>(pub(super) &'a TcpOptions);
+#[derive(Clone)]
+pub(super) struct System(pub(super) TcpOptions);
 
-impl Network for System<'_> {
+impl Network for System {
     type Stream = TcpStream;
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -63,7 +64,7 @@ impl Network for System<'_> {
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(address).await?;
-        set_options(&stream, self.0)?;
+        set_options(&stream, &self.0)?;
         Ok(stream)
     }
 
@@ -75,19 +76,26 @@ impl Network for System<'_> {
 
 /// A socket of this machine.
 #[cfg(unix)]
-pub(super) struct Local<'a>(pub(super) &'a std::path::Path);
+#[derive(Clone)]
+pub(super) struct Local(pub(super) std::path::PathBuf);
 
 #[cfg(unix)]
-impl Network for Local<'_> {
+impl Network for Local {
     type Stream = tokio::net::UnixStream;
 
     async fn connect_local(&self) -> io::Result<Self::Stream> {
-        tokio::net::UnixStream::connect(self.0).await
+        tokio::net::UnixStream::connect(&self.0).await
     }
 }
 
 /// None at all: the program has brought the stream.
 pub(super) struct Brought<S>(PhantomData<fn() -> S>);
+
+impl<S> Clone for Brought<S> {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
 
 impl<S> Default for Brought<S> {
     fn default() -> Self {
@@ -139,7 +147,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
 
         let plain = TcpOptions::default();
-        let stream = System(&plain).connect(address).await.unwrap();
+        let stream = System(plain).connect(address).await.unwrap();
         let socket = SockRef::from(&stream);
         assert!(socket.tcp_nodelay().unwrap());
         assert!(!socket.keepalive().unwrap());
@@ -150,7 +158,7 @@ mod tests {
             .keepalive_interval(Duration::from_secs(7))
             .keepalive_count(5)
             .user_timeout(Duration::from_millis(4321));
-        let stream = System(&options).connect(address).await.unwrap();
+        let stream = System(options).connect(address).await.unwrap();
         let socket = SockRef::from(&stream);
         assert!(!socket.tcp_nodelay().unwrap());
         assert!(socket.keepalive().unwrap());
@@ -167,7 +175,7 @@ mod tests {
     #[test]
     fn randomness_differs_from_call_to_call() {
         let options = TcpOptions::default();
-        let network = System(&options);
+        let network = System(options);
         assert_ne!(network.random(), network.random());
     }
 }

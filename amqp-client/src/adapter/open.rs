@@ -1,16 +1,22 @@
 //! The ways to open a connection: by options over the network, or over a stream that is there.
 
+use std::sync::Arc;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connect::{Dialing, open_on};
-use super::dial::{Rounds, Way};
+use super::connect::Dialing;
+use super::dial::{Plan, Rounds, Way};
 #[cfg(unix)]
 use super::network::Local;
 use super::network::{Brought, System};
-use super::tokio::Writes;
+#[cfg(unix)]
+use super::opening::open_by;
+use super::opening::{open, open_on, start_on};
+use super::redialing::Redialing;
+use super::tokio::{REACTOR_LOOKS, Writes};
 use crate::connection::Connection;
 use crate::error::{ConnectCause, ConnectError, Stage};
-use crate::options::ConnectionOptions;
+use crate::options::{ConnectionOptions, Recovery};
 
 impl Connection {
     /// Opens a connection to the broker that the URI names.
@@ -44,6 +50,13 @@ impl Connection {
     /// in random order unless told otherwise, until one lets us in. Names are resolved anew each
     /// time; of several addresses the one that answers first is taken.
     ///
+    /// When the connection is lost it is connected again, in its own task and in place
+    /// ([`recovery`](ConnectionOptions::recovery)). An attempt is one round over all hosts, the one
+    /// that has just failed last, and takes at most `open_timeout`, or 60 s if that is unset;
+    /// `connection_attempts` and `retry_delay` are for the first connection only. Names are
+    /// resolved, files of certificates read and a source of credentials asked anew each time. With
+    /// [`Recovery::from_the_start`] the first connection is opened likewise.
+    ///
     /// ```no_run
     /// use amqp_client::{Connection, ConnectionOptions};
     ///
@@ -65,12 +78,40 @@ impl Connection {
     ///
     /// As [`open`](Self::open).
     pub async fn open_with(options: &ConnectionOptions) -> Result<Self, ConnectError> {
-        open_on(&System(&options.tcp), options).await
+        open_on(&System(options.tcp.clone()), options).await
+    }
+
+    /// Begins to open a connection, and returns its handle at once: [`ready`](Self::ready) waits
+    /// until it is open, and what is done with it before waits as after a loss. The first stream is
+    /// connected as each later one is, by the policy of the options
+    /// ([`recovery`](ConnectionOptions::recovery)), however often that takes.
+    ///
+    /// Options that cannot be used, and a call outside a tokio runtime
+    /// ([`ConnectCause::NoRuntime`]), give a connection that ends at once;
+    /// [`close_reason`](Self::close_reason) says over what.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use amqp_client::{Connection, ConnectionOptions};
+    ///
+    /// let connection = Connection::start(&"amqp://broker.example".parse::<ConnectionOptions>()?);
+    /// // The broker may come up later than this program.
+    /// connection.ready().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the tokio runtime has no timers or no I/O: build it with `enable_all`.
+    #[must_use]
+    pub fn start(options: &ConnectionOptions) -> Self {
+        start_on(&System(options.tcp.clone()), options)
     }
 
     /// Opens a connection over a stream that is already there: TLS of one's own, a tunnel, a pipe
     /// in memory. Host and port of the options only appear in errors, and their TLS options do not
-    /// apply. The stream is taken for one with layers: it is offered at most 16 KiB in one write,
+    /// apply. There is no other stream, so that the connection ends when this one does. It is taken
+    /// for one with layers: it is offered at most 16 KiB in one write,
     /// and messages among what a failed write was offered are uncertain, since some of it may have
     /// left.
     ///
@@ -123,7 +164,8 @@ impl Connection {
     }
 
     /// Opens a connection over a Unix socket, to a broker or to a proxy that stands in front of
-    /// one. Hosts, TCP options and TLS options do not apply. Tried once.
+    /// one. Hosts, TCP options and TLS options do not apply. Tried once; when the connection is
+    /// lost, it is connected again as with [`open_with`](Self::open_with).
     ///
     /// # Errors
     ///
@@ -145,9 +187,7 @@ impl Connection {
         let way = Way::Local {
             path: path.display().to_string(),
         };
-        Dialing::new(&Local(path), options, way, Rounds::ONCE)?
-            .open()
-            .await
+        open_by(&Local(path.to_owned()), options, way, Rounds::ONCE).await
     }
 }
 
@@ -166,7 +206,11 @@ async fn open_over<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    // There is no other stream.
+    let options = Arc::new(options.clone().recovery(Recovery::off()));
     let network = Brought::default();
-    let dialing = Dialing::new(&network, options, Way::Brought, Rounds::ONCE)?;
-    dialing.over(stream, writes).open().await
+    let plan = Plan::first(Way::Brought, Rounds::ONCE, &options, REACTOR_LOOKS);
+    let dialing = Dialing::new(network.clone(), Arc::clone(&options), plan)?;
+    let redialing = || Redialing::new(network.clone(), Arc::clone(&options), Way::Brought);
+    open(dialing.over(stream, writes), redialing).await
 }

@@ -1,4 +1,5 @@
-//! The tokio adapter: one task per connection, for any stream.
+//! What is tokio's own: its streams and its timer as the pump sees them, its clock, and when its
+//! reactor looks.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -10,10 +11,9 @@ use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use super::pump::{Next, Pump, Timer, Transport};
+use super::pump::{Timer, Transport};
 use super::tls;
 use crate::error::ConnectionError;
-use crate::proto::Core;
 
 pub(crate) use super::pump::Writes;
 
@@ -22,33 +22,6 @@ pub(crate) use super::pump::Writes;
 /// ends with EINTR when a suspended process goes on, and until the next one `read` answers from
 /// what is remembered. A timer of this length cannot go off before there was another look.
 pub(super) const REACTOR_LOOKS: Duration = Duration::from_millis(1);
-
-/// Drives one connection until it is over.
-pub(crate) struct Driver<S> {
-    pump: Pump<Stream<S>, Alarm>,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    pub(crate) fn new(stream: S, writes: Writes, core: Core) -> Self {
-        let alarm = Alarm(Box::pin(tokio::time::sleep_until(far_future())));
-        Self {
-            pump: Pump::new(Stream(stream), alarm, writes, core),
-        }
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        match self.pump.turn(now(), context) {
-            Next::Over => return Poll::Ready(()),
-            Next::AtOnce => yield_to_the_reactor(context),
-            Next::WhenWoken => {}
-        }
-        Poll::Pending
-    }
-}
 
 /// Wakes the task after the runtime has looked for input and output. A task that wakes itself is
 /// run again at once, and tokio looks only every 61 turns then: a stream that takes whatever is
@@ -59,7 +32,7 @@ pub(super) fn yield_to_the_reactor(context: &mut Context<'_>) {
 }
 
 /// A stream, as the pump sees it.
-struct Stream<S>(S);
+pub(super) struct Stream<S>(pub(super) S);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Stream<S> {
     fn poll_read(
@@ -106,7 +79,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Stream<S> {
 }
 
 /// Tokio's timer, as the pump sets it.
-struct Alarm(Pin<Box<Sleep>>);
+pub(super) struct Alarm(Pin<Box<Sleep>>);
+
+impl Alarm {
+    pub(super) fn new() -> Self {
+        Self(Box::pin(tokio::time::sleep_until(far_future())))
+    }
+}
 
 impl Timer for Alarm {
     const STREAM_IS_CURRENT: Duration = REACTOR_LOOKS;
@@ -123,6 +102,6 @@ pub(crate) fn now() -> Instant {
 }
 
 /// A time that no connection lives to see.
-fn far_future() -> tokio::time::Instant {
+pub(super) fn far_future() -> tokio::time::Instant {
     tokio::time::Instant::now() + Duration::from_secs(86_400 * 365 * 30)
 }

@@ -282,7 +282,7 @@ impl Channel {
             .outbox()
             .order_mut()
             .join_close(shared.at, slot);
-        joined.ok()?.now();
+        joined?.now();
         Some(PendingReply::new(answer, &shared.connection))
     }
 

@@ -10,6 +10,7 @@
 // |---|---|
 // | `lifecycle` | opening, closing, the end; whether messages flow |
 // | `exchange`, `queue`, `tx` | the methods of these classes of the specification |
+// | `queue_names` | which queue a name stands for |
 // | `no_wait` | declaring and deleting without waiting for a reply |
 // | `request` | a request and its reply |
 // | `topology` | declaring several things in order |
@@ -21,6 +22,7 @@ mod exchange;
 pub(crate) mod lifecycle;
 mod no_wait;
 mod queue;
+mod queue_names;
 pub(crate) mod request;
 pub(crate) mod succession;
 mod topology;

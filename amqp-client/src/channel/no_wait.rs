@@ -11,10 +11,10 @@ use amqp_spec::{exchange, queue};
 
 use super::Channel;
 use super::exchange::{exchange_bind, exchange_unbind};
-use super::queue::{queue_bind, queue_purge};
+use super::queue::{queue_bind, queue_delete, queue_purge};
 use super::request::send_no_wait;
 use crate::declare::{Binding, ExchangeDeclare, ExchangeDelete, QueueDeclare, QueueDelete};
-use crate::error::{About, ChannelError};
+use crate::error::{About, ChannelError, Subject};
 
 /// The methods of a channel that can go without a reply; from [`Channel::no_wait`].
 ///
@@ -181,7 +181,17 @@ impl NoWait<'_> {
 
     async fn declare_queue(self, declare: &QueueDeclare) -> Result<(), ChannelError> {
         let method = declare.as_method_no_wait()?;
-        self.send(&method, declare.about()).await
+        let connection = &self.channel.shared().connection;
+        let present = connection.current_name(declare.name.as_str().into());
+        let method = queue::Declare {
+            queue: Subject::Nothing.short("queue", &present)?,
+            ..method
+        };
+        let last = &self.channel.shared().last_queue;
+        let number = last.declaring();
+        self.send(&method, declare.about()).await?;
+        last.declared(number, &present);
+        Ok(())
     }
 
     /// As [`Channel::queue_bind`], without a reply.
@@ -209,9 +219,11 @@ impl NoWait<'_> {
         exchange: &str,
         binding: &Binding,
     ) -> Result<(), ChannelError> {
+        let named = self.channel.queue_named(queue);
+        let (asked, queue) = (queue, &*named);
         let method = queue::Bind {
             no_wait: true,
-            ..queue_bind(queue, exchange, binding)?
+            ..queue_bind(asked, queue, exchange, binding)?
         };
         self.send(&method, About::binding(queue, exchange)).await
     }
@@ -230,11 +242,12 @@ impl NoWait<'_> {
     }
 
     async fn purge_queue(self, queue: &str) -> Result<(), ChannelError> {
+        let queue = self.channel.queue_named(queue);
         let method = queue::Purge {
             no_wait: true,
-            ..queue_purge(queue)?
+            ..queue_purge(&queue)?
         };
-        self.send(&method, About::queue(queue)).await
+        self.send(&method, About::queue(&queue)).await
     }
 
     /// As [`Channel::queue_delete`], without a reply, and so without the number.
@@ -251,11 +264,12 @@ impl NoWait<'_> {
     }
 
     async fn delete_queue(self, delete: &QueueDelete) -> Result<(), ChannelError> {
+        let queue = self.channel.queue_named(&delete.name);
         let method = queue::Delete {
             no_wait: true,
-            ..delete.as_method()?
+            ..queue_delete(&queue, delete)?
         };
-        self.send(&method, About::queue(&delete.name)).await
+        self.send(&method, About::queue(&queue)).await
     }
 
     async fn send<'m, M: TypedMethod<'m> + Request>(

@@ -8,8 +8,13 @@ use crate::declare::{Binding, DeclaredQueue, QueueDeclare, QueueDelete};
 use crate::error::{About, ChannelError, Subject};
 
 /// An empty name stands for the queue that was declared last on the channel, everywhere but in a
-/// declaration. The broker keeps account of it; a passive declaration counts, and so does one with
-/// `no_wait`. Without any before it, that is a 404.
+/// declaration; a passive declaration counts, and so does one with `no_wait`. The name is sent in
+/// its place once the declaration has been answered, so that it outlives what the broker knows of
+/// the channel. Without any declaration before it, that is a 404.
+///
+/// A name that the broker has given and then changed, as it does after a loss of the connection,
+/// stands for the queue as before; [`Connection::current_name`](crate::Connection::current_name)
+/// tells the present one.
 impl Channel {
     /// Declares a queue (`queue.declare`). An empty name lets the broker choose one.
     ///
@@ -32,9 +37,21 @@ impl Channel {
 
     async fn declare_queue(&self, declare: QueueDeclare) -> Result<DeclaredQueue, ChannelError> {
         let about = declare.about();
-        let reply = self.call(&declare.as_method()?, about).await?;
+        let last = &self.shared().last_queue;
+        let (declaring, number) = {
+            let method = declare.as_method()?;
+            let connection = &self.shared().connection;
+            let present = connection.current_name(declare.name.as_str().into());
+            let queue = Subject::Nothing.short("queue", &present)?;
+            let number = last.declaring();
+            let method = queue::Declare { queue, ..method };
+            (self.begin(&method, about)?, number)
+        };
+        let reply = declaring.await?;
         let ok = decode::<queue::DeclareOk<'_>>(&reply.payload)?;
-        Ok(DeclaredQueue::read(ok, declare.name))
+        let declared = DeclaredQueue::read(ok, declare.name);
+        last.declared(number, &declared.name);
+        Ok(declared)
     }
 
     /// Binds a queue to an exchange (`queue.bind`). A binding that exists already is not made
@@ -67,7 +84,9 @@ impl Channel {
         exchange: &str,
         binding: &Binding,
     ) -> Result<PendingReply, ChannelError> {
-        let bind = queue_bind(queue, exchange, binding)?;
+        let named = self.queue_named(queue);
+        let (asked, queue) = (queue, &*named);
+        let bind = queue_bind(asked, queue, exchange, binding)?;
         self.begin(&bind, About::binding(queue, exchange))
     }
 
@@ -98,10 +117,12 @@ impl Channel {
         exchange: &str,
         binding: &Binding,
     ) -> Result<PendingReply, ChannelError> {
+        let named = self.queue_named(queue);
+        let (asked, queue) = (queue, &*named);
         let unbind = queue::Unbind {
             queue: Subject::Nothing.short("queue", queue)?,
             exchange: Subject::Queue(queue).short("exchange", exchange)?,
-            routing_key: Subject::Queue(queue).short("routing_key", &binding.routing_key)?,
+            routing_key: Subject::Queue(queue).short("routing_key", key(asked, queue, binding))?,
             arguments: binding.arguments(Subject::Queue(queue))?,
         };
         self.begin(&unbind, About::binding(queue, exchange))
@@ -124,7 +145,8 @@ impl Channel {
     }
 
     fn begin_queue_purge(&self, queue: &str) -> Result<PendingReply, ChannelError> {
-        self.begin(&queue_purge(queue)?, About::queue(queue))
+        let queue = self.queue_named(queue);
+        self.begin(&queue_purge(&queue)?, About::queue(&queue))
     }
 
     /// Deletes a queue and says how many messages went with it (`queue.delete`). Deleting one that
@@ -144,12 +166,23 @@ impl Channel {
     }
 
     fn begin_queue_delete(&self, delete: &QueueDelete) -> Result<PendingReply, ChannelError> {
-        self.begin(&delete.as_method()?, About::queue(&delete.name))
+        let queue = self.queue_named(&delete.name);
+        self.begin(&queue_delete(&queue, delete)?, About::queue(&queue))
     }
 }
 
-/// The method that binds, expecting a reply.
+/// The routing key of a binding. The broker takes the name of the queue for it where both were left
+/// out, which it cannot see if the name is sent.
+fn key<'a>(asked: &str, queue: &'a str, binding: &'a Binding) -> &'a str {
+    match (asked, binding.routing_key.as_str()) {
+        ("", "") => queue,
+        (_, key) => key,
+    }
+}
+
+/// The method that binds, expecting a reply: the queue that was asked for, by its present name.
 pub(super) fn queue_bind<'a>(
+    asked: &str,
     queue: &'a str,
     exchange: &'a str,
     binding: &'a Binding,
@@ -157,7 +190,7 @@ pub(super) fn queue_bind<'a>(
     Ok(queue::Bind {
         queue: Subject::Nothing.short("queue", queue)?,
         exchange: Subject::Queue(queue).short("exchange", exchange)?,
-        routing_key: Subject::Queue(queue).short("routing_key", &binding.routing_key)?,
+        routing_key: Subject::Queue(queue).short("routing_key", key(asked, queue, binding))?,
         no_wait: false,
         arguments: binding.arguments(Subject::Queue(queue))?,
     })
@@ -168,5 +201,17 @@ pub(super) fn queue_purge(queue: &str) -> Result<queue::Purge<'_>, ChannelError>
     Ok(queue::Purge {
         queue: Subject::Nothing.short("queue", queue)?,
         no_wait: false,
+    })
+}
+
+/// The method that deletes the queue of this present name, expecting a reply.
+pub(super) fn queue_delete<'a>(
+    queue: &'a str,
+    delete: &'a QueueDelete,
+) -> Result<queue::Delete<'a>, ChannelError> {
+    let method = delete.as_method()?;
+    Ok(queue::Delete {
+        queue: Subject::Nothing.short("queue", queue)?,
+        ..method
     })
 }

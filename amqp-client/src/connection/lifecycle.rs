@@ -3,9 +3,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
+#[cfg(feature = "tokio")]
+use std::time::Duration;
 use std::time::Instant;
 
 use amqp_spec::ReplyCode;
+#[cfg(feature = "tokio")]
+use amqp_spec::constants;
 use amqp_spec::wire::FieldTable;
 
 use super::capabilities::ServerCapabilities;
@@ -14,8 +18,10 @@ use crate::error::{ChannelError, ConnectCause, ConnectError, ConnectionError, St
 use crate::handle::{Handle, closed_by_the_application};
 use crate::options::ConnectionOptions;
 use crate::proto::Core;
-use crate::proto::config::Limits;
+use crate::proto::config::{CoreOptions, Limits};
 use crate::proto::observe::Trace;
+use crate::proto::opening::outcome::Opening;
+use crate::proto::recovery::{Recovery, State};
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::place::Place;
 use crate::proto::time::clock::Clock;
@@ -42,6 +48,10 @@ use crate::publish::Publisher;
 pub struct Connection {
     handle: Arc<Handle>,
 }
+
+/// What RabbitMQ proposes unless it is configured otherwise.
+#[cfg(feature = "tokio")]
+const USUAL_CHANNEL_MAX: u16 = 2047;
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,7 +83,48 @@ impl Connection {
             address: options.address(),
             peer: None,
         };
+        let options = options.clone().recovery(Recovery::off());
+        Self::with_core_at(&options, Clock::new(clock), place)
+    }
+
+    /// As [`with_core`](Self::with_core), of a connection that comes back when it is lost, as the
+    /// [`recovery`](ConnectionOptions::recovery) of the options says: its driver connects another
+    /// stream when [`Core::sequel`] tells it to, and says so by [`reconnect`](Self::reconnect).
+    #[must_use]
+    pub fn with_recovering_core(
+        options: &ConnectionOptions,
+        clock: impl Fn() -> Instant + Send + Sync + 'static,
+    ) -> (Core, Self) {
+        let place = Place {
+            address: options.address(),
+            peer: None,
+        };
         Self::with_core_at(options, Clock::new(clock), place)
+    }
+
+    /// Gives the core of this connection another stream, which has been connected: its next turn
+    /// begins to open the connection on it, with the user, the limits and the `handshake_timeout` of
+    /// these options. Nothing happens unless [`Core::sequel`] tells to.
+    pub fn reconnect(&self, core: &mut Core, options: &ConnectionOptions) {
+        let clock = self.shared().clock.clone();
+        let now = clock.now();
+        let place = Place {
+            address: options.address(),
+            peer: None,
+        };
+        core.connected(options.to_core(clock), place, now);
+    }
+
+    /// Tells the core of this connection that an attempt to get another stream is over, which could
+    /// not be connected, or on which the connection was not opened: [`Core::sequel`] tells then when
+    /// the next attempt is due, or that it was the last.
+    pub fn not_reconnected(&self, core: &mut Core, cause: impl Into<ConnectCause>) {
+        let now = self.shared().clock.now();
+        let (stage, cause) = match core.handshake_outcome() {
+            Some(Err(failed)) => failed,
+            _ => (Stage::Tcp, cause.into()),
+        };
+        core.not_connected(ConnectError::new(stage, self.address(), cause), now);
     }
 
     /// The same, where it is known which host the stream leads to.
@@ -82,10 +133,44 @@ impl Connection {
         clock: Clock,
         place: Place,
     ) -> (Core, Self) {
+        Self::with_core_by(Core::new, options, clock, place)
+    }
+
+    /// The same, of a connection that waits for its first stream.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn with_waiting_core(
+        options: &ConnectionOptions,
+        clock: Clock,
+        address: String,
+    ) -> (Core, Self) {
+        let place = Place {
+            address,
+            peer: None,
+        };
+        let (core, connection) = Self::with_core_by(Core::waiting, options, clock, place);
+        let channel_max = match options.channel_max {
+            0 => USUAL_CHANNEL_MAX,
+            wanted => wanted,
+        };
+        // Requests may be made before a broker has said what it takes.
+        connection.shared().set_limits(Limits {
+            channel_max,
+            frame_max: constants::FRAME_MIN_SIZE,
+            heartbeat: Duration::ZERO,
+        });
+        (core, connection)
+    }
+
+    fn with_core_by(
+        make: impl FnOnce(CoreOptions, Trace, Instant) -> (Core, Arc<ConnectionShared>, Arc<Opening>),
+        options: &ConnectionOptions,
+        clock: Clock,
+        place: Place,
+    ) -> (Core, Self) {
         let now = clock.now();
         let core_options = options.to_core(clock);
         let trace = Trace::new(&place.address, place.peer, &core_options.login.virtual_host);
-        let (core, shared, opening) = Core::new(core_options, trace, now);
+        let (core, shared, opening) = make(core_options, trace, now);
         shared.set_place(place);
         let close_timeout = options.close_timeout;
         let handle = Handle {
@@ -251,6 +336,40 @@ impl Connection {
         self.handle.opening.has_succeeded()
             && !self.handle.shared.outbox().order().is_closing()
             && self.close_reason().is_none()
+    }
+
+    /// Where the connection stands: [`State::Open`] once everything that it had before a loss is
+    /// back, [`State::Recovering`] from the loss until then, and while it is opened for the first
+    /// time.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let shared = &self.handle.shared;
+        let state = shared.standing.get();
+        match state {
+            Some(state @ State::Closed(_)) => state,
+            _ if shared.outbox().order().is_closing() => State::Closing,
+            Some(state) => state,
+            None => State::Recovering { attempt: 1 },
+        }
+    }
+
+    /// Waits until the connection is open and everything is back that it had before it was lost, or
+    /// until it has ended for good. At once if that is so already.
+    ///
+    /// # Errors
+    ///
+    /// Why it has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn ready(&self) -> Result<(), ConnectionError> {
+        let standing = &self.handle.shared.standing;
+        Watch::new(
+            |place, context| standing.poll_ready(place, context),
+            |place| standing.forget(place),
+        )
+        .await
     }
 
     /// Why the connection ended; `None` before.

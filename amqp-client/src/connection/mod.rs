@@ -13,6 +13,7 @@
 // | `capabilities` | what the broker says it can do |
 // | `counters` | what has been done so far, in numbers |
 // | `events` | what happens, as it happens |
+// | `names` | names of queues that the broker has changed |
 // | `renewal` | credentials that expire |
 
 mod blocked;
@@ -20,6 +21,7 @@ mod capabilities;
 mod counters;
 pub(crate) mod events;
 pub(crate) mod lifecycle;
+mod names;
 mod renewal;
 
 pub use self::capabilities::ServerCapabilities;

@@ -132,7 +132,8 @@ async fn renew<S, F>(
         };
         match update(connection, credentials.password(), "renewal").await {
             // Refused, or over anyway: everybody hears why.
-            Err(ChannelError::Connection(_)) => return,
+            Err(ChannelError::Connection(_)) if connection.ended().is_some() => return,
+            // The stream was lost with it. On the next one the source has been asked anew.
             Err(error) => {
                 connection.trace.not_renewed(&error);
                 continue;

@@ -76,13 +76,7 @@ impl Channel {
         queue: &str,
         no_ack: bool,
     ) -> Result<Option<(ReceivedMessage, u32)>, ChannelError> {
-        let get = basic::Get {
-            queue: Subject::Nothing.short("queue", queue)?,
-            no_ack,
-        };
-        let (effect, barrier) = (Effect::Get { no_ack }, Barrier::Nothing);
-        let about = About::queue(queue);
-        let pending = start_about(self.shared(), &get, about, effect, barrier)?;
+        let pending = self.begin_get(queue, no_ack)?;
         let fetching = Fetching {
             channel: (!no_ack).then(|| self.clone()),
             pending,
@@ -97,6 +91,16 @@ impl Channel {
             }
             _ => None,
         })
+    }
+
+    fn begin_get(&self, queue: &str, no_ack: bool) -> Result<PendingReply, ChannelError> {
+        let queue = self.queue_named(queue);
+        let get = basic::Get {
+            queue: Subject::Nothing.short("queue", &queue)?,
+            no_ack,
+        };
+        let (effect, barrier) = (Effect::Get { no_ack }, Barrier::Nothing);
+        start_about(self.shared(), &get, About::queue(&queue), effect, barrier)
     }
 
     /// Starts consuming from a queue; the options follow on what is returned.

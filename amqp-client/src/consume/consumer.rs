@@ -166,7 +166,10 @@ where
         let more = self.taken.len().min(limit - 1);
         deliveries.reserve(more);
         if let Some(last) = more.checked_sub(1).and_then(|last| self.taken.get(last)) {
-            self.queue.yields(last);
+            self.queue.note_yielded(last.delivery_tag);
+            if self.queue.with_offset {
+                self.queue.note_offset(last);
+            }
         }
         for raw in self.taken.drain(..more) {
             deliveries.push(A::deliver(ReceivedMessage::of(raw), &self.channel));
@@ -187,9 +190,15 @@ where
                 Poll::Ready(Ok(())) => {}
             }
         }
+        if self.queue.with_offset {
+            // Looked at where it lies: what a delivery costs is moving it.
+            if let Some(next) = self.taken.front() {
+                self.queue.note_offset(next);
+            }
+        }
         let raw = self.taken.pop_front();
         Poll::Ready(raw.map(|raw| {
-            self.queue.yields(&raw);
+            self.queue.note_yielded(raw.delivery_tag);
             Ok(A::deliver(ReceivedMessage::of(raw), &self.channel))
         }))
     }
@@ -253,6 +262,7 @@ impl<A: AckMode> Consumer<A> {
                     }),
                     ConsumerEnd::TooLarge(message) => Some(ConsumeError::MessageTooLarge(message)),
                     ConsumerEnd::Channel(error) => Some(ConsumeError::Channel(error)),
+                    ConsumerEnd::NotRestored(error) => Some(ConsumeError::NotRestored(error)),
                 }))
             }
         }

@@ -1,5 +1,6 @@
 //! Starting a consumer: its options, and the requests that set them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
@@ -292,7 +293,10 @@ impl<A: AckMode> Consume<A> {
         self
     }
 
-    async fn start(self) -> Result<Consumer<A>, ChannelError> {
+    async fn start(mut self) -> Result<Consumer<A>, ChannelError> {
+        if let Cow::Owned(present) = self.channel.queue_named(&self.queue) {
+            self.queue = present;
+        }
         let shared = self.channel.shared();
         let prefetch = match self.limit {
             _ if A::NO_ACK => Prefetch::NotNeeded,
@@ -389,7 +393,7 @@ impl<A: AckMode> Consume<A> {
         let qos_slot = || {
             let qos_ok = Arc::<Answer>::default();
             answers.push(Arc::clone(&qos_ok));
-            Slot::new::<basic::Qos>(qos_ok, now, deadline)
+            Slot::new::<basic::Qos>(qos_ok, now, deadline).with_effect(Effect::LimitConsumer)
         };
         let wakes = shared.connection.outbox().order_mut().consume(
             shared.at,

@@ -128,7 +128,7 @@ impl BrokerClose {
     }
 
     /// 404 for a queue that is there, on a node that is not, or is just stopping.
-    fn is_out_of_reach(&self) -> bool {
+    pub(crate) fn is_out_of_reach(&self) -> bool {
         let texts = ["down or inaccessible", "stopped by supervisor"];
         self.reply_code == ReplyCode::NOT_FOUND
             && texts.iter().any(|text| self.reply_text.contains(text))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use amqp_spec::basic;
 use amqp_spec::frame::FrameTooLarge;
@@ -104,6 +105,15 @@ pub enum ChannelError {
     Blocked {
         /// Why, in the broker's words.
         reason: Arc<str>,
+    },
+    /// The connection was lost, and is not recovered yet: what waited for that has waited long
+    /// enough. Nothing was sent; the channel is still usable, and takes up again when the
+    /// connection is back.
+    Recovering {
+        /// For how long the connection has been down.
+        after: Duration,
+        /// What it was lost to.
+        lost: Box<ConnectionError>,
     },
     /// The message that was fetched is larger than
     /// [`max_message_size`](crate::ConnectionOptions::max_message_size): its body was not kept.
@@ -219,6 +229,10 @@ impl fmt::Display for ChannelError {
             Self::Blocked { reason } => {
                 write!(f, "connection blocked by the broker: {}", line(reason))
             }
+            Self::Recovering { after, lost } => write!(
+                f,
+                "the connection is lost and not recovered after {after:.1?}: {lost}"
+            ),
             Self::MessageTooLarge(message) => write!(f, "{message}"),
         }
     }
@@ -239,6 +253,7 @@ debug_is_text!(ChannelError {
     Invalid(error),
     ConsumerTagInUse { consumer_tag },
     Blocked { reason },
+    Recovering { after, lost },
     MessageTooLarge(message),
 });
 
@@ -246,6 +261,7 @@ impl std::error::Error for ChannelError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Connection(error) => error.source(),
+            Self::Recovering { lost, .. } => lost.source(),
             _ => None,
         }
     }

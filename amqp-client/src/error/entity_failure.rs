@@ -15,7 +15,6 @@ pub struct EntityFailure {
 }
 
 impl EntityFailure {
-    #[expect(dead_code, reason = "the core says it soon")]
     pub(crate) fn new(entity: Entity, cause: impl Into<ChannelError>) -> Self {
         let cause = cause.into();
         Self { entity, cause }

@@ -111,9 +111,10 @@ impl ChannelError {
     pub fn is_timeout(&self) -> bool {
         match self {
             Self::Connection(error) => error.is_timeout(),
-            Self::Timeout { .. } | Self::BlockedTimeout { .. } | Self::ReadingStopped { .. } => {
-                true
-            }
+            Self::Timeout { .. }
+            | Self::BlockedTimeout { .. }
+            | Self::ReadingStopped { .. }
+            | Self::Recovering { .. } => true,
             _ => false,
         }
     }
@@ -130,6 +131,7 @@ impl ChannelError {
             | Self::BlockedTimeout { .. }
             | Self::ReadingStopped { .. }
             | Self::Blocked { .. }
+            | Self::Recovering { .. }
             | Self::ChannelLimit { .. }
             | Self::IdInUse { .. }
             | Self::ConsumerTagInUse { .. } => true,
@@ -167,6 +169,7 @@ impl ChannelError {
             Self::TooLong(_)
             | Self::FrameTooLarge(_)
             | Self::Blocked { .. }
+            | Self::Recovering { .. }
             | Self::ChannelLimit { .. }
             | Self::IdInUse { .. }
             | Self::IdOutOfRange { .. }
@@ -354,6 +357,14 @@ mod tests {
             (
                 ChannelError::Invalid(ArgumentError::DeliveryTagZero),
                 false,
+                Outcome::NotSent,
+            ),
+            (
+                ChannelError::Recovering {
+                    after: Duration::from_secs(30),
+                    lost: Box::new(ConnectionError::EndOfStream),
+                },
+                true,
                 Outcome::NotSent,
             ),
         ];

@@ -48,8 +48,8 @@ impl Numbering {
     #[inline]
     pub(crate) fn number(self, on_wire: u64) -> Numbered {
         Numbered {
-            // A broker that counts so far is not one.
-            delivery_tag: self.base.saturating_add(on_wire),
+            // A broker that counts so far is not one: what wraps is stale.
+            delivery_tag: self.base.wrapping_add(on_wire),
             generation: self.generation,
         }
     }

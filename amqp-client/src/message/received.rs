@@ -64,18 +64,12 @@ impl RawDelivery {
         self.flags |= WITH_OFFSET;
     }
 
-    /// Whether its consumer was started with an offset.
-    #[inline]
-    pub(crate) fn is_with_offset(&self) -> bool {
-        self.flags & WITH_OFFSET != 0
-    }
-
     /// Whether it was read from a stream. An offset that was asked for does not tell alone, for
     /// brokers other than RabbitMQ may take one for any queue; nor does one that came, for a message
     /// that was published again has it, too.
     #[inline]
     pub(crate) fn is_from_stream(&self) -> bool {
-        self.is_with_offset() && self.message.has_offset()
+        self.flags & WITH_OFFSET != 0 && self.message.has_offset()
     }
 
     /// What settles it, where this is meant: of a stream's messages none can be refused.

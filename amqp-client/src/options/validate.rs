@@ -41,6 +41,7 @@ impl ConnectionOptions {
             .into_iter()
             .chain(self.agreed())
             .chain(self.waits())
+            .chain(self.comes_back())
             .chain(self.socket());
         match checks.find(|(holds, ..)| !holds) {
             Some((_, option, expected)) => Err(OptionError::new(option, expected)),
@@ -146,6 +147,45 @@ impl ConnectionOptions {
         ]
     }
 
+    /// When a lost connection is dialled again, and for how long.
+    fn comes_back(&self) -> [Check; 6] {
+        const SOME_TIME: &str = "longer than zero";
+        let recovery = &self.recovery;
+        let (shortest, longest) = (recovery.shortest_delay(), recovery.longest_delay());
+        [
+            (
+                !shortest.is_zero() && shortest <= longest,
+                "recovery.delays",
+                "from a time longer than zero to one that is not shorter",
+            ),
+            (
+                recovery.attempt_limit() != Some(0),
+                "recovery.attempts",
+                "at least 1",
+            ),
+            (
+                recovery.outage_limit() != Some(Duration::ZERO),
+                "recovery.give_up_after",
+                SOME_TIME,
+            ),
+            (
+                !recovery.patience_limit().is_zero(),
+                "recovery.patience",
+                SOME_TIME,
+            ),
+            (
+                recovery.entity_patience_limit() != Some(Duration::ZERO),
+                "recovery.entity_patience",
+                SOME_TIME,
+            ),
+            (
+                !recovery.exclusive_limit(Duration::ZERO).is_zero(),
+                "recovery.exclusive_for",
+                SOME_TIME,
+            ),
+        ]
+    }
+
     /// What the operating system takes.
     fn socket(&self) -> [Check; 3] {
         /// What Linux takes, in seconds and milliseconds.
@@ -185,7 +225,7 @@ mod tests {
     use amqp_spec::field_table;
 
     use super::*;
-    use crate::options::TcpOptions;
+    use crate::options::{Recovery, TcpOptions};
     use crate::sasl::AuthMechanism;
 
     #[test]
@@ -217,7 +257,7 @@ mod tests {
 
     #[test]
     fn value_out_of_its_range_is_told_by_the_name_of_its_option() {
-        let zero = Duration::ZERO;
+        let (zero, second) = (Duration::ZERO, Duration::from_secs(1));
         let good = ConnectionOptions::default;
         let no_hosts: [(&str, u16); 0] = [];
         let cases = [
@@ -257,6 +297,34 @@ mod tests {
             ("open_timeout", good().open_timeout(zero)),
             ("connection_attempts", good().connection_attempts(0)),
             ("write_buffer_limit", good().write_buffer_limit(0)),
+            (
+                "recovery.delays",
+                good().recovery(Recovery::new().delays(zero..=second)),
+            ),
+            (
+                "recovery.delays",
+                good().recovery(Recovery::new().delays(second..=zero)),
+            ),
+            (
+                "recovery.attempts",
+                good().recovery(Recovery::new().attempts(0)),
+            ),
+            (
+                "recovery.give_up_after",
+                good().recovery(Recovery::new().give_up_after(zero)),
+            ),
+            (
+                "recovery.patience",
+                good().recovery(Recovery::new().patience(zero)),
+            ),
+            (
+                "recovery.entity_patience",
+                good().recovery(Recovery::new().entity_patience(zero)),
+            ),
+            (
+                "recovery.exclusive_for",
+                good().recovery(Recovery::new().exclusive_for(zero)),
+            ),
             (
                 "tcp.keepalive",
                 good().tcp(TcpOptions::default().keepalive_idle(zero)),

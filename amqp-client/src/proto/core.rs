@@ -10,13 +10,12 @@
 //! There are no sockets, clocks, threads or tasks here. Results do not travel as events: the core
 //! leaves them where their owners look for them, and wakes those.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use amqp_spec::frame::{self, Frame};
+use amqp_spec::frame::Frame;
 use amqp_spec::{Method, connection};
 use bytes::BufMut;
 use bytes::buf::Limit;
@@ -24,22 +23,22 @@ use bytes::buf::Limit;
 use super::config::CoreOptions;
 use super::dispatch::connection as connection_methods;
 use super::dispatch::{alarm, channel, closes, messages, overdue, violation};
-use super::observe::{Event, Source, Trace};
+use super::observe::Trace;
 use super::opening::handshake::Step;
 use super::opening::outcome::Opening;
 use super::outside::Outside;
 use super::phase::Phase;
-use super::receive::{Rare, Unparsed, standstill};
-use super::send::outbox::Outbox;
+use super::receive::{Rare, Unparsed};
+use super::recovery::{self, Course, Lost, Next, Plan, Sequel, Stretch, told};
+use super::send::outbox::{Behind, Outbox};
 use super::send::transmit::Transmit;
 use super::send::unwritten::Unwritten;
 use super::session::Session;
-use super::shared::channel::ChannelShared;
 use super::shared::connection::ConnectionShared;
+use super::shared::place::Place;
 use super::time::deadlines::DeadlineOf;
-use super::time::heartbeat::Due;
-use super::turn::{DriverSeat, Interest, Pause};
-use crate::error::{ChannelError, ConnectCause, ConnectionError, Violation};
+use super::turn::{DriverSeat, Interest};
+use crate::error::{ChannelError, ConnectCause, ConnectError, ConnectionError, Stage, Violation};
 
 /// The protocol core of one connection.
 ///
@@ -50,15 +49,10 @@ pub struct Core {
     session: Session,
     driver: DriverSeat,
     outside: Outside,
-}
-
-/// What comes behind a stream that is lost.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Behind {
-    /// Nothing: the connection is over.
-    Nothing,
-    /// Another stream, for the same handles.
-    AnotherStream,
+    /// What comes behind the stream.
+    course: Course,
+    /// Where the caller of `open` waits.
+    opening: Arc<Opening>,
 }
 
 impl Core {
@@ -74,13 +68,36 @@ impl Core {
         let mut connection = ConnectionShared::new(outbox, options.request_timeout, clock, trace);
         connection.consumer_tag_seed = options.consumer_tag_seed;
         let connection = Arc::new(connection);
-        let opening = Arc::default();
+        let opening: Arc<Opening> = Arc::default();
+        let course = Course::new(options.recovery.clone(), options.recovery_seed);
+        if course.policy().is_on() {
+            connection.outbox().order_mut().keep_requests();
+        }
         let core = Self {
             session: Session::new(options, &connection, Arc::clone(&opening), now),
             driver: DriverSeat::default(),
-            outside: Outside::new(Arc::clone(&connection), now),
+            outside: Outside::new(Arc::clone(&connection), course.policy().is_on(), now),
+            course,
+            opening: Arc::clone(&opening),
         };
         (core, connection, opening)
+    }
+
+    /// The same core without a stream: the first is connected as any other after it.
+    pub(crate) fn waiting(
+        options: CoreOptions,
+        trace: Trace,
+        now: Instant,
+    ) -> (Self, Arc<ConnectionShared>, Arc<Opening>) {
+        let (mut core, shared, opening) = Self::new(options, trace, now);
+        core.session.phase = Phase::Ended;
+        core.course.wait_for_the_first(now);
+        let mut outbox = shared.outbox();
+        outbox.order_mut().discard();
+        outbox.go_down(&ConnectionError::EndOfStream, now, &mut Vec::new());
+        drop(outbox);
+        told::attempt(&core.course, &mut core.outside);
+        (core, shared, opening)
     }
 
     #[cfg(test)]
@@ -127,10 +144,13 @@ impl Core {
         if self.session.receive.begin_turn() && self.session.phase != Phase::Ended {
             self.parse_and_dispatch();
         }
+        if self.course.is_recovering() {
+            self.recover();
+        }
         self.session
             .clocks
             .on_attempt(!self.session.writing.is_empty(), now);
-        self.decide_whether_to_read();
+        self.session.decide_whether_to_read(&mut self.outside);
         if self.session.turn.pause().is_some() {
             self.session.clocks.on_read(now);
         }
@@ -157,28 +177,6 @@ impl Core {
                 .turn
                 .wants_write(!self.session.writing.is_empty()),
         }
-    }
-
-    /// Decides whether reading goes on: not while consumers hold too much, unless something is
-    /// waited for that has to be read; nor while the broker takes none of the answers that it asks
-    /// for.
-    fn decide_whether_to_read(&mut self) {
-        if self.session.phase == Phase::Ended {
-            return;
-        }
-        let shared = self.outside.shared();
-        // What comes behind our `connection.close` is not kept.
-        let takes_more = self.outside.has_said_goodbye() || shared.reading.look();
-        let pause = if !takes_more {
-            Some(Pause::Consumers)
-        } else if self.session.writing.owes_too_much(shared) {
-            Some(Pause::Answers)
-        } else {
-            None
-        };
-        self.session.turn.set_pause(pause);
-        let stopped = pause == Some(Pause::Consumers);
-        standstill::tell(stopped, self.session.receive.channels(), &mut self.outside);
     }
 
     /// Where the adapter reads into; never empty.
@@ -217,7 +215,7 @@ impl Core {
         }
         self.session.receive.body_filled(n);
         self.heard(n, now);
-        self.decide_whether_to_read();
+        self.session.decide_whether_to_read(&mut self.outside);
     }
 
     /// Takes octets that were read into the driver's own memory, in place of reading into
@@ -277,8 +275,11 @@ impl Core {
             (Ok(()), Some(channel)) => self.violated(Violation::TooManyAnswers { channel }),
             (Ok(()), None) => {}
         }
+        if self.course.has_plan() {
+            self.recover();
+        }
         self.outside.wake_all();
-        self.decide_whether_to_read();
+        self.session.decide_whether_to_read(&mut self.outside);
     }
 
     /// Parses as much as one turn may, and dispatches what is rare.
@@ -365,6 +366,7 @@ impl Core {
                 shared.opened();
                 shared.trace.opened(shared.limits());
                 self.session.handshake.succeed();
+                self.opened();
             }
             Step::GivenUp => self.lost(ConnectionError::Closed),
         }
@@ -375,7 +377,7 @@ impl Core {
         let about_open = || self.session.handshake.about_open();
         let outside = &mut self.outside;
         let cause = connection_methods::closed_by_broker(close, about_open, outside);
-        self.end(cause, Unwritten::default());
+        self.end(&cause, Unwritten::default());
         let close_ok = connection::CloseOk {}.to_frame(0);
         self.outside.outbox().order_mut().push_raw(&close_ok);
     }
@@ -436,16 +438,18 @@ impl Core {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest. It may turn out
     /// then that nothing is due.
     pub fn deadline(&self) -> Option<Instant> {
-        let own = self.session.clocks.earliest();
-        match self.session.phase {
-            Phase::Ended if self.is_finished() => return None,
-            Phase::Ended => return own,
-            Phase::Opening | Phase::Open => {}
+        let mut own = self.session.clocks.earliest();
+        if self.session.phase == Phase::Ended {
+            own = own.filter(|_| !self.is_finished());
+            if self.course.is_over() {
+                return own;
+            }
         }
         let shared = self.outside.shared();
         let requests = shared.outbox().order().deadline();
         let handles = shared.timers.deadline();
-        [own, requests, handles].into_iter().flatten().min()
+        let plan = self.course.plan().and_then(Plan::next);
+        [own, requests, handles, plan].into_iter().flatten().min()
     }
 
     /// Does what is due; nothing if the [`deadline`](Self::deadline) turns out to have been too
@@ -457,18 +461,28 @@ impl Core {
                 if self.session.clocks.take_expired(DeadlineOf::LastWords, now) {
                     self.lost(ConnectionError::EndOfStream);
                 }
+                if !self.course.is_over() {
+                    self.expire(now);
+                }
             }
             Phase::Opening if self.session.clocks.take_expired(DeadlineOf::Handshake, now) => {
                 self.handshake_timed_out();
             }
             Phase::Opening | Phase::Open => {
-                let due = self.heartbeat(now).or_else(|| self.stalled(now));
+                let due = self
+                    .session
+                    .heartbeat(&self.outside, now)
+                    .or_else(|| self.session.stalled(&self.outside, now));
                 if let Some(cause) = due {
                     self.lost(cause);
                 } else if let Some(after) = self.session.clocks.blocked_for_too_long(now) {
                     self.blocked_for_too_long(after);
                 } else {
                     self.expire(now);
+                    if self.course.has_plan() {
+                        self.recover();
+                        self.outside.wake_all();
+                    }
                 }
             }
         }
@@ -481,49 +495,6 @@ impl Core {
             self.session.handshake.time_out();
             self.lost(ConnectionError::EndOfStream);
         }
-    }
-
-    /// Does what the heartbeats call for; why the connection is lost if the peer is dead.
-    fn heartbeat(&mut self, now: Instant) -> Option<ConnectionError> {
-        if self.session.turn.pause().is_some() {
-            self.session.clocks.on_read(now);
-        }
-        match self.session.clocks.heartbeat_due(now) {
-            Due::Nothing => None,
-            Due::Send => {
-                self.rest();
-                self.outside
-                    .outbox()
-                    .order_mut()
-                    .push_raw(&frame::HEARTBEAT);
-                None
-            }
-            Due::PeerDead { silence } => {
-                self.outside.shared().trace.heartbeat_missed(silence);
-                Some(ConnectionError::HeartbeatTimeout(silence))
-            }
-        }
-    }
-
-    /// Nothing was written for a while: memory that was needed then is given back. What is still
-    /// busy has it again after a few turns.
-    fn rest(&mut self) {
-        self.session.receive.rest();
-        self.session.writing.rest();
-        self.outside.outbox().order_mut().rest();
-    }
-
-    /// Why the connection is lost if the peer has taken nothing for too long.
-    fn stalled(&mut self, now: Instant) -> Option<ConnectionError> {
-        let slow_consumers = self.session.turn.pause() == Some(Pause::Consumers);
-        if slow_consumers || self.outside.outbox().room().blocked().is_some() {
-            self.session.clocks.forgive_stall(now);
-            return None;
-        }
-        self.session
-            .clocks
-            .stalled(now)
-            .map(ConnectionError::WriteTimeout)
     }
 
     /// The broker does not read, so that there is nothing to be said.
@@ -556,7 +527,7 @@ impl Core {
     pub fn is_finished(&self) -> bool {
         self.session.phase == Phase::Ended && self.session.writing.is_empty() && {
             // What remains after the end is the close exchange, if anything.
-            self.outside.outbox().order().queued() == 0
+            self.outside.outbox().order().is_empty()
         }
     }
 
@@ -574,7 +545,7 @@ impl Core {
             };
             let unsent = self.session.writing.unwritten();
             self.session.writing.clear();
-            self.end(cut_short.map_or(cause, ConnectionError::from), unsent);
+            self.end(&cut_short.map_or(cause, ConnectionError::from), unsent);
         }
         self.outside.outbox().order_mut().discard();
         self.outside.drop_bodies();
@@ -585,28 +556,94 @@ impl Core {
         let farewell =
             violation::farewell(&violation).filter(|_| self.session.phase == Phase::Open);
         self.outside.shared().trace.violation(&violation);
-        self.end(violation.into(), Unwritten::default());
+        self.end(&violation.into(), Unwritten::default());
         if let Some(close) = farewell {
             self.outside.outbox().order_mut().push_raw(&close);
         }
     }
 
-    /// Ends the connection for all. What the adapter has begun to write, and what is queued
-    /// afterwards, is still written, but for `unsent`.
-    fn end(&mut self, cause: ConnectionError, unsent: Unwritten) {
+    /// The stream is over. What the adapter has begun to write, and what is queued afterwards, is
+    /// still written, but for `unsent`. Unless another stream is to follow, the connection ends for
+    /// all.
+    fn end(&mut self, cause: &ConnectionError, unsent: Unwritten) {
+        self.end_over(cause, None, unsent);
+    }
+
+    /// The same; `failure` says over what the attempt to bring the connection back was given up.
+    fn end_over(
+        &mut self,
+        cause: &ConnectionError,
+        failure: Option<ConnectCause>,
+        unsent: Unwritten,
+    ) {
         if self.session.phase == Phase::Ended {
             return;
         }
+        self.session
+            .handshake
+            .fail(ConnectCause::Connection(cause.clone()));
+        let closing = self.outside.outbox().order().is_closing();
+        let now = self.outside.now();
+        let was_restoring = self.course.stretch() == Stretch::Restoring && self.course.has_plan();
+        let failure = match failure {
+            None if !was_restoring => None,
+            failure => {
+                let cause = failure.unwrap_or_else(|| ConnectCause::Connection(cause.clone()));
+                Some(self.failed_to_restore(cause))
+            }
+        };
+        let is_ours = matches!(
+            cause,
+            ConnectionError::Closed
+                | ConnectionError::DriverGone
+                | ConnectionError::CloseTimeout { .. }
+        );
+        let next = match closing || is_ours {
+            true => Next::End,
+            false => self.course.stream_lost(cause, failure, now),
+        };
+        if next == Next::End {
+            self.finish(cause, unsent);
+            return;
+        }
+        let lost = self.disconnect(cause, unsent, Behind::AnotherStream);
+        if self.course.goes_away() {
+            told::lost(cause, lost, &mut self.outside);
+        }
+        self.follow(next);
+        self.outside.wake_all();
+    }
+
+    /// Tells of the attempt that comes next.
+    fn follow(&mut self, next: Next) {
+        match next {
+            Next::End => self.finish(&ConnectionError::EndOfStream, Unwritten::default()),
+            Next::Attempt { delay } => told::retrying(delay, &self.course, &mut self.outside),
+            Next::SameAttempt => {}
+        }
+    }
+
+    /// An attempt to bring the connection back has come as far as it could.
+    fn failed_to_restore(&self, cause: ConnectCause) -> ConnectError {
+        let address = self.outside.shared().place().address;
+        ConnectError::new(Stage::Restore, address, cause)
+    }
+
+    /// The connection ends for all, and nothing follows.
+    fn finish(&mut self, cause: &ConnectionError, unsent: Unwritten) {
+        if self.course.is_over() {
+            return;
+        }
+        let cause = self.course.final_cause(cause);
+        self.course.end();
         let handshake = &self.session.handshake;
-        handshake.fail(ConnectCause::Connection(cause.clone()));
-        let not_opened = (self.session.phase == Phase::Opening).then(|| handshake.stage());
+        let stage = handshake.stage();
+        let was_open = self.opening.has_succeeded();
+        self.opening
+            .fail(stage, ConnectCause::Connection(cause.clone()));
         self.disconnect(&cause, unsent, Behind::Nothing);
         let outside = &mut self.outside;
-        match not_opened {
-            None => outside.shared().trace.closed(&cause),
-            Some(stage) => outside.shared().trace.not_opened(stage, &cause),
-        }
-        outside.emit(Source::Connection, &Event::ConnectionClosed { cause });
+        told::over(&cause, stage, was_open, outside);
         let (shared, to_wake) = outside.split();
         to_wake.extend(self.driver.waker().cloned());
         shared.timers.take_all(to_wake);
@@ -614,66 +651,117 @@ impl Core {
     }
 
     /// The stream is gone, or is left to what the adapter has begun to write: what was under way on
-    /// it ends, and what is to follow decides for how much more this is the end. Gives the channels
-    /// that are to be opened on the next stream.
+    /// it ends, and what is to follow decides for how much more this is the end. Says what was lost
+    /// that no one is told of otherwise.
     fn disconnect(
         &mut self,
         cause: &ConnectionError,
         mut unsent: Unwritten,
         behind: Behind,
-    ) -> BTreeMap<u16, Arc<ChannelShared>> {
+    ) -> Lost {
         let outside = &mut self.outside;
         let channels = self.session.receive.channels_mut();
         channels.hand_over(outside);
         self.session.phase = Phase::Ended;
+        self.session.clocks.ended(outside.now());
         let now = outside.now();
-        self.session.clocks.ended(now);
         let (shared, wakers) = outside.split();
         let mut outbox = shared.outbox();
-        let mut slots = outbox.disconnect(&mut unsent);
+        let mut lost = outbox.disconnect(&mut unsent, behind);
         match behind {
-            Behind::Nothing => slots.extend(outbox.close(cause, wakers)),
+            Behind::Nothing => lost.failed.extend(outbox.close(cause, wakers)),
             Behind::AnotherStream => outbox.go_down(cause, now, wakers),
         }
         drop(outbox);
         outside.drop_bodies();
         let error = ChannelError::Connection(cause.clone());
         if behind == Behind::AnotherStream {
-            return closes::all_lost(&error, slots, &unsent, channels, outside);
+            return closes::all_lost(&error, lost, &unsent, channels, outside);
         }
         let (shared, wakers) = outside.split();
         shared.end(cause, wakers);
-        outside.fail_requests(slots, &error);
-        closes::all_ended(&error, &unsent, channels, outside);
-        BTreeMap::new()
+        outside.fail_requests(lost.failed, &error);
+        closes::all_ended(&error, lost.consumers, &unsent, channels, outside);
+        Lost::default()
     }
 
-    /// The stream is gone, and another is to follow: handles stay what they are, and what was under
-    /// way is told the cause.
-    #[cfg(test)]
-    pub(crate) fn disconnected(
-        &mut self,
-        cause: &ConnectionError,
-    ) -> BTreeMap<u16, Arc<ChannelShared>> {
-        let unsent = self.session.writing.unwritten();
-        self.session.writing.clear();
-        let lost = self.disconnect(cause, unsent, Behind::AnotherStream);
-        self.outside.wake_all();
-        lost
+    // Recovery
+
+    /// What follows the stream, once that is over ([`is_finished`](Self::is_finished)). May be asked
+    /// at any time while the driver connects another stream: it becomes [`Sequel::Over`] when that
+    /// is of no use any more.
+    pub fn sequel(&self) -> Sequel {
+        self.course.sequel()
     }
 
-    /// Another stream has been connected, on which these channels are to be opened.
-    #[cfg(test)]
-    pub(crate) fn connected(
-        &mut self,
-        options: CoreOptions,
-        lost: BTreeMap<u16, Arc<ChannelShared>>,
-        now: Instant,
-    ) {
-        let (shared, opening) = (self.outside.shared(), self.session.handshake.outcome());
-        self.session = Session::new(options, shared, opening, now);
+    /// Another stream has been connected: the connection is opened on it.
+    pub(crate) fn connected(&mut self, options: CoreOptions, place: Place, now: Instant) {
+        if !matches!(self.course.sequel(), Sequel::Redial { .. }) {
+            return;
+        }
+        self.outside.shared().moved(place);
+        let lost = self.session.receive.channels_mut().take_all_resting();
+        self.session = Session::new(options, self.outside.shared(), Arc::default(), now);
         self.session.receive.channels_mut().rest_all(lost);
         self.outside.begin_stream(now);
+        self.course.connecting();
+    }
+
+    /// How the opening on the present stream has ended, if it has.
+    pub(crate) fn handshake_outcome(&self) -> Option<Result<(), (Stage, ConnectCause)>> {
+        self.session.handshake.outcome().get()
+    }
+
+    /// None of the hosts could be connected to.
+    pub(crate) fn not_connected(&mut self, error: ConnectError, now: Instant) {
+        self.stir(now);
+        let next = self.course.not_connected(error, now);
+        self.follow(next);
+        self.outside.wake_all();
+    }
+
+    /// The connection is open on its stream.
+    fn opened(&mut self) {
+        let opening = self.session.handshake.outcome();
+        if !Arc::ptr_eq(&opening, &self.opening) {
+            self.opening
+                .set_server_properties(opening.server_properties());
+            self.opening.succeed();
+        }
+        recovery::opened(&mut self.course, &mut self.outside);
+    }
+
+    /// Does what the recovery can do at present.
+    #[cold]
+    fn recover(&mut self) {
+        if self.course.is_recovering() && self.outside.outbox().order().is_closing() {
+            self.close_amid_recovery();
+            return;
+        }
+        if let Err(failure) = recovery::step(&mut self.course, &mut self.outside) {
+            let failure = ConnectCause::Restore(failure.into());
+            self.session.writing.clear();
+            let lost = self.course.lost().cloned();
+            self.end_over(
+                &lost.unwrap_or(ConnectionError::EndOfStream),
+                Some(failure),
+                Unwritten::default(),
+            );
+            self.outside.outbox().order_mut().discard();
+        }
+        self.outside.wake_all();
+    }
+
+    /// The program closes the connection while it comes back: that is over at once.
+    fn close_amid_recovery(&mut self) {
+        let was_open = self.session.phase == Phase::Open;
+        self.session.phase = Phase::Ended;
+        self.finish(&ConnectionError::closed_by_us(), Unwritten::default());
+        if was_open {
+            let mut outbox = self.outside.outbox();
+            outbox.order_mut().push_raw(&closes::farewell());
+        }
+        self.outside.wake_all();
     }
 }
 
@@ -691,6 +779,7 @@ impl Drop for Core {
     /// What still waits learns that the connection is not driven any more.
     fn drop(&mut self) {
         self.lost(ConnectionError::DriverGone);
+        self.finish(&ConnectionError::DriverGone, Unwritten::default());
         // Handles may live much longer than the driver's task, which its waker keeps in memory.
         let registered = self.outside.outbox().order_mut().forget_driver();
         drop(registered);

@@ -109,6 +109,22 @@
 //! Dropping the last handle closes the connection as [`Connection::close`] does: the driver goes on
 //! until `is_finished`.
 //!
+//! # Another stream
+//!
+//! The connection of [`Connection::with_recovering_core`] comes back when it is lost. When
+//! `is_finished` is true, its driver asks [`sequel`](Core::sequel):
+//!
+//! * [`Sequel::Over`]: there is nothing more to be done;
+//! * [`Sequel::Redial`]: another stream is to be connected, but not before that time.
+//!
+//! Until there is one the driver goes on taking turns, without steps 3 and 4, for the reasons above
+//! and when that time comes, and asks again at the end of each: `sequel` becomes `Over` when the
+//! program closes the connection. Once a stream is there, [`Connection::reconnect`] gives it to the
+//! core, with options whose credentials are current, and turns are whole again. If none is to be
+//! had, or the connection is not opened on it (`is_finished` is true before
+//! [`Connection::state`] was open), the driver tries another host, or says so by
+//! [`Connection::not_reconnected`], which counts as an attempt that has failed.
+//!
 //! # A complete loop
 //!
 //! `examples/event_loop.rs`, over a plain `TcpStream` and with nothing but this crate:
@@ -134,6 +150,7 @@
 //! | `config` | what the core is told before it begins, and what it agrees on with the broker |
 //! | `opening` | the handshake |
 //! | `receive` | what arrives, from octets to what consumers and callers get |
+//! | `recovery` | how a lost connection comes back |
 //! | `dispatch` | what comes rarely, and what it does |
 //! | `recovery` | how a lost connection comes back |
 //! | `send` | what is sent, from a place in line to octets |
@@ -144,7 +161,11 @@
 //! | `channel_use` | one use of one channel id |
 //! | `broker_version` | which RabbitMQ the broker is |
 //!
+//! [`Connection::not_reconnected`]: crate::Connection::not_reconnected
+//! [`Connection::reconnect`]: crate::Connection::reconnect
+//! [`Connection::state`]: crate::Connection::state
 //! [`Connection::with_core`]: crate::Connection::with_core
+//! [`Connection::with_recovering_core`]: crate::Connection::with_recovering_core
 //! [`Connection::opened`]: crate::Connection::opened
 //! [`Connection::close`]: crate::Connection::close
 //! [`ConnectionError::DriverGone`]: crate::ConnectionError::DriverGone
@@ -174,5 +195,6 @@ pub(crate) mod wait;
 pub use self::core::Core;
 #[cfg(feature = "rustls-core")]
 pub(crate) use self::receive::ReadBuffer;
+pub use self::recovery::Sequel;
 pub use self::send::transmit::Transmit;
 pub use self::turn::Interest;

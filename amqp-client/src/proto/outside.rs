@@ -15,6 +15,7 @@ use crate::error::ChannelError;
 use crate::message::Settlement;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::observe::{Event, Source};
+use crate::proto::recovery::Record;
 use crate::proto::send::outbox::{Order, Outbox, Refused, Wake};
 use crate::proto::send::request::{Barrier, Effect, Reply, Slot};
 use crate::proto::shared::connection::ConnectionShared;
@@ -31,6 +32,10 @@ pub(crate) struct Outside {
     now: Instant,
     /// What is known of the present stream.
     stream: StreamState,
+    /// What a recovery declares again.
+    record: Record,
+    /// There may be a recovery.
+    records: bool,
 }
 
 #[derive(Default)]
@@ -42,17 +47,62 @@ struct StreamState {
 }
 
 impl Outside {
-    pub(crate) fn new(shared: Arc<ConnectionShared>, now: Instant) -> Self {
+    pub(crate) fn new(shared: Arc<ConnectionShared>, records: bool, now: Instant) -> Self {
         Self {
             shared,
             wakers: Vec::new(),
             now,
             stream: StreamState::default(),
+            record: Record::default(),
+            records,
+        }
+    }
+
+    /// What a recovery declares again.
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The broker has answered a request with this payload.
+    pub(crate) fn answered(&mut self, sent: &[u8], reply: &[u8]) {
+        self.record.answered(sent, reply);
+        self.renames_may_have_changed();
+    }
+
+    /// A request with this payload is not answered any more.
+    pub(crate) fn unanswered(&mut self, sent: &[u8]) {
+        self.record.unanswered(sent);
+        self.renames_may_have_changed();
+    }
+
+    /// A queue that the broker has named has another name.
+    pub(crate) fn renamed(&mut self, from: &str, to: &str) {
+        self.record.renamed(from, to);
+        self.renames_may_have_changed();
+    }
+
+    fn renames_may_have_changed(&mut self) {
+        if let Some(renames) = self.record.take_renames() {
+            self.shared.set_renames(renames);
+        }
+    }
+
+    /// A consumer of this queue has started, which was asked for by the program.
+    pub(crate) fn consumer_started(&mut self, queue: &ConsumerQueue) {
+        if self.records {
+            self.record.consumer_started(&queue.source);
+        }
+    }
+
+    /// A consumer of this queue has ended, or is not started once more.
+    pub(crate) fn consumer_ended(&mut self, queue: &ConsumerQueue) {
+        if self.records {
+            self.record.consumer_ended(&queue.source);
+            self.renames_may_have_changed();
         }
     }
 
     /// Another stream has been connected.
-    #[cfg(test)]
     pub(crate) fn begin_stream(&mut self, now: Instant) {
         self.stream = StreamState::default();
         self.now = now;

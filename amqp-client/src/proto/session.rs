@@ -12,15 +12,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use amqp_spec::frame;
+
 use super::config::CoreOptions;
 use super::opening::handshake::Handshake;
 use super::opening::outcome::Opening;
+use super::outside::Outside;
 use super::phase::Phase;
-use super::receive::Receive;
+use super::receive::{Receive, standstill};
 use super::send::writing::Writing;
 use super::shared::connection::ConnectionShared;
 use super::time::clocks::Clocks;
-use super::turn::Turn;
+use super::time::heartbeat::Due;
+use super::turn::{Pause, Turn};
+use crate::error::ConnectionError;
 
 /// One stream, from the protocol header to its end.
 pub(super) struct Session {
@@ -59,5 +64,64 @@ impl Session {
             ),
             turn: Turn::default(),
         }
+    }
+
+    /// Does what the heartbeats call for; why the connection is lost if the peer is dead.
+    pub(super) fn heartbeat(&mut self, outside: &Outside, now: Instant) -> Option<ConnectionError> {
+        if self.turn.pause().is_some() {
+            self.clocks.on_read(now);
+        }
+        match self.clocks.heartbeat_due(now) {
+            Due::Nothing => None,
+            Due::Send => {
+                self.rest(outside);
+                outside.outbox().order_mut().push_raw(&frame::HEARTBEAT);
+                None
+            }
+            Due::PeerDead { silence } => {
+                outside.shared().trace.heartbeat_missed(silence);
+                Some(ConnectionError::HeartbeatTimeout(silence))
+            }
+        }
+    }
+
+    /// Nothing was written for a while: memory that was needed then is given back. What is still
+    /// busy has it again after a few turns.
+    fn rest(&mut self, outside: &Outside) {
+        self.receive.rest();
+        self.writing.rest();
+        outside.outbox().order_mut().rest();
+    }
+
+    /// Why the connection is lost if the peer has taken nothing for too long.
+    pub(super) fn stalled(&mut self, outside: &Outside, now: Instant) -> Option<ConnectionError> {
+        let slow_consumers = self.turn.pause() == Some(Pause::Consumers);
+        if slow_consumers || outside.outbox().room().blocked().is_some() {
+            self.clocks.forgive_stall(now);
+            return None;
+        }
+        self.clocks.stalled(now).map(ConnectionError::WriteTimeout)
+    }
+
+    /// Decides whether reading goes on: not while consumers hold too much, unless something is
+    /// waited for that has to be read; nor while the broker takes none of the answers that it asks
+    /// for.
+    pub(super) fn decide_whether_to_read(&mut self, outside: &mut Outside) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        let shared = outside.shared();
+        // What comes behind our `connection.close` is not kept.
+        let takes_more = outside.has_said_goodbye() || shared.reading.look();
+        let pause = if !takes_more {
+            Some(Pause::Consumers)
+        } else if self.writing.owes_too_much(shared) {
+            Some(Pause::Answers)
+        } else {
+            None
+        };
+        self.turn.set_pause(pause);
+        let stopped = pause == Some(Pause::Consumers);
+        standstill::tell(stopped, self.receive.channels(), outside);
     }
 }

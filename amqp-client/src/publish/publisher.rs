@@ -228,6 +228,14 @@ impl Publisher {
     /// queue was bound for it, and then it is gone. [`mandatory`](Self::mandatory) asks for more,
     /// [`allow_unroutable`](Self::allow_unroutable) for less.
     ///
+    /// While a connection that is lost comes back this waits, for no more than 30 s and the
+    /// [time](Self::confirm_timeout) of the publisher, and then fails with
+    /// [`ChannelError::Recovering`]. A message that had not been written whole when the connection
+    /// was lost is published again from here, in front of those that were published after it; one
+    /// that may have left is [uncertain](PublishError::Uncertain) at once, and never published
+    /// again. What [`send`](Self::send) has handed over is not published again either: its
+    /// [`Confirmation`] tells which of the two it was.
+    ///
     /// # Errors
     ///
     /// Whatever is not a confirmation; see [`PublishError`] for what may have happened to it.
@@ -241,7 +249,62 @@ impl Publisher {
         routing_key: impl AsRef<str>,
         message: impl IntoMessage,
     ) -> Result<(), PublishError> {
-        self.send(exchange, routing_key, message).await?.await
+        let (to, key) = (exchange.as_ref(), routing_key.as_ref());
+        let message = message.into_message();
+        let message: &Message = message.borrow();
+        let confirmation = self.send(to, key, message).await?;
+        let number = confirmation.number;
+        match confirmation.await {
+            Err(error) if self.goes_on(&error) => {
+                Box::pin(self.publish_again(to, key, message, number)).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether a message that ended like this certainly did not leave, on a stream that was lost and
+    /// has a successor.
+    fn goes_on(&self, error: &PublishError) -> bool {
+        let shared = self.channel.shared();
+        matches!(error, PublishError::NotSent(ChannelError::Connection(_)))
+            && shared.connection.ended().is_none()
+            && shared.ended().is_none()
+    }
+
+    /// Publishes a message which had this number, and was not written whole, until it is on its way
+    /// or waits too long.
+    async fn publish_again(
+        &self,
+        to: &str,
+        key: &str,
+        message: &Message,
+        number: u64,
+    ) -> Result<(), PublishError> {
+        let mandatory = self.routing.is_mandatory(to, key);
+        let properties = message.properties().as_ref();
+        let head =
+            PublishHead::new(to, key, properties, mandatory).map_err(PublishError::NotSent)?;
+        let fingerprint = head.fingerprint(message.body());
+        let body = Body::from(message.body());
+        self.send_again(head, body, fingerprint, number).await
+    }
+
+    /// Its place among others is that of the number that it had first.
+    async fn send_again(
+        &self,
+        head: impl Head + Copy + Unpin,
+        body: Body<'_>,
+        fingerprint: Option<Fingerprint>,
+        number: u64,
+    ) -> Result<(), PublishError> {
+        loop {
+            let place = self.channel.shared().place_of(number);
+            let again = self.send_in_place(head, body.clone(), fingerprint, place);
+            match again.await?.await {
+                Err(error) if self.goes_on(&error) => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Hands a message over for sending, waiting while too much is queued.
@@ -366,8 +429,20 @@ impl Publisher {
         body: Body<'_>,
         fingerprint: Option<Fingerprint>,
     ) -> Result<Confirmation, PublishError> {
+        self.send_in_place(head, body, fingerprint, None).await
+    }
+
+    /// The same, for a message that may have a place in line.
+    async fn send_in_place(
+        &self,
+        head: impl Head + Unpin,
+        body: Body<'_>,
+        fingerprint: Option<Fingerprint>,
+        place: Option<u64>,
+    ) -> Result<Confirmation, PublishError> {
         let size = body.as_slice().len();
         let mut publish = Publish::new(&self.channel, head, body);
+        publish.set_place(place);
         publish.set_returnable(fingerprint);
         publish.set_limits(self.max_outstanding, self.confirm_timeout);
         let number = publish.await.map_err(PublishError::NotSent)?;
@@ -429,7 +504,19 @@ impl PreparedPublisher {
     ///
     /// As [`Publisher::publish`].
     pub async fn publish(&self, body: impl Into<Body<'_>>) -> Result<(), PublishError> {
-        self.send(body).await?.await
+        let body = body.into();
+        let confirmation = self.send_body(&body).await?;
+        let number = confirmation.number;
+        match confirmation.await {
+            Err(error) if self.publisher.goes_on(&error) => {
+                let fingerprint = self.fingerprint(&body);
+                let again = self
+                    .publisher
+                    .send_again(&self.head, body, fingerprint, number);
+                Box::pin(again).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// As [`Publisher::send`].
@@ -442,16 +529,24 @@ impl PreparedPublisher {
     ///
     /// As [`Publisher::send`].
     pub async fn send(&self, body: impl Into<Body<'_>>) -> Result<Confirmation, PublishError> {
-        let body = body.into();
+        self.send_body(&body.into()).await
+    }
+
+    #[inline]
+    fn fingerprint(&self, body: &Body<'_>) -> Option<Fingerprint> {
         let returnable = self.returnable.as_ref();
-        let fingerprint = returnable.map(|common| common.with(body.as_slice()));
+        returnable.map(|common| common.with(body.as_slice()))
+    }
+
+    async fn send_body(&self, body: &Body<'_>) -> Result<Confirmation, PublishError> {
+        let fingerprint = self.fingerprint(body);
         if self.publisher.is_plain() && body.as_slice().len() < ZERO_COPY {
             if let Some(number) = self.at_once(body.as_slice(), fingerprint) {
                 return Ok(self.publisher.confirmation(number, body.as_slice().len()));
             }
         }
         self.publisher
-            .send_on_terms(&self.head, body, fingerprint)
+            .send_on_terms(&self.head, body.clone(), fingerprint)
             .await
     }
 

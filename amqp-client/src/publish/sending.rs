@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::constants;
@@ -19,6 +19,7 @@ use crate::message::shown::{Length, Name, Shown};
 use crate::proto::send::outbox::{Head, LARGE, Refused, Wake};
 use crate::proto::shared::reading::{Demand, Patience};
 use crate::proto::shared::timers::Timer;
+use crate::proto::time::after;
 use crate::proto::wait::{self, Sleeper};
 
 /// Exchange, routing key and properties, checked and ready to be encoded.
@@ -341,6 +342,16 @@ pub(crate) struct Publish<'a, H> {
     /// While there is no room.
     demand: Option<Demand>,
     standstill: Patience,
+    /// While the connection is lost.
+    outage: Option<Box<Outage>>,
+}
+
+/// How long a publish waits for a connection that is lost.
+#[derive(Debug)]
+struct Outage {
+    /// Which loss that is.
+    since: Instant,
+    timer: Timer,
 }
 
 impl<'a, H: Head> Publish<'a, H> {
@@ -358,7 +369,14 @@ impl<'a, H: Head> Publish<'a, H> {
             patience: None,
             demand: None,
             standstill: Patience::default(),
+            outage: None,
         }
+    }
+
+    /// The message had this number on its channel, and was lost before it was written: it goes in
+    /// front of those that were not queued.
+    pub(crate) fn set_place(&mut self, place: Option<u64>) {
+        self.ticket = place;
     }
 
     /// The message may come back; this tells it then.
@@ -383,15 +401,40 @@ impl<'a, H: Head> Publish<'a, H> {
     /// Time is up?
     fn poll_patience(&mut self, context: &Context<'_>) -> Poll<Result<u64, ChannelError>> {
         let connection = &self.channel.shared().connection;
+        let method = basic::Publish::NAME;
+        let waited = self.demand.is_some();
+        if self.poll_outage(waited, context).is_ready() {
+            return Poll::Ready(Err(connection.no_answer(method)));
+        }
         // What lets us go on has to be read.
         self.demand.get_or_insert_with(|| Demand::new(connection));
-        let method = basic::Publish::NAME;
         if let Some(timer) = &mut self.patience {
             if timer.poll(context).is_ready() {
                 return Poll::Ready(Err(connection.no_answer(method)));
             }
         }
         self.standstill.poll(method, connection, context).map(Err)
+    }
+
+    /// Ready if a connection that is lost has been waited for long enough: since it was lost if we
+    /// waited then, else since now.
+    fn poll_outage(&mut self, waited: bool, context: &Context<'_>) -> Poll<()> {
+        let connection = &self.channel.shared().connection;
+        let Some(since) = connection.down_since() else {
+            self.outage = None;
+            return Poll::Pending;
+        };
+        let known = self.outage.take_if(|outage| outage.since == since);
+        let outage = self.outage.insert(known.unwrap_or_else(|| {
+            let patience = connection.patience();
+            let timer = if waited {
+                Timer::at(connection, after(since, patience))
+            } else {
+                Timer::new(connection, patience)
+            };
+            Box::new(Outage { since, timer })
+        }));
+        outage.timer.poll(context)
     }
 }
 

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `core` | bytes in, bytes out: what arrives, what leaves, time, the contract with drivers |
 //! | `handles` | what users hold: what it sends, and what it tells |
+//! | `recovery` | a lost connection comes back |
 //! | `races` | tasks, drops and locks in every order, or in many |
 //! | `support` | what the tests are written with |
 
@@ -24,4 +25,5 @@
 mod core;
 mod handles;
 pub(crate) mod races;
+mod recovery;
 pub(crate) mod support;

@@ -7,14 +7,11 @@ use std::time::Duration;
 
 use amqp_client::event::{Event, Events};
 use amqp_client::options::WhenBlocked;
-use amqp_client::{
-    ChannelError, Connection, ConnectionError, ConnectionOptions, Message, PublishError,
-    QueueDeclare,
-};
+use amqp_client::{ChannelError, Connection, ConnectionError, Message, PublishError, QueueDeclare};
 use amqp_testing::{Broker, BrokerOptions};
 use tokio::runtime::Builder;
 
-use crate::support::{declare, endpoint, fill, limited, text};
+use crate::support::{declare, endpoint, fill, lasting, limited, text};
 
 fn run_on_own_broker(test: impl AsyncFnOnce(&Broker)) {
     if endpoint().is_none() {
@@ -45,13 +42,17 @@ async fn until_blocked(events: &mut Events) {
 #[test]
 fn f10_an_alarm_holds_publishes_up_loses_none_and_lets_other_consumers_go_on() {
     run_on_own_broker(async |broker| {
-        let consuming = Connection::open(&broker.url()).await.unwrap();
+        let consuming = Connection::open_with(&lasting(&broker.url()))
+            .await
+            .unwrap();
         let channel = consuming.open_channel().await.unwrap();
         declare(&channel, "before").await;
         declare(&channel, "during").await;
         fill(&channel, "before", 100).await;
         // That connection has published, but does not do so during the alarm.
-        let connection = Connection::open(&broker.url()).await.unwrap();
+        let connection = Connection::open_with(&lasting(&broker.url()))
+            .await
+            .unwrap();
         let mut events = connection.events();
         let publisher = connection.open_publisher().await.unwrap();
         raise_alarm(broker);
@@ -120,7 +121,7 @@ fn f10_an_alarm_holds_publishes_up_loses_none_and_lets_other_consumers_go_on() {
 #[test]
 fn s10_during_an_alarm_publishes_may_fail_closes_return_in_time_and_a_limit_ends_the_connection() {
     run_on_own_broker(async |broker| {
-        let options: ConnectionOptions = broker.url().parse().unwrap();
+        let options = lasting(&broker.url());
         let failing = options
             .clone()
             .when_blocked(WhenBlocked::Fail)

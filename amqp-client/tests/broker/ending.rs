@@ -11,7 +11,9 @@ use amqp_testing::{Broker, BrokerOptions};
 use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
 
-use crate::support::{consumers, declare, endpoint, limited, ready, run, until, until_ready};
+use crate::support::{
+    consumers, declare, endpoint, lasting, limited, ready, run, until, until_ready,
+};
 
 #[test]
 fn what_was_accepted_before_the_close_is_stored() {
@@ -237,7 +239,9 @@ fn run_on_own_broker(test: impl AsyncFnOnce(&Broker, Connection)) {
     let broker = BrokerOptions::new().start().unwrap();
     let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
     limited(&runtime, async {
-        let connection = Connection::open(&broker.url()).await.unwrap();
+        let connection = Connection::open_with(&lasting(&broker.url()))
+            .await
+            .unwrap();
         test(&broker, connection).await;
     });
 }
@@ -284,7 +288,7 @@ fn everybody_learns_that_the_broker_was_stopped() {
 fn a_broker_that_falls_silent_is_given_up() {
     run_on_own_broker(async |broker, connection| {
         connection.close().await.unwrap();
-        let options: amqp_client::ConnectionOptions = broker.url().parse().unwrap();
+        let options = lasting(&broker.url());
         let options = options.heartbeat(Duration::from_secs(1));
         let connection = Connection::open_with(&options).await.unwrap();
         let waiting = Waiting::on(&connection).await;
@@ -307,7 +311,9 @@ fn a_deleted_virtual_host_ends_its_connections() {
     run(async |site| {
         let endpoint = endpoint().unwrap();
         let doomed = endpoint.vhost().unwrap();
-        let connection = Connection::open(&doomed.url()).await.unwrap();
+        let connection = Connection::open_with(&lasting(&doomed.url()))
+            .await
+            .unwrap();
         let name = doomed.name().to_owned();
         doomed.delete().unwrap();
         let error = connection.closed().await;

@@ -11,7 +11,7 @@ use amqp_client::{
 use amqp_testing::BrokerOptions;
 use tokio::runtime::Builder;
 
-use crate::support::{check_close, declare, endpoint, fill, limited, run, version};
+use crate::support::{check_close, declare, endpoint, fill, lasting, limited, run, version};
 
 fn queue_named(name: &str) -> Option<Entity> {
     Some(Entity::Queue(name.to_owned()))
@@ -409,7 +409,9 @@ fn s11_delivery_that_is_not_acknowledged_in_time_is_told_as_such() {
     let is_endless = version(broker.management()) >= (4, 3);
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     limited(&runtime, async {
-        let connection = Connection::open(&broker.url()).await.unwrap();
+        let connection = Connection::open_with(&lasting(&broker.url()))
+            .await
+            .unwrap();
         let channel = connection.open_channel().await.unwrap();
         declare(&channel, "q").await;
         fill(&channel, "q", 1).await;

@@ -9,7 +9,7 @@ use amqp_client::{ChannelError, ConnectError, Connection, ConnectionError, Conne
 use amqp_testing::BrokerOptions;
 use tokio::runtime::Builder;
 
-use crate::support::{endpoint, limited, run};
+use crate::support::{endpoint, lasting, limited, run};
 
 async fn open(options: &ConnectionOptions) -> Connection {
     Connection::open_with(options).await.unwrap()
@@ -167,7 +167,7 @@ fn challenge_is_answered_and_a_user_s_limit_of_channels_is_told() {
         .unwrap();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     limited(&runtime, async {
-        let options: ConnectionOptions = broker.url().parse().unwrap();
+        let options = lasting(&broker.url());
         challenges_are_answered(&options).await;
         let limits = r#"{"max-channels": 1}"#;
         broker.ctl(&["set_user_limits", "guest", limits]).unwrap();

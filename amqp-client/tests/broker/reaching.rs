@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use amqp_client::error::{Diagnosis, Stage};
-use amqp_client::{Connection, ConnectionError, ConnectionOptions};
+use amqp_client::{Connection, ConnectionError};
 use amqp_testing::{BrokerOptions, Proxy};
 use tokio::runtime::Builder;
 
-use crate::support::{Site, declare, endpoint, limited, run, run_on_threads, until};
+use crate::support::{Site, declare, endpoint, lasting, limited, run, run_on_threads, until};
 
 /// A proxy in front of the shared broker, and a connection through it.
 async fn behind_proxy(site: &Site, heartbeat: Duration) -> (Proxy, Connection) {
     let proxy = Proxy::to_url(&site.url()).unwrap();
-    let options: ConnectionOptions = proxy.url().parse().unwrap();
+    let options = lasting(&proxy.url());
     let options = options.virtual_host(site.name()).heartbeat(heartbeat);
     let connection = Connection::open_with(&options).await.unwrap();
     (proxy, connection)
@@ -126,7 +126,7 @@ fn f21_limits_of_a_user_and_maintenance_are_told() {
         management
             .put("/api/user-limits/single/max-connections", limit)
             .unwrap();
-        let options: ConnectionOptions = broker.url().parse().unwrap();
+        let options = lasting(&broker.url());
         let options = options.login("single", "hunter2");
         let first = Connection::open_with(&options).await.unwrap();
         // The broker counts its connections behind our back.

@@ -14,8 +14,8 @@ use amqp_testing::{Broker, BrokerOptions};
 use tokio::runtime::Builder;
 
 use crate::support::{
-    consumers, declare, endpoint, expect, fill, limited, poll_once, ready, run, run_on_threads,
-    until_ready, version,
+    consumers, declare, endpoint, expect, fill, lasting, limited, poll_once, ready, run,
+    run_on_threads, until_ready, version,
 };
 
 #[test]
@@ -255,7 +255,9 @@ fn f16_ack_timeout_of_the_broker_ends_the_consumer_with_its_reason() {
     let is_per_consumer = version(broker.management()) >= (4, 3);
     let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
     limited(&runtime, async {
-        let connection = Connection::open(&broker.url()).await.unwrap();
+        let connection = Connection::open_with(&lasting(&broker.url()))
+            .await
+            .unwrap();
         let other = connection.open_channel().await.unwrap();
         let classic = connection.open_channel().await.unwrap();
         let patient = unacknowledged(&classic, QueueDeclare::new("classic").classic()).await;
@@ -297,7 +299,9 @@ fn f16_ack_timeout_of_a_queue_closes_the_channel_before_4_3() {
     let broker = watchful(BrokerOptions::new());
     let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
     limited(&runtime, async {
-        let connection = Connection::open(&broker.url()).await.unwrap();
+        let connection = Connection::open_with(&lasting(&broker.url()))
+            .await
+            .unwrap();
         let other = connection.open_channel().await.unwrap();
         for queue in [
             QueueDeclare::new("classic").classic(),

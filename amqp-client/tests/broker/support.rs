@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use amqp_client::amqp_spec::wire::MethodId;
 use amqp_client::consume::ManualAck;
 use amqp_client::error::BrokerClose;
+use amqp_client::options::Recovery;
 use amqp_client::{
     Channel, Connection, ConnectionOptions, Consumer, Delivery, Message, QueueDeclare,
 };
@@ -68,10 +69,17 @@ pub(crate) fn limited(runtime: &Runtime, test: impl Future<Output = ()>) {
     assert!(done.is_ok(), "not done after {LIMIT:?}");
 }
 
+/// Options for a connection that ends when it is lost: what is told of the end is looked at here.
+/// Tests of recovery switch that on.
+pub(crate) fn lasting(url: &str) -> ConnectionOptions {
+    let options: ConnectionOptions = url.parse().unwrap();
+    options.recovery(Recovery::off())
+}
+
 impl Site {
     /// How to connect to the virtual host.
     pub(crate) fn options(&self) -> ConnectionOptions {
-        self.vhost.url().parse().unwrap()
+        lasting(&self.url())
     }
 
     pub(crate) async fn connect(&self) -> Connection {

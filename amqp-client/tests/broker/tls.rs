@@ -12,7 +12,9 @@ use tokio::runtime::Builder;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, version};
 
-use crate::support::{Site, declare, endpoint, limited, ready, run, run_on_threads, until};
+use crate::support::{
+    Site, declare, endpoint, lasting, limited, ready, run, run_on_threads, until,
+};
 
 /// The shared broker's port for TLS, and the test's virtual host. Says so if there is none.
 fn over_tls(site: &Site) -> Option<ConnectionOptions> {
@@ -22,7 +24,7 @@ fn over_tls(site: &Site) -> Option<ConnectionOptions> {
         eprintln!("not tested: AMQP_TEST_TLS_URL and AMQP_TEST_CA are not set");
         return None;
     };
-    let options: ConnectionOptions = url.parse().unwrap();
+    let options = lasting(&url);
     let options = options.tls(TlsOptions::default().ca_file(ca));
     Some(options.virtual_host(site.name()))
 }
@@ -180,7 +182,7 @@ fn s22_certificate_of_an_authority_and_versions_that_differ_are_told() {
         .unwrap();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     limited(&runtime, async {
-        let options: ConnectionOptions = broker.first().tls_url().unwrap().parse().unwrap();
+        let options = lasting(&broker.first().tls_url().unwrap());
         let told = async |tls| {
             let options = options.clone().tls(tls);
             let error = Connection::open_with(&options).await.unwrap_err();
@@ -231,7 +233,7 @@ fn s22_client_certificate_is_demanded_and_says_who_connects() {
     limited(&runtime, async {
         let certificates = broker.certificates().unwrap();
         let url = broker.first().tls_url().unwrap();
-        let options: ConnectionOptions = url.parse().unwrap();
+        let options = lasting(&url);
         let options = options.login("nobody", "hunter2");
         let trusting = TlsOptions::default().ca_file(certificates.authority());
 

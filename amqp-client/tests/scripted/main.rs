@@ -25,6 +25,7 @@ mod opening;
 mod outcomes;
 mod paused;
 mod peer;
+mod redialing;
 mod suspended;
 #[cfg(feature = "rustls")]
 mod tls;

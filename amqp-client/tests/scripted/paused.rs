@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use amqp_client::event::Event;
+use amqp_client::options::Recovery;
 use amqp_client::{
     ChannelError, Connection, ConnectionError, ConnectionOptions, Message, PublishError, Publisher,
 };
@@ -46,8 +47,9 @@ where
         then(client);
     });
     let peer = peer.unwrap();
-    let options = peer.url().parse().unwrap();
-    (peer, options)
+    let options: ConnectionOptions = peer.url().parse().unwrap();
+    // What is told of the end is looked at here.
+    (peer, options.recovery(Recovery::off()))
 }
 
 async fn open(options: &ConnectionOptions) -> (Connection, Publisher) {

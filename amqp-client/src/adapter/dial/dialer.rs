@@ -81,7 +81,7 @@ impl Dialer {
         let everywhere = plan.way.address(options);
         let over_tls = options.tls.is_some() && matches!(plan.way, Way::Network { .. });
         let valid = options.validate();
-        let targets = valid.and_then(|()| Targets::new(plan.way, options));
+        let targets = valid.and_then(|()| Targets::new(plan.way, plan.last, options));
         let targets = targets.map_err(|error| {
             let cause = ConnectCause::Options(error);
             ConnectError::new(Stage::Options, &everywhere, cause)
@@ -90,7 +90,7 @@ impl Dialer {
             targets,
             rounds: plan.rounds,
             round: 0,
-            budget: Budget::new(options.open_timeout, plan.look, now),
+            budget: Budget::new(plan.limit, plan.look, now),
             connect_timeout: options.connect_timeout,
             handshake_timeout: options.handshake_timeout,
             over_tls,
@@ -101,6 +101,12 @@ impl Dialer {
             abandoned: VecDeque::new(),
             failures: AttemptFailures::default(),
         })
+    }
+
+    /// The address of the host that was reached for last, if one was.
+    pub(crate) fn last_tried(&self) -> Option<String> {
+        let address = &self.contact.address;
+        (*address != self.everywhere).then(|| address.clone())
     }
 
     /// What to do now. Once it says to wait, it goes on saying so until something is reported or

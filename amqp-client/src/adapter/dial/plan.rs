@@ -5,18 +5,60 @@ use std::time::Duration;
 use crate::error::OptionError;
 use crate::options::{Address, ConnectionOptions, HostOrder};
 
+/// How long one attempt to connect again may take if the options set no `open_timeout`.
+const ATTEMPT: Duration = Duration::from_secs(60);
+
 /// What a dialer is to do.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) way: Way,
     pub(crate) rounds: Rounds,
+    /// How long all of it may take.
+    pub(crate) limit: Option<Duration>,
+    /// The address of the host that has just failed: it is tried last.
+    pub(crate) last: Option<String>,
     /// How long a deadline that has passed waits for reports before it counts: as long as the
     /// adapter needs to look at all of its streams once.
     pub(crate) look: Duration,
 }
 
+impl Plan {
+    /// For a connection that was not open before, tried in these rounds.
+    pub(crate) fn first(
+        way: Way,
+        rounds: Rounds,
+        options: &ConnectionOptions,
+        look: Duration,
+    ) -> Self {
+        Self {
+            way,
+            rounds,
+            limit: options.open_timeout,
+            last: None,
+            look,
+        }
+    }
+
+    /// For a connection that needs another stream: one round, which is bounded. How often that is
+    /// tried, and when, the core decides.
+    pub(crate) fn again(
+        way: Way,
+        last: Option<String>,
+        options: &ConnectionOptions,
+        look: Duration,
+    ) -> Self {
+        Self {
+            way,
+            rounds: Rounds::ONCE,
+            limit: Some(options.open_timeout.unwrap_or(ATTEMPT)),
+            last,
+            look,
+        }
+    }
+}
+
 /// The way to a stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Way {
     /// Over the network, to one of the hosts. Their order, where it is random, follows from the
     /// seed.
@@ -32,6 +74,14 @@ pub(crate) enum Way {
 }
 
 impl Way {
+    /// The same way once more, with another seed.
+    pub(crate) fn again(&self, seed: u64) -> Self {
+        match self {
+            Self::Network { .. } => Self::Network { seed },
+            other => other.clone(),
+        }
+    }
+
     /// Where it leads, for people: all of the hosts.
     pub(crate) fn address(&self, options: &ConnectionOptions) -> String {
         match self {
@@ -97,13 +147,19 @@ pub(super) struct Targets {
     all: Vec<Target>,
     order: HostOrder,
     seed: u64,
+    /// The address of the one that is tried last.
+    last: Option<String>,
     current: Target,
     /// Those of this round that come later, the next one last.
     left: Vec<Target>,
 }
 
 impl Targets {
-    pub(super) fn new(way: Way, options: &ConnectionOptions) -> Result<Self, OptionError> {
+    pub(super) fn new(
+        way: Way,
+        last: Option<String>,
+        options: &ConnectionOptions,
+    ) -> Result<Self, OptionError> {
         let (all, seed) = match way {
             Way::Network { seed } => {
                 let hosts = options.addresses().map(|(name, port)| Target::Host {
@@ -122,6 +178,7 @@ impl Targets {
             all,
             order: options.host_order,
             seed,
+            last,
             current,
             left: Vec::new(),
         })
@@ -137,6 +194,10 @@ impl Targets {
         match self.order {
             HostOrder::Given => {}
             HostOrder::Random => shuffle(&mut self.left, &mut self.seed),
+        }
+        if let Some(last) = &self.last {
+            // A stable sort: the others keep their order.
+            self.left.sort_by_key(|target| target.address() == *last);
         }
         self.left.reverse();
         self.next();

@@ -17,6 +17,15 @@ pub(super) struct Read {
     pub(super) goes_on: bool,
 }
 
+impl Read {
+    /// There is nothing to read from.
+    pub(super) const NOTHING: Self = Self {
+        octets: 0,
+        drained: true,
+        goes_on: false,
+    };
+}
+
 /// A deadline, and whether it has passed.
 #[derive(Default)]
 pub(super) struct Overdue {

@@ -5,9 +5,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::overdue::{MOST_HELD, Overdue, Read};
+use super::redial::{Dialed, Redial};
 use super::transport::{Timer, Transport, Writes};
-use crate::error::ConnectionError;
-use crate::proto::{Core, Transmit};
+use crate::error::{ConnectCause, ConnectionError, Stage};
+use crate::proto::{Core, Sequel, Transmit};
 
 /// Reads of one turn: enough to drain what has come, few enough to let other tasks run.
 const READS: usize = 4;
@@ -33,7 +34,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// When the next turn is due.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Next {
-    /// When the stream, the timer or the core wakes the task.
+    /// When the stream, the timer, the core or what is being dialled wakes the task.
     WhenWoken,
     /// At once, when the streams have been looked at and other tasks have had their turn.
     AtOnce,
@@ -41,9 +42,10 @@ pub(crate) enum Next {
     Over,
 }
 
-/// Drives one connection until it is over.
-pub(crate) struct Pump<T, Z> {
-    transport: T,
+/// Drives one connection until it is over, over one stream after the other.
+pub(crate) struct Pump<T, Z, R> {
+    /// None while there is no stream.
+    transport: Option<T>,
     timer: Z,
     writes: Writes,
     core: Core,
@@ -55,8 +57,20 @@ pub(crate) struct Pump<T, Z> {
     /// The stream may hold back what was written: TLS and buffers do.
     unflushed: bool,
     failed: Option<Failed>,
-    /// The connection is over; the stream has until then for what it holds back.
+    /// The stream is over, and has until then for what it holds back.
     farewell: Option<Instant>,
+    redial: R,
+    round: Round,
+}
+
+/// Where a round over all hosts stands, which brings another stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Round {
+    /// There is none.
+    Over,
+    Dialing,
+    /// It has brought the present stream, on which the handshake is under way.
+    ShakingHands,
 }
 
 /// Writing has failed. What the broker said before it reset the connection is worth more than the
@@ -68,12 +82,22 @@ struct Failed {
     octets: usize,
 }
 
-impl<T: Transport, Z: Timer> Pump<T, Z> {
-    pub(crate) fn new(transport: T, timer: Z, writes: Writes, core: Core) -> Self {
+impl<T: Transport, Z: Timer, R: Redial<Transport = T>> Pump<T, Z, R> {
+    /// Drives the core over this stream first.
+    pub(crate) fn new(transport: T, timer: Z, writes: Writes, core: Core, redial: R) -> Self {
         Self {
-            transport,
-            timer,
+            transport: Some(transport),
             writes,
+            ..Self::waiting(timer, core, redial)
+        }
+    }
+
+    /// Drives a core that waits for its first stream.
+    pub(crate) fn waiting(timer: Z, core: Core, redial: R) -> Self {
+        Self {
+            transport: None,
+            timer,
+            writes: Writes::Exact,
             core,
             set: None,
             due: None,
@@ -81,14 +105,13 @@ impl<T: Transport, Z: Timer> Pump<T, Z> {
             unflushed: false,
             failed: None,
             farewell: None,
+            redial,
+            round: Round::Over,
         }
     }
 
     /// Takes a turn. The task that is woken is that of the context.
     pub(crate) fn turn(&mut self, now: Instant, context: &mut Context<'_>) -> Next {
-        if self.farewell.is_some() {
-            return self.leave(now, context);
-        }
         self.core.set_waker(context.waker());
         self.core.turn(now);
         // Reading comes before the clock: a process that was suspended finds what came meanwhile.
@@ -107,29 +130,35 @@ impl<T: Transport, Z: Timer> Pump<T, Z> {
         busy |= self.flush(now, context);
         // Writing may have been what reading had to wait for.
         busy |= self.reading_goes_on(read.drained);
-        if self.core.is_finished() {
+        if self.core.is_finished() || self.transport.is_none() {
             return self.leave(now, context);
         }
-        busy |= self.set_timer(now, context);
-        if busy { Next::AtOnce } else { Next::WhenWoken }
+        if self.round != Round::Over {
+            self.look_at_handshake(now);
+        }
+        busy |= self.set_timer(None, now, context);
+        when(busy)
     }
 
     /// Reads a few times.
     fn read(&mut self, now: Instant, context: &mut Context<'_>) -> Read {
         let (mut octets, mut drained) = (0, false);
+        let Some(transport) = &mut self.transport else {
+            return Read::NOTHING;
+        };
         for _ in 0..READS {
             if !self.core.interest().read {
                 break;
             }
             let outcome = if let Some(mut space) = self.core.body_space() {
-                let outcome = self.transport.poll_read_buf(context, &mut space);
+                let outcome = transport.poll_read_buf(context, &mut space);
                 outcome.map_ok(|n| {
                     self.core.body_read(n, now);
                     n
                 })
             } else {
                 let space = self.core.read_space();
-                let outcome = self.transport.poll_read(context, space);
+                let outcome = transport.poll_read(context, space);
                 outcome.map_ok(|n| {
                     self.core.read_done(n, now);
                     n
@@ -181,9 +210,9 @@ impl<T: Transport, Z: Timer> Pump<T, Z> {
 
     /// Writes until nothing is queued or the stream is full. True if there is more to do at once.
     fn write(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
-        if self.failed.is_some() {
+        let (Some(transport), None) = (&mut self.transport, &self.failed) else {
             return false;
-        }
+        };
         let (mut octets, mut enough) = (0, OCTETS);
         let mut writes = 0;
         while octets < enough && writes < WRITES {
@@ -194,8 +223,8 @@ impl<T: Transport, Z: Timer> Pump<T, Z> {
                 enough = OCTETS_ALONE;
             }
             let (written, uncertain) = match self.writes {
-                Writes::Exact => (write_all_of(transmit, &mut self.transport, context), 0),
-                Writes::Layered => write_piece_of(transmit, &mut self.transport, context),
+                Writes::Exact => (write_all_of(transmit, transport, context), 0),
+                Writes::Layered => write_piece_of(transmit, transport, context),
             };
             let error = match written {
                 Poll::Pending => return false,
@@ -218,10 +247,13 @@ impl<T: Transport, Z: Timer> Pump<T, Z> {
 
     /// Sees to it that what was written leaves. True if there is more to do at once.
     fn flush(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
-        if !self.unflushed || self.failed.is_some() {
+        if !self.unflushed || self.failed.is_some() || self.farewell.is_some() {
             return false;
         }
-        match self.transport.poll_flush(context) {
+        let Some(transport) = &mut self.transport else {
+            return false;
+        };
+        match transport.poll_flush(context) {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => {
                 self.unflushed = false;
@@ -242,14 +274,14 @@ impl<T: Transport, Z: Timer> Pump<T, Z> {
         });
     }
 
-    /// Has the task woken at the next deadline. True if that has come already.
-    fn set_timer(&mut self, now: Instant, context: &mut Context<'_>) -> bool {
+    /// Has the task woken at the next deadline, or at this time. True if that has come already.
+    fn set_timer(&mut self, or: Option<Instant>, now: Instant, context: &mut Context<'_>) -> bool {
         let failed = self.failed.as_ref().map(|failed| failed.until);
         self.due = self.core.deadline().into_iter().chain(failed).min();
-        let Some(due) = self.due else {
+        let due = self.due.map(|due| self.overdue.until().unwrap_or(due));
+        let Some(due) = due.into_iter().chain(or).min() else {
             return false;
         };
-        let due = self.overdue.until().unwrap_or(due);
         // A timer that goes off too early costs less than one that is moved all the time.
         if self.set.is_some_and(|set| now < set && set <= due) {
             return false;
@@ -259,18 +291,81 @@ impl<T: Transport, Z: Timer> Pump<T, Z> {
         has_come
     }
 
-    /// The connection is over: the stream gets its time for what it holds back of our last words,
-    /// and for its own last words if those can leave with them.
+    /// The stream is over: it gets its time for what it holds back of our last words, and for its
+    /// own last words if those can leave with them.
     fn leave(&mut self, now: Instant, context: &mut Context<'_>) -> Next {
-        let until = *self.farewell.get_or_insert(now + FAREWELL);
-        let left = self.transport.poll_close(context);
-        if left.is_ready() || !self.unflushed || self.failed.is_some() || until <= now {
+        if let Some(transport) = &mut self.transport {
+            let until = *self.farewell.get_or_insert(now + FAREWELL);
+            let left = transport.poll_close(context);
+            let has_left = left.is_ready() || !self.unflushed || self.failed.is_some();
+            if !has_left && now < until {
+                return when(self.set_timer(Some(until), now, context));
+            }
+        }
+        self.transport = None;
+        self.farewell = None;
+        self.failed = None;
+        self.unflushed = false;
+        self.go_on(now, context)
+    }
+
+    /// There is no stream: waits, or dials, until there is one or none is wanted any more.
+    fn go_on(&mut self, now: Instant, context: &mut Context<'_>) -> Next {
+        let Sequel::Redial { at } = self.core.sequel() else {
             return Next::Over;
+        };
+        self.look_at_handshake(now);
+        if self.round == Round::Over {
+            if now < at {
+                return when(self.set_timer(Some(at), now, context));
+            }
+            self.redial.begin(now);
+            self.round = Round::Dialing;
         }
-        match self.timer.set(until, context) {
-            Poll::Ready(()) => Next::AtOnce,
-            Poll::Pending => Next::WhenWoken,
+        match self.redial.poll(now, context) {
+            Poll::Pending => return when(self.set_timer(None, now, context)),
+            Poll::Ready(Dialed::Failed(error)) => {
+                self.round = Round::Over;
+                self.core.not_connected(error, now);
+            }
+            Poll::Ready(Dialed::Stream(line)) => {
+                self.round = Round::ShakingHands;
+                self.core.connected(line.options, line.place, now);
+                self.transport = Some(line.transport);
+                self.writes = line.writes;
+            }
         }
+        Next::AtOnce
+    }
+
+    /// Looks what has become of the handshake on the stream that was dialled. One that has failed is
+    /// told when its stream has been left, for the next one follows then.
+    #[cold]
+    fn look_at_handshake(&mut self, now: Instant) {
+        if self.round != Round::ShakingHands {
+            return;
+        }
+        let outcome = match self.core.handshake_outcome() {
+            Some(Ok(())) => Ok(()),
+            _ if self.transport.is_some() => return,
+            Some(failed) => failed,
+            None => Err((
+                Stage::Start,
+                ConnectCause::Connection(ConnectionError::EndOfStream),
+            )),
+        };
+        self.round = match outcome {
+            Ok(()) => Round::Over,
+            Err(_) => Round::Dialing,
+        };
+        self.redial.shaken(outcome, now);
+    }
+}
+
+fn when(busy: bool) -> Next {
+    match busy {
+        true => Next::AtOnce,
+        false => Next::WhenWoken,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::network::{AT_ONCE, Fake, Fate, at, ms, options};
-use crate::adapter::connect::open_on;
+use crate::adapter::opening::open_on;
 use crate::error::{ConnectCause, Diagnosis, Stage};
 use crate::options::ConnectionOptions;
 use crate::options::HostOrder;

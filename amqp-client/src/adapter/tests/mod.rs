@@ -7,3 +7,6 @@ mod network;
 #[cfg(feature = "rustls-ring")]
 mod over_tls;
 mod racing;
+mod redialing;
+#[cfg(feature = "rustls-ring")]
+mod redialing_over_tls;

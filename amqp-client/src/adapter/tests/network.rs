@@ -5,13 +5,14 @@ use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amqp_spec::wire::{FieldTable, LongStr, ShortStr, TypedMethod};
-use amqp_spec::{connection, frame};
+use amqp_spec::{channel, connection, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::adapter::network::Network;
@@ -30,6 +31,8 @@ pub(super) enum Fate {
     Broker(Duration),
     /// A broker answers that refuses the login.
     WrongPassword,
+    /// The stream ends as soon as it is there.
+    Closed,
 }
 
 pub(super) const AT_ONCE: Duration = Duration::ZERO;
@@ -50,15 +53,24 @@ pub(super) fn options(hosts: &[&str]) -> ConnectionOptions {
         .heartbeat(Duration::ZERO)
 }
 
-pub(super) struct Fake {
+#[derive(Clone)]
+pub(super) struct Fake(Arc<State>);
+
+struct State {
     start: Instant,
     /// The answers of the resolver, one after the other; the last one stays.
     names: Mutex<HashMap<String, VecDeque<Vec<SocketAddr>>>>,
-    fates: HashMap<SocketAddr, Fate>,
+    fates: Mutex<HashMap<SocketAddr, Fate>>,
+    /// No name is resolved any more.
+    stuck: AtomicBool,
+    /// Brokers go away when this is notified.
+    gone: Arc<Notify>,
     /// Who was connected to, and when.
     tried: Mutex<Vec<(u64, SocketAddr)>>,
     resolved: Mutex<Vec<String>>,
     seed: AtomicU64,
+    /// How many connections brokers have opened.
+    opened: Arc<AtomicU64>,
     /// Held by each end of a connection that is still open.
     alive: Arc<()>,
     /// Held while an address is being connected to.
@@ -67,22 +79,25 @@ pub(super) struct Fake {
 
 impl Fake {
     pub(super) fn new() -> Self {
-        Self {
+        Self(Arc::new(State {
             start: Instant::now(),
             names: Mutex::default(),
-            fates: HashMap::new(),
+            fates: Mutex::default(),
+            stuck: AtomicBool::new(false),
+            gone: Arc::default(),
             tried: Mutex::default(),
             resolved: Mutex::default(),
             seed: AtomicU64::new(0),
+            opened: Arc::default(),
             alive: Arc::default(),
             connecting: Arc::default(),
-        }
+        }))
     }
 
     /// One more answer for a name.
     pub(super) fn name(self, name: &str, addresses: &[&str]) -> Self {
         let addresses = addresses.iter().map(|address| at(address)).collect();
-        let mut names = self.names.lock().unwrap();
+        let mut names = self.0.names.lock().unwrap();
         names
             .entry(name.to_owned())
             .or_default()
@@ -91,9 +106,24 @@ impl Fake {
         self
     }
 
-    pub(super) fn fate(mut self, address: &str, fate: Fate) -> Self {
-        self.fates.insert(at(address), fate);
+    pub(super) fn fate(self, address: &str, fate: Fate) -> Self {
+        self.becomes(address, fate);
         self
+    }
+
+    /// From now on.
+    pub(super) fn becomes(&self, address: &str, fate: Fate) {
+        self.0.fates.lock().unwrap().insert(at(address), fate);
+    }
+
+    /// From now on no name is resolved.
+    pub(super) fn stick(&self) {
+        self.0.stuck.store(true, Ordering::Relaxed);
+    }
+
+    /// Each broker that has answered goes away, and its stream ends.
+    pub(super) fn cut(&self) {
+        self.0.gone.notify_waiters();
     }
 
     /// A name with one address.
@@ -103,25 +133,33 @@ impl Fake {
 
     /// Milliseconds since the beginning, and the address that was connected to then.
     pub(super) fn tried(&self) -> Vec<(u64, SocketAddr)> {
-        self.tried.lock().unwrap().clone()
+        self.0.tried.lock().unwrap().clone()
     }
 
     pub(super) fn resolved(&self) -> Vec<String> {
-        self.resolved.lock().unwrap().clone()
+        self.0.resolved.lock().unwrap().clone()
+    }
+
+    /// Until this many connections have been opened in all.
+    pub(super) async fn has_opened(&self, n: u64) {
+        while self.0.opened.load(Ordering::Relaxed) < n {
+            tokio::time::sleep(ms(1)).await;
+        }
+        tokio::time::sleep(ms(1)).await;
     }
 
     /// How many connections are open.
     pub(super) fn n_open(&self) -> usize {
-        Arc::strong_count(&self.alive) - 1
+        Arc::strong_count(&self.0.alive) - 1
     }
 
     /// How many addresses are being connected to.
     pub(super) fn n_connecting(&self) -> usize {
-        Arc::strong_count(&self.connecting) - 1
+        Arc::strong_count(&self.0.connecting) - 1
     }
 
     pub(super) fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap()
+        u64::try_from(self.0.start.elapsed().as_millis()).unwrap()
     }
 }
 
@@ -129,11 +167,11 @@ impl Network for Fake {
     type Stream = DuplexStream;
 
     async fn resolve(&self, host: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
-        self.resolved.lock().unwrap().push(host.to_owned());
-        if host == "slow" {
+        self.0.resolved.lock().unwrap().push(host.to_owned());
+        if host == "slow" || self.0.stuck.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-        let mut names = self.names.lock().unwrap();
+        let mut names = self.0.names.lock().unwrap();
         let unknown = || io::Error::other("failed to lookup address information");
         let answers = names.get_mut(host).ok_or_else(unknown)?;
         let answer = answers.front().cloned().unwrap();
@@ -144,9 +182,10 @@ impl Network for Fake {
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<DuplexStream> {
-        let _connecting = Arc::clone(&self.connecting);
-        self.tried.lock().unwrap().push((self.now(), address));
-        match self.fates[&address] {
+        let _connecting = Arc::clone(&self.0.connecting);
+        self.0.tried.lock().unwrap().push((self.now(), address));
+        let fate = self.0.fates.lock().unwrap()[&address];
+        match fate {
             Fate::Silence => std::future::pending().await,
             Fate::Refused(delay) => {
                 tokio::time::sleep(delay).await;
@@ -155,11 +194,12 @@ impl Network for Fake {
             Fate::Mute(delay) => Ok(self.answer(delay, mute).await),
             Fate::Broker(delay) => Ok(self.answer(delay, broker).await),
             Fate::WrongPassword => Ok(self.answer(AT_ONCE, strict).await),
+            Fate::Closed => Ok(self.answer(AT_ONCE, closed).await),
         }
     }
 
     fn random(&self) -> u64 {
-        self.seed.fetch_add(1, Ordering::Relaxed)
+        self.0.seed.fetch_add(1, Ordering::Relaxed)
     }
 }
 
@@ -170,14 +210,24 @@ impl Fake {
     {
         tokio::time::sleep(delay).await;
         let (ours, theirs) = tokio::io::duplex(4096);
-        tokio::spawn(script(Script {
+        let script = script(Script {
             stream: theirs,
             read: Vec::new(),
-            _alive: Arc::clone(&self.alive),
-        }));
+            opened: Arc::clone(&self.0.opened),
+            _alive: Arc::clone(&self.0.alive),
+        });
+        let gone = Arc::clone(&self.0.gone);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = script => {}
+                () = gone.notified() => {}
+            }
+        });
         ours
     }
 }
+
+async fn closed(_: Script) {}
 
 async fn mute(mut peer: Script) {
     let mut rest = Vec::new();
@@ -194,7 +244,8 @@ async fn broker(mut peer: Script) {
     peer.send(&tune).await;
     peer.until(connection::Open::NAME).await;
     peer.send(&connection::OpenOk {}).await;
-    peer.until("the end").await;
+    peer.opened.fetch_add(1, Ordering::Relaxed);
+    peer.serve().await;
 }
 
 async fn strict(mut peer: Script) {
@@ -214,6 +265,7 @@ async fn strict(mut peer: Script) {
 struct Script {
     stream: DuplexStream,
     read: Vec<u8>,
+    opened: Arc<AtomicU64>,
     _alive: Arc<()>,
 }
 
@@ -234,24 +286,47 @@ impl Script {
     }
 
     async fn send<'a, M: TypedMethod<'a>>(&mut self, method: &M) {
+        self.send_on(0, method).await;
+    }
+
+    async fn send_on<'a, M: TypedMethod<'a>>(&mut self, number: u16, method: &M) {
         let mut octets = Vec::new();
-        frame::encode_method(&mut octets, 0, method, usize::MAX).unwrap();
+        frame::encode_method(&mut octets, number, method, usize::MAX).unwrap();
         // A client that has gone does not listen.
         let _ = self.stream.write_all(&octets).await;
     }
 
     /// Reads until this method has come, or the stream has ended.
     async fn until(&mut self, name: &str) {
+        while let Some((_, method)) = self.next().await {
+            if method == name {
+                return;
+            }
+        }
+    }
+
+    /// Opens what channels are asked for, and closes, until the stream has ended.
+    async fn serve(&mut self) {
+        while let Some((number, method)) = self.next().await {
+            match method {
+                channel::Open::NAME => self.send_on(number, &channel::OpenOk {}).await,
+                connection::Close::NAME => self.send(&connection::CloseOk {}).await,
+                _ => {}
+            }
+        }
+    }
+
+    /// The channel and the name of the next method, unless the stream has ended.
+    async fn next(&mut self) -> Option<(u16, &'static str)> {
         loop {
-            while let Some((found, used)) = frame::decode(&self.read, usize::MAX).unwrap() {
+            if let Some((found, used)) = frame::decode(&self.read, usize::MAX).unwrap() {
                 let method = amqp_spec::Method::decode(found.payload).unwrap().name();
+                let number = found.channel;
                 self.read.drain(..used);
-                if method == name {
-                    return;
-                }
+                return Some((number, method));
             }
             if self.stream.read_buf(&mut self.read).await.unwrap() == 0 {
-                return;
+                return None;
             }
         }
     }

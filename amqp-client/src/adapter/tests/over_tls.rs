@@ -128,7 +128,7 @@ fn socket(capacity: usize) -> (Socket, Arc<Gate>, DuplexStream) {
 }
 
 /// Plays the broker until the stream ends. Returns it, and whether the client said farewell.
-async fn serve(mut tls: ServerConnection, mut stream: DuplexStream) -> (Broker, bool) {
+pub(super) async fn serve(mut tls: ServerConnection, mut stream: DuplexStream) -> (Broker, bool) {
     let (mut broker, mut plaintext) = (Broker::with_start_said(), Vec::new());
     let mut octets = vec![0; 4096];
     loop {

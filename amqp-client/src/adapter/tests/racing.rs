@@ -1,7 +1,7 @@
 //! Several addresses of one host.
 
 use super::network::{AT_ONCE, Fake, Fate, at, ms, options};
-use crate::adapter::connect::open_on;
+use crate::adapter::opening::open_on;
 use crate::error::{ConnectCause, Stage};
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,9 @@ use crate::options::TlsOptions;
 #[derive(Debug)]
 pub(in crate::adapter) enum Session {}
 
+/// A stream with TLS over it, which cannot be had.
+pub(in crate::adapter) type TlsStream<S> = S;
+
 /// What a session would be made from.
 #[derive(Debug)]
 pub(in crate::adapter) enum Settings {}

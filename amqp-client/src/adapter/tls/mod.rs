@@ -16,9 +16,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{ConnectionError, TlsError};
 
 #[cfg(not(feature = "rustls-core"))]
-pub(super) use self::absent::{Session, Settings, connect, prepare};
+pub(super) use self::absent::{Session, Settings, TlsStream, connect, prepare};
 #[cfg(feature = "rustls-core")]
-pub(super) use self::{prepare::prepare, stream::connect};
+pub(super) use self::{
+    prepare::prepare,
+    stream::{TlsStream, connect},
+};
 #[cfg(feature = "rustls-core")]
 pub(super) use crate::tls::{Session, Settings};
 

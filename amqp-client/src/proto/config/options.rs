@@ -39,10 +39,8 @@ pub(crate) struct CoreOptions {
     /// never.
     pub(crate) write_timeout: Option<Duration>,
     /// What happens when the stream is lost.
-    #[expect(dead_code, reason = "the core asks it soon")]
     pub(crate) recovery: Recovery,
     /// A random number, by which attempts to come back wait for more or less.
-    #[expect(dead_code, reason = "the core asks it soon")]
     pub(crate) recovery_seed: u64,
 }
 

@@ -76,10 +76,13 @@ fn reply(
 ) -> Result<(), Violation> {
     check_tag(id, method, outside)?;
     let now = outside.now();
-    let slot = outside
-        .outbox()
-        .order_mut()
-        .take_request(id, method.id(), now);
+    let mut outbox = outside.outbox();
+    let slot = outbox.order_mut().take_request(id, method.id(), now);
+    let quiet = outbox.order_mut().take_quiet();
+    drop(outbox);
+    for sent in quiet {
+        outside.answered(&sent, &[]);
+    }
     let Some(mut slot) = slot else {
         return unasked(id, method, channels, outside);
     };
@@ -98,6 +101,9 @@ fn reply(
             channel.announce(by, arguments(payload), layout);
         }
         return Ok(());
+    }
+    if let Some(sent) = &slot.sent {
+        outside.answered(sent, payload);
     }
     take_effect(id, effect, method, channels, outside)?;
     outside.reply(&slot, payload);
@@ -138,6 +144,11 @@ fn take_effect(
         (Effect::OpenChannel(shared), _) => opened(id, shared, channels, outside),
         (Effect::Consume(queue), Method::BasicConsumeOk(ok)) => {
             outside.shared().trace.consumer_started(id, ok.consumer_tag);
+            outside.consumer_started(&queue);
+            consumer_started(id, &queue, channels, outside)?;
+        }
+        (Effect::ConsumeAgain(queue), Method::BasicConsumeOk(ok)) => {
+            outside.shared().trace.consumer_started(id, ok.consumer_tag);
             consumer_started(id, &queue, channels, outside)?;
         }
         (Effect::Cancel(queue), _) => cancelled(id, &queue, channels, outside)?,
@@ -153,8 +164,15 @@ fn take_effect(
             }
         }
         (_, Method::ChannelCloseOk(_)) => closes::closed(id, channels, outside),
-        (Effect::Nothing | Effect::Consume(_) | Effect::Recover { .. } | Effect::Get { .. }, _) => {
-        }
+        (
+            Effect::Nothing
+            | Effect::Consume(_)
+            | Effect::ConsumeAgain(_)
+            | Effect::LimitConsumer
+            | Effect::Recover { .. }
+            | Effect::Get { .. },
+            _,
+        ) => {}
     }
     Ok(())
 }
@@ -172,7 +190,7 @@ fn check_tag(id: u16, reply: &Method<'_>, outside: &Outside) -> Result<(), Viola
         .requests(id)
         .filter(|slot| slot.has_reply());
     match requests.next().map(|slot| &slot.effect) {
-        Some(Effect::Consume(queue) | Effect::Cancel(queue))
+        Some(Effect::Consume(queue) | Effect::ConsumeAgain(queue) | Effect::Cancel(queue))
             if queue.tag.as_bytes() != consumer_tag.as_bytes() =>
         {
             Err(Violation::ConsumerTag {
@@ -225,6 +243,7 @@ fn cancelled(
         let removed = channel.remove_consumer(queue.tag.as_bytes());
         outside.outbox().channels_mut().forget_consumer(at, queue);
         if removed.is_some() {
+            outside.consumer_ended(queue);
             let by = if queue.is_ended_here() {
                 Initiator::Library
             } else {
@@ -250,6 +269,7 @@ fn cancelled_by_broker(
     let at = channel.at();
     if let Some(queue) = channel.remove_consumer(cancel.consumer_tag.as_bytes()) {
         outside.outbox().channels_mut().forget_consumer(at, &queue);
+        outside.consumer_ended(&queue);
         queue.end(ConsumerEnd::CancelledByBroker, outside.wakers());
         tell_cancelled(at, &queue, Initiator::Broker, outside);
     }

@@ -1,22 +1,21 @@
 //! The ends of channels: what the broker objects to, what is told to which operation, and what
 //! rests until it is opened anew.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use amqp_spec::wire::{MethodId, TypedMethod};
-use amqp_spec::{basic, channel};
+use amqp_spec::{ReplyCode, basic, channel, connection, frame};
 
 use crate::error::{BrokerClose, ChannelError};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::observe::{Event, Source};
 use crate::proto::outside::Outside;
 use crate::proto::receive::InChannels;
-use crate::proto::send::outbox::{GivenUp, Overdue};
+use crate::proto::recovery::Lost;
+use crate::proto::send::outbox::{GivenUp, LostRequests, Overdue};
 use crate::proto::send::request::{Answer, Effect, Slot};
 use crate::proto::send::unwritten::Unwritten;
-use crate::proto::shared::channel::ChannelShared;
-use crate::proto::shared::consumer::ConsumerEnd;
+use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue};
 use crate::proto::shared::lost::{Loss, Suspects};
 
 /// `channel.close-ok` has come.
@@ -44,6 +43,10 @@ pub(super) fn closed_by_broker(
     let close = Arc::new(close);
     let error = ChannelError::ClosedByBroker(Arc::clone(&close));
     accuse(provoked, &answers, &error, outside);
+    if outside.outbox().channels().is_restoring(id) {
+        lost_again(id, &error, channels, outside);
+        return;
+    }
     let provoked = provoked.and_then(|provoked| answers.get(provoked));
     let rests = outside.outbox().channel_rests(id);
     if let Some((slots, sent, wake)) = rests {
@@ -65,6 +68,20 @@ pub(super) fn closed_by_broker(
     let suspects = suspects(id, sent, &close, &slots, provoked, channels, outside);
     let loss = Loss::new(&error, sent, suspects);
     forget(id, slots, loss, channels, outside);
+}
+
+/// The broker has closed a channel over a request that restores it: that request has been told, and
+/// the channel is lost once more.
+fn lost_again(id: u16, cause: &ChannelError, channels: &mut InChannels, outside: &mut Outside) {
+    let (slots, unwanted) = outside.outbox().channel_lost_again(id);
+    if let Some(mut channel) = channels.close(id, true, outside) {
+        channel.disconnect(cause, outside.wakers());
+        channels.rest(Arc::clone(channel.shared()));
+    }
+    for queue in unwanted {
+        queue.end(ConsumerEnd::Cancelled, outside.wakers());
+    }
+    outside.fail_requests(slots, cause);
 }
 
 /// Which publishes may have provoked the close, or stand behind what has.
@@ -109,6 +126,7 @@ pub(super) fn accuse(
 /// Undoes what was reserved for requests that are never sent, and ends the channels that are given
 /// up.
 pub(super) fn dispose_of(overdue: Overdue, channels: &mut InChannels, outside: &mut Outside) {
+    conclude(overdue.done, outside);
     for slot in overdue.dropped {
         if let Effect::Consume(queue) = slot.effect {
             queue.end(ConsumerEnd::Cancelled, outside.wakers());
@@ -118,9 +136,11 @@ pub(super) fn dispose_of(overdue: Overdue, channels: &mut InChannels, outside: &
         let GivenUp {
             id,
             slots,
+            consumers,
             sent,
             cause,
         } = given_up;
+        end_consumers(consumers, &cause, outside);
         let loss = Loss::plain(&cause, sent);
         forget(id, slots, loss, channels, outside);
     }
@@ -132,21 +152,38 @@ fn forget(id: u16, slots: Vec<Slot>, loss: Loss, channels: &mut InChannels, outs
     let published = outside.outbox().channels().published(id);
     let by_broker = matches!(cause, ChannelError::ClosedByBroker(_));
     let ended = if let Some(mut channel) = channels.close(id, by_broker, outside) {
+        for queue in channel.queues() {
+            outside.consumer_ended(queue);
+        }
         channel.end(loss, published, outside.wakers());
-        Some(channel.at())
+        Some(Arc::clone(channel.shared()))
     } else {
-        channels.take_resting(id).map(|shared| {
-            shared.end(loss, published, outside.wakers());
-            shared.at
-        })
+        let resting = channels.take_resting(id);
+        resting.inspect(|shared| shared.end(loss, published, outside.wakers()))
     };
-    if let Some(at) = ended {
+    if let Some(at) = ended
+        .filter(|ended| !ended.is_internal)
+        .map(|ended| ended.at)
+    {
         tell_closed(id, Source::Channel(at), &cause, outside);
         outside.shared().trace.channel_closed(id, &cause);
     }
     let (shared, wakers) = outside.split();
     shared.outbox().room_mut().call_those_of(id, wakers);
     give_up_requests(slots, &cause, outside);
+}
+
+/// What these requests were to end has ended without them.
+fn conclude(slots: Vec<Slot>, outside: &mut Outside) {
+    for slot in slots {
+        if let Effect::Cancel(queue) = &slot.effect {
+            outside.consumer_ended(queue);
+        }
+        if let Effect::Consume(queue) | Effect::Cancel(queue) = &slot.effect {
+            queue.end(ConsumerEnd::Cancelled, outside.wakers());
+        }
+        slot.done(outside.wakers());
+    }
 }
 
 fn tell_closed(id: u16, from: Source, cause: &ChannelError, outside: &mut Outside) {
@@ -187,6 +224,8 @@ fn give_up_requests(slots: Vec<Slot>, cause: &ChannelError, outside: &mut Outsid
                 queue.end(ConsumerEnd::of_channel(cause), outside.wakers());
             }
             Effect::Nothing
+            | Effect::ConsumeAgain(_)
+            | Effect::LimitConsumer
             | Effect::RenewChannel
             | Effect::Recover { .. }
             | Effect::Get { .. }
@@ -197,14 +236,16 @@ fn give_up_requests(slots: Vec<Slot>, cause: &ChannelError, outside: &mut Outsid
     outside.fail_requests(slots, cause);
 }
 
-/// The connection is over, and with it all channels; `unsent` is what was not written of their
-/// publishes.
+/// The connection is over, and with it all channels, and the `consumers` that waited for another
+/// stream; `unsent` is what was not written of their publishes.
 pub(crate) fn all_ended(
     cause: &ChannelError,
+    consumers: Vec<Arc<ConsumerQueue>>,
     unsent: &Unwritten,
     channels: &mut InChannels,
     outside: &mut Outside,
 ) {
+    end_consumers(consumers, cause, outside);
     for shared in channels.take_all_resting().into_values() {
         let (loss, published) = lost_with_stream(shared.at.channel, cause, unsent, outside);
         shared.end(loss, published, outside.wakers());
@@ -240,31 +281,67 @@ fn tell_ended_with_connection(at: ChannelUse, cause: &ChannelError, outside: &mu
 }
 
 /// The stream is gone, and another is to follow: nothing that was sent on it has an answer any
-/// more. Consumers wait for their deliveries to come again. Gives the channels that are to be opened
-/// on the next one.
+/// more, but for what is asked once more there. Consumers wait for their deliveries to come again.
+/// Says what was lost that no caller is told of.
 pub(crate) fn all_lost(
     cause: &ChannelError,
-    slots: Vec<Slot>,
+    lost: LostRequests,
     unsent: &Unwritten,
     channels: &mut InChannels,
     outside: &mut Outside,
-) -> BTreeMap<u16, Arc<ChannelShared>> {
-    let mut lost = channels.take_all_resting();
+) -> Lost {
+    let mut shareds = channels.take_all_resting();
     for mut channel in channels.take_all() {
         channel.disconnect(cause, outside.wakers());
         let shared = Arc::clone(channel.shared());
-        lost.insert(shared.at.channel, shared);
+        shareds.insert(shared.at.channel, shared);
     }
-    lost.retain(|&id, shared| {
+    shareds.retain(|&id, shared| {
+        let cause = if lost.closed.contains(&id) {
+            &ChannelError::Closed
+        } else {
+            cause
+        };
         let (loss, published) = lost_with_stream(id, cause, unsent, outside);
         let goes_on = outside.outbox().channels().is_in_use(id);
         if goes_on {
-            shared.renew(loss, published, outside.wakers());
+            shared.lose_stream(loss, published, outside.wakers());
         } else {
             shared.end(loss, published, outside.wakers());
+            tell_closed(id, Source::Channel(shared.at), cause, outside);
         }
         goes_on
     });
-    give_up_requests(slots, cause, outside);
-    lost
+    for queue in lost.unwanted {
+        queue.end(ConsumerEnd::Cancelled, outside.wakers());
+    }
+    end_consumers(lost.consumers, cause, outside);
+    conclude(lost.done, outside);
+    for slot in &lost.failed {
+        if let Some(sent) = &slot.sent {
+            outside.unanswered(sent);
+        }
+    }
+    give_up_requests(lost.failed, cause, outside);
+    channels.rest_all(shareds);
+    Lost::default()
+}
+
+/// Our `connection.close`, where its answer decides nothing.
+pub(crate) fn farewell() -> Vec<u8> {
+    let close = connection::Close {
+        reply_code: ReplyCode::REPLY_SUCCESS.0,
+        ..connection::Close::default()
+    };
+    let mut frame = Vec::new();
+    // Nothing in it is long.
+    let _ = frame::encode_method(&mut frame, 0, &close, usize::MAX);
+    frame
+}
+
+/// Ends consumers that wait for a stream.
+fn end_consumers(consumers: Vec<Arc<ConsumerQueue>>, cause: &ChannelError, outside: &mut Outside) {
+    for queue in consumers {
+        queue.end(ConsumerEnd::of_channel(cause), outside.wakers());
+    }
 }

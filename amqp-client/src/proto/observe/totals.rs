@@ -41,6 +41,8 @@ pub(crate) struct Totals {
     pub(crate) delivered: Total,
     pub(crate) fetched: Total,
     pub(crate) events_missed: Total,
+    /// Losses of the connection that it has come back from.
+    pub(crate) recoveries: Total,
     /// What `confirmed`, `nacked` and `lost` include of channels that have ended.
     pub(crate) answered_before: Total,
     /// Consumers that receive at present.

@@ -11,10 +11,12 @@ use std::time::Duration;
 use amqp_spec::wire::ShortStr;
 
 use crate::error::{
-    ChannelError, ConnectionError, Initiator, OversizedMessage, SlowConsumer, Stage, Violation,
+    ChannelError, ConnectError, ConnectionError, EntityFailure, Initiator, OversizedMessage,
+    SlowConsumer, Stage, Violation,
 };
 use crate::message::ReturnedMessage;
 use crate::proto::config::Limits;
+use crate::proto::recovery::RecoveryReport;
 #[cfg(feature = "tracing")]
 use crate::text::{line, name, octets};
 
@@ -107,6 +109,44 @@ impl Trace {
                 tell!(self, "connection", WARN, %cause, "connection closed");
             }
         }
+    }
+
+    pub(crate) fn lost(&self, cause: &ConnectionError) {
+        tell!(self, "connection", WARN, %cause, "connection lost");
+    }
+
+    /// Each attempt is told, and each tenth of an outage as a warning.
+    pub(crate) fn retrying(&self, attempt: u32, delay: Duration, last: Option<&ConnectError>) {
+        let last = last.map(ToString::to_string);
+        if attempt > 1 && attempt % 10 == 1 {
+            tell!(
+                self,
+                "connection",
+                WARN,
+                attempt,
+                ?delay,
+                ?last,
+                "connection still lost"
+            );
+        } else {
+            tell!(
+                self,
+                "connection",
+                DEBUG,
+                attempt,
+                ?delay,
+                ?last,
+                "connecting again"
+            );
+        }
+    }
+
+    pub(crate) fn recovered(&self, report: &RecoveryReport) {
+        tell!(self, "connection", INFO, %report, "connection recovered");
+    }
+
+    pub(crate) fn pending(&self, failure: &EntityFailure) {
+        tell!(self, "connection", WARN, %failure, "not restored yet");
     }
 
     pub(crate) fn violation(&self, violation: &Violation) {

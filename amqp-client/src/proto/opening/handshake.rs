@@ -87,7 +87,6 @@ impl Handshake {
     }
 
     /// Where the caller of `open` waits.
-    #[cfg(test)]
     pub(crate) fn outcome(&self) -> Arc<Opening> {
         Arc::clone(&self.outcome)
     }

@@ -41,6 +41,11 @@ impl Opening {
         self.conclude(Err((stage, cause)));
     }
 
+    /// The outcome, once it is known.
+    pub(crate) fn get(&self) -> Option<Result<(), (Stage, ConnectCause)>> {
+        self.state().outcome.get().cloned()
+    }
+
     pub(crate) fn has_succeeded(&self) -> bool {
         matches!(self.state().outcome.get(), Some(Ok(())))
     }

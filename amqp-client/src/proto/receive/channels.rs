@@ -135,8 +135,7 @@ impl InChannels {
         self.resting.insert(shared.at.channel, shared);
     }
 
-    /// These are opened on this stream.
-    #[cfg(test)]
+    /// These are opened on this stream, or the next.
     pub(crate) fn rest_all(&mut self, channels: BTreeMap<u16, Arc<ChannelShared>>) {
         self.resting.extend(channels);
     }

@@ -50,7 +50,9 @@ pub(super) fn find(
         .channels()
         .requests(id)
         .find_map(|slot| match &slot.effect {
-            Effect::Consume(queue) if queue.tag.as_bytes() == tag => Some(Arc::clone(queue)),
+            Effect::Consume(queue) | Effect::ConsumeAgain(queue) if queue.tag.as_bytes() == tag => {
+                Some(Arc::clone(queue))
+            }
             _ => None,
         })
         .filter(|_| !is_stray);
@@ -83,7 +85,7 @@ fn asks_for_manual_only(id: u16, outside: &Outside) -> bool {
     let outbox = outside.outbox();
     let mut requests = outbox.channels().requests(id);
     requests.all(|slot| match &slot.effect {
-        Effect::Consume(queue) => !queue.no_ack,
+        Effect::Consume(queue) | Effect::ConsumeAgain(queue) => !queue.no_ack,
         _ => true,
     })
 }

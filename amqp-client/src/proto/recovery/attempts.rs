@@ -48,7 +48,6 @@ pub(crate) enum Verdict {
     GiveUp,
 }
 
-#[expect(dead_code, reason = "the core asks it soon")]
 impl Attempts {
     pub(crate) fn new(policy: Recovery, seed: u64) -> Self {
         Self {

@@ -1,26 +1,38 @@
-//! How a lost connection comes back: what the program wants, when to dial, what was there, and what
-//! is told of it.
+//! How a lost connection comes back: what the program wants, when to dial, what was there, in which
+//! order it is restored, and what is told of it.
 //!
 //! | module | what it is about |
 //! |---|---|
 //! | `policy` | what the program wants |
 //! | `attempts` | when to dial, and when to give up |
+//! | `course` | where a connection is on its way over its streams |
 //! | `record` | what was declared on the connection, and is declared again |
-//! | `report` | what has been restored, and what has not |
-//! | `state` | where a connection stands |
+//! | `plan` | what is sent on another stream, in which order |
+//! | `steps` | how a plan is carried on |
+//! | `topology`, `returning` | the parts of a plan: what is declared; each channel with its consumers |
+//! | `passing`, `rest` | refusals whose reason may pass, and when what was refused is tried again |
+//! | `report`, `state`, `told` | what the program is told |
 
 mod attempts;
+mod course;
+mod passing;
+mod plan;
 mod policy;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the core keeps it soon")
-)]
-pub(crate) mod record;
+mod record;
 mod report;
+mod rest;
+mod returning;
 mod state;
+mod steps;
+pub(crate) mod told;
+mod topology;
 
-#[expect(unused_imports, reason = "the core asks it soon")]
 pub(crate) use self::attempts::{Attempts, Verdict};
+pub use self::course::Sequel;
+pub(crate) use self::course::{Course, Next, Stretch};
+pub(crate) use self::plan::{Milestones, Plan};
 pub use self::policy::{OnFailure, Recovery, Restore};
+pub(crate) use self::record::Record;
 pub use self::report::{Counts, Lost, RecoveryReport};
 pub use self::state::State;
+pub(crate) use self::steps::{opened, step};

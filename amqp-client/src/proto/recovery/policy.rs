@@ -218,7 +218,6 @@ impl Recovery {
     }
 }
 
-#[expect(dead_code, reason = "the core asks it soon")]
 impl Recovery {
     pub(crate) fn is_on(&self) -> bool {
         self.is_on

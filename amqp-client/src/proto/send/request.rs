@@ -60,6 +60,8 @@ pub(crate) struct Slot {
     pub(crate) after: u64,
     pub(crate) effect: Effect,
     pub(crate) answer: Arc<Answer>,
+    /// Its payload, where a recovery has to know what was asked for, or asks again.
+    pub(crate) sent: Option<Box<[u8]>>,
 }
 
 impl Slot {
@@ -81,6 +83,7 @@ impl Slot {
             after: 0,
             effect: Effect::Nothing,
             answer,
+            sent: None,
         }
     }
 
@@ -163,7 +166,18 @@ impl Slot {
             after: self.after,
             effect: Effect::Nothing,
             answer: Arc::default(),
+            sent: None,
         }
+    }
+
+    /// What it was to achieve is so, without a reply.
+    pub(crate) fn done(&self, wakers: &mut Vec<Waker>) {
+        let reply = Reply {
+            payload: Vec::new(),
+            message: None,
+        };
+        // A caller that has gone does not care.
+        let _ = self.answer.settle(Ok(reply), wakers);
     }
 }
 
@@ -178,6 +192,10 @@ pub(crate) enum Effect {
     RenewChannel,
     /// The consumer receives from now on.
     Consume(Arc<ConsumerQueue>),
+    /// The consumer, which was active on an earlier stream, receives once more.
+    ConsumeAgain(Arc<ConsumerQueue>),
+    /// A limit that the next consumer is started under has been set.
+    LimitConsumer,
     /// The consumer receives nothing more.
     Cancel(Arc<ConsumerQueue>),
     /// A transaction is over, and the next one begins.
@@ -296,6 +314,18 @@ impl Answer {
         };
         // The waker is dropped here, after the lock.
         match before {
+            AnswerState::Ready(result) => Some(result),
+            AnswerState::Waiting(_) | AnswerState::Taken | AnswerState::Abandoned => None,
+        }
+    }
+
+    /// Takes the result, if it is there. For requests that no task waits for.
+    pub(crate) fn take_ready(&self) -> Option<Result<Reply, ChannelError>> {
+        let mut state = self.state();
+        if !matches!(*state, AnswerState::Ready(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut *state, AnswerState::Taken) {
             AnswerState::Ready(result) => Some(result),
             AnswerState::Waiting(_) | AnswerState::Taken | AnswerState::Abandoned => None,
         }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use super::confirms::Confirms;
 use super::connection::ConnectionShared;
 use super::gone_back::LockedGoneBack;
+use super::last_queue::LastQueue;
 use super::lost::Loss;
 use super::yielded::Yielded;
 use crate::error::ChannelError;
@@ -25,6 +26,8 @@ pub(crate) struct ChannelShared {
     confirms: Mutex<Confirms>,
     /// Why the channel ended.
     pub(crate) end: LockedLatch<ChannelError>,
+    /// What an empty name of a queue stands for.
+    pub(crate) last_queue: LastQueue,
     /// A limit of the whole channel was asked for, and became one of each consumer.
     limit_per_consumer: AtomicBool,
     /// The highest number of what was delivered, in whichever life.
@@ -34,6 +37,8 @@ pub(crate) struct ChannelShared {
     pub(crate) yielded: Yielded,
     /// Tags that are made up for consumers of this use of the channel have at least this number.
     pub(crate) consumer_tags_from: u64,
+    /// It is a recovery's own, of which the program does not hear.
+    pub(crate) is_internal: bool,
 }
 
 impl ChannelShared {
@@ -44,10 +49,20 @@ impl ChannelShared {
             connection,
             confirms: Mutex::default(),
             end: LockedLatch::default(),
+            last_queue: LastQueue::default(),
             limit_per_consumer: AtomicBool::new(false),
             delivered: AtomicU64::new(0),
             gone_back: LockedGoneBack::default(),
             yielded: Yielded::default(),
+            is_internal: false,
+        }
+    }
+
+    /// One of a recovery's own.
+    pub(crate) fn internal(at: ChannelUse, connection: Arc<ConnectionShared>) -> Self {
+        Self {
+            is_internal: true,
+            ..Self::new(at, connection)
         }
     }
 
@@ -116,6 +131,24 @@ impl ChannelShared {
         }
         drop(confirms);
         self.connection.totals.lost.add_u64(lost);
+    }
+
+    /// The stream is lost, and another is to follow: publishes up to this number will not be
+    /// answered, and the channel goes on. Publishers at a limit wait for that at the gate.
+    pub(crate) fn lose_stream(&self, loss: Loss, upto: u64, wakers: &mut Vec<Waker>) {
+        let mut confirms = self.confirms();
+        let before = confirms.n_lost();
+        confirms.renew(loss, upto, wakers);
+        confirms.call_limited(wakers);
+        let lost = confirms.n_lost() - before;
+        drop(confirms);
+        self.connection.totals.lost.add_u64(lost);
+    }
+
+    /// A place in line for a publish that had this number, and goes on.
+    pub(crate) fn place_of(&self, number: u64) -> Option<u64> {
+        let outbox = self.connection.outbox();
+        outbox.room().place_of(self.at.channel, number)
     }
 
     /// Why the channel ended, if it has.

@@ -543,6 +543,14 @@ impl Confirms {
         any
     }
 
+    /// Calls all who wait for others to be answered, to wait for something else.
+    pub(crate) fn call_limited(&mut self, wakers: &mut Vec<Waker>) {
+        if let Some(extra) = &mut self.extra {
+            extra.room.call_all(wakers);
+            extra.called.clear();
+        }
+    }
+
     /// Publishing fails from here on: those who wait for room are to hear of it.
     pub(crate) fn refuse_room(&mut self, wakers: &mut Vec<Waker>) {
         if let Some(extra) = &mut self.extra {

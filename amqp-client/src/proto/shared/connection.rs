@@ -1,13 +1,16 @@
 //! What every handle of a connection shares with the core.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::consumer_tags;
 use super::place::Place;
 use super::reading::Reading;
+use super::renames::Renames;
+use super::state::StateWatch;
 use super::timers::Timers;
 use crate::error::{ChannelError, ConnectionError};
 use crate::message::{Incoming, ReturnedMessage};
@@ -18,6 +21,9 @@ use crate::proto::send::outbox::Outbox;
 use crate::proto::time::clock::Clock;
 use crate::proto::wait::LockedLatch;
 use crate::proto::wait::sync::lock;
+
+/// How long publishing waits for a connection that is lost.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The shared state of one connection.
 #[derive(Debug)]
@@ -35,8 +41,11 @@ pub(crate) struct ConnectionShared {
     pub(crate) clock: Clock,
     limits: Mutex<Limits>,
     place: Mutex<Place>,
+    renames: Mutex<Renames>,
     /// Why the connection ended.
     pub(crate) end: LockedLatch<ConnectionError>,
+    /// Where it stands.
+    pub(crate) standing: StateWatch,
     pub(crate) listeners: Listeners,
     pub(crate) totals: Totals,
     /// Who waits for a time.
@@ -65,7 +74,9 @@ impl ConnectionShared {
                 heartbeat: Duration::ZERO,
             }),
             place: Mutex::default(),
+            renames: Mutex::default(),
             end: LockedLatch::default(),
+            standing: StateWatch::default(),
             listeners: Listeners::default(),
             totals: Totals::default(),
             timers: Timers::default(),
@@ -131,14 +142,54 @@ impl ConnectionShared {
     }
 
     /// Another stream leads here.
-    #[cfg_attr(not(test), allow(dead_code, reason = "there is no other stream yet"))]
     pub(crate) fn moved(&self, place: Place) {
         self.trace.moved(&place.address, place.peer);
         self.set_place(place);
     }
 
-    /// What is said when time is up for an answer that an alarm may have kept back.
+    /// The present name of the queue that has or had this one.
+    pub(crate) fn current_name<'n>(&self, queue: Cow<'n, str>) -> Cow<'n, str> {
+        if !Renames::may_concern(&queue) {
+            return queue;
+        }
+        let renames = lock(&self.renames);
+        match renames.present(&queue) {
+            Some(present) => Cow::Owned(present.to_owned()),
+            None => queue,
+        }
+    }
+
+    /// Queues have new names, or have gone with those that they had.
+    pub(crate) fn set_renames(&self, renames: Renames) {
+        *lock(&self.renames) = renames;
+    }
+
+    /// How long what waits for the connection to come back does so at the most.
+    #[expect(clippy::unused_self, reason = "it becomes a setting of the connection")]
+    pub(crate) fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
+    /// The stream is lost and has no successor yet: since when.
+    pub(crate) fn down_since(&self) -> Option<Instant> {
+        let outbox = self.outbox();
+        outbox.room().down().map(|&(_, since)| since)
+    }
+
+    /// What is said when the stream is lost and has no successor yet.
+    fn recovering(&self) -> Option<ChannelError> {
+        // Not under the lock.
+        let now = self.clock.now();
+        let (lost, after) = self.outbox().room().down_for(now)?;
+        let lost = Box::new(lost);
+        Some(ChannelError::Recovering { after, lost })
+    }
+
+    /// What is said when time is up for an answer that a loss or an alarm may have kept back.
     pub(crate) fn no_answer(&self, method: &'static str) -> ChannelError {
+        if let Some(recovering) = self.recovering() {
+            return recovering;
+        }
         match self.outbox().room().blocked() {
             Some(reason) => ChannelError::BlockedTimeout { reason },
             None => self.reading.no_reply(method),

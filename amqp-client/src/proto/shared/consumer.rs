@@ -48,6 +48,8 @@ pub(crate) enum ConsumerEnd {
     TooLarge(Arc<OversizedMessage>),
     /// The channel ended.
     Channel(ChannelError),
+    /// The connection was lost and has come back, and it could not be started once more.
+    NotRestored(ChannelError),
 }
 
 impl ConsumerEnd {
@@ -336,18 +338,17 @@ impl ConsumerQueue {
         self.returned.load(Ordering::Acquire)
     }
 
-    /// This delivery is yielded to the program.
+    /// The delivery of this number is yielded to the program.
     #[inline]
-    pub(crate) fn yields(&self, delivery: &RawDelivery) {
+    pub(crate) fn note_yielded(&self, delivery_tag: u64) {
         // One task yields, so that the last is the highest.
-        self.yielded.store(delivery.delivery_tag, Ordering::Relaxed);
-        if delivery.is_with_offset() {
-            self.note_offset(delivery);
-        }
+        self.yielded.store(delivery_tag, Ordering::Relaxed);
     }
 
+    /// This delivery is yielded to the program, for a consumer that was started with an offset: to
+    /// go on behind it.
     #[cold]
-    fn note_offset(&self, delivery: &RawDelivery) {
+    pub(crate) fn note_offset(&self, delivery: &RawDelivery) {
         if let Some(offset) = delivery.message.stream_offset() {
             let next = offset.saturating_add(1);
             self.resume_offset.store(next, Ordering::Relaxed);
@@ -361,7 +362,6 @@ impl ConsumerQueue {
 
     /// Where a consumer of a stream goes on: behind the last message that was yielded. `None` if
     /// that is where it was to begin.
-    #[cfg(test)]
     pub(crate) fn resume_offset(&self) -> Option<u64> {
         let next = self.resume_offset.load(Ordering::Relaxed);
         (next > 0).then_some(next)

@@ -9,8 +9,10 @@
 //! | `confirms`, `failures`, `lost` | what becomes of the publishes of one channel |
 //! | `consumer_tags` | tags that are made up for consumers |
 //! | `place` | where the connection leads |
+//! | `last_queue` | what an empty name of a queue stands for |
 //! | `reading` | whether the stream is read, and what waits for something that has to be read |
 //! | `renames` | the names that queues had before a recovery |
+//! | `state` | where the connection stands |
 //! | `timers` | what is to be called at which time |
 
 pub(crate) mod batches;
@@ -21,9 +23,11 @@ pub(crate) mod consumer;
 pub(crate) mod consumer_tags;
 pub(crate) mod failures;
 pub(crate) mod gone_back;
+pub(crate) mod last_queue;
 pub(crate) mod lost;
 pub(crate) mod place;
 pub(crate) mod reading;
 pub(crate) mod renames;
+pub(crate) mod state;
 pub(crate) mod timers;
 pub(crate) mod yielded;

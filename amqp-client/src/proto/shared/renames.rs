@@ -6,6 +6,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+/// How the names begin that the broker gives.
+const GIVEN: &str = "amq.gen-";
+
 /// How many former names of one queue are kept: the first, which most programs hold, and the
 /// latest.
 const KEPT: usize = 16;
@@ -19,6 +22,12 @@ pub(crate) struct Renames {
 }
 
 impl Renames {
+    /// Whether a queue of this name can have been renamed.
+    #[inline]
+    pub(crate) fn may_concern(name: &str) -> bool {
+        name.starts_with(GIVEN)
+    }
+
     /// The present name of the queue that had this one.
     pub(crate) fn present(&self, name: &str) -> Option<&str> {
         self.present.get(name).map(String::as_str)

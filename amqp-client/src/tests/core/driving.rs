@@ -11,7 +11,8 @@ use amqp_testing::memory::{ConnectionId, Kernel, Like};
 use bytes::BufMut;
 
 use crate::error::ConnectionError;
-use crate::proto::Core;
+use crate::options::Recovery;
+use crate::proto::{Core, Sequel};
 use crate::tests::support::pair::{now, quiet, set_clock};
 use crate::tests::support::task::{Flag, Task, done};
 use crate::tests::support::turns::TakesTurns;
@@ -45,6 +46,12 @@ impl Stream {
         }
     }
 
+    /// Another one, to the same broker.
+    fn connect(&mut self) {
+        self.id = self.broker.connect(now());
+        self.inbound.clear();
+    }
+
     fn write(&mut self, octets: &[u8]) -> usize {
         let n = octets.len().min(self.piece).min(self.window);
         self.window -= n;
@@ -73,6 +80,10 @@ struct Driver {
     stream: Stream,
     woken: Arc<Flag>,
     finished: bool,
+    /// The handle of a connection that comes back.
+    comes_back: Option<Connection>,
+    /// How many attempts to connect fail before one succeeds.
+    in_vain: usize,
 }
 
 impl Driver {
@@ -86,8 +97,49 @@ impl Driver {
             stream,
             woken,
             finished: false,
+            comes_back: None,
+            in_vain: 0,
         };
         (driver, connection)
+    }
+
+    /// Whether the time for another stream has come.
+    fn is_to_be_connected(&self) -> bool {
+        matches!(self.core.sequel(), Sequel::Redial { at } if at <= now())
+            && self.comes_back.is_some()
+    }
+
+    /// A connection that is open, and comes back when it is lost.
+    fn open_to_come_back(stream: Stream) -> (Self, Connection) {
+        let (mut driver, _) = Self::new(stream);
+        let options = quiet().recovery(Recovery::new());
+        let (core, connection) = Connection::with_recovering_core(&options, now);
+        driver.core = core;
+        driver.comes_back = Some(connection.clone());
+        driver.finish(connection.opened()).unwrap();
+        (driver, connection)
+    }
+
+    /// The stream is over: what is done about it depends on what follows. True if that is nothing.
+    fn follow(&mut self) -> bool {
+        let Some(connection) = self.comes_back.clone() else {
+            return true;
+        };
+        match self.core.sequel() {
+            Sequel::Over => return true,
+            Sequel::Redial { at } if now() < at => {}
+            Sequel::Redial { .. } if self.in_vain > 0 => {
+                self.in_vain -= 1;
+                let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+                connection.not_reconnected(&mut self.core, refused);
+            }
+            Sequel::Redial { .. } => {
+                self.stream.connect();
+                connection.reconnect(&mut self.core, &quiet());
+                Waker::from(Arc::clone(&self.woken)).wake();
+            }
+        }
+        false
     }
 
     /// A connection that is open.
@@ -108,6 +160,7 @@ impl TakesTurns for Driver {
             || interest.read && !self.stream.inbound.is_empty()
             || interest.write && self.stream.window > 0
             || deadline.is_some_and(|deadline| deadline <= now())
+            || self.core.is_finished() && self.is_to_be_connected()
     }
 
     fn turn(&mut self) {
@@ -145,7 +198,7 @@ impl TakesTurns for Driver {
         if core.deadline().is_some_and(|deadline| deadline <= now()) {
             core.handle_timeout(now());
         }
-        self.finished = core.is_finished();
+        self.finished = self.core.is_finished() && self.follow();
     }
 
     fn is_finished(&self) -> bool {
@@ -315,4 +368,34 @@ fn every_call_is_allowed_after_the_end_and_does_nothing() {
         Some(ConnectionError::Closed)
     ));
     assert!(done(channel.queue_purge("q")).is_err());
+}
+
+#[test]
+fn page_is_enough_to_connect_another_stream() {
+    let (mut driver, connection) = Driver::open_to_come_back(Stream::of_pieces(usize::MAX));
+    let channel = driver.finish(connection.open_channel()).unwrap();
+    driver.finish(channel.queue_declare("q")).unwrap();
+    for in_vain in [0, 3] {
+        driver.in_vain = in_vain;
+        driver.stream.broker.disconnected(driver.stream.id, now());
+        driver.core.lost(ConnectionError::EndOfStream);
+        driver.run();
+        let mut asking = Task::start(channel.queue_declare("q"));
+        asking.pending();
+        for _ in 0..10_000 {
+            set_clock(now() + Duration::from_millis(10));
+            driver.run();
+            if asking.run().is_ready() {
+                break;
+            }
+        }
+        assert_eq!(driver.in_vain, 0);
+        driver.finish(channel.queue_declare("q")).unwrap();
+        assert!(connection.close_reason().is_none());
+    }
+    // A close is noticed while there is no stream.
+    driver.core.lost(ConnectionError::EndOfStream);
+    driver.run();
+    driver.finish(connection.close()).unwrap();
+    assert!(driver.finished);
 }

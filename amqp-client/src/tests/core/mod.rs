@@ -33,6 +33,7 @@
 //! | `numbers_across_streams` | numbers of deliveries go on, and what was delivered before is stale |
 //! | `next_stream` | a core is given another stream: what handles hold goes on, and nothing of the first reaches it |
 //! | `waiting_at_the_gate` | a stream is lost and has no successor yet: publishers wait, and keep their places |
+//! | `publishing_across_a_loss` | what becomes of each publish when a stream is lost: goes on, is told, waits no longer than it may |
 //! | `hostile_broker` | each thing that breaks the protocol, and how that ends |
 //! | `robustness` | whatever arrives, damaged or at random, nothing panics and nothing is left waiting |
 //! | `cut_streams` | the stream cut at every octet, in both directions |
@@ -59,6 +60,7 @@ pub(crate) mod next_stream;
 mod numbers_across_streams;
 pub(crate) mod oversized;
 pub(crate) mod owed_replies;
+pub(crate) mod publishing_across_a_loss;
 pub(crate) mod reading_limits;
 pub(crate) mod reading_on_demand;
 pub(crate) mod reading_standstill;

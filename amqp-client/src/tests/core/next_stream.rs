@@ -7,18 +7,19 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use amqp_spec::{basic, channel, confirm, frame};
+use amqp_spec::{basic, channel, confirm, frame, queue};
 
-use crate::channel::request::slot;
 use crate::consume::{AckMode, Settled};
 use crate::error::ConnectionError;
+use crate::proto::Sequel;
 use crate::proto::channel_use::ChannelUse;
-use crate::proto::send::outbox::Prefetch;
-use crate::proto::send::request::{Barrier, Effect};
+use crate::proto::recovery::State;
 use crate::proto::shared::consumer::ConsumerQueue;
+use crate::proto::shared::place::Place;
 use crate::proto::time::clock::Clock;
+use crate::tests::support::broker::Broker;
 use crate::tests::support::operations::{World, operations};
-use crate::tests::support::pair::{Pair, now, quiet};
+use crate::tests::support::pair::{Pair, all_recover, now, quiet};
 use crate::tests::support::schedule::{Model, explore};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
@@ -34,12 +35,27 @@ impl Pair {
     /// The stream is reset, and another one connected, on which nothing has been said.
     /// Gives the channels that were open.
     pub(super) fn next_stream(&mut self) -> Vec<ChannelUse> {
-        let lost = self.core.disconnected(&reset());
-        let channels = lost.values().map(|shared| shared.at).collect();
-        drop(self.take_written());
-        self.core
-            .connected(quiet().to_core(Clock::new(now)), lost, now());
+        let channels = self.loses();
+        self.connects();
         channels
+    }
+
+    /// The stream is reset. Gives the channels that were open.
+    pub(super) fn loses(&mut self) -> Vec<ChannelUse> {
+        self.core.lost(reset());
+        drop(self.take_written());
+        let outbox = self.core.shared().outbox();
+        outbox.channels().restoring().collect()
+    }
+
+    /// Another stream is connected, when it is time for that.
+    pub(super) fn connects(&mut self) {
+        let Sequel::Redial { at } = self.core.sequel() else {
+            panic!("over");
+        };
+        self.advance(at - now());
+        let options = quiet().to_core(Clock::new(now));
+        self.core.connected(options, Place::default(), now());
     }
 
     /// The broker opens the connection on the next stream.
@@ -47,8 +63,8 @@ impl Pair {
     pub(super) fn reopens(&mut self, tune: (u16, u32, u16)) {
         self.feed(&wire::start("AMQPLAIN PLAIN"));
         self.feed(&wire::tune(tune.0, tune.1, tune.2));
-        self.feed(&wire::open_ok());
         let written = self.take_written();
+        self.feed(&wire::open_ok());
         assert!(written.starts_with(&frame::PROTOCOL_HEADER), "{written:?}");
         let (frames, rest) = wire::frames(&written[frame::PROTOCOL_HEADER.len()..]);
         let frames: Vec<_> = frames.iter().map(wire::describe).collect();
@@ -56,15 +72,6 @@ impl Pair {
         assert!(frames[1].starts_with("0 connection.tune-ok"), "{frames:?}");
         assert!(frames[2].starts_with("0 connection.open"), "{frames:?}");
         assert_eq!((frames.len(), rest.len()), (3, 0), "{frames:?}");
-        self.comes_up();
-    }
-
-    /// All is as it was before the stream was lost: publishers go on.
-    pub(super) fn comes_up(&mut self) {
-        let opened = self.core.shared().outbox().come_up(now());
-        assert!(opened.is_some(), "it was not down");
-        // The adapter looks: publishers are called.
-        while self.write_once() {}
     }
 
     /// The stream is replaced by another one, and the connection opened on it.
@@ -75,37 +82,33 @@ impl Pair {
         lost
     }
 
-    /// Opens these channels on the present stream; those that belong to publishers are opened with
-    /// their next message. Nothing else is written.
+    /// These channels, which the client opens on the present stream, are opened by the broker.
+    /// Nothing else is written.
     #[track_caller]
-    fn opens_all_again(&mut self, lost: Vec<ChannelUse>) {
-        let (now, shared) = (now(), Arc::clone(self.core.shared()));
+    pub(super) fn opens_all_again(&mut self, lost: Vec<ChannelUse>) {
+        let mut written = self.written_now();
         for at in lost {
-            let mut outbox = shared.outbox();
-            outbox
-                .order_mut()
-                .open_lost(at, now, shared.request_timeout);
-            drop(outbox);
             let id = at.channel;
-            let written = self.written_now();
-            if !written.is_empty() {
-                assert_eq!(written, [format!("{id} channel.open")]);
-                self.says(id, &channel::OpenOk {});
+            let taken = |written: &mut Vec<String>, what: String| {
+                let found = written.iter().position(|one| *one == what);
+                found.map(|at| written.remove(at)).is_some()
+            };
+            assert!(
+                taken(&mut written, format!("{id} channel.open")),
+                "{written:?}"
+            );
+            self.says(id, &channel::OpenOk {});
+            if taken(&mut written, format!("{id} confirm.select")) {
+                self.says(id, &confirm::SelectOk {});
             }
         }
-        assert_eq!(self.written_now(), [""; 0]);
+        assert_eq!(written, [""; 0]);
     }
 
     /// Opens a channel on the present stream that was open on the one before.
     #[track_caller]
     pub(super) fn opens_again(&mut self, channel: &Channel) {
-        let at = channel.shared().at;
-        let (now, timeout) = (now(), channel.shared().connection.request_timeout);
-        let mut outbox = channel.shared().connection.outbox();
-        outbox.order_mut().open_lost(at, now, timeout);
-        drop(outbox);
-        assert_eq!(self.written_now(), [format!("{} channel.open", at.channel)]);
-        self.says(at.channel, &channel::OpenOk {});
+        self.opens_all_again(vec![channel.shared().at]);
     }
 
     /// Starts a consumer on the present stream that was active on the one before.
@@ -117,29 +120,16 @@ impl Pair {
     /// The same, whoever has its handle.
     #[track_caller]
     pub(super) fn starts_again_of(&mut self, channel: &Channel, queue: &Arc<ConsumerQueue>) {
-        let shared = channel.shared();
-        let consume = basic::Consume {
-            queue: wire::short("q"),
-            consumer_tag: queue.tag.as_ref(),
-            no_ack: queue.no_ack,
-            ..basic::Consume::default()
-        };
-        let effect = Effect::Consume(Arc::clone(queue));
-        let (slot, _) = slot::<basic::Consume<'_>>(shared, effect, Barrier::Requests);
-        let mut outbox = shared.connection.outbox();
-        let started = outbox.order_mut().consume(
-            shared.at,
-            &consume,
-            queue,
-            Prefetch::NotNeeded,
-            slot,
-            || unreachable!("no limit is set"),
-        );
-        drop(outbox);
-        started.unwrap();
         let tag = queue.tag.to_string();
-        let id = shared.at.channel;
-        assert_eq!(self.written_now(), [format!("{id} basic.consume {tag}")]);
+        let id = channel.id();
+        let written = self.written_now();
+        if queue.no_ack {
+            assert_eq!(written, [format!("{id} basic.consume {tag}")]);
+        } else {
+            let qos = format!("{id} basic.qos 200");
+            assert_eq!(written, [qos, format!("{id} basic.consume {tag}")]);
+            self.says(id, &basic::QosOk {});
+        }
         self.feed(&wire::consume_ok(id, &tag));
     }
 
@@ -153,6 +143,7 @@ impl Pair {
 
 #[test]
 fn connection_goes_on_with_what_the_next_broker_proposes() {
+    all_recover();
     let mut pair = Pair::open_tuned(&quiet(), (2047, 131_072, 0));
     let connection = pair.connection.clone();
     let mut closed = Task::start(async move { connection.closed().await });
@@ -175,6 +166,7 @@ fn connection_goes_on_with_what_the_next_broker_proposes() {
 
 #[test]
 fn publisher_goes_on_with_its_numbers_and_hears_what_became_of_each_message() {
+    all_recover();
     let (mut pair, publisher) = Pair::with_publisher();
     let owned = Publisher::clone(&publisher);
     let shared = owned.channel().shared();
@@ -188,21 +180,17 @@ fn publisher_goes_on_with_its_numbers_and_hears_what_became_of_each_message() {
     pair.feed(&wire::ack(1, 1, false));
     acked.ready().unwrap();
     let mut unsent = Task::start(done(publisher.send("", "k", "unsent")).unwrap());
-    pair.goes_on();
+    let lost = pair.goes_on();
     let error = sent.ready().unwrap_err();
     assert!(matches!(error, PublishError::Uncertain(_)), "{error:?}");
     let error = unsent.ready().unwrap_err();
     assert!(matches!(error, PublishError::NotSent(_)), "{error:?}");
-    // The next message opens the channel on the stream that is there now.
+    // Its channel is opened with all others.
+    pair.opens_all_again(lost);
     let next = done(publisher.send("", "k", "next")).unwrap();
     assert_eq!(next.sequence_number(), 4);
     let mut next = Task::start(next);
-    pair.advance(Duration::from_secs(1));
-    let sent = pair.sent();
-    assert_eq!(sent[..2], ["1 channel.open", "1 confirm.select"]);
-    assert_eq!(sent.len(), 5, "{sent:?}");
-    pair.says(1, &channel::OpenOk {});
-    pair.says(1, &confirm::SelectOk {});
+    assert_eq!(pair.sent().len(), 3);
     next.pending();
     pair.feed(&wire::ack(1, 1, false));
     next.ready().unwrap();
@@ -212,6 +200,7 @@ fn publisher_goes_on_with_its_numbers_and_hears_what_became_of_each_message() {
 
 #[test]
 fn delivery_of_an_earlier_stream_is_stale_while_the_same_number_of_the_next_is_settled() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let mut consumer = pair.consumer(&channel, "tag");
     let [first, second, third]: [_; 3] = pair
@@ -238,6 +227,7 @@ fn delivery_of_an_earlier_stream_is_stale_while_the_same_number_of_the_next_is_s
 
 #[test]
 fn delivery_that_is_settled_while_the_stream_is_replaced_is_not_settled_on_the_next() {
+    all_recover();
     let n_orders = explore(|| {
         let (mut pair, channel) = Pair::with_channel();
         let mut consumer = pair.consumer(&channel, "tag");
@@ -252,21 +242,15 @@ fn delivery_that_is_settled_while_the_stream_is_replaced_is_not_settled_on_the_n
         let told = Arc::clone(&outcome);
         let driven = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&driven);
-        let shared = Arc::clone(channel.shared());
         let program = move || *told.lock().unwrap() = Some(delivery.ack());
         let adapter = move || {
-            let lost = core.disconnected(&reset());
-            core.connected(quiet().to_core(Clock::new(now)), lost, now());
-            let (at, timeout) = (shared.at, shared.connection.request_timeout);
-            let mut outbox = shared.connection.outbox();
-            outbox.order_mut().open_lost(at, now(), timeout);
-            drop(outbox);
+            core.lost(reset());
+            core.connected(quiet().to_core(Clock::new(now)), Place::default(), now());
             *kept.lock().unwrap() = Some(core);
         };
         let check = move || {
             let queued = channel.shared().connection.outbox().order().queued();
-            // The protocol header, and `channel.open`.
-            let expected = frame::PROTOCOL_HEADER.len() + channel::Open {}.to_frame(1).len();
+            let expected = frame::PROTOCOL_HEADER.len();
             assert_eq!(queued, expected, "settled on the next stream");
             let outcome = outcome.lock().unwrap().take();
             match outcome.expect("an outcome") {
@@ -286,6 +270,7 @@ fn delivery_that_is_settled_while_the_stream_is_replaced_is_not_settled_on_the_n
 
 #[test]
 fn fetched_message_of_an_earlier_stream_is_stale_on_the_next() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let getting = channel.clone();
     let mut getting = Task::start(async move { getting.basic_get("q").await });
@@ -301,6 +286,7 @@ fn fetched_message_of_an_earlier_stream_is_stale_on_the_next() {
 
 #[test]
 fn consumer_yields_what_comes_again_and_nothing_of_the_stream_before() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let mut consumer = pair.consumer(&channel, "tag");
     let octets: Vec<u8> = (1..=3)
@@ -326,6 +312,7 @@ fn consumer_yields_what_comes_again_and_nothing_of_the_stream_before() {
 
 #[test]
 fn consumer_without_acknowledgements_keeps_what_does_not_come_again() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let starting = channel.consume("q").tag("tag").no_ack();
     let mut starting = Task::start(starting.into_future());
@@ -345,6 +332,7 @@ fn consumer_without_acknowledgements_keeps_what_does_not_come_again() {
 
 #[test]
 fn alarm_ends_with_its_stream_and_publishers_that_waited_go_on() {
+    all_recover();
     let (mut pair, publisher) = Pair::with_publisher();
     let channel = publisher.channel().clone();
     let low = amqp_spec::connection::Blocked {
@@ -369,23 +357,21 @@ fn alarm_ends_with_its_stream_and_publishers_that_waited_go_on() {
 }
 
 #[test]
-fn channel_that_was_being_closed_or_opened_is_over() {
+fn channel_that_was_being_closed_is_closed_and_one_that_was_being_opened_is_opened() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let connection = pair.connection.clone();
     let mut opening = Task::start(async move { connection.open_channel().await });
     let closing = channel.clone();
     let mut closing = Task::start(async move { closing.close_with(ReplyCode(200), "bye").await });
     assert_eq!(pair.sent(), ["2 channel.open", "1 channel.close 200"]);
-    pair.goes_on();
-    assert!(opening.ready().is_err());
-    assert!(closing.ready().is_err());
-    assert!(channel.close_reason().is_some());
-    assert_eq!(
-        channel.shared().connection.outbox().channels().n_in_use(),
-        0
-    );
-    let another = pair.channel();
-    assert!(another.close_reason().is_none());
+    let lost = pair.goes_on();
+    closing.ready().unwrap();
+    assert!(matches!(channel.close_reason(), Some(ChannelError::Closed)));
+    opening.pending();
+    pair.opens_all_again(lost);
+    let opened = opening.ready().unwrap();
+    assert_eq!((opened.id(), opened.is_open()), (2, true));
     pair.assert_idle();
 }
 
@@ -412,37 +398,69 @@ fn interrupt(nth: usize, limit: usize) -> bool {
     if world.broker.closed || !world.pair.core.is_open() {
         return false;
     }
-    let lost = world.pair.goes_on();
-    world.pair.opens_all_again(lost);
-    // What waited for an answer has one; what waits for deliveries waits for them to come again,
-    // and what goes on, for what it has asked for on this stream.
+    world.pair.next_stream();
+    world.pair.reopens((2047, 131_072, 0));
+    world.broker = Broker::new();
+    // Everything comes back, and the operation ends; what waits for deliveries waits for them to
+    // come again.
     let waits = operation.name.starts_with("consume") || !operation.ends;
-    let is_pending = !ended && task.run().is_pending();
-    let asks = !world.pair.written_now().is_empty();
-    if is_pending && !asks && !waits {
-        panic!("{} after {limit}: still waiting", operation.name);
-    }
+    ended = ended || converse(&mut world, &mut task);
+    // One that had ended has left nothing behind.
+    while converse_once(&mut world) {}
+    let state = world.connection.state();
+    assert!(
+        matches!(state, State::Open { .. }),
+        "{} after {limit}: {state:?}",
+        operation.name
+    );
+    assert!(
+        ended || waits,
+        "{} after {limit}: still waiting",
+        operation.name
+    );
     drop(task);
-    drop(world.pair.written_now());
-    let channel = world.pair.channel();
-    let declaring = channel.clone();
-    let mut declaring = Task::start(async move { declaring.queue_declare("q").await });
-    let id = channel.id();
-    assert_eq!(world.pair.sent(), [format!("{id} queue.declare q")]);
-    world.pair.feed(&wire::declare_ok(id, "q"));
-    declaring.ready().unwrap();
-    let message = Message::new("hello");
-    done(channel.basic_publish("", "q", &message)).unwrap();
-    assert_eq!(world.pair.sent().len(), 3, "{}", operation.name);
-    // What the operation has asked for on the next stream has no answer.
-    let mut left = world.pair.core.shared().outbox().leftovers();
-    left.retain(|what| !what.starts_with("requests on channel"));
-    assert_eq!(left, [""; 0], "{} after {limit}", operation.name);
+    let connection = world.connection.clone();
+    let mut using = Task::new(async move {
+        let channel = connection.open_channel().await.unwrap();
+        channel.queue_declare("q").await.unwrap();
+        let message = Message::new("hello");
+        channel.basic_publish("", "q", &message).await.unwrap();
+    });
+    assert!(converse(&mut world, &mut using));
+    world.pair.assert_idle();
     true
+}
+
+/// Both sides talk until they are silent. True if the operation ends.
+fn converse<T>(world: &mut World, task: &mut Task<'_, T>) -> bool {
+    for _ in 0..1000 {
+        if task.run().is_ready() {
+            while converse_once(world) {}
+            return true;
+        }
+        if !converse_once(world) {
+            return false;
+        }
+    }
+    panic!("they do not come to an end")
+}
+
+/// Each side says what it has to say. False if neither had anything.
+fn converse_once(world: &mut World) -> bool {
+    let sent = world.pair.written_octets();
+    world.broker.read(&sent);
+    match world.broker.outgoing.pop_front() {
+        Some(frame) => {
+            world.pair.feed(&frame);
+            true
+        }
+        None => !sent.is_empty(),
+    }
 }
 
 #[test]
 fn nothing_of_a_stream_reaches_the_next_wherever_an_operation_is_interrupted() {
+    all_recover();
     let mut n_interrupted = 0;
     for nth in 0..operations().len() {
         for limit in 0.. {
@@ -457,15 +475,16 @@ fn nothing_of_a_stream_reaches_the_next_wherever_an_operation_is_interrupted() {
 
 #[test]
 fn each_of_many_streams_counts_from_its_beginning() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     for _ in 0..3 {
         let asking = channel.clone();
-        let mut asking = Task::start(async move { asking.queue_declare("q").await });
-        assert_eq!(pair.sent(), ["1 queue.declare q"]);
+        let mut asking = Task::start(async move { asking.queue_purge("q").await });
+        assert_eq!(pair.sent(), ["1 queue.purge q"]);
         // Its time is counted from when it was written on this stream.
         pair.advance(Duration::from_secs(1));
         asking.pending();
-        pair.feed(&wire::declare_ok(1, "q"));
+        pair.says(1, &queue::PurgeOk { message_count: 0 });
         asking.ready().unwrap();
         pair.goes_on();
         pair.opens_again(&channel);

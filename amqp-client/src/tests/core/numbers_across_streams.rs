@@ -13,8 +13,9 @@ use crate::consume::{Multiple, Settled, StreamOffset};
 use crate::error::ConnectionError;
 use crate::message::numbered::Numbering;
 use crate::message::{Incoming, Layout, RawDelivery};
+use crate::proto::shared::place::Place;
 use crate::proto::time::clock::Clock;
-use crate::tests::support::pair::{Pair, now, quiet};
+use crate::tests::support::pair::{Pair, all_recover, now, quiet};
 use crate::tests::support::schedule::{Model, explore, look_and_go, wait_for};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
@@ -39,6 +40,7 @@ fn tags(deliveries: &[Delivery]) -> Vec<u64> {
 
 #[test]
 fn numbers_go_on_and_are_written_as_the_broker_counts() {
+    all_recover();
     let (mut pair, channel, mut consumer, first) = replaced(3);
     let second = pair.deliver(&mut consumer, 1..=2);
     assert_eq!((tags(&first), tags(&second)), (vec![1, 2, 3], vec![4, 5]));
@@ -64,6 +66,7 @@ fn numbers_go_on_and_are_written_as_the_broker_counts() {
 
 #[test]
 fn fetched_and_cut_up_deliveries_are_numbered_alike() {
+    all_recover();
     let (mut pair, channel, mut consumer, _first) = replaced(2);
     let mut getting = Task::start(channel.basic_get("q"));
     assert_eq!(pair.sent(), ["1 basic.get q"]);
@@ -88,6 +91,7 @@ fn fetched_and_cut_up_deliveries_are_numbered_alike() {
 
 #[test]
 fn deliveries_of_before_are_stale_by_number() {
+    all_recover();
     let (mut pair, channel, mut consumer, _first) = replaced(3);
     let stale = |told: Result<Settled, ChannelError>| assert_eq!(told.unwrap(), Settled::Stale);
     // Nothing of the present has been delivered, and then something has.
@@ -110,6 +114,7 @@ fn deliveries_of_before_are_stale_by_number() {
 
 #[test]
 fn all_there_are_is_what_the_program_has_seen() {
+    all_recover();
     let (mut pair, channel, mut consumer, _first) = replaced(3);
     let all = || channel.basic_ack(0, Multiple::Yes).unwrap();
     // What the program has seen is of the stream before, and what has come it cannot mean.
@@ -138,6 +143,7 @@ fn all_there_are_is_what_the_program_has_seen() {
 
 #[test]
 fn all_there_are_of_a_channel_on_which_nothing_was_delivered_before_are_not_zero_on_the_wire() {
+    all_recover();
     let (mut pair, channel, mut consumer, _) = replaced(0);
     let all = || channel.basic_ack(0, Multiple::Yes).unwrap();
     pair.feed(
@@ -155,6 +161,7 @@ fn all_there_are_of_a_channel_on_which_nothing_was_delivered_before_are_not_zero
 
 #[test]
 fn all_there_are_include_what_was_fetched() {
+    all_recover();
     let (mut pair, channel, _consumer, _first) = replaced(3);
     let mut getting = Task::start(channel.basic_get("q"));
     pair.sent();
@@ -167,6 +174,7 @@ fn all_there_are_include_what_was_fetched() {
 
 #[test]
 fn everything_is_stale_while_the_connection_is_down_and_nothing_once_it_has_ended() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let mut consumer = pair.consumer(&channel, "tag");
     let mut deliveries = pair.deliver(&mut consumer, 1..=4);
@@ -179,7 +187,7 @@ fn everything_is_stale_while_the_connection_is_down_and_nothing_once_it_has_ende
     assert!(!delivery.is_current());
     assert_eq!(delivery.nack(Requeue::Yes).unwrap(), Settled::Stale);
     assert!(channel.basic_ack(0, Multiple::No).is_err());
-    pair.core.lost(reset());
+    pair.core.lost(ConnectionError::DriverGone);
     let delivery = deliveries.pop().unwrap();
     assert!(!delivery.is_current());
     for error in [
@@ -187,7 +195,7 @@ fn everything_is_stale_while_the_connection_is_down_and_nothing_once_it_has_ende
         channel.basic_ack(1, Multiple::No).unwrap_err(),
         channel.basic_ack(0, Multiple::Yes).unwrap_err(),
     ] {
-        let expected = matches!(error, ChannelError::Connection(ConnectionError::Io(_)));
+        let expected = matches!(error, ChannelError::Connection(ConnectionError::DriverGone));
         assert!(expected, "{error:?}");
     }
     assert_eq!(pair.connection.counters().stale_settled, 5);
@@ -195,6 +203,7 @@ fn everything_is_stale_while_the_connection_is_down_and_nothing_once_it_has_ende
 
 #[test]
 fn request_to_recover_that_gets_through_a_loss_takes_back_what_is_of_the_present_only() {
+    all_recover();
     let (mut pair, channel, mut consumer, first) = replaced(2);
     let present = pair.deliver(&mut consumer, 1..=2);
     let recovering = channel.clone();
@@ -216,23 +225,23 @@ fn request_to_recover_that_gets_through_a_loss_takes_back_what_is_of_the_present
 
 #[test]
 fn number_that_a_broker_does_not_count_to_is_nothing_to_be_afraid_of() {
+    all_recover();
     let (mut pair, channel, mut consumer, _first) = replaced(2);
     pair.feed(&wire::delivery(1, "tag", u64::MAX, b"x"));
     let delivery = done(consumer.next()).unwrap().unwrap();
-    assert_eq!(delivery.delivery_tag(), u64::MAX);
-    assert_eq!(delivery.ack().unwrap(), Settled::Queued);
-    pair.sent();
+    assert_eq!(delivery.ack().unwrap(), Settled::Stale);
     pair.goes_on();
     pair.opens_again(&channel);
     pair.starts_again(&consumer);
     pair.feed(&wire::delivery(1, "tag", 1, b"x"));
     let delivery = done(consumer.next()).unwrap().unwrap();
-    assert_eq!(delivery.ack().unwrap(), Settled::Stale);
-    assert_eq!(pair.sent(), NOTHING);
+    assert_eq!(delivery.ack().unwrap(), Settled::Queued);
+    assert_eq!(pair.sent(), ["1 basic.ack 1"]);
 }
 
 #[test]
 fn settling_all_while_the_stream_is_replaced_settles_nothing_of_the_next() {
+    all_recover();
     for tag in [0, 1, 2] {
         let n_orders = explore(|| {
             let (mut pair, channel) = Pair::with_channel();
@@ -249,8 +258,8 @@ fn settling_all_while_the_stream_is_replaced_settles_nothing_of_the_next() {
                 settling.basic_ack(tag, Multiple::Yes).unwrap();
             };
             let adapter = move || {
-                let lost = core.disconnected(&reset());
-                core.connected(quiet().to_core(Clock::new(now)), lost, now());
+                core.lost(reset());
+                core.connected(quiet().to_core(Clock::new(now)), Place::default(), now());
                 *driven.lock().unwrap() = Some(core);
             };
             let check = move || {
@@ -271,6 +280,7 @@ fn settling_all_while_the_stream_is_replaced_settles_nothing_of_the_next() {
 
 #[test]
 fn nothing_of_the_stream_before_is_yielded_behind_the_first_of_the_next() {
+    all_recover();
     let n_orders = explore(|| {
         let (mut pair, channel) = Pair::with_channel();
         let mut consumer = pair.consumer(&channel, "tag");
@@ -287,7 +297,7 @@ fn nothing_of_the_stream_before_is_yielded_behind_the_first_of_the_next() {
         let kept = Arc::new(Mutex::new(None));
         let driven = Arc::clone(&kept);
         let adapter = move || {
-            drop(core.disconnected(&reset()));
+            core.lost(reset());
             let message = Incoming::new(Box::default(), Layout::default());
             let numbered = Numbering::after(2, 1).number(1);
             let mut batch = vec![RawDelivery::new(message, numbered, false)];
@@ -328,6 +338,7 @@ fn nothing_of_the_stream_before_is_yielded_behind_the_first_of_the_next() {
 
 #[test]
 fn holder_of_a_delivery_is_told_when_it_is_lost() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let mut consumer = pair.consumer(&channel, "tag");
     let first = pair.deliver(&mut consumer, 1..=2);
@@ -364,6 +375,7 @@ fn holder_of_a_delivery_is_told_when_it_is_lost() {
 
 #[test]
 fn holder_of_a_delivery_is_told_whenever_it_begins_to_wait() {
+    all_recover();
     let n_orders = explore(|| {
         let (mut pair, channel) = Pair::with_channel();
         let mut consumer = pair.consumer(&channel, "tag");
@@ -377,7 +389,7 @@ fn holder_of_a_delivery_is_told_whenever_it_begins_to_wait() {
         let kept = Arc::new(Mutex::new(None));
         let driven = Arc::clone(&kept);
         let adapter = move || {
-            drop(core.disconnected(&reset()));
+            core.lost(reset());
             *driven.lock().unwrap() = Some(core);
         };
         Model::new()
@@ -390,6 +402,7 @@ fn holder_of_a_delivery_is_told_whenever_it_begins_to_wait() {
 
 #[test]
 fn handler_that_outlives_the_stream_is_no_failure_and_its_run_goes_on() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let consumer = pair.consumer(&channel, "tag");
     let queue = Arc::clone(consumer.queue());
@@ -462,6 +475,7 @@ fn handler_that_outlives_the_stream_is_no_failure_and_its_run_goes_on() {
 
 #[test]
 fn consumer_of_a_stream_goes_on_behind_what_was_yielded() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let consume = channel.consume("s").tag("tag").prefetch(100);
     let mut starting = Task::start(consume.offset(StreamOffset::First).into_future());

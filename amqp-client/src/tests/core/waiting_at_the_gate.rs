@@ -4,7 +4,7 @@
 use amqp_spec::connection;
 
 use crate::error::{ChannelError, ConnectionError};
-use crate::tests::support::pair::{Pair, quiet};
+use crate::tests::support::pair::{Pair, all_recover, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
 use crate::{Channel, Message};
@@ -37,6 +37,7 @@ fn written(pair: &mut Pair, waiting: &mut Vec<Task<'_, Result<(), ChannelError>>
 
 #[test]
 fn publish_waits_while_there_is_no_stream_and_goes_on_with_the_next() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let message = Message::new("body");
     pair.next_stream();
@@ -53,6 +54,7 @@ fn publish_waits_while_there_is_no_stream_and_goes_on_with_the_next() {
 
 #[test]
 fn those_who_waited_for_room_when_the_stream_was_lost_go_in_front_of_those_who_came_later() {
+    all_recover();
     let (mut pair, channel) = narrow();
     let message = message();
     done(channel.basic_publish("", "lost", &message)).unwrap();
@@ -77,6 +79,7 @@ fn those_who_waited_for_room_when_the_stream_was_lost_go_in_front_of_those_who_c
 
 #[test]
 fn alarm_of_the_next_stream_is_waited_for_as_well() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let message = Message::new("body");
     pair.next_stream();
@@ -95,6 +98,7 @@ fn alarm_of_the_next_stream_is_waited_for_as_well() {
 
 #[test]
 fn publish_dropped_while_there_is_no_stream_sends_nothing_and_strands_nobody() {
+    all_recover();
     let (mut pair, channel) = narrow();
     let message = message();
     pair.next_stream();
@@ -112,19 +116,21 @@ fn publish_dropped_while_there_is_no_stream_sends_nothing_and_strands_nobody() {
 
 #[test]
 fn those_who_wait_hear_of_the_end() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let message = Message::new("body");
     pair.next_stream();
     let mut waiting = Task::start(channel.basic_publish("", "key", &message));
-    pair.core.lost(ConnectionError::EndOfStream);
+    pair.core.lost(ConnectionError::DriverGone);
     let error = waiting.ready().unwrap_err();
-    let ended = ChannelError::Connection(ConnectionError::EndOfStream);
+    let ended = ChannelError::Connection(ConnectionError::DriverGone);
     assert_eq!(error.to_string(), ended.to_string());
     pair.assert_idle();
 }
 
 #[test]
 fn stream_that_is_lost_in_its_turn_leaves_them_waiting() {
+    all_recover();
     let (mut pair, channel) = Pair::with_channel();
     let message = Message::new("body");
     pair.next_stream();

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `requests` | requests and replies: each caller gets its own |
 //! | `topology` | in which order a topology is declared, and where that stops |
+//! | `queue_names` | which queue a name stands for: the one declared last, one that was renamed |
 //! | `requests_at_fault` | which request the broker closes a channel for |
 //! | `channels` | channels opening and closing, from either side and from both at once |
 //! | `channel_ids` | ids that the program chooses, and those that are used again |
@@ -56,6 +57,7 @@ pub(crate) mod publisher_renewal;
 pub(crate) mod publisher_renewal_edges;
 pub(crate) mod publishers;
 pub(crate) mod publishes_at_fault;
+mod queue_names;
 pub(crate) mod requests;
 pub(crate) mod requests_at_fault;
 pub(crate) mod returned_messages;

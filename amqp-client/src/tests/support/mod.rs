@@ -15,6 +15,7 @@
 //! | `random` | numbers that are the same in each run |
 
 pub(crate) mod broker;
+pub(crate) mod comeback;
 pub(crate) mod crowd;
 pub(crate) mod operations;
 pub(crate) mod pair;

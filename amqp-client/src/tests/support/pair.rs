@@ -15,17 +15,26 @@ use super::task::{Flag, Task};
 use super::{schedule, wire};
 use crate::error::ConnectionError;
 use crate::proto::Core;
+use crate::proto::recovery::Recovery;
 use crate::proto::shared::connection::ConnectionShared;
+use crate::proto::shared::place::Place;
+use crate::proto::time::clock::Clock;
 use crate::{Channel, Connection, ConnectionOptions, Consumer, Delivery, Publisher};
 
 thread_local! {
     static NOW: Cell<Instant> = Cell::new(Instant::now());
+    static RECOVERS: Cell<bool> = const { Cell::new(false) };
     static ASKED: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
 /// The clock of these tests stands still unless [`Pair::advance`] moves it.
 pub(crate) fn now() -> Instant {
     NOW.get()
+}
+
+/// Connections of this test come back when their stream is lost.
+pub(crate) fn all_recover() {
+    RECOVERS.set(true);
 }
 
 /// The same for handles, whose clock may take a program's locks: it is called without one of ours.
@@ -75,8 +84,22 @@ pub(crate) struct Pair {
 impl Pair {
     /// Nothing has been said yet.
     pub(crate) fn new(options: &ConnectionOptions) -> Self {
+        let recovery = match RECOVERS.get() {
+            true => Recovery::new(),
+            false => Recovery::off(),
+        };
+        Self::recovering(&options.clone().recovery(recovery))
+    }
+
+    /// The same; it recovers as the options say.
+    pub(crate) fn recovering(options: &ConnectionOptions) -> Self {
         let shared = Arc::new(OnceLock::new());
-        let (core, connection) = Connection::with_core(options, unlocked(&shared));
+        let clock = Clock::new(unlocked(&shared));
+        let place = Place {
+            address: options.address(),
+            peer: None,
+        };
+        let (core, connection) = Connection::with_core_at(options, clock, place);
         shared
             .set(Arc::downgrade(core.shared()))
             .expect("its first");
@@ -305,6 +328,15 @@ impl Pair {
     /// What has been written since the last look, without more being written.
     pub(crate) fn take_written(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.written)
+    }
+
+    /// Everything that is to be written, whether or not the adapter was woken for it.
+    pub(crate) fn written_octets(&mut self) -> Vec<u8> {
+        self.core.set_waker(&Waker::from(Arc::clone(&self.driver)));
+        self.core.turn(now());
+        self.driver.take();
+        self.write();
+        self.take_written()
     }
 
     /// Whether the adapter has been called since it last wrote everything.

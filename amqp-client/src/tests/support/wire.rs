@@ -218,6 +218,17 @@ pub(crate) fn frames(octets: &[u8]) -> (Vec<Frame<'_>>, &[u8]) {
     (frames, rest)
 }
 
+/// Whole frames, each as it is on the wire, and the rest.
+pub(crate) fn raw_frames(octets: &[u8]) -> (Vec<Vec<u8>>, &[u8]) {
+    let mut rest = octets;
+    let mut frames = Vec::new();
+    while let Some((_, used)) = frame::decode(rest, usize::MAX).expect("the broker's frame") {
+        frames.push(rest[..used].to_vec());
+        rest = &rest[used..];
+    }
+    (frames, rest)
+}
+
 /// One frame of the client's in words: the channel, the method, and what tests care about.
 pub(crate) fn describe(frame: &Frame<'_>) -> String {
     let what = match frame.kind {

@@ -1,6 +1,6 @@
 //! Hosts, in which order they are tried, and how often.
 
-use super::world::{Fate, World, dead, fine, ms, options, plan, refused};
+use super::world::{Fate, LOOK, World, dead, fine, ms, options, plan, refused};
 use crate::adapter::dial::{Action, Dialer, Plan, Rounds, Way};
 use crate::error::Stage;
 use crate::options::{ConnectionOptions, HostOrder};
@@ -58,11 +58,7 @@ fn socket_of_this_machine_and_stream_that_is_there_need_no_host() {
     let way = Way::Local {
         path: "/run/broker".to_owned(),
     };
-    let over = |way| Plan {
-        way,
-        rounds: Rounds::ONCE,
-        ..plan(&options)
-    };
+    let over = |way| Plan::first(way, Rounds::ONCE, &options, ms(LOOK));
     let mut world = World::with(&options, over(way));
     world.run(fine).unwrap();
     world.did(&["0 ask", "0 connect", "0 shake /run/broker 15000"]);
@@ -138,4 +134,62 @@ fn each_round_has_an_order_of_its_own_and_tries_each_host_once() {
         round.sort_unstable();
         assert_eq!(round, names.map(|name| format!("{name}:5672")));
     }
+}
+
+#[test]
+fn host_that_has_just_failed_is_tried_last_in_the_one_round_of_an_attempt() {
+    let names = ["one", "two", "three", "four"];
+    let given = options(&names).connection_attempts(7).retry_delay(ms(100));
+    let plan = |options: &ConnectionOptions, seed, last: &str| {
+        let (way, last) = (Way::Network { seed }, Some(last.to_owned()));
+        Plan::again(way, last, options, ms(LOOK))
+    };
+    let mut world = World::with(&given, plan(&given, 0, "two:5672"));
+    world.run(dead).unwrap_err();
+    assert_eq!(
+        world.begun("resolve "),
+        ["one:5672", "three:5672", "four:5672", "two:5672"]
+    );
+    assert_eq!(world.dialer.last_tried().as_deref(), Some("two:5672"));
+    // One that is not among them, since the options were changed, changes nothing.
+    let mut world = World::with(&given, plan(&given, 0, "five:5672"));
+    world.run(dead).unwrap_err();
+    let resolved = world.begun("resolve ");
+    assert_eq!(
+        resolved,
+        ["one:5672", "two:5672", "three:5672", "four:5672"]
+    );
+    assert_eq!(world.dialer.last_tried().as_deref(), Some("four:5672"));
+    let random = given.host_order(HostOrder::Random);
+    let orders = (0..20).map(|seed| {
+        let mut world = World::with(&random, plan(&random, seed, "two:5672"));
+        world.run(dead).unwrap_err();
+        let resolved = world.begun("resolve ").join(" ");
+        assert!(resolved.ends_with("two:5672"), "{resolved}");
+        resolved
+    });
+    let orders: std::collections::BTreeSet<_> = orders.collect();
+    assert!(orders.len() > 3, "{orders:?}");
+}
+
+#[test]
+fn attempt_to_connect_again_is_bounded() {
+    let silent = |action: &Action| match action {
+        Action::Connect(_) => Fate::Never,
+        other => fine(other),
+    };
+    let options = options(&["one", "two", "three"]).connect_timeout(ms(25_000));
+    let again = |options: &ConnectionOptions| {
+        let way = Way::Network { seed: 0 };
+        World::with(options, Plan::again(way, None, options, ms(LOOK)))
+    };
+    let mut world = again(&options);
+    let error = world.run(silent).unwrap_err();
+    // One more look after each host, and behind the end.
+    assert_eq!(world.time(), u128::from(60_000 + LOOK));
+    assert_eq!(error.attempts().len(), 3);
+    let mut world = again(&options.open_timeout(ms(30_000)));
+    let error = world.run(silent).unwrap_err();
+    assert_eq!(world.time(), u128::from(30_000 + LOOK));
+    assert_eq!(error.attempts().len(), 2);
 }

@@ -38,11 +38,8 @@ pub(super) fn plan(options: &ConnectionOptions) -> Plan {
 }
 
 pub(super) fn plan_with(options: &ConnectionOptions, seed: u64) -> Plan {
-    Plan {
-        way: Way::Network { seed },
-        rounds: Rounds::of(options),
-        look: ms(LOOK),
-    }
+    let way = Way::Network { seed };
+    Plan::first(way, Rounds::of(options), options, ms(LOOK))
 }
 
 pub(super) fn done() -> Outcome {

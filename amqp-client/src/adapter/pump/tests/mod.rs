@@ -15,4 +15,5 @@ mod budgets;
 mod deadlines;
 mod failures;
 mod leaving;
+mod redialing;
 mod stand;

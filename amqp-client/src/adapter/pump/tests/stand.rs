@@ -12,8 +12,11 @@ use amqp_spec::wire::TypedMethod;
 use amqp_spec::{channel, confirm};
 use bytes::BufMut;
 
-use crate::adapter::pump::{Next, Pump, Timer, Transport, Writes};
-use crate::error::{ConnectionError, PublishError};
+use crate::adapter::pump::{Dialed, Line, Next, Pump, Redial, Timer, Transport, Writes};
+use crate::error::{ConnectCause, ConnectError, ConnectionError, PublishError, Stage};
+use crate::proto::recovery::Recovery;
+use crate::proto::shared::place::Place;
+use crate::proto::time::clock::Clock;
 use crate::tests::support::pair::{Pair, now, quiet};
 use crate::tests::support::task::{Flag, Task, done};
 use crate::tests::support::wire;
@@ -42,6 +45,8 @@ pub(super) struct Script {
     pub(super) set: Vec<Instant>,
     /// How much has been read.
     pub(super) octets: usize,
+    /// What becomes of dialling, poll for poll: a stream to this host, or a round that has failed.
+    pub(super) dialed: VecDeque<Option<&'static str>>,
 }
 
 impl Script {
@@ -57,6 +62,7 @@ impl Script {
             calls: Vec::new(),
             set: Vec::new(),
             octets: 0,
+            dialed: VecDeque::new(),
         }
     }
 
@@ -172,9 +178,56 @@ impl Timer for Alarm {
     }
 }
 
+/// What dials, as the script says.
+struct Dials(Rc<RefCell<Script>>);
+
+impl Redial for Dials {
+    type Transport = Scripted;
+
+    fn begin(&mut self, _: Instant) {
+        self.0.borrow_mut().calls.push("begin".to_owned());
+    }
+
+    fn poll(&mut self, _: Instant, _: &mut Context<'_>) -> Poll<Dialed<Scripted>> {
+        let mut script = self.0.borrow_mut();
+        match script.dialed.pop_front() {
+            None => {
+                script.calls.push("dial".to_owned());
+                Poll::Pending
+            }
+            Some(Some(address)) => {
+                script.calls.push(format!("reach {address}"));
+                Poll::Ready(Dialed::Stream(Box::new(Line {
+                    transport: Scripted(Rc::clone(&self.0)),
+                    writes: Writes::Exact,
+                    options: quiet().to_core(Clock::new(now)),
+                    place: Place {
+                        address: address.to_owned(),
+                        peer: None,
+                    },
+                })))
+            }
+            Some(None) => {
+                script.calls.push("fail".to_owned());
+                let cause = ConnectCause::from(io::Error::from(ErrorKind::ConnectionRefused));
+                let error = ConnectError::new(Stage::Tcp, "one:5672", cause);
+                Poll::Ready(Dialed::Failed(error))
+            }
+        }
+    }
+
+    fn shaken(&mut self, outcome: Result<(), (Stage, ConnectCause)>, _: Instant) {
+        let outcome = match outcome {
+            Ok(()) => "opened".to_owned(),
+            Err((stage, cause)) => format!("not opened while {stage}: {cause}"),
+        };
+        self.0.borrow_mut().calls.push(outcome);
+    }
+}
+
 /// A connection over such a stream.
 pub(super) struct Stand {
-    pump: Pump<Scripted, Alarm>,
+    pump: Pump<Scripted, Alarm, Dials>,
     pub(super) connection: Connection,
     script: Rc<RefCell<Script>>,
     woken: Arc<Flag>,
@@ -185,13 +238,36 @@ impl Stand {
         Self::open_with(writes, &quiet(), 0)
     }
 
+    /// One that is dialled again when its stream is lost.
+    pub(super) fn recovering(writes: Writes) -> Self {
+        Self::open_by(writes, &quiet().recovery(Recovery::new()), 0)
+    }
+
+    /// The broker opens the connection on the present stream.
+    pub(super) fn reopens(&mut self) {
+        let tune = wire::tune(2047, 131_072, 0);
+        for octets in [wire::start("PLAIN"), tune, wire::open_ok()] {
+            self.send(octets);
+            self.settle();
+        }
+    }
+
     /// Opened with these options and the heartbeat that the broker proposes, in seconds.
     pub(super) fn open_with(writes: Writes, options: &ConnectionOptions, heartbeat: u16) -> Self {
+        let options = options.clone().recovery(Recovery::off());
+        Self::open_by(writes, &options, heartbeat)
+    }
+
+    fn open_by(writes: Writes, options: &ConnectionOptions, heartbeat: u16) -> Self {
         let script = Rc::new(RefCell::new(Script::new()));
-        let (core, connection) = Connection::with_core(options, now);
+        let place = Place {
+            address: options.address(),
+            peer: None,
+        };
+        let (core, connection) = Connection::with_core_at(options, Clock::new(now), place);
         let (stream, alarm) = (Scripted(Rc::clone(&script)), Alarm(Rc::clone(&script)));
         let mut stand = Self {
-            pump: Pump::new(stream, alarm, writes, core),
+            pump: Pump::new(stream, alarm, writes, core, Dials(Rc::clone(&script))),
             connection,
             script,
             woken: Arc::default(),

@@ -148,6 +148,7 @@ impl Record {
     }
 
     /// What a queue was declared as, by its present name or a former one.
+    #[cfg(test)]
     pub(crate) fn queue(&self, name: &str) -> Option<&QueueRecord> {
         let queue = self.declared.queues.get(self.present(name))?;
         Some(&queue.attributes)

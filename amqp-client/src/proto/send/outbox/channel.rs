@@ -1,5 +1,6 @@
 //! The sending side of one channel: what it takes, what it holds back, and how it ends.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqp_spec::frame::FrameTooLarge;
@@ -13,36 +14,17 @@ use super::publishing::Publishing;
 use super::queue::Queue;
 use super::refused::Refused;
 use super::renewal::Renewal;
+use super::repeatable::is_kept;
 use super::requests::Requests;
+use super::restoring::{self, Again, Behind, LostRequests, Restoring};
 use super::sending::Sending;
 use super::settling::{ByNumber, Settling};
+use super::standing::Standing;
 use crate::error::ChannelError;
 use crate::message::Body;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::{Effect, Slot};
-
-/// Where a channel stands, as far as sending goes.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum Standing {
-    #[default]
-    Free,
-    Opening,
-    Open,
-    Closing,
-    /// Both sides have closed it at once. The broker answers our close as well, and the id is not
-    /// free before; RabbitMQ 4 loses that answer now and then, so that one day it is free anyway.
-    Crossed,
-    /// The broker has closed it, in the middle of a large body of ours. RabbitMQ discards the rest,
-    /// but counts it: with `channel.close-ok` amid content it closes the connection with 505.
-    Finishing,
-    /// The broker has closed it, and it is opened anew in its place for the next publish.
-    Resting,
-    /// Closed by us without a word: the request that our close must not pass was not answered. The
-    /// broker may still have it open, so that the id is not used again, unless it closes it too.
-    GivenUp,
-    /// Its stream is gone, and it has not been opened on another.
-    Lost,
-}
+use crate::proto::shared::consumer::ConsumerQueue;
 
 /// The sending side of one channel id.
 #[derive(Debug)]
@@ -63,6 +45,8 @@ pub(super) struct OutChannel {
     consumers: Option<Box<Consumers>>,
     /// For a channel that a publisher owns.
     renewal: Option<Box<Renewal>>,
+    /// While it is brought back on another stream.
+    restoring: Option<Box<Restoring>>,
 }
 
 impl OutChannel {
@@ -79,6 +63,7 @@ impl OutChannel {
             sending: Sending::new(id, Requests::default()),
             consumers: None,
             renewal: None,
+            restoring: None,
         }
     }
 
@@ -104,6 +89,14 @@ impl OutChannel {
         ChannelUse {
             channel: id,
             incarnation,
+        }
+    }
+
+    /// Its use of its id.
+    pub(super) fn at(&self) -> ChannelUse {
+        ChannelUse {
+            channel: self.sending.id(),
+            incarnation: self.incarnation,
         }
     }
 
@@ -141,6 +134,11 @@ impl OutChannel {
         self.is(at) && self.rests() && !closing
     }
 
+    /// Whether it is brought back on another stream, and not all of it is there.
+    pub(super) fn is_restoring(&self) -> bool {
+        self.restoring.is_some()
+    }
+
     /// Whether the broker has closed it, and it is or will be at rest.
     fn rests(&self) -> bool {
         matches!(self.standing, Standing::Resting | Standing::Finishing)
@@ -159,36 +157,41 @@ impl OutChannel {
         self.standing == Standing::Open
     }
 
-    /// Whether the broker has not closed it yet.
-    pub(super) fn is_open_at_broker(&self) -> bool {
-        match self.standing {
-            Standing::Opening | Standing::Open | Standing::Closing | Standing::GivenUp => true,
-            Standing::Free
-            | Standing::Crossed
-            | Standing::Finishing
-            | Standing::Resting
-            | Standing::Lost => false,
-        }
-    }
-
     /// Whether its publishes are answered, now or when it has been opened anew.
     pub(super) fn answers(&self) -> bool {
         matches!(self.standing, Standing::Open | Standing::Closing) || self.renewal.is_some()
     }
 
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
+    }
+
     /// Whether it counts as an open channel.
     pub(super) fn counts_as_open(&self) -> bool {
-        matches!(self.standing, Standing::Open | Standing::Opening)
+        matches!(
+            self.standing,
+            Standing::Open | Standing::Opening | Standing::Lost
+        )
     }
 
     /// Whether the program closes it, and the close has its place in line.
     pub(super) fn is_closing(&self) -> bool {
         let renewed = self.renewal.as_ref().is_some_and(|one| one.is_closing());
-        self.standing == Standing::Closing || (self.rests() && renewed)
+        let restored = self.restoring.as_ref().is_some_and(|one| one.closing);
+        match self.standing {
+            Standing::Closing => true,
+            Standing::Lost => restored,
+            _ => self.rests() && renewed,
+        }
     }
 
     pub(super) fn consumers(&mut self) -> &mut Consumers {
         self.consumers.get_or_insert_default()
+    }
+
+    /// Its consumers, to look at.
+    pub(super) fn look_at_consumers(&self) -> Option<&Consumers> {
+        self.consumers.as_deref()
     }
 
     pub(super) fn consumers_if_any(&mut self) -> Option<&mut Consumers> {
@@ -238,23 +241,34 @@ impl OutChannel {
             let last = self.sending.requests.last();
             sooner |= last.is_some_and(|last| queue.deadline.note(last.deadline));
         }
-        self.note_request(M::ID, &mut slot);
+        if queue.keeps_requests && is_kept(M::ID) {
+            let mut sent = Vec::new();
+            method.encode(&mut sent);
+            slot.sent = Some(sent.into());
+        }
+        self.note_request(M::ID, &mut slot, queue);
         self.sending.expect(must_wait, slot, queue);
         self.want(queue);
         Ok(sooner)
     }
 
     /// Some requests change the channel as soon as they have a place in line.
-    fn note_request(&mut self, id: MethodId, slot: &mut Slot) {
+    fn note_request(&mut self, id: MethodId, slot: &mut Slot, queue: &mut Queue) {
         self.settling.end_transaction(slot);
         slot.after = self.publishing.published();
         if let Some(renewal) = &mut self.renewal {
             renewal.note_use(id);
         }
         if id == channel::Close::ID {
-            // One that is opened anew first still has to say what it has accepted.
-            if !self.rests() {
-                self.standing = Standing::Closing;
+            match self.standing {
+                // The broker has nothing to close.
+                Standing::Lost => {
+                    self.restoring.get_or_insert_default().closing = true;
+                    queue.deadline.note(queue.now);
+                }
+                // One that is opened anew first still has to say what it has accepted.
+                Standing::Resting | Standing::Finishing => {}
+                _ => self.standing = Standing::Closing,
             }
         } else if id == confirm::Select::ID {
             // Publishes behind it on the wire are numbered, whenever the reply comes.
@@ -279,7 +293,7 @@ impl OutChannel {
             self.standing = Standing::Open;
         }
         self.settling.begin_life(delivered);
-        self.gone_back(delivered);
+        self.settling.gone_back_to(delivered, &mut self.sending);
     }
 
     /// What was delivered has gone back to the broker.
@@ -323,7 +337,9 @@ impl OutChannel {
         if let Some(close) = close {
             queue.answer_close(self.sending.id());
             // Who asked for it knows enough with the broker's.
-            self.sending.requests.push(close.for_nobody());
+            self.sending
+                .requests
+                .push(close.for_nobody(), &mut queue.quiet);
             self.standing = Standing::Crossed;
             return (slots, false);
         }
@@ -356,59 +372,193 @@ impl OutChannel {
 
     /// Drops what was to be sent, but for the rest of a large body, and hands back the requests.
     pub(super) fn clear(&mut self, queue: &mut Queue) -> Vec<Slot> {
-        // The core, or a request, holds each of them as well.
-        self.consumers = None;
+        let mut slots = self.sending.clear(queue);
+        if let Some(restoring) = self.restoring.take() {
+            slots.extend(restoring.opening);
+        }
+        if let Some(mut consumers) = self.consumers.take() {
+            // The core, or a request, holds each of the others as well.
+            slots.extend(consumers.take_waiting());
+        }
         self.renewal = None;
-        self.sending.clear(queue)
-    }
-
-    /// The stream is gone: drops what was to be sent, and hands back the requests. The broker has
-    /// closed all channels. One that was open stays in use; a publisher's own is opened anew for
-    /// its next message.
-    pub(super) fn disconnect(&mut self, queue: &mut Queue) -> Vec<Slot> {
-        let slots = self.sending.clear(queue);
-        self.sending.line.set_held(false);
-        self.end_life();
-        self.close_ok_owed = false;
-        let goes_on = self.renewal.as_ref().is_some_and(|one| one.goes_on());
-        self.standing = match self.standing {
-            // Nothing of channel 0 outlives the stream but its being there.
-            standing if self.sending.id() == 0 => standing,
-            Standing::Open | Standing::Lost if !goes_on => Standing::Lost,
-            _ if goes_on => Standing::Resting,
-            _ => Standing::Free,
-        };
-        self.renewal = self.renewal.take().filter(|_| goes_on);
-        if let Some(renewal) = &mut self.renewal {
-            renewal.put_off();
-            self.sending.line.set_held(true);
-        }
-        if self.standing == Standing::Lost {
-            self.sending.line.set_held(true);
-        }
-        match &mut self.consumers {
-            Some(consumers) if self.standing == Standing::Lost => consumers.disconnect(),
-            consumers => *consumers = None,
-        }
         slots
     }
 
-    /// Opens it on the present stream, if it was open on the one before.
-    #[cfg(test)]
-    pub(super) fn open_lost(&mut self, now: Instant, within: Duration, queue: &mut Queue) {
-        if self.standing == Standing::Lost {
-            let deadline = crate::proto::time::after(now, within);
-            let open = Slot::new::<channel::Open>(std::sync::Arc::default(), now, deadline)
-                .with_effect(Effect::RenewChannel);
-            self.standing = Standing::Opening;
-            queue.deadline.note(deadline);
-            queue
-                .small
-                .append_raw(&channel::Open {}.to_frame(self.sending.id()));
-            self.sending.await_reply(open, queue);
+    /// The consumers that wait for another stream, which nothing else knows.
+    fn waiting_consumers(&self) -> Vec<Arc<ConsumerQueue>> {
+        let waiting = self.consumers.iter().filter(|_| self.is_restoring());
+        waiting.flat_map(|all| all.all()).collect()
+    }
+
+    /// The stream is gone: drops what was to be sent. If another follows, what was open stays in use,
+    /// and what can be asked once more waits in its line; all other requests are left to `lost`.
+    pub(super) fn disconnect(
+        &mut self,
+        behind: Behind,
+        queue: &mut Queue,
+        lost: &mut LostRequests,
+    ) {
+        let id = self.sending.id();
+        let goes_on = behind == Behind::AnotherStream && self.goes_on();
+        let was_closing = self.is_closing();
+        self.end_life();
+        self.close_ok_owed = false;
+        if !goes_on {
+            lost.consumers.extend(self.waiting_consumers());
+            let slots = self.clear(queue);
             self.sending.line.set_held(false);
-            self.sending.release(queue);
+            if behind == Behind::AnotherStream && was_closing {
+                lost.closed.insert(id);
+                lost.done.extend(slots);
+            } else {
+                lost.failed.extend(slots);
+            }
+            if id > 0 {
+                self.standing = Standing::Free;
+            }
+            return;
         }
+        self.standing = Standing::Lost;
+        let consumers = self.consumers.get_or_insert_default();
+        let opening = self.sending.disconnect(consumers, queue, lost);
+        lost.unwanted.extend(consumers.disconnect());
+        let restoring = self.restoring.get_or_insert_default();
+        restoring.opening = restoring.opening.take().or(opening);
+        if let Some(renewal) = &mut self.renewal {
+            renewal.put_off();
+        }
+    }
+
+    /// Whether it is opened on the next stream when its own is gone now.
+    fn goes_on(&self) -> bool {
+        let renewed = self.renewal.as_ref().is_some_and(|one| one.goes_on());
+        match self.standing {
+            // Nothing of channel 0 outlives the stream but its being there.
+            _ if self.sending.id() == 0 || self.is_scratch() => false,
+            Standing::Lost => !self.is_closing(),
+            // One that no caller waits for is not opened.
+            Standing::Opening if self.renewal.is_none() && !self.is_restoring() => {
+                self.sending.is_opening_wanted()
+            }
+            standing => standing.goes_on(renewed),
+        }
+    }
+
+    // How it is brought back on another stream
+
+    /// It is one of the recovery's own.
+    pub(super) fn begin_restoring(&mut self) {
+        self.restoring = Some(Box::new(Restoring::scratch()));
+        self.sending.line.set_held(true);
+    }
+
+    pub(super) fn is_scratch(&self) -> bool {
+        self.restoring.as_ref().is_some_and(|one| one.is_scratch)
+    }
+
+    /// It is asked for while there is no stream: it is opened on the next.
+    pub(super) fn open_later(&mut self, opening: Slot, queue: &mut Queue) {
+        self.standing = Standing::Lost;
+        self.sending.line.set_held(true);
+        queue.deadline.note(opening.deadline);
+        self.restoring.get_or_insert_default().opening = Some(opening);
+    }
+
+    /// Queues `channel.open`, and what makes the channel what it was; `slot` makes the slot of a
+    /// request that is none of the program's. False if there is nothing to open.
+    pub(super) fn open_lost(
+        &mut self,
+        queue: &mut Queue,
+        mut slot: impl FnMut(Again) -> Slot,
+    ) -> bool {
+        if self.standing != Standing::Lost || self.is_closing() {
+            return false;
+        }
+        let id = self.sending.id();
+        self.standing = Standing::Opening;
+        self.sending.line.set_held(true);
+        let restoring = self.restoring.get_or_insert_default();
+        let open = restoring
+            .opening
+            .take()
+            .unwrap_or_else(|| slot(Again::Open));
+        self.pass(&channel::Open {}.to_frame(id), open, queue);
+        let limits = self.consumers().own_limits();
+        let modes = (
+            self.publishing.is_confirming(),
+            self.settling.has_transactions(),
+        );
+        for (again, frame) in restoring::modes_and_limits(id, modes, limits) {
+            self.pass(&frame, slot(again), queue);
+        }
+        self.consumers().note_own_limits();
+        true
+    }
+
+    /// Queues a request that passes the line.
+    pub(super) fn pass(&mut self, frame: &[u8], slot: Slot, queue: &mut Queue) {
+        queue.deadline.note(slot.deadline);
+        queue.small.append_raw(frame);
+        self.sending.await_reply(slot, queue);
+    }
+
+    /// The broker has closed it over a request that restores it: queues `channel.close-ok`, and it
+    /// is lost once more. Returns the requests that have no reply, and the consumers that were to end.
+    pub(super) fn lose_again(&mut self, queue: &mut Queue) -> (Vec<Slot>, Vec<Arc<ConsumerQueue>>) {
+        queue.answer_close(self.sending.id());
+        let mut slots = self.sending.requests.take_all();
+        if self.standing == Standing::Closing {
+            // There is nothing to close any more.
+            let restoring = self.restoring.get_or_insert_default();
+            restoring.closing = true;
+            queue.deadline.note(queue.now);
+        }
+        self.standing = Standing::Lost;
+        self.end_life();
+        let consumers = self.consumers.get_or_insert_default();
+        slots.retain_mut(|slot| !consumers.takes_back(slot));
+        let unwanted = consumers.disconnect();
+        (slots, unwanted)
+    }
+
+    /// It cannot be brought back: it ends for this, in time.
+    pub(super) fn end_lost(&mut self, cause: ChannelError, queue: &mut Queue) {
+        let restoring = self.restoring.get_or_insert_default();
+        (restoring.closing, restoring.ends) = (true, Some(cause));
+        queue.deadline.note(queue.now);
+    }
+
+    /// The recovery does not need it any more: queues `channel.close`. True if the id is free.
+    pub(super) fn close_scratch(&mut self, close: Slot, queue: &mut Queue) -> bool {
+        self.restoring = None;
+        self.sending.line.set_held(false);
+        if self.standing != Standing::Open {
+            return self.standing == Standing::Lost;
+        }
+        self.standing = Standing::Closing;
+        self.pass(&restoring::close(self.sending.id()), close, queue);
+        false
+    }
+
+    /// A consumer that waits for another stream is not started there. Returns the request of the
+    /// program that waits for it.
+    pub(super) fn drop_lost_consumer(&mut self, queue: &Arc<ConsumerQueue>) -> Option<Slot> {
+        let (_, waiting) = self.consumers.as_mut()?.cancel(queue)?;
+        waiting
+    }
+
+    /// All of it is back: what waited in its line goes on. False if it is not open.
+    pub(super) fn restored(&mut self, queue: &mut Queue) -> bool {
+        if self.standing == Standing::Lost {
+            return false;
+        }
+        self.restoring = None;
+        self.sending.line.set_held(false);
+        if let Some(consumers) = &mut self.consumers {
+            consumers.limits_waited(self.sending.has_limit_in_line());
+        }
+        self.sending.release(queue);
+        true
     }
 
     /// Whether a `channel.close-ok` is still owed for an earlier use of the id; it comes once.
@@ -435,30 +585,13 @@ impl OutChannel {
 
     /// Up to which number deliveries have gone back, if a further `basic.recover` is never sent.
     pub(super) fn recovered_before(&mut self) -> u64 {
-        let gone_back = self.settling.gone_back();
-        self.sending
-            .recoveries()
-            .next()
-            .map_or(gone_back, |before| *before)
+        self.settling.recovered_before(&mut self.sending)
     }
 
     /// `basic.recover-ok` has come: deliveries up to this number have gone back.
     pub(super) fn recovered(&mut self, delivery_tag: u64) {
-        self.gone_back(delivery_tag);
+        self.settling.gone_back_to(delivery_tag, &mut self.sending);
         self.settling.skip_to(delivery_tag);
-    }
-
-    /// Deliveries up to this number have gone back, and all others will if there is another
-    /// `basic.recover` under way.
-    fn gone_back(&mut self, delivery_tag: u64) {
-        let mut another = false;
-        for before in self.sending.recoveries() {
-            *before = delivery_tag;
-            another = true;
-        }
-        if !another {
-            self.settling.set_gone_back(delivery_tag);
-        }
     }
 
     // When time is up
@@ -470,6 +603,9 @@ impl OutChannel {
         queue: &mut Queue,
     ) -> Vec<Slot> {
         let mut dropped = self.sending.expire_parked(judge, queue);
+        if let Some(consumers) = &mut self.consumers {
+            dropped.extend(consumers.expire(self.sending.id(), judge));
+        }
         for slot in &mut dropped {
             self.undo(slot);
         }
@@ -489,6 +625,7 @@ impl OutChannel {
     /// Closes it without a word to the broker, which may still have it open.
     fn give_up(&mut self, cause: ChannelError, queue: &mut Queue) -> GivenUp {
         let sent = self.sending.last_unparked(self.publishing.published());
+        let consumers = self.waiting_consumers();
         let slots = self.clear(queue);
         // The rest of a body that has begun still leaves, and `close-ok` may not stand amid content.
         let is_sending = queue.large.channels().any(|id| id == self.sending.id());
@@ -497,6 +634,7 @@ impl OutChannel {
         GivenUp {
             id: self.sending.id(),
             slots,
+            consumers,
             sent,
             cause,
         }
@@ -574,6 +712,27 @@ impl OutChannel {
         }
     }
 
+    /// The deadlines of its requests that wait for another stream.
+    pub(super) fn waiting_deadlines(&self) -> impl Iterator<Item = Instant> {
+        let opening = self.restoring.iter().flat_map(|one| &one.opening);
+        let consumers = self.consumers.iter().flat_map(|all| all.deadlines());
+        let parked = self.sending.slots().chain(opening);
+        parked.map(|slot| slot.deadline).chain(consumers)
+    }
+
+    /// The program's `channel.open` has waited for a stream for too long: its caller is told, and the
+    /// channel is never opened.
+    pub(super) fn expire_opening(&mut self, judge: &mut Judge<impl FnMut(u16, &Slot)>) {
+        let id = self.sending.id();
+        let Some(restoring) = &mut self.restoring else {
+            return;
+        };
+        if let Some(slot) = &mut restoring.opening {
+            judge.judge(id, slot, false, true);
+            restoring.closing |= slot.overdue;
+        }
+    }
+
     /// When it is to be opened anew, if it rests.
     pub(super) fn due(&self) -> Option<Instant> {
         let renewal = self.renewal.as_deref()?;
@@ -586,6 +745,10 @@ impl OutChannel {
 
     /// Opens it if it rests and it is time. One that the broker does not open is given up.
     pub(super) fn renew_in_time(&mut self, now: Instant, queue: &mut Queue) -> Option<GivenUp> {
+        if self.is_restoring() {
+            // What restores it watches the times of its requests.
+            return None;
+        }
         if self.standing == Standing::Opening && self.renewal.is_some() {
             let method = self.sending.requests.overdue_opening()?;
             return Some(self.give_up(ChannelError::Timeout { method }, queue));
@@ -602,9 +765,13 @@ impl OutChannel {
     /// The program closes it while it rests, with nothing to be sent before: there is nothing that
     /// the broker has to hear, and the id is free.
     pub(super) fn close_at_rest(&mut self, queue: &mut Queue) -> Option<GivenUp> {
-        let closes = self.standing == Standing::Resting && self.is_closing();
-        (closes && !self.sending.line.has_messages())
-            .then(|| self.give_up(ChannelError::Closed, queue))
+        let closes = match self.standing {
+            Standing::Lost => self.is_closing(),
+            Standing::Resting => self.is_closing() && !self.sending.line.has_messages(),
+            _ => false,
+        };
+        let ends = self.restoring.as_mut().and_then(|one| one.ends.take());
+        closes.then(|| self.give_up(ends.unwrap_or(ChannelError::Closed), queue))
     }
 
     /// Queues `channel.open` and `confirm.select`, and what waits behind them.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use amqp_spec::wire::{MethodId, ShortStr};
 
 use super::channel::OutChannel;
-use super::consumers::Consumers;
+use super::consumers::{Consumers, ToStart};
 use super::ids::Ids;
 use super::queue::Queue;
+use super::restoring::{Behind, LostRequests, WayBack};
 use crate::error::{Entity, Provoker, method_name};
 use crate::message::fingerprint::Fingerprint;
 use crate::proto::channel_use::ChannelUse;
@@ -90,18 +91,22 @@ impl Channels {
         }
     }
 
-    /// The stream is gone: what the channel was to send is dropped. Returns the requests that will
-    /// have no reply.
-    pub(super) fn disconnect(&mut self, id: u16, queue: &mut Queue) -> Vec<Slot> {
+    /// The stream is gone: as [`OutChannel::disconnect`].
+    pub(super) fn disconnect(
+        &mut self,
+        id: u16,
+        behind: Behind,
+        queue: &mut Queue,
+        lost: &mut LostRequests,
+    ) {
         let Some(channel) = self.table.get_mut(usize::from(id)) else {
-            return Vec::new();
+            return;
         };
         let was_free = channel.is_free();
-        let slots = channel.disconnect(queue);
+        channel.disconnect(behind, queue, lost);
         if channel.is_free() && !was_free {
             self.free(id);
         }
-        slots
     }
 
     /// Messages have been taken out of the small lane, perhaps: the requests behind them end sooner.
@@ -119,6 +124,40 @@ impl Channels {
         self.get(id).is_some_and(OutChannel::was_used)
     }
 
+    /// Whether the channel is brought back on this stream, and not all of it is there.
+    pub(crate) fn is_restoring(&self, id: u16) -> bool {
+        self.get(id).is_some_and(OutChannel::is_restoring)
+    }
+
+    /// How far this use of a channel is on its way back.
+    pub(crate) fn way_back(&self, id: u16) -> WayBack {
+        let channel = self.get(id);
+        channel.map_or(WayBack::Gone, |channel| channel.standing().way_back())
+    }
+
+    /// The consumers of a channel that wait to be started on this stream.
+    pub(crate) fn to_start(&self, id: u16) -> Vec<ToStart> {
+        let consumers = self.get(id).and_then(OutChannel::look_at_consumers);
+        consumers.map_or_else(Vec::new, |all| all.to_start().collect())
+    }
+
+    /// The channels that are being restored, but for the recovery's own.
+    pub(crate) fn restoring(&self) -> impl Iterator<Item = ChannelUse> {
+        let all = self.table.iter();
+        let restoring = all.filter(|channel| channel.is_restoring() && !channel.is_scratch());
+        restoring.map(OutChannel::at)
+    }
+
+    /// A consumer that waits for another stream is not started there. Returns the request of the
+    /// program that waits for it.
+    pub(crate) fn drop_lost_consumer(
+        &mut self,
+        at: ChannelUse,
+        queue: &Arc<ConsumerQueue>,
+    ) -> Option<Slot> {
+        self.current(at)?.drop_lost_consumer(queue)
+    }
+
     /// Whether the id is in use, at least until a close is complete.
     pub(crate) fn is_in_use(&self, id: u16) -> bool {
         self.get(id).is_some_and(|channel| !channel.is_free())
@@ -127,7 +166,8 @@ impl Channels {
     /// Whether the broker has not closed the channel yet: it does so once. To answer each of many
     /// would cost a look at all that is queued.
     pub(crate) fn is_open_at_broker(&self, id: u16) -> bool {
-        self.get(id).is_some_and(OutChannel::is_open_at_broker)
+        let channel = self.get(id);
+        channel.is_some_and(|channel| channel.standing().is_open_at_broker())
     }
 
     /// `channel.open-ok` has come: a life begins, behind deliveries with numbers up to this one.

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! Requested ──consume-ok──▶ Active ──basic.cancel queued──▶ Cancelling ──cancel-ok──▶ gone
-//!     └─ not wanted any more: cancelled at consume-ok
+//!   ▲ └─ not wanted any more: cancelled at consume-ok
+//!   └──────────────────── Lost ◀──the stream is gone── Active, Requested
 //! ```
 //!
 //! RabbitMQ closes the connection (530) when a tag is used twice on a channel. A tag is taken from
@@ -12,11 +13,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use amqp_spec::basic;
-use amqp_spec::wire::ShortStr;
+use amqp_spec::wire::{ShortStr, TypedMethod as _};
 
+use super::overdue::Judge;
 use super::refused::Refused;
+use crate::proto::send::request::{Effect, Slot};
 use crate::proto::shared::consumer::ConsumerQueue;
 
 /// The consumers of one channel.
@@ -25,14 +29,55 @@ use crate::proto::shared::consumer::ConsumerQueue;
 /// lock, drops nothing but a reference.
 #[derive(Debug, Default)]
 pub(super) struct Consumers {
-    by_tag: BTreeMap<Vec<u8>, (Arc<ConsumerQueue>, ConsumerPhase)>,
+    by_tag: BTreeMap<Vec<u8>, Known>,
     limits: ConsumerLimits,
+}
+
+#[derive(Debug)]
+struct Known {
+    queue: Arc<ConsumerQueue>,
+    phase: ConsumerPhase,
+    /// How it was asked for, if it may be asked for once more.
+    asked: Option<Box<Asked>>,
+    /// The program's own request, if that has not been answered and waits for another stream.
+    slot: Option<Box<Slot>>,
+}
+
+/// How a consumer is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// The payload of `basic.consume`.
+    pub(super) consume: Vec<u8>,
+    pub(super) prefetch: Prefetch,
+}
+
+impl Asked {
+    pub(super) fn new(consume: &basic::Consume<'_>, prefetch: Prefetch) -> Self {
+        let mut payload = Vec::new();
+        consume.encode(&mut payload);
+        Self {
+            consume: payload,
+            prefetch,
+        }
+    }
+}
+
+/// A consumer that is to be started on the present stream.
+#[derive(Debug)]
+pub(crate) struct ToStart {
+    pub(crate) queue: Arc<ConsumerQueue>,
+    /// The payload of `basic.consume`.
+    pub(crate) consume: Vec<u8>,
+    /// The broker sends it no more than it acknowledges.
+    pub(crate) is_bounded: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum ConsumerPhase {
-    /// `basic.consume` is queued or sent.
-    Requested { wanted: bool },
+    /// The stream is gone, and it has not been asked for on the next.
+    Lost,
+    /// `basic.consume` is queued or sent; `again`: it had been started before.
+    Requested { wanted: bool, again: bool },
     /// The broker has started it.
     Active,
     /// `basic.cancel` is queued or sent: the tag may be used again.
@@ -81,14 +126,24 @@ pub(crate) enum Prefetch {
     Channels { default: u16 },
 }
 
+impl Prefetch {
+    /// Whether the broker sends no more than is acknowledged, under what holds for the channel.
+    fn is_bounded(self, own: Option<Levels>) -> bool {
+        match self {
+            Self::NotNeeded | Self::Own(0) => false,
+            Self::Own(_) => true,
+            Self::Channels { default } => match own {
+                Some(own) => own.consumer > 0 || own.channel > 0,
+                None => default > 0,
+            },
+        }
+    }
+}
+
 impl ConsumerLimits {
     /// What has to be said before a consumer is started, in this order.
     fn before(&self, prefetch: Prefetch) -> [Option<basic::Qos>; 2] {
-        let say = |prefetch_count, global| basic::Qos {
-            prefetch_size: 0,
-            prefetch_count,
-            global,
-        };
+        let say = qos;
         let wanted = match (prefetch, self.own) {
             (Prefetch::NotNeeded, _) => return [None, None],
             (Prefetch::Own(count), _) | (Prefetch::Channels { default: count }, None) => {
@@ -107,6 +162,15 @@ impl ConsumerLimits {
     }
 }
 
+/// A `basic.qos`.
+fn qos(prefetch_count: u16, global: bool) -> basic::Qos {
+    basic::Qos {
+        prefetch_size: 0,
+        prefetch_count,
+        global,
+    }
+}
+
 /// Why a consumer was not started.
 #[derive(Debug)]
 pub(crate) enum NotStarted {
@@ -121,22 +185,169 @@ pub(crate) enum NotStarted {
 pub(super) enum Cancelling {
     /// `basic.cancel` is to be queued, behind which its tag may be used again.
     Now,
+    /// The broker has none to cancel: its stream is gone.
+    Done,
     /// That has been done, or will be as soon as the broker has started the consumer.
     ByItself,
 }
 
 impl Consumers {
     /// The stream is gone: what the broker was told has no meaning on the next. What the program
-    /// has asked for holds there, too.
-    pub(super) fn disconnect(&mut self) {
-        self.by_tag.clear();
+    /// has asked for holds there, too: those that were started, or are waited for, wait for it. Gives
+    /// those that were not wanted any more.
+    pub(super) fn disconnect(&mut self) -> Vec<Arc<ConsumerQueue>> {
         self.limits.queued = Levels::default();
+        let mut unwanted = Vec::new();
+        self.by_tag.retain(|_, known| {
+            let goes_on = match known.phase {
+                ConsumerPhase::Lost | ConsumerPhase::Active => true,
+                ConsumerPhase::Requested {
+                    wanted: true,
+                    again,
+                } => again || known.slot.is_some(),
+                ConsumerPhase::Requested {
+                    wanted: false,
+                    again,
+                } => {
+                    if again {
+                        unwanted.push(Arc::clone(&known.queue));
+                    }
+                    false
+                }
+                ConsumerPhase::Cancelling => false,
+            };
+            known.phase = ConsumerPhase::Lost;
+            goes_on && known.asked.is_some()
+        });
+        unwanted
+    }
+
+    /// A request for a consumer that has not been answered: it waits for another stream, if its
+    /// caller waits. Leaves an empty slot.
+    pub(super) fn takes_back(&mut self, slot: &mut Slot) -> bool {
+        let Effect::Consume(queue) = &slot.effect else {
+            return false;
+        };
+        if slot.answer.is_settled() {
+            return false;
+        }
+        let known = self.by_tag.get_mut(queue.tag.as_bytes());
+        let Some(known) = known.filter(|known| Arc::ptr_eq(&known.queue, queue)) else {
+            return false;
+        };
+        let empty = slot.for_nobody();
+        let mut slot = std::mem::replace(slot, empty);
+        slot.end = None;
+        known.slot = Some(Box::new(slot));
+        true
+    }
+
+    /// A consumer is asked for while its channel is being restored: it is started with all others.
+    pub(super) fn wait(&mut self, queue: &Arc<ConsumerQueue>, asked: Asked, slot: Slot) {
+        let known = Known {
+            queue: Arc::clone(queue),
+            phase: ConsumerPhase::Lost,
+            asked: Some(Box::new(asked)),
+            slot: Some(Box::new(slot)),
+        };
+        self.by_tag.insert(queue.tag.as_bytes().to_vec(), known);
+    }
+
+    /// Those that wait to be started on the present stream.
+    pub(super) fn to_start(&self) -> impl Iterator<Item = ToStart> {
+        let lost = self.by_tag.values();
+        let lost = lost.filter(|known| known.phase == ConsumerPhase::Lost);
+        let own = self.limits.own;
+        lost.filter_map(move |known| {
+            let asked = known.asked.as_ref()?;
+            Some(ToStart {
+                queue: Arc::clone(&known.queue),
+                consume: asked.consume.clone(),
+                is_bounded: asked.prefetch.is_bounded(own),
+            })
+        })
+    }
+
+    /// One that waited is asked for now: under which limit, and the program's own request, if it
+    /// waits.
+    pub(super) fn start_again(
+        &mut self,
+        queue: &Arc<ConsumerQueue>,
+    ) -> Option<(Prefetch, Option<Slot>)> {
+        let known = self.known(queue)?;
+        if known.phase != ConsumerPhase::Lost {
+            return None;
+        }
+        let slot = known.slot.take();
+        let again = slot.is_none();
+        known.phase = ConsumerPhase::Requested {
+            wanted: true,
+            again,
+        };
+        let prefetch = known.asked.as_ref()?.prefetch;
+        Some((prefetch, slot.map(|slot| *slot)))
+    }
+
+    /// Visits the requests of those that wait whose time is up. Returns those that are never sent.
+    pub(super) fn expire(
+        &mut self,
+        id: u16,
+        judge: &mut Judge<impl FnMut(u16, &Slot)>,
+    ) -> Vec<Slot> {
+        let mut dropped = Vec::new();
+        self.by_tag.retain(|_, known| {
+            if let Some(slot) = &mut known.slot {
+                judge.judge(id, slot, false, true);
+            }
+            match known.slot.take_if(|slot| slot.overdue) {
+                None => true,
+                Some(slot) => {
+                    dropped.push(*slot);
+                    false
+                }
+            }
+        });
+        dropped
+    }
+
+    /// The program's requests that wait for another stream.
+    pub(super) fn take_waiting(&mut self) -> Vec<Slot> {
+        let all = self.by_tag.values_mut();
+        all.filter_map(|known| known.slot.take().map(|slot| *slot))
+            .collect()
+    }
+
+    /// When the time of those that wait is up.
+    pub(super) fn deadlines(&self) -> impl Iterator<Item = Instant> {
+        let all = self.by_tag.values();
+        all.filter_map(|known| known.slot.as_ref().map(|slot| slot.deadline))
+    }
+
+    /// The limits that the program has set, as they are to be set on another stream.
+    pub(super) fn own_limits(&self) -> [Option<basic::Qos>; 2] {
+        let own = self.limits.own.unwrap_or_default();
+        [
+            (own.consumer > 0).then(|| qos(own.consumer, false)),
+            (own.channel > 0).then(|| qos(own.channel, true)),
+        ]
+    }
+
+    /// The limits that the program has set have been queued.
+    pub(super) fn note_own_limits(&mut self) {
+        self.limits.queued = self.limits.own.unwrap_or_default();
+    }
+
+    /// What waited is sent now: if the program's own limit is among it, that holds from then on.
+    pub(super) fn limits_waited(&mut self, own: bool) {
+        if let Some(limits) = self.limits.own.filter(|_| own) {
+            self.limits.queued = limits;
+        }
     }
 
     /// Whether the tag is taken.
     pub(super) fn takes(&self, tag: &[u8]) -> bool {
         let known = self.by_tag.get(tag);
-        known.is_some_and(|(_, phase)| *phase != ConsumerPhase::Cancelling)
+        known.is_some_and(|known| known.phase != ConsumerPhase::Cancelling)
     }
 
     /// What has to be said before a consumer is started under this limit, in this order.
@@ -154,22 +365,44 @@ impl Consumers {
         self.limits.own.get_or_insert_default().set(qos);
     }
 
-    /// `basic.consume` has been queued, behind the limit.
-    pub(super) fn start(&mut self, queue: &Arc<ConsumerQueue>, prefetch: Prefetch) {
+    /// The limit for which this consumer is started, which has been queued.
+    pub(super) fn note_started_under(&self, queue: &ConsumerQueue, prefetch: Prefetch) {
         // Known to be there, or not at all, where acknowledgements matter.
         let limit = match prefetch {
             Prefetch::NotNeeded => 0,
             Prefetch::Own(_) | Prefetch::Channels { .. } => self.limits.queued.consumer,
         };
         queue.started_under(limit);
-        let entry = (Arc::clone(queue), ConsumerPhase::Requested { wanted: true });
-        self.by_tag.insert(queue.tag.as_bytes().to_vec(), entry);
+    }
+
+    /// `basic.consume` has been queued, behind the limit.
+    pub(super) fn start(
+        &mut self,
+        queue: &Arc<ConsumerQueue>,
+        prefetch: Prefetch,
+        asked: Option<Asked>,
+    ) {
+        self.note_started_under(queue, prefetch);
+        let known = Known {
+            queue: Arc::clone(queue),
+            phase: ConsumerPhase::Requested {
+                wanted: true,
+                again: false,
+            },
+            asked: asked.map(Box::new),
+            slot: None,
+        };
+        self.by_tag.insert(queue.tag.as_bytes().to_vec(), known);
+    }
+
+    fn known(&mut self, queue: &Arc<ConsumerQueue>) -> Option<&mut Known> {
+        let known = self.by_tag.get_mut(queue.tag.as_bytes())?;
+        // A tag may have gone to another consumer.
+        Arc::ptr_eq(&known.queue, queue).then_some(known)
     }
 
     fn phase(&mut self, queue: &Arc<ConsumerQueue>) -> Option<&mut ConsumerPhase> {
-        let (known, phase) = self.by_tag.get_mut(queue.tag.as_bytes())?;
-        // A tag may have gone to another consumer.
-        Arc::ptr_eq(known, queue).then_some(phase)
+        self.known(queue).map(|known| &mut known.phase)
     }
 
     /// The broker has started a consumer. False if it is to be cancelled at once, since it is not
@@ -178,26 +411,39 @@ impl Consumers {
         let Some(phase) = self.phase(queue) else {
             return true;
         };
-        let wanted = *phase != ConsumerPhase::Requested { wanted: false };
-        if matches!(phase, ConsumerPhase::Requested { .. }) {
-            *phase = ConsumerPhase::Active;
+        match *phase {
+            ConsumerPhase::Requested { wanted, .. } => {
+                *phase = ConsumerPhase::Active;
+                wanted
+            }
+            ConsumerPhase::Lost | ConsumerPhase::Active | ConsumerPhase::Cancelling => true,
         }
-        wanted
     }
 
-    /// A consumer is to end; `None` if it is not known.
-    pub(super) fn cancel(&mut self, queue: &Arc<ConsumerQueue>) -> Option<Cancelling> {
-        Some(match self.phase(queue)? {
+    /// A consumer is to end; `None` if it is not known. The request of the program that waits to
+    /// start it has nothing to wait for any more.
+    pub(super) fn cancel(
+        &mut self,
+        queue: &Arc<ConsumerQueue>,
+    ) -> Option<(Cancelling, Option<Slot>)> {
+        let known = self.known(queue)?;
+        let cancelling = match &mut known.phase {
             phase @ ConsumerPhase::Active => {
                 *phase = ConsumerPhase::Cancelling;
                 Cancelling::Now
             }
-            ConsumerPhase::Requested { wanted } => {
+            ConsumerPhase::Requested { wanted, .. } => {
                 *wanted = false;
                 Cancelling::ByItself
             }
             ConsumerPhase::Cancelling => Cancelling::ByItself,
-        })
+            ConsumerPhase::Lost => Cancelling::Done,
+        };
+        let waiting = known.slot.take().map(|slot| *slot);
+        if cancelling == Cancelling::Done {
+            self.by_tag.remove(queue.tag.as_bytes());
+        }
+        Some((cancelling, waiting))
     }
 
     /// A consumer has ended, or was never started.
@@ -209,14 +455,14 @@ impl Consumers {
 
     /// The consumer of this tag: asked for, started, or being cancelled.
     pub(super) fn get(&self, tag: ShortStr<'_>) -> Option<Arc<ConsumerQueue>> {
-        let (queue, _) = self.by_tag.get(tag.as_bytes())?;
-        Some(Arc::clone(queue))
+        let known = self.by_tag.get(tag.as_bytes())?;
+        Some(Arc::clone(&known.queue))
     }
 
     /// All of them, whatever their phase.
     pub(super) fn all(&self) -> Vec<Arc<ConsumerQueue>> {
         let all = self.by_tag.values();
-        all.map(|(queue, _)| Arc::clone(queue)).collect()
+        all.map(|known| Arc::clone(&known.queue)).collect()
     }
 
     /// The tags of those that the broker has started and that are not being cancelled, in order.
@@ -232,7 +478,7 @@ impl Consumers {
 
     fn tags_in(&self, wanted: impl Fn(ConsumerPhase) -> bool) -> Vec<String> {
         let all = self.by_tag.iter();
-        let wanted = all.filter(|(_, (_, phase))| wanted(*phase));
+        let wanted = all.filter(|(_, known)| wanted(known.phase));
         wanted
             .map(|(tag, _)| String::from_utf8_lossy(tag).into_owned())
             .collect()

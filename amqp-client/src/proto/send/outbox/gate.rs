@@ -66,6 +66,10 @@ impl Gate {
         self.down.is_some()
     }
 
+    pub(super) fn down(&self) -> Option<&(ConnectionError, Instant)> {
+        self.down.as_ref()
+    }
+
     /// Whether it is shut for any channel.
     pub(super) fn is_shut(&self) -> bool {
         self.is_shut_for_all() || !self.stopped.is_empty()

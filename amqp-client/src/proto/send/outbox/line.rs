@@ -18,6 +18,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::overdue::Judge;
+use super::repeatable::waits_for_next_stream;
 use super::requests::Requests;
 use crate::proto::send::request::{Barrier, Slot};
 use crate::proto::send::rope::{FrameRole, Rope};
@@ -213,6 +214,41 @@ impl Line {
             }
         }
         slots
+    }
+
+    /// The stream is gone, and another follows: throws messages and settlements away, and keeps the
+    /// requests that are to be sent on the next. The others are returned.
+    pub(super) fn disconnect(
+        &mut self,
+        parking: &mut Parking,
+        dropped: &mut Vec<Bytes>,
+    ) -> Vec<Slot> {
+        self.drop_answers(parking);
+        let mut slots = Vec::new();
+        for parked in std::mem::take(&mut self.parked) {
+            match parked {
+                Parked::Request(frames, slot) if waits_for_next_stream(&slot) => {
+                    self.parked.push_back(Parked::Request(frames, slot));
+                    continue;
+                }
+                Parked::Request(frames, slot) => {
+                    parking.octets -= frames.len();
+                    slots.push(slot);
+                }
+                Parked::Large { head, body } => {
+                    parking.octets -= head.len() + body.len();
+                    dropped.push(body);
+                }
+                Parked::Frames(frames) => parking.octets -= frames.len(),
+            }
+        }
+        slots
+    }
+
+    /// Goes in front of everything.
+    pub(super) fn push_front(&mut self, parked: Parked, parking: &mut Parking) {
+        parking.octets += parked.len();
+        self.parked.push_front(parked);
     }
 
     /// Keeps the messages alone, behind these that were queued before; returns the requests.

@@ -25,11 +25,12 @@
 //! | `small_lane`, `large_lane` | what is in each, and how much of it the adapter takes at a time |
 //! | `leaving` | positions of requests that are not known to be written |
 //! | `channels`, `ids` | which channels there are, and which id is used next |
-//! | `channel` | one channel: how it opens, sends, ends, and is opened anew |
+//! | `channel`, `standing` | one channel: how it opens, sends, ends, and is opened anew; where it stands |
 //! | `sending` | what a channel sends: `requests` that it waits for, and a `line` of what it holds back |
 //! | `publishing`, `mandatory`, `exchanges` | the publishes of a channel that are not answered |
 //! | `settling`, `settled` | the deliveries of a channel that are settled |
 //! | `consumers`, `renewal` | the consumers of a channel; how it is opened anew |
+//! | `restoring`, `repeatable` | a channel whose stream is gone, until all of it is back on the next; which requests are asked once more |
 //! | `room`, `gate` | the publishers that wait |
 //! | `ending` | the close of the connection |
 //! | `overdue`, `earliest` | requests whose time is up |
@@ -60,17 +61,21 @@ mod publishing;
 mod queue;
 mod refused;
 mod renewal;
+mod repeatable;
 mod requests;
+mod restoring;
 mod room;
 mod sending;
 mod settled;
 mod settling;
 mod small_lane;
+mod standing;
 
-pub(crate) use self::consumers::{NotStarted, Prefetch};
+pub(crate) use self::consumers::{NotStarted, Prefetch, ToStart};
 pub(crate) use self::driver::Wake;
 pub(crate) use self::head::{Head, LARGE, ZERO_COPY};
 pub(crate) use self::order::Order;
 pub(crate) use self::outbox::{Lane, Outbox};
 pub(crate) use self::overdue::{GivenUp, Overdue};
 pub(crate) use self::refused::Refused;
+pub(crate) use self::restoring::{Again, Behind, LostRequests, WayBack};

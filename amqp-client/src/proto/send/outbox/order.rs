@@ -13,18 +13,20 @@ use zeroize::Zeroizing;
 
 use super::channel::OutChannel;
 use super::channels::Channels;
-use super::consumers::{Cancelling, NotStarted, Prefetch};
+use super::consumers::{Asked, Cancelling, NotStarted, Prefetch};
 use super::driver::Wake;
 use super::ending::CloseOfConnection;
 use super::head::{Head, ZERO_COPY};
 use super::owed::MOST_OWED;
 use super::queue::Queue;
 use super::refused::Refused;
+use super::repeatable::method_frame;
+use super::restoring::Again;
 use super::settling::{Ack, ByNumber};
 use crate::message::{Body, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::progress::Progress;
-use crate::proto::send::request::{Effect, Slot};
+use crate::proto::send::request::{Answer, Effect, Slot};
 use crate::proto::send::rope::Rope;
 use crate::proto::send::unwritten::Unwritten;
 use crate::proto::shared::consumer::ConsumerQueue;
@@ -35,6 +37,10 @@ pub(crate) struct Order {
     pub(super) queue: Queue,
     pub(super) channels: Channels,
     pub(super) ending: CloseOfConnection,
+    /// The stream is gone, or what was on it is not all back on the next.
+    pub(super) is_down: bool,
+    /// Requests that have nothing to wait for any more, for the driver to tell their callers.
+    pub(super) done: Vec<Slot>,
 }
 
 /// A request that was not queued, and why.
@@ -46,6 +52,8 @@ impl Order {
             queue: Queue::new(now),
             channels: Channels::new(),
             ending: CloseOfConnection::default(),
+            is_down: false,
+            done: Vec::new(),
         }
     }
 
@@ -56,6 +64,21 @@ impl Order {
     /// Octets that wait to be written.
     pub(crate) fn queued(&self) -> usize {
         self.queue.small.len() + self.queue.aside()
+    }
+
+    /// Whether nothing is left to be written, or to be put into the lanes.
+    pub(crate) fn is_empty(&self) -> bool {
+        let parked = if self.is_down {
+            0
+        } else {
+            self.queue.parking.octets()
+        };
+        self.queue.small.len() + self.queue.large.octets() + parked == 0
+    }
+
+    /// A recovery has to know what was asked for.
+    pub(crate) fn keep_requests(&mut self) {
+        self.queue.keeps_requests = true;
     }
 
     /// The earliest deadline of a request, or a time before it.
@@ -205,6 +228,11 @@ impl Order {
         self.queue.now = now;
         let channel = self.channels.get_mut(id)?;
         channel.sending.take_request(reply, &mut self.queue)
+    }
+
+    /// Payloads of requests without a reply that have been carried out since the last look.
+    pub(crate) fn take_quiet(&mut self) -> Vec<Box<[u8]>> {
+        std::mem::take(&mut self.queue.quiet)
     }
 
     /// Lets `queue` queue an answer to the broker, and counts it. True if it is one too many for
@@ -387,10 +415,19 @@ impl Order {
     ) -> Result<Vec<Wake>, NotStarted> {
         self.check_fits(consume)
             .map_err(|error| NotStarted::Refused(error.into()))?;
-        let (channel, _) = self.channel(at).map_err(NotStarted::Refused)?;
+        let (channel, outgoing) = self.channel(at).map_err(NotStarted::Refused)?;
+        let is_restoring = channel.is_restoring();
         let consumers = channel.consumers();
         if consumers.takes(consume.consumer_tag.as_bytes()) {
             return Err(NotStarted::TagInUse);
+        }
+        let mut asked = outgoing
+            .keeps_requests
+            .then(|| Asked::new(consume, prefetch));
+        if let Some(asked) = asked.take_if(|_| is_restoring) {
+            outgoing.deadline.note(slot.deadline);
+            consumers.wait(queue, asked, slot);
+            return Ok(vec![outgoing.driver.wake_always()]);
         }
         let before = consumers.limits_before(prefetch);
         let mut wakes = Vec::new();
@@ -404,7 +441,7 @@ impl Order {
         let queued = self.request(at, consume, slot);
         wakes.push(queued.map_err(|(refused, _)| NotStarted::Refused(refused))?);
         if let Ok((channel, _)) = self.channel(at) {
-            channel.consumers().start(queue, prefetch);
+            channel.consumers().start(queue, prefetch, asked);
         }
         Ok(wakes)
     }
@@ -445,9 +482,17 @@ impl Order {
         queue: &Arc<ConsumerQueue>,
         slot: Slot,
     ) -> Option<Result<Wake, Refused>> {
-        match self.channels.consumers_of(at)?.cancel(queue)? {
+        let (cancelling, waiting) = self.channels.consumers_of(at)?.cancel(queue)?;
+        match cancelling {
             Cancelling::Now => {}
             Cancelling::ByItself => return None,
+            Cancelling::Done => {
+                self.done.extend(waiting);
+                self.done.push(slot);
+                // The driver tells those that wait.
+                self.queue.deadline.note(self.queue.now);
+                return Some(Ok(self.queue.driver.wake_always()));
+            }
         }
         let cancel = basic::Cancel {
             consumer_tag: queue.tag.as_ref(),
@@ -476,6 +521,12 @@ impl Order {
         let Some(at) = self.channels.get_mut(id).map(OutChannel::begin) else {
             return Ok(None);
         };
+        if self.is_down {
+            if let Some(channel) = self.channels.get_mut(id) {
+                channel.open_later(slot(at), &mut self.queue);
+            }
+            return Ok(Some(self.queue.driver.wake_always()));
+        }
         let wake = self
             .request(at, &channel::Open {}, slot(at))
             .map_err(|(refused, _)| refused)?;
@@ -500,26 +551,79 @@ impl Order {
         }
     }
 
-    /// Opens a channel that was open on the stream before.
-    #[cfg(test)]
-    pub(crate) fn open_lost(&mut self, at: ChannelUse, now: Instant, request_timeout: Duration) {
-        let channel = self.channels.get_mut(at.channel);
-        if let Some(channel) = channel.filter(|channel| channel.is(at)) {
-            channel.open_lost(now, request_timeout, &mut self.queue);
+    // What a recovery sends, past what waits in line
+
+    /// Takes an id for a channel of the recovery's own, and queues `channel.open` for it. `None` if
+    /// none is free.
+    pub(crate) fn open_scratch(
+        &mut self,
+        channel_max: u16,
+        slot: impl FnOnce(ChannelUse) -> Slot,
+    ) -> Option<ChannelUse> {
+        let id = self.channels.take_id(channel_max, None)?;
+        let channel = self.channels.get_mut(id)?;
+        let at = channel.begin();
+        channel.begin_restoring();
+        let frame = channel::Open {}.to_frame(id);
+        channel.pass(&frame, slot(at), &mut self.queue);
+        Some(at)
+    }
+
+    /// Opens a channel that was open on the stream before. False if there is nothing to open.
+    pub(crate) fn open_lost(&mut self, id: u16, slot: impl FnMut(Again) -> Slot) -> bool {
+        let channel = self.channels.get_mut(id);
+        channel.is_some_and(|channel| channel.open_lost(&mut self.queue, slot))
+    }
+
+    /// Queues a method, given by its payload, past what waits in the channel's line.
+    pub(crate) fn pass(&mut self, id: u16, payload: &[u8], slot: Slot) {
+        if let Some(channel) = self.channels.get_mut(id) {
+            channel.pass(&method_frame(id, payload), slot, &mut self.queue);
         }
     }
 
-    /// Waits for the reply to a `channel.close` that another task has asked for. Gives the slot
-    /// back if there is none.
-    pub(crate) fn join_close(&mut self, at: ChannelUse, slot: Slot) -> Result<Wake, Slot> {
+    /// Starts a consumer that waited for this stream, behind its limit. `slot` makes the slots of
+    /// requests that are none of the program's. Gives where the answer to `basic.consume` will be;
+    /// `None` if the consumer does not wait.
+    pub(crate) fn consume_lost(
+        &mut self,
+        at: ChannelUse,
+        queue: &Arc<ConsumerQueue>,
+        consume: &[u8],
+        mut slot: impl FnMut(Option<&Arc<ConsumerQueue>>) -> Slot,
+    ) -> Option<Arc<Answer>> {
+        let channel = self.channels.get_mut(at.channel)?;
+        if !channel.accepts(at) {
+            return None;
+        }
+        let (prefetch, own) = channel.consumers().start_again(queue)?;
+        for qos in channel
+            .consumers()
+            .limits_before(prefetch)
+            .into_iter()
+            .flatten()
+        {
+            channel.consumers().note_limit(&qos);
+            channel.pass(&qos.to_frame(at.channel), slot(None), &mut self.queue);
+        }
+        channel.consumers().note_started_under(queue, prefetch);
+        let slot = own.unwrap_or_else(|| slot(Some(queue)));
+        let answer = Arc::clone(&slot.answer);
+        channel.pass(&method_frame(at.channel, consume), slot, &mut self.queue);
+        Some(answer)
+    }
+
+    /// Waits for the reply to a `channel.close` that another task has asked for. `None` if there is
+    /// none.
+    pub(crate) fn join_close(&mut self, at: ChannelUse, slot: Slot) -> Option<Wake> {
         let channel = self.channels.get_mut(at.channel);
         let closing = channel.filter(|channel| channel.is(at) && channel.is_closing());
         match closing {
             Some(channel) if self.ending.check_open().is_ok() => {
                 channel.join_close(slot, &mut self.queue);
-                Ok(self.queue.driver.wake_always())
+                Some(self.queue.driver.wake_always())
             }
-            _ => Err(slot),
+            _ => None,
         }
     }
 

@@ -6,6 +6,7 @@
     reason = "the folder has its parts, and this is the whole"
 )]
 
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -19,14 +20,16 @@ use super::head::{Head, LARGE};
 use super::order::Order;
 use super::overdue::{Judge, Overdue};
 use super::refused::Refused;
+use super::restoring::{Behind, LostRequests};
 use super::room::{Filled, Place, Room};
-use crate::error::ConnectionError;
+use crate::error::{ChannelError, ConnectionError};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::observe::Held;
 use crate::proto::send::progress::Progress;
 use crate::proto::send::request::Slot;
 use crate::proto::send::rope::Rope;
 use crate::proto::send::unwritten::Unwritten;
+use crate::proto::shared::consumer::ConsumerQueue;
 use crate::proto::time::after;
 use crate::proto::wait::Sleeper;
 
@@ -203,17 +206,10 @@ impl Outbox {
 
     /// Another stream is in the place of the one that was lost, and ready: publishers go on as far
     /// as there is room, in their order. For how long they waited, if it was lost.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the core has one stream so far"))]
     pub(crate) fn come_up(&mut self, now: Instant) -> Option<Duration> {
         let down_for = self.room.come_up(now)?;
         self.open_gate();
         Some(down_for)
-    }
-
-    /// Whether the stream is lost, and no other is in its place.
-    #[allow(dead_code, reason = "the core has one stream so far")]
-    pub(crate) fn is_down(&self) -> bool {
-        self.room.is_down()
     }
 
     /// `channel.flow` has come. False if it changes nothing.
@@ -358,7 +354,10 @@ impl Outbox {
         expired: impl FnMut(u16, &Slot),
     ) -> Overdue {
         self.order.queue.now = now;
-        let mut overdue = Overdue::default();
+        let mut overdue = Overdue {
+            done: std::mem::take(&mut self.order.done),
+            ..Overdue::default()
+        };
         if !self.order.queue.deadline.has_come(now) {
             return overdue;
         }
@@ -395,6 +394,7 @@ impl Outbox {
         let Some(channel) = self.order.channels.get_mut(id) else {
             return;
         };
+        channel.expire_opening(judge);
         channel.sending.requests.expire(id, judge);
         // First, so that a close whose time is up as well is no failure.
         let stuck = channel.close_stuck(queue);
@@ -410,19 +410,81 @@ impl Outbox {
         }
     }
 
-    /// The stream is gone: what was to leave through it is dropped, and no channel takes anything
-    /// until it has been opened on another. Returns the requests that will have no reply; `unsent`
-    /// has been shown what the adapter has not written, and is shown what is dropped here. Those
-    /// who wait are told by what follows: [`close`](Self::close), or [`go_down`](Self::go_down).
-    pub(crate) fn disconnect(&mut self, unsent: &mut Unwritten) -> Vec<Slot> {
+    /// The stream is gone: what was to leave through it is dropped. If another follows, what can be
+    /// asked once more waits for that, and so do the publishers; otherwise all who wait are called.
+    /// `unsent` has been shown what the adapter has not written, and is shown what is dropped here.
+    /// Those who wait are told by what follows: [`close`](Self::close), or
+    /// [`go_down`](Self::go_down).
+    pub(crate) fn disconnect(&mut self, unsent: &mut Unwritten, behind: Behind) -> LostRequests {
         self.order.count_unsent(unsent);
-        let mut slots = Vec::new();
+        let mut lost = LostRequests::default();
         for id in self.order.channels.ids() {
             self.room.resume(id);
-            slots.extend(self.order.channels.disconnect(id, &mut self.order.queue));
+            self.order
+                .channels
+                .disconnect(id, behind, &mut self.order.queue, &mut lost);
         }
         self.order.queue.close();
-        slots
+        self.order.is_down = behind == Behind::AnotherStream;
+        for channel in self.order.channels.iter() {
+            self.order
+                .queue
+                .deadline
+                .extend(channel.waiting_deadlines());
+        }
+        lost.done.append(&mut self.order.done);
+        lost
+    }
+
+    /// The broker has closed a channel over a request that restores it: as
+    /// [`OutChannel::lose_again`](super::channel::OutChannel::lose_again).
+    pub(crate) fn channel_lost_again(&mut self, id: u16) -> (Vec<Slot>, Vec<Arc<ConsumerQueue>>) {
+        self.room.resume(id);
+        let channel = self.order.channels.get_mut(id);
+        let lost = channel.map(|channel| channel.lose_again(&mut self.order.queue));
+        self.order.queue.driver.looks_again();
+        lost.unwrap_or_default()
+    }
+
+    /// What was on the stream before is on this one, but for what these channels still wait for:
+    /// publishers go on, elsewhere.
+    pub(crate) fn open_gates(&mut self, now: Instant) {
+        self.order.is_down = false;
+        let restoring: Vec<_> = self.order.channels.restoring().collect();
+        for at in restoring {
+            self.room.stop(at.channel);
+        }
+        self.come_up(now);
+    }
+
+    /// All of this channel is there: what waited in its line goes on.
+    pub(crate) fn channel_restored(&mut self, at: ChannelUse) {
+        let channel = self.order.channels.get_mut(at.channel);
+        let Some(channel) = channel.filter(|channel| channel.is(at)) else {
+            return;
+        };
+        if channel.is_restoring() && channel.restored(&mut self.order.queue) {
+            self.room.resume(at.channel);
+            self.open_gate();
+        }
+    }
+
+    /// A channel cannot be brought back: it ends for this, in time.
+    pub(crate) fn end_lost(&mut self, id: u16, cause: ChannelError) {
+        if let Some(channel) = self.order.channels.get_mut(id) {
+            channel.end_lost(cause, &mut self.order.queue);
+        }
+    }
+
+    /// The recovery does not need its channel any more.
+    pub(crate) fn close_scratch(&mut self, at: ChannelUse, close: Slot) {
+        let channel = self.order.channels.get_mut(at.channel);
+        let Some(channel) = channel.filter(|channel| channel.is(at)) else {
+            return;
+        };
+        if channel.close_scratch(close, &mut self.order.queue) {
+            self.order.channels.free(at.channel);
+        }
     }
 
     /// The connection is over: nothing can be sent from here on, but for what the close exchange

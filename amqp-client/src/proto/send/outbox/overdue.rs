@@ -10,18 +10,22 @@
 //! that is to be closed behind a request that a close must not pass is given up with that request's
 //! time.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::earliest::Earliest;
 use crate::error::ChannelError;
 use crate::proto::send::progress::Progress;
 use crate::proto::send::request::Slot;
+use crate::proto::shared::consumer::ConsumerQueue;
 
 /// What became of requests whose time is up, besides that their callers are told.
 #[derive(Debug, Default)]
 pub(crate) struct Overdue {
     /// Those that were parked and are never sent.
     pub(crate) dropped: Vec<Slot>,
+    /// Those whose purpose is fulfilled without the broker.
+    pub(crate) done: Vec<Slot>,
     pub(crate) given_up: Vec<GivenUp>,
 }
 
@@ -31,6 +35,8 @@ pub(crate) struct GivenUp {
     pub(crate) id: u16,
     /// The requests that will have no reply.
     pub(crate) slots: Vec<Slot>,
+    /// The consumers that waited for another stream.
+    pub(crate) consumers: Vec<Arc<ConsumerQueue>>,
     /// The number of the last publish that is sent.
     pub(crate) sent: u64,
     pub(crate) cause: ChannelError,

@@ -27,6 +27,11 @@ impl Publishing {
         self.confirming = true;
     }
 
+    /// Whether publishes are numbered.
+    pub(super) fn is_confirming(&self) -> bool {
+        self.confirming
+    }
+
     /// The number of the last publish.
     #[inline]
     pub(super) fn published(&self) -> u64 {

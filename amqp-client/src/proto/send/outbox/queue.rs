@@ -37,6 +37,10 @@ pub(super) struct Queue {
     pub(super) now: Instant,
     /// The negotiated limit of a frame, in octets.
     pub(super) frame_max: usize,
+    /// A recovery has to know what was asked for.
+    pub(super) keeps_requests: bool,
+    /// Payloads of requests without a reply that have been carried out, by what came behind them.
+    pub(super) quiet: Vec<Box<[u8]>>,
     /// Messages that were published, and deliveries that were settled.
     published: u64,
     acked: u64,
@@ -58,6 +62,8 @@ impl Queue {
             deadline: Earliest::default(),
             now,
             frame_max: SMALLEST_FRAME_MAX,
+            keeps_requests: false,
+            quiet: Vec::new(),
             published: 0,
             acked: 0,
             refused: 0,
@@ -203,6 +209,11 @@ impl Queue {
     /// Throws away what is parked in a line, but for the requests.
     pub(super) fn clear_line(&mut self, line: &mut Line) -> Vec<Slot> {
         line.clear(&mut self.parking, &mut self.dropped)
+    }
+
+    /// The stream is gone, and another follows: as [`Line::disconnect`].
+    pub(super) fn disconnect_line(&mut self, line: &mut Line) -> Vec<Slot> {
+        line.disconnect(&mut self.parking, &mut self.dropped)
     }
 
     /// Where bodies are kept until the lock is released.

@@ -32,7 +32,8 @@ impl Requests {
     }
 
     /// A request is on its way.
-    pub(super) fn push(&mut self, slot: Slot) {
+    /// One without a reply that is not remembered any more leaves its payload in `quiet`.
+    pub(super) fn push(&mut self, slot: Slot, quiet: &mut Vec<Box<[u8]>>) {
         self.in_flight.push_back(slot);
         // Those without a reply serve to explain errors only; a program that never waits for one
         // must not fill the memory with them.
@@ -43,7 +44,8 @@ impl Requests {
             .take_while(|slot| !slot.has_reply());
         let n_unanswered = unanswered.count();
         if n_unanswered > MOST_UNANSWERED {
-            self.in_flight.remove(self.in_flight.len() - n_unanswered);
+            let forgotten = self.in_flight.remove(self.in_flight.len() - n_unanswered);
+            quiet.extend(forgotten.and_then(|slot| slot.sent));
             self.forgot = true;
         }
     }
@@ -85,7 +87,7 @@ impl Requests {
     /// Whether the last one is a `basic.consume`.
     pub(super) fn waits_for_consume(&self) -> bool {
         let last = self.in_flight.back();
-        last.is_some_and(|slot| matches!(slot.effect, Effect::Consume(_)))
+        last.is_some_and(|slot| matches!(slot.effect, Effect::Consume(_) | Effect::ConsumeAgain(_)))
     }
 
     /// Whether the one that keeps others back is not answered, and its time is up.
@@ -105,7 +107,12 @@ impl Requests {
     }
 
     /// Takes the one that waits longest, if the reply is one of its.
-    pub(super) fn take_answered_by(&mut self, reply: MethodId) -> Option<Slot> {
+    /// Those without a reply that it answers as well leave their payloads in `quiet`.
+    pub(super) fn take_answered_by(
+        &mut self,
+        reply: MethodId,
+        quiet: &mut Vec<Box<[u8]>>,
+    ) -> Option<Slot> {
         if reply == channel::CloseOk::ID {
             // It ends whatever was not answered before it.
             let close = self.in_flight.iter().position(Slot::is_close)?;
@@ -121,7 +128,10 @@ impl Requests {
         }
         // What was sent before it without waiting has been done as well.
         self.forgot = false;
-        self.in_flight.drain(..=waiting).next_back()
+        let mut answered = self.in_flight.drain(..=waiting);
+        let slot = answered.next_back();
+        quiet.extend(answered.filter_map(|slot| slot.sent));
+        slot
     }
 
     /// Takes all.

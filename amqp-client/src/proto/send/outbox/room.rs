@@ -29,6 +29,10 @@ use crate::proto::wait::{Sleeper, Waiters};
 /// are called one after the other by the task that writes.
 const CALLS_PER_SWAP: usize = 64;
 
+/// Those who come get tickets from here on; those below are for messages that were queued before,
+/// and go on.
+const FIRST_TICKET: u64 = 1 << 63;
+
 /// Where a message waits, and what publishers wait for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Place {
@@ -76,6 +80,11 @@ struct Called {
 impl Publishers {
     fn has_called(&self) -> bool {
         !self.called.is_empty()
+    }
+
+    /// Whether this ticket is in line, or has been called and has not come.
+    fn knows(&self, ticket: u64) -> bool {
+        self.waiting.contains((), ticket) || self.called.contains_key(&ticket)
     }
 
     /// Calls the first in line.
@@ -162,7 +171,7 @@ impl Room {
             gated: Publishers::default(),
             gate: Gate::default(),
             unclaimed: false,
-            last_ticket: 0,
+            last_ticket: FIRST_TICKET,
         }
     }
 
@@ -386,10 +395,24 @@ impl Room {
         self.gate.come_up(now)
     }
 
-    /// Whether the stream is lost, and no other is in its place.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the core has one stream so far"))]
-    pub(crate) fn is_down(&self) -> bool {
-        self.gate.is_down()
+    /// What the stream was lost to that has no successor yet, and when.
+    pub(crate) fn down(&self) -> Option<&(ConnectionError, Instant)> {
+        self.gate.down()
+    }
+
+    /// The same, and for how long there has been none.
+    pub(crate) fn down_for(&self, now: Instant) -> Option<(ConnectionError, Duration)> {
+        let (lost, since) = self.gate.down()?;
+        Some((lost.clone(), now.saturating_duration_since(*since)))
+    }
+
+    /// A place in line for a publish that goes on as one that had this number on its channel: in
+    /// front of all who have not been sent yet, and in the order of the numbers.
+    pub(crate) fn place_of(&self, channel: u16, number: u64) -> Option<u64> {
+        let ticket = number.checked_mul(1 << 16)? | u64::from(channel);
+        // Another can have it only if it is of an earlier use of the channel.
+        let is_taken = self.all().iter().any(|line| line.knows(ticket));
+        (ticket < FIRST_TICKET && !is_taken).then_some(ticket)
     }
 
     /// What publishers do while the connection is blocked.

@@ -5,14 +5,17 @@ use std::time::{Duration, Instant};
 
 use amqp_spec::frame::FrameTooLarge;
 use amqp_spec::wire::{MethodId, TypedMethod};
-use amqp_spec::{channel, connection};
+use amqp_spec::{basic, channel, connection};
 use bytes::Bytes;
 
+use super::consumers::Consumers;
 use super::head::Head;
 use super::line::{Line, Parked, last_publish};
 use super::overdue::Judge;
 use super::queue::Queue;
+use super::repeatable::{is_asked_again, method_frame};
 use super::requests::Requests;
+use super::restoring::LostRequests;
 use crate::message::Body;
 use crate::proto::send::progress::Progress;
 use crate::proto::send::request::{Barrier, Effect, Slot};
@@ -109,7 +112,7 @@ impl Sending {
     pub(super) fn await_reply(&mut self, mut slot: Slot, queue: &mut Queue) {
         let end = queue.small.end();
         slot.end = Some(end);
-        self.requests.push(slot);
+        self.requests.push(slot, &mut queue.quiet);
         queue.leaving.push(end, self.id);
     }
 
@@ -163,7 +166,7 @@ impl Sending {
 
     /// Takes the request that waits longest, if the reply is one of its.
     pub(super) fn take_request(&mut self, reply: MethodId, queue: &mut Queue) -> Option<Slot> {
-        let slot = self.requests.take_answered_by(reply)?;
+        let slot = self.requests.take_answered_by(reply, &mut queue.quiet)?;
         if reply != channel::CloseOk::ID && reply != connection::CloseOk::ID {
             self.release(queue);
         }
@@ -271,6 +274,18 @@ impl Sending {
         self.line.lets_a_close_pass(self.line.len(), &self.requests)
     }
 
+    /// Whether a caller waits for the answer to `channel.open`.
+    pub(super) fn is_opening_wanted(&self) -> bool {
+        let mut sent = self.requests.iter();
+        sent.any(|slot| matches!(slot.effect, Effect::OpenChannel(_)) && !slot.answer.is_settled())
+    }
+
+    /// Whether a limit that the program has set waits in the line.
+    pub(super) fn has_limit_in_line(&self) -> bool {
+        let mut waiting = self.line.requests();
+        waiting.any(|slot| slot.expects.contains(&basic::QosOk::ID))
+    }
+
     /// A request has been encoded: waits for its reply, or for its turn if it `must_wait`.
     pub(super) fn expect(&mut self, must_wait: Option<Vec<u8>>, slot: Slot, queue: &mut Queue) {
         match must_wait {
@@ -306,6 +321,55 @@ impl Sending {
         let mut slots = self.requests.take_all();
         slots.extend(queue.clear_line(&mut self.line));
         slots
+    }
+
+    /// The stream is gone, and the channel is to be opened on another: what can be asked once more
+    /// waits in the line, in front of what waits there already. Messages are dropped, consumers are
+    /// left to `consumers`, all other requests to `lost`. Returns the `channel.open`, if that has
+    /// not been answered.
+    pub(super) fn disconnect(
+        &mut self,
+        consumers: &mut Consumers,
+        queue: &mut Queue,
+        lost: &mut LostRequests,
+    ) -> Option<Slot> {
+        let mut opening = None;
+        let mut again = Vec::new();
+        for mut slot in self.requests.take_all() {
+            if consumers.takes_back(&mut slot) {
+                continue;
+            }
+            match &slot.effect {
+                Effect::OpenChannel(_) => opening = Some(slot),
+                // Those are of the recovery, which begins anew.
+                Effect::RenewChannel | Effect::ConsumeAgain(_) => {}
+                Effect::Consume(_) | Effect::Cancel(_) | Effect::LimitConsumer => {
+                    lost.done.push(slot);
+                }
+                Effect::Nothing if is_asked_again(&slot) => {
+                    slot.end = None;
+                    again.push(slot);
+                }
+                _ => lost.failed.push(slot),
+            }
+        }
+        for mut slot in queue.disconnect_line(&mut self.line) {
+            if consumers.takes_back(&mut slot) {
+                continue;
+            }
+            match &slot.effect {
+                Effect::EndTransaction(_) => lost.failed.push(slot),
+                _ => lost.done.push(slot),
+            }
+        }
+        let id = self.id;
+        for slot in again.into_iter().rev() {
+            let frame = slot.sent.as_deref().map(|sent| method_frame(id, sent));
+            let parked = Parked::Request(frame.unwrap_or_default(), slot);
+            self.line.push_front(parked, &mut queue.parking);
+        }
+        self.line.set_held(true);
+        opening
     }
 
     /// The number of the last of the `published` that is not parked.

@@ -11,6 +11,7 @@
 use std::mem;
 
 use super::line::Line;
+use super::sending::Sending;
 use super::settled::SettledTags;
 use crate::proto::send::request::{Effect, Slot};
 
@@ -156,6 +157,12 @@ impl Settling {
         }
     }
 
+    /// Whether the channel has transactions.
+    pub(super) fn has_transactions(&self) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|known| known.transaction.is_some())
+    }
+
     fn transaction(&mut self) -> Option<&mut Vec<u64>> {
         self.known.as_mut()?.transaction.as_mut()
     }
@@ -203,6 +210,25 @@ impl Settling {
     /// Deliveries up to this number have gone back, and no others but those of earlier lives.
     pub(super) fn set_gone_back(&mut self, number: u64) {
         self.gone_back = number.max(self.base);
+    }
+
+    /// Up to which number deliveries have gone back, if a further `basic.recover` is never sent.
+    pub(super) fn recovered_before(&self, sending: &mut Sending) -> u64 {
+        let before = sending.recoveries().next();
+        before.map_or_else(|| self.gone_back(), |before| *before)
+    }
+
+    /// Deliveries up to this number have gone back, and all others will if there is another
+    /// `basic.recover` under way.
+    pub(super) fn gone_back_to(&mut self, delivery_tag: u64, sending: &mut Sending) {
+        let mut another = false;
+        for before in sending.recoveries() {
+            *before = delivery_tag;
+            another = true;
+        }
+        if !another {
+            self.set_gone_back(delivery_tag);
+        }
     }
 
     /// Everything up to this number is settled or gone.

@@ -132,6 +132,10 @@ fn failures() -> Vec<ChannelError> {
         ChannelError::ConsumerTagInUse {
             consumer_tag: text.clone(),
         },
+        ChannelError::Recovering {
+            after: Duration::from_secs(30),
+            lost: Box::new(ConnectionError::EndOfStream),
+        },
         ChannelError::Blocked {
             reason: text.into(),
         },

@@ -13,7 +13,7 @@ use crate::connection::Limits;
 use crate::consume::NextWithin;
 use crate::declare::DeclaredQueue;
 use crate::event::Event;
-use crate::proto::{Core, Interest, Transmit};
+use crate::proto::{Core, Interest, Sequel, Transmit};
 use crate::tests::handles::rpc::calls::Calling;
 use crate::tests::support::pair::Pair;
 use crate::tests::support::task::{Task, done};
@@ -72,6 +72,7 @@ pub(crate) fn open() {
     debug::<crate::connection::ServerCapabilities>(&connection.server_capabilities());
     debug::<Core>(&pair.core);
     debug::<Interest>(&pair.core.interest());
+    debug::<Sequel>(&pair.core.sequel());
     let mut events = connection.events();
     debug::<crate::event::Events>(&events);
 

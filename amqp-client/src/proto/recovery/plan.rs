@@ -1,0 +1,346 @@
+//! What is sent on another stream, in which order, until everything is there that was there before.
+//!
+//! ```text
+//! channels, each with its modes and limits ──────┐
+//! exchanges ─▶ their bindings, queues ─▶ bindings ┴─▶ consumers ─▶ the gates open ─▶ consumers without a bound
+//! ```
+//!
+//! What was declared is declared over a channel of the plan's own, so that what the broker objects
+//! to costs itself only. What it refuses for a reason that may pass is tried again and again, and
+//! holds up nothing but what depends on it. Consumers that the broker may send any number of
+//! deliveries come last: these would stand in front of all further answers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use amqp_spec::channel;
+
+use super::record::Extent;
+use super::returning::{Around, Returning, Which};
+use super::topology::{Outcome, Topology, slot};
+use super::{Counts, OnFailure, Recovery, Restore};
+use crate::error::{About, Entity, EntityFailure};
+use crate::proto::channel_use::ChannelUse;
+use crate::proto::outside::Outside;
+use crate::proto::send::outbox::WayBack;
+use crate::proto::send::request::{Answer, Effect};
+use crate::proto::shared::channel::ChannelShared;
+
+/// What a recovery has to do on the present stream.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    policy: Recovery,
+    exclusive_limit: Duration,
+    given_up: Vec<EntityFailure>,
+    topology: Topology,
+    channels: BTreeMap<u16, Returning>,
+    scratch: Option<Scratch>,
+    stage: PlanStage,
+    outcome: Outcome,
+    /// What could not be restored until everything else was.
+    skipped: Vec<EntityFailure>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum PlanStage {
+    /// The gates are shut.
+    Shut,
+    /// Consumers without a bound are started.
+    Open,
+    /// Everything is back, but for what is pending.
+    Back,
+}
+
+/// The channel over which things are declared.
+#[derive(Debug)]
+struct Scratch {
+    at: ChannelUse,
+    opening: Option<Arc<Answer>>,
+    /// One of the program's, since there is no other.
+    is_borrowed: bool,
+}
+
+/// What a step has come to, in this order.
+#[derive(Debug, Default)]
+pub(crate) struct Milestones {
+    /// What is tried again and again from now on.
+    pub(crate) pending: Vec<EntityFailure>,
+    /// What had been pending.
+    pub(crate) restored: Vec<Entity>,
+    /// Queues that have another name: the old and the new.
+    pub(crate) renamed: Vec<(String, String)>,
+    /// Everything that has to be there before publishers go on is there.
+    pub(crate) opens_gates: bool,
+    /// Everything is back, but for what is pending.
+    pub(crate) is_back: bool,
+    /// Nothing is pending any more, or ever was: the plan is done.
+    pub(crate) is_done: bool,
+    /// How much is pending.
+    pub(crate) n_pending: usize,
+}
+
+impl Plan {
+    /// What was there is what the outbox and the record know.
+    pub(crate) fn new(policy: &Recovery, given_up: &[EntityFailure], outside: &Outside) -> Self {
+        let heartbeat = outside.shared().limits().heartbeat;
+        let keep = |entity: &Entity| policy.keeps(entity);
+        let entries = match policy.restore_mode() {
+            Restore::All => outside.record().entries(Extent::All, keep),
+            Restore::Transient => outside.record().entries(Extent::Transient, keep),
+            Restore::ConsumersOnly => Vec::new(),
+        };
+        Self {
+            exclusive_limit: policy.exclusive_limit(heartbeat),
+            topology: Topology::new(entries, given_up),
+            given_up: given_up.to_vec(),
+            policy: policy.clone(),
+            channels: BTreeMap::new(),
+            scratch: None,
+            stage: PlanStage::Shut,
+            outcome: Outcome {
+                failures: given_up.to_vec(),
+                ..Outcome::default()
+            },
+            skipped: Vec::new(),
+        }
+    }
+
+    /// How much has been restored, what has not been, and what has another name now.
+    pub(crate) fn take_report(&mut self) -> (Counts, Vec<EntityFailure>) {
+        (self.outcome.counts, std::mem::take(&mut self.skipped))
+    }
+
+    /// When the next step is to be taken at the latest.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let channels = self.channels.values().filter_map(Returning::next);
+        channels.chain(self.topology.next()).min()
+    }
+
+    /// What the broker has closed the connection over, if that is known.
+    pub(crate) fn blamed(&self) -> Option<EntityFailure> {
+        let mut consumers = self.channels.values().filter_map(Returning::blamed);
+        self.topology.blamed().or_else(|| consumers.next())
+    }
+
+    /// Looks at what has come, and sends what can be sent.
+    ///
+    /// # Errors
+    ///
+    /// The attempt is in vain: something was not answered in time, or the program wants it to end
+    /// over something that was refused.
+    pub(crate) fn step(&mut self, outside: &mut Outside) -> Result<Milestones, Box<EntityFailure>> {
+        let now = outside.now();
+        self.topology
+            .hear(&self.policy, self.exclusive_limit, &mut self.outcome, now)?;
+        for (from, to) in &self.outcome.renamed {
+            outside.renamed(from, to);
+        }
+        self.find_channels(outside);
+        for channel in self.channels.values_mut() {
+            let around = Around {
+                policy: &self.policy,
+                exclusive_limit: self.exclusive_limit,
+                topology: &self.topology,
+                given_up: &self.given_up,
+            };
+            channel.hear(&around, &mut self.outcome, outside)?;
+            channel.open(&mut self.outcome, outside)?;
+        }
+        self.declare(outside)?;
+        if self.topology.is_settled(now) {
+            self.start_consumers(outside);
+        }
+        let milestones = self.milestones(outside);
+        self.judge_failures()?;
+        Ok(milestones)
+    }
+
+    /// Channels may be asked for while others are being restored.
+    fn find_channels(&mut self, outside: &Outside) {
+        let restoring: Vec<_> = outside.outbox().channels().restoring().collect();
+        for at in restoring {
+            let known = self.channels.entry(at.channel);
+            let known = known.or_insert_with(|| Returning::new(at));
+            if known.at() != at {
+                *known = Returning::new(at);
+            }
+        }
+    }
+
+    /// Declares what can be declared.
+    fn declare(&mut self, outside: &mut Outside) -> Result<(), Box<EntityFailure>> {
+        if !self.topology.wants_channel(outside.now()) {
+            return Ok(());
+        }
+        if let Some(id) = self.scratch_channel(outside)? {
+            self.topology.send(id, &mut self.outcome, outside);
+        }
+        Ok(())
+    }
+
+    /// The channel to declare on, once it is open.
+    fn scratch_channel(
+        &mut self,
+        outside: &mut Outside,
+    ) -> Result<Option<u16>, Box<EntityFailure>> {
+        let Some(scratch) = &mut self.scratch else {
+            self.open_scratch(outside);
+            return Ok(None);
+        };
+        let id = scratch.at.channel;
+        if let Some(Err(error)) = scratch
+            .opening
+            .as_ref()
+            .and_then(|answer| answer.take_ready())
+        {
+            if error.broker_close().is_none() {
+                return Err(Box::new(EntityFailure::new(Entity::Channel(id), error)));
+            }
+        }
+        let way_back = outside.outbox().channels().way_back(id);
+        match way_back {
+            WayBack::Open => return Ok(Some(id)),
+            WayBack::Opening => {}
+            WayBack::Gone => {
+                self.topology.interrupted();
+                self.scratch = None;
+                self.open_scratch(outside);
+            }
+            // One of the program's is opened with all others.
+            WayBack::Lost if scratch.is_borrowed => self.topology.interrupted(),
+            WayBack::Lost => {
+                self.topology.interrupted();
+                let (open, answer) = slot::<channel::Open>(About::default(), outside);
+                let mut open = Some(open.with_effect(Effect::RenewChannel));
+                let mut outbox = outside.outbox();
+                // It has no modes, and asks for its opening alone.
+                outbox.order_mut().open_lost(id, |_| {
+                    let (spare, _) = slot::<channel::Open>(About::default(), outside);
+                    open.take().unwrap_or(spare)
+                });
+                drop(outbox);
+                if let Some(scratch) = &mut self.scratch {
+                    scratch.opening = Some(answer);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn open_scratch(&mut self, outside: &Outside) {
+        let connection = outside.shared();
+        let channel_max = connection.limits().channel_max;
+        let (slot, answer) = slot::<channel::Open>(About::default(), outside);
+        let opened = outside
+            .outbox()
+            .order_mut()
+            .open_scratch(channel_max, |at| {
+                let shared = ChannelShared::internal(at, Arc::clone(connection));
+                slot.with_effect(Effect::OpenChannel(Arc::new(shared)))
+            });
+        self.scratch = match opened {
+            Some(at) => Some(Scratch {
+                at,
+                opening: Some(answer),
+                is_borrowed: false,
+            }),
+            // All are in use.
+            None => self.channels.values().next().map(|channel| Scratch {
+                at: channel.at(),
+                opening: None,
+                is_borrowed: true,
+            }),
+        };
+    }
+
+    fn start_consumers(&mut self, outside: &mut Outside) {
+        let mut one_is_starting = self.channels.values().any(Returning::is_starting);
+        for channel in self.channels.values_mut() {
+            let around = Around {
+                policy: &self.policy,
+                exclusive_limit: self.exclusive_limit,
+                topology: &self.topology,
+                given_up: &self.given_up,
+            };
+            channel.start_next(Which::Bounded, &around, &mut self.outcome, outside);
+            // Of the others one at a time, for its deliveries may stand in front of all answers.
+            if self.stage > PlanStage::Shut && !one_is_starting {
+                channel.start_next(Which::All, &around, &mut self.outcome, outside);
+                one_is_starting |= channel.is_starting();
+            }
+        }
+    }
+
+    /// How far it is.
+    fn milestones(&mut self, outside: &mut Outside) -> Milestones {
+        let around = Around {
+            policy: &self.policy,
+            exclusive_limit: self.exclusive_limit,
+            topology: &self.topology,
+            given_up: &self.given_up,
+        };
+        let mut milestones = Milestones {
+            pending: std::mem::take(&mut self.outcome.pending),
+            restored: std::mem::take(&mut self.outcome.restored),
+            renamed: std::mem::take(&mut self.outcome.renamed),
+            ..Milestones::default()
+        };
+        if !self.topology.is_settled(outside.now()) {
+            return milestones;
+        }
+        let all = |which, channels: &BTreeMap<u16, Returning>| {
+            let mut channels = channels.values();
+            channels.all(|channel| channel.is_back(which, &around, outside))
+        };
+        if self.stage == PlanStage::Shut && all(Which::Bounded, &self.channels) {
+            self.stage = PlanStage::Open;
+            milestones.opens_gates = true;
+        }
+        if self.stage == PlanStage::Open && all(Which::All, &self.channels) {
+            self.stage = PlanStage::Back;
+            milestones.is_back = true;
+        }
+        if self.stage > PlanStage::Shut {
+            for channel in self
+                .channels
+                .values_mut()
+                .filter(|channel| !channel.released)
+            {
+                if channel.is_back(Which::All, &around, outside) {
+                    channel.released = true;
+                    outside.outbox().channel_restored(channel.at());
+                }
+            }
+        }
+        let pending = self
+            .channels
+            .values()
+            .map(|channel| channel.n_pending(outside));
+        milestones.n_pending = pending.sum::<usize>() + self.topology.n_pending();
+        if self.stage == PlanStage::Back && milestones.n_pending == 0 && self.topology.is_done() {
+            milestones.is_done = true;
+            self.close_scratch(outside);
+        }
+        milestones
+    }
+
+    fn close_scratch(&mut self, outside: &Outside) {
+        let scratch = self.scratch.take().filter(|scratch| !scratch.is_borrowed);
+        if let Some(Scratch { at, .. }) = scratch {
+            let (close, _) = slot::<channel::Close<'_>>(About::default(), outside);
+            outside.outbox().close_scratch(at, close);
+        }
+    }
+
+    /// What was refused is reported, and may end the attempt.
+    fn judge_failures(&mut self) -> Result<(), Box<EntityFailure>> {
+        for failure in std::mem::take(&mut self.outcome.failures) {
+            if self.policy.judge(&failure) == OnFailure::Abort {
+                return Err(Box::new(failure));
+            }
+            self.skipped.push(failure);
+        }
+        Ok(())
+    }
+}

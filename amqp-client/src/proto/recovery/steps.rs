@@ -1,0 +1,74 @@
+//! What happens to a plan: it begins when the connection is open on another stream, is carried on
+//! with whatever comes, and what it comes to is told.
+
+use super::{Course, Milestones, Plan, State, told};
+use crate::error::EntityFailure;
+use crate::proto::outside::Outside;
+
+/// The connection is open on its stream: what it had before is to come back, or it had nothing.
+pub(crate) fn opened(course: &mut Course, outside: &mut Outside) {
+    if course.opened(outside.now()) {
+        let plan = Plan::new(course.policy(), course.given_up(), outside);
+        course.begin_plan(plan);
+    } else {
+        let (shared, wakers) = outside.split();
+        shared.standing.set(State::Open { pending: 0 }, wakers);
+    }
+}
+
+/// Does what can be done at present.
+///
+/// # Errors
+///
+/// The attempt is in vain.
+pub(crate) fn step(course: &mut Course, outside: &mut Outside) -> Result<(), Box<EntityFailure>> {
+    let mut more = true;
+    while more {
+        let Some(mut plan) = course.take_plan() else {
+            break;
+        };
+        let milestones = match plan.step(outside) {
+            Ok(milestones) => milestones,
+            Err(failure) => {
+                course.keep_plan(plan);
+                return Err(failure);
+            }
+        };
+        // What comes behind the gates may begin.
+        more = milestones.opens_gates;
+        let report = milestones.is_back.then(|| plan.take_report());
+        if !milestones.is_done {
+            course.keep_plan(plan);
+        }
+        come_to(milestones, report, course, outside);
+    }
+    Ok(())
+}
+
+fn come_to(
+    milestones: Milestones,
+    report: Option<(super::Counts, Vec<EntityFailure>)>,
+    course: &mut Course,
+    outside: &mut Outside,
+) {
+    let now = outside.now();
+    for (from, to) in &milestones.renamed {
+        course.renamed(from, to);
+    }
+    for failure in milestones.pending {
+        told::pending(failure, outside);
+    }
+    for entity in milestones.restored {
+        told::restored(entity, outside);
+    }
+    if milestones.opens_gates {
+        course.gates_open(now);
+        outside.outbox().open_gates(now);
+    }
+    if let Some((restored, skipped)) = report {
+        let report = course.recovered(restored, skipped, now);
+        told::recovered(report, milestones.n_pending, outside);
+    } else if !course.is_away() {
+        told::still_pending(milestones.n_pending, outside);
+    }
+}

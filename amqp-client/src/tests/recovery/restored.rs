@@ -1,0 +1,95 @@
+//! What is there again, wherever the stream is lost.
+
+use crate::consume::QosScope;
+use crate::tests::support::comeback::Comeback;
+use crate::{Channel, Consumer, ExchangeDeclare, Publisher, QueueDeclare};
+
+/// Three channels, twelve things declared, three consumers.
+struct Fixture {
+    channels: Vec<Channel>,
+    consumers: Vec<Consumer>,
+    publisher: Publisher,
+}
+
+fn fixture(world: &mut Comeback) -> Fixture {
+    let connection = world.pair.connection.clone();
+    world.done(async move {
+        let publisher = connection.open_publisher().await.unwrap();
+        let first = connection.open_channel().await.unwrap();
+        let second = connection.open_channel().await.unwrap();
+        first.basic_qos(7, QosScope::Consumer).await.unwrap();
+        for name in ["orders", "invoices"] {
+            let declare = ExchangeDeclare::topic(name);
+            first.exchange_declare(declare).await.unwrap();
+            let declare = QueueDeclare::new(name).durable();
+            first.queue_declare(declare).await.unwrap();
+            first.queue_bind(name, name, "#").await.unwrap();
+        }
+        second
+            .exchange_bind("invoices", "orders", "paid")
+            .await
+            .unwrap();
+        let declare = QueueDeclare::new("mine").exclusive();
+        second.queue_declare(declare).await.unwrap();
+        let named = second
+            .queue_declare(QueueDeclare::new("").exclusive())
+            .await;
+        let named = named.unwrap().name;
+        second.queue_bind(&named, "orders", "late").await.unwrap();
+        second.queue_bind("mine", "orders", "late").await.unwrap();
+        let consumers = vec![
+            first.consume("orders").tag("one").await.unwrap(),
+            first.consume("mine").tag("two").prefetch(3).await.unwrap(),
+            second.consume(&named).tag("three").await.unwrap(),
+        ];
+        Fixture {
+            channels: vec![first, second],
+            consumers,
+            publisher,
+        }
+    })
+}
+
+#[test]
+fn everything_is_back_after_a_loss() {
+    let mut world = Comeback::new();
+    let fixture = fixture(&mut world);
+    let before = world.model();
+    world.lose();
+    assert_ne!(world.model(), before);
+    world.come_back();
+    assert_eq!(world.model(), before);
+    assert!(fixture.channels.iter().all(Channel::is_open));
+    let publisher = fixture.publisher.clone();
+    world
+        .done(async move { publisher.publish("orders", "late", "hello").await })
+        .unwrap();
+    drop(fixture.consumers);
+}
+
+#[test]
+fn everything_is_back_wherever_the_stream_is_lost_while_it_comes_back() {
+    for budget in 0.. {
+        let mut world = Comeback::new();
+        let fixture = fixture(&mut world);
+        let before = world.model();
+        world.lose();
+        world.connect();
+        world.budget = Some(budget);
+        let complete = world.run();
+        world.budget = None;
+        if !complete {
+            world.lose();
+            world.come_back();
+        }
+        assert_eq!(world.model(), before, "lost behind {budget} frames");
+        let publisher = fixture.publisher.clone();
+        world
+            .done(async move { publisher.publish("orders", "late", "hello").await })
+            .unwrap();
+        if complete {
+            assert!(budget > 20, "{budget}");
+            return;
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A connection that is lost goes on over another socket.
+
+use std::future::Future;
+use std::time::Duration;
+
+use amqp_client::event::Event;
+use amqp_client::options::Recovery;
+use amqp_client::{Connection, ConnectionOptions, Message};
+use amqp_testing::Peer;
+
+use crate::peer::soon;
+
+fn soon_again() -> Recovery {
+    Recovery::new().delays(Duration::from_millis(1)..=Duration::from_millis(5))
+}
+
+/// Until the program is told that everything is back.
+async fn recovered(connection: &Connection, trigger: impl Future<Output = ()>) {
+    let mut events = connection.events();
+    trigger.await;
+    let recovered = async {
+        while let Some(event) = events.next().await {
+            if matches!(event, Event::Recovered(_)) {
+                return;
+            }
+        }
+        panic!("it has ended: {:?}", connection.close_reason());
+    };
+    soon(recovered).await;
+}
+
+#[tokio::test]
+async fn connection_that_is_reset_goes_on_over_another_socket() {
+    let broker = Peer::start(|listener| {
+        let mut first = listener.accept();
+        first.open_connection();
+        first.open_channel(1);
+        first.expect(1, "basic.publish");
+        first.expect_content(1);
+        first.reset();
+        // A handshake that comes to nothing.
+        let mut second = listener.accept();
+        second.expect_protocol_header();
+        drop(second);
+        let mut third = listener.accept();
+        third.open_connection();
+        third.open_channel(1);
+        third.expect(1, "basic.publish");
+        assert_eq!(third.expect_content(1).body, b"second");
+        third.close_connection();
+    })
+    .unwrap();
+    let options: ConnectionOptions = broker.url().parse().unwrap();
+    let connection = Connection::open_with(&options.recovery(soon_again())).await;
+    let connection = connection.unwrap();
+    let channel = connection.open_channel().await.unwrap();
+    recovered(&connection, async {
+        let first = Message::new("first");
+        channel.basic_publish("", "q", &first).await.unwrap();
+    })
+    .await;
+    assert!(channel.close_reason().is_none());
+    let second = Message::new("second");
+    channel.basic_publish("", "q", &second).await.unwrap();
+    soon(connection.close()).await.unwrap();
+    broker.finished().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn connection_over_a_unix_socket_is_connected_again() {
+    use std::os::unix::net::UnixListener;
+
+    use amqp_testing::peer::Conversation;
+
+    let folder = std::env::temp_dir().join(format!("amqp-client-again-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("broker.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let broker = std::thread::spawn(move || {
+        let mut first = Conversation::over(listener.accept().unwrap().0);
+        first.open_connection();
+        first.open_channel(1);
+        drop(first);
+        let mut second = Conversation::over(listener.accept().unwrap().0);
+        second.open_connection();
+        second.open_channel(1);
+        second.close_connection();
+    });
+    let options = ConnectionOptions::default().recovery(soon_again());
+    let connection = Connection::open_unix(&path, &options).await.unwrap();
+    let opening = connection.clone();
+    let mut channel = None;
+    recovered(&connection, async {
+        channel = opening.open_channel().await.ok();
+    })
+    .await;
+    assert!(channel.is_some());
+    assert_eq!(connection.address(), path.display().to_string());
+    soon(connection.close()).await.unwrap();
+    broker.join().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
