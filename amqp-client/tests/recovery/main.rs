@@ -5,9 +5,11 @@
 //! * `oracles` judges it; `proofs` shows that each oracle finds its fault.
 //! * `workload` publishes, consumes and calls.
 //! * `stage` has the broker and the connection, and takes a workload through a fault.
+//! * `faults` are those of one node, `cluster` those of three.
 //!
-//! Each fault prints a line of numbers. One fault is on at a time, for they count open files and
-//! memory, and harm their broker.
+//! Each fault prints a line of numbers, which `--nocapture` shows. One is on at a time, for they
+//! count open files and memory, and harm their broker. Those that take minutes, and clusters, run
+//! with `RECOVERY_FAULTS=long`, as a step of `cargo xtask ci-extra`.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -16,6 +18,7 @@
     reason = "tests"
 )]
 
+mod cluster;
 mod faults;
 mod ledger;
 mod oracles;

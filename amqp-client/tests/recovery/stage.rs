@@ -1,8 +1,8 @@
 //! A broker, a connection, and the way of a workload through a fault.
 
-use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use amqp_client::options::{HostOrder, Recovery};
 use amqp_client::{Connection, ConnectionOptions, QueueDeclare};
@@ -16,9 +16,8 @@ use crate::oracles::{Excuses, Findings, Numbers, judge};
 use crate::told;
 use crate::workload::{Kind, QUEUE, Workload};
 
-/// How long the workload runs before its fault: RabbitMQ 3.10 may forget what was declared in the
-/// moments before it is killed.
-const WARM_UP: Duration = Duration::from_secs(2);
+/// How long the workload runs before its fault.
+const WARM_UP: Duration = Duration::from_millis(300);
 
 /// One broker for all faults of a size, since each start costs seconds; and one fault at a time.
 static BROKER: Mutex<Option<Broker>> = Mutex::new(None);
@@ -28,9 +27,28 @@ pub(crate) struct Stage {
     broker: Arc<Broker>,
     vhost: String,
     /// In front of each node, in their order.
-    _proxies: Vec<Proxy>,
+    proxies: Vec<Proxy>,
     connection: Connection,
     workload: Workload,
+}
+
+/// How long a fault takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Length {
+    Short,
+    /// Or it takes a cluster.
+    Long,
+}
+
+/// Whether faults of this length are to be run: the short ones unless `RECOVERY_FAULTS` names
+/// another length.
+pub(crate) fn is_asked_for(length: Length) -> bool {
+    let asked = env::var("RECOVERY_FAULTS").unwrap_or_else(|_| "short".to_owned());
+    let name = match length {
+        Length::Short => "short",
+        Length::Long => "long",
+    };
+    asked.split(',').any(|word| word == name)
 }
 
 /// A fault, with all that is particular to it.
@@ -151,9 +169,11 @@ impl Stage {
         let hosts = proxies.iter().map(|proxy| proxy.address().to_string());
         let url = format!("{}/{vhost}", broker.url());
         let options: ConnectionOptions = url.parse().unwrap();
+        let delays = Duration::from_millis(100)..=Duration::from_secs(2);
         let options = options
             .hosts(hosts)
             .host_order(HostOrder::Given)
+            .recovery(Recovery::new().delays(delays))
             .heartbeat(setting.heartbeat)
             .open_timeout(Duration::from_secs(5));
         let connection = Connection::open_with(&options).await.unwrap();
@@ -161,14 +181,14 @@ impl Stage {
         Self {
             broker: Arc::clone(broker),
             vhost: vhost.to_owned(),
-            _proxies: proxies,
+            proxies,
             connection,
             workload,
         }
     }
 
     /// The URL of the first node, past the proxy.
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("{}/{}", self.broker.url(), self.vhost)
     }
 
@@ -177,6 +197,14 @@ impl Stage {
         let now = Instant::now();
         let flows = self.workload.until_flowing(now).await.is_some();
         assert!(flows, "idle: {:?}", self.workload.idle(now));
+    }
+
+    pub(crate) fn vhost(&self) -> &str {
+        &self.vhost
+    }
+
+    pub(crate) fn proxies(&self) -> &[Proxy] {
+        &self.proxies
     }
 
     /// Does something to the broker that blocks its thread.
@@ -188,6 +216,19 @@ impl Stage {
         tokio::task::spawn_blocking(move || action(&broker))
             .await
             .unwrap()
+    }
+
+    /// Takes the network away.
+    pub(crate) fn disconnect(&self) {
+        for proxy in &self.proxies {
+            proxy.refuse();
+            proxy.reset();
+        }
+    }
+
+    /// Gives it back.
+    pub(crate) fn heal(&self) {
+        self.proxies.iter().for_each(Proxy::heal);
     }
 
     /// Asks until the broker's consumers are ours, or the answers have not changed that for long.

@@ -1,21 +1,58 @@
 //! What the connection says of its life, written down.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use amqp_client::Connection;
+use amqp_client::connection::State as Found;
+use amqp_client::event::Event;
 
-use crate::ledger::{Ledger, State};
+use crate::ledger::{Ledger, Said, State};
+
+/// How often the state is looked at.
+const OFTEN: Duration = Duration::from_millis(2);
 
 /// Writes down what the connection tells. What it returns ends when the connection has ended.
 pub(crate) fn write_down(
     connection: &Connection,
     ledger: &Arc<Ledger>,
 ) -> impl Future<Output = ()> + use<> {
-    let (connection, ledger) = (connection.clone(), Arc::clone(ledger));
-    ledger.state(State::Open);
-    let waiting = tokio::spawn(async move {
-        connection.closed().await;
-        ledger.state(State::Closed);
+    let mut events = connection.events();
+    let written = Arc::clone(ledger);
+    let hearing = tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            match event {
+                Event::Lost { .. } => written.say(Said::Lost),
+                Event::Retrying { attempt, .. } => written.say(Said::Retrying(attempt)),
+                Event::Recovered(report) => {
+                    written.say(Said::Recovered);
+                    for skipped in &report.skipped {
+                        written.surprise(format!("skipped: {skipped}"));
+                    }
+                }
+                _ => {}
+            }
+        }
     });
-    async { waiting.await.unwrap() }
+    let (connection, ledger) = (connection.clone(), Arc::clone(ledger));
+    let looking = tokio::spawn(async move {
+        loop {
+            let state = match connection.state() {
+                Found::Open { .. } => State::Open,
+                Found::Recovering { .. } => State::Recovering,
+                Found::Closing => State::Closing,
+                Found::Closed(_) => State::Closed,
+                _ => continue,
+            };
+            ledger.state(state);
+            if state == State::Closed {
+                return;
+            }
+            tokio::time::sleep(OFTEN).await;
+        }
+    });
+    async {
+        hearing.await.unwrap();
+        looking.await.unwrap();
+    }
 }

@@ -156,6 +156,11 @@ const LONGER: &[(&str, Binaries, Variables)] = &[
         &[("amqp-testing", "launcher")],
         &[("CLUSTER_TESTS", "1")],
     ),
+    (
+        "long faults",
+        &[("amqp-client", "recovery")],
+        &[("RECOVERY_FAULTS", "long")],
+    ),
 ];
 
 /// What `cargo xtask ci-extra` runs.
