@@ -187,7 +187,7 @@ impl NoWait<'_> {
             queue: Subject::Nothing.short("queue", &present)?,
             ..method
         };
-        let last = &self.channel.shared().last_queue;
+        let last = &self.channel.shared().last_queue();
         let number = last.declaring();
         self.send(&method, declare.about()).await?;
         last.declared(number, &present);

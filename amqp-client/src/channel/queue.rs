@@ -37,7 +37,7 @@ impl Channel {
 
     async fn declare_queue(&self, declare: QueueDeclare) -> Result<DeclaredQueue, ChannelError> {
         let about = declare.about();
-        let last = &self.shared().last_queue;
+        let last = &self.shared().last_queue();
         let (declaring, number) = {
             let method = declare.as_method()?;
             let connection = &self.shared().connection;

@@ -11,7 +11,7 @@ impl Channel {
         let shared = self.shared();
         let name = match name {
             "" => shared
-                .last_queue
+                .last_queue()
                 .name()
                 .map_or_else(Cow::default, Cow::Owned),
             name => Cow::Borrowed(name),

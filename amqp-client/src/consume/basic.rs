@@ -85,7 +85,7 @@ impl Channel {
         let get_reply = decode::<basic::GetReply<'_>>(&reply.payload)?;
         Ok(match (get_reply, reply.message, numbered) {
             (basic::GetReply::GetOk(ok), Some(message), Some(numbered)) => {
-                self.shared().yielded.fetched(numbered.delivery_tag);
+                self.shared().yielded().fetched(numbered.delivery_tag);
                 let raw = RawDelivery::new(message, numbered, ok.redelivered);
                 Some((ReceivedMessage::of(raw), ok.message_count))
             }
@@ -216,7 +216,7 @@ impl Channel {
         check_tag(tag, multiple)?;
         let shared = self.shared();
         let multiple = multiple == Multiple::Yes;
-        let highest = (shared.delivered(), shared.yielded.highest());
+        let highest = (shared.delivered(), shared.yielded().highest());
         let mut outbox = shared.connection.outbox();
         let order = outbox.order_mut();
         let settled = order.settle_by_number(shared.at, tag, multiple, settlement, highest);

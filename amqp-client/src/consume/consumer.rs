@@ -270,7 +270,7 @@ impl<A: AckMode> Consumer<A> {
 
     pub(super) fn new(channel: Channel, queue: ConsumerQueue) -> Self {
         let queue = Arc::new(queue);
-        channel.shared().yielded.begin(&queue);
+        channel.shared().yielded().begin(&queue);
         Self {
             channel,
             queue,
@@ -425,7 +425,7 @@ impl<A: AckMode> Drop for Consumer<A> {
         // Before the deliveries go back, lest they come here again.
         let shared = self.channel.shared();
         drop(request_cancel(shared, &self.queue));
-        shared.yielded.end(&self.queue);
+        shared.yielded().end(&self.queue);
         if !A::NO_ACK {
             self.drop_returned();
             for raw in self.taken.drain(..).chain(unseen) {

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use super::confirms::Confirms;
@@ -26,19 +26,25 @@ pub(crate) struct ChannelShared {
     confirms: Mutex<Confirms>,
     /// Why the channel ended.
     pub(crate) end: LockedLatch<ChannelError>,
-    /// What an empty name of a queue stands for.
-    pub(crate) last_queue: LastQueue,
+    /// What only some channels need.
+    seldom: OnceLock<Box<Seldom>>,
     /// A limit of the whole channel was asked for, and became one of each consumer.
     limit_per_consumer: AtomicBool,
     /// The highest number of what was delivered, in whichever life.
     delivered: AtomicU64,
     /// What of it has gone back.
     gone_back: LockedGoneBack,
-    pub(crate) yielded: Yielded,
     /// Tags that are made up for consumers of this use of the channel have at least this number.
     pub(crate) consumer_tags_from: u64,
     /// It is a recovery's own, of which the program does not hear.
     pub(crate) is_internal: bool,
+}
+
+/// What channels need on which queues are declared, or that are consumed from.
+#[derive(Debug, Default)]
+struct Seldom {
+    last_queue: LastQueue,
+    yielded: Yielded,
 }
 
 impl ChannelShared {
@@ -49,11 +55,10 @@ impl ChannelShared {
             connection,
             confirms: Mutex::default(),
             end: LockedLatch::default(),
-            last_queue: LastQueue::default(),
+            seldom: OnceLock::new(),
             limit_per_consumer: AtomicBool::new(false),
             delivered: AtomicU64::new(0),
             gone_back: LockedGoneBack::default(),
-            yielded: Yielded::default(),
             is_internal: false,
         }
     }
@@ -64,6 +69,20 @@ impl ChannelShared {
             is_internal: true,
             ..Self::new(at, connection)
         }
+    }
+
+    fn seldom(&self) -> &Seldom {
+        self.seldom.get_or_init(Box::default)
+    }
+
+    /// What an empty name of a queue stands for.
+    pub(crate) fn last_queue(&self) -> &LastQueue {
+        &self.seldom().last_queue
+    }
+
+    /// What it has yielded to the program.
+    pub(crate) fn yielded(&self) -> &Yielded {
+        &self.seldom().yielded
     }
 
     /// The confirms, to be looked at.

@@ -18,8 +18,10 @@ pub(crate) struct LastQueue {
 struct State {
     /// How many declarations have begun.
     begun: u64,
-    /// The queue of the last one, if it has been answered.
-    name: Option<String>,
+    /// The last one has been answered.
+    is_known: bool,
+    /// The queue of the last one that has; its memory is used again.
+    name: String,
 }
 
 impl LastQueue {
@@ -27,7 +29,7 @@ impl LastQueue {
     pub(crate) fn declaring(&self) -> u64 {
         let mut state = lock(&self.state);
         state.begun += 1;
-        state.name = None;
+        state.is_known = false;
         state.begun
     }
 
@@ -35,12 +37,14 @@ impl LastQueue {
     pub(crate) fn declared(&self, number: u64, name: &str) {
         let mut state = lock(&self.state);
         if state.begun == number {
-            state.name = Some(name.to_owned());
+            state.is_known = true;
+            name.clone_into(&mut state.name);
         }
     }
 
     /// Its name, if it is known.
     pub(crate) fn name(&self) -> Option<String> {
-        lock(&self.state).name.clone()
+        let state = lock(&self.state);
+        state.is_known.then(|| state.name.clone())
     }
 }
