@@ -17,7 +17,7 @@ const OPERATIONS: &str = "amqp-client/src/tests/support/operations.rs";
 const NO_OPERATIONS: &[&str] = &["with_current_credentials"];
 
 /// Pages that name tests, as `file::name` in backticks.
-const PAGES: &[&str] = &[SCENARIOS, "docs/protocol-notes.md"];
+const PAGES: &[&str] = &[SCENARIOS, "docs/protocol-notes.md", "docs/recovery.md"];
 
 /// The rules, gathered over all files.
 #[derive(Debug, Default)]
