@@ -84,8 +84,9 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
             Err(ChannelError::Connection(error.for_bystander()))
         }
         Err((Refused::TooLarge(error), _)) => Err(error.into()),
-        // Channel 0 is open as long as the connection is, and alarms are about messages.
-        Err((Refused::NotOpen | Refused::Blocked(_), _)) => Err(ChannelError::Closed),
+        // The stream is lost; channel 0 is open as long as there is one, and alarms are about
+        // messages.
+        Err((Refused::NotOpen | Refused::Blocked(_), _)) => Err(connection.no_answer(M::NAME)),
     }
 }
 

@@ -35,7 +35,8 @@ impl Connection {
     ///
     /// [`ChannelError::Connection`] if the broker refuses it: that ends the connection, with 530.
     /// [`ChannelError::FrameTooLarge`] or [`ChannelError::TooLong`] if the secret does not fit a
-    /// frame, or the reason 255 octets; then nothing was sent.
+    /// frame, or the reason 255 octets; then nothing was sent. [`ChannelError::Recovering`] while the
+    /// connection is lost: it logs in anew with the credentials of the options, or of their source.
     ///
     /// # Cancel safety
     ///

@@ -2,6 +2,8 @@
 //!
 //! | file | what it is about |
 //! |---|---|
+//! | `secrets` | the requests of the connection itself, meanwhile |
 //! | `restored` | what is there again, wherever the stream is lost |
 
 mod restored;
+mod secrets;

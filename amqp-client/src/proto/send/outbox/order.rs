@@ -209,6 +209,10 @@ impl Order {
         if let Err(refused) = self.ending.check_open() {
             return Err((refused, Box::new(slot)));
         }
+        if self.is_down {
+            // In front of the handshake, or amid it, it would cost the stream.
+            return Err((Refused::NotOpen, Box::new(slot)));
+        }
         // All at once: growing would leave copies behind.
         let size = method.encoded_len() + frame::OVERHEAD;
         let mut octets = Zeroizing::new(Vec::with_capacity(size));
