@@ -163,7 +163,7 @@ impl ConnectionOptions {
 
     /// What happens when the connection is lost: by default it comes back. Nothing does so by
     /// itself where the stream is the program's:
-    /// [`open_stream`](crate::Connection::open_stream) and
+    /// `Connection::open_stream` and
     /// [`with_core`](crate::Connection::with_core) cannot open another one, and such a connection
     /// ends with its stream.
     #[must_use]
