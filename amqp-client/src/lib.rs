@@ -21,8 +21,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! [`guide`] has a page for each topic: connecting, publishing, consuming, errors, testing and
-//! more. What nearly every program needs is here; the modules have the rest, by topic.
+//! A connection that is lost comes back in place, with its channels, what was declared on them, and
+//! their consumers; the options have the [policy](options::Recovery).
+//!
+//! [`guide`] has a page for each topic: connecting, publishing, consuming, recovery, errors, testing
+//! and more. What nearly every program needs is here; the modules have the rest, by topic.
 //!
 //! # Features
 //!

@@ -66,6 +66,10 @@ pub struct Counters {
     pub consumers: u64,
     /// Events dropped because a listener did not read them in time.
     pub events_missed: u64,
+    /// How often the connection was lost and has come back, with everything restored or
+    /// [reported](crate::event::Event::Recovered). The first opening of one that was
+    /// [started](crate::Connection::start) counts.
+    pub recoveries: u64,
 }
 
 /// Numbers.
@@ -100,6 +104,7 @@ impl Connection {
             channels: held.channels as u64,
             consumers: totals.consumers.load(Ordering::Relaxed) as u64,
             events_missed: totals.events_missed.get(),
+            recoveries: totals.recoveries.get(),
         }
     }
 }

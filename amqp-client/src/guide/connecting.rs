@@ -110,8 +110,9 @@
 //! left. A broker that has raised an alarm reads nothing from connections that publish, so that
 //! closing one of those ends with that error then.
 //!
-//! [`Connection::closed`] waits for the end, whatever its cause, and tells it. All that are waiting
-//! for something on the connection hear the same cause.
+//! A connection that is lost comes back by itself, on the page [`recovery`](super::recovery), unless
+//! the options say otherwise. [`Connection::closed`] waits for the final end, whatever its cause,
+//! and tells it. All that are waiting for something on the connection hear the same cause.
 //!
 //! ```no_run
 //! # async fn example(connection: amqp_client::Connection) {
@@ -130,87 +131,39 @@
 //!
 //! # A publisher in shared state
 //!
-//! A [`Connection`], and with it every [`Channel`], [`Publisher`], consumer and
-//! [`rpc::Client`](crate::rpc::Client) that was opened on it, ends once and for good; a program that
-//! is to go on opens them anew. What is shared is then not the publisher, but the place where the
-//! present one is found:
+//! A connection that is lost [comes back](super::recovery) in place: what is shared is the publisher
+//! itself. `Connection`, `Channel`, `Publisher` and `rpc::Client` are `Clone`, `Send` and `Sync`; a
+//! [`Consumer`](crate::Consumer) has one task that takes from it.
 //!
 //! ```no_run
-//! use amqp_client::error::Initiator;
-//! use amqp_client::{Connection, ConnectionOptions, Error, Publisher};
-//! use std::hash::{BuildHasher, RandomState};
-//! use std::time::Duration;
-//! use tokio::sync::watch;
-//!
-//! type Open = Option<(Connection, Publisher)>;
+//! use amqp_client::{Connection, ConnectionError, ConnectionOptions, Error, Publisher};
 //!
 //! #[derive(Clone)] // Send and Sync as well
 //! struct AppState {
-//!     open: watch::Receiver<Open>,
+//!     connection: Connection,
+//!     publisher: Publisher,
 //! }
 //!
 //! impl AppState {
-//!     /// Waits for a connection. `None`: there will not be another one.
-//!     async fn publisher(&self) -> Option<Publisher> {
-//!         let mut open = self.open.clone();
-//!         let open = open.wait_for(Option::is_some).await.ok()?;
-//!         open.as_ref().map(|(_, publisher)| publisher.clone())
+//!     async fn open(options: &ConnectionOptions) -> Result<Self, Error> {
+//!         let connection = Connection::open_with(options).await?;
+//!         let publisher = connection.open_publisher().await?;
+//!         Ok(Self { connection, publisher })
 //!     }
 //!
-//!     /// The task that keeps the connection stops at this.
-//!     async fn close(&self) {
-//!         let open = self.open.borrow().clone();
-//!         if let Some((connection, _)) = open {
-//!             let _ = connection.close().await;
-//!         }
+//!     async fn close(&self) -> Result<(), ConnectionError> {
+//!         self.connection.close().await
 //!     }
 //! }
-//!
-//! async fn open(options: &ConnectionOptions) -> Result<(Connection, Publisher), Error> {
-//!     let connection = Connection::open_with(options).await?;
-//!     let publisher = connection.open_publisher().await?;
-//!     Ok((connection, publisher))
-//! }
-//!
-//! /// Ends when the program closes the connection, or has dropped all states, or is refused.
-//! async fn keep_open(options: ConnectionOptions, state: watch::Sender<Open>) {
-//!     let mut pause = 500;
-//!     while !state.is_closed() {
-//!         match open(&options).await {
-//!             Ok((connection, publisher)) => {
-//!                 pause = 500;
-//!                 state.send_replace(Some((connection.clone(), publisher)));
-//!                 let cause = connection.closed().await;
-//!                 state.send_replace(None);
-//!                 if cause.initiator() == Initiator::Application {
-//!                     return;
-//!                 }
-//!                 eprintln!("{cause}");
-//!             }
-//!             Err(error) if !error.is_retryable() => return eprintln!("{error}"),
-//!             Err(error) => eprintln!("{error}; again within {pause} ms"),
-//!         }
-//!         // Not all programs at once: between half of it and all.
-//!         let jitter = RandomState::new().hash_one(0) % (pause / 2);
-//!         tokio::time::sleep(Duration::from_millis(pause - jitter)).await;
-//!         pause = (pause * 2).min(30_000);
-//!     }
-//! }
-//!
-//! # fn example(options: ConnectionOptions) {
-//! let (sender, open) = watch::channel(None);
-//! tokio::spawn(keep_open(options, sender));
-//! let state = AppState { open };
 //! # fn is<T: Clone + Send + Sync + 'static>(_: T) {}
-//! # is(state);
-//! # }
+//! # fn example(state: AppState) { is(state.publisher.clone()); is(state); }
 //! ```
 //!
-//! A message whose publishing fails as the connection ends may have arrived: whether it is
-//! published again is the program's decision ([`errors`](super::errors)). An `rpc::Client` is shared
-//! the same way, opened in `open` beside the publisher. `Connection`, `Channel`, `Publisher` and
-//! `rpc::Client` are `Clone`, `Send` and `Sync`; a [`Consumer`](crate::Consumer) has one task that
-//! takes from it.
+//! With [`Connection::start`] in place of `open_with` the program starts whether or not its broker
+//! is there; publishes wait.
+//!
+//! A message whose publishing fails as the connection is lost may have arrived: whether it is
+//! published again is the program's decision ([`recovery`](super::recovery#publishing-through-an-outage)).
 //!
 //! # Several hosts
 //!
@@ -287,6 +240,7 @@
 //! [`Connection::close`]: crate::Connection::close
 //! [`Connection::closed`]: crate::Connection::closed
 //! [`Connection::open_with`]: crate::Connection::open_with
+//! [`Connection::start`]: crate::Connection::start
 //! [`ConnectError`]: crate::ConnectError
 //! [`ConnectionOptions`]: crate::ConnectionOptions
 //! [`ConnectionOptions::from_env`]: crate::ConnectionOptions::from_env

@@ -23,13 +23,15 @@
 //!
 //! | what `next()` yields | why |
 //! |---|---|
-//! | `None` | this program cancelled the consumer, or closed its channel or connection |
+//! | `None` | this program cancelled the consumer, closed its channel or connection, or does not [keep](crate::options::Recovery::keep) it after a loss |
 //! | [`Err(ConsumeError::CancelledByBroker)`](crate::ConsumeError), then `None` | the queue was deleted, its node went away, or a delivery was not acknowledged in time |
 //! | [`Err(ConsumeError::MessageTooLarge)`](crate::ConsumeError), then `None` | a message above [`max_message_size`](crate::ConnectionOptions::max_message_size) came, was not kept, and is for the program to settle by its number; [`when_oversized`](crate::consume::Consume::when_oversized) rejects such messages instead, and without a dead-letter exchange they are gone |
 //! | [`Err(ConsumeError::TooSlow)`](crate::ConsumeError), then `None` | it held too much that was not taken: see [`inbound_limit`](crate::ConnectionOptions::inbound_limit) and [`when_slow`](crate::consume::Consume::when_slow) |
 //! | [`Err(ConsumeError::Channel(_))`](crate::ConsumeError), then `None` | the channel or the connection ended |
+//! | [`Err(ConsumeError::NotRestored(_))`](crate::ConsumeError::NotRestored), then `None` | the connection was lost and is back, and the consumer cannot be restored |
 //!
-//! So `delivery?` in a loop leaves it with the reason, and a loop that ends quietly was asked to.
+//! A connection that is lost ends no consumer: `next` waits until it is [back](super::recovery).
+//! `delivery?` in a loop leaves it with the reason, and a loop that ends quietly was asked to.
 //!
 //! # Acknowledging
 //!
@@ -55,7 +57,7 @@
 //! [`is_current`](crate::Delivery::is_current) now and then, or stops when
 //! [`lost`](crate::Delivery::lost) is ready; a program that remembers what it works on does so for
 //! each [`generation`](crate::Delivery::generation). Delivery tags go on, so that none of before can
-//! be taken for one of the present.
+//! be taken for one of the present: [`recovery`](super::recovery#a-consumer-with-long-work).
 //!
 //! Requeueing a message that always fails makes a loop that keeps the broker busy. Use a quorum
 //! queue with a delivery limit, and [delayed retries](crate::QueueDeclare::delayed_retry_type) since

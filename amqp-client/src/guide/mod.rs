@@ -7,6 +7,7 @@
 //! | `files`, with the feature `serde` | How do I read options and declarations from TOML or JSON? |
 //! | [`publishing`] | Has the broker got my message? How do I publish many? |
 //! | [`consuming`] | How do I take messages, several at a time, without losing any? |
+//! | [`recovery`] | What happens when the connection is lost, and what do I have to do? |
 //! | [`errors`] | What went wrong, who caused it, may it have happened, what can I do? |
 //! | [`cancellation`] | What happens if I drop a future or a handle? |
 //! | [`tls`] | How do I connect over TLS? |
@@ -35,6 +36,7 @@ pub mod files;
 pub mod observing;
 pub mod publishing;
 pub mod queues;
+pub mod recovery;
 pub mod testing;
 pub mod tls;
 pub mod tuning;

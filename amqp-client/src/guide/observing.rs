@@ -4,7 +4,8 @@
 //!
 //! [`Connection::events`](crate::Connection::events) tells what happens from then on: alarms of the
 //! broker, messages that came back and that no publisher waits for, consumers that were cancelled,
-//! the ends of channels and of the connection. [`Channel::events`](crate::Channel::events) tells
+//! the loss of the connection and its [recovery](super::recovery), the ends of channels and of the
+//! connection. [`Channel::events`](crate::Channel::events) tells
 //! what concerns one channel.
 //!
 //! ```no_run
@@ -19,6 +20,8 @@
 //!             Event::Blocked { reason } => eprintln!("the broker takes no messages: {reason}"),
 //!             Event::Unblocked => eprintln!("the broker takes messages again"),
 //!             Event::ChannelClosed { channel, cause } => eprintln!("channel {channel}: {cause}"),
+//!             Event::Lost { cause, .. } => eprintln!("lost, and about to come back: {cause}"),
+//!             Event::Recovered(report) => eprintln!("{report}"),
 //!             Event::ConnectionClosed { cause } => eprintln!("the end: {cause}"),
 //!             _ => {}
 //!         }
@@ -63,3 +66,4 @@
 //! | `bytes_queued`, `publishers_waiting` | the network, or a broker that has raised an alarm |
 //! | `bytes_buffered` | consumers of this program are slower than the broker |
 //! | `nacked`, `returned` | full queues, missing bindings |
+//! | `recoveries` | the network, or a node that comes and goes; quorum queues count each as a failed delivery |

@@ -20,6 +20,9 @@
 //! octets, a received message, a type of your own with `impl From<Order> for Message`. That is for
 //! conversions that cannot fail; what is encoded, and may fail to be, goes in as octets:
 //!
+//! While a connection that was lost comes back, publishes wait:
+//! [`recovery`](super::recovery#publishing-through-an-outage).
+//!
 //! # Values as JSON
 //!
 //! ```

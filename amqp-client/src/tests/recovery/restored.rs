@@ -57,7 +57,9 @@ fn everything_is_back_after_a_loss() {
     let before = world.model();
     world.lose();
     assert_ne!(world.model(), before);
+    assert_eq!(world.pair.connection.counters().recoveries, 0);
     world.come_back();
+    assert_eq!(world.pair.connection.counters().recoveries, 1);
     assert_eq!(world.model(), before);
     assert!(fixture.channels.iter().all(Channel::is_open));
     let publisher = fixture.publisher.clone();
