@@ -254,3 +254,133 @@ impl From<Violation> for ConnectionError {
         Self::Protocol(Arc::new(violation))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use amqp_spec::ReplyCode;
+
+    use super::*;
+    use crate::error::{ChannelError, ConnectCause, Entity, EntityFailure, Outcome, Stage};
+
+    fn closed(code: u16, text: &str) -> ConnectionError {
+        ConnectionError::ClosedByBroker(Arc::new(BrokerClose::new(0, code, text)))
+    }
+
+    fn failed(stage: Stage, cause: ConnectCause) -> ConnectError {
+        ConnectError::new(stage, "broker:5672", cause)
+    }
+
+    fn not_recovered(
+        lost: ConnectionError,
+        last: impl Into<Option<ConnectError>>,
+    ) -> ConnectionError {
+        ConnectionError::NotRecovered {
+            lost: Arc::new(lost),
+            last: last.into(),
+            attempts: 3,
+        }
+    }
+
+    fn restore(cause: ConnectionError) -> ConnectError {
+        let failure = EntityFailure::new(Entity::Queue("orders".into()), cause);
+        failed(Stage::Restore, ConnectCause::Restore(Arc::new(failure)))
+    }
+
+    #[test]
+    fn what_was_not_recovered_tells_the_loss_and_the_last_attempt() {
+        let refused: ConnectCause = io::Error::from(io::ErrorKind::ConnectionRefused).into();
+        let last = failed(Stage::Tcp, refused);
+        let error = not_recovered(ConnectionError::EndOfStream, last.clone());
+        let expected = format!(
+            "connection lost: the broker ended the stream; not recovered in 3 attempts: {last}"
+        );
+        assert_eq!(error.to_string(), expected);
+        let one = ConnectionError::NotRecovered {
+            lost: Arc::new(ConnectionError::EndOfStream),
+            last: None,
+            attempts: 1,
+        };
+        assert_eq!(
+            one.to_string(),
+            "connection lost: the broker ended the stream; not recovered in 1 attempt: each \
+             connection was lost again soon"
+        );
+        let error = not_recovered(
+            ConnectionError::EndOfStream,
+            restore(ConnectionError::HeartbeatTimeout(Duration::from_secs(9))),
+        );
+        assert!(
+            error.to_string().ends_with(
+                "cannot connect to broker:5672 while restoring what it had before: queue \
+                 'orders': connection lost: nothing heard for 9 s"
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_was_not_recovered_answers_for_the_last_attempt_that_failed() {
+        let silent = ConnectionError::HeartbeatTimeout(Duration::from_secs(9));
+        let wrong = closed(403, "ACCESS_REFUSED - Login was refused");
+        let login = failed(Stage::Login, ConnectCause::Connection(wrong));
+        let error = not_recovered(silent.clone(), login);
+        assert!(!error.is_timeout() && !error.is_retryable() && error.is_access_refused());
+        assert_eq!(
+            error.broker_close().unwrap().reply_code,
+            ReplyCode::ACCESS_REFUSED
+        );
+        assert_eq!(error.initiator(), Initiator::Library);
+
+        // None failed: it answers for the loss.
+        let error = not_recovered(silent.clone(), None);
+        assert!(error.is_timeout() && error.is_retryable());
+        assert!(error.broker_close().is_none());
+        let error = not_recovered(closed(320, "CONNECTION_FORCED"), None);
+        assert_eq!(
+            error.broker_close().unwrap().reply_code,
+            ReplyCode::CONNECTION_FORCED
+        );
+        assert_eq!(error.initiator(), Initiator::Broker);
+
+        let tls = TlsError::NotTls;
+        let last = failed(Stage::Tls, ConnectCause::Tls(tls));
+        assert!(not_recovered(silent.clone(), last).is_tls());
+        assert!(!not_recovered(silent, None).is_tls());
+        let lost = ConnectionError::Tls(Arc::new(TlsError::NotTls));
+        assert!(not_recovered(lost, None).is_tls());
+    }
+
+    #[test]
+    fn what_could_not_be_restored_answers_for_its_cause() {
+        let error = restore(closed(503, "COMMAND_INVALID - unknown exchange type 'x'"));
+        assert_eq!(error.reply_code(), Some(ReplyCode::COMMAND_INVALID));
+        assert!(!error.is_retryable() && !error.is_timeout() && error.diagnosis().is_none());
+        assert!(!error.is_access_refused() && !error.is_authentication_failure());
+        let failure = EntityFailure::new(
+            Entity::Queue("orders".into()),
+            ChannelError::Timeout {
+                method: "queue.declare",
+            },
+        );
+        let error = failed(Stage::Restore, ConnectCause::Restore(Arc::new(failure)));
+        assert!(error.is_timeout() && error.is_retryable());
+        assert!(error.broker_close().is_none());
+        assert_eq!(error.stage(), Stage::Restore);
+    }
+
+    #[test]
+    fn what_the_broker_said_to_an_attempt_is_not_about_the_operation() {
+        let mut close = BrokerClose::new(0, 403, "ACCESS_REFUSED");
+        close.method = Some(amqp_spec::wire::MethodId::new(50, 10));
+        let provoked = ConnectionError::ClosedByBroker(Arc::new(close));
+        let last = failed(Stage::Open, ConnectCause::Connection(provoked.clone()));
+        for error in [
+            not_recovered(ConnectionError::EndOfStream, last),
+            not_recovered(provoked.clone(), None),
+        ] {
+            assert_eq!(ChannelError::Connection(error).outcome(), Outcome::Unknown);
+        }
+        let error = not_recovered(provoked, None).for_bystander();
+        assert!(error.broker_close().unwrap().bystander);
+    }
+}

@@ -76,6 +76,8 @@ impl Attempts {
     /// A connection that was open is lost.
     pub(crate) fn lost(&mut self, cause: &ConnectionError, now: Instant) -> Verdict {
         let opened = self.opened.take();
+        // It was logged in.
+        self.refused = None;
         let lived = opened.is_some_and(|opened| now.saturating_duration_since(opened) >= YOUNG);
         if lived || self.began.is_none() {
             (self.count, self.waits) = (0, 0);
