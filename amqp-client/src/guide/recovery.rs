@@ -35,7 +35,7 @@
 //! ```
 //!
 //! `docs/recovery.md` in the repository is the contract: what each operation sees, what is restored,
-//! the defaults, the traps.
+//! the defaults, the traps. `examples/recovery.rs` is a program that loses its connection.
 //!
 //! # Nothing to write
 //!

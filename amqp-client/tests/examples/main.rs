@@ -68,6 +68,7 @@ examples! {
     poison_messages
     publish_subscribe
     publisher_confirms
+    recovery
     routing
     retry_with_delay
     rpc
