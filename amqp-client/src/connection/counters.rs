@@ -68,7 +68,7 @@ pub struct Counters {
     pub events_missed: u64,
     /// How often the connection was lost and has come back, with everything restored or
     /// [reported](crate::event::Event::Recovered). The first opening of one that was
-    /// [started](crate::Connection::start) counts.
+    /// started (`Connection::start`) counts.
     pub recoveries: u64,
 }
 
