@@ -28,7 +28,7 @@
 //! Every option can be said in a URI, under the names that RabbitMQ's clients and pika use:
 //! `heartbeat`, `connection_timeout` (in milliseconds), `channel_max`, `frame_max`,
 //! `auth_mechanism`, `cacertfile`, `certfile`, `keyfile`, `verify`, `server_name_indication`,
-//! `blocked_connection_timeout`, `connection_attempts`, `retry_delay` and more. Times are in
+//! `blocked_connection_timeout`, `connection_attempts`, `retry_delay`, `recovery` and more. Times are in
 //! seconds, but for `connection_timeout`, or have their unit with them: `request_timeout=500ms`,
 //! `connection_timeout=15s`. [`ConnectionOptions::from_env`] takes the URI from `AMQP_URL`, and
 //! passwords and files from other variables.

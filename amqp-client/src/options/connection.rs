@@ -45,6 +45,10 @@ use super::tls::TlsOptions;
 /// | `blocked_connection_timeout`, `when_blocked` | [the one](Self::blocked_connection_timeout) in seconds, [the other](Self::when_blocked) `wait` or `fail` |
 /// | `write_timeout` | [`write_timeout`](Self::write_timeout) in seconds, `0` for none |
 /// | `connection_attempts`, `retry_delay`, `host_order` | [a number](Self::connection_attempts), [seconds](Self::retry_delay), [`random` or `given`](Self::host_order) |
+/// | `recovery` | [`recovery`](Self::recovery): `on` or `off` |
+/// | `recovery_min_delay`, `recovery_max_delay` | [`Recovery::delays`] in seconds |
+/// | `recovery_attempts`, `recovery_give_up_after`, `recovery_patience`, `recovery_entity_patience`, `recovery_refused_for`, `recovery_exclusive_for` | the setters of [`Recovery`] without `recovery_`: a number, all others in seconds |
+/// | `recovery_restore`, `recovery_from_the_start` | [`Recovery::restore`]: `all`, `transient` or `consumers`; [`Recovery::from_the_start`]: `true` or `false` |
 /// | `channel_max`, `frame_max`, `max_message_size`, `inbound_limit`, `write_buffer_limit` | the setters of the same names |
 /// | `auth_mechanism` | [`auth_mechanisms`](Self::auth_mechanisms): `plain`, `amqplain`, `external`, `anonymous`, `rabbit-cr-demo`; repeated for more, in order of preference |
 /// | `connection_name`, `locale`, `client_properties.NAME` | [a name](Self::connection_name), [a language](Self::locale), [a text to be shown](Self::client_properties) |

@@ -1,6 +1,7 @@
 //! The parameters of URIs: how each is read and written, and what it may be.
 //!
-//! One table says all of it, so that what can be read can be written. The names are those of
+//! One table says all of it, but for recovery (`recovery.rs`), so that what can be read can be
+//! written. The names are those of
 //! RabbitMQ's clients where these have one, else those of pika, else those of our setters. So are
 //! the units of times: ours are seconds. All of them may be written with a unit.
 
@@ -9,6 +10,11 @@ use std::time::Duration;
 use amqp_spec::wire::FieldTable;
 use zeroize::Zeroizing;
 
+use super::parameter::{
+    ANY_SECONDS, BOOLEAN, MILLISECONDS, NUMBER, Needs, PATH, Parameter, SECONDS, TEXT,
+    WHOLE_SECONDS, parameter,
+};
+use super::recovery;
 use super::values::{
     Unit, boolean, in_seconds, maybe, number, one, path, positive, set, some_whole, tls, whole,
 };
@@ -19,42 +25,8 @@ use crate::proto::config::{Heartbeat, WhenBlocked};
 use crate::rounding::{whole_millis, whole_seconds};
 use crate::sasl::AuthMechanism;
 
-/// One parameter.
-struct Parameter {
-    name: &'static str,
-    /// What it can be, for errors.
-    expected: &'static str,
-    /// May stand there several times.
-    repeatable: bool,
-    needs: Needs,
-    /// Sets the option; `None` if the value is not one that it can have.
-    read: fn(&mut ConnectionOptions, &str) -> Option<()>,
-    /// What the option is.
-    write: fn(&ConnectionOptions) -> Vec<String>,
-}
-
-/// What must be so for a parameter to mean anything.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Needs {
-    Nothing,
-    /// `amqps://`.
-    Tls,
-    /// The same; and it is not shown.
-    TlsAndSecrecy,
-}
-
 /// Properties that the broker is to show; the property's name follows.
 const PROPERTY: &str = "client_properties.";
-
-const BOOLEAN: &str = "true or false";
-const MILLISECONDS: &str =
-    "a whole number of milliseconds, at least 1, or with its unit: 15s, 500ms";
-const SECONDS: &str = "a number of seconds, at least 0.001, or with its unit: 15s, 500ms";
-const ANY_SECONDS: &str = "a number of seconds, or with its unit: 15s, 500ms";
-const WHOLE_SECONDS: &str = "a whole number of seconds, at least 1";
-const NUMBER: &str = "a number, at least 1";
-const TEXT: &str = "text";
-const PATH: &str = "the path of a file";
 
 const ELSEWHERE_IN_THE_URI: &str =
     "it has its own place in front of the question mark: amqp://user:password@host:port/vhost";
@@ -80,22 +52,6 @@ const REFUSED: [(&str, &str); 9] = [
         "tcp_user_timeout and tcp_keepalive_idle and the like say it",
     ),
 ];
-
-macro_rules! parameter {
-    ($name:literal, $expected:expr, $read:expr, $write:expr) => {
-        Parameter {
-            name: $name,
-            expected: $expected,
-            repeatable: false,
-            needs: Needs::Nothing,
-            read: $read,
-            write: $write,
-        }
-    };
-    ($name:literal, $expected:expr, $read:expr, $write:expr, $($field:ident: $value:expr),+) => {
-        Parameter { $($field: $value,)+ ..parameter!($name, $expected, $read, $write) }
-    };
-}
 
 const PARAMETERS: &[Parameter] = &[
     parameter!(
@@ -477,7 +433,7 @@ fn read_property(
 }
 
 fn find(name: &str) -> Result<&'static Parameter, UriError> {
-    if let Some(parameter) = PARAMETERS.iter().find(|parameter| parameter.name == name) {
+    if let Some(parameter) = all().find(|parameter| parameter.name == name) {
         return Ok(parameter);
     }
     if let Some(&(name, reason)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
@@ -489,7 +445,7 @@ fn find(name: &str) -> Result<&'static Parameter, UriError> {
     })
 }
 
-/// What pika, lapin and others call things.
+/// What pika, lapin, Bunny and others call things.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("socket_timeout", "connection_timeout"),
     ("stack_timeout", "open_timeout"),
@@ -506,10 +462,18 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("sasl", "auth_mechanism"),
     ("attempts", "connection_attempts"),
     ("timeout", "connection_timeout"),
+    ("automatically_recover", "recovery"),
+    ("automatic_recovery", "recovery"),
+    ("reconnect", "recovery"),
+    ("network_recovery_interval", "recovery_min_delay"),
 ];
 
+fn all() -> impl Iterator<Item = &'static Parameter> {
+    PARAMETERS.iter().chain(recovery::PARAMETERS)
+}
+
 fn names() -> impl Iterator<Item = &'static str> {
-    PARAMETERS.iter().map(|parameter| parameter.name)
+    all().map(|parameter| parameter.name)
 }
 
 /// The parameters that say what the options have other than the defaults, not encoded.
@@ -519,7 +483,7 @@ pub(super) fn write_all(options: &ConnectionOptions, with_secrets: bool) -> Vec<
         ..ConnectionOptions::default()
     };
     let mut pairs = Vec::new();
-    for parameter in PARAMETERS {
+    for parameter in all() {
         let values = (parameter.write)(options);
         let shown = with_secrets || parameter.needs != Needs::TlsAndSecrecy;
         if shown && values != (parameter.write)(&default) {
@@ -574,7 +538,7 @@ mod tests {
 
     #[test]
     fn suggestion_of_each_parameter_names_its_unit_if_it_is_a_time() {
-        for parameter in PARAMETERS {
+        for parameter in all() {
             let error = UriError::UnknownParameter {
                 name: "x".to_owned(),
                 nearest: Some(parameter.name),

@@ -11,7 +11,8 @@ impl ConnectionOptions {
     /// The options as a URI, **with the password** of the user and that of the key's file. Parsed,
     /// it gives the same options. `Display` writes the same without these two, for logs.
     ///
-    /// A URI cannot say everything: functions and objects that the program brought along,
+    /// A URI cannot say everything: functions and objects that the program brought along, those of
+    /// its [`Recovery`](crate::options::Recovery) included,
     /// certificates that are not in files, properties that are not text, a password that is not
     /// UTF-8.
     ///

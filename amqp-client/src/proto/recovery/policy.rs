@@ -33,7 +33,8 @@ const EXCLUSIVE_AT_LEAST: Duration = Duration::from_secs(10);
 /// # assert!(options.validate().is_ok());
 /// ```
 ///
-/// Two are equal if they say the same; functions are the same if one is a clone of the other.
+/// Two are equal if they say the same; functions are the same if one is a clone of the other. URIs
+/// and files leave functions out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Recovery {
     is_on: bool,
@@ -227,6 +228,22 @@ impl Recovery {
         self.is_on && self.from_the_start
     }
 
+    /// On, if it was off, or off; all else stays as it is said.
+    pub(crate) fn turned(mut self, on: bool) -> Self {
+        self.is_on = on;
+        self
+    }
+
+    /// Whether it is said that the first connection is opened likewise, be recovery on or off.
+    pub(crate) fn wants_the_start(&self) -> bool {
+        self.from_the_start
+    }
+
+    pub(crate) fn turned_from_the_start(mut self, on: bool) -> Self {
+        self.from_the_start = on;
+        self
+    }
+
     pub(crate) fn shortest_delay(&self) -> Duration {
         self.shortest_delay
     }
@@ -261,6 +278,11 @@ impl Recovery {
             let unnoticed = heartbeat.saturating_mul(3);
             unnoticed.saturating_add(EXCLUSIVE_AT_LEAST)
         })
+    }
+
+    /// The same, if the program has said it.
+    pub(crate) fn chosen_exclusive_limit(&self) -> Option<Duration> {
+        self.exclusive_for
     }
 
     pub(crate) fn restore_mode(&self) -> Restore {
