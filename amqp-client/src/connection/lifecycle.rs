@@ -3,12 +3,12 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
-#[cfg(feature = "tokio")]
+#[cfg(any(test, feature = "tokio"))]
 use std::time::Duration;
 use std::time::Instant;
 
 use amqp_spec::ReplyCode;
-#[cfg(feature = "tokio")]
+#[cfg(any(test, feature = "tokio"))]
 use amqp_spec::constants;
 use amqp_spec::wire::FieldTable;
 
@@ -50,7 +50,7 @@ pub struct Connection {
 }
 
 /// What RabbitMQ proposes unless it is configured otherwise.
-#[cfg(feature = "tokio")]
+#[cfg(any(test, feature = "tokio"))]
 const USUAL_CHANNEL_MAX: u16 = 2047;
 
 impl fmt::Debug for Connection {
@@ -137,7 +137,7 @@ impl Connection {
     }
 
     /// The same, of a connection that waits for its first stream.
-    #[cfg(feature = "tokio")]
+    #[cfg(any(test, feature = "tokio"))]
     pub(crate) fn with_waiting_core(
         options: &ConnectionOptions,
         clock: Clock,

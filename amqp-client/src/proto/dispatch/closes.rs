@@ -79,6 +79,7 @@ fn lost_again(id: u16, cause: &ChannelError, channels: &mut InChannels, outside:
         channels.rest(Arc::clone(channel.shared()));
     }
     for queue in unwanted {
+        outside.consumer_ended(&queue);
         queue.end(ConsumerEnd::Cancelled, outside.wakers());
     }
     outside.fail_requests(slots, cause);
@@ -140,6 +141,9 @@ pub(super) fn dispose_of(overdue: Overdue, channels: &mut InChannels, outside: &
             sent,
             cause,
         } = given_up;
+        if channels.get(id).is_none() {
+            forget_started(&consumers, &slots, outside);
+        }
         end_consumers(consumers, &cause, outside);
         let loss = Loss::plain(&cause, sent);
         forget(id, slots, loss, channels, outside);
@@ -308,11 +312,16 @@ pub(crate) fn all_lost(
             shared.lose_stream(loss, published, outside.wakers());
         } else {
             shared.end(loss, published, outside.wakers());
-            tell_closed(id, Source::Channel(shared.at), cause, outside);
+            if !shared.is_internal {
+                tell_closed(id, Source::Channel(shared.at), cause, outside);
+            }
         }
         goes_on
     });
+    let asked: Vec<_> = lost.failed.iter().chain(&lost.done).collect();
+    forget_started(&lost.consumers, asked, outside);
     for queue in lost.unwanted {
+        outside.consumer_ended(&queue);
         queue.end(ConsumerEnd::Cancelled, outside.wakers());
     }
     end_consumers(lost.consumers, cause, outside);
@@ -337,6 +346,25 @@ pub(crate) fn farewell() -> Vec<u8> {
     // Nothing in it is long.
     let _ = frame::encode_method(&mut frame, 0, &close, usize::MAX);
     frame
+}
+
+/// Of these consumers, which wait for a stream, those that are not among what was asked for had been
+/// started on an earlier one.
+fn forget_started<'s>(
+    consumers: &[Arc<ConsumerQueue>],
+    asked: impl IntoIterator<Item = &'s Slot>,
+    outside: &mut Outside,
+) {
+    let asked = asked.into_iter().filter_map(|slot| match &slot.effect {
+        Effect::Consume(queue) => Some(queue),
+        _ => None,
+    });
+    let asked: Vec<_> = asked.collect();
+    for queue in consumers {
+        if !asked.iter().any(|asked| Arc::ptr_eq(asked, queue)) {
+            outside.consumer_ended(queue);
+        }
+    }
 }
 
 /// Ends consumers that wait for a stream.

@@ -12,6 +12,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use amqp_spec::ReplyCode;
+
 use super::{Attempts, Counts, Plan, Recovery, RecoveryReport, Verdict};
 use crate::error::{ConnectError, ConnectionError, Entity, EntityFailure};
 
@@ -70,6 +72,8 @@ pub(crate) struct Course {
     plan: Option<Box<Plan>>,
     /// What the broker closed the connection over while it was restored, and how often in a row.
     blamed: Option<(Entity, u32)>,
+    /// The broker has closed the connection over something, and it is not known over what.
+    is_careful: bool,
     /// What is not tried any more in this outage.
     given_up: Vec<EntityFailure>,
     /// Queues that have had other names since the connection was lost: those of before, and those
@@ -92,6 +96,7 @@ impl Course {
             last: None,
             plan: None,
             blamed: None,
+            is_careful: false,
             given_up: Vec::new(),
             renamed: Vec::new(),
             is_away: false,
@@ -170,7 +175,10 @@ impl Course {
         restores
     }
 
-    pub(crate) fn begin_plan(&mut self, plan: Plan) {
+    pub(crate) fn begin_plan(&mut self, mut plan: Plan) {
+        if self.is_careful {
+            plan.be_careful();
+        }
         self.plan = Some(Box::new(plan));
     }
 
@@ -227,6 +235,7 @@ impl Course {
     ) -> RecoveryReport {
         (self.lost, self.last, self.blamed) = (None, None, None);
         self.given_up.clear();
+        self.is_careful = false;
         self.is_away = false;
         let began = self.attempts.began().unwrap_or(now);
         RecoveryReport {
@@ -245,8 +254,11 @@ impl Course {
         failure: Option<ConnectError>,
         now: Instant,
     ) -> Next {
-        if let Some(failure) = self.plan.take().and_then(|plan| plan.blamed()) {
-            self.blame(failure);
+        if let Some(plan) = self.plan.take() {
+            match plan.blamed() {
+                Some(failure) => self.blame(failure),
+                None => self.is_careful |= is_over_something(cause),
+            }
         }
         let verdict = match self.stretch {
             Stretch::First | Stretch::Over => Verdict::GiveUp,
@@ -332,4 +344,10 @@ impl Course {
             },
         }
     }
+}
+
+/// Whether the broker has closed the connection over something that it was asked for.
+fn is_over_something(cause: &ConnectionError) -> bool {
+    let close = cause.broker_close();
+    close.is_some_and(|close| close.reply_code != ReplyCode::CONNECTION_FORCED)
 }

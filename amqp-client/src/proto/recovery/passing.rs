@@ -15,6 +15,13 @@ pub(super) enum Passing {
 }
 
 impl Passing {
+    /// Whether it was refused since another consumer has the queue for itself, or any other has it.
+    pub(super) fn is_exclusive_use(error: &ChannelError) -> bool {
+        error
+            .broker_close()
+            .is_some_and(|close| close.reply_text.contains("in exclusive use"))
+    }
+
     /// Of a refusal; `None` if it is for good.
     pub(super) fn of(error: &ChannelError) -> Option<Self> {
         let close = error.broker_close()?;

@@ -26,6 +26,7 @@ use crate::proto::outside::Outside;
 use crate::proto::send::outbox::WayBack;
 use crate::proto::send::request::{Answer, Effect};
 use crate::proto::shared::channel::ChannelShared;
+use crate::proto::time::after;
 
 /// What a recovery has to do on the present stream.
 #[derive(Debug)]
@@ -36,6 +37,12 @@ pub(crate) struct Plan {
     topology: Topology,
     channels: BTreeMap<u16, Returning>,
     scratch: Option<Scratch>,
+    /// When the last step was taken: what was due by then waits for something else.
+    stepped: Option<Instant>,
+    /// There was no channel to declare on: when to look again.
+    without_channel: Option<Instant>,
+    /// One thing at a time, since it is not known what the broker has closed the connection over.
+    is_careful: bool,
     stage: PlanStage,
     outcome: Outcome,
     /// What could not be restored until everything else was.
@@ -51,6 +58,9 @@ enum PlanStage {
     /// Everything is back, but for what is pending.
     Back,
 }
+
+/// How long the plan waits before it looks again for a channel to declare on, if all are in use.
+const WITHOUT_CHANNEL: Duration = Duration::from_secs(1);
 
 /// The channel over which things are declared.
 #[derive(Debug)]
@@ -97,6 +107,9 @@ impl Plan {
             policy: policy.clone(),
             channels: BTreeMap::new(),
             scratch: None,
+            stepped: None,
+            without_channel: None,
+            is_careful: false,
             stage: PlanStage::Shut,
             outcome: Outcome {
                 failures: given_up.to_vec(),
@@ -106,6 +119,12 @@ impl Plan {
         }
     }
 
+    /// One thing at a time, since it is not known what the broker has closed the connection over.
+    pub(crate) fn be_careful(&mut self) {
+        self.is_careful = true;
+        self.topology.be_careful();
+    }
+
     /// How much has been restored, what has not been, and what has another name now.
     pub(crate) fn take_report(&mut self) -> (Counts, Vec<EntityFailure>) {
         (self.outcome.counts, std::mem::take(&mut self.skipped))
@@ -113,14 +132,21 @@ impl Plan {
 
     /// When the next step is to be taken at the latest.
     pub(crate) fn next(&self) -> Option<Instant> {
-        let channels = self.channels.values().filter_map(Returning::next);
-        channels.chain(self.topology.next()).min()
+        let since = self.stepped;
+        let channels = self.channels.values().flat_map(Returning::times);
+        let all = channels.chain(self.topology.times());
+        all.chain(self.without_channel)
+            .filter(|&at| since.is_none_or(|since| at > since))
+            .min()
     }
 
     /// What the broker has closed the connection over, if that is known.
     pub(crate) fn blamed(&self) -> Option<EntityFailure> {
-        let mut consumers = self.channels.values().filter_map(Returning::blamed);
-        self.topology.blamed().or_else(|| consumers.next())
+        let careful = self.is_careful;
+        let consumers = self.channels.values();
+        let mut consumers = consumers.filter_map(|channel| channel.blamed(careful));
+        let topology = self.topology.blamed(careful);
+        topology.or_else(|| consumers.next())
     }
 
     /// Looks at what has come, and sends what can be sent.
@@ -131,6 +157,8 @@ impl Plan {
     /// over something that was refused.
     pub(crate) fn step(&mut self, outside: &mut Outside) -> Result<Milestones, Box<EntityFailure>> {
         let now = outside.now();
+        self.stepped = Some(now);
+        self.without_channel = None;
         self.topology
             .hear(&self.policy, self.exclusive_limit, &mut self.outcome, now)?;
         for (from, to) in &self.outcome.renamed {
@@ -151,6 +179,7 @@ impl Plan {
         if self.topology.is_settled(now) {
             self.start_consumers(outside);
         }
+        self.look_for_queues(outside)?;
         let milestones = self.milestones(outside);
         self.judge_failures()?;
         Ok(milestones)
@@ -179,6 +208,19 @@ impl Plan {
         Ok(())
     }
 
+    /// Consumers that were refused are not asked for again before their queues have been seen.
+    fn look_for_queues(&mut self, outside: &mut Outside) -> Result<(), Box<EntityFailure>> {
+        if !self.channels.values().any(Returning::wants_to_look) {
+            return Ok(());
+        }
+        if let Some(id) = self.scratch_channel(outside)? {
+            for channel in self.channels.values_mut() {
+                channel.look(id, outside);
+            }
+        }
+        Ok(())
+    }
+
     /// The channel to declare on, once it is open.
     fn scratch_channel(
         &mut self,
@@ -189,6 +231,13 @@ impl Plan {
             return Ok(None);
         };
         let id = scratch.at.channel;
+        if scratch.is_borrowed && self.channels.get(&id).is_none_or(|one| one.released) {
+            // Its program uses it again.
+            self.topology.interrupted();
+            self.scratch = None;
+            self.open_scratch(outside);
+            return Ok(None);
+        }
         if let Some(Err(error)) = scratch
             .opening
             .as_ref()
@@ -246,17 +295,30 @@ impl Plan {
                 is_borrowed: false,
             }),
             // All are in use.
-            None => self.channels.values().next().map(|channel| Scratch {
-                at: channel.at(),
-                opening: None,
-                is_borrowed: true,
-            }),
+            None => self.borrowed(),
         };
+        if self.scratch.is_none() {
+            self.without_channel = Some(after(outside.now(), WITHOUT_CHANNEL));
+        }
+    }
+
+    /// A channel of the program's to declare on. What is refused there closes it, so that it is none
+    /// that the program uses.
+    fn borrowed(&self) -> Option<Scratch> {
+        let mut held = self.channels.values().filter(|one| !one.released);
+        held.next().map(|channel| Scratch {
+            at: channel.at(),
+            opening: None,
+            is_borrowed: true,
+        })
     }
 
     fn start_consumers(&mut self, outside: &mut Outside) {
         let mut one_is_starting = self.channels.values().any(Returning::is_starting);
         for channel in self.channels.values_mut() {
+            if self.is_careful && one_is_starting {
+                return;
+            }
             let around = Around {
                 policy: &self.policy,
                 exclusive_limit: self.exclusive_limit,
@@ -264,6 +326,7 @@ impl Plan {
                 given_up: &self.given_up,
             };
             channel.start_next(Which::Bounded, &around, &mut self.outcome, outside);
+            one_is_starting |= self.is_careful && channel.is_starting();
             // Of the others one at a time, for its deliveries may stand in front of all answers.
             if self.stage > PlanStage::Shut && !one_is_starting {
                 channel.start_next(Which::All, &around, &mut self.outcome, outside);
@@ -274,6 +337,7 @@ impl Plan {
 
     /// How far it is.
     fn milestones(&mut self, outside: &mut Outside) -> Milestones {
+        self.release_closing(outside);
         let around = Around {
             policy: &self.policy,
             exclusive_limit: self.exclusive_limit,
@@ -308,8 +372,7 @@ impl Plan {
                 .filter(|channel| !channel.released)
             {
                 if channel.is_back(Which::All, &around, outside) {
-                    channel.released = true;
-                    outside.outbox().channel_restored(channel.at());
+                    release(channel, outside);
                 }
             }
         }
@@ -323,6 +386,17 @@ impl Plan {
             self.close_scratch(outside);
         }
         milestones
+    }
+
+    /// Those that the program closes have nothing to wait for, and others may need their ids.
+    fn release_closing(&mut self, outside: &Outside) {
+        let held = self.channels.values_mut().filter(|one| !one.released);
+        for channel in held {
+            let way_back = outside.outbox().channels().way_back(channel.at().channel);
+            if way_back == WayBack::Gone {
+                release(channel, outside);
+            }
+        }
     }
 
     fn close_scratch(&mut self, outside: &Outside) {
@@ -343,4 +417,11 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// What waited on a channel goes on, with the names that queues have by now.
+fn release(channel: &mut Returning, outside: &Outside) {
+    channel.released = true;
+    let translate = |sent: &[u8]| outside.record().translated(sent);
+    outside.outbox().channel_restored(channel.at(), translate);
 }

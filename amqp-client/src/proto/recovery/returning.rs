@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqp_spec::wire::{FieldTable, TypedMethod as _};
-use amqp_spec::{basic, channel, confirm, tx};
+use amqp_spec::{ReplyCode, basic, channel, confirm, queue, tx};
 
 use super::Recovery;
 use super::passing::Passing;
@@ -23,7 +23,7 @@ use crate::error::{About, ChannelError, Entity, EntityFailure};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::outside::Outside;
 use crate::proto::send::outbox::{Again, ToStart, WayBack};
-use crate::proto::send::request::{Answer, Effect, Slot};
+use crate::proto::send::request::{Answer, Barrier, Effect, Slot};
 use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue};
 
 /// The queue by which a consumer asks for direct replies. Such a one has to be there before what
@@ -39,7 +39,13 @@ pub(super) struct Returning {
     opened: bool,
     starting: Option<Starting>,
     /// Consumers that were refused for a reason that may pass, by tag.
-    resting: BTreeMap<Vec<u8>, Rest>,
+    resting: BTreeMap<Vec<u8>, (Rest, ChannelError)>,
+    probe: Option<Probe>,
+    /// The consumer that was asked for when the broker closed the channel, over nothing that it
+    /// names.
+    suspect: Option<Arc<ConsumerQueue>>,
+    /// It cannot be brought back, and ends.
+    has_ended: bool,
     /// Its line flows again, whatever is still to be started.
     pub(super) released: bool,
 }
@@ -51,6 +57,16 @@ struct Starting {
     answer: Arc<Answer>,
     /// The program waits for the answer.
     is_awaited: bool,
+}
+
+/// A look whether the queue of a consumer that was refused is there by now. A refusal closes the
+/// channel that it comes on, which the program uses again.
+#[derive(Debug)]
+struct Probe {
+    queue: Arc<ConsumerQueue>,
+    /// What has been asked; `None` if nothing has.
+    answer: Option<Arc<Answer>>,
+    passed: bool,
 }
 
 /// Which consumers are started now.
@@ -76,6 +92,9 @@ impl Returning {
             opened: false,
             starting: None,
             resting: BTreeMap::new(),
+            probe: None,
+            suspect: None,
+            has_ended: false,
             released: false,
         }
     }
@@ -100,6 +119,10 @@ impl Returning {
         outside: &mut Outside,
     ) -> Result<(), Box<EntityFailure>> {
         let id = self.at.channel;
+        let channel_max = outside.shared().limits().channel_max;
+        if self.has_ended {
+            return Ok(());
+        }
         let mut refused = None;
         let mut all_answered = true;
         for answer in &self.opening {
@@ -119,6 +142,13 @@ impl Returning {
         }
         let way_back = outside.outbox().channels().way_back(id);
         match way_back {
+            WayBack::Lost if id > channel_max => {
+                self.give_up(
+                    ChannelError::IdOutOfRange { id, channel_max },
+                    outcome,
+                    outside,
+                );
+            }
             WayBack::Lost => {
                 self.opened = false;
                 // One that was refused has been heard; without an answer it is started once more.
@@ -132,7 +162,15 @@ impl Returning {
                     outcome.counts.channels += 1;
                 }
             }
-            WayBack::Open | WayBack::Opening | WayBack::Gone => {}
+            WayBack::Opening => {
+                // The program's own request, perhaps.
+                let overdue = outside.outbox().channels().overdue_opening(id);
+                if let Some(method) = overdue {
+                    let error = ChannelError::Timeout { method };
+                    return Err(Box::new(EntityFailure::new(Entity::Channel(id), error)));
+                }
+            }
+            WayBack::Open | WayBack::Gone => {}
         }
         Ok(())
     }
@@ -156,6 +194,7 @@ impl Returning {
     /// The broker does not open it, or not as it was: it ends.
     fn give_up(&mut self, cause: ChannelError, outcome: &mut Outcome, outside: &mut Outside) {
         let id = self.at.channel;
+        self.has_ended = true;
         outcome
             .failures
             .push(EntityFailure::new(Entity::Channel(id), cause.clone()));
@@ -173,6 +212,7 @@ impl Returning {
         outcome: &mut Outcome,
         outside: &mut Outside,
     ) -> Result<(), Box<EntityFailure>> {
+        self.hear_of_queue(around, outcome, outside)?;
         let Some(starting) = self.starting.take_if(|one| one.answer.is_settled()) else {
             return Ok(());
         };
@@ -190,7 +230,9 @@ impl Returning {
                 }
             }
             Some(Err(error)) => match error.broker_close() {
-                Some(close) if close.bystander => {}
+                Some(close) if close.bystander && !self.is_suspect(&starting.queue) => {
+                    self.suspect = Some(starting.queue);
+                }
                 Some(_) => self.refused(&starting.queue, error, around, outcome, outside),
                 None => {
                     return Err(Box::new(EntityFailure::new(
@@ -203,6 +245,111 @@ impl Returning {
         Ok(())
     }
 
+    /// Whether it has been asked for twice running when the broker closed the channel over nothing
+    /// that it names: of what was asked for then it is the only one that can be meant.
+    fn is_suspect(&self, queue: &Arc<ConsumerQueue>) -> bool {
+        let suspect = self.suspect.as_ref();
+        suspect.is_some_and(|suspect| Arc::ptr_eq(suspect, queue))
+    }
+
+    /// Whether a consumer may be asked for on its channel: at once while that is brought back; one
+    /// that was refused on a channel that the program uses again only once its queue has been seen.
+    fn has_been_seen(&mut self, one: &ToStart) -> bool {
+        if !self.released || !self.resting.contains_key(one.queue.tag.as_bytes()) {
+            return true;
+        }
+        match &self.probe {
+            None => {
+                self.probe = Some(Probe {
+                    queue: Arc::clone(&one.queue),
+                    answer: None,
+                    passed: false,
+                });
+                false
+            }
+            Some(probe) if Arc::ptr_eq(&probe.queue, &one.queue) => {
+                self.probe.take_if(|probe| probe.passed).is_some()
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Whether it has a queue to look for.
+    pub(super) fn wants_to_look(&self) -> bool {
+        let probe = self.probe.as_ref();
+        probe.is_some_and(|probe| probe.answer.is_none() && !probe.passed)
+    }
+
+    /// Looks for the queue, over this channel, which is open.
+    pub(super) fn look(&mut self, over: u16, outside: &Outside) {
+        let Some(probe) = self.probe.as_mut().filter(|probe| probe.answer.is_none()) else {
+            return;
+        };
+        let name = probe.queue.source.to_string();
+        let present = outside.record().present(&name);
+        let mut payload = Vec::new();
+        queue::Declare {
+            queue: present.try_into().unwrap_or_default(),
+            passive: true,
+            ..queue::Declare::default()
+        }
+        .encode(&mut payload);
+        let (slot, answer) = slot::<queue::Declare<'_>>(About::queue(present), outside);
+        outside.outbox().order_mut().pass(over, &payload, slot);
+        probe.answer = Some(answer);
+    }
+
+    /// Takes the answer to that.
+    fn hear_of_queue(
+        &mut self,
+        around: &Around<'_>,
+        outcome: &mut Outcome,
+        outside: &mut Outside,
+    ) -> Result<(), Box<EntityFailure>> {
+        let Some(probe) = &mut self.probe else {
+            return Ok(());
+        };
+        let answer = probe.answer.take_if(|answer| answer.is_settled());
+        let Some(result) = answer.and_then(|answer| answer.take_ready()) else {
+            return Ok(());
+        };
+        let queue = Arc::clone(&probe.queue);
+        let refusal = match result {
+            Ok(reply) => {
+                let known = self.resting.get(queue.tag.as_bytes());
+                let exclusive = known.filter(|(_, cause)| Passing::is_exclusive_use(cause));
+                let declared = queue::DeclareOk::decode(&reply.payload);
+                let in_use = declared.is_ok_and(|ok| ok.consumer_count > 0);
+                exclusive.filter(|_| in_use).map(|(_, cause)| cause.clone())
+            }
+            Err(error) => match error.broker_close() {
+                Some(close) if close.bystander => return Ok(()),
+                Some(close) => {
+                    let is_gone = close.reply_code == ReplyCode::NOT_FOUND;
+                    (is_gone || Passing::of(&error).is_some()).then_some(error)
+                }
+                None => return Err(Box::new(EntityFailure::new(self.entity(&queue), error))),
+            },
+        };
+        match refusal {
+            // If not even that may be asked, the consumer itself tells.
+            None => probe.passed = true,
+            Some(cause) => {
+                self.probe = None;
+                self.refused(&queue, cause, around, outcome, outside);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what was known of consumers that do not wait any more.
+    fn forget_started(&mut self, waiting: &[ToStart]) {
+        let waits = |tag: &[u8]| waiting.iter().any(|one| one.queue.tag.as_bytes() == tag);
+        self.resting.retain(|tag, _| waits(tag));
+        self.probe
+            .take_if(|probe| !waits(probe.queue.tag.as_bytes()));
+    }
+
     fn refused(
         &mut self,
         queue: &Arc<ConsumerQueue>,
@@ -212,7 +359,7 @@ impl Returning {
         outside: &mut Outside,
     ) {
         let tag = queue.tag.as_bytes().to_vec();
-        let before = self.resting.get(&tag).copied();
+        let before = self.resting.get(&tag).map(|(rest, _)| *rest);
         let rest = Passing::of(&cause).and_then(|passing| {
             let limit = around.exclusive_limit;
             Rest::after(before, passing, around.policy, limit, outside.now())
@@ -224,10 +371,10 @@ impl Returning {
             }
             Some(rest) => {
                 if before.is_none() {
-                    let failure = EntityFailure::new(self.entity(queue), cause);
+                    let failure = EntityFailure::new(self.entity(queue), cause.clone());
                     outcome.pending.push(failure);
                 }
-                self.resting.insert(tag, rest);
+                self.resting.insert(tag, (rest, cause));
             }
         }
     }
@@ -240,27 +387,44 @@ impl Returning {
         outcome: &mut Outcome,
         outside: &mut Outside,
     ) {
+        if self.end_consumer(queue, cause.clone(), outside) {
+            let failure = EntityFailure::new(self.entity(queue), cause);
+            outcome.failures.push(failure);
+        }
+    }
+
+    /// The same, without a report. False if it was not there before: it was asked for meanwhile, and
+    /// its caller is told.
+    fn end_consumer(
+        &self,
+        queue: &Arc<ConsumerQueue>,
+        cause: ChannelError,
+        outside: &mut Outside,
+    ) -> bool {
         let waiting = outside
             .outbox()
             .channels_mut()
             .drop_lost_consumer(self.at, queue);
-        if let Some(slot) = waiting {
-            let _ = slot.answer.settle(Err(cause.clone()), outside.wakers());
+        let was_there = waiting.is_none();
+        match waiting {
+            Some(slot) => {
+                let _ = slot.answer.settle(Err(cause.clone()), outside.wakers());
+            }
+            None => outside.consumer_ended(queue),
         }
-        queue.end(ConsumerEnd::NotRestored(cause.clone()), outside.wakers());
-        let failure = EntityFailure::new(self.entity(queue), cause);
-        outcome.failures.push(failure);
+        queue.end(ConsumerEnd::NotRestored(cause), outside.wakers());
+        was_there
     }
 
     /// The program does not want it restored.
     fn leave_out(&self, queue: &Arc<ConsumerQueue>, outside: &mut Outside) {
-        let waiting = outside
-            .outbox()
-            .channels_mut()
-            .drop_lost_consumer(self.at, queue);
-        if let Some(slot) = waiting {
-            slot.done(outside.wakers());
-        }
+        drop(
+            outside
+                .outbox()
+                .channels_mut()
+                .drop_lost_consumer(self.at, queue),
+        );
+        outside.consumer_ended(queue);
         queue.end(ConsumerEnd::Cancelled, outside.wakers());
     }
 
@@ -275,21 +439,26 @@ impl Returning {
         if !self.opened || self.starting.is_some() {
             return;
         }
-        for one in self.to_start(outside) {
+        let waiting = self.to_start(outside);
+        self.forget_started(&waiting);
+        for one in waiting {
             let entity = self.entity(&one.queue);
             let given_up = around.given_up.iter().find(|known| known.entity == entity);
-            if let Some(failure) = given_up {
-                self.fail(&one.queue, failure.cause.clone(), outcome, outside);
+            if let Some(failure) = given_up.filter(|_| !one.is_awaited) {
+                // It has been reported.
+                self.end_consumer(&one.queue, failure.cause.clone(), outside);
                 continue;
             }
-            if !around.policy.keeps(&entity) {
+            if !one.is_awaited && !around.policy.keeps(&entity) {
                 self.leave_out(&one.queue, outside);
                 continue;
             }
             let consume = present(&one, outside);
             match around.topology.queue(&source_of(&consume)) {
                 QueueIs::Missing(cause) => self.fail(&one.queue, cause, outcome, outside),
-                QueueIs::Ready if self.may_start(&one, which, outside.now()) => {
+                QueueIs::Ready
+                    if self.may_start(&one, which, outside.now()) && self.has_been_seen(&one) =>
+                {
                     self.start(&one, &consume, outside);
                     return;
                 }
@@ -308,7 +477,7 @@ impl Returning {
     fn may_start(&self, one: &ToStart, which: Which, now: Instant) -> bool {
         let rests = self.resting.get(one.queue.tag.as_bytes());
         let bounded = one.is_bounded || is_direct(one);
-        (which == Which::All || bounded) && rests.is_none_or(|rest| rest.until <= now)
+        (which == Which::All || bounded) && rests.is_none_or(|(rest, _)| rest.until <= now)
     }
 
     fn start(&mut self, one: &ToStart, consume: &[u8], outside: &Outside) {
@@ -322,7 +491,8 @@ impl Returning {
                 is_awaited = false;
                 let about = About::queue(&source_of(consume));
                 let (slot, _) = slot::<basic::Consume<'_>>(about, outside);
-                slot.with_effect(Effect::ConsumeAgain(Arc::clone(queue)))
+                slot.with_barrier(Barrier::Requests)
+                    .with_effect(Effect::ConsumeAgain(Arc::clone(queue)))
             }
         };
         let answer = outside
@@ -348,7 +518,7 @@ impl Returning {
                 let wanted = which == Which::All || one.is_bounded || is_direct(one);
                 let rest = self.resting.get(one.queue.tag.as_bytes());
                 !wanted
-                    || rest.is_some_and(|rest| !rest.is_short(now))
+                    || rest.is_some_and(|(rest, _)| !rest.is_short(now))
                     || self.is_pending(one, around, outside)
             })
     }
@@ -364,16 +534,18 @@ impl Returning {
     }
 
     /// When something is to be tried again.
-    pub(super) fn next(&self) -> Option<Instant> {
-        self.resting.values().map(|rest| rest.until).min()
+    pub(super) fn times(&self) -> impl Iterator<Item = Instant> {
+        self.resting.values().map(|(rest, _)| rest.until)
     }
 
     /// What the broker has closed the connection over.
-    pub(super) fn blamed(&self) -> Option<EntityFailure> {
+    /// If it was the only one, without a word of the broker's about it.
+    pub(super) fn blamed(&self, only_one: bool) -> Option<EntityFailure> {
         let starting = self.starting.as_ref().filter(|one| !one.is_awaited)?;
         let error = starting.answer.take_ready()?.err()?;
         let close = error.broker_close()?;
-        (!close.bystander).then(|| EntityFailure::new(self.entity(&starting.queue), error.clone()))
+        (only_one || !close.bystander)
+            .then(|| EntityFailure::new(self.entity(&starting.queue), error.clone()))
     }
 
     fn entity(&self, queue: &ConsumerQueue) -> Entity {

@@ -97,6 +97,11 @@ impl Topology {
         }
     }
 
+    /// One at a time.
+    pub(super) fn be_careful(&mut self) {
+        self.one_by_one = true;
+    }
+
     /// Takes the answers that have come.
     ///
     /// # Errors
@@ -119,7 +124,7 @@ impl Topology {
                 None => {}
                 Some(Ok(reply)) => task.done(&reply.payload, outcome),
                 Some(Err(error)) => match error.broker_close() {
-                    Some(close) if close.bystander => {
+                    Some(close) if close.bystander && !self.one_by_one => {
                         bystanders = true;
                         task.state = TaskState::Waiting;
                     }
@@ -280,15 +285,12 @@ impl Topology {
     }
 
     /// When something is to be tried again.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(super) fn times(&self) -> impl Iterator<Item = Instant> {
         let resting = self
             .tasks
             .iter()
             .filter(|task| matches!(task.state, TaskState::Resting));
-        resting
-            .filter_map(|task| task.rest)
-            .map(|rest| rest.until)
-            .min()
+        resting.filter_map(|task| task.rest).map(|rest| rest.until)
     }
 
     /// How many queues and exchanges are pending.
@@ -327,12 +329,13 @@ impl Topology {
     }
 
     /// What the broker has closed the connection over.
-    pub(super) fn blamed(&self) -> Option<EntityFailure> {
+    /// If it was the only one, without a word of the broker's about it.
+    pub(super) fn blamed(&self, only_one: bool) -> Option<EntityFailure> {
         self.tasks.iter().find_map(|task| match &task.state {
             TaskState::Sent(answer) => {
                 let error = answer.take_ready()?.err()?;
                 let close = error.broker_close()?;
-                (!close.bystander)
+                (only_one || !close.bystander)
                     .then(|| EntityFailure::new(task.entry.entity.clone(), error.clone()))
             }
             _ => None,

@@ -371,7 +371,7 @@ fn publish_that_races_with_the_end_of_the_recovery_is_queued_once() {
         let adapter = move || {
             let mut outbox = shared.connection.outbox();
             outbox.open_gates(now());
-            outbox.channel_restored(shared.at);
+            outbox.channel_restored(shared.at, |_| None);
             drop(outbox);
             let (mut spare, mut wakers) = (Rope::default(), Vec::new());
             let _ = shared

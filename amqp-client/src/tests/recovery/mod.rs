@@ -6,8 +6,12 @@
 //! | `policy` | what the program wants, its functions included |
 //! | `secrets` | the requests of the connection itself, meanwhile |
 //! | `restored` | what is there again, wherever the stream is lost |
+//! | `refused` | what the broker refuses, for good or for a while, or does not answer |
+//! | `meanwhile` | what the program asks for until everything is there |
 
 mod attempts;
+mod meanwhile;
 mod policy;
+mod refused;
 mod restored;
 mod secrets;

@@ -1,10 +1,14 @@
 //! A client that recovers and RabbitMQ as `amqp-testing` plays it, over one stream after the other.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
+use amqp_spec::frame::FrameKind;
+use amqp_spec::wire::{LongStr, MethodId};
+use amqp_spec::{Method, basic, channel, connection, frame};
 use amqp_testing::memory::{ConnectionId, Kernel, Like};
 
 use super::pair::{Pair, now, quiet};
@@ -25,8 +29,34 @@ pub(crate) struct Comeback {
     pub(crate) options: ConnectionOptions,
     /// Frames that the broker may still say before the stream is lost.
     pub(crate) budget: Option<usize>,
+    /// What the broker says to methods, in place of what it would say.
+    pub(crate) script: Script,
+    /// Channels whose close the client has not answered.
+    closing: BTreeSet<u16>,
     /// What the broker has said and the client has not read.
     unread: Vec<u8>,
+}
+
+/// What the broker makes of a method.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Play {
+    /// What it always does.
+    Usual,
+    /// Nothing at all.
+    Silence,
+    /// It closes the channel over it.
+    CloseChannel(u16, &'static str),
+    /// It closes the channel, and does not say over what.
+    CloseWithoutBlame(u16, &'static str),
+    /// It closes the connection over it.
+    CloseConnection(u16, &'static str),
+}
+
+pub(crate) type Script = Box<dyn FnMut(u16, &Method<'_>) -> Play>;
+
+/// Nothing unusual.
+pub(crate) fn usual() -> Script {
+    Box::new(|_, _| Play::Usual)
 }
 
 pub(crate) fn reset() -> ConnectionError {
@@ -50,16 +80,38 @@ impl Comeback {
         let mut kernel = Kernel::new(Like::RabbitMq4_0, now());
         let client = kernel.connect(now());
         let pair = Pair::recovering(&options);
+        Self::of(pair, kernel, client, options, true)
+    }
+
+    /// A connection that waits for its first stream.
+    pub(crate) fn waiting(options: ConnectionOptions) -> Self {
+        let mut kernel = Kernel::new(Like::RabbitMq4_0, now());
+        let client = kernel.connect(now());
+        let pair = Pair::waiting(&options);
+        Self::of(pair, kernel, client, options, false)
+    }
+
+    fn of(
+        pair: Pair,
+        kernel: Kernel,
+        client: ConnectionId,
+        options: ConnectionOptions,
+        opens: bool,
+    ) -> Self {
         let mut this = Self {
             pair,
             kernel,
             client,
             options,
             budget: None,
+            script: usual(),
+            closing: BTreeSet::new(),
             unread: Vec::new(),
         };
-        this.run();
-        assert!(this.pair.core.is_open());
+        if opens {
+            this.run();
+            assert!(this.pair.core.is_open());
+        }
         this
     }
 
@@ -69,7 +121,7 @@ impl Comeback {
         loop {
             self.kernel.advance(now());
             let sent = self.pair.written_octets();
-            self.kernel.receive(self.client, &sent, now());
+            self.receive(&sent);
             self.kernel.take_output_into(self.client, &mut self.unread);
             if sent.is_empty() && self.unread.is_empty() {
                 return true;
@@ -77,6 +129,144 @@ impl Comeback {
             if !self.hand_over() {
                 return false;
             }
+        }
+    }
+
+    /// The broker reads what the client has sent.
+    fn receive(&mut self, sent: &[u8]) {
+        let header = if sent.starts_with(b"AMQP") { 8 } else { 0 };
+        let (header, sent) = sent.split_at(header);
+        self.kernel.receive(self.client, header, now());
+        let (frames, rest) = wire::raw_frames(sent);
+        assert!(rest.is_empty());
+        for octets in frames {
+            let (frame, _) = frame::decode(&octets, usize::MAX).unwrap().unwrap();
+            let number = frame.channel;
+            if frame.kind != FrameKind::Method {
+                self.kernel.receive(self.client, &octets, now());
+                continue;
+            }
+            let method = Method::decode(frame.payload).unwrap();
+            if self.closing.contains(&number) {
+                if matches!(method, Method::ChannelCloseOk(_)) {
+                    self.closing.remove(&number);
+                }
+                continue;
+            }
+            match (self.script)(number, &method) {
+                Play::Usual => self.kernel.receive(self.client, &octets, now()),
+                Play::Silence => {}
+                Play::CloseChannel(code, text) => {
+                    self.close_channel(number, (code, text), method.id());
+                }
+                Play::CloseWithoutBlame(code, text) => {
+                    self.close_channel(number, (code, text), MethodId::new(0, 0));
+                }
+                Play::CloseConnection(code, text) => {
+                    self.kernel.take_output_into(self.client, &mut self.unread);
+                    let close = connection::Close {
+                        reply_code: code,
+                        reply_text: wire::short(text),
+                        class_id: method.id().class_id(),
+                        method_id: method.id().method_id(),
+                    };
+                    self.unread.extend(wire::method(0, &close));
+                    self.kernel.disconnected(self.client, now());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn close_channel(&mut self, number: u16, (code, text): (u16, &str), over: MethodId) {
+        self.kernel.take_output_into(self.client, &mut self.unread);
+        let ours = wire::method(
+            number,
+            &channel::Close {
+                reply_code: 200,
+                ..channel::Close::default()
+            },
+        );
+        self.kernel.receive(self.client, &ours, now());
+        drop(self.kernel.take_output(self.client));
+        let close = channel::Close {
+            reply_code: code,
+            reply_text: wire::short(text),
+            class_id: over.class_id(),
+            method_id: over.method_id(),
+        };
+        self.unread.extend(wire::method(number, &close));
+        self.closing.insert(number);
+    }
+
+    /// Connects another stream, and has everything restored on it but what is pending.
+    #[track_caller]
+    pub(crate) fn come_back_pending(&mut self) {
+        self.connect();
+        assert!(self.run());
+        for _ in 0..5 {
+            self.pass(Duration::from_millis(400));
+        }
+        let state = self.pair.connection.state();
+        assert!(matches!(state, State::Open { .. }), "{state:?}");
+    }
+
+    /// Runs a future to its end that needs no stream.
+    #[track_caller]
+    pub(crate) fn done_while_down<T: 'static>(
+        &mut self,
+        future: impl Future<Output = T> + 'static,
+    ) -> T {
+        let mut task = Task::new(future);
+        for _ in 0..10 {
+            if let Poll::Ready(output) = task.run() {
+                return output;
+            }
+            self.pair.advance(Duration::ZERO);
+        }
+        panic!("it does not end")
+    }
+
+    /// Another connection consumes from this queue.
+    pub(crate) fn other_consumer(&mut self, queue: &str) -> ConnectionId {
+        let other = self.kernel.connect(now());
+        let consume = basic::Consume {
+            queue: wire::short(queue),
+            ..basic::Consume::default()
+        };
+        let mut octets = frame::PROTOCOL_HEADER.to_vec();
+        let start_ok = connection::StartOk {
+            mechanism: wire::short("PLAIN"),
+            response: LongStr::new(b"\0guest\0guest").unwrap(),
+            locale: wire::short("en_US"),
+            ..connection::StartOk::default()
+        };
+        octets.extend(wire::method(0, &start_ok));
+        let tune_ok = connection::TuneOk {
+            channel_max: 10,
+            frame_max: 131_072,
+            heartbeat: 0,
+        };
+        octets.extend(wire::method(0, &tune_ok));
+        let open = connection::Open {
+            virtual_host: wire::short("/"),
+        };
+        octets.extend(wire::method(0, &open));
+        octets.extend(wire::method(1, &channel::Open {}));
+        octets.extend(wire::method(1, &consume));
+        self.kernel.receive(other, &octets, now());
+        drop(self.kernel.take_output(other));
+        other
+    }
+
+    /// Time passes on both sides.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        let end = now() + duration;
+        while now() < end {
+            let left = end - now();
+            let next = self.pair.core.deadline().unwrap_or(end).max(now());
+            self.pair.advance(left.min(next - now()));
+            self.run();
         }
     }
 
@@ -117,6 +307,7 @@ impl Comeback {
     /// The stream is reset: each side learns of it.
     pub(crate) fn lose(&mut self) {
         self.unread.clear();
+        self.closing.clear();
         self.kernel.disconnected(self.client, now());
         self.pair.core.lost(reset());
         drop(self.pair.take_written());
@@ -137,6 +328,7 @@ impl Comeback {
     #[track_caller]
     pub(crate) fn connect(&mut self) {
         self.wait_to_redial();
+        self.closing.clear();
         self.client = self.kernel.connect(now());
         let options = self.options.to_core(Clock::new(now));
         self.pair.core.connected(options, place(), now());

@@ -93,13 +93,28 @@ impl Pair {
 
     /// The same; it recovers as the options say.
     pub(crate) fn recovering(options: &ConnectionOptions) -> Self {
+        Self::made_by(Connection::with_core_at, options)
+    }
+
+    /// The same, before its first stream.
+    pub(crate) fn waiting(options: &ConnectionOptions) -> Self {
+        let make = |options: &_, clock, place: Place| {
+            Connection::with_waiting_core(options, clock, place.address)
+        };
+        Self::made_by(make, options)
+    }
+
+    fn made_by(
+        make: impl FnOnce(&ConnectionOptions, Clock, Place) -> (Core, Connection),
+        options: &ConnectionOptions,
+    ) -> Self {
         let shared = Arc::new(OnceLock::new());
         let clock = Clock::new(unlocked(&shared));
         let place = Place {
             address: options.address(),
             peer: None,
         };
-        let (core, connection) = Connection::with_core_at(options, clock, place);
+        let (core, connection) = make(options, clock, place);
         shared
             .set(Arc::downgrade(core.shared()))
             .expect("its first");

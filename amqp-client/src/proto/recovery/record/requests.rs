@@ -326,7 +326,8 @@ impl Record {
         Some(self.present(&asked).to_owned())
     }
 
-    fn present<'n>(&'n self, name: &'n str) -> &'n str {
+    /// The present name of a queue.
+    pub(crate) fn present<'n>(&'n self, name: &'n str) -> &'n str {
         self.renames.present(name).unwrap_or(name)
     }
 

@@ -73,7 +73,7 @@ impl Channels {
     pub(super) fn take_id(&mut self, channel_max: u16, id: Option<u16>) -> Option<u16> {
         let next = u16::try_from(self.table.len()).ok();
         let next = next.filter(|&id| id <= channel_max);
-        let id = id.or_else(|| self.free.longest_unused(next))?;
+        let id = id.or_else(|| self.free.longest_unused(channel_max, next))?;
         for unused in self.table.len()..=usize::from(id) {
             let unused = u16::try_from(unused).ok()?;
             self.table.push(OutChannel::unused(unused));
@@ -133,6 +133,11 @@ impl Channels {
     pub(crate) fn way_back(&self, id: u16) -> WayBack {
         let channel = self.get(id);
         channel.map_or(WayBack::Gone, |channel| channel.standing().way_back())
+    }
+
+    /// What opens a channel and has not been answered in time, if that is so.
+    pub(crate) fn overdue_opening(&self, id: u16) -> Option<&'static str> {
+        self.get(id)?.sending.requests.overdue_opening()
     }
 
     /// The consumers of a channel that wait to be started on this stream.

@@ -70,6 +70,8 @@ pub(crate) struct ToStart {
     pub(crate) consume: Vec<u8>,
     /// The broker sends it no more than it acknowledges.
     pub(crate) is_bounded: bool,
+    /// The program has asked for it meanwhile, and waits for the answer.
+    pub(crate) is_awaited: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -264,6 +266,7 @@ impl Consumers {
                 queue: Arc::clone(&known.queue),
                 consume: asked.consume.clone(),
                 is_bounded: asked.prefetch.is_bounded(own),
+                is_awaited: known.slot.is_some(),
             })
         })
     }

@@ -28,9 +28,11 @@ impl Ids {
         self.free.insert((0, id));
     }
 
-    /// The id that has been unused the longest; `next` has no entry yet, if there is such a one.
-    pub(super) fn longest_unused(&self, next: Option<u16>) -> Option<u16> {
-        match (self.free.first(), next) {
+    /// The id that has been unused the longest of those up to `channel_max`, which may be lower than
+    /// on an earlier stream; `next` has no entry yet, if there is such a one.
+    pub(super) fn longest_unused(&self, channel_max: u16, next: Option<u16>) -> Option<u16> {
+        let first = self.free.iter().find(|&&(_, id)| id <= channel_max);
+        match (first, next) {
             (Some(&(freed, _)), Some(next)) if freed > 0 && self.free.len() < ROTATION => {
                 Some(next)
             }

@@ -18,7 +18,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::overdue::Judge;
-use super::repeatable::waits_for_next_stream;
+use super::repeatable::{method_frame, payload_of, waits_for_next_stream};
 use super::requests::Requests;
 use crate::proto::send::request::{Barrier, Slot};
 use crate::proto::send::rope::{FrameRole, Rope};
@@ -243,6 +243,29 @@ impl Line {
             }
         }
         slots
+    }
+
+    /// Says requests anew, by their payloads, where `translate` has other words for them.
+    pub(super) fn translate(
+        &mut self,
+        id: u16,
+        translate: impl Fn(&[u8]) -> Option<Vec<u8>>,
+        parking: &mut Parking,
+    ) {
+        for parked in &mut self.parked {
+            let Parked::Request(frame, slot) = parked else {
+                continue;
+            };
+            let Some(payload) = payload_of(frame).and_then(&translate) else {
+                continue;
+            };
+            parking.octets -= frame.len();
+            *frame = method_frame(id, &payload);
+            parking.octets += frame.len();
+            if slot.sent.is_some() {
+                slot.sent = Some(payload.into());
+            }
+        }
     }
 
     /// Goes in front of everything.

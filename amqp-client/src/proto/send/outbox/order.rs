@@ -608,12 +608,13 @@ impl Order {
             .flatten()
         {
             channel.consumers().note_limit(&qos);
-            channel.pass(&qos.to_frame(at.channel), slot(None), &mut self.queue);
+            say_in_place(channel, &qos, slot(None), &mut self.queue);
         }
         channel.consumers().note_started_under(queue, prefetch);
         let slot = own.unwrap_or_else(|| slot(Some(queue)));
         let answer = Arc::clone(&slot.answer);
-        channel.pass(&method_frame(at.channel, consume), slot, &mut self.queue);
+        let consume = basic::Consume::decode(consume).ok()?;
+        say_in_place(channel, &consume, slot, &mut self.queue);
         Some(answer)
     }
 
@@ -760,5 +761,24 @@ impl Order {
     #[must_use = "dropped once the lock is released"]
     pub(crate) fn take_bodies(&mut self) -> Vec<Bytes> {
         std::mem::take(self.queue.dropped())
+    }
+}
+
+/// Queues a request of the recovery's: past the line of a channel that is brought back; of one that
+/// is in use behind what the program has asked for.
+fn say_in_place<'m, M: TypedMethod<'m>>(
+    channel: &mut OutChannel,
+    method: &M,
+    slot: Slot,
+    queue: &mut Queue,
+) {
+    if channel.is_restoring() {
+        let mut payload = Vec::new();
+        method.encode(&mut payload);
+        let frame = method_frame(channel.at().channel, &payload);
+        channel.pass(&frame, slot, queue);
+    } else {
+        // What does not fit is not answered in time.
+        let _ = channel.request(method, slot, queue);
     }
 }

@@ -201,6 +201,7 @@ impl Outbox {
         now: Instant,
         wakers: &mut Vec<Waker>,
     ) {
+        self.order.is_down = true;
         self.room.go_down(cause, now, wakers);
     }
 
@@ -457,12 +458,19 @@ impl Outbox {
         self.come_up(now);
     }
 
-    /// All of this channel is there: what waited in its line goes on.
-    pub(crate) fn channel_restored(&mut self, at: ChannelUse) {
+    /// All of this channel is there: what waited in its line goes on; `translate` gives the payloads
+    /// of requests that have to be said otherwise by now.
+    pub(crate) fn channel_restored(
+        &mut self,
+        at: ChannelUse,
+        translate: impl Fn(&[u8]) -> Option<Vec<u8>>,
+    ) {
         let channel = self.order.channels.get_mut(at.channel);
         let Some(channel) = channel.filter(|channel| channel.is(at)) else {
             return;
         };
+        let line = &mut channel.sending.line;
+        line.translate(at.channel, translate, &mut self.order.queue.parking);
         if channel.is_restoring() && channel.restored(&mut self.order.queue) {
             self.room.resume(at.channel);
             self.open_gate();

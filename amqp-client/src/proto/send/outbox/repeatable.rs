@@ -69,6 +69,13 @@ pub(super) fn waits_for_next_stream(slot: &Slot) -> bool {
     }
 }
 
+/// The payload of a method's frame.
+pub(super) fn payload_of(frame: &[u8]) -> Option<&[u8]> {
+    let (_, rest) = frame.split_at_checked(amqp_spec::frame::OVERHEAD - 1)?;
+    let (_, payload) = rest.split_last()?;
+    Some(payload)
+}
+
 /// A method's frame.
 pub(crate) fn method_frame(channel: u16, payload: &[u8]) -> Vec<u8> {
     let size = u32::try_from(payload.len()).unwrap_or(u32::MAX);

@@ -1,0 +1,228 @@
+//! What the program asks for while a connection is down, or not all of it is back.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use amqp_spec::Method;
+use amqp_testing::memory::{Like, Limits};
+
+use crate::error::{ChannelError, Entity};
+use crate::event::Event;
+use crate::options::Recovery;
+use crate::tests::support::comeback::{Comeback, Play, usual};
+use crate::tests::support::pair::quiet;
+use crate::tests::support::task::Task;
+use crate::{Channel, QueueDeclare};
+
+fn channel(world: &mut Comeback) -> Channel {
+    let connection = world.pair.connection.clone();
+    world
+        .done(async move { connection.open_channel().await })
+        .unwrap()
+}
+
+#[test]
+fn channel_is_opened_before_there_was_a_stream() {
+    let mut world = Comeback::waiting(quiet().recovery(Recovery::new().from_the_start()));
+    let connection = world.pair.connection.clone();
+    let mut opening = Task::start(async move {
+        let channel = connection.open_channel().await?;
+        channel.queue_declare(QueueDeclare::new("q")).await?;
+        Ok::<_, ChannelError>(channel)
+    });
+    world.connect();
+    for _ in 0..4 {
+        world.run();
+        if let std::task::Poll::Ready(opened) = opening.run() {
+            let channel = opened.unwrap();
+            assert!(channel.is_open());
+            world.assert_open();
+            world.pair.assert_idle();
+            assert!(world.model().join(" ").contains("queue q"));
+            return;
+        }
+    }
+    panic!("it is not opened")
+}
+
+#[test]
+fn what_waits_is_said_with_the_new_names_of_queues() {
+    let mut world = Comeback::new();
+    let channel = channel(&mut world);
+    let same = channel.clone();
+    let name = world.done(async move {
+        let declare = QueueDeclare::new("").exclusive();
+        same.queue_declare(declare).await.unwrap().name
+    });
+    world.lose();
+    let (first, second, third) = (channel.clone(), channel.clone(), channel.clone());
+    let name = Rc::new(name);
+    let (n1, n2, n3) = (Rc::clone(&name), Rc::clone(&name), Rc::clone(&name));
+    let mut binding = Task::start(async move { first.queue_bind(&*n1, "amq.direct", "key").await });
+    let mut purging = Task::start(async move { second.queue_purge(&*n2).await });
+    let mut consuming = Task::start(async move { third.consume(&*n3).tag("c").await });
+    world.come_back();
+    world.run();
+    binding.ready().unwrap();
+    purging.ready().unwrap();
+    let consumer = consuming.ready().unwrap();
+    assert!(channel.is_open());
+    let model = world.model();
+    assert!(
+        model.iter().any(|line| line.contains("amq.direct")),
+        "{model:?}"
+    );
+    let now = world.pair.connection.current_name(&*name);
+    assert_ne!(now, **name);
+    drop(consumer);
+}
+
+#[test]
+fn channel_that_does_not_fit_the_next_broker_ends_and_is_reported() {
+    let mut world = Comeback::new();
+    let mut events = world.pair.connection.events();
+    let channels: Vec<_> = (0..5).map(|_| channel(&mut world)).collect();
+    world.lose();
+    let mut limits = Limits::of(Like::RabbitMq4_0);
+    limits.channel_max = 3;
+    world.kernel.set_limits(limits);
+    world.come_back_pending();
+    world.assert_open();
+    let open: Vec<_> = channels.iter().map(Channel::is_open).collect();
+    assert_eq!(open, [true, true, true, false, false]);
+    let mut skipped = Vec::new();
+    while let std::task::Poll::Ready(Some(event)) = Task::new(events.next()).poll() {
+        if let Event::Recovered(report) = event {
+            skipped.extend(report.skipped.iter().map(|one| one.entity.clone()));
+        }
+    }
+    assert_eq!(skipped, [Entity::Channel(4), Entity::Channel(5)]);
+    let connection = world.pair.connection.clone();
+    let one_more = world.done(async move { connection.open_channel().await });
+    assert!(matches!(
+        one_more,
+        Err(ChannelError::ChannelLimit { channel_max: 3 })
+    ));
+    world.pair.assert_idle();
+}
+
+/// All ids are in use, so that the plan declares on the program's channel: a refusal there costs the
+/// program nothing, now or later.
+#[test]
+fn plan_borrows_a_channel_if_there_is_no_other() {
+    let mut options = quiet().recovery(Recovery::new());
+    options = options.channel_max(1);
+    let mut world = Comeback::with(options);
+    let channel = channel(&mut world);
+    let same = channel.clone();
+    world.done(async move {
+        for name in ["a", "b"] {
+            let declare = QueueDeclare::new(name).durable();
+            same.queue_declare(declare).await.unwrap();
+        }
+    });
+    let before = world.model();
+    world.lose();
+    let is_in_use = Rc::new(Cell::new(false));
+    let in_use = Rc::clone(&is_in_use);
+    world.script = Box::new(move |_, method| match method {
+        Method::QueueDeclare(declare) if declare.queue == *"a" => {
+            assert!(!in_use.get(), "declared on a channel that is in use");
+            Play::CloseChannel(404, "NOT_FOUND - queue 'a' process is down or inaccessible")
+        }
+        _ => Play::Usual,
+    });
+    world.come_back_pending();
+    is_in_use.set(true);
+    world.pass(Duration::from_secs(30));
+    assert!(channel.is_open());
+    // Once there is a channel it goes on.
+    world.script = usual();
+    let same = channel;
+    world.done(async move { same.close().await }).unwrap();
+    world.pass(Duration::from_secs(60));
+    world.assert_open();
+    world.pair.assert_idle();
+    assert!(world.model().iter().any(|line| before.contains(line)));
+}
+
+#[test]
+fn borrowed_channel_may_be_closed_by_the_program() {
+    for budget in 0.. {
+        let mut world = Comeback::with(quiet().recovery(Recovery::new()).channel_max(1));
+        let channel = channel(&mut world);
+        let same = channel.clone();
+        world.done(async move {
+            let declare = QueueDeclare::new("a").exclusive();
+            same.queue_declare(declare).await.unwrap();
+        });
+        world.lose();
+        world.connect();
+        world.budget = Some(budget);
+        let complete = world.run();
+        world.budget = None;
+        let mut closing = Task::new(async move { channel.close().await });
+        assert!(closing.poll().is_pending() || !complete);
+        if !complete {
+            world.lose();
+            world.connect();
+        }
+        world.run();
+        world.pass(Duration::from_secs(3));
+        assert!(closing.is_due() || complete, "{budget}");
+        world.assert_open();
+        world.pair.assert_idle();
+        assert_eq!(world.model(), ["queue a: 0"], "{budget}");
+        if complete {
+            assert!(budget > 4);
+            return;
+        }
+    }
+}
+
+#[test]
+fn losses_leave_nothing_behind() {
+    let mut world = Comeback::new();
+    let mut events = world.pair.connection.events();
+    let channel = channel(&mut world);
+    let same = channel;
+    let consumer = world.done(async move {
+        let declare = QueueDeclare::new("").exclusive();
+        let queue = same.queue_declare(declare).await.unwrap().name;
+        same.consume(&queue).tag("c").await.unwrap()
+    });
+    let before = world.model();
+    for _ in 0..100 {
+        world.lose();
+        world.come_back();
+        assert_eq!(world.model(), before);
+        let outbox = world.pair.core.shared().outbox();
+        assert_eq!(outbox.channels().n_in_use(), 1);
+    }
+    world.pair.assert_idle();
+    while let std::task::Poll::Ready(Some(event)) = Task::new(events.next()).poll() {
+        let is_of_the_plan = matches!(event, Event::ChannelClosed { .. });
+        assert!(!is_of_the_plan, "{event:?}");
+    }
+    drop(consumer);
+}
+
+#[test]
+fn queue_deleted_automatically_is_forgotten_with_a_channel_that_is_closed_while_down() {
+    let mut world = Comeback::new();
+    let channel = channel(&mut world);
+    let same = channel.clone();
+    let consumer = world.done(async move {
+        let declare = QueueDeclare::new("a").auto_delete();
+        same.queue_declare(declare).await.unwrap();
+        same.consume("a").tag("c").await.unwrap()
+    });
+    world.lose();
+    world
+        .done_while_down(async move { channel.close().await })
+        .unwrap();
+    world.come_back();
+    assert_eq!(world.model(), [""; 0]);
+    drop(consumer);
+}
