@@ -1,7 +1,8 @@
 //! Recovery: a connection that is lost comes back in place.
 //!
 //! **A program under a supervisor** (systemd, Kubernetes) that is to be restarted when its broker is
-//! gone turns recovery off, or gives it a limit; then `closed()` tells the end:
+//! gone turns recovery off (in a URI: `?recovery=off`), or gives it a limit; then `closed()` tells
+//! the end:
 //!
 //! ```no_run
 //! use amqp_client::options::Recovery;
