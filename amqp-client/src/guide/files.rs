@@ -115,7 +115,7 @@
 //! | what | how it is written |
 //! |---|---|
 //! | a time | text, a whole number and its unit: `"250us"`, `"500ms"`, `"30s"`, `"15m"`, `"1h"`, `"7d"`. A bare number is an error: it is seconds in one program and milliseconds in another |
-//! | no time, where there need not be one | `"none"`: `open_timeout`, `blocked_connection_timeout`, `write_timeout` |
+//! | no time, where there need not be one | `"none"`: `open_timeout`, `blocked_connection_timeout`, `write_timeout`; of `recovery` `give_up_after`, `entity_patience`, `exclusive_for`, and the number of `attempts` |
 //! | a choice | the word of RabbitMQ (`overflow = "reject-publish"`), or ours in lower case (`when_blocked = "fail"`) |
 //! | a queue's type | `type = "quorum"`, which makes it durable; any other type is sent as it is |
 //! | a binding's arguments | `match = "any"` for `x-match`, the others below `arguments` |
@@ -130,6 +130,7 @@
 //! | `user`, `password` | text |
 //! | `tls` | `true`, or a table: `ca_files`, `ca_pem`, `system_roots`, `bundled_roots`, `certificate_file` and `key_file` or `certificate_pem` and `key_pem`, `key_password`, `server_name` or `without_server_name`, `danger_accept_any_certificate` |
 //! | `tcp` | a table: `nodelay`, `keepalive_idle`, `keepalive_interval`, `keepalive_count`, `user_timeout` |
+//! | `recovery` | `"on"`, `"off"`, or a table: `off`, `from_the_start`, `min_delay`, `max_delay`, `attempts`, `give_up_after`, `patience`, `entity_patience`, `refused_for`, `exclusive_for`, and `restore`, which is `"all"`, `"transient"` or `"consumers"` |
 //! | `auth_mechanisms` | a list of names: `["external", "plain"]` |
 //! | `heartbeat` | a time, `"server"`, `"off"`, or `{ at_most = "60s" }` |
 //! | `client_properties` | a table |
@@ -190,7 +191,8 @@
 //! Functions and objects are no settings: a source of credentials, a rule of heartbeats, a login
 //! mechanism of one's own, parts of rustls. The program sets them on the options that it has read.
 //! Writing options that have one fails and says which, since leaving it out would be another
-//! connection.
+//! connection. The functions of a [`Recovery`](crate::options::Recovery), `keep` and `on_failure`,
+//! **are left out**: it is the same connection, but one that gets back what they would not.
 //!
 //! # Arguments
 //!

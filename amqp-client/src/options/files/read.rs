@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{hosts, tcp, tls};
+use super::{hosts, recovery, tcp, tls};
 use crate::options::{ConnectionOptions, Heartbeat, HostOrder, WhenBlocked};
 use crate::sasl::AuthMechanism;
 use crate::settings::{Entry, Fault};
@@ -88,6 +88,7 @@ pub(super) const KEYS: &[(&str, Read)] = &[
         time_or_none
     ),
     option!("write_timeout", write_timeout, time_or_none),
+    ("recovery", recovery::read),
 ];
 
 /// Reads options, and checks them.

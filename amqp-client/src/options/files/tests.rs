@@ -6,7 +6,7 @@ use std::time::Duration;
 use amqp_spec::field_table;
 use serde::{Deserialize, Serialize};
 
-use super::{read, tcp, tls};
+use super::{read, recovery, tcp, tls};
 use crate::options::{Heartbeat, HostOrder, TcpOptions, WhenBlocked};
 use crate::sasl::{AuthMechanism, Credentials, SaslExchange, SaslMechanism};
 use crate::{ConnectionOptions, TlsOptions};
@@ -266,6 +266,14 @@ fn every_setter_has_a_key_or_a_reason() {
     }
     for setter in setters(include_str!("../tcp.rs")) {
         assert!(tcp::KEYS.contains(&setter), "{setter}");
+    }
+    // Two keys, and functions, which are left out.
+    let others = ["new", "delays", "keep", "on_failure"];
+    for setter in setters(include_str!("../../proto/recovery/policy.rs")) {
+        assert!(
+            recovery::KEYS.contains(&setter) || others.contains(&setter),
+            "{setter}"
+        );
     }
     // Of two files or texts each, and what a program brings along.
     let others = [

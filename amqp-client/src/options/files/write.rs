@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amqp_spec::wire::{FieldArray, FieldTable, FieldValue};
 
-use super::{hosts, tcp, tls};
+use super::{hosts, recovery, tcp, tls};
 use crate::options::{ConnectionOptions, Heartbeat, HostOrder, WhenBlocked};
 use crate::rounding::whole_seconds;
 use crate::sasl::{AuthMechanism, Credentials};
@@ -27,6 +27,9 @@ pub(super) fn options(options: &ConnectionOptions) -> Result<FieldTable, Fault> 
             WhenBlocked::Fail => "fail",
         };
         file.insert("when_blocked", word);
+    }
+    if let Some(recovery) = recovery::write(&options.recovery) {
+        file.insert("recovery", recovery);
     }
     if options.tcp != default.tcp {
         file.insert("tcp", tcp::write(&options.tcp));
