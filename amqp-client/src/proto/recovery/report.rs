@@ -18,7 +18,8 @@ pub struct RecoveryReport {
     pub outage: Duration,
     /// How much has been restored.
     pub restored: Counts,
-    /// What has not been restored, and why. Each was told in an event, too.
+    /// What has not been restored, and why; each once. What was pending when everything else was
+    /// back, and fails for good later, is in no report: its consumers end.
     pub skipped: Vec<EntityFailure>,
     /// Queues that the broker had named and now has named anew: the name of before, and that of
     /// now.
