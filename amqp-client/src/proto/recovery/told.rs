@@ -54,7 +54,7 @@ pub(crate) fn attempt(course: &Course, outside: &mut Outside) {
     shared.standing.set(State::Recovering { attempt }, wakers);
 }
 
-/// It is back, but for so much that is pending.
+/// It is back; this many things are pending.
 pub(crate) fn recovered(report: RecoveryReport, pending: usize, outside: &mut Outside) {
     outside.shared().trace.recovered(&report);
     outside.shared().totals.recoveries.add(1);
@@ -62,7 +62,7 @@ pub(crate) fn recovered(report: RecoveryReport, pending: usize, outside: &mut Ou
     outside.emit(Source::Connection, &Event::Recovered(Arc::new(report)));
 }
 
-/// So much is pending, of a connection that is back.
+/// This many things are pending, of a connection that is back.
 pub(crate) fn still_pending(pending: usize, outside: &mut Outside) {
     let (shared, wakers) = outside.split();
     shared.standing.set(State::Open { pending }, wakers);

@@ -117,7 +117,7 @@ impl Pair {
         self.starts_again_of(consumer.channel(), consumer.queue());
     }
 
-    /// The same, whoever has its handle.
+    /// The same, without its handle.
     #[track_caller]
     pub(super) fn starts_again_of(&mut self, channel: &Channel, queue: &Arc<ConsumerQueue>) {
         let tag = queue.tag.to_string();

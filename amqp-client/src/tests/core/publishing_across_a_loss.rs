@@ -61,7 +61,7 @@ fn message_that_was_not_written_goes_on_and_one_that_was_is_uncertain() {
     pair.next_stream();
     let error = sent.ready().unwrap_err();
     assert!(matches!(error, PublishError::Uncertain(_)), "{error:?}");
-    // Whoever comes now goes behind them, and who looks first does not go first.
+    // One that comes now goes behind them, and the one that looks first does not go first.
     let mut third = publish(&publisher, "third");
     second.pending();
     first.pending();
