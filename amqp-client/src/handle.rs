@@ -56,7 +56,8 @@ impl Handle {
                 Refused::Connection(_)
                 | Refused::NotOpen
                 | Refused::TooLarge(_)
-                | Refused::Blocked(_),
+                | Refused::Blocked(_)
+                | Refused::Recovering(_),
                 _,
             )) => {}
         }

@@ -22,7 +22,9 @@ use crate::error::{About, ChannelError, Subject};
 /// broker refuses it, that shows as the end of the channel, which names the method and what it was
 /// about: later operations report it. To know that all went well, wait for any reply afterwards.
 ///
-/// They wait while too much is queued, as publishing does. There is no `queue_unbind`, for the
+/// They wait while too much is queued, as publishing does, and while a connection that was lost
+/// comes back: no longer than [`patience`](crate::options::Recovery::patience) lasts, and then fail
+/// with [`ChannelError::Recovering`]. There is no `queue_unbind`, for the
 /// protocol has none without a reply.
 #[derive(Clone, Copy, Debug)]
 pub struct NoWait<'c> {

@@ -10,10 +10,12 @@ use amqp_spec::wire::{Request, TypedMethod};
 
 use crate::error::{About, ChannelError};
 use crate::message::numbered::Numbered;
+use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::outbox::{Order, Refused, Wake};
 use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot};
 use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::connection::ConnectionShared;
+use crate::proto::shared::outage::Outage;
 use crate::proto::shared::reading::{Demand, Patience};
 use crate::proto::time::after;
 use crate::proto::wait::Sleeper;
@@ -61,6 +63,12 @@ pub(crate) fn start_by<'m, M: TypedMethod<'m> + Request>(
     }
 }
 
+/// The channel of the connection itself.
+const OF_CONNECTION: ChannelUse = ChannelUse {
+    channel: 0,
+    incarnation: 0,
+};
+
 /// Queues a request on channel 0.
 pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
     connection: &Arc<ConnectionShared>,
@@ -86,7 +94,9 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
         Err((Refused::TooLarge(error), _)) => Err(error.into()),
         // The stream is lost; channel 0 is open as long as there is one, and alarms are about
         // messages.
-        Err((Refused::NotOpen | Refused::Blocked(_), _)) => Err(connection.no_answer(M::NAME)),
+        Err((Refused::NotOpen | Refused::Blocked(_) | Refused::Recovering(_), _)) => {
+            Err(connection.no_answer(OF_CONNECTION, M::NAME))
+        }
     }
 }
 
@@ -126,6 +136,7 @@ pub(crate) async fn send_no_wait<'m, M: TypedMethod<'m> + Request>(
         demand: None,
         method: M::NAME,
         patience: Patience::default(),
+        outage: Outage::default(),
     };
     waiting.await?;
     let (effect, barrier) = (Effect::Nothing, Barrier::Nothing);
@@ -151,6 +162,8 @@ struct WaitingForRoom<'a> {
     demand: Option<Demand>,
     method: &'static str,
     patience: Patience,
+    /// While the connection is lost.
+    outage: Outage,
 }
 
 impl Future for WaitingForRoom<'_> {
@@ -167,7 +180,15 @@ impl Future for WaitingForRoom<'_> {
             }
         });
         if admitted.is_pending() {
-            let connection = &this.shared.connection;
+            let ChannelShared { connection, at, .. } = this.shared;
+            let waited = this.demand.is_some();
+            if this
+                .outage
+                .poll(*at, waited, connection, context)
+                .is_ready()
+            {
+                return Poll::Ready(Err(connection.no_answer(*at, this.method)));
+            }
             this.demand.get_or_insert_with(|| Demand::new(connection));
             if let Poll::Ready(error) = this.patience.poll(this.method, connection, context) {
                 return Poll::Ready(Err(error));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use amqp_spec::wire::FieldTable;
 
-use crate::proto::config::{CoreOptions, Heartbeat, Login, WhenBlocked};
+use crate::proto::config::{CoreOptions, Heartbeat, Login, WhenBlocked, WhenDown};
 use crate::proto::recovery::Recovery;
 use crate::proto::time::clock::Clock;
 use crate::sasl::{AuthMechanism, CredentialSource, Credentials};
@@ -43,6 +43,7 @@ use super::tls::TlsOptions;
 /// | `connection_timeout` | [`connect_timeout`](Self::connect_timeout) in milliseconds, as RabbitMQ's clients have it |
 /// | `handshake_timeout`, `open_timeout`, `request_timeout`, `close_timeout` | the setters of the same names, in seconds |
 /// | `blocked_connection_timeout`, `when_blocked` | [the one](Self::blocked_connection_timeout) in seconds, [the other](Self::when_blocked) `wait` or `fail` |
+/// | `when_down` | [`when_down`](Self::when_down): `wait` or `fail` |
 /// | `write_timeout` | [`write_timeout`](Self::write_timeout) in seconds, `0` for none |
 /// | `connection_attempts`, `retry_delay`, `host_order` | [a number](Self::connection_attempts), [seconds](Self::retry_delay), [`random` or `given`](Self::host_order) |
 /// | `recovery` | [`recovery`](Self::recovery): `on` or `off` |
@@ -100,6 +101,7 @@ pub struct ConnectionOptions {
     pub(crate) inbound_limit: usize,
     pub(crate) write_buffer_limit: usize,
     pub(crate) when_blocked: WhenBlocked,
+    pub(crate) when_down: WhenDown,
     pub(crate) blocked_connection_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) recovery: Recovery,
@@ -136,6 +138,7 @@ impl Default for ConnectionOptions {
             inbound_limit: 1024 * 1024 * 1024,
             write_buffer_limit: 512 * 1024,
             when_blocked: WhenBlocked::Wait,
+            when_down: WhenDown::Wait,
             blocked_connection_timeout: None,
             write_timeout: Some(Duration::from_secs(120)),
             recovery: Recovery::new(),
@@ -197,6 +200,7 @@ impl ConnectionOptions {
             consumer_tag_seed: random(),
             write_buffer_limit: self.write_buffer_limit,
             when_blocked: self.when_blocked,
+            when_down: self.when_down,
             blocked_connection_timeout: self.blocked_connection_timeout,
             write_timeout: self.write_timeout,
             recovery: self.recovery.clone(),

@@ -37,6 +37,7 @@ impl PartialEq for ConnectionOptions {
             inbound_limit,
             write_buffer_limit,
             when_blocked,
+            when_down,
             blocked_connection_timeout,
             write_timeout,
             recovery,
@@ -66,6 +67,7 @@ impl PartialEq for ConnectionOptions {
             && *inbound_limit == other.inbound_limit
             && *write_buffer_limit == other.write_buffer_limit
             && *when_blocked == other.when_blocked
+            && *when_down == other.when_down
             && *blocked_connection_timeout == other.blocked_connection_timeout
             && *write_timeout == other.write_timeout
             && *recovery == other.recovery
@@ -93,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::TlsOptions;
-    use crate::options::{Heartbeat, HostOrder, Recovery, TcpOptions, WhenBlocked};
+    use crate::options::{Heartbeat, HostOrder, Recovery, TcpOptions, WhenBlocked, WhenDown};
     use crate::sasl::AuthMechanism;
 
     fn read(uri: &str) -> ConnectionOptions {
@@ -166,6 +168,7 @@ mod tests {
             plain().inbound_limit(1),
             plain().write_buffer_limit(1),
             plain().when_blocked(WhenBlocked::Fail),
+            plain().when_down(WhenDown::Fail),
             plain().blocked_connection_timeout(second),
             plain().write_timeout(second),
             plain().recovery(Recovery::off()),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ConnectionOptions;
-use crate::proto::config::{Heartbeat, WhenBlocked};
+use crate::proto::config::{Heartbeat, WhenBlocked, WhenDown};
 
 impl ConnectionOptions {
     /// How long either side may be silent: a time, which holds whatever the broker proposes, or one
@@ -134,6 +134,15 @@ impl ConnectionOptions {
     #[must_use]
     pub fn when_blocked(mut self, policy: WhenBlocked) -> Self {
         self.when_blocked = policy;
+        self
+    }
+
+    /// What publishing does while a connection that was lost comes back, unless its
+    /// [publisher](crate::Publisher::when_down) says otherwise. Default: it waits, no longer than
+    /// [`patience`](crate::options::Recovery::patience) lasts.
+    #[must_use]
+    pub fn when_down(mut self, policy: WhenDown) -> Self {
+        self.when_down = policy;
         self
     }
 

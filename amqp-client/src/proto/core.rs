@@ -64,9 +64,11 @@ impl Core {
     ) -> (Self, Arc<ConnectionShared>, Arc<Opening>) {
         let mut outbox = Outbox::new(options.write_buffer_limit, now);
         outbox.room_mut().set_when_blocked(options.when_blocked);
+        outbox.room_mut().set_when_down(options.when_down);
         let clock = options.clock.clone();
         let mut connection = ConnectionShared::new(outbox, options.request_timeout, clock, trace);
         connection.consumer_tag_seed = options.consumer_tag_seed;
+        connection.patience = options.recovery.patience_limit();
         let connection = Arc::new(connection);
         let opening: Arc<Opening> = Arc::default();
         let course = Course::new(options.recovery.clone(), options.recovery_seed);

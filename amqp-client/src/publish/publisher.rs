@@ -3,7 +3,6 @@
 use std::borrow::Borrow;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,9 +17,10 @@ use crate::channel::succession::OnChannel;
 use crate::error::{ChannelError, PublishError};
 use crate::message::fingerprint::{Common, Fingerprint};
 use crate::message::{Body, IntoMessage, Message, ReturnedMessage, field_values};
+use crate::proto::config::WhenDown;
 use crate::proto::send::outbox::{Head, ZERO_COPY};
+use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::confirms::ConfirmOutcome;
-use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::lost::Fate;
 use crate::proto::shared::reading::Patience;
 use crate::proto::shared::timers::Timer;
@@ -52,6 +52,7 @@ pub struct Publisher {
     routing: Routing,
     max_outstanding: Option<u64>,
     confirm_timeout: Option<Duration>,
+    when_down: Option<WhenDown>,
 }
 
 impl Publisher {
@@ -73,6 +74,7 @@ impl Publisher {
             routing: Routing::default(),
             max_outstanding: None,
             confirm_timeout: None,
+            when_down: None,
         })
     }
 
@@ -119,6 +121,15 @@ impl Publisher {
     #[must_use]
     pub fn confirm_timeout(mut self, timeout: Duration) -> Self {
         self.confirm_timeout = Some(timeout);
+        self
+    }
+
+    /// What publishing does while the connection is lost and comes back: waits, or fails with
+    /// [`ChannelError::Recovering`] at once. Default: what the
+    /// [connection](crate::ConnectionOptions::when_down) was told.
+    #[must_use]
+    pub fn when_down(mut self, policy: WhenDown) -> Self {
+        self.when_down = Some(policy);
         self
     }
 
@@ -210,7 +221,7 @@ impl Publisher {
             let method = basic::Publish::NAME;
             let timer = timer.as_mut().map(|timer| timer.poll(context));
             if timer.is_some_and(|timer| timer.is_ready()) {
-                return Poll::Ready(Some(shared.connection.no_answer(method)));
+                return Poll::Ready(Some(shared.connection.no_answer(shared.at, method)));
             }
             patience.poll(method, &shared.connection, context).map(Some)
         })
@@ -228,9 +239,10 @@ impl Publisher {
     /// queue was bound for it, and then it is gone. [`mandatory`](Self::mandatory) asks for more,
     /// [`allow_unroutable`](Self::allow_unroutable) for less.
     ///
-    /// While a connection that is lost comes back this waits, for no more than 30 s and the
-    /// [time](Self::confirm_timeout) of the publisher, and then fails with
-    /// [`ChannelError::Recovering`]. A message that had not been written whole when the connection
+    /// While a connection that is lost comes back this waits, unless
+    /// [`WhenDown::Fail`](crate::options::WhenDown::Fail) was asked for: no longer than the
+    /// recovery's [patience](crate::options::Recovery::patience) lasts and the publisher's
+    /// [time](Self::confirm_timeout), and then fails with [`ChannelError::Recovering`]. A message that had not been written whole when the connection
     /// was lost is published again from here, in front of those that were published after it; one
     /// that may have left is [uncertain](PublishError::Uncertain) at once, and never published
     /// again. What [`send`](Self::send) has handed over is not published again either: its
@@ -443,6 +455,7 @@ impl Publisher {
         let size = body.as_slice().len();
         let mut publish = Publish::new(&self.channel, head, body);
         publish.set_place(place);
+        publish.set_when_down(self.when_down);
         publish.set_returnable(fingerprint);
         publish.set_limits(self.max_outstanding, self.confirm_timeout);
         let number = publish.await.map_err(PublishError::NotSent)?;
@@ -594,15 +607,12 @@ struct WaitLimits {
 }
 
 impl WaitLimits {
-    fn poll(
-        &mut self,
-        connection: &Arc<ConnectionShared>,
-        context: &Context<'_>,
-    ) -> Poll<ChannelError> {
+    fn poll(&mut self, shared: &ChannelShared, context: &Context<'_>) -> Poll<ChannelError> {
+        let connection = &shared.connection;
         let timer = self.timer.as_mut().map(|timer| timer.poll(context));
         let method = basic::Publish::NAME;
         if timer.is_some_and(|timer| timer.is_ready()) {
-            return Poll::Ready(connection.no_answer(method));
+            return Poll::Ready(connection.no_answer(shared.at, method));
         }
         self.patience.poll(method, connection, context)
     }
@@ -637,7 +647,7 @@ impl Future for Confirmation {
                     return Poll::Pending;
                 }
                 let limits = this.limits.get_or_insert_default();
-                let Poll::Ready(error) = limits.poll(&shared.connection, context) else {
+                let Poll::Ready(error) = limits.poll(shared, context) else {
                     return Poll::Pending;
                 };
                 shared.abandon(this.number);

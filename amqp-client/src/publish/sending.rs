@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::constants;
@@ -16,10 +16,12 @@ use crate::error::{ChannelError, Subject};
 use crate::message::Body;
 use crate::message::fingerprint::{Common, Fingerprint};
 use crate::message::shown::{Length, Name, Shown};
-use crate::proto::send::outbox::{Head, LARGE, Refused, Wake};
+use crate::proto::config::WhenDown;
+use crate::proto::send::outbox::{Head, LARGE, Outbox, Refused, Wake};
+use crate::proto::shared::channel::ChannelShared;
+use crate::proto::shared::outage::Outage;
 use crate::proto::shared::reading::{Demand, Patience};
 use crate::proto::shared::timers::Timer;
-use crate::proto::time::after;
 use crate::proto::wait::{self, Sleeper};
 
 /// Exchange, routing key and properties, checked and ready to be encoded.
@@ -343,15 +345,9 @@ pub(crate) struct Publish<'a, H> {
     demand: Option<Demand>,
     standstill: Patience,
     /// While the connection is lost.
-    outage: Option<Box<Outage>>,
-}
-
-/// How long a publish waits for a connection that is lost.
-#[derive(Debug)]
-struct Outage {
-    /// Which loss that is.
-    since: Instant,
-    timer: Timer,
+    outage: Outage,
+    /// What to do then, if not what the connection's publishers do.
+    when_down: Option<WhenDown>,
 }
 
 impl<'a, H: Head> Publish<'a, H> {
@@ -369,7 +365,8 @@ impl<'a, H: Head> Publish<'a, H> {
             patience: None,
             demand: None,
             standstill: Patience::default(),
-            outage: None,
+            outage: Outage::default(),
+            when_down: None,
         }
     }
 
@@ -377,6 +374,11 @@ impl<'a, H: Head> Publish<'a, H> {
     /// front of those that were not queued.
     pub(crate) fn set_place(&mut self, place: Option<u64>) {
         self.ticket = place;
+    }
+
+    /// What to do while the connection is lost, if not what the connection's publishers do.
+    pub(crate) fn set_when_down(&mut self, policy: Option<WhenDown>) {
+        self.when_down = policy;
     }
 
     /// The message may come back; this tells it then.
@@ -400,41 +402,21 @@ impl<'a, H: Head> Publish<'a, H> {
 
     /// Time is up?
     fn poll_patience(&mut self, context: &Context<'_>) -> Poll<Result<u64, ChannelError>> {
-        let connection = &self.channel.shared().connection;
+        let ChannelShared { connection, at, .. } = &**self.channel.shared();
         let method = basic::Publish::NAME;
         let waited = self.demand.is_some();
-        if self.poll_outage(waited, context).is_ready() {
-            return Poll::Ready(Err(connection.no_answer(method)));
+        let outage = self.outage.poll(*at, waited, connection, context);
+        if outage.is_ready() {
+            return Poll::Ready(Err(connection.no_answer(*at, method)));
         }
         // What lets us go on has to be read.
         self.demand.get_or_insert_with(|| Demand::new(connection));
         if let Some(timer) = &mut self.patience {
             if timer.poll(context).is_ready() {
-                return Poll::Ready(Err(connection.no_answer(method)));
+                return Poll::Ready(Err(connection.no_answer(*at, method)));
             }
         }
         self.standstill.poll(method, connection, context).map(Err)
-    }
-
-    /// Ready if a connection that is lost has been waited for long enough: since it was lost if we
-    /// waited then, else since now.
-    fn poll_outage(&mut self, waited: bool, context: &Context<'_>) -> Poll<()> {
-        let connection = &self.channel.shared().connection;
-        let Some(since) = connection.down_since() else {
-            self.outage = None;
-            return Poll::Pending;
-        };
-        let known = self.outage.take_if(|outage| outage.since == since);
-        let outage = self.outage.insert(known.unwrap_or_else(|| {
-            let patience = connection.patience();
-            let timer = if waited {
-                Timer::at(connection, after(since, patience))
-            } else {
-                Timer::new(connection, patience)
-            };
-            Box::new(Outage { since, timer })
-        }));
-        outage.timer.poll(context)
     }
 }
 
@@ -495,7 +477,7 @@ impl<H: Head> Publish<'_, H> {
         let mut outbox = shared.connection.outbox();
         match outbox.admit(shared.at, size, &mut self.ticket, sleeper) {
             Ok(true) => {}
-            Ok(false) => return Poll::Pending,
+            Ok(false) => return self.wait(&outbox),
             Err(refused) => return Poll::Ready(Err(refused)),
         }
         let published = outbox
@@ -510,6 +492,14 @@ impl<H: Head> Publish<'_, H> {
             outbox.room_mut().enter(&mut self.ticket, sleeper);
         }
         Poll::Ready(published)
+    }
+
+    /// Waits, if that is for the connection only as long as it wants to.
+    fn wait<T>(&self, outbox: &Outbox) -> Poll<Result<T, Refused>> {
+        match outbox.check_down(self.channel.shared().at, self.when_down) {
+            Ok(()) => Poll::Pending,
+            Err(refused) => Poll::Ready(Err(refused)),
+        }
     }
 
     /// The same, if the message counts against a limit: then what the channel has published before
@@ -528,13 +518,13 @@ impl<H: Head> Publish<'_, H> {
             }
             let published = outbox.channels().published_by(shared.at).unwrap_or(0);
             if !confirms.admit(published, limit, &mut self.place, sleeper) {
-                return Poll::Pending;
+                return self.wait(&outbox);
             }
         }
         let size = self.body.as_slice().len();
         match outbox.admit(shared.at, size, &mut self.ticket, sleeper) {
             Ok(true) => {}
-            Ok(false) => return Poll::Pending,
+            Ok(false) => return self.wait(&outbox),
             Err(refused) => return Poll::Ready(Err(refused)),
         }
         let published = outbox

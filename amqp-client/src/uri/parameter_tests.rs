@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::tests::{bad, good};
 use crate::error::UriError;
-use crate::options::{Heartbeat, HostOrder, TcpOptions, WhenBlocked};
+use crate::options::{Heartbeat, HostOrder, TcpOptions, WhenBlocked, WhenDown};
 use crate::sasl::AuthMechanism;
 use crate::{ConnectionOptions, TlsOptions};
 
@@ -43,6 +43,7 @@ fn what_the_builder_says_the_uri_says() {
         ("write_timeout=30", plain().write_timeout(seconds(30))),
         ("write_timeout=0", plain().write_timeout(None)),
         ("when_blocked=fail", plain().when_blocked(WhenBlocked::Fail)),
+        ("when_down=fail", plain().when_down(WhenDown::Fail)),
         ("connection_attempts=3", plain().connection_attempts(3)),
         (
             "retry_delay=0.500",
@@ -299,6 +300,7 @@ fn value_that_a_parameter_cannot_have_is_told_with_what_it_can() {
         ("blocked_connection_timeout", &["0", "x", "1.0001"]),
         ("write_timeout", &["", "x", "-1"]),
         ("when_blocked", &["", "panic"]),
+        ("when_down", &["", "panic"]),
         ("connection_attempts", &["0", "-1", "x"]),
         ("retry_delay", &["x", "-1"]),
         ("host_order", &["x"]),

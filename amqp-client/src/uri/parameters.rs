@@ -21,7 +21,7 @@ use super::values::{
 use crate::error::UriError;
 use crate::nearest::nearest;
 use crate::options::{ConnectionOptions, HostOrder, ServerName, TlsOptions, Verify as Checked};
-use crate::proto::config::{Heartbeat, WhenBlocked};
+use crate::proto::config::{Heartbeat, WhenBlocked, WhenDown};
 use crate::rounding::{whole_millis, whole_seconds};
 use crate::sasl::AuthMechanism;
 
@@ -142,6 +142,22 @@ const PARAMETERS: &[Parameter] = &[
         |options| one(match options.when_blocked {
             WhenBlocked::Wait => "wait",
             WhenBlocked::Fail => "fail",
+        })
+    ),
+    parameter!(
+        "when_down",
+        "wait or fail",
+        |options, value| set(
+            &mut options.when_down,
+            match value {
+                "wait" => Some(WhenDown::Wait),
+                "fail" => Some(WhenDown::Fail),
+                _ => None,
+            }
+        ),
+        |options| one(match options.when_down {
+            WhenDown::Wait => "wait",
+            WhenDown::Fail => "fail",
         })
     ),
     parameter!(

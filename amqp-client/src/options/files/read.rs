@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{hosts, recovery, tcp, tls};
-use crate::options::{ConnectionOptions, Heartbeat, HostOrder, WhenBlocked};
+use crate::options::{ConnectionOptions, Heartbeat, HostOrder, WhenBlocked, WhenDown};
 use crate::sasl::AuthMechanism;
 use crate::settings::{Entry, Fault};
 
@@ -80,6 +80,10 @@ pub(super) const KEYS: &[(&str, Read)] = &[
     ("when_blocked", |options, entry| {
         options.when_blocked =
             entry.word(&[("wait", WhenBlocked::Wait), ("fail", WhenBlocked::Fail)])?;
+        Ok(())
+    }),
+    ("when_down", |options, entry| {
+        options.when_down = entry.word(&[("wait", WhenDown::Wait), ("fail", WhenDown::Fail)])?;
         Ok(())
     }),
     option!(

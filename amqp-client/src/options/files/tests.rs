@@ -7,7 +7,7 @@ use amqp_spec::field_table;
 use serde::{Deserialize, Serialize};
 
 use super::{read, recovery, tcp, tls};
-use crate::options::{Heartbeat, HostOrder, TcpOptions, WhenBlocked};
+use crate::options::{Heartbeat, HostOrder, TcpOptions, WhenBlocked, WhenDown};
 use crate::sasl::{AuthMechanism, Credentials, SaslExchange, SaslMechanism};
 use crate::{ConnectionOptions, TlsOptions};
 
@@ -168,6 +168,7 @@ fn how_much_and_how_long() -> Vec<(&'static str, ConnectionOptions)> {
             "when_blocked = \"fail\"",
             plain().when_blocked(WhenBlocked::Fail),
         ),
+        ("when_down = \"fail\"", plain().when_down(WhenDown::Fail)),
         (
             "blocked_connection_timeout = \"1h\"",
             plain().blocked_connection_timeout(3600 * SECOND),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use amqp_spec::wire::{FieldArray, FieldTable, FieldValue};
 
 use super::{hosts, recovery, tcp, tls};
-use crate::options::{ConnectionOptions, Heartbeat, HostOrder, WhenBlocked};
+use crate::options::{ConnectionOptions, Heartbeat, HostOrder, WhenBlocked, WhenDown};
 use crate::rounding::whole_seconds;
 use crate::sasl::{AuthMechanism, Credentials};
 use crate::settings::{Fault, time};
@@ -30,6 +30,13 @@ pub(super) fn options(options: &ConnectionOptions) -> Result<FieldTable, Fault> 
     }
     if let Some(recovery) = recovery::write(&options.recovery) {
         file.insert("recovery", recovery);
+    }
+    if options.when_down != default.when_down {
+        let word = match options.when_down {
+            WhenDown::Wait => "wait",
+            WhenDown::Fail => "fail",
+        };
+        file.insert("when_down", word);
     }
     if options.tcp != default.tcp {
         file.insert("tcp", tcp::write(&options.tcp));

@@ -12,5 +12,5 @@ mod options;
 
 pub use self::heartbeat_rule::{Heartbeat, HeartbeatRule};
 pub use self::limits::Limits;
-pub use self::options::WhenBlocked;
 pub(crate) use self::options::{CoreOptions, Login};
+pub use self::options::{WhenBlocked, WhenDown};

@@ -33,6 +33,8 @@ pub(crate) struct CoreOptions {
     pub(crate) write_buffer_limit: usize,
     /// What publishers do while the broker has blocked the connection.
     pub(crate) when_blocked: WhenBlocked,
+    /// What publishers do while a connection that was lost comes back.
+    pub(crate) when_down: WhenDown,
     /// After how long a blocked connection is given up; `None`: never.
     pub(crate) blocked_connection_timeout: Option<Duration>,
     /// After how long a peer that takes nothing of what is to be written is given up; `None`:
@@ -94,5 +96,29 @@ pub enum WhenBlocked {
     /// that were waiting for room, or for answers to others
     /// ([`Publisher::max_outstanding`](crate::Publisher::max_outstanding)), when the alarm came;
     /// what had been handed over is still sent.
+    Fail,
+}
+
+/// What publishing does while a connection that was lost comes back
+/// ([`ConnectionOptions::when_down`](crate::ConnectionOptions::when_down),
+/// [`Publisher::when_down`](crate::Publisher::when_down)).
+///
+/// ```
+/// use amqp_client::options::WhenDown;
+/// use amqp_client::ConnectionOptions;
+///
+/// let options = ConnectionOptions::default().when_down(WhenDown::Fail);
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum WhenDown {
+    /// Waits until the connection and the channel are back, for as long as the
+    /// [`patience`](crate::options::Recovery::patience) of the recovery lasts. Nothing is queued
+    /// meanwhile.
+    #[default]
+    Wait,
+    /// Fails at once with [`ChannelError::Recovering`](crate::ChannelError::Recovering). So do
+    /// publishes that were waiting when the connection was lost, and those of
+    /// [`Publisher::publish`](crate::Publisher::publish) whose message had not been written whole.
     Fail,
 }

@@ -145,9 +145,10 @@ impl Recovery {
         self
     }
 
-    /// How long a publish waits for the connection to come back; it has a typed error then.
-    /// Requests wait for [`request_timeout`](crate::ConnectionOptions::request_timeout). Default:
-    /// 30 s.
+    /// How long a publish waits for the connection to come back, or a request
+    /// [without a reply](crate::Channel::no_wait): it fails with
+    /// [`ChannelError::Recovering`](crate::ChannelError::Recovering) then. Other requests wait for
+    /// [`request_timeout`](crate::ConnectionOptions::request_timeout). Default: 30 s.
     #[must_use]
     pub fn patience(mut self, limit: Duration) -> Self {
         self.patience = limit;

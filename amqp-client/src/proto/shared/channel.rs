@@ -228,6 +228,7 @@ impl ChannelShared {
             Refused::NotOpen => ended().unwrap_or(ChannelError::Closed),
             Refused::TooLarge(error) => error.into(),
             Refused::Blocked(reason) => ChannelError::Blocked { reason },
+            Refused::Recovering(lost) => self.connection.recovering_from(*lost),
         }
     }
 }

@@ -17,13 +17,11 @@ use crate::message::{Incoming, ReturnedMessage};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::config::Limits;
 use crate::proto::observe::{Event, Listeners, Source, Totals, Trace};
+use crate::proto::recovery::Recovery;
 use crate::proto::send::outbox::Outbox;
 use crate::proto::time::clock::Clock;
 use crate::proto::wait::LockedLatch;
 use crate::proto::wait::sync::lock;
-
-/// How long publishing waits for a connection that is lost.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The shared state of one connection.
 #[derive(Debug)]
@@ -37,6 +35,8 @@ pub(crate) struct ConnectionShared {
     pub(crate) consumer_tag_seed: u64,
     /// How long a request may wait for its reply.
     pub(crate) request_timeout: Duration,
+    /// How long a publish waits for the connection to come back.
+    pub(crate) patience: Duration,
     /// The adapter's clock.
     pub(crate) clock: Clock,
     limits: Mutex<Limits>,
@@ -67,6 +67,7 @@ impl ConnectionShared {
             n_streams: AtomicU32::new(0),
             consumer_tag_seed: 0,
             request_timeout,
+            patience: Recovery::new().patience_limit(),
             clock,
             limits: Mutex::new(Limits {
                 channel_max: 0,
@@ -164,31 +165,28 @@ impl ConnectionShared {
         *lock(&self.renames) = renames;
     }
 
-    /// How long what waits for the connection to come back does so at the most.
-    #[expect(clippy::unused_self, reason = "it becomes a setting of the connection")]
-    pub(crate) fn patience(&self) -> Duration {
-        PATIENCE
-    }
-
-    /// The stream is lost and has no successor yet: since when.
-    pub(crate) fn down_since(&self) -> Option<Instant> {
+    /// The stream is lost, and what this channel had on it is not back: since when.
+    pub(crate) fn recovering_since(&self, at: ChannelUse) -> Option<Instant> {
         let outbox = self.outbox();
-        outbox.room().down().map(|&(_, since)| since)
+        outbox.recovering(at).map(|&(_, since)| since)
     }
 
-    /// What is said when the stream is lost and has no successor yet.
-    fn recovering(&self) -> Option<ChannelError> {
-        // Not under the lock.
+    /// What is said of a channel whose stream was lost to this, then.
+    pub(crate) fn recovering_from(
+        &self,
+        (lost, since): (ConnectionError, Instant),
+    ) -> ChannelError {
         let now = self.clock.now();
-        let (lost, after) = self.outbox().room().down_for(now)?;
+        let after = now.saturating_duration_since(since);
         let lost = Box::new(lost);
-        Some(ChannelError::Recovering { after, lost })
+        ChannelError::Recovering { after, lost }
     }
 
     /// What is said when time is up for an answer that a loss or an alarm may have kept back.
-    pub(crate) fn no_answer(&self, method: &'static str) -> ChannelError {
-        if let Some(recovering) = self.recovering() {
-            return recovering;
+    pub(crate) fn no_answer(&self, at: ChannelUse, method: &'static str) -> ChannelError {
+        let lost = self.outbox().recovering(at).cloned();
+        if let Some(lost) = lost {
+            return self.recovering_from(lost);
         }
         match self.outbox().room().blocked() {
             Some(reason) => ChannelError::BlockedTimeout { reason },

@@ -10,6 +10,7 @@
 //! | `consumer_tags` | tags that are made up for consumers |
 //! | `place` | where the connection leads |
 //! | `last_queue` | what an empty name of a queue stands for |
+//! | `outage` | how long a connection that is lost is waited for |
 //! | `reading` | whether the stream is read, and what waits for something that has to be read |
 //! | `renames` | the names that queues had before a recovery |
 //! | `state` | where the connection stands |
@@ -25,6 +26,7 @@ pub(crate) mod failures;
 pub(crate) mod gone_back;
 pub(crate) mod last_queue;
 pub(crate) mod lost;
+pub(crate) mod outage;
 pub(crate) mod place;
 pub(crate) mod reading;
 pub(crate) mod renames;

@@ -33,6 +33,7 @@
 //! | `numbers_across_streams` | numbers of deliveries go on, and what was delivered before is stale |
 //! | `next_stream` | a core is given another stream: what handles hold goes on, and nothing of the first reaches it |
 //! | `waiting_at_the_gate` | a stream is lost and has no successor yet: publishers wait, and keep their places |
+//! | `when_down` | how long publishes wait for the connection, if at all |
 //! | `publishing_across_a_loss` | what becomes of each publish when a stream is lost: goes on, is told, waits no longer than it may |
 //! | `hostile_broker` | each thing that breaks the protocol, and how that ends |
 //! | `robustness` | whatever arrives, damaged or at random, nothing panics and nothing is left waiting |
@@ -70,6 +71,7 @@ pub(crate) mod stray_deliveries;
 pub(crate) mod unanswered_requests;
 pub(crate) mod unwritten_publishes;
 pub(crate) mod waiting_at_the_gate;
+pub(crate) mod when_down;
 pub(crate) mod whole_deliveries;
 pub(crate) mod write_progress;
 pub(crate) mod write_timeout;

@@ -32,7 +32,8 @@ pub(crate) fn now() -> Instant {
     NOW.get()
 }
 
-/// Connections of this test come back when their stream is lost.
+/// Connections of this test come back when their stream is lost, unless their options say that they
+/// do not.
 pub(crate) fn all_recover() {
     RECOVERS.set(true);
 }
@@ -84,11 +85,11 @@ pub(crate) struct Pair {
 impl Pair {
     /// Nothing has been said yet.
     pub(crate) fn new(options: &ConnectionOptions) -> Self {
-        let recovery = match RECOVERS.get() {
-            true => Recovery::new(),
-            false => Recovery::off(),
-        };
-        Self::recovering(&options.clone().recovery(recovery))
+        let mut options = options.clone();
+        if !RECOVERS.get() {
+            options.recovery = Recovery::off();
+        }
+        Self::recovering(&options)
     }
 
     /// The same; it recovers as the options say.

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use super::refused::Refused;
 use crate::error::ConnectionError;
-use crate::proto::config::WhenBlocked;
+use crate::proto::config::{WhenBlocked, WhenDown};
 use crate::proto::wait::{Sleeper, Waiters};
 
 /// Whether the broker takes messages.
@@ -32,8 +32,12 @@ pub(super) struct Gate {
     blocked: Option<(Arc<str>, Instant)>,
     /// What the stream was lost to that has no successor yet, and when.
     down: Option<(ConnectionError, Instant)>,
-    /// What publishers do about it.
+    /// The same of the last that has a successor: a channel may still wait for what it had on it.
+    lost: Option<(ConnectionError, Instant)>,
+    /// What publishers do about an alarm.
     policy: WhenBlocked,
+    /// What they do about a loss.
+    pub(super) when_down: WhenDown,
     /// Channels whose content it does not want (`channel.flow`).
     stopped: BTreeSet<u16>,
     /// Those that want to know when the connection is not blocked any more.
@@ -68,6 +72,11 @@ impl Gate {
 
     pub(super) fn down(&self) -> Option<&(ConnectionError, Instant)> {
         self.down.as_ref()
+    }
+
+    /// The last stream that was lost, if it has a successor.
+    pub(super) fn lost(&self) -> Option<&(ConnectionError, Instant)> {
+        self.lost.as_ref()
     }
 
     /// Whether it is shut for any channel.
@@ -117,7 +126,9 @@ impl Gate {
     /// For how long it was down, if it was.
     #[cfg_attr(not(test), allow(dead_code, reason = "the core has one stream so far"))]
     pub(super) fn come_up(&mut self, now: Instant) -> Option<Duration> {
-        let (_, since) = self.down.take()?;
+        let lost = self.down.take()?;
+        let since = lost.1;
+        self.lost = Some(lost);
         Some(now.saturating_duration_since(since))
     }
 
@@ -129,7 +140,7 @@ impl Gate {
 
     /// The connection is over: nothing is waited for any more.
     pub(super) fn end(&mut self, wakers: &mut Vec<Waker>) {
-        self.down = None;
+        (self.down, self.lost) = (None, None);
         self.end_alarm(wakers);
     }
 

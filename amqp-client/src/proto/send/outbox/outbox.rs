@@ -24,6 +24,7 @@ use super::restoring::{Behind, LostRequests};
 use super::room::{Filled, Place, Room};
 use crate::error::{ChannelError, ConnectionError};
 use crate::proto::channel_use::ChannelUse;
+use crate::proto::config::WhenDown;
 use crate::proto::observe::Held;
 use crate::proto::send::progress::Progress;
 use crate::proto::send::request::Slot;
@@ -147,6 +148,23 @@ impl Outbox {
         let wanted = (at.channel, size);
         self.room
             .get_in_line(wanted, place, filled, ticket, sleeper)
+    }
+
+    /// What the stream was lost to, and when, if what this channel had on it is not back.
+    pub(crate) fn recovering(&self, at: ChannelUse) -> Option<&(ConnectionError, Instant)> {
+        let is_restoring = self.order.channels.is_restoring(at.channel);
+        let lost = self.room.lost().filter(|_| is_restoring);
+        self.room.down().or(lost)
+    }
+
+    /// An error if that is so and a publish does not want to wait for it; `own` is what its
+    /// publisher does about it, if not what the connection's do.
+    pub(crate) fn check_down(&self, at: ChannelUse, own: Option<WhenDown>) -> Result<(), Refused> {
+        if own.unwrap_or(self.room.when_down()) == WhenDown::Wait {
+            return Ok(());
+        }
+        let lost = self.recovering(at).cloned();
+        lost.map_or(Ok(()), |lost| Err(Refused::Recovering(Box::new(lost))))
     }
 
     #[inline]

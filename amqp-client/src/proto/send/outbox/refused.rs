@@ -1,6 +1,7 @@
 //! Why something did not enter the outbox.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use amqp_spec::frame::FrameTooLarge;
 
@@ -17,6 +18,9 @@ pub(crate) enum Refused {
     TooLarge(FrameTooLarge),
     /// The broker takes no messages, and the publisher does not want to wait.
     Blocked(Arc<str>),
+    /// What the stream was lost to, and when: another is to take its place, and the publisher does
+    /// not want to wait.
+    Recovering(Box<(ConnectionError, Instant)>),
 }
 
 impl From<FrameTooLarge> for Refused {

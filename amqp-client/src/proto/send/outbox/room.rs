@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use super::gate::Gate;
 use super::refused::Refused;
 use crate::error::ConnectionError;
-use crate::proto::config::WhenBlocked;
+use crate::proto::config::{WhenBlocked, WhenDown};
 use crate::proto::wait::{Sleeper, Waiters};
 
 /// How many waiting publishers one swap calls at most, however little each is going to queue: they
@@ -400,10 +400,9 @@ impl Room {
         self.gate.down()
     }
 
-    /// The same, and for how long there has been none.
-    pub(crate) fn down_for(&self, now: Instant) -> Option<(ConnectionError, Duration)> {
-        let (lost, since) = self.gate.down()?;
-        Some((lost.clone(), now.saturating_duration_since(*since)))
+    /// The last stream that was lost, if it has a successor.
+    pub(super) fn lost(&self) -> Option<&(ConnectionError, Instant)> {
+        self.gate.lost()
     }
 
     /// A place in line for a publish that goes on as one that had this number on its channel: in
@@ -418,6 +417,15 @@ impl Room {
     /// What publishers do while the connection is blocked.
     pub(crate) fn set_when_blocked(&mut self, policy: WhenBlocked) {
         self.gate.set_policy(policy);
+    }
+
+    /// What publishers do while a connection that was lost comes back.
+    pub(crate) fn set_when_down(&mut self, policy: WhenDown) {
+        self.gate.when_down = policy;
+    }
+
+    pub(super) fn when_down(&self) -> WhenDown {
+        self.gate.when_down
     }
 
     /// Why the connection is blocked, if it is.

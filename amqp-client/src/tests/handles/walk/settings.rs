@@ -13,7 +13,9 @@ use crate::declare::{
 };
 use crate::error::{CertificateFault, Diagnosis, Initiator, Outcome, Stage};
 use crate::message::{Body, DeliveryMode};
-use crate::options::{Heartbeat, HostOrder, OnFailure, Recovery, Restore, TcpOptions, WhenBlocked};
+use crate::options::{
+    Heartbeat, HostOrder, OnFailure, Recovery, Restore, TcpOptions, WhenBlocked, WhenDown,
+};
 use crate::proto::config::CoreOptions;
 use crate::proto::time::clock::Clock;
 use crate::sasl::{AuthMechanism, Credentials, SaslExchange, SaslMechanism, Secret};
@@ -77,6 +79,7 @@ pub(crate) fn settings() {
         debug::<crate::options::HeartbeatRule>(&rule);
     }
     debug(&[WhenBlocked::Wait, WhenBlocked::Fail]);
+    debug(&[WhenDown::Wait, WhenDown::Fail]);
     debug::<Recovery>(&Recovery::new().keep(|_| true));
     debug(&[Restore::All]);
     debug(&[OnFailure::Skip]);
