@@ -670,6 +670,7 @@ impl Core {
         let (shared, wakers) = outside.split();
         let mut outbox = shared.outbox();
         let mut lost = outbox.disconnect(&mut unsent, behind);
+        let plain_publishes = outbox.channels().n_plain(&unsent);
         match behind {
             Behind::Nothing => lost.failed.extend(outbox.close(cause, wakers)),
             Behind::AnotherStream => outbox.go_down(cause, now, wakers),
@@ -678,7 +679,11 @@ impl Core {
         outside.drop_bodies();
         let error = ChannelError::Connection(cause.clone());
         if behind == Behind::AnotherStream {
-            return closes::all_lost(&error, lost, &unsent, channels, outside);
+            let no_ack_unread = closes::all_lost(&error, lost, &unsent, channels, outside);
+            return Lost {
+                plain_publishes,
+                no_ack_unread,
+            };
         }
         let (shared, wakers) = outside.split();
         shared.end(cause, wakers);

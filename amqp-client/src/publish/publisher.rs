@@ -518,7 +518,10 @@ impl PreparedPublisher {
     /// As [`Publisher::publish`].
     pub async fn publish(&self, body: impl Into<Body<'_>>) -> Result<(), PublishError> {
         let body = body.into();
-        let confirmation = self.send_body(&body).await?;
+        let confirmation = match self.send_at_once(&body) {
+            Some(confirmation) => confirmation,
+            None => self.send_later(&body).await?,
+        };
         let number = confirmation.number;
         match confirmation.await {
             Err(error) if self.publisher.goes_on(&error) => {
@@ -542,7 +545,11 @@ impl PreparedPublisher {
     ///
     /// As [`Publisher::send`].
     pub async fn send(&self, body: impl Into<Body<'_>>) -> Result<Confirmation, PublishError> {
-        self.send_body(&body.into()).await
+        let body = body.into();
+        match self.send_at_once(&body) {
+            Some(confirmation) => Ok(confirmation),
+            None => self.send_later(&body).await,
+        }
     }
 
     #[inline]
@@ -551,13 +558,20 @@ impl PreparedPublisher {
         returnable.map(|common| common.with(body.as_slice()))
     }
 
-    async fn send_body(&self, body: &Body<'_>) -> Result<Confirmation, PublishError> {
-        let fingerprint = self.fingerprint(body);
-        if self.publisher.is_plain() && body.as_slice().len() < ZERO_COPY {
-            if let Some(number) = self.at_once(body.as_slice(), fingerprint) {
-                return Ok(self.publisher.confirmation(number, body.as_slice().len()));
-            }
+    /// Queues a small message if nothing has to be waited for.
+    #[inline]
+    fn send_at_once(&self, body: &Body<'_>) -> Option<Confirmation> {
+        let body = body.as_slice();
+        if !self.publisher.is_plain() || body.len() >= ZERO_COPY {
+            return None;
         }
+        let common = self.returnable.as_ref();
+        let number = self.at_once(body, common.map(|common| common.with(body)))?;
+        Some(self.publisher.confirmation(number, body.len()))
+    }
+
+    async fn send_later(&self, body: &Body<'_>) -> Result<Confirmation, PublishError> {
+        let fingerprint = self.fingerprint(body);
         self.publisher
             .send_on_terms(&self.head, body.clone(), fingerprint)
             .await

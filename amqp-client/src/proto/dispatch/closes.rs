@@ -11,7 +11,6 @@ use crate::proto::channel_use::ChannelUse;
 use crate::proto::observe::{Event, Source};
 use crate::proto::outside::Outside;
 use crate::proto::receive::InChannels;
-use crate::proto::recovery::Lost;
 use crate::proto::send::outbox::{GivenUp, LostRequests, Overdue};
 use crate::proto::send::request::{Answer, Effect, Slot};
 use crate::proto::send::unwritten::Unwritten;
@@ -286,16 +285,18 @@ fn tell_ended_with_connection(at: ChannelUse, cause: &ChannelError, outside: &mu
 
 /// The stream is gone, and another is to follow: nothing that was sent on it has an answer any
 /// more, but for what is asked once more there. Consumers wait for their deliveries to come again.
-/// Says what was lost that no caller is told of.
+/// Says how many do not, which had come in part.
 pub(crate) fn all_lost(
     cause: &ChannelError,
     lost: LostRequests,
     unsent: &Unwritten,
     channels: &mut InChannels,
     outside: &mut Outside,
-) -> Lost {
+) -> u64 {
     let mut shareds = channels.take_all_resting();
+    let mut no_ack_unread = 0;
     for mut channel in channels.take_all() {
+        no_ack_unread += u64::from(channel.is_amid_no_ack_delivery());
         channel.disconnect(cause, outside.wakers());
         let shared = Arc::clone(channel.shared());
         shareds.insert(shared.at.channel, shared);
@@ -333,7 +334,7 @@ pub(crate) fn all_lost(
     }
     give_up_requests(lost.failed, cause, outside);
     channels.rest_all(shareds);
-    Lost::default()
+    no_ack_unread
 }
 
 /// Our `connection.close`, where its answer decides nothing.

@@ -74,11 +74,17 @@ pub(crate) fn expire_requests(
     let mut timed_out = Vec::new();
     let (shared, wakers) = outside.split();
     let reading = &shared.reading;
-    let overdue = shared.outbox().expire(now, progress, |id, slot| {
+    let mut outbox = shared.outbox();
+    let held_back = outbox.held_back();
+    let overdue = outbox.expire(now, progress, |id, slot| {
         close_overdue |= id == 0 && slot.is_farewell();
         timed_out.push((id, slot.name));
-        slot.answer.time_out(reading.no_reply(slot.name), wakers);
+        let held_back = held_back.as_ref();
+        let error = held_back.and_then(|held_back| held_back.explain(id, slot, now));
+        let error = error.unwrap_or_else(|| reading.no_reply(slot.name));
+        slot.answer.time_out(error, wakers);
     });
+    drop(outbox);
     shared.timers.expire(now, wakers);
     for (id, method) in timed_out {
         shared.trace.timed_out(id, method);

@@ -352,6 +352,15 @@ impl InChannel {
         self.all_consumers().map(tag).collect()
     }
 
+    /// Whether a delivery for a consumer without acknowledgements has come in part.
+    pub(crate) fn is_amid_no_ack_delivery(&self) -> bool {
+        let tag = self.content.consumer_tag();
+        tag.is_some_and(|tag| {
+            let mut consumers = self.all_consumers();
+            consumers.any(|consumer| *consumer.tag == *tag && consumer.queue.no_ack)
+        })
+    }
+
     /// Takes the consumer of this tag away, if there is one.
     pub(crate) fn remove_consumer(&mut self, tag: &[u8]) -> Option<Arc<ConsumerQueue>> {
         let by_tag = |consumer: &InConsumer| (*consumer.tag).cmp(tag);

@@ -90,6 +90,17 @@ impl Content {
         }
     }
 
+    /// The tag of the consumer whose delivery is under way.
+    pub(super) fn consumer_tag(&self) -> Option<&[u8]> {
+        match self {
+            Self::Header { by, .. } | Self::Body { by, .. } => match by {
+                Announced::Delivery { consumer_tag, .. } => Some(consumer_tag),
+                Announced::Get { .. } | Announced::Return => None,
+            },
+            Self::Idle | Self::Skip { .. } => None,
+        }
+    }
+
     /// What has to come next.
     pub(crate) fn expected(&self) -> String {
         let of = |by: &Announced| match by {

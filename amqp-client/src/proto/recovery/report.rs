@@ -112,10 +112,11 @@ impl fmt::Display for Counts {
 #[non_exhaustive]
 pub struct Lost {
     /// Messages of [`Channel::basic_publish`](crate::Channel::basic_publish) outside of confirm
-    /// mode that had been accepted and were not written whole. What was written may be lost as
-    /// well: the broker does not say.
+    /// mode that had been accepted and were not written whole, those of a transaction included. What
+    /// was written may be lost as well: the broker does not say.
     pub plain_publishes: u64,
-    /// Deliveries without acknowledgements that had come in part only, or that no consumer was
-    /// there for any more: the broker does not send them again.
+    /// Deliveries without acknowledgements that had come in part: the broker does not send them
+    /// again. What had come whole is still yielded. What was on its way besides is lost as well; how
+    /// much that was only the broker knew.
     pub no_ack_unread: u64,
 }

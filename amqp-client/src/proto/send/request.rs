@@ -50,6 +50,8 @@ pub(crate) struct Slot {
     pub(crate) deadline: Instant,
     /// It has passed.
     pub(crate) overdue: bool,
+    /// It has had a place in the small lane, on this stream or one before.
+    pub(crate) asked: bool,
     /// Since when its time may stand still: while it is behind octets that are leaving, the
     /// deadline moves on by what has passed since.
     pub(crate) since: Instant,
@@ -78,6 +80,7 @@ impl Slot {
             barrier: Barrier::Nothing,
             deadline,
             overdue: false,
+            asked: false,
             since: now,
             end: None,
             after: 0,
@@ -153,6 +156,11 @@ impl Slot {
             || SETTINGS.iter().any(|reply| self.expects.contains(reply))
     }
 
+    /// Whether it is never sent if its time is up now: it has not been, and does not keep its place.
+    pub(crate) fn is_never_sent(&self) -> bool {
+        !self.asked && !self.keeps_its_place()
+    }
+
     /// The same request, without a caller that waits for its reply.
     pub(crate) fn for_nobody(&self) -> Self {
         Self {
@@ -161,6 +169,7 @@ impl Slot {
             barrier: self.barrier,
             deadline: self.deadline,
             overdue: self.overdue,
+            asked: self.asked,
             since: self.since,
             end: self.end,
             after: self.after,

@@ -177,7 +177,7 @@ impl ConnectionShared {
         (lost, since): (ConnectionError, Instant),
     ) -> ChannelError {
         let now = self.clock.now();
-        let after = now.saturating_duration_since(since);
+        let after = now - since;
         let lost = Box::new(lost);
         ChannelError::Recovering { after, lost }
     }

@@ -33,6 +33,8 @@
 //! | `numbers_across_streams` | numbers of deliveries go on, and what was delivered before is stale |
 //! | `next_stream` | a core is given another stream: what handles hold goes on, and nothing of the first reaches it |
 //! | `waiting_at_the_gate` | a stream is lost and has no successor yet: publishers wait, and keep their places |
+//! | `requests_while_down` | requests whose time is up before the connection, or their channel, is back |
+//! | `what_a_loss_took` | publishes and deliveries that are lost with a stream and told to no caller |
 //! | `when_down` | how long publishes wait for the connection, if at all |
 //! | `publishing_across_a_loss` | what becomes of each publish when a stream is lost: goes on, is told, waits no longer than it may |
 //! | `hostile_broker` | each thing that breaks the protocol, and how that ends |
@@ -65,12 +67,14 @@ pub(crate) mod publishing_across_a_loss;
 pub(crate) mod reading_limits;
 pub(crate) mod reading_on_demand;
 pub(crate) mod reading_standstill;
+pub(crate) mod requests_while_down;
 pub(crate) mod robustness;
 pub(crate) mod secrets;
 pub(crate) mod stray_deliveries;
 pub(crate) mod unanswered_requests;
 pub(crate) mod unwritten_publishes;
 pub(crate) mod waiting_at_the_gate;
+pub(crate) mod what_a_loss_took;
 pub(crate) mod when_down;
 pub(crate) mod whole_deliveries;
 pub(crate) mod write_progress;

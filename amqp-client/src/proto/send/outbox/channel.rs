@@ -602,7 +602,8 @@ impl OutChannel {
         judge: &mut Judge<impl FnMut(u16, &Slot)>,
         queue: &mut Queue,
     ) -> Vec<Slot> {
-        let mut dropped = self.sending.expire_parked(judge, queue);
+        let (sending, held) = (&mut self.sending, self.restoring.is_some());
+        let mut dropped = sending.expire_parked(held, judge, queue);
         if let Some(consumers) = &mut self.consumers {
             dropped.extend(consumers.expire(self.sending.id(), judge));
         }

@@ -13,6 +13,7 @@ use crate::error::{Entity, Provoker, method_name};
 use crate::message::fingerprint::Fingerprint;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::{Answer, Slot};
+use crate::proto::send::unwritten::Unwritten;
 use crate::proto::shared::consumer::ConsumerQueue;
 use crate::proto::shared::lost::Suspects;
 
@@ -203,6 +204,16 @@ impl Channels {
     pub(crate) fn published(&self, id: u16) -> u64 {
         let channel = self.get(id);
         channel.map_or(0, |channel| channel.publishing.published())
+    }
+
+    /// How many of these publishes have no number: their channels did not confirm when they were
+    /// queued.
+    pub(crate) fn n_plain(&self, unsent: &Unwritten) -> u64 {
+        let plain = |channel: &OutChannel| {
+            let numbered = channel.publishing.published();
+            unsent.of(channel.at().channel).saturating_sub(numbered)
+        };
+        self.iter().map(plain).sum()
     }
 
     /// The number of the last publish of this use of a channel; `None` when its id has been taken

@@ -18,7 +18,7 @@ use super::driver::Wake;
 use super::earliest::Earliest;
 use super::head::{Head, LARGE};
 use super::order::Order;
-use super::overdue::{Judge, Overdue};
+use super::overdue::{HeldBack, Judge, Overdue};
 use super::refused::Refused;
 use super::restoring::{Behind, LostRequests};
 use super::room::{Filled, Place, Room};
@@ -157,10 +157,23 @@ impl Outbox {
         self.room.down().or(lost)
     }
 
+    /// The same, and which channels that is true of.
+    pub(crate) fn held_back(&self) -> Option<HeldBack> {
+        let is_down = self.room.down().is_some();
+        let (lost, since) = self.room.down().or_else(|| self.room.lost())?.clone();
+        let restoring = self.order.channels.restoring();
+        let channels = restoring.map(|at| at.channel).collect();
+        Some(HeldBack {
+            lost,
+            since,
+            channels: (!is_down).then_some(channels),
+        })
+    }
+
     /// An error if that is so and a publish does not want to wait for it; `own` is what its
     /// publisher does about it, if not what the connection's do.
     pub(crate) fn check_down(&self, at: ChannelUse, own: Option<WhenDown>) -> Result<(), Refused> {
-        if own.unwrap_or(self.room.when_down()) == WhenDown::Wait {
+        if own.unwrap_or_else(|| self.room.when_down()) == WhenDown::Wait {
             return Ok(());
         }
         let lost = self.recovering(at).cloned();

@@ -10,11 +10,12 @@
 //! that is to be closed behind a request that a close must not pass is given up with that request's
 //! time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::earliest::Earliest;
-use crate::error::ChannelError;
+use crate::error::{ChannelError, ConnectionError};
 use crate::proto::send::progress::Progress;
 use crate::proto::send::request::Slot;
 use crate::proto::shared::consumer::ConsumerQueue;
@@ -27,6 +28,27 @@ pub(crate) struct Overdue {
     /// Those whose purpose is fulfilled without the broker.
     pub(crate) done: Vec<Slot>,
     pub(crate) given_up: Vec<GivenUp>,
+}
+
+/// What waits for a stream that was lost to be replaced, and for what was on it.
+#[derive(Debug)]
+pub(crate) struct HeldBack {
+    pub(super) lost: ConnectionError,
+    pub(super) since: Instant,
+    /// `None`: everything.
+    pub(super) channels: Option<BTreeSet<u16>>,
+}
+
+impl HeldBack {
+    /// What is said of this request if its time is up: nothing of it has been sent, since it was
+    /// held back until now.
+    pub(crate) fn explain(&self, id: u16, slot: &Slot, now: Instant) -> Option<ChannelError> {
+        let holds = self.channels.as_ref().is_none_or(|all| all.contains(&id));
+        (holds && slot.is_never_sent()).then(|| ChannelError::Recovering {
+            after: now.saturating_duration_since(self.since),
+            lost: Box::new(self.lost.clone()),
+        })
+    }
 }
 
 /// A channel that is closed without a word to the broker.

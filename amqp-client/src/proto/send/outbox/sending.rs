@@ -112,6 +112,7 @@ impl Sending {
     pub(super) fn await_reply(&mut self, mut slot: Slot, queue: &mut Queue) {
         let end = queue.small.end();
         slot.end = Some(end);
+        slot.asked = true;
         self.requests.push(slot, &mut queue.quiet);
         queue.leaving.push(end, self.id);
     }
@@ -379,15 +380,18 @@ impl Sending {
         self.last_sent(published, &unsent)
     }
 
-    /// Visits the requests in line whose time is up. Returns those that are never sent.
+    /// Visits the requests in line whose time is up, which runs even while the line is held if the
+    /// channel is `restoring`: then that is not for octets that leave. Returns those that are never
+    /// sent.
     pub(super) fn expire_parked(
         &mut self,
+        restoring: bool,
         judge: &mut Judge<impl FnMut(u16, &Slot)>,
         queue: &mut Queue,
     ) -> Vec<Slot> {
         let last = self.requests.last();
-        let leaving =
-            self.line.is_held() || last.is_some_and(|slot| slot.is_leaving(judge.progress));
+        let is_held = self.line.is_held() && !restoring;
+        let leaving = is_held || last.is_some_and(|slot| slot.is_leaving(judge.progress));
         if !self.line.expire(self.id, leaving, judge) {
             return Vec::new();
         }
