@@ -287,7 +287,6 @@ impl<A: AckMode> Consumer<A> {
         self.queue.tag.as_ref()
     }
 
-    #[cfg(test)]
     pub(crate) fn queue(&self) -> &Arc<ConsumerQueue> {
         &self.queue
     }

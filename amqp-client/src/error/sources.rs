@@ -108,8 +108,10 @@ fn ends_of_connections_are_told_once_whatever_carries_them() {
         let cause = ConnectCause::Connection(end.clone());
         let connecting = ConnectError::new(Stage::Open, "localhost", cause);
         collected(&connecting, &["localhost", own], behind);
+        let lost = end.clone();
         let channel = ChannelError::Connection(end);
         collected(&channel, &[own], behind);
+        collected(&rpc::Error::Lost(lost), &[own], behind);
         let consuming = ConsumeError::Channel(channel.clone());
         collected(&consuming, &[own], behind);
         collected(&PublishError::Uncertain(channel.clone()), &[own], behind);

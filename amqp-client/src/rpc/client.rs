@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use super::address::REPLY_TO;
 use super::error::Error;
-use super::pending::{Ledger, Pending, Waiting};
+use super::pending::{Ledger, Pending, Waiting, is_of_consumer};
 use crate::channel::Channel;
 use crate::channel::succession::{OnChannel, Succession};
 use crate::connection::Connection;
-use crate::error::{ChannelError, ConsumeError, PublishError};
+use crate::error::{ChannelError, ConnectionError, ConsumeError, PublishError};
 use crate::message::{IntoMessage, Message, ReceivedMessage};
-use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::reading::Demand;
 use crate::proto::shared::timers::Timer;
 use crate::publish::{Confirmation, Publisher};
@@ -44,6 +43,12 @@ const ATTEMPTS: usize = 4;
 /// They have the broker's reason. The next call has a new channel opened for it, and calls that
 /// were certainly not sent wait for it. If channels keep dying within 10 seconds, the next ones are
 /// opened further and further apart, up to 5 seconds.
+///
+/// A connection that is lost and [recovers](crate::options::Recovery) costs the calls that were
+/// sent, and no others: they end at once with [`Error::Lost`], for the address that their replies
+/// were to go to is gone. Those that were certainly not sent wait for the recovery, as do new ones,
+/// each for as long as it may. The client goes on with the same channel, and receives replies on it
+/// before the first request is sent.
 ///
 /// ```no_run
 /// use amqp_client::{rpc, Connection, Message};
@@ -92,7 +97,7 @@ impl OnChannel for ReplyChannel {
     }
 
     fn is_useless(&self) -> bool {
-        self.pending.is_cancelled_by_broker()
+        self.pending.is_without_consumer()
     }
 }
 
@@ -125,6 +130,7 @@ impl Client {
                 routing_key: routing_key.as_ref().to_owned(),
                 message: message.into_owned_message(),
                 timeout: self.timeout,
+                repeat_when_lost: false,
             }),
             making: None,
         }
@@ -234,6 +240,7 @@ struct Request<'a> {
     routing_key: String,
     message: Message,
     timeout: Duration,
+    repeat_when_lost: bool,
 }
 
 impl Call<'_> {
@@ -242,6 +249,19 @@ impl Call<'_> {
     pub fn timeout(mut self, limit: Duration) -> Self {
         if let Some(request) = &mut self.request {
             request.timeout = limit;
+        }
+        self
+    }
+
+    /// Sends the request again when the connection is lost before the reply has come, instead of
+    /// ending with [`Error::Lost`]: on the next connection, as often as that happens within the
+    /// call's time. The request may then be handled several times: this is for requests that change
+    /// nothing, or change nothing more when they are repeated.
+    ///
+    /// Without [recovery](crate::options::Recovery) this does nothing.
+    pub fn repeat_when_lost(mut self) -> Self {
+        if let Some(request) = &mut self.request {
+            request.repeat_when_lost = true;
         }
         self
     }
@@ -255,6 +275,7 @@ impl Request<'_> {
             routing_key,
             message,
             timeout,
+            repeat_when_lost,
         } = self;
         let mut place = client.ledger.enter()?;
         let connection = client.lines.connection();
@@ -271,11 +292,17 @@ impl Request<'_> {
                 Ok(waiting) => {
                     message = message.correlation_id(waiting.id().to_string());
                     let send = line.publisher.send(&exchange, &routing_key, &message);
-                    exchanged(connection, &waiting, send, &mut timer).await
+                    exchanged(line.channel(), &waiting, send, &mut timer).await
                 }
                 Err(end) => CallOutcome::NotSent(end),
             };
-            if !outcome.is_worth_another() || more_attempts.next().is_none() {
+            let again = match &outcome {
+                // These wait for the next stream, and each loss of one is an end.
+                CallOutcome::NotSentOnStream(_) => true,
+                CallOutcome::Failed(Error::Lost(_)) => repeat_when_lost,
+                outcome => outcome.is_worth_another() && more_attempts.next().is_some(),
+            };
+            if !again {
                 break outcome;
             }
         };
@@ -283,6 +310,9 @@ impl Request<'_> {
             CallOutcome::Replied(reply) => Ok(reply),
             CallOutcome::Failed(error) => Err(error),
             CallOutcome::NotSent(cause) => Err(Error::NotSent(cause)),
+            CallOutcome::NotSentOnStream(cause) => {
+                Err(Error::NotSent(ConsumeError::Channel(cause.into())))
+            }
             CallOutcome::TimeOut { sent } => {
                 client.ledger.count_timeout();
                 Err(Error::Timeout {
@@ -302,6 +332,8 @@ enum CallOutcome {
     Failed(Error),
     /// Certainly not, since the channel or its consumer of replies had ended.
     NotSent(ConsumeError),
+    /// Certainly not: the stream was lost before, and the channel goes on on another.
+    NotSentOnStream(ConnectionError),
     TimeOut {
         sent: bool,
     },
@@ -310,13 +342,25 @@ enum CallOutcome {
 impl CallOutcome {
     /// Whether another channel may do what this one could not. Nothing is ever sent twice.
     fn is_worth_another(&self) -> bool {
-        matches!(
-            self,
-            Self::NotSent(
-                ConsumeError::CancelledByBroker { .. }
-                    | ConsumeError::Channel(ChannelError::ClosedByBroker(_))
-            )
-        )
+        match self {
+            Self::NotSent(ConsumeError::Channel(ChannelError::ClosedByBroker(_))) => true,
+            Self::NotSent(cause) => is_of_consumer(cause),
+            _ => false,
+        }
+    }
+
+    /// What has become of a request that was not published as it should be on this channel.
+    fn of_publish(error: PublishError, channel: &Channel) -> Self {
+        let goes_on = || channel.shared().ended().is_none();
+        match error {
+            PublishError::NotSent(ChannelError::Connection(cause)) if goes_on() => {
+                Self::NotSentOnStream(cause)
+            }
+            PublishError::Uncertain(ChannelError::Connection(cause)) if goes_on() => {
+                Self::Failed(Error::Lost(cause))
+            }
+            error => Error::from(error).into(),
+        }
     }
 }
 
@@ -341,35 +385,37 @@ async fn in_time<T>(future: impl Future<Output = T>, timer: &mut Timer) -> Optio
 
 /// Sends a request and waits for its reply.
 async fn exchanged(
-    connection: &Arc<ConnectionShared>,
+    channel: &Channel,
     waiting: &Waiting,
     send: impl Future<Output = Result<Confirmation, PublishError>>,
     timer: &mut Timer,
 ) -> CallOutcome {
     let confirmation = match in_time(send, timer).await {
         Some(Ok(confirmation)) => confirmation,
-        Some(Err(error)) => return Error::from(error).into(),
+        Some(Err(error)) => return CallOutcome::of_publish(error, channel),
         None => return CallOutcome::TimeOut { sent: false },
     };
     // The reply has to be read.
-    let _demand = Demand::new(connection);
-    match reply(waiting, confirmation, timer).await {
-        Some(Ok(reply)) => CallOutcome::Replied(reply),
-        Some(Err(error)) => error.into(),
-        None => CallOutcome::TimeOut { sent: true },
-    }
+    let _demand = Demand::new(&channel.shared().connection);
+    let outcome = reply(channel, waiting, confirmation, timer).await;
+    outcome.unwrap_or(CallOutcome::TimeOut { sent: true })
 }
 
 /// Waits for the reply, for bad news of the request, or until time is up.
 async fn reply(
+    channel: &Channel,
     waiting: &Waiting,
     confirmation: Confirmation,
     timer: &mut Timer,
-) -> Option<Result<ReceivedMessage, Error>> {
+) -> Option<CallOutcome> {
+    let number = confirmation.sequence_number();
     let mut unconfirmed = Some(confirmation);
     poll_fn(|context| {
-        let replied = waiting.poll(context);
-        if let Poll::Ready(Ok(_)) = replied {
+        let replied = waiting.poll(number, context).map(|replied| match replied {
+            Ok(reply) => CallOutcome::Replied(reply),
+            Err(error) => error.into(),
+        });
+        if let Poll::Ready(CallOutcome::Replied(_)) = replied {
             return replied.map(Some);
         }
         // Of a request that will have no reply this knows more: it may not have been sent.
@@ -377,7 +423,9 @@ async fn reply(
             match Pin::new(confirmation).poll(context) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => unconfirmed = None,
-                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Some(CallOutcome::of_publish(error, channel)));
+                }
             }
         }
         if replied.is_ready() {

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::{BrokerClose, ChannelError, ConsumeError, Outcome, PublishError};
+use crate::error::{
+    BrokerClose, ChannelError, ConnectionError, ConsumeError, Outcome, PublishError,
+};
 use crate::error::{CameBack, Destination, answers_for_the_broker, debug_is_text};
 use crate::message::ReturnedMessage;
 
@@ -49,6 +51,12 @@ pub enum Error {
         /// How large its body was, in bytes.
         size: u64,
     },
+    /// The connection was lost before the reply came, and [recovers](crate::options::Recovery): the
+    /// address that the reply was to go to is gone, so that none will come. The request may have
+    /// been handled, or still be. The client is still usable: its next call waits for the recovery.
+    /// See [`Call::repeat_when_lost`](crate::rpc::Call::repeat_when_lost) for requests that may be
+    /// handled twice.
+    Lost(ConnectionError),
     /// The channel or the connection ended before the reply came, or nothing was read any more
     /// ([`ChannelError::ReadingStopped`]): the request may have been handled. If it was the broker
     /// that closed the channel, for this request or for another one's, the client is still usable:
@@ -77,6 +85,7 @@ impl Error {
         match self {
             Self::Refused(error) => error.broker_close(),
             Self::NotSent(error) | Self::Uncertain(error) => error.broker_close(),
+            Self::Lost(error) => error.broker_close(),
             Self::TooManyCalls { .. }
             | Self::Unroutable(_)
             | Self::Nacked
@@ -92,6 +101,7 @@ impl Error {
             Self::Timeout { .. } => true,
             Self::Refused(error) => error.is_timeout(),
             Self::NotSent(error) | Self::Uncertain(error) => error.is_timeout(),
+            Self::Lost(error) => error.is_timeout(),
             Self::TooManyCalls { .. }
             | Self::Unroutable(_)
             | Self::Nacked
@@ -111,6 +121,11 @@ impl Error {
                 let close = error.broker_close();
                 error.is_retryable() && !close.is_some_and(BrokerClose::is_unreadable_message)
             }
+            // The connection comes back; but it may be this request that ended it.
+            Self::Lost(error) => {
+                let close = error.broker_close();
+                !close.is_some_and(BrokerClose::is_unreadable_message)
+            }
             Self::TooManyCalls { .. } | Self::Nacked | Self::Timeout { .. } => true,
             Self::Unroutable(_) | Self::ReplyTooLarge { .. } => false,
         }
@@ -125,9 +140,10 @@ impl Error {
                 Outcome::NotSent
             }
             Self::Unroutable(_) | Self::Nacked | Self::Refused(_) => Outcome::Rejected,
-            Self::Timeout { sent: true, .. } | Self::ReplyTooLarge { .. } | Self::Uncertain(_) => {
-                Outcome::Unknown
-            }
+            Self::Timeout { sent: true, .. }
+            | Self::ReplyTooLarge { .. }
+            | Self::Lost(_)
+            | Self::Uncertain(_) => Outcome::Unknown,
         }
     }
 }
@@ -162,6 +178,10 @@ impl fmt::Display for Error {
             Self::ReplyTooLarge { size } => {
                 write!(f, "reply of {size} bytes is above max_message_size")
             }
+            Self::Lost(error) => write!(
+                f,
+                "no reply will come, and the request may or may not be handled: {error}"
+            ),
             Self::Uncertain(error) => write!(f, "request may or may not be handled: {error}"),
         }
     }
@@ -175,6 +195,7 @@ debug_is_text!(Error {
     Refused(error),
     Timeout { after, sent, exchange, routing_key },
     ReplyTooLarge { size },
+    Lost(error),
     Uncertain(error),
 });
 
@@ -183,6 +204,7 @@ impl std::error::Error for Error {
         match self {
             Self::Refused(error) => error.source(),
             Self::NotSent(error) | Self::Uncertain(error) => error.source(),
+            Self::Lost(error) => error.source(),
             Self::TooManyCalls { .. }
             | Self::Unroutable(_)
             | Self::Nacked

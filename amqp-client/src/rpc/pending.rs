@@ -3,6 +3,7 @@
 //! ```text
 //! Waiting ──reply──▶ Answered ──caller──▶ gone
 //!    │ └──the consumer ends──▶ the cause, for all of this channel
+//!    │ └──the stream is lost──▶ the cause, for those that were sent on it
 //!    └──caller gone, out of time──▶ gone: a reply is late then, counted and dropped
 //! ```
 //!
@@ -22,8 +23,9 @@ use futures_core::Stream;
 
 use super::error::Error;
 use crate::consume::{AutoAck, Consumer};
-use crate::error::{ChannelError, ConsumeError};
+use crate::error::{ChannelError, ConnectionError, ConsumeError};
 use crate::message::ReceivedMessage;
+use crate::proto::shared::consumer::LostStream;
 use crate::proto::wait::sync::lock;
 use crate::proto::wait::{self, Sleeper};
 
@@ -119,6 +121,8 @@ struct PendingState {
     again: bool,
     /// By correlation id.
     calls: BTreeMap<u64, CallSlot>,
+    /// The last stream that was lost while the channel goes on.
+    lost: Option<LostStream>,
     /// Why no more replies come.
     end: Option<ConsumeError>,
 }
@@ -136,6 +140,7 @@ impl Pending {
                 consumer: Some(consumer),
                 again: false,
                 calls: BTreeMap::new(),
+                lost: None,
                 end: None,
             }),
             ledger: Arc::clone(ledger),
@@ -148,10 +153,11 @@ impl Pending {
         lock(&self.state)
     }
 
-    /// Whether the broker has cancelled the consumer, so that no reply will come on this channel.
-    pub(super) fn is_cancelled_by_broker(&self) -> bool {
+    /// Whether the channel lives without the consumer, so that no reply will come on it: the broker
+    /// has cancelled that, or has not started it again on another stream.
+    pub(super) fn is_without_consumer(&self) -> bool {
         let state = self.state();
-        matches!(state.end, Some(ConsumeError::CancelledByBroker { .. }))
+        state.end.as_ref().is_some_and(is_of_consumer)
     }
 
     /// One more call, unless no more replies come.
@@ -180,11 +186,16 @@ impl Pending {
         loop {
             // No lock is held here: the consumer wakes the adapter when it has been emptied.
             let polled = Pin::new(&mut consumer).poll_next(&mut Context::from_waker(&waker));
+            // What came before the loss has been taken by then.
+            let lost = consumer.queue().lost_stream();
             let mut state = self.state();
             match polled {
                 Poll::Pending if state.again => state.again = false,
                 Poll::Pending => {
+                    let wakers = state.lose(lost);
                     state.consumer = Some(consumer);
+                    drop(state);
+                    wakers.into_iter().for_each(wait::wake);
                     return;
                 }
                 Poll::Ready(Some(Ok(reply))) => {
@@ -237,12 +248,41 @@ impl Pending {
 impl PendingState {
     fn end(&mut self, cause: ConsumeError) -> Vec<Waker> {
         self.end = Some(cause);
+        self.call_all()
+    }
+
+    /// Takes note of the last stream that was lost.
+    fn lose(&mut self, lost: Option<LostStream>) -> Vec<Waker> {
+        let upto = |lost: &Option<LostStream>| lost.as_ref().map(|lost| lost.upto);
+        if upto(&lost) <= upto(&self.lost) {
+            return Vec::new();
+        }
+        self.lost = lost;
+        // Those that were not sent on it wait again.
+        self.call_all()
+    }
+
+    /// What a request with this number on the channel was lost to.
+    fn lost_to(&self, number: u64) -> Option<ConnectionError> {
+        let lost = self.lost.as_ref().filter(|lost| number <= lost.upto)?;
+        Some(lost.cause.clone())
+    }
+
+    fn call_all(&mut self) -> Vec<Waker> {
         let waiting = self.calls.values_mut().filter_map(|slot| match slot {
             CallSlot::Waiting(waker) => waker.take(),
             CallSlot::Answered(_) => None,
         });
         waiting.collect()
     }
+}
+
+/// Whether it is the consumer alone that has ended, and its channel goes on.
+pub(super) fn is_of_consumer(end: &ConsumeError) -> bool {
+    matches!(
+        end,
+        ConsumeError::CancelledByBroker { .. } | ConsumeError::NotRestored(_)
+    )
 }
 
 /// The id as this client writes it, and no other way of writing the same number.
@@ -264,18 +304,31 @@ impl Waiting {
         self.id
     }
 
-    /// Waits for the reply, or the end of all replies.
-    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<ReceivedMessage, Error>> {
-        Sleeper::poll(context, |sleeper| self.take_or_wait(sleeper))
+    /// Waits for the reply to the request with this number on its channel, for the loss of the
+    /// stream that it was sent on, or for the end of all replies.
+    pub(super) fn poll(
+        &self,
+        number: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<ReceivedMessage, Error>> {
+        Sleeper::poll(context, |sleeper| self.take_or_wait(number, sleeper))
     }
 
-    fn take_or_wait(&self, sleeper: &mut Sleeper<'_>) -> Poll<Result<ReceivedMessage, Error>> {
+    fn take_or_wait(
+        &self,
+        number: u64,
+        sleeper: &mut Sleeper<'_>,
+    ) -> Poll<Result<ReceivedMessage, Error>> {
         let mut state = self.pending.state();
+        let lost = state.lost_to(number);
         let end = state.end.clone();
         let Some(slot) = state.calls.get_mut(&self.id) else {
             return Poll::Pending;
         };
         if let CallSlot::Waiting(waker) = slot {
+            if let Some(cause) = lost {
+                return Poll::Ready(Err(Error::Lost(cause)));
+            }
             if let Some(end) = end {
                 return Poll::Ready(Err(Error::Uncertain(end)));
             }

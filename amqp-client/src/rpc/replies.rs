@@ -66,6 +66,8 @@ pub(super) struct Asked {
     ends: u32,
     /// It has come back often enough to be the one that is remembered so.
     condemned: bool,
+    /// What it has to be settled by.
+    delivery_tag: u64,
 }
 
 impl Asked {
@@ -141,6 +143,7 @@ impl Replies {
             identity,
             ends,
             condemned: ends >= MOST_ENDS && returns >= u64::from(MOST_ENDS),
+            delivery_tag: request.delivery_tag(),
         }
     }
 
@@ -212,6 +215,18 @@ impl Replies {
                 return Ok(Disposition::Ack);
             };
             let Some(cause) = publisher.channel().shared().ended() else {
+                if let Some(loss) = loss_of_stream(&error) {
+                    if loss == Loss::AmidReply {
+                        under_way.ended();
+                        suspect = true;
+                    }
+                    if self.comes_again(asked.delivery_tag) {
+                        // It is answered then; to settle it now changes nothing.
+                        return Ok(Disposition::Ack);
+                    }
+                    last = Some(error);
+                    continue;
+                }
                 // It concerns this reply alone.
                 under_way.arrived();
                 return Err(error.into());
@@ -293,9 +308,34 @@ impl Replies {
         self.channels.current().channel().shared().ended()
     }
 
+    /// Whether a request has gone back to the broker, with the stream that it came on.
+    fn comes_again(&self, delivery_tag: u64) -> bool {
+        let requests = self.requests.shared();
+        let mut outbox = requests.connection.outbox();
+        !outbox.order_mut().is_current(requests.at, delivery_tag)
+    }
+
     /// What is not settled by now comes again.
     fn requests_ended(&self) -> bool {
         self.requests.shared().ended().is_some()
+    }
+}
+
+/// How a stream was lost that the connection goes on without.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Loss {
+    BeforeReply,
+    AmidReply,
+}
+
+/// Whether a reply on a channel that goes on was lost with a stream.
+fn loss_of_stream(error: &PublishError) -> Option<Loss> {
+    match error {
+        PublishError::NotSent(ChannelError::Connection(_) | ChannelError::Recovering { .. }) => {
+            Some(Loss::BeforeReply)
+        }
+        PublishError::Uncertain(ChannelError::Connection(_)) => Some(Loss::AmidReply),
+        _ => None,
     }
 }
 

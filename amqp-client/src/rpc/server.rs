@@ -69,6 +69,11 @@ impl<M: Into<Message>, E: Into<Box<dyn Error + Send + Sync>>> IntoReply for Resu
 /// requests, across servers and connections; a process that is restarted knows nothing of it. Where
 /// that matters, a quorum queue with a delivery limit does the same in the end.
 ///
+/// A connection that is lost and [recovers](crate::options::Recovery) ends nothing: handlers run to
+/// their end, and their replies are published when the connection is back, but to settle what came
+/// before the loss has no effect ([`HandlerSummary::stale`]). Those requests come again and are
+/// answered again, with the same correlation id, by which the requester drops one.
+///
 /// ```no_run
 /// use amqp_client::{rpc, Connection, Message, QueueDeclare, ReceivedMessage};
 ///

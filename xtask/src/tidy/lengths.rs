@@ -20,6 +20,11 @@ const LONGER: &[(&str, &str, &str)] = &[
         "recognise",
         "the path of each delivery, which is not to be split over calls",
     ),
+    (
+        "amqp-client/src/rpc/replies.rs",
+        "reply",
+        "one loop over the attempts, told in its order",
+    ),
 ];
 
 /// What has been seen of functions.

@@ -1,6 +1,7 @@
 //! The ends of channels: what the broker objects to, what is told to which operation, and what
 //! rests until it is opened anew.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use amqp_spec::wire::{MethodId, TypedMethod};
@@ -14,7 +15,7 @@ use crate::proto::receive::InChannels;
 use crate::proto::send::outbox::{GivenUp, LostRequests, Overdue};
 use crate::proto::send::request::{Answer, Effect, Slot};
 use crate::proto::send::unwritten::Unwritten;
-use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue};
+use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue, LostStream};
 use crate::proto::shared::lost::{Loss, Suspects};
 
 /// `channel.close-ok` has come.
@@ -74,7 +75,7 @@ pub(super) fn closed_by_broker(
 fn lost_again(id: u16, cause: &ChannelError, channels: &mut InChannels, outside: &mut Outside) {
     let (slots, unwanted) = outside.outbox().channel_lost_again(id);
     if let Some(mut channel) = channels.close(id, true, outside) {
-        channel.disconnect(cause, outside.wakers());
+        drop(channel.disconnect(cause, outside.wakers()));
         channels.rest(Arc::clone(channel.shared()));
     }
     for queue in unwanted {
@@ -295,10 +296,12 @@ pub(crate) fn all_lost(
 ) -> u64 {
     let mut shareds = channels.take_all_resting();
     let mut no_ack_unread = 0;
+    let mut consumers = BTreeMap::new();
     for mut channel in channels.take_all() {
         no_ack_unread += u64::from(channel.is_amid_no_ack_delivery());
-        channel.disconnect(cause, outside.wakers());
         let shared = Arc::clone(channel.shared());
+        let active = channel.disconnect(cause, outside.wakers());
+        consumers.insert(shared.at.channel, active);
         shareds.insert(shared.at.channel, shared);
     }
     shareds.retain(|&id, shared| {
@@ -309,10 +312,14 @@ pub(crate) fn all_lost(
         };
         let (loss, published) = lost_with_stream(id, cause, unsent, outside);
         let goes_on = outside.outbox().channels().is_in_use(id);
+        let active = consumers.remove(&id).unwrap_or_default();
         if goes_on {
             shared.lose_stream(loss, published, outside.wakers());
+            // Behind that, which knows more of what was not sent.
+            lose_stream(&active, published, cause, outside);
         } else {
             shared.end(loss, published, outside.wakers());
+            end_consumers(active, cause, outside);
             if !shared.is_internal {
                 tell_closed(id, Source::Channel(shared.at), cause, outside);
             }
@@ -335,6 +342,22 @@ pub(crate) fn all_lost(
     give_up_requests(lost.failed, cause, outside);
     channels.rest_all(shareds);
     no_ack_unread
+}
+
+/// Tells consumers that the publishes of their channel up to this number have no answer any more.
+fn lose_stream(
+    consumers: &[Arc<ConsumerQueue>],
+    upto: u64,
+    cause: &ChannelError,
+    outside: &mut Outside,
+) {
+    let ChannelError::Connection(cause) = cause else {
+        return;
+    };
+    for queue in consumers {
+        let cause = cause.for_bystander();
+        queue.lose_stream(LostStream { upto, cause }, outside.wakers());
+    }
 }
 
 /// Our `connection.close`, where its answer decides nothing.

@@ -425,11 +425,15 @@ impl InChannel {
     }
 
     /// The stream is gone, and the channel is to be opened on another: what was delivered comes
-    /// again there.
-    pub(crate) fn disconnect(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {
+    /// again there. Gives the consumers that were active.
+    pub(crate) fn disconnect(
+        &mut self,
+        cause: &ChannelError,
+        wakers: &mut Vec<Waker>,
+    ) -> Vec<Arc<ConsumerQueue>> {
         self.recovered(wakers);
-        drop(self.take_consumers());
         self.end_fetching(cause, wakers);
+        self.take_consumers()
     }
 
     fn end_deliveries(&mut self, cause: &ChannelError, wakers: &mut Vec<Waker>) {

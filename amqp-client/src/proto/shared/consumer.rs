@@ -17,7 +17,7 @@ use amqp_spec::wire::ShortString;
 
 use super::batches::Batches;
 use super::connection::ConnectionShared;
-use crate::error::{ChannelError, OversizedMessage};
+use crate::error::{ChannelError, ConnectionError, OversizedMessage};
 use crate::message::{Incoming, RawDelivery, Settlement};
 use crate::proto::wait::sync::{lock, touch};
 use crate::proto::wait::{Latch, Sleeper};
@@ -67,6 +67,14 @@ impl ConsumerEnd {
     }
 }
 
+/// A stream that was lost while a consumer's channel goes on on another.
+#[derive(Clone, Debug)]
+pub(crate) struct LostStream {
+    /// The number of the last publish of the channel that cannot have an answer any more.
+    pub(crate) upto: u64,
+    pub(crate) cause: ConnectionError,
+}
+
 /// What core and consumer share.
 #[derive(Debug)]
 pub(crate) struct ConsumerQueue {
@@ -110,6 +118,8 @@ struct QueueState {
     exceeded: bool,
     /// How many went back to the broker with the channel without having been taken.
     n_returned: usize,
+    /// The last stream that was lost, for one without acknowledgements.
+    lost_stream: Option<Box<LostStream>>,
 }
 
 /// What became of a batch.
@@ -316,6 +326,24 @@ impl ConsumerQueue {
         let unseen = self.take_back(&mut state, delivery_tag);
         drop(state);
         self.connection.release_buffered(unseen.octets, self.no_ack);
+    }
+
+    /// The stream is lost, and the consumer is started again on another. One without
+    /// acknowledgements is called to look: it may be one of replies, of which none comes any more.
+    pub(crate) fn lose_stream(&self, lost: LostStream, wakers: &mut Vec<Waker>) {
+        if !self.no_ack {
+            return;
+        }
+        let mut state = self.state();
+        let before = state.lost_stream.replace(Box::new(lost));
+        self.call(&mut state, wakers);
+        drop(state);
+        drop(before);
+    }
+
+    /// The last stream that was lost, if it is one without acknowledgements.
+    pub(crate) fn lost_stream(&self) -> Option<LostStream> {
+        self.state().lost_stream.as_deref().cloned()
     }
 
     fn take_back(&self, state: &mut QueueState, delivery_tag: u64) -> Unseen {

@@ -11,10 +11,11 @@ use amqp_spec::{channel, confirm};
 
 use super::wakeups::{apart, drive, every_order, read, says};
 use crate::consume::HandlerEnd;
+use crate::error::ConnectionError;
 use crate::proto::Core;
 use crate::rpc;
 use crate::tests::handles::rpc::calls::Calling;
-use crate::tests::support::pair::{Pair, now, set_clock};
+use crate::tests::support::pair::{Pair, all_recover, now, set_clock};
 use crate::tests::support::schedule::{Gate, Model, look_and_go, wait_for};
 use crate::tests::support::wire;
 use crate::{Message, ReceivedMessage};
@@ -157,6 +158,31 @@ fn end_of_the_channel_reaches_callers_who_are_about_to_wait() {
                 assert!(matches!(failed, rpc::Error::Uncertain(_)), "{failed:?}");
             })
             .check(move || assert_eq!(counts(&client), [1, 0, 0, 0]))
+    });
+}
+
+#[test]
+fn loss_reaches_callers_who_are_about_to_wait_behind_the_replies_of_before() {
+    all_recover();
+    every_order(|| {
+        let (mut core, client, mut calls, replies) = calling(2);
+        let (lost, mut replied) = (calls.pop().unwrap(), calls.pop().unwrap());
+        Model::new()
+            .actor("adapter", move || {
+                read(&mut core, &replies[0]);
+                let cause = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+                core.lost(ConnectionError::Io(cause.into()));
+                core
+            })
+            .actor("lost", move || {
+                let failed = wait_for(lost).unwrap_err();
+                assert!(matches!(failed, rpc::Error::Lost(_)), "{failed:?}");
+            })
+            .check(move || {
+                assert!(look_and_go(&mut replied).is_some_and(|reply| reply.is_ok()));
+                drop(replied);
+                assert_eq!(counts(&client), [2, 1, 0, 0]);
+            })
     });
 }
 

@@ -8,10 +8,12 @@
 //! | `restored` | what is there again, wherever the stream is lost |
 //! | `refused` | what the broker refuses, for good or for a while, or does not answer |
 //! | `meanwhile` | what the program asks for until everything is there |
+//! | `rpc` | calls and servers |
 
 mod attempts;
 mod meanwhile;
 mod policy;
 mod refused;
 mod restored;
+mod rpc;
 mod secrets;
