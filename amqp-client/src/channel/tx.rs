@@ -31,6 +31,10 @@ impl Channel {
     /// dropped or cancelled as [too slow](crate::ConsumeError::TooSlow), is part of the
     /// transaction, too.
     ///
+    /// When the connection is lost the channel ends, although the connection
+    /// [comes back](crate::guide::recovery): the second half of a transaction must not be committed
+    /// without the first.
+    ///
     /// # Errors
     ///
     /// 406 on a channel with confirms.

@@ -95,7 +95,7 @@
 //! # Publishing through an outage
 //!
 //! [`Publisher::publish`](crate::Publisher::publish) waits while the connection comes back, at most
-//! 30 s and the publisher's [`confirm_timeout`](crate::Publisher::confirm_timeout). A message that
+//! the policy's [`patience`](crate::options::Recovery::patience) (30 s) and the publisher's [`confirm_timeout`](crate::Publisher::confirm_timeout). A message that
 //! had not been written goes on by itself. One that may have left is
 //! [`Uncertain`](crate::PublishError::Uncertain) at once, and is never published again by the
 //! library: the program decides. To publish it again is right if consumers recognise it:
@@ -114,6 +114,9 @@
 //! }
 //! # }
 //! ```
+//!
+//! A publisher that is to fail at once instead says
+//! [`WhenDown::Fail`](crate::options::WhenDown::Fail).
 //!
 //! Messages that are published without confirms ([`Channel::basic_publish`]) and were on their way
 //! are lost without a word, as ever.

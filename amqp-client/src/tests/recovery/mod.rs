@@ -9,6 +9,7 @@
 //! | `refused` | what the broker refuses, for good or for a while, or does not answer |
 //! | `meanwhile` | what the program asks for until everything is there |
 //! | `rpc` | calls and servers |
+//! | `transactions` | a transaction that a loss would cut in two |
 
 mod attempts;
 mod meanwhile;
@@ -17,3 +18,4 @@ mod refused;
 mod restored;
 mod rpc;
 mod secrets;
+mod transactions;

@@ -436,6 +436,8 @@ impl OutChannel {
             // Nothing of channel 0 outlives the stream but its being there.
             _ if self.sending.id() == 0 || self.is_scratch() => false,
             Standing::Lost => !self.is_closing(),
+            // Its second half would be committed without the first.
+            _ if self.settling.has_transactions() => false,
             // One that no caller waits for is not opened.
             Standing::Opening if self.renewal.is_none() && !self.is_restoring() => {
                 self.sending.is_opening_wanted()
@@ -484,11 +486,8 @@ impl OutChannel {
             .unwrap_or_else(|| slot(Again::Open));
         self.pass(&channel::Open {}.to_frame(id), open, queue);
         let limits = self.consumers().own_limits();
-        let modes = (
-            self.publishing.is_confirming(),
-            self.settling.has_transactions(),
-        );
-        for (again, frame) in restoring::modes_and_limits(id, modes, limits) {
+        let confirms = self.publishing.is_confirming();
+        for (again, frame) in restoring::modes_and_limits(id, confirms, limits) {
             self.pass(&frame, slot(again), queue);
         }
         self.consumers().note_own_limits();

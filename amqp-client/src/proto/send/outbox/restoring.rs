@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use amqp_spec::wire::TypedMethod as _;
-use amqp_spec::{ReplyCode, basic, channel, confirm, tx};
+use amqp_spec::{ReplyCode, basic, channel, confirm};
 
 use super::repeatable::method_frame;
 
@@ -36,7 +36,6 @@ pub(crate) enum Behind {
 pub(crate) enum Again {
     Open,
     ConfirmSelect,
-    TxSelect,
     Qos,
 }
 
@@ -75,19 +74,16 @@ impl Restoring {
     }
 }
 
-/// What makes a channel what it was: confirms, transactions, and its own limits.
+/// What makes a channel what it was: confirms, and its own limits.
 pub(super) fn modes_and_limits(
     id: u16,
-    (confirms, transactions): (bool, bool),
+    confirms: bool,
     limits: [Option<basic::Qos>; 2],
 ) -> Vec<(Again, Vec<u8>)> {
     let mut frames = Vec::new();
     if confirms {
         let select = confirm::Select { no_wait: false };
         frames.push((Again::ConfirmSelect, select.to_frame(id).to_vec()));
-    }
-    if transactions {
-        frames.push((Again::TxSelect, tx::Select {}.to_frame(id).to_vec()));
     }
     for qos in limits.into_iter().flatten() {
         frames.push((Again::Qos, qos.to_frame(id).to_vec()));
