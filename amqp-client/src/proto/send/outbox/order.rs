@@ -665,7 +665,8 @@ impl Order {
     pub(crate) fn wrote(&mut self, progress: Progress, before: Instant) {
         while let Some(id) = self.queue.leaving.pop_written(progress.written) {
             if let Some(channel) = self.channels.get_mut(id) {
-                channel.sending.wrote(progress, before);
+                let restoring = channel.is_restoring();
+                channel.sending.wrote(progress, before, restoring);
             }
         }
     }

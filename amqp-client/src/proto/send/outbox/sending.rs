@@ -174,9 +174,10 @@ impl Sending {
         Some(slot)
     }
 
-    /// Requests of it have been written.
-    pub(super) fn wrote(&mut self, progress: Progress, before: Instant) {
-        if self.requests.wrote(progress, before) {
+    /// Requests of it have been written. What waits in line does not wait for that if the channel is
+    /// `restoring`.
+    pub(super) fn wrote(&mut self, progress: Progress, before: Instant, restoring: bool) {
+        if self.requests.wrote(progress, before) && !restoring {
             self.line.stood_still_since(before, progress.at);
         }
     }
