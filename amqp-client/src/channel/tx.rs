@@ -31,9 +31,8 @@ impl Channel {
     /// dropped or cancelled as [too slow](crate::ConsumeError::TooSlow), is part of the
     /// transaction, too.
     ///
-    /// When the connection is lost the channel ends, although the connection
-    /// [comes back](crate::guide::recovery): the second half of a transaction must not be committed
-    /// without the first.
+    /// When the connection is lost the channel ends, although the connection comes back: the second
+    /// half of a transaction must not be committed without the first.
     ///
     /// # Errors
     ///

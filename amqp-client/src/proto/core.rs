@@ -86,6 +86,7 @@ impl Core {
     }
 
     /// The same core without a stream: the first is connected as any other after it.
+    #[cfg(any(test, feature = "tokio"))]
     pub(crate) fn waiting(
         options: CoreOptions,
         trace: Trace,

@@ -43,6 +43,7 @@ pub(crate) struct Trace {
 #[cfg_attr(
     not(feature = "tracing"),
     allow(
+        clippy::needless_pass_by_value,
         clippy::single_match,
         clippy::unused_self,
         unused_variables,

@@ -225,6 +225,7 @@ impl Recovery {
         self.is_on
     }
 
+    #[cfg(any(test, feature = "tokio"))]
     pub(crate) fn is_from_the_start(&self) -> bool {
         self.is_on && self.from_the_start
     }
