@@ -21,6 +21,10 @@ use crate::connection::Connection;
 use crate::error::ConnectionError;
 use crate::tests::support::tls::server;
 
+/// Held by each far end that is there.
+#[derive(Default)]
+struct FarEnds(Arc<()>);
+
 /// A network with one host, whose broker speaks TLS until it falls silent.
 #[derive(Clone)]
 struct Host {
@@ -28,8 +32,7 @@ struct Host {
     n_connected: Arc<AtomicUsize>,
     silent: Arc<AtomicBool>,
     gone: Arc<Notify>,
-    /// What is in it is held by each far end.
-    alive: Arc<()>,
+    far_ends: Arc<FarEnds>,
 }
 
 impl Network for Host {
@@ -44,7 +47,7 @@ impl Network for Host {
         let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
         let tls = server(&self.identity, None, &version::TLS13);
         let (silent, gone) = (self.silent.load(Ordering::Relaxed), Arc::clone(&self.gone));
-        let alive = Arc::clone(&self.alive);
+        let alive = Arc::clone(&self.far_ends.0);
         tokio::spawn(async move {
             let _alive = alive;
             if silent {
@@ -68,7 +71,7 @@ async fn open() -> (Host, Connection) {
         n_connected: Arc::default(),
         silent: Arc::default(),
         gone: Arc::default(),
-        alive: Arc::default(),
+        far_ends: Arc::default(),
     };
     let tls = TlsOptions::default().ca_pem(authority.certificate());
     let connection = open_on(&host, &options(&["one"]).tls(tls)).await.unwrap();
@@ -98,7 +101,7 @@ async fn close_and_the_drop_of_all_handles_end_an_agreement_on_tls_at_once() {
             sleep(ms(10)).await;
         }
         sleep(ms(10)).await;
-        assert_eq!(Arc::strong_count(&host.alive), 2);
+        assert_eq!(Arc::strong_count(&host.far_ends.0), 2);
         let since = tokio::time::Instant::now();
         if closes {
             connection.close().await.unwrap();
@@ -111,7 +114,7 @@ async fn close_and_the_drop_of_all_handles_end_an_agreement_on_tls_at_once() {
             tokio::task::yield_now().await;
         }
         assert_eq!(tokio::time::Instant::now(), since);
-        assert_eq!(Arc::strong_count(&host.alive), 1);
+        assert_eq!(Arc::strong_count(&host.far_ends.0), 1);
         assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
     }
 }
