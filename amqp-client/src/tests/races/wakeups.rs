@@ -499,9 +499,7 @@ fn end_of_the_connection_reaches_those_who_are_about_to_wait_for_room() {
         Model::new()
             .actor("adapter", move || lose(core))
             .actor("publisher", move || {
-                for _ in 0..2 {
-                    let _ = wait_for(publisher.basic_publish("", "k", &Message::new("m")));
-                }
+                let _ = wait_for(publisher.basic_publish("", "k", &Message::new("m")));
             })
             .check(|| drop((connection, channel)))
     });
