@@ -86,7 +86,7 @@ impl Core {
     }
 
     /// The same core without a stream: the first is connected as any other after it.
-    #[cfg(any(test, feature = "tokio"))]
+    #[allow(dead_code, reason = "only adapters that dial by themselves begin so")]
     pub(crate) fn waiting(
         options: CoreOptions,
         trace: Trace,

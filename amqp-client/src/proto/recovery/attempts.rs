@@ -62,7 +62,7 @@ impl Attempts {
     }
 
     /// The first connection is opened as after a loss: its first attempt begins at once.
-    #[cfg(any(test, feature = "tokio"))]
+    #[allow(dead_code, reason = "only adapters that dial by themselves begin so")]
     pub(crate) fn starting(&mut self, now: Instant) {
         self.count = 1;
         self.began = Some(now);

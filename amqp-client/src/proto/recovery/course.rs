@@ -104,7 +104,7 @@ impl Course {
     }
 
     /// It begins without a stream, and the first one is connected as any other.
-    #[cfg(any(test, feature = "tokio"))]
+    #[allow(dead_code, reason = "only adapters that dial by themselves begin so")]
     pub(crate) fn wait_for_the_first(&mut self, now: Instant) {
         self.attempts.starting(now);
         self.stretch = Stretch::Down { at: now };

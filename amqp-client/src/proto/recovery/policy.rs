@@ -225,7 +225,7 @@ impl Recovery {
         self.is_on
     }
 
-    #[cfg(any(test, feature = "tokio"))]
+    #[allow(dead_code, reason = "only adapters that dial by themselves begin so")]
     pub(crate) fn is_from_the_start(&self) -> bool {
         self.is_on && self.from_the_start
     }
