@@ -7,7 +7,7 @@ use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
 use crate::{Channel, Message};
 
-/// The stream is lost, which takes so many publishes and deliveries.
+/// The stream is lost, and with it this many publishes and deliveries.
 #[track_caller]
 fn assert_takes(pair: &mut Pair, plain_publishes: u64, no_ack_unread: u64) {
     let mut events = pair.connection.events();
