@@ -1,6 +1,7 @@
 //! A transaction that a loss would cut in two.
 
 use crate::tests::support::comeback::Comeback;
+use crate::tests::support::task::Task;
 use crate::{ChannelError, ConnectionError, Message, QueueDeclare};
 
 #[test]
@@ -38,4 +39,22 @@ fn channel_with_transactions_ends_with_its_stream() {
         (queue.ready(), queue.unacked(), queue.consumers()),
         (0, 0, 0)
     );
+}
+
+#[test]
+fn channel_that_waits_to_have_transactions_ends_with_the_next_loss() {
+    let mut world = Comeback::new();
+    let connection = world.pair.connection.clone();
+    let opening = async move { connection.open_channel().await.unwrap() };
+    let channel = world.done(opening);
+    world.lose();
+    let selecting = channel.clone();
+    let mut selecting = Task::start(async move { selecting.tx_select().await });
+    world.connect();
+    // Lost once more before it is sent, it must not come back without.
+    world.lose();
+    assert!(selecting.ready().is_err());
+    assert!(channel.close_reason().is_some());
+    world.come_back();
+    assert!(!channel.is_open());
 }

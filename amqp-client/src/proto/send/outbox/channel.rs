@@ -435,9 +435,9 @@ impl OutChannel {
         match self.standing {
             // Nothing of channel 0 outlives the stream but its being there.
             _ if self.sending.id() == 0 || self.is_scratch() => false,
-            Standing::Lost => !self.is_closing(),
             // Its second half would be committed without the first.
             _ if self.settling.has_transactions() => false,
+            Standing::Lost => !self.is_closing(),
             // One that no caller waits for is not opened.
             Standing::Opening if self.renewal.is_none() && !self.is_restoring() => {
                 self.sending.is_opening_wanted()
@@ -508,12 +508,12 @@ impl OutChannel {
         let mut slots = self.sending.requests.take_all();
         if self.standing == Standing::Closing {
             // There is nothing to close any more.
-            let restoring = self.restoring.get_or_insert_default();
-            restoring.closing = true;
+            self.restoring.get_or_insert_default().closing = true;
             queue.deadline.note(queue.now);
         }
         self.standing = Standing::Lost;
-        self.end_life();
+        self.settling.begin_again();
+        self.resumed = true;
         let consumers = self.consumers.get_or_insert_default();
         slots.retain_mut(|slot| !consumers.takes_back(slot));
         let unwanted = consumers.disconnect();

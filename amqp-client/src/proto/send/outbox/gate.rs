@@ -124,7 +124,6 @@ impl Gate {
     }
 
     /// For how long it was down, if it was.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the core has one stream so far"))]
     pub(super) fn come_up(&mut self, now: Instant) -> Option<Duration> {
         let lost = self.down.take()?;
         let since = lost.1;

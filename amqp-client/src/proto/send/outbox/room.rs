@@ -390,7 +390,6 @@ impl Room {
 
     /// Another stream is in the place of the one that was lost: for how long there was none, if it
     /// was lost. The gate is to be [opened](Self::open_gate).
-    #[cfg_attr(not(test), allow(dead_code, reason = "the core has one stream so far"))]
     pub(super) fn come_up(&mut self, now: Instant) -> Option<Duration> {
         self.gate.come_up(now)
     }

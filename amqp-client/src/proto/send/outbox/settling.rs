@@ -67,6 +67,15 @@ impl Settling {
         };
     }
 
+    /// The same, of a channel whose `tx.select` may still wait in its line.
+    pub(super) fn begin_again(&mut self) {
+        let has_transactions = self.has_transactions();
+        self.end_life();
+        if has_transactions {
+            self.begin_transactions();
+        }
+    }
+
     /// A life begins, behind deliveries with numbers up to this one.
     pub(super) fn begin_life(&mut self, delivered: u64) {
         self.base = delivered;
