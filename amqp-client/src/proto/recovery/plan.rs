@@ -264,7 +264,7 @@ impl Plan {
                 let mut open = Some(open.with_effect(Effect::RenewChannel));
                 let mut outbox = outside.outbox();
                 // It has no modes, and asks for its opening alone.
-                outbox.order_mut().open_lost(id, |_| {
+                outbox.order_mut().restorer().open_lost(id, |_| {
                     let (spare, _) = slot::<channel::Open>(About::default(), outside);
                     open.take().unwrap_or(spare)
                 });
@@ -284,6 +284,7 @@ impl Plan {
         let opened = outside
             .outbox()
             .order_mut()
+            .restorer()
             .open_scratch(channel_max, |at| {
                 let shared = ChannelShared::internal(at, Arc::clone(connection));
                 slot.with_effect(Effect::OpenChannel(Arc::new(shared)))
@@ -403,7 +404,11 @@ impl Plan {
         let scratch = self.scratch.take().filter(|scratch| !scratch.is_borrowed);
         if let Some(Scratch { at, .. }) = scratch {
             let (close, _) = slot::<channel::Close<'_>>(About::default(), outside);
-            outside.outbox().close_scratch(at, close);
+            outside
+                .outbox()
+                .order_mut()
+                .restorer()
+                .close_scratch(at, close);
         }
     }
 

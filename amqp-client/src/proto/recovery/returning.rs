@@ -185,6 +185,7 @@ impl Returning {
         let opens = outside
             .outbox()
             .order_mut()
+            .restorer()
             .open_lost(self.at.channel, make);
         if opens {
             self.opening = answers;
@@ -295,7 +296,11 @@ impl Returning {
         }
         .encode(&mut payload);
         let (slot, answer) = slot::<queue::Declare<'_>>(About::queue(present), outside);
-        outside.outbox().order_mut().pass(over, &payload, slot);
+        outside
+            .outbox()
+            .order_mut()
+            .restorer()
+            .pass(over, &payload, slot);
         probe.answer = Some(answer);
     }
 
@@ -498,6 +503,7 @@ impl Returning {
         let answer = outside
             .outbox()
             .order_mut()
+            .restorer()
             .consume_lost(self.at, &one.queue, consume, make);
         self.starting = answer.map(|answer| Starting {
             queue: Arc::clone(&one.queue),

@@ -201,7 +201,11 @@ impl Topology {
             task.state = TaskState::LeftOut;
             return;
         };
-        outside.outbox().order_mut().pass(over, method, slot);
+        outside
+            .outbox()
+            .order_mut()
+            .restorer()
+            .pass(over, method, slot);
         task.state = TaskState::Sent(answer);
     }
 

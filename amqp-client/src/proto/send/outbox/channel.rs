@@ -16,7 +16,7 @@ use super::refused::Refused;
 use super::renewal::Renewal;
 use super::repeatable::is_kept;
 use super::requests::Requests;
-use super::restoring::{self, Again, Behind, LostRequests, Restoring};
+use super::restoring::{Behind, LostRequests, Restoring};
 use super::sending::Sending;
 use super::settling::{ByNumber, Settling};
 use super::standing::Standing;
@@ -31,9 +31,9 @@ use crate::proto::shared::consumer::ConsumerQueue;
 pub(super) struct OutChannel {
     /// Which use of the id this is; a handle of an earlier use is stale.
     incarnation: u32,
-    standing: Standing,
+    pub(super) standing: Standing,
     /// It was open on an earlier stream, or has been opened anew.
-    resumed: bool,
+    pub(super) resumed: bool,
     /// The answer to a close of an earlier use of the id was overdue, and may still come.
     close_ok_owed: bool,
     /// When the id became free; means something only if it is.
@@ -46,7 +46,7 @@ pub(super) struct OutChannel {
     /// For a channel that a publisher owns.
     renewal: Option<Box<Renewal>>,
     /// While it is brought back on another stream.
-    restoring: Option<Box<Restoring>>,
+    pub(super) restoring: Option<Box<Restoring>>,
 }
 
 impl OutChannel {
@@ -448,12 +448,6 @@ impl OutChannel {
 
     // How it is brought back on another stream
 
-    /// It is one of the recovery's own.
-    pub(super) fn begin_restoring(&mut self) {
-        self.restoring = Some(Box::new(Restoring::scratch()));
-        self.sending.line.set_held(true);
-    }
-
     pub(super) fn is_scratch(&self) -> bool {
         self.restoring.as_ref().is_some_and(|one| one.is_scratch)
     }
@@ -466,60 +460,6 @@ impl OutChannel {
         self.restoring.get_or_insert_default().opening = Some(opening);
     }
 
-    /// Queues `channel.open`, and what makes the channel what it was; `slot` makes the slot of a
-    /// request that is none of the program's. False if there is nothing to open.
-    pub(super) fn open_lost(
-        &mut self,
-        queue: &mut Queue,
-        mut slot: impl FnMut(Again) -> Slot,
-    ) -> bool {
-        if self.standing != Standing::Lost || self.is_closing() {
-            return false;
-        }
-        let id = self.sending.id();
-        self.standing = Standing::Opening;
-        self.sending.line.set_held(true);
-        let restoring = self.restoring.get_or_insert_default();
-        let open = restoring
-            .opening
-            .take()
-            .unwrap_or_else(|| slot(Again::Open));
-        self.pass(&channel::Open {}.to_frame(id), open, queue);
-        let limits = self.consumers().own_limits();
-        let confirms = self.publishing.is_confirming();
-        for (again, frame) in restoring::modes_and_limits(id, confirms, limits) {
-            self.pass(&frame, slot(again), queue);
-        }
-        self.consumers().note_own_limits();
-        true
-    }
-
-    /// Queues a request that passes the line.
-    pub(super) fn pass(&mut self, frame: &[u8], slot: Slot, queue: &mut Queue) {
-        queue.deadline.note(slot.deadline);
-        queue.small.append_raw(frame);
-        self.sending.await_reply(slot, queue);
-    }
-
-    /// The broker has closed it over a request that restores it: queues `channel.close-ok`, and it
-    /// is lost once more. Returns the requests that have no reply, and the consumers that were to end.
-    pub(super) fn lose_again(&mut self, queue: &mut Queue) -> (Vec<Slot>, Vec<Arc<ConsumerQueue>>) {
-        queue.answer_close(self.sending.id());
-        let mut slots = self.sending.requests.take_all();
-        if self.standing == Standing::Closing {
-            // There is nothing to close any more.
-            self.restoring.get_or_insert_default().closing = true;
-            queue.deadline.note(queue.now);
-        }
-        self.standing = Standing::Lost;
-        self.settling.begin_again();
-        self.resumed = true;
-        let consumers = self.consumers.get_or_insert_default();
-        slots.retain_mut(|slot| !consumers.takes_back(slot));
-        let unwanted = consumers.disconnect();
-        (slots, unwanted)
-    }
-
     /// It cannot be brought back: it ends for this, in time.
     pub(super) fn end_lost(&mut self, cause: ChannelError, queue: &mut Queue) {
         let restoring = self.restoring.get_or_insert_default();
@@ -527,37 +467,11 @@ impl OutChannel {
         queue.deadline.note(queue.now);
     }
 
-    /// The recovery does not need it any more: queues `channel.close`. True if the id is free.
-    pub(super) fn close_scratch(&mut self, close: Slot, queue: &mut Queue) -> bool {
-        self.restoring = None;
-        self.sending.line.set_held(false);
-        if self.standing != Standing::Open {
-            return self.standing == Standing::Lost;
-        }
-        self.standing = Standing::Closing;
-        self.pass(&restoring::close(self.sending.id()), close, queue);
-        false
-    }
-
     /// A consumer that waits for another stream is not started there. Returns the request of the
     /// program that waits for it.
     pub(super) fn drop_lost_consumer(&mut self, queue: &Arc<ConsumerQueue>) -> Option<Slot> {
         let (_, waiting) = self.consumers.as_mut()?.cancel(queue)?;
         waiting
-    }
-
-    /// All of it is back: what waited in its line goes on. False if it is not open.
-    pub(super) fn restored(&mut self, queue: &mut Queue) -> bool {
-        if self.standing == Standing::Lost {
-            return false;
-        }
-        self.restoring = None;
-        self.sending.line.set_held(false);
-        if let Some(consumers) = &mut self.consumers {
-            consumers.limits_waited(self.sending.has_limit_in_line());
-        }
-        self.sending.release(queue);
-        true
     }
 
     /// Whether a `channel.close-ok` is still owed for an earlier use of the id; it comes once.

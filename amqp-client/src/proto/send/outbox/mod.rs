@@ -31,6 +31,7 @@
 //! | `settling`, `settled` | the deliveries of a channel that are settled |
 //! | `consumers`, `renewal` | the consumers of a channel; how it is opened anew |
 //! | `restoring`, `repeatable` | a channel whose stream is gone, until all of it is back on the next; which requests are asked once more |
+//! | `restorer` | nothing: it brings channels back, past what waits in their lines |
 //! | `room`, `gate` | the publishers that wait |
 //! | `ending` | the close of the connection |
 //! | `overdue`, `earliest` | requests whose time is up |
@@ -63,6 +64,7 @@ mod refused;
 mod renewal;
 mod repeatable;
 mod requests;
+mod restorer;
 mod restoring;
 mod room;
 mod sending;

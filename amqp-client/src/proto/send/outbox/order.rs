@@ -20,13 +20,12 @@ use super::head::{Head, ZERO_COPY};
 use super::owed::MOST_OWED;
 use super::queue::Queue;
 use super::refused::Refused;
-use super::repeatable::method_frame;
-use super::restoring::Again;
+use super::restorer::Restorer;
 use super::settling::{Ack, ByNumber};
 use crate::message::{Body, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::progress::Progress;
-use crate::proto::send::request::{Answer, Effect, Slot};
+use crate::proto::send::request::{Effect, Slot};
 use crate::proto::send::rope::Rope;
 use crate::proto::send::unwritten::Unwritten;
 use crate::proto::shared::consumer::ConsumerQueue;
@@ -555,67 +554,9 @@ impl Order {
         }
     }
 
-    // What a recovery sends, past what waits in line
-
-    /// Takes an id for a channel of the recovery's own, and queues `channel.open` for it. `None` if
-    /// none is free.
-    pub(crate) fn open_scratch(
-        &mut self,
-        channel_max: u16,
-        slot: impl FnOnce(ChannelUse) -> Slot,
-    ) -> Option<ChannelUse> {
-        let id = self.channels.take_id(channel_max, None)?;
-        let channel = self.channels.get_mut(id)?;
-        let at = channel.begin();
-        channel.begin_restoring();
-        let frame = channel::Open {}.to_frame(id);
-        channel.pass(&frame, slot(at), &mut self.queue);
-        Some(at)
-    }
-
-    /// Opens a channel that was open on the stream before. False if there is nothing to open.
-    pub(crate) fn open_lost(&mut self, id: u16, slot: impl FnMut(Again) -> Slot) -> bool {
-        let channel = self.channels.get_mut(id);
-        channel.is_some_and(|channel| channel.open_lost(&mut self.queue, slot))
-    }
-
-    /// Queues a method, given by its payload, past what waits in the channel's line.
-    pub(crate) fn pass(&mut self, id: u16, payload: &[u8], slot: Slot) {
-        if let Some(channel) = self.channels.get_mut(id) {
-            channel.pass(&method_frame(id, payload), slot, &mut self.queue);
-        }
-    }
-
-    /// Starts a consumer that waited for this stream, behind its limit. `slot` makes the slots of
-    /// requests that are none of the program's. Gives where the answer to `basic.consume` will be;
-    /// `None` if the consumer does not wait.
-    pub(crate) fn consume_lost(
-        &mut self,
-        at: ChannelUse,
-        queue: &Arc<ConsumerQueue>,
-        consume: &[u8],
-        mut slot: impl FnMut(Option<&Arc<ConsumerQueue>>) -> Slot,
-    ) -> Option<Arc<Answer>> {
-        let channel = self.channels.get_mut(at.channel)?;
-        if !channel.accepts(at) {
-            return None;
-        }
-        let (prefetch, own) = channel.consumers().start_again(queue)?;
-        for qos in channel
-            .consumers()
-            .limits_before(prefetch)
-            .into_iter()
-            .flatten()
-        {
-            channel.consumers().note_limit(&qos);
-            say_in_place(channel, &qos, slot(None), &mut self.queue);
-        }
-        channel.consumers().note_started_under(queue, prefetch);
-        let slot = own.unwrap_or_else(|| slot(Some(queue)));
-        let answer = Arc::clone(&slot.answer);
-        let consume = basic::Consume::decode(consume).ok()?;
-        say_in_place(channel, &consume, slot, &mut self.queue);
-        Some(answer)
+    /// What brings channels back on another stream.
+    pub(crate) fn restorer(&mut self) -> Restorer<'_> {
+        Restorer::new(&mut self.channels, &mut self.queue)
     }
 
     /// Waits for the reply to a `channel.close` that another task has asked for. `None` if there is
@@ -762,24 +703,5 @@ impl Order {
     #[must_use = "dropped once the lock is released"]
     pub(crate) fn take_bodies(&mut self) -> Vec<Bytes> {
         std::mem::take(self.queue.dropped())
-    }
-}
-
-/// Queues a request of the recovery's: past the line of a channel that is brought back; of one that
-/// is in use behind what the program has asked for.
-fn say_in_place<'m, M: TypedMethod<'m>>(
-    channel: &mut OutChannel,
-    method: &M,
-    slot: Slot,
-    queue: &mut Queue,
-) {
-    if channel.is_restoring() {
-        let mut payload = Vec::new();
-        method.encode(&mut payload);
-        let frame = method_frame(channel.at().channel, &payload);
-        channel.pass(&frame, slot, queue);
-    } else {
-        // What does not fit is not answered in time.
-        let _ = channel.request(method, slot, queue);
     }
 }

@@ -469,13 +469,12 @@ impl Outbox {
     }
 
     /// The broker has closed a channel over a request that restores it: as
-    /// [`OutChannel::lose_again`](super::channel::OutChannel::lose_again).
+    /// [`lose_again`](super::restorer::Restorer::lose_again).
     pub(crate) fn channel_lost_again(&mut self, id: u16) -> (Vec<Slot>, Vec<Arc<ConsumerQueue>>) {
         self.room.resume(id);
-        let channel = self.order.channels.get_mut(id);
-        let lost = channel.map(|channel| channel.lose_again(&mut self.order.queue));
+        let lost = self.order.restorer().lose_again(id);
         self.order.queue.driver.looks_again();
-        lost.unwrap_or_default()
+        lost
     }
 
     /// What was on the stream before is on this one, but for what these channels still wait for:
@@ -496,13 +495,7 @@ impl Outbox {
         at: ChannelUse,
         translate: impl Fn(&[u8]) -> Option<Vec<u8>>,
     ) {
-        let channel = self.order.channels.get_mut(at.channel);
-        let Some(channel) = channel.filter(|channel| channel.is(at)) else {
-            return;
-        };
-        let line = &mut channel.sending.line;
-        line.translate(at.channel, translate, &mut self.order.queue.parking);
-        if channel.is_restoring() && channel.restored(&mut self.order.queue) {
+        if self.order.restorer().let_go(at, translate) {
             self.room.resume(at.channel);
             self.open_gate();
         }
@@ -512,17 +505,6 @@ impl Outbox {
     pub(crate) fn end_lost(&mut self, id: u16, cause: ChannelError) {
         if let Some(channel) = self.order.channels.get_mut(id) {
             channel.end_lost(cause, &mut self.order.queue);
-        }
-    }
-
-    /// The recovery does not need its channel any more.
-    pub(crate) fn close_scratch(&mut self, at: ChannelUse, close: Slot) {
-        let channel = self.order.channels.get_mut(at.channel);
-        let Some(channel) = channel.filter(|channel| channel.is(at)) else {
-            return;
-        };
-        if channel.close_scratch(close, &mut self.order.queue) {
-            self.order.channels.free(at.channel);
         }
     }
 
