@@ -56,6 +56,11 @@ impl StateWatch {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn n_waiting(&self) -> usize {
+        lock(&self.0).waiting.len()
+    }
+
     /// A task waits no longer.
     pub(crate) fn forget(&self, ticket: u64) {
         let waker = lock(&self.0).waiting.forget(ticket);

@@ -5,13 +5,13 @@ use crate::tests::support::comeback::Comeback;
 use crate::{Channel, Consumer, ExchangeDeclare, Publisher, QueueDeclare};
 
 /// Three channels, twelve things declared, three consumers.
-struct Fixture {
-    channels: Vec<Channel>,
-    consumers: Vec<Consumer>,
-    publisher: Publisher,
+pub(super) struct Fixture {
+    pub(super) channels: Vec<Channel>,
+    pub(super) consumers: Vec<Consumer>,
+    pub(super) publisher: Publisher,
 }
 
-fn fixture(world: &mut Comeback) -> Fixture {
+pub(super) fn fixture(world: &mut Comeback) -> Fixture {
     let connection = world.pair.connection.clone();
     world.done(async move {
         let publisher = connection.open_publisher().await.unwrap();

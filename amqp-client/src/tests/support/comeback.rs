@@ -277,18 +277,18 @@ impl Comeback {
             self.pair.feed(&unread);
             return true;
         };
-        let (frames, rest) = wire::raw_frames(&self.unread);
-        let rest = rest.to_vec();
+        let (frames, _) = wire::raw_frames(&self.unread);
+        let mut read = 0;
         for frame in frames {
             if *budget == 0 {
-                self.unread.clear();
-                return false;
+                break;
             }
             *budget -= 1;
+            read += frame.len();
             self.pair.feed(&frame);
         }
-        self.unread = rest;
-        true
+        self.unread.drain(..read);
+        self.unread.is_empty()
     }
 
     /// Runs a future to its end.
