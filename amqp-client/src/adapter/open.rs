@@ -84,7 +84,9 @@ impl Connection {
     /// Begins to open a connection, and returns its handle at once: [`ready`](Self::ready) waits
     /// until it is open, and what is done with it before waits as after a loss. The first stream is
     /// connected as each later one is, by the policy of the options
-    /// ([`recovery`](ConnectionOptions::recovery)), however often that takes.
+    /// ([`recovery`](ConnectionOptions::recovery)), however often that takes; events are
+    /// [`Retrying`](crate::event::Event::Retrying) for each attempt behind the first, and
+    /// [`Opened`](crate::event::Event::Opened).
     ///
     /// Options that cannot be used, and a call outside a tokio runtime
     /// ([`ConnectCause::NoRuntime`]), give a connection that ends at once;

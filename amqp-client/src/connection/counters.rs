@@ -67,8 +67,7 @@ pub struct Counters {
     /// Events dropped because a listener did not read them in time.
     pub events_missed: u64,
     /// How often the connection was lost and has come back, with everything restored or
-    /// [reported](crate::event::Event::Recovered). The first opening of one that was
-    /// started (`Connection::start`) counts.
+    /// [reported](crate::event::Event::Recovered).
     pub recoveries: u64,
 }
 

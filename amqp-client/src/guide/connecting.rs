@@ -160,7 +160,8 @@
 //! ```
 //!
 //! With [`Connection::start`] in place of `open_with` the program starts whether or not its broker
-//! is there; publishes wait.
+//! is there; publishes wait. [`ready`](crate::Connection::ready) waits until it is open, and
+//! [`Event::Opened`](crate::event::Event::Opened) tells of it.
 //!
 //! A message whose publishing fails as the connection is lost may have arrived: whether it is
 //! published again is the program's decision ([`recovery`](super::recovery#publishing-through-an-outage)).

@@ -183,7 +183,7 @@
 //! let connection = Connection::start(&options.recovery(recovery));
 //! let publisher = connection.open_publisher().await?; // waits
 //! # drop(publisher);
-//! connection.ready().await?; // `Err`: it has ended for good
+//! connection.ready().await?; // `Err`: it has ended for good; events tell `Opened`
 //! # Ok(()) }
 //! ```
 //!

@@ -17,6 +17,10 @@ use crate::proto::recovery::{Lost, RecoveryReport};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// The connection is open, for the first time. Told to those who have asked for events before:
+    /// of a connection that was started (`Connection::start`), for instance, whose attempts before
+    /// that are told by [`Retrying`](Self::Retrying).
+    Opened,
     /// The broker takes no messages for now, or has another reason for it than before.
     Blocked {
         /// Why, in the broker's words (RabbitMQ: `low on memory`).
@@ -106,13 +110,13 @@ pub enum Event {
         /// What that took with it.
         lost: Lost,
     },
-    /// An attempt to bring the connection back comes next.
+    /// An attempt to bring the connection back comes next, or to open one that was started.
     Retrying {
         /// Which, from 1 on.
         attempt: u32,
         /// When it begins, from now.
         delay: Duration,
-        /// How the one before it failed; `None` for the first.
+        /// How the one before it failed; `None` for the first after a loss.
         last: Option<ConnectError>,
     },
     /// The connection has come back, with everything but what the report says.

@@ -81,6 +81,8 @@ pub(crate) struct Course {
     renamed: Vec<(String, String)>,
     /// The program has been told that the connection is lost, and not yet that it is back.
     is_away: bool,
+    /// The program has never been told that the connection is open.
+    is_new: bool,
 }
 
 /// How often in a row the broker may close the connection over the same thing.
@@ -100,6 +102,7 @@ impl Course {
             given_up: Vec::new(),
             renamed: Vec::new(),
             is_away: false,
+            is_new: true,
         }
     }
 
@@ -208,6 +211,11 @@ impl Course {
     /// The program has not been told that the connection is back.
     pub(crate) fn is_away(&self) -> bool {
         self.is_away
+    }
+
+    /// The program is told that the connection is open. True if that is the first time.
+    pub(crate) fn is_open_at_last(&mut self) -> bool {
+        std::mem::replace(&mut self.is_new, false)
     }
 
     /// A queue has another name.

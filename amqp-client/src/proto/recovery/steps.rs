@@ -1,7 +1,7 @@
 //! What happens to a plan: it begins when the connection is open on another stream, is carried on
 //! with whatever comes, and what it comes to is told.
 
-use super::{Course, Milestones, Plan, State, told};
+use super::{Course, Milestones, Plan, told};
 use crate::error::EntityFailure;
 use crate::proto::outside::Outside;
 
@@ -11,8 +11,8 @@ pub(crate) fn opened(course: &mut Course, outside: &mut Outside) {
         let plan = Plan::new(course.policy(), course.given_up(), outside);
         course.begin_plan(plan);
     } else {
-        let (shared, wakers) = outside.split();
-        shared.standing.set(State::Open { pending: 0 }, wakers);
+        course.is_open_at_last();
+        told::opened(0, outside);
     }
 }
 
@@ -67,7 +67,10 @@ fn come_to(
     }
     if let Some((restored, skipped)) = report {
         let report = course.recovered(restored, skipped, now);
-        told::recovered(report, milestones.n_pending, outside);
+        match course.is_open_at_last() {
+            true => told::opened(milestones.n_pending, outside),
+            false => told::recovered(report, milestones.n_pending, outside),
+        }
     } else if !course.is_away() {
         told::still_pending(milestones.n_pending, outside);
     }

@@ -54,6 +54,12 @@ pub(crate) fn attempt(course: &Course, outside: &mut Outside) {
     shared.standing.set(State::Recovering { attempt }, wakers);
 }
 
+/// It is open, and was never before.
+pub(crate) fn opened(pending: usize, outside: &mut Outside) {
+    still_pending(pending, outside);
+    outside.emit(Source::Connection, &Event::Opened);
+}
+
 /// It is back; this many things are pending.
 pub(crate) fn recovered(report: RecoveryReport, pending: usize, outside: &mut Outside) {
     outside.shared().trace.recovered(&report);

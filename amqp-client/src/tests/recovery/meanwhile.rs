@@ -1,19 +1,21 @@
 //! What the program asks for while a connection is down, or not all of it is back.
 
 use std::cell::Cell;
+use std::io;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use amqp_spec::Method;
 use amqp_testing::memory::{Like, Limits};
 
-use crate::error::{ChannelError, Entity};
-use crate::event::Event;
+use crate::error::{ChannelError, ConnectCause, ConnectError, Entity, Stage};
+use crate::event::{Event, Events};
 use crate::options::Recovery;
 use crate::tests::support::comeback::{Comeback, Play, usual};
-use crate::tests::support::pair::quiet;
+use crate::tests::support::pair::{now, quiet};
 use crate::tests::support::task::Task;
-use crate::{Channel, QueueDeclare};
+use crate::{Channel, Connection, QueueDeclare};
 
 fn channel(world: &mut Comeback) -> Channel {
     let connection = world.pair.connection.clone();
@@ -34,7 +36,7 @@ fn channel_is_opened_before_there_was_a_stream() {
     world.connect();
     for _ in 0..4 {
         world.run();
-        if let std::task::Poll::Ready(opened) = opening.run() {
+        if let Poll::Ready(opened) = opening.run() {
             let channel = opened.unwrap();
             assert!(channel.is_open());
             world.assert_open();
@@ -92,7 +94,7 @@ fn channel_that_does_not_fit_the_next_broker_ends_and_is_reported() {
     let open: Vec<_> = channels.iter().map(Channel::is_open).collect();
     assert_eq!(open, [true, true, true, false, false]);
     let mut skipped = Vec::new();
-    while let std::task::Poll::Ready(Some(event)) = Task::new(events.next()).poll() {
+    while let Poll::Ready(Some(event)) = Task::new(events.next()).poll() {
         if let Event::Recovered(report) = event {
             skipped.extend(report.skipped.iter().map(|one| one.entity.clone()));
         }
@@ -201,7 +203,7 @@ fn losses_leave_nothing_behind() {
         assert_eq!(outbox.channels().n_in_use(), 1);
     }
     world.pair.assert_idle();
-    while let std::task::Poll::Ready(Some(event)) = Task::new(events.next()).poll() {
+    while let Poll::Ready(Some(event)) = Task::new(events.next()).poll() {
         let is_of_the_plan = matches!(event, Event::ChannelClosed { .. });
         assert!(!is_of_the_plan, "{event:?}");
     }
@@ -225,4 +227,52 @@ fn queue_deleted_automatically_is_forgotten_with_a_channel_that_is_closed_while_
     world.come_back();
     assert_eq!(world.model(), [""; 0]);
     drop(consumer);
+}
+
+fn refused_by_host() -> ConnectCause {
+    ConnectCause::Io(io::Error::from(io::ErrorKind::ConnectionRefused).into())
+}
+
+fn heard(events: &mut Events) -> Vec<String> {
+    let mut heard = Vec::new();
+    while let Poll::Ready(Some(event)) = Task::new(events.next()).poll() {
+        let word = format!("{event:?}");
+        let name = word.split([' ', '(']).next().unwrap_or_default();
+        heard.push(name.to_owned());
+    }
+    heard
+}
+
+#[test]
+fn first_opening_of_a_connection_that_was_started_is_told_as_such() {
+    let mut world = Comeback::waiting(quiet().recovery(Recovery::new().from_the_start()));
+    let mut events = world.pair.connection.events();
+    let refused = || ConnectError::new(Stage::Tcp, "memory", refused_by_host());
+    world.pair.core.not_connected(refused(), now());
+    assert_eq!(heard(&mut events), ["Retrying"]);
+    // A stream that is lost before it is open is no loss, but an attempt.
+    world.connect();
+    world.lose();
+    assert_eq!(heard(&mut events), [""; 0]);
+    world.pair.core.not_connected(refused(), now());
+    assert_eq!(heard(&mut events), ["Retrying"]);
+    world.come_back();
+    assert_eq!(heard(&mut events), ["Opened"]);
+    assert_eq!(world.pair.connection.counters().recoveries, 0);
+    // From then on it is a connection as any other.
+    world.lose();
+    world.come_back();
+    assert_eq!(heard(&mut events), ["Lost", "Retrying", "Recovered"]);
+    assert_eq!(world.pair.connection.counters().recoveries, 1);
+}
+
+#[test]
+fn first_opening_is_told_to_those_who_have_asked_before() {
+    let mut world = Comeback::waiting(quiet());
+    let (core, connection) = Connection::with_recovering_core(&quiet(), now);
+    (world.pair.core, world.pair.connection) = (core, connection);
+    let mut events = world.pair.connection.events();
+    world.run();
+    world.assert_open();
+    assert_eq!(heard(&mut events), ["Opened"]);
 }
