@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use amqp_spec::ReplyCode;
 
+use super::aside::{Aside, SetAside};
 use super::{Attempts, Counts, Plan, Recovery, RecoveryReport, Verdict};
 use crate::error::{ConnectError, ConnectionError, Entity, EntityFailure};
 
@@ -76,6 +77,7 @@ pub(crate) struct Course {
     is_careful: bool,
     /// What is not tried any more in this outage.
     given_up: Vec<EntityFailure>,
+    aside: SetAside,
     /// Queues that have had other names since the connection was lost: those of before, and those
     /// of now.
     renamed: Vec<(String, String)>,
@@ -100,6 +102,7 @@ impl Course {
             blamed: None,
             is_careful: false,
             given_up: Vec::new(),
+            aside: SetAside::default(),
             renamed: Vec::new(),
             is_away: false,
             is_new: true,
@@ -208,6 +211,21 @@ impl Course {
         &self.given_up
     }
 
+    /// What is not tried before everything else is back.
+    pub(crate) fn aside(&self) -> &[Aside] {
+        self.aside.all()
+    }
+
+    /// Something is back that was pending.
+    pub(crate) fn restored(&mut self, entity: &Entity) {
+        self.aside.restored(entity);
+    }
+
+    /// Nothing is pending any more.
+    pub(crate) fn all_restored(&mut self) {
+        self.aside.clear();
+    }
+
     /// The program has not been told that the connection is back.
     pub(crate) fn is_away(&self) -> bool {
         self.is_away
@@ -265,7 +283,7 @@ impl Course {
     ) -> Next {
         if let Some(plan) = self.plan.take() {
             match plan.blamed() {
-                Some(failure) => self.blame(failure),
+                Some(failure) => self.blame(failure, now),
                 None => self.is_careful |= is_over_something(cause),
             }
         }
@@ -317,15 +335,30 @@ impl Course {
         }
     }
 
-    /// The broker has closed the connection over this.
-    fn blame(&mut self, failure: EntityFailure) {
+    /// This has ended an attempt: the program wants that, or it had no answer.
+    pub(crate) fn attempt_ended(&mut self, failure: &EntityFailure, now: Instant) {
+        if failure.cause.is_timeout() && !failure.entity.is_channel() {
+            self.blame(failure.clone(), now);
+        }
+    }
+
+    /// The broker has closed the connection over this, or has not answered it. What may be answered
+    /// later is set aside; of a silence that is thought only the second time, for it may be that of
+    /// the broker.
+    fn blame(&mut self, failure: EntityFailure, now: Instant) {
         let before = match &self.blamed {
             Some((entity, n)) if *entity == failure.entity => *n,
             _ => 0,
         };
         self.blamed = Some((failure.entity.clone(), before + 1));
-        if before + 1 >= MOST_CLOSES {
-            self.blamed = None;
+        let close = failure.cause.broker_close();
+        let is_internal = close.is_some_and(|close| close.reply_code == ReplyCode::INTERNAL_ERROR);
+        if !is_internal && before + 1 < MOST_CLOSES {
+            return;
+        }
+        self.blamed = None;
+        let may_pass = is_internal || close.is_none();
+        if !may_pass || !self.aside.put(&failure, &self.policy, now) {
             self.given_up.push(failure);
         }
     }

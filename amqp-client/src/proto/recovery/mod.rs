@@ -11,8 +11,10 @@
 //! | `steps` | how a plan is carried on |
 //! | `topology`, `returning` | the parts of a plan: what is declared; each channel with its consumers |
 //! | `passing`, `rest` | refusals whose reason may pass, and when what was refused is tried again |
+//! | `aside` | what costs an attempt, and is left until everything else is back |
 //! | `report`, `state`, `told` | what the program is told |
 
+mod aside;
 mod attempts;
 mod course;
 mod passing;

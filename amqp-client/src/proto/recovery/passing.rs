@@ -12,6 +12,8 @@ pub(super) enum Passing {
     Exclusive,
     /// A node of the broker is not there yet.
     OutOfReach,
+    /// To ask for it cost the connection, or had no answer.
+    Costly,
 }
 
 impl Passing {

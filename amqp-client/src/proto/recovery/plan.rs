@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use amqp_spec::channel;
 
+use super::aside::Aside;
 use super::record::Extent;
 use super::returning::{Around, Returning, Which};
 use super::topology::{Outcome, Topology, slot};
@@ -34,6 +35,7 @@ pub(crate) struct Plan {
     policy: Recovery,
     exclusive_limit: Duration,
     given_up: Vec<EntityFailure>,
+    aside: Vec<Aside>,
     topology: Topology,
     channels: BTreeMap<u16, Returning>,
     scratch: Option<Scratch>,
@@ -92,7 +94,12 @@ pub(crate) struct Milestones {
 
 impl Plan {
     /// What was there is what the outbox and the record know.
-    pub(crate) fn new(policy: &Recovery, given_up: &[EntityFailure], outside: &Outside) -> Self {
+    pub(crate) fn new(
+        policy: &Recovery,
+        given_up: &[EntityFailure],
+        aside: &[Aside],
+        outside: &Outside,
+    ) -> Self {
         let heartbeat = outside.shared().limits().heartbeat;
         let keep = |entity: &Entity| policy.keeps(entity);
         let entries = match policy.restore_mode() {
@@ -100,10 +107,15 @@ impl Plan {
             Restore::Transient => outside.record().entries(Extent::Transient, keep),
             Restore::ConsumersOnly => Vec::new(),
         };
+        let mut outcome = Outcome {
+            failures: given_up.to_vec(),
+            ..Outcome::default()
+        };
         Self {
             exclusive_limit: policy.exclusive_limit(heartbeat),
-            topology: Topology::new(entries, given_up),
+            topology: Topology::new(entries, given_up, aside, &mut outcome),
             given_up: given_up.to_vec(),
+            aside: aside.to_vec(),
             policy: policy.clone(),
             channels: BTreeMap::new(),
             scratch: None,
@@ -111,10 +123,7 @@ impl Plan {
             without_channel: None,
             is_careful: false,
             stage: PlanStage::Shut,
-            outcome: Outcome {
-                failures: given_up.to_vec(),
-                ..Outcome::default()
-            },
+            outcome,
             skipped: Vec::new(),
         }
     }
@@ -159,8 +168,10 @@ impl Plan {
         let now = outside.now();
         self.stepped = Some(now);
         self.without_channel = None;
+        let is_live = self.stage > PlanStage::Shut;
+        let limits = (&self.policy, self.exclusive_limit);
         self.topology
-            .hear(&self.policy, self.exclusive_limit, &mut self.outcome, now)?;
+            .hear(limits, is_live, &mut self.outcome, now)?;
         for (from, to) in &self.outcome.renamed {
             outside.renamed(from, to);
         }
@@ -171,9 +182,14 @@ impl Plan {
                 exclusive_limit: self.exclusive_limit,
                 topology: &self.topology,
                 given_up: &self.given_up,
+                aside: &self.aside,
+                is_live: self.stage > PlanStage::Shut,
             };
             channel.hear(&around, &mut self.outcome, outside)?;
             channel.open(&mut self.outcome, outside)?;
+        }
+        if std::mem::take(&mut self.outcome.is_silent) {
+            self.leave_scratch(outside);
         }
         self.declare(outside)?;
         if self.topology.is_settled(now) {
@@ -181,6 +197,12 @@ impl Plan {
         }
         self.look_for_queues(outside)?;
         let milestones = self.milestones(outside);
+        if milestones.is_back {
+            self.topology.begin_aside(now);
+            for channel in self.channels.values_mut() {
+                channel.begin_aside(now);
+            }
+        }
         self.judge_failures()?;
         Ok(milestones)
     }
@@ -325,6 +347,8 @@ impl Plan {
                 exclusive_limit: self.exclusive_limit,
                 topology: &self.topology,
                 given_up: &self.given_up,
+                aside: &self.aside,
+                is_live: self.stage > PlanStage::Shut,
             };
             channel.start_next(Which::Bounded, &around, &mut self.outcome, outside);
             one_is_starting |= self.is_careful && channel.is_starting();
@@ -344,8 +368,13 @@ impl Plan {
             exclusive_limit: self.exclusive_limit,
             topology: &self.topology,
             given_up: &self.given_up,
+            aside: &self.aside,
+            is_live: self.stage > PlanStage::Shut,
         };
+        let pending = self.channels.values();
+        let pending = pending.map(|channel| channel.n_pending(outside));
         let mut milestones = Milestones {
+            n_pending: pending.sum::<usize>() + self.topology.n_pending(),
             pending: std::mem::take(&mut self.outcome.pending),
             restored: std::mem::take(&mut self.outcome.restored),
             renamed: std::mem::take(&mut self.outcome.renamed),
@@ -377,11 +406,6 @@ impl Plan {
                 }
             }
         }
-        let pending = self
-            .channels
-            .values()
-            .map(|channel| channel.n_pending(outside));
-        milestones.n_pending = pending.sum::<usize>() + self.topology.n_pending();
         if self.stage == PlanStage::Back && milestones.n_pending == 0 && self.topology.is_done() {
             milestones.is_done = true;
             self.close_scratch(outside);
@@ -398,6 +422,15 @@ impl Plan {
                 release(channel, outside);
             }
         }
+    }
+
+    /// What was asked over it has no answer, nor has what is behind that: another one is opened.
+    fn leave_scratch(&mut self, outside: &mut Outside) {
+        self.topology.interrupted();
+        for channel in self.channels.values_mut() {
+            channel.look_again();
+        }
+        self.close_scratch(outside);
     }
 
     fn close_scratch(&mut self, outside: &Outside) {

@@ -156,8 +156,10 @@ impl Recovery {
     }
 
     /// How long a queue or consumer is tried again that could not be restored for a reason that may
-    /// pass, such as a node of the broker that is still starting. Nothing else waits for it. `None`:
-    /// for as long as it takes. Default: `None`.
+    /// pass, such as a node of the broker that is still starting, or a quorum queue without a
+    /// majority. Nothing else waits for it; but RabbitMQ closes the connection each time such a
+    /// quorum queue is tried, which is why that is done ever less often. `None`: for as long as it
+    /// takes. Default: `None`.
     #[must_use]
     pub fn entity_patience(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.entity_patience = limit.into();

@@ -16,6 +16,10 @@ const EXCLUSIVE_AT_MOST: Duration = Duration::from_secs(2);
 /// So long the gates wait for what belongs to the connection that was lost.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// So many times the longest delay of the policy passes at most before what cost the connection is
+/// tried once more.
+const COSTLY_AT_MOST: u32 = 10;
+
 /// Something that is tried again and again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rest {
@@ -23,8 +27,10 @@ pub(super) struct Rest {
     since: Instant,
     tries: u32,
     passing: Passing,
-    /// When it is tried next.
-    pub(super) until: Instant,
+    /// How long it rests before it is tried once more.
+    delay: Duration,
+    /// When that is; `None` if it rests until everything else is back, and as long again.
+    until: Option<Instant>,
 }
 
 impl Rest {
@@ -36,7 +42,7 @@ impl Rest {
         exclusive_limit: Duration,
         now: Instant,
     ) -> Option<Self> {
-        let (since, tries) = before.map_or((now, 0), |rest| (rest.since, rest.tries + 1));
+        let (since, tries) = counted(before, now);
         let (first, longest, limit) = match passing {
             Passing::Exclusive => (EXCLUSIVE, EXCLUSIVE_AT_MOST, Some(exclusive_limit)),
             Passing::OutOfReach => (
@@ -44,9 +50,11 @@ impl Rest {
                 policy.longest_delay(),
                 policy.entity_patience_limit(),
             ),
+            Passing::Costly => return Self::aside(before, policy, now),
         };
         let factor = 1_u32.checked_shl(tries).unwrap_or(u32::MAX);
-        let until = after(now, first.saturating_mul(factor).min(longest));
+        let delay = first.saturating_mul(factor).min(longest);
+        let until = after(now, delay);
         let end = limit.map(|limit| after(since, limit));
         if end.is_some_and(|end| now >= end) {
             return None;
@@ -55,12 +63,50 @@ impl Rest {
             since,
             tries,
             passing,
-            until: end.map_or(until, |end| until.min(end)),
+            delay,
+            until: Some(end.map_or(until, |end| until.min(end))),
         })
+    }
+
+    /// To ask for it cost the connection, or had no answer: it is not asked for before everything
+    /// else is back. `None` if it is not tried any more.
+    pub(super) fn aside(before: Option<Self>, policy: &Recovery, now: Instant) -> Option<Self> {
+        let (since, tries) = counted(before, now);
+        let factor = 1_u32.checked_shl(tries).unwrap_or(u32::MAX);
+        let delay = policy.longest_delay();
+        let limit = policy.entity_patience_limit();
+        let is_over = limit.is_some_and(|limit| now >= after(since, limit));
+        (!is_over).then_some(Self {
+            since,
+            tries,
+            passing: Passing::Costly,
+            delay: delay.saturating_mul(factor.min(COSTLY_AT_MOST)),
+            until: None,
+        })
+    }
+
+    /// Everything else is back.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.until.get_or_insert_with(|| after(now, self.delay));
+    }
+
+    /// When it is tried next, if that is known.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// Whether it is to be tried now.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until <= now)
     }
 
     /// Whether it is likely to be over in a moment, for which everything else waits.
     pub(super) fn is_short(&self, now: Instant) -> bool {
         self.passing == Passing::Exclusive && now < after(self.since, GRACE)
     }
+}
+
+/// Since when it has been tried, and how often.
+fn counted(before: Option<Rest>, now: Instant) -> (Instant, u32) {
+    before.map_or((now, 0), |rest| (rest.since, rest.tries.saturating_add(1)))
 }

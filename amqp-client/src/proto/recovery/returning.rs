@@ -16,6 +16,7 @@ use amqp_spec::wire::{FieldTable, TypedMethod as _};
 use amqp_spec::{ReplyCode, basic, channel, confirm, queue};
 
 use super::Recovery;
+use super::aside::Aside;
 use super::passing::Passing;
 use super::rest::Rest;
 use super::topology::{Outcome, QueueIs, Topology, slot};
@@ -25,10 +26,15 @@ use crate::proto::outside::Outside;
 use crate::proto::send::outbox::{Again, ToStart, WayBack};
 use crate::proto::send::request::{Answer, Barrier, Effect, Slot};
 use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue};
+use crate::proto::time::after;
 
 /// The queue by which a consumer asks for direct replies. Such a one has to be there before what
 /// asks for replies is published.
 const DIRECT_REPLIES: &[u8] = b"amq.rabbitmq.reply-to";
+
+/// How long the answer to a consumer that is pending may take: RabbitMQ looks for the leader of a
+/// quorum queue for as long as it likes.
+const NO_HURRY: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// A channel on its way back.
 #[derive(Debug)]
@@ -82,6 +88,9 @@ pub(super) struct Around<'a> {
     pub(super) exclusive_limit: Duration,
     pub(super) topology: &'a Topology,
     pub(super) given_up: &'a [EntityFailure],
+    pub(super) aside: &'a [Aside],
+    /// The gates are open: what is not answered in time costs its own try only.
+    pub(super) is_live: bool,
 }
 
 impl Returning {
@@ -103,9 +112,18 @@ impl Returning {
         self.at
     }
 
-    /// Whether a consumer has been asked for and is not answered.
+    /// Whether a consumer has been asked for and is not answered; other than one that is pending,
+    /// for which nothing waits.
     pub(super) fn is_starting(&self) -> bool {
-        self.starting.is_some()
+        let starting = self.starting.as_ref();
+        starting.is_some_and(|one| !self.resting.contains_key(one.queue.tag.as_bytes()))
+    }
+
+    /// Everything else is back.
+    pub(super) fn begin_aside(&mut self, now: Instant) {
+        for (rest, _) in self.resting.values_mut() {
+            rest.begin(now);
+        }
     }
 
     /// Opens it, if it is not there.
@@ -234,7 +252,10 @@ impl Returning {
                 Some(close) if close.bystander && !self.is_suspect(&starting.queue) => {
                     self.suspect = Some(starting.queue);
                 }
-                Some(_) => self.refused(&starting.queue, error, around, outcome, outside),
+                Some(_) => {
+                    let passing = Passing::of(&error);
+                    self.refused(&starting.queue, (error, passing), around, outcome, outside);
+                }
                 None => {
                     return Err(Box::new(EntityFailure::new(
                         self.entity(&starting.queue),
@@ -304,6 +325,13 @@ impl Returning {
         probe.answer = Some(answer);
     }
 
+    /// The channel is gone on which it was looked for.
+    pub(super) fn look_again(&mut self) {
+        if let Some(probe) = &mut self.probe {
+            probe.answer.take_if(|answer| !answer.is_settled());
+        }
+    }
+
     /// Takes the answer to that.
     fn hear_of_queue(
         &mut self,
@@ -325,13 +353,19 @@ impl Returning {
                 let exclusive = known.filter(|(_, cause)| Passing::is_exclusive_use(cause));
                 let declared = queue::DeclareOk::decode(&reply.payload);
                 let in_use = declared.is_ok_and(|ok| ok.consumer_count > 0);
-                exclusive.filter(|_| in_use).map(|(_, cause)| cause.clone())
+                let exclusive = exclusive.filter(|_| in_use).map(|(_, cause)| cause.clone());
+                exclusive.map(|cause| (cause, Some(Passing::Exclusive)))
             }
             Err(error) => match error.broker_close() {
                 Some(close) if close.bystander => return Ok(()),
                 Some(close) => {
                     let is_gone = close.reply_code == ReplyCode::NOT_FOUND;
-                    (is_gone || Passing::of(&error).is_some()).then_some(error)
+                    let passing = Passing::of(&error);
+                    (is_gone || passing.is_some()).then_some((error, passing))
+                }
+                None if around.is_live && error.is_timeout() => {
+                    outcome.is_silent = true;
+                    Some((error, Some(Passing::OutOfReach)))
                 }
                 None => return Err(Box::new(EntityFailure::new(self.entity(&queue), error))),
             },
@@ -358,14 +392,14 @@ impl Returning {
     fn refused(
         &mut self,
         queue: &Arc<ConsumerQueue>,
-        cause: ChannelError,
+        (cause, passing): (ChannelError, Option<Passing>),
         around: &Around<'_>,
         outcome: &mut Outcome,
         outside: &mut Outside,
     ) {
         let tag = queue.tag.as_bytes().to_vec();
         let before = self.resting.get(&tag).map(|(rest, _)| *rest);
-        let rest = Passing::of(&cause).and_then(|passing| {
+        let rest = passing.and_then(|passing| {
             let limit = around.exclusive_limit;
             Rest::after(before, passing, around.policy, limit, outside.now())
         });
@@ -458,6 +492,7 @@ impl Returning {
                 self.leave_out(&one.queue, outside);
                 continue;
             }
+            self.set_aside(&one, &entity, around, outcome);
             let consume = present(&one, outside);
             match around.topology.queue(&source_of(&consume)) {
                 QueueIs::Missing(cause) => self.fail(&one.queue, cause, outcome, outside),
@@ -472,6 +507,27 @@ impl Returning {
         }
     }
 
+    /// Whatever costs an attempt is not asked for until everything else is back.
+    fn set_aside(
+        &mut self,
+        one: &ToStart,
+        entity: &Entity,
+        around: &Around<'_>,
+        outcome: &mut Outcome,
+    ) {
+        let tag = one.queue.tag.as_bytes();
+        let aside = around.aside.iter().find(|aside| aside.covers(entity));
+        let Some(aside) = aside.filter(|_| !one.is_awaited && !around.is_live) else {
+            return;
+        };
+        if !self.resting.contains_key(tag) {
+            let cause = aside.failure.cause.clone();
+            let failure = EntityFailure::new(entity.clone(), cause.clone());
+            outcome.pending.push(failure);
+            self.resting.insert(tag.to_vec(), (aside.rest, cause));
+        }
+    }
+
     /// Its consumers that are to be started: those that ask for direct replies come first.
     fn to_start(&self, outside: &Outside) -> Vec<ToStart> {
         let mut all = outside.outbox().channels().to_start(self.at.channel);
@@ -482,11 +538,13 @@ impl Returning {
     fn may_start(&self, one: &ToStart, which: Which, now: Instant) -> bool {
         let rests = self.resting.get(one.queue.tag.as_bytes());
         let bounded = one.is_bounded || is_direct(one);
-        (which == Which::All || bounded) && rests.is_none_or(|(rest, _)| rest.until <= now)
+        (which == Which::All || bounded) && rests.is_none_or(|(rest, _)| rest.is_over(now))
     }
 
     fn start(&mut self, one: &ToStart, consume: &[u8], outside: &Outside) {
         let mut is_awaited = true;
+        // Nothing waits for one that is pending, and its broker may take its time.
+        let is_pending = self.resting.contains_key(one.queue.tag.as_bytes());
         let make = |queue: Option<&Arc<ConsumerQueue>>| match queue {
             None => {
                 let (slot, _) = slot::<basic::Qos>(About::default(), outside);
@@ -495,7 +553,10 @@ impl Returning {
             Some(queue) => {
                 is_awaited = false;
                 let about = About::queue(&source_of(consume));
-                let (slot, _) = slot::<basic::Consume<'_>>(about, outside);
+                let (mut slot, _) = slot::<basic::Consume<'_>>(about, outside);
+                if is_pending {
+                    slot.deadline = after(outside.now(), NO_HURRY);
+                }
                 slot.with_barrier(Barrier::Requests)
                     .with_effect(Effect::ConsumeAgain(Arc::clone(queue)))
             }
@@ -534,14 +595,15 @@ impl Returning {
         matches!(around.topology.queue(&source), QueueIs::Pending)
     }
 
-    /// How many consumers are pending.
+    /// How many consumers are pending, the one included that has been asked for.
     pub(super) fn n_pending(&self, outside: &Outside) -> usize {
-        outside.outbox().channels().to_start(self.at.channel).len()
+        let waiting = outside.outbox().channels().to_start(self.at.channel).len();
+        waiting + usize::from(self.starting.is_some())
     }
 
     /// When something is to be tried again.
     pub(super) fn times(&self) -> impl Iterator<Item = Instant> {
-        self.resting.values().map(|(rest, _)| rest.until)
+        self.resting.values().filter_map(|(rest, _)| rest.until())
     }
 
     /// What the broker has closed the connection over.

@@ -8,7 +8,7 @@ use crate::proto::outside::Outside;
 /// The connection is open on its stream: what it had before is to come back, or it had nothing.
 pub(crate) fn opened(course: &mut Course, outside: &mut Outside) {
     if course.opened(outside.now()) {
-        let plan = Plan::new(course.policy(), course.given_up(), outside);
+        let plan = Plan::new(course.policy(), course.given_up(), course.aside(), outside);
         course.begin_plan(plan);
     } else {
         course.is_open_at_last();
@@ -30,6 +30,7 @@ pub(crate) fn step(course: &mut Course, outside: &mut Outside) -> Result<(), Box
         let milestones = match plan.step(outside) {
             Ok(milestones) => milestones,
             Err(failure) => {
+                course.attempt_ended(&failure, outside.now());
                 course.keep_plan(plan);
                 return Err(failure);
             }
@@ -37,8 +38,9 @@ pub(crate) fn step(course: &mut Course, outside: &mut Outside) -> Result<(), Box
         // What comes behind the gates may begin.
         more = milestones.opens_gates;
         let report = milestones.is_back.then(|| plan.take_report());
-        if !milestones.is_done {
-            course.keep_plan(plan);
+        match milestones.is_done {
+            true => course.all_restored(),
+            false => course.keep_plan(plan),
         }
         come_to(milestones, report, course, outside);
     }
@@ -59,6 +61,7 @@ fn come_to(
         told::pending(failure, outside);
     }
     for entity in milestones.restored {
+        course.restored(&entity);
         told::restored(entity, outside);
     }
     if milestones.opens_gates {

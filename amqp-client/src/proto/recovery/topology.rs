@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use amqp_spec::wire::{Request, TypedMethod};
 use amqp_spec::{Method, exchange, queue};
 
+use super::aside::Aside;
 use super::passing::Passing;
 use super::record::Entry;
 use super::rest::Rest;
@@ -75,20 +76,32 @@ pub(super) struct Outcome {
     pub(super) pending: Vec<EntityFailure>,
     /// What had been pending.
     pub(super) restored: Vec<Entity>,
+    /// What was asked over the plan's own channel had no answer: that channel is of no use.
+    pub(super) is_silent: bool,
 }
 
 impl Topology {
-    pub(super) fn new(entries: Vec<Entry>, given_up: &[EntityFailure]) -> Self {
+    pub(super) fn new(
+        entries: Vec<Entry>,
+        given_up: &[EntityFailure],
+        aside: &[Aside],
+        outcome: &mut Outcome,
+    ) -> Self {
         let task = |entry: Entry| {
             let given_up = given_up.iter().find(|known| known.entity == entry.entity);
-            let state = match given_up {
-                Some(failure) => TaskState::Failed(failure.cause.clone()),
-                None => TaskState::Waiting,
+            let aside = aside.iter().find(|one| one.covers(&entry.entity));
+            let state = match (given_up, aside) {
+                (Some(failure), _) => TaskState::Failed(failure.cause.clone()),
+                (None, Some(_)) => TaskState::Resting,
+                (None, None) => TaskState::Waiting,
             };
+            if let Some(aside) = aside.filter(|_| given_up.is_none()) {
+                outcome.pending.push(aside.failure.clone());
+            }
             Task {
                 entry,
                 state,
-                rest: None,
+                rest: aside.map(|aside| aside.rest),
             }
         };
         Self {
@@ -102,15 +115,25 @@ impl Topology {
         self.one_by_one = true;
     }
 
-    /// Takes the answers that have come.
+    /// Everything else is back.
+    pub(super) fn begin_aside(&mut self, now: Instant) {
+        for task in &mut self.tasks {
+            if let Some(rest) = &mut task.rest {
+                rest.begin(now);
+            }
+        }
+    }
+
+    /// Takes the answers that have come. Behind the gates (`is_live`) what is not answered in time
+    /// costs its own try only.
     ///
     /// # Errors
     ///
     /// Something was not answered in time.
     pub(super) fn hear(
         &mut self,
-        policy: &Recovery,
-        exclusive_limit: Duration,
+        (policy, exclusive_limit): (&Recovery, Duration),
+        is_live: bool,
         outcome: &mut Outcome,
         now: Instant,
     ) -> Result<(), Box<EntityFailure>> {
@@ -130,7 +153,13 @@ impl Topology {
                     }
                     Some(_) => {
                         accused = true;
-                        task.refused(error, policy, exclusive_limit, outcome, now);
+                        let passing = Passing::of(&error);
+                        task.refused(error, passing, (policy, exclusive_limit), outcome, now);
+                    }
+                    None if is_live && error.is_timeout() => {
+                        outcome.is_silent = true;
+                        let passing = Some(Passing::OutOfReach);
+                        task.refused(error, passing, (policy, exclusive_limit), outcome, now);
                     }
                     None => {
                         return Err(Box::new(EntityFailure::new(
@@ -162,7 +191,7 @@ impl Topology {
         let now = outside.now();
         for task in &mut self.tasks {
             if matches!(task.state, TaskState::Resting)
-                && task.rest.is_none_or(|rest| rest.until <= now)
+                && task.rest.is_none_or(|rest| rest.is_over(now))
             {
                 task.state = TaskState::Waiting;
             }
@@ -259,10 +288,15 @@ impl Topology {
     }
 
     fn waits_for_resting(&self, task: &Task, now: Instant) -> bool {
+        self.waits_for(task, |resting| !resting.rests_shortly(now))
+    }
+
+    /// Whether it needs something that rests, and that is such a one.
+    fn waits_for(&self, task: &Task, is_such: impl Fn(&Task) -> bool + Copy) -> bool {
         let mut needed = task.entry.needs.iter().filter_map(|&at| self.tasks.get(at));
         needed.any(|task| match task.state {
-            TaskState::Resting => !task.rests_shortly(now),
-            TaskState::Waiting => self.waits_for_resting(task, now),
+            TaskState::Resting => is_such(task),
+            TaskState::Waiting => self.waits_for(task, is_such),
             _ => false,
         })
     }
@@ -283,7 +317,7 @@ impl Topology {
         tasks.any(|(at, task)| match task.state {
             TaskState::Waiting => !matches!(self.needs_of(at), Needs::Nothing),
             TaskState::Sent(_) => true,
-            TaskState::Resting => task.rest.is_none_or(|rest| rest.until <= now),
+            TaskState::Resting => task.rest.is_none_or(|rest| rest.is_over(now)),
             TaskState::Done | TaskState::Failed(_) | TaskState::LeftOut => false,
         })
     }
@@ -294,7 +328,7 @@ impl Topology {
             .tasks
             .iter()
             .filter(|task| matches!(task.state, TaskState::Resting));
-        resting.filter_map(|task| task.rest).map(|rest| rest.until)
+        resting.filter_map(|task| task.rest?.until())
     }
 
     /// How many queues and exchanges are pending.
@@ -322,6 +356,7 @@ impl Topology {
                 }
                 TaskState::Failed(_) => {}
                 TaskState::Resting => is = QueueIs::Pending,
+                TaskState::Waiting if self.waits_for(task, |_| true) => is = QueueIs::Pending,
                 TaskState::Waiting | TaskState::Sent(_) => {
                     if !matches!(is, QueueIs::Pending) {
                         is = QueueIs::Awaited;
@@ -387,13 +422,13 @@ impl Task {
     fn refused(
         &mut self,
         cause: ChannelError,
-        policy: &Recovery,
-        exclusive_limit: Duration,
+        passing: Option<Passing>,
+        (policy, exclusive_limit): (&Recovery, Duration),
         outcome: &mut Outcome,
         now: Instant,
     ) {
         let failure = EntityFailure::new(self.entry.entity.clone(), cause.clone());
-        let rest = Passing::of(&cause)
+        let rest = passing
             .and_then(|passing| Rest::after(self.rest, passing, policy, exclusive_limit, now));
         match rest {
             Some(rest) => {

@@ -7,11 +7,14 @@
 //! | `secrets` | the requests of the connection itself, meanwhile |
 //! | `restored` | what is there again, wherever the stream is lost |
 //! | `refused` | what the broker refuses, for good or for a while, or does not answer |
+//! | `aside` | what costs the connection to ask for, or has no answer |
 //! | `meanwhile` | what the program asks for until everything is there |
 //! | `closed_amid` | the end of the connection, wherever it comes |
 //! | `rpc` | calls and servers |
+//! | `scene` | two queues with their consumers, for the tests of all these |
 //! | `transactions` | a transaction that a loss would cut in two |
 
+mod aside;
 mod attempts;
 mod closed_amid;
 mod meanwhile;
@@ -19,5 +22,6 @@ mod policy;
 mod refused;
 mod restored;
 mod rpc;
+mod scene;
 mod secrets;
 mod transactions;

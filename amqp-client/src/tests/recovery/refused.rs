@@ -1,131 +1,19 @@
 //! What the broker refuses while a connection comes back, for good or for a while, or does not
 //! answer.
 
-use std::task::Poll;
 use std::time::Duration;
 
 use amqp_spec::Method;
 
+use super::scene::{consumes, declares, ended, names, scene, scene_with};
+use crate::QueueDeclare;
 use crate::error::{ConsumeError, Entity, EntityFailure};
-use crate::event::{Event, Events, RecoveryReport};
+use crate::event::Event;
 use crate::options::{OnFailure, Recovery};
 use crate::proto::Sequel;
 use crate::proto::recovery::State;
-use crate::tests::support::comeback::{Comeback, Play, usual};
-use crate::tests::support::pair::quiet;
+use crate::tests::support::comeback::{Play, usual};
 use crate::tests::support::task::Task;
-use crate::{Channel, Consumer, ExchangeDeclare, QueueDeclare};
-
-/// Exchange `x`, queues `a` and `b` bound to it, a consumer of each, on one channel.
-struct Scene {
-    world: Comeback,
-    events: Events,
-    channel: Channel,
-    a: Consumer,
-    b: Consumer,
-}
-
-fn scene() -> Scene {
-    scene_with(Recovery::new())
-}
-
-fn scene_with(recovery: Recovery) -> Scene {
-    let mut world = Comeback::with(quiet().recovery(recovery));
-    let events = world.pair.connection.events();
-    let connection = world.pair.connection.clone();
-    let (channel, a, b) = world.done(async move {
-        let channel = connection.open_channel().await.unwrap();
-        let declare = ExchangeDeclare::topic("x");
-        channel.exchange_declare(declare).await.unwrap();
-        for name in ["a", "b"] {
-            let declare = QueueDeclare::new(name).durable();
-            channel.queue_declare(declare).await.unwrap();
-            channel.queue_bind(name, "x", name).await.unwrap();
-        }
-        let a = channel.consume("a").tag("one").await.unwrap();
-        let b = channel.consume("b").tag("two").await.unwrap();
-        (channel, a, b)
-    });
-    Scene {
-        world,
-        events,
-        channel,
-        a,
-        b,
-    }
-}
-
-impl Scene {
-    fn told(&mut self) -> Vec<Event> {
-        let mut told = Vec::new();
-        loop {
-            match Task::new(self.events.next()).poll() {
-                Poll::Ready(Some(event)) => told.push(event),
-                Poll::Ready(None) | Poll::Pending => return told,
-            }
-        }
-    }
-
-    #[track_caller]
-    fn report(&mut self) -> RecoveryReport {
-        let mut reports = self.told().into_iter().filter_map(|event| match event {
-            Event::Recovered(report) => Some(report),
-            _ => None,
-        });
-        let report = reports.next().expect("a report");
-        assert!(reports.next().is_none(), "two reports");
-        RecoveryReport::clone(&report)
-    }
-
-    /// Attempts until the connection is open.
-    #[track_caller]
-    fn attempts(&mut self) -> usize {
-        for n in 1..10 {
-            self.world.connect();
-            self.world.run();
-            if matches!(self.world.pair.core.sequel(), Sequel::Over) {
-                self.world.assert_open();
-                return n;
-            }
-        }
-        panic!("it does not come back")
-    }
-
-    #[track_caller]
-    fn assert_consumes(&mut self) {
-        self.world.pair.assert_idle();
-        let model = self.world.model().join(" ");
-        assert!(model.contains("one"), "{model}");
-        assert!(model.contains("two"), "{model}");
-        assert!(self.channel.is_open());
-        assert!(Task::new(self.a.next()).poll().is_pending());
-        assert!(Task::new(self.b.next()).poll().is_pending());
-    }
-}
-
-fn names(failures: &[EntityFailure]) -> Vec<String> {
-    failures.iter().map(|one| one.entity.to_string()).collect()
-}
-
-fn declares(method: &Method<'_>, name: &str) -> bool {
-    match method {
-        Method::QueueDeclare(declare) => declare.queue == *name,
-        Method::ExchangeDeclare(declare) => declare.exchange == *name,
-        _ => false,
-    }
-}
-
-fn consumes(method: &Method<'_>, name: &str) -> bool {
-    matches!(method, Method::BasicConsume(consume) if consume.queue == *name)
-}
-
-#[track_caller]
-fn ended(consumer: &mut Consumer) -> ConsumeError {
-    match Task::new(consumer.next()).poll() {
-        Poll::Ready(Some(Err(error))) => error,
-        other => panic!("{other:?}"),
-    }
-}
 
 #[test]
 fn queue_that_is_refused_takes_its_bindings_and_consumers_along_and_nothing_else() {

@@ -33,6 +33,8 @@ pub(crate) struct Comeback {
     pub(crate) script: Script,
     /// Channels whose close the client has not answered.
     closing: BTreeSet<u16>,
+    /// Channels that the broker does not get on with.
+    stuck: BTreeSet<u16>,
     /// What the broker has said and the client has not read.
     unread: Vec<u8>,
 }
@@ -44,6 +46,8 @@ pub(crate) enum Play {
     Usual,
     /// Nothing at all.
     Silence,
+    /// Nothing, and nothing to what comes behind it on its channel.
+    Stuck,
     /// It closes the channel over it.
     CloseChannel(u16, &'static str),
     /// It closes the channel, and does not say over what.
@@ -106,6 +110,7 @@ impl Comeback {
             budget: None,
             script: usual(),
             closing: BTreeSet::new(),
+            stuck: BTreeSet::new(),
             unread: Vec::new(),
         };
         if opens {
@@ -142,6 +147,9 @@ impl Comeback {
         for octets in frames {
             let (frame, _) = frame::decode(&octets, usize::MAX).unwrap().unwrap();
             let number = frame.channel;
+            if self.stuck.contains(&number) {
+                continue;
+            }
             if frame.kind != FrameKind::Method {
                 self.kernel.receive(self.client, &octets, now());
                 continue;
@@ -156,6 +164,9 @@ impl Comeback {
             match (self.script)(number, &method) {
                 Play::Usual => self.kernel.receive(self.client, &octets, now()),
                 Play::Silence => {}
+                Play::Stuck => {
+                    self.stuck.insert(number);
+                }
                 Play::CloseChannel(code, text) => {
                     self.close_channel(number, (code, text), method.id());
                 }
@@ -308,6 +319,7 @@ impl Comeback {
     pub(crate) fn lose(&mut self) {
         self.unread.clear();
         self.closing.clear();
+        self.stuck.clear();
         self.kernel.disconnected(self.client, now());
         self.pair.core.lost(reset());
         drop(self.pair.take_written());
@@ -329,6 +341,7 @@ impl Comeback {
     pub(crate) fn connect(&mut self) {
         self.wait_to_redial();
         self.closing.clear();
+        self.stuck.clear();
         self.client = self.kernel.connect(now());
         let options = self.options.to_core(Clock::new(now));
         self.pair.core.connected(options, place(), now());
