@@ -89,7 +89,10 @@ impl Order {
     #[inline]
     fn channel(&mut self, at: ChannelUse) -> Result<(&mut OutChannel, &mut Queue), Refused> {
         self.ending.check_open()?;
-        let channel = self.channels.accepting(at).ok_or(Refused::NotOpen)?;
+        // Not `ok_or`: the refusal that is not used would be dropped at each message.
+        let Some(channel) = self.channels.accepting(at) else {
+            return Err(Refused::NotOpen);
+        };
         Ok((channel, &mut self.queue))
     }
 
