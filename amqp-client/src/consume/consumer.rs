@@ -182,18 +182,14 @@ where
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<A::Delivery, ConsumeError>>> {
-        self.drop_returned();
+        if self.queue.is_watched() {
+            self.look_at_next();
+        }
         if self.taken.is_empty() {
             match self.poll_batch(context) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(end)) => return Poll::Ready(end.map(Err)),
                 Poll::Ready(Ok(())) => {}
-            }
-        }
-        if self.queue.with_offset {
-            // Looked at where it lies: what a delivery costs is moving it.
-            if let Some(next) = self.taken.front() {
-                self.queue.note_offset(next);
             }
         }
         let raw = self.taken.pop_front();
@@ -222,17 +218,25 @@ where
 
 impl<A: AckMode> Consumer<A> {
     /// What has gone back to the broker, and comes again, is not yielded any more.
-    #[inline]
     fn drop_returned(&mut self) {
         let returned = self.queue.returned();
-        if returned > 0 && !self.taken.is_empty() {
-            self.drop_returned_up_to(returned);
+        if returned > 0 {
+            self.taken.retain(|raw| raw.delivery_tag > returned);
         }
     }
 
+    /// The same, and notes the offset of what is yielded next.
     #[cold]
-    fn drop_returned_up_to(&mut self, delivery_tag: u64) {
-        self.taken.retain(|raw| raw.delivery_tag > delivery_tag);
+    fn look_at_next(&mut self) {
+        self.drop_returned();
+        self.note_offset();
+    }
+
+    /// A consumer of a stream goes on behind what it yields next.
+    fn note_offset(&self) {
+        if let Some(next) = self.taken.front().filter(|_| self.queue.with_offset) {
+            self.queue.note_offset(next);
+        }
     }
 
     /// Takes over what has come, when what was taken before has been yielded. Or says why there
@@ -244,7 +248,10 @@ impl<A: AckMode> Consumer<A> {
         }
         match self.queue.poll_take(&mut self.taken, context) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(())) => {
+                self.note_offset();
+                Poll::Ready(Ok(()))
+            }
             Poll::Ready(Err(end)) => {
                 self.ended = true;
                 Poll::Ready(Err(match end {

@@ -75,6 +75,9 @@ pub(crate) struct LostStream {
     pub(crate) cause: ConnectionError,
 }
 
+/// The bit of [`ConsumerQueue::returned`] which says that offsets are noted.
+const NOTES_OFFSETS: u64 = 1 << 63;
+
 /// What core and consumer share.
 #[derive(Debug)]
 pub(crate) struct ConsumerQueue {
@@ -89,7 +92,9 @@ pub(crate) struct ConsumerQueue {
     pub(crate) on_oversized: OnOversized,
     /// How many deliveries the broker may have it hold; zero: any number.
     prefetch: AtomicU16,
-    /// Deliveries up to this tag have gone back to the broker.
+    /// Deliveries up to this number have gone back to the broker. [`NOTES_OFFSETS`] besides, if it
+    /// was started with an offset. Zero for most, and one look tells that there is nothing to do
+    /// with a delivery but to yield it.
     returned: AtomicU64,
     /// The number of the last delivery that was yielded; zero: none was.
     yielded: AtomicU64,
@@ -164,6 +169,9 @@ impl ConsumerQueue {
 
     pub(crate) fn with_offset(mut self, with_offset: bool) -> Self {
         self.with_offset = with_offset;
+        if with_offset {
+            self.returned = AtomicU64::new(NOTES_OFFSETS);
+        }
         self
     }
 
@@ -360,10 +368,16 @@ impl ConsumerQueue {
         unseen
     }
 
-    /// The tag up to which deliveries have gone back to the broker; zero: none has.
-    #[inline]
+    /// The number up to which deliveries have gone back to the broker; zero: none has.
     pub(crate) fn returned(&self) -> u64 {
-        self.returned.load(Ordering::Acquire)
+        self.returned.load(Ordering::Acquire) & !NOTES_OFFSETS
+    }
+
+    /// Whether what was taken is more than to be yielded: some of it may have gone back, or its
+    /// offsets are noted.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.returned.load(Ordering::Acquire) > 0
     }
 
     /// The delivery of this number is yielded to the program.
