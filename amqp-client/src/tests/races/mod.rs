@@ -2,6 +2,7 @@
 //!
 //! | file | what it is about |
 //! |---|---|
+//! | `schedules` | what tries every order of threads tries every one, and each once |
 //! | `wakeups` | nothing sleeps through what it waits for, in whatever order threads get at the locks |
 //! | `wakeups_limits` | the same for limits and times |
 //! | `wakeups_handlers` | the same for handlers that finish elsewhere |
@@ -17,6 +18,7 @@ pub(crate) mod dropped_futures;
 pub(crate) mod fairness;
 pub(crate) mod interleaving;
 pub(crate) mod random_tasks;
+pub(crate) mod schedules;
 pub(crate) mod wakers;
 pub(crate) mod wakeups;
 pub(crate) mod wakeups_handlers;

@@ -4,6 +4,7 @@
 //! each wake-up it stops, and the one to go on next is chosen; when all have ended, the next run
 //! chooses differently, until there is no other choice left. Orders that differ only in who was
 //! first at two things that have nothing to do with each other are tried once (sleep sets).
+//! `races/schedules.rs` compares that with orders counted out by hand.
 //!
 //! An actor that waits for a future sleeps until its waker is called. If all that have not ended
 //! sleep, a wake-up was lost: the test fails and tells the order.
@@ -64,10 +65,9 @@ enum Over {
 }
 
 enum Status {
-    /// About to touch this.
+    /// About to touch this. Before its first touch an actor is about to touch its own number: what
+    /// it does until then concerns no other, and who begins first makes no order of its own.
     AboutTo(usize),
-    /// Found this locked; another one has to go on first.
-    Stuck(usize),
     Asleep(Arc<Bell>),
     Done,
 }
@@ -83,6 +83,8 @@ struct Path {
 struct Node {
     /// Who could go on, and what each would touch.
     enabled: Vec<(usize, usize)>,
+    /// Who could not, after all: it found locked what it was about to lock.
+    stuck: Vec<usize>,
     /// Whose turn need not be tried here: another order covers it.
     asleep: Vec<usize>,
     chosen: usize,
@@ -96,17 +98,40 @@ impl Node {
         entry.map(|&(_, object)| object)
     }
 
+    /// Those that are covered by another order, whatever happened first here.
+    fn asleep_behind(&self) -> Vec<usize> {
+        let touched = self.object(self.chosen);
+        let asleep = self.asleep.iter().copied();
+        asleep.filter(|&id| self.object(id) != touched).collect()
+    }
+
     /// Rather the one that ran last: changing threads is what takes time here.
-    fn first_choice(&self) -> Option<usize> {
+    fn choose(&mut self) -> Choice {
         let ids = self.enabled.iter().map(|&(id, _)| id);
-        let mut open = ids.filter(|id| !self.asleep.contains(id));
-        let first = open.next()?;
-        Some(open.find(|&id| id == self.before).unwrap_or(first))
+        let mut free = ids.filter(|id| !self.stuck.contains(id)).peekable();
+        if free.peek().is_none() {
+            return Choice::Nobody;
+        }
+        let mut open = free.filter(|id| !self.asleep.contains(id));
+        let Some(first) = open.next() else {
+            return Choice::Covered;
+        };
+        self.chosen = open.find(|&id| id == self.before).unwrap_or(first);
+        Choice::Turn(self.chosen)
     }
 }
 
+/// What comes next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Choice {
+    Turn(usize),
+    /// Every way to go on is covered by another order.
+    Covered,
+    Nobody,
+}
+
 impl Path {
-    fn choose(&mut self, enabled: Vec<(usize, usize)>) -> Option<usize> {
+    fn choose(&mut self, enabled: Vec<(usize, usize)>) -> Choice {
         let depth = self.depth;
         self.depth += 1;
         if let Some(node) = self.nodes.get_mut(depth) {
@@ -114,26 +139,29 @@ impl Path {
             let ids = |of: &[(usize, usize)]| of.iter().map(|&(id, _)| id).collect::<Vec<_>>();
             assert_eq!(ids(&node.enabled), ids(&enabled), "not repeatable");
             node.enabled = enabled;
-            return Some(node.chosen);
+            return Choice::Turn(node.chosen);
         }
-        let asleep = match self.nodes.last() {
-            Some(parent) => {
-                let touched = parent.object(parent.chosen);
-                let others = parent.asleep.iter().copied();
-                others.filter(|&id| parent.object(id) != touched).collect()
-            }
-            None => Vec::new(),
-        };
+        let parent = self.nodes.last();
         let mut node = Node {
             enabled,
-            asleep,
+            stuck: Vec::new(),
+            asleep: parent.map_or_else(Vec::new, Node::asleep_behind),
             chosen: 0,
-            before: self.nodes.last().map_or(0, |parent| parent.chosen),
+            before: parent.map_or(0, |parent| parent.chosen),
         };
-        node.chosen = node.first_choice()?;
-        let chosen = node.chosen;
+        let choice = node.choose();
         self.nodes.push(node);
-        Some(chosen)
+        choice
+    }
+
+    /// Takes the latest choice back: that one is stuck, and has done nothing.
+    fn choose_another(&mut self) -> Choice {
+        assert_eq!(self.depth, self.nodes.len(), "not repeatable");
+        let Some(node) = self.nodes.last_mut() else {
+            return Choice::Nobody;
+        };
+        node.stuck.push(node.chosen);
+        node.choose()
     }
 
     /// Turns to the next order. False if there is none.
@@ -141,8 +169,7 @@ impl Path {
         self.depth = 0;
         while let Some(node) = self.nodes.last_mut() {
             node.asleep.push(node.chosen);
-            if let Some(chosen) = node.first_choice() {
-                node.chosen = chosen;
+            if matches!(node.choose(), Choice::Turn(_)) {
                 return true;
             }
             self.nodes.pop();
@@ -153,16 +180,15 @@ impl Path {
 
 impl State {
     /// Lets an actor go on, or ends the run.
-    fn decide(&mut self, me: Option<usize>) {
-        let mut enabled: Vec<(usize, usize)> = Vec::new();
+    fn decide(&mut self) {
+        let mut enabled = Vec::new();
         for (id, status) in self.actors.iter().enumerate() {
             match status {
                 Status::AboutTo(object) => enabled.push((id, *object)),
-                Status::Stuck(object) if me != Some(id) => enabled.push((id, *object)),
                 Status::Asleep(bell) if bell.rung.load(Ordering::SeqCst) => {
                     enabled.push((id, bell.address()));
                 }
-                Status::Stuck(_) | Status::Asleep(_) | Status::Done => {}
+                Status::Asleep(_) | Status::Done => {}
             }
         }
         if enabled.is_empty() {
@@ -171,10 +197,16 @@ impl State {
             self.over = Some(if all_done { Over::Complete } else { Over::Lost });
             return;
         }
-        self.turn = self.path.choose(enabled);
-        if self.turn.is_none() {
-            self.over = Some(Over::Covered);
-        }
+        let choice = self.path.choose(enabled);
+        self.carry_out(choice);
+    }
+
+    fn carry_out(&mut self, choice: Choice) {
+        (self.turn, self.over) = match choice {
+            Choice::Turn(id) => (Some(id), None),
+            Choice::Covered => (None, Some(Over::Covered)),
+            Choice::Nobody => (None, Some(Over::Lost)),
+        };
     }
 }
 
@@ -190,7 +222,20 @@ impl Run {
             return false;
         }
         state.actors[id] = status;
-        state.decide(Some(id));
+        state.decide();
+        self.notify(&state);
+        self.wait(state, id)
+    }
+
+    /// The actor found locked what it was about to lock: another one goes on in its place, as if
+    /// this one had never been chosen.
+    fn stuck(&self, id: usize) -> bool {
+        let mut state = self.state();
+        if state.over.is_some() {
+            return false;
+        }
+        let choice = state.path.choose_another();
+        state.carry_out(choice);
         self.notify(&state);
         self.wait(state, id)
     }
@@ -220,7 +265,7 @@ impl Run {
             state.turn = None;
             state.over = Some(Over::Panicked);
         } else {
-            state.decide(Some(id));
+            state.decide();
         }
         self.notify(&state);
     }
@@ -229,12 +274,11 @@ impl Run {
 /// What an actor is thrown out with when its run is over before it is.
 struct OutOfTurn;
 
-fn stop(status: impl FnOnce(&Actor) -> Status) {
+fn stop(how: impl FnOnce(&Run, usize) -> bool) {
     let Some(actor) = ACTOR.with_borrow(Clone::clone) else {
         return;
     };
-    let status = status(&actor);
-    if !actor.run.stop(actor.id, status) && !thread::panicking() {
+    if !how(&actor.run, actor.id) && !thread::panicking() {
         panic::resume_unwind(Box::new(OutOfTurn));
     }
 }
@@ -245,7 +289,7 @@ fn address<T>(of: &T) -> usize {
 
 /// The actor is about to touch this.
 pub(crate) fn touch<T>(object: &T) {
-    stop(|_| Status::AboutTo(address(object)));
+    stop(|run, id| run.stop(id, Status::AboutTo(address(object))));
 }
 
 thread_local! {
@@ -278,7 +322,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         match mutex.try_lock() {
             Ok(guard) => return guard,
             Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => stop(|_| Status::Stuck(address(mutex))),
+            Err(TryLockError::WouldBlock) => stop(Run::stuck),
         }
     }
 }
@@ -298,7 +342,7 @@ impl Bell {
     pub(crate) fn wait(self: &Arc<Self>) {
         touch(&**self);
         while !self.rung.swap(false, Ordering::SeqCst) {
-            stop(|_| Status::Asleep(Arc::clone(self)));
+            stop(|run, id| run.stop(id, Status::Asleep(Arc::clone(self))));
         }
     }
 }
@@ -396,14 +440,14 @@ impl Model {
         let n = names.len();
         let run = Arc::new(Run {
             state: Mutex::new(State {
-                actors: (0..n).map(|_| Status::AboutTo(0)).collect(),
+                actors: (0..n).map(Status::AboutTo).collect(),
                 turn: None,
                 path,
                 over: None,
             }),
             turns: (0..=n).map(|_| Condvar::new()).collect(),
         });
-        run.state().decide(None);
+        run.state().decide();
         let clock = super::pair::now();
         let threads = self.actors.into_iter().enumerate().map(|(id, (_, part))| {
             let run = Arc::clone(&run);
