@@ -260,7 +260,7 @@ impl<S> Done<S> {
         match self {
             Self::Settings(_) | Self::Stream(..) => Outcome::Done,
             Self::Current(options) => Outcome::Credentials {
-                newline_in_password: options.has_newline_in_password(),
+                clue: options.login_clue(),
             },
             Self::Addresses(addresses) => Outcome::Resolved(std::mem::take(addresses)),
         }

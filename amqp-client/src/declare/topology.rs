@@ -44,6 +44,11 @@ pub(crate) enum Bound {
 }
 
 impl Topology {
+    /// Nothing yet; the same as [`default`](Self::default).
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Adds an exchange.
     pub fn exchange(mut self, exchange: ExchangeDeclare) -> Self {
         self.exchanges.push(exchange);

@@ -27,8 +27,19 @@ pub struct Attempt {
     pub(crate) over_tls: OverTls,
     /// Trying again is no use, whatever the cause: what is wrong is with this program.
     pub(crate) is_final: bool,
+    /// Why its login may have been refused.
+    pub(crate) clue: LoginClue,
+}
+
+/// What is known of a login that may be why it is refused.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum LoginClue {
+    #[default]
+    Nothing,
     /// The password ends with a newline, which is probably not part of it.
-    pub(crate) newline_in_password: bool,
+    NewlineInPassword,
+    /// The user is `guest`.
+    Guest,
 }
 
 impl Attempt {
@@ -46,7 +57,7 @@ impl Attempt {
             cause,
             over_tls: OverTls::No,
             is_final: false,
-            newline_in_password: false,
+            clue: LoginClue::Nothing,
         }
     }
 
@@ -66,10 +77,20 @@ impl Attempt {
     #[must_use]
     pub fn diagnosis(&self) -> Option<Diagnosis> {
         match Diagnosis::of(self.stage, &self.cause, self.over_tls) {
-            Some(Diagnosis::WrongCredentials) if self.newline_in_password => {
+            Some(Diagnosis::WrongCredentials) if self.clue == LoginClue::NewlineInPassword => {
                 Some(Diagnosis::NewlineInPassword)
             }
             diagnosis => diagnosis,
+        }
+    }
+
+    /// What is to be said of RabbitMQ's own user.
+    fn about_guest(&self, diagnosis: Diagnosis) -> &'static str {
+        match (diagnosis, self.clue) {
+            (Diagnosis::WrongCredentials, LoginClue::Guest) => {
+                " The user guest may only connect from the broker's host"
+            }
+            _ => "",
         }
     }
 
@@ -125,7 +146,7 @@ impl fmt::Display for Attempt {
         }
         write!(f, " while {}: {}", self.stage, self.cause)?;
         match self.diagnosis() {
-            Some(diagnosis) => write!(f, " ({diagnosis})"),
+            Some(diagnosis) => write!(f, " ({diagnosis}{})", self.about_guest(diagnosis)),
             None => Ok(()),
         }
     }

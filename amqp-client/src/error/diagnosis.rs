@@ -361,9 +361,7 @@ impl Diagnosis {
                 "is this the port for AMQP over TLS? What listens there waits for something else"
             }
             Self::NoCommonMechanism => "the broker must allow one of the mechanisms that we have",
-            Self::WrongCredentials => {
-                "are user name and password right? The user guest may only connect from the broker's host"
-            }
+            Self::WrongCredentials => "are user name and password right?",
             Self::NewlineInPassword => {
                 "the password ends with a newline, as texts from files have one: trim it"
             }

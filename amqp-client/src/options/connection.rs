@@ -147,6 +147,12 @@ impl Default for ConnectionOptions {
 }
 
 impl ConnectionOptions {
+    /// The same as [`default`](Self::default): to RabbitMQ on this host.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Encrypts the connection, and checks who the broker is. Default: in the clear.
     #[must_use]
     pub fn tls(mut self, tls: TlsOptions) -> Self {

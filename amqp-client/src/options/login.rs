@@ -7,6 +7,8 @@ use amqp_spec::field_table;
 use amqp_spec::wire::{FieldTable, LongStr, NotRepresentable, ShortString, TableRef, Value};
 
 use super::ConnectionOptions;
+#[cfg(feature = "tokio")]
+use crate::error::LoginClue;
 use crate::error::{ConnectCause, ConnectError, Stage};
 use crate::sasl::{AuthMechanism, CredentialSource, Credentials, Secret};
 
@@ -198,11 +200,18 @@ impl ConnectionOptions {
         }
     }
 
-    /// Whether the password ends as a file does, which one that a broker accepts hardly does.
+    /// Why the login may be refused, as far as it shows.
     #[cfg(feature = "tokio")]
-    pub(crate) fn has_newline_in_password(&self) -> bool {
+    pub(crate) fn login_clue(&self) -> LoginClue {
         let password = self.credentials.password().expose();
-        password.ends_with(b"\n") || password.ends_with(b"\r")
+        // As a file ends, which a password that a broker accepts hardly does.
+        if password.ends_with(b"\n") || password.ends_with(b"\r") {
+            LoginClue::NewlineInPassword
+        } else if self.user_name() == "guest" {
+            LoginClue::Guest
+        } else {
+            LoginClue::Nothing
+        }
     }
 
     /// What RabbitMQ shows of a client, and what it must know that we can do.

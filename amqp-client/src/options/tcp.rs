@@ -34,6 +34,12 @@ impl Default for TcpOptions {
 }
 
 impl TcpOptions {
+    /// The same as [`default`](Self::default).
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Whether a small segment leaves at once (`TCP_NODELAY`) instead of waiting for the answer to
     /// the one before it. Default: true.
     #[must_use]

@@ -103,6 +103,12 @@ impl fmt::Debug for ShownAs<'_> {
 }
 
 impl TlsOptions {
+    /// The same as [`default`](Self::default): trusts what the system trusts.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// A file of certificates (PEM), of which one has to vouch for the broker's; in place of the
     /// authorities that the system trusts. May be called again for more.
     #[must_use]

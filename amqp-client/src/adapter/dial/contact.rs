@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::step::{Action, Failure};
-use crate::error::{Attempt, ConnectCause, ConnectionError, OverTls, Stage, TlsError};
+use crate::error::{Attempt, ConnectCause, ConnectionError, LoginClue, OverTls, Stage, TlsError};
 
 /// What is known of the host that is being tried.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) struct Contact {
     /// The address that has answered.
     pub(super) peer: Option<SocketAddr>,
     pub(super) over_tls: OverTls,
-    pub(super) newline_in_password: bool,
+    pub(super) clue: LoginClue,
 }
 
 impl Contact {
@@ -23,7 +23,7 @@ impl Contact {
             address,
             peer: None,
             over_tls: OverTls::No,
-            newline_in_password: false,
+            clue: LoginClue::Nothing,
         }
     }
 
@@ -52,7 +52,7 @@ impl Contact {
     pub(super) fn attempt(&self, stage: Stage, cause: ConnectCause) -> Attempt {
         Attempt {
             peer: self.peer,
-            newline_in_password: self.newline_in_password,
+            clue: self.clue,
             ..Attempt::new(stage, self.address.clone(), cause)
         }
         .over_tls(self.over_tls)

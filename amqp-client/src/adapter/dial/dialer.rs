@@ -182,13 +182,8 @@ impl Dialer {
         };
         match (&single.action, outcome) {
             (Action::ReadFiles, Outcome::Done) => self.ask(now),
-            (
-                Action::Ask,
-                Outcome::Credentials {
-                    newline_in_password,
-                },
-            ) => {
-                self.contact.newline_in_password = newline_in_password;
+            (Action::Ask, Outcome::Credentials { clue }) => {
+                self.contact.clue = clue;
                 self.reach(now);
             }
             (Action::Resolve { .. }, Outcome::Resolved(addresses)) => {

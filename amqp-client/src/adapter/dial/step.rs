@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::error::{ConnectCause, ConnectError, Stage};
+use crate::error::{ConnectCause, ConnectError, LoginClue, Stage};
 
 /// What the adapter is to do next.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ pub(crate) enum Outcome {
     Done,
     /// There are credentials.
     Credentials {
-        /// The password ends with a newline, which is probably not part of it.
-        newline_in_password: bool,
+        /// Why they may be refused.
+        clue: LoginClue,
     },
     /// The addresses of the host, best first.
     Resolved(Vec<SocketAddr>),

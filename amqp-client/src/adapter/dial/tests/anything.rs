@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::world::{Fate, done, failed, fine, ms, plan_with, refused, resolved};
 use crate::adapter::dial::{Action, ActionId, Dialer, Outcome, Step};
-use crate::error::{ConnectCause, TlsError};
+use crate::error::{ConnectCause, LoginClue, TlsError};
 use crate::options::ConnectionOptions;
 use crate::tests::support::random::Random;
 
@@ -66,7 +66,7 @@ fn some_outcome(random: &mut Random) -> Outcome {
         1 => resolved(&ADDRESSES),
         2 => Outcome::Heard,
         3 | 4 => Outcome::Credentials {
-            newline_in_password: random.below(2) == 0,
+            clue: LoginClue::Nothing,
         },
         5..=8 => done(),
         9 => failed(ConnectCause::Timeout(ms(1))),

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::world::{Fate, World, dialer_at, failed, fine, ms, options, refused};
 use crate::adapter::dial::{Action, Failure, Outcome, Step};
-use crate::error::{ConnectCause, ConnectionError, Diagnosis, Stage, TlsError};
+use crate::error::{
+    BrokerClose, ConnectCause, ConnectionError, Diagnosis, LoginClue, Stage, TlsError,
+};
 use crate::options::{ConnectionOptions, HostOrder};
 
 fn over_tls() -> ConnectionOptions {
@@ -117,20 +119,31 @@ fn files_that_have_become_unreadable_are_no_matter_of_the_host_before() {
 }
 
 #[test]
-fn newline_at_the_end_of_the_password_is_remembered_for_the_hint() {
-    for newline_in_password in [true, false] {
+fn what_a_login_may_be_refused_for_is_remembered_for_the_hint() {
+    for (clue, hint) in [
+        (LoginClue::Nothing, "(are user name and password right?)"),
+        (LoginClue::NewlineInPassword, "newline"),
+        (
+            LoginClue::Guest,
+            "right? The user guest may only connect from the broker's host)",
+        ),
+    ] {
         let error = World::new(&options(&["one"])).run(|action| match action {
-            Action::Ask => Fate::After(
-                0,
-                Outcome::Credentials {
-                    newline_in_password,
-                },
-            ),
-            Action::ShakeHands { .. } => Fate::After(0, refused()),
+            Action::Ask => Fate::After(0, Outcome::Credentials { clue }),
+            Action::ShakeHands { .. } => {
+                let close = BrokerClose::new(0, 403, "ACCESS_REFUSED - Login was refused");
+                let cause = ConnectionError::ClosedByBroker(Arc::new(close));
+                let failure = Failure {
+                    stage: Some(Stage::Login),
+                    ..ConnectCause::Connection(cause).into()
+                };
+                Fate::After(0, Outcome::Failed(failure))
+            }
             _ => fine(action),
         });
         let error = error.unwrap_err();
-        assert_eq!(error.furthest().newline_in_password, newline_in_password);
+        assert_eq!(error.furthest().clue, clue);
+        assert!(error.to_string().contains(hint), "{error}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::world::{Fate, at, done, failed, fine, ms, options, plan, refused, resolved};
 use crate::adapter::dial::{Action, ActionId, Dialer, Outcome, Step};
-use crate::error::ConnectCause;
+use crate::error::{ConnectCause, LoginClue};
 
 /// The id of the action that begins now.
 #[track_caller]
@@ -21,7 +21,7 @@ fn racing(now: Instant, addresses: &[&str]) -> (Dialer, [ActionId; 2], Instant) 
     let mut dialer = Dialer::new(&options, plan(&options), now).unwrap();
     for outcome in [
         Outcome::Credentials {
-            newline_in_password: false,
+            clue: LoginClue::Nothing,
         },
         resolved(addresses),
     ] {

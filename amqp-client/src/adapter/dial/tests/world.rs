@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::adapter::dial::{Action, ActionId, Dialer, Outcome, Plan, Rounds, Step, Way};
-use crate::error::{ConnectCause, ConnectError};
+use crate::error::{ConnectCause, ConnectError, LoginClue};
 use crate::options::{ConnectionOptions, HostOrder};
 
 /// What becomes of an action.
@@ -62,7 +62,7 @@ pub(super) fn resolved(addresses: &[&str]) -> Outcome {
 pub(super) fn fine(action: &Action) -> Fate {
     let outcome = match action {
         Action::Ask => Outcome::Credentials {
-            newline_in_password: false,
+            clue: LoginClue::Nothing,
         },
         Action::Resolve { host, port } => {
             let names = ["one", "two", "three", "four"];
