@@ -20,9 +20,6 @@
 //! octets, a received message, a type of your own with `impl From<Order> for Message`. That is for
 //! conversions that cannot fail; what is encoded, and may fail to be, goes in as octets:
 //!
-//! While a connection that was lost comes back, publishes wait:
-//! [`recovery`](super::recovery#publishing-through-an-outage).
-//!
 //! # Values as JSON
 //!
 //! ```
@@ -119,6 +116,43 @@
 //!
 //! Direct replies have no queue. RabbitMQ before 4.3 returns what it has delivered to the
 //! requester, and from 4.3 on confirms what it has not, so that these messages are never mandatory.
+//!
+//! # When the connection is lost
+//!
+//! A connection that is lost [comes back](super::recovery) with its publishers, whose numbers go on.
+//! What a message is told then depends on how far it had come:
+//!
+//! | the message | is told |
+//! |---|---|
+//! | was written, and not confirmed | [`PublishError::Uncertain`], at once: the broker may have it. It is never published again by itself |
+//! | of `publish`, was not written whole | nothing: it goes on by itself when the connection is back, in front of those that came later |
+//! | of `send`, was not written whole | [`PublishError::NotSent`], by its [`Confirmation`] |
+//! | is published while the connection is down | nothing: it waits, at most the recovery's [`patience`](crate::options::Recovery::patience) (30 s) and the publisher's [`confirm_timeout`](crate::Publisher::confirm_timeout); then [`PublishError::NotSent`] with [`ChannelError::Recovering`](crate::ChannelError::Recovering) |
+//! | waits, or comes, where [`WhenDown::Fail`](crate::options::WhenDown::Fail) was asked for | the same, at once |
+//!
+//! ```no_run
+//! use amqp_client::options::WhenDown;
+//! use amqp_client::{ChannelError, Message, PublishError, Publisher};
+//!
+//! # fn store(_: &Message) {}
+//! # async fn example(publisher: Publisher, order: Message) -> Result<(), PublishError> {
+//! let publisher = publisher.when_down(WhenDown::Fail); // this program has another place for it
+//! match publisher.publish("", "orders", &order).await {
+//!     Err(PublishError::NotSent(ChannelError::Recovering { after, .. })) => {
+//!         eprintln!("no broker for {after:?}");
+//!         store(&order);
+//!         Ok(())
+//!     }
+//!     Err(PublishError::Uncertain(_)) => publisher.publish("", "orders", &order).await, // perhaps twice
+//!     outcome => outcome,
+//! }
+//! # }
+//! ```
+//!
+//! [`when_down`](crate::Publisher::when_down) is the publisher's,
+//! [`ConnectionOptions::when_down`](crate::ConnectionOptions::when_down) that of all publishers of a
+//! connection. What is published again after `Uncertain` needs an identifier by which consumers
+//! recognise it: [`recovery`](super::recovery#publishing-through-an-outage) has the loop.
 //!
 //! # Many messages
 //!

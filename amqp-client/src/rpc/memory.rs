@@ -34,6 +34,16 @@ pub(super) fn next_run() -> u64 {
     RUNS.fetch_add(1, Ordering::Relaxed)
 }
 
+/// Which end of a channel or a connection: all of one run of a server are one, but for the streams
+/// of a connection that comes back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct End {
+    pub(super) run: u64,
+    /// The stream that the request came on, if the broker has closed the connection over something
+    /// since.
+    pub(super) stream: Option<u32>,
+}
+
 /// What tells a request from others.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct RequestIdentity(u64);
@@ -62,9 +72,9 @@ impl RequestIdentity {
         lock(&MEMORY).ends(self)
     }
 
-    /// It was so once more, in this run.
-    pub(super) fn note(self, run: u64) {
-        lock(&MEMORY).note(self, run);
+    /// It was so once more, at this end.
+    pub(super) fn note(self, end: End) {
+        lock(&MEMORY).note(self, end);
     }
 
     /// Its reply has gone its way.
@@ -84,8 +94,8 @@ struct Memory {
 #[derive(Clone, Copy, Debug)]
 struct Remembered {
     ends: u32,
-    /// The run that has noted it last.
-    run: u64,
+    /// The end that was noted last.
+    last: End,
     changed: u64,
 }
 
@@ -102,16 +112,16 @@ impl Memory {
         self.entries.get(&identity).map_or(0, |entry| entry.ends)
     }
 
-    fn note(&mut self, identity: RequestIdentity, run: u64) {
+    fn note(&mut self, identity: RequestIdentity, end: End) {
         let before = self.entries.get(&identity).copied();
-        if before.is_some_and(|before| before.run == run) {
+        if before.is_some_and(|before| before.last == end) {
             return;
         }
         self.forget(identity);
         self.changes += 1;
         let entry = Remembered {
             ends: before.map_or(0, |before| before.ends).saturating_add(1),
-            run,
+            last: end,
             changed: self.changes,
         };
         self.entries.insert(identity, entry);
@@ -134,15 +144,24 @@ impl Memory {
 mod tests {
     use super::*;
 
+    fn end_of(run: u64) -> End {
+        End { run, stream: None }
+    }
+
     #[test]
-    fn an_end_counts_once_for_each_run() {
+    fn an_end_counts_once() {
         let mut memory = Memory::new();
         let request = RequestIdentity(7);
-        memory.note(request, 1);
-        memory.note(request, 1);
+        memory.note(request, end_of(1));
+        memory.note(request, end_of(1));
         assert_eq!(memory.ends(request), 1);
-        memory.note(request, 2);
+        memory.note(request, end_of(2));
         assert_eq!(memory.ends(request), 2);
+        for stream in [0, 0, 1] {
+            let stream = Some(stream);
+            memory.note(request, End { run: 2, stream });
+        }
+        assert_eq!(memory.ends(request), 4);
         memory.forget(request);
         assert_eq!((memory.ends(request), memory.by_age.len()), (0, 0));
     }
@@ -152,8 +171,8 @@ mod tests {
         let mut memory = Memory::new();
         let n_requests = 3 * REMEMBERED as u64;
         for n in 0..n_requests {
-            memory.note(RequestIdentity(n), 1);
-            memory.note(RequestIdentity(0), n + 2);
+            memory.note(RequestIdentity(n), end_of(1));
+            memory.note(RequestIdentity(0), end_of(n + 2));
         }
         assert_eq!(memory.entries.len(), REMEMBERED);
         assert_eq!(memory.by_age.len(), REMEMBERED);

@@ -19,11 +19,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
-use amqp_spec::basic;
 use amqp_spec::wire::TypedMethod;
+use amqp_spec::{ReplyCode, basic};
 
 use super::address::{Form, ReplyAddress};
-use super::memory::{self, RequestIdentity};
+use super::memory::{self, End, RequestIdentity};
 use super::turns::Turns;
 use crate::channel::Channel;
 use crate::channel::succession::Succession;
@@ -68,6 +68,8 @@ pub(super) struct Asked {
     condemned: bool,
     /// What it has to be settled by.
     delivery_tag: u64,
+    /// The stream that it came on.
+    stream: u32,
 }
 
 impl Asked {
@@ -144,6 +146,7 @@ impl Replies {
             ends,
             condemned: ends >= MOST_ENDS && returns >= u64::from(MOST_ENDS),
             delivery_tag: request.delivery_tag(),
+            stream: request.generation(),
         }
     }
 
@@ -216,8 +219,8 @@ impl Replies {
             };
             let Some(cause) = publisher.channel().shared().ended() else {
                 if let Some(loss) = loss_of_stream(&error) {
-                    if loss == Loss::AmidReply {
-                        under_way.ended();
+                    if let Loss::AmidReply { closed } = loss {
+                        under_way.ended_on(closed.then_some(asked.stream));
                         suspect = true;
                     }
                     if self.comes_again(asked.delivery_tag) {
@@ -325,7 +328,10 @@ impl Replies {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Loss {
     BeforeReply,
-    AmidReply,
+    /// The broker may have closed the connection over the reply.
+    AmidReply {
+        closed: bool,
+    },
 }
 
 /// Whether a reply on a channel that goes on was lost with a stream.
@@ -334,7 +340,11 @@ fn loss_of_stream(error: &PublishError) -> Option<Loss> {
         PublishError::NotSent(ChannelError::Connection(_) | ChannelError::Recovering { .. }) => {
             Some(Loss::BeforeReply)
         }
-        PublishError::Uncertain(ChannelError::Connection(_)) => Some(Loss::AmidReply),
+        PublishError::Uncertain(ChannelError::Connection(cause)) => {
+            let close = cause.broker_close();
+            let closed = close.is_some_and(|it| it.reply_code != ReplyCode::CONNECTION_FORCED);
+            Some(Loss::AmidReply { closed })
+        }
         _ => None,
     }
 }
@@ -359,8 +369,14 @@ struct UnderWay<'a> {
 impl UnderWay<'_> {
     /// Its channel has ended, or its connection.
     fn ended(&mut self) {
+        self.ended_on(None);
+    }
+
+    /// The same; the broker has closed the connection on this stream, perhaps for this reply.
+    fn ended_on(&mut self, stream: Option<u32>) {
         self.known = true;
-        self.identity.note(self.replies.run);
+        let run = self.replies.run;
+        self.identity.note(End { run, stream });
     }
 
     /// It is known what has become of it.

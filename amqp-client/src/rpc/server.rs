@@ -72,7 +72,9 @@ impl<M: Into<Message>, E: Into<Box<dyn Error + Send + Sync>>> IntoReply for Resu
 /// A connection that is lost and [recovers](crate::options::Recovery) ends nothing: handlers run to
 /// their end, and their replies are published when the connection is back, but to settle what came
 /// before the loss has no effect ([`HandlerSummary::stale`]). Those requests come again and are
-/// answered again, with the same correlation id, by which the requester drops one.
+/// answered again, with the same correlation id, by which the requester drops one. A reply that was
+/// written and not confirmed is not published again by itself: its request comes again. Such losses
+/// condemn no request, unless the broker has closed the connection each time, and not for a shutdown.
 ///
 /// ```no_run
 /// use amqp_client::{rpc, Connection, Message, QueueDeclare, ReceivedMessage};

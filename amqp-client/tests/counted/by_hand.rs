@@ -92,7 +92,15 @@ pub(crate) struct ByHand {
 impl ByHand {
     /// A connection that is open, with nothing left to do.
     pub(crate) fn open() -> Self {
-        let (core, connection) = Connection::with_core(&ConnectionOptions::default(), Instant::now);
+        Self::open_by(Connection::with_core, &ConnectionOptions::default())
+    }
+
+    /// The same, of a core made like this.
+    pub(crate) fn open_by(
+        make: impl Fn(&ConnectionOptions, fn() -> Instant) -> (Core, Connection),
+        options: &ConnectionOptions,
+    ) -> Self {
+        let (core, connection) = make(options, Instant::now);
         let driver = Arc::<Wakes>::default();
         let mut client = Self {
             core,

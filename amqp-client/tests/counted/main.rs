@@ -25,6 +25,7 @@ mod stream;
 mod allocations;
 mod calls;
 mod growth;
+mod losses;
 mod wakes;
 
 /// Asserts that something was counted at most so often, and shows it.

@@ -314,6 +314,8 @@ pub(crate) fn all_lost(
         let goes_on = outside.outbox().channels().is_in_use(id);
         let active = consumers.remove(&id).unwrap_or_default();
         if goes_on {
+            // None of them comes back any more.
+            outside.outbox().channels_mut().answered(id, published);
             shared.lose_stream(loss, published, outside.wakers());
             // Behind that, which knows more of what was not sent.
             lose_stream(&active, published, cause, outside);

@@ -84,6 +84,11 @@ impl Listeners {
         queue
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.queues().len()
+    }
+
     /// Tells everybody whom it concerns; returns how many there were, and how many events were
     /// missed in favour of this one.
     pub(crate) fn emit(

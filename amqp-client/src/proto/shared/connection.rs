@@ -160,6 +160,11 @@ impl ConnectionShared {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn n_renames(&self) -> usize {
+        lock(&self.renames).len()
+    }
+
     /// Queues have new names, or have gone with those that they had.
     pub(crate) fn set_renames(&self, renames: Renames) {
         *lock(&self.renames) = renames;

@@ -53,6 +53,11 @@ impl Renames {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.present.len()
+    }
+
     /// The queue of this present name is gone. True if it had former names.
     pub(crate) fn forget(&mut self, name: &str) -> bool {
         let Some(former) = self.former.remove(name) else {

@@ -33,6 +33,7 @@
 //! | `numbers_across_streams` | numbers of deliveries go on, and what was delivered before is stale |
 //! | `next_stream` | a core is given another stream: what handles hold goes on, and nothing of the first reaches it |
 //! | `waiting_at_the_gate` | a stream is lost and has no successor yet: publishers wait, and keep their places |
+//! | `renewal_across_a_loss` | the channel of a publisher that the broker has closed, and a loss |
 //! | `requests_while_down` | requests whose time is up before the connection, or their channel, is back |
 //! | `what_a_loss_took` | publishes and deliveries that are lost with a stream and told to no caller |
 //! | `when_down` | how long publishes wait for the connection, if at all |
@@ -67,7 +68,8 @@ pub(crate) mod publishing_across_a_loss;
 pub(crate) mod reading_limits;
 pub(crate) mod reading_on_demand;
 pub(crate) mod reading_standstill;
-pub(crate) mod requests_while_down;
+pub(crate) mod renewal_across_a_loss;
+mod requests_while_down;
 pub(crate) mod robustness;
 pub(crate) mod secrets;
 pub(crate) mod stray_deliveries;

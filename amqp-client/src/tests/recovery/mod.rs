@@ -10,6 +10,7 @@
 //! | `aside` | what costs the connection to ask for, or has no answer |
 //! | `meanwhile` | what the program asks for until everything is there |
 //! | `closed_amid` | the end of the connection, wherever it comes |
+//! | `many_losses` | what is kept over a hundred of them |
 //! | `rpc` | calls and servers |
 //! | `scene` | two queues with their consumers, for the tests of all these |
 //! | `transactions` | a transaction that a loss would cut in two |
@@ -17,6 +18,7 @@
 mod aside;
 mod attempts;
 mod closed_amid;
+mod many_losses;
 mod meanwhile;
 mod policy;
 mod refused;

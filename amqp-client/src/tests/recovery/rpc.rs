@@ -8,8 +8,10 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use amqp_spec::Method;
+
 use crate::error::{ConnectionError, Outcome};
-use crate::tests::support::comeback::Comeback;
+use crate::tests::support::comeback::{Comeback, Play, usual};
 use crate::tests::support::task::Task;
 use crate::{ChannelError, ConsumeError, Disposition, Message, QueueDeclare, ReceivedMessage, rpc};
 
@@ -257,6 +259,130 @@ fn replies(world: &mut Comeback) -> BTreeMap<String, usize> {
         channel.close().await.unwrap();
         replies
     })
+}
+
+/// A server whose replies go to a queue, and one request for it.
+fn serving(request: &'static str) -> (Comeback, Task<'static, rpc::ServeSummary>, Rc<Cell<u32>>) {
+    let mut world = Comeback::new();
+    let connection = world.pair.connection.clone();
+    let (requests, publisher) = world.done(async move {
+        let channel = connection.open_channel().await.unwrap();
+        for queue in ["server", "replies"] {
+            let declare = QueueDeclare::new(queue).durable();
+            channel.queue_declare(declare).await.unwrap();
+        }
+        let requests = channel.consume("server").prefetch(1).await.unwrap();
+        (requests, connection.open_publisher().await.unwrap())
+    });
+    let asking = requests.channel().clone();
+    let handled = Rc::new(Cell::new(0));
+    let counts = Rc::clone(&handled);
+    let server = rpc::Server::new(requests, publisher);
+    let serving = Task::start(server.serve(move |request: ReceivedMessage| {
+        counts.set(counts.get() + 1);
+        std::future::ready(Message::new(request.body().to_vec()))
+    }));
+    world.done(async move {
+        let request = Message::new(request).correlation_id(request);
+        let request = request.reply_to("replies");
+        asking.basic_publish("", "server", &request).await.unwrap();
+    });
+    (world, serving, handled)
+}
+
+/// How far a reply has come when the stream is lost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Reply {
+    NotWritten,
+    Written,
+    Routed,
+}
+
+/// The server has a request and has replied; then its stream is lost.
+fn lose_amid_reply(world: &mut Comeback, serving: &mut Task<'_, rpc::ServeSummary>, reply: Reply) {
+    world.run();
+    assert!(serving.run().is_pending());
+    match reply {
+        Reply::NotWritten => {}
+        Reply::Written => assert!(!world.pair.written_octets().is_empty()),
+        Reply::Routed => {
+            world.budget = Some(0);
+            assert!(!world.run());
+            world.budget = None;
+        }
+    }
+    world.lose();
+    assert!(serving.run().is_pending());
+    world.come_back();
+}
+
+#[test]
+fn a_reply_that_was_under_way_is_not_sent_again_but_its_request_comes_again() {
+    for (reply, id, n_replies, n_replied) in [
+        (Reply::NotWritten, "goes on", 2, 2),
+        (Reply::Written, "is lost", 1, 1),
+        (Reply::Routed, "has arrived", 2, 1),
+    ] {
+        let (mut world, mut serving, handled) = serving(id);
+        lose_amid_reply(&mut world, &mut serving, reply);
+        served_again(&mut world, &mut serving);
+        assert_eq!(handled.get(), 2, "{reply:?}");
+        let expected = [(id.to_owned(), n_replies)];
+        assert_eq!(replies(&mut world), expected.into(), "{reply:?}");
+        let connection = world.pair.connection.clone();
+        world.done(async move { connection.close().await }).unwrap();
+        let served = serving.ready();
+        assert_eq!(served.replied, n_replied, "{reply:?}");
+        assert_eq!((served.handled.acked, served.handled.stale), (1, 1));
+        assert_eq!((served.handled.failed, served.handled.rejected), (0, 0));
+    }
+}
+
+/// The server is run until it has handled what comes again.
+fn served_again(world: &mut Comeback, serving: &mut Task<'_, rpc::ServeSummary>) {
+    for _ in 0..9 {
+        assert!(serving.run().is_pending());
+        world.run();
+    }
+}
+
+#[test]
+fn a_request_is_answered_however_often_the_stream_is_lost_amid_its_reply() {
+    let (mut world, mut serving, handled) = serving("is patient");
+    for _ in 0..5 {
+        lose_amid_reply(&mut world, &mut serving, Reply::Written);
+    }
+    served_again(&mut world, &mut serving);
+    assert_eq!(handled.get(), 6);
+    let expected = [("is patient".to_owned(), 1)];
+    assert_eq!(replies(&mut world), expected.into());
+}
+
+#[test]
+fn a_request_whose_reply_has_the_connection_closed_twice_is_not_tried_once_more() {
+    let (mut world, mut serving, handled) = serving("brings it down");
+    world.script = Box::new(|_, method| match method {
+        Method::BasicPublish(publish) if publish.routing_key == "replies" => {
+            Play::CloseConnection(501, "FRAME_ERROR")
+        }
+        _ => Play::Usual,
+    });
+    for _ in 0..2 {
+        world.run();
+        assert!(serving.run().is_pending());
+        world.run();
+        assert!(serving.run().is_pending());
+        world.come_back();
+    }
+    world.script = usual();
+    served_again(&mut world, &mut serving);
+    assert_eq!(handled.get(), 2);
+    assert_eq!(replies(&mut world), BTreeMap::new());
+    let connection = world.pair.connection.clone();
+    world.done(async move { connection.close().await }).unwrap();
+    let served = serving.ready();
+    assert_eq!((served.handled.stale, served.handled.rejected), (2, 1));
+    assert_eq!(served.replied, 0);
 }
 
 #[test]

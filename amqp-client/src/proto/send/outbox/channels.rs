@@ -33,6 +33,11 @@ impl Channels {
         }
     }
 
+    /// Another stream begins.
+    pub(super) fn begin_stream(&mut self) {
+        self.free.begin_stream();
+    }
+
     #[inline]
     pub(super) fn get(&self, id: u16) -> Option<&OutChannel> {
         self.table.get(usize::from(id))
@@ -386,6 +391,11 @@ impl Channels {
     pub(crate) fn tags_taken(&mut self, at: ChannelUse) -> Vec<String> {
         let consumers = self.consumers_of(at);
         consumers.map_or_else(Vec::new, |consumers| consumers.tags_taken())
+    }
+
+    /// How many channel ids have an entry.
+    pub(crate) fn n_known(&self) -> usize {
+        self.table.len()
     }
 
     /// How many channel ids are in use.

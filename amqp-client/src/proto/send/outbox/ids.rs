@@ -6,7 +6,8 @@
 //! each id keeps its entry in the table of channels (at most 208 octets) for as long as the
 //! connection lasts: a program that opens and closes one channel again and again has 256 of them,
 //! 52 KiB, instead of the 2047 that RabbitMQ allows. A program that keeps its channels has no more
-//! entries than channels.
+//! entries than channels. On the next stream of a connection that comes back nothing is late, so
+//! that its ids are as good as new: however often it is lost, it has no more of them.
 
 use std::collections::BTreeSet;
 
@@ -20,9 +21,16 @@ pub(super) struct Ids {
     /// When each became free, in ids that had become free by then: 0 if it was never used.
     free: BTreeSet<(u64, u16)>,
     freed: u64,
+    /// How many had become free when the present stream began.
+    freed_before: u64,
 }
 
 impl Ids {
+    /// Another stream begins.
+    pub(super) fn begin_stream(&mut self) {
+        self.freed_before = self.freed;
+    }
+
     /// This id was never used.
     pub(super) fn add(&mut self, id: u16) {
         self.free.insert((0, id));
@@ -33,7 +41,9 @@ impl Ids {
     pub(super) fn longest_unused(&self, channel_max: u16, next: Option<u16>) -> Option<u16> {
         let first = self.free.iter().find(|&&(_, id)| id <= channel_max);
         match (first, next) {
-            (Some(&(freed, _)), Some(next)) if freed > 0 && self.free.len() < ROTATION => {
+            (Some(&(freed, _)), Some(next))
+                if freed > self.freed_before && self.free.len() < ROTATION =>
+            {
                 Some(next)
             }
             (Some(&(_, id)), _) => Some(id),

@@ -64,6 +64,7 @@ impl Outbox {
     /// A stream has been connected: the protocol header is queued for it.
     pub(crate) fn begin_stream(&mut self, now: Instant) {
         self.order.queue.begin_stream(now);
+        self.order.channels.begin_stream();
         self.order.push_raw(&frame::PROTOCOL_HEADER);
     }
 
