@@ -57,7 +57,8 @@ impl Handle {
                 | Refused::NotOpen
                 | Refused::TooLarge(_)
                 | Refused::Blocked(_)
-                | Refused::Recovering(_),
+                | Refused::Recovering(_)
+                | Refused::TransactionLost,
                 _,
             )) => {}
         }

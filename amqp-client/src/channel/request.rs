@@ -92,11 +92,15 @@ pub(crate) fn start_on_connection<'m, M: TypedMethod<'m> + Request>(
             Err(ChannelError::Connection(error.for_bystander()))
         }
         Err((Refused::TooLarge(error), _)) => Err(error.into()),
-        // The stream is lost; channel 0 is open as long as there is one, and alarms are about
-        // messages.
-        Err((Refused::NotOpen | Refused::Blocked(_) | Refused::Recovering(_), _)) => {
-            Err(connection.no_answer(OF_CONNECTION, M::NAME))
-        }
+        // The stream is lost; channel 0 is open as long as there is one, alarms are about messages,
+        // and transactions are of other channels.
+        Err((
+            Refused::NotOpen
+            | Refused::Blocked(_)
+            | Refused::Recovering(_)
+            | Refused::TransactionLost,
+            _,
+        )) => Err(connection.no_answer(OF_CONNECTION, M::NAME)),
     }
 }
 

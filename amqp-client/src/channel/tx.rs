@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use amqp_spec::wire::{Request, TypedMethod};
 use amqp_spec::{confirm, tx};
 
 use super::Channel;
-use super::request::start;
+use super::request::{PendingReply, start_by};
 use crate::error::{About, ChannelError};
 use crate::message::{Multiple, Requeue};
 use crate::proto::send::request::{Barrier, Effect, Transaction};
@@ -31,8 +32,29 @@ impl Channel {
     /// dropped or cancelled as [too slow](crate::ConsumeError::TooSlow), is part of the
     /// transaction, too.
     ///
-    /// When the connection is lost the channel ends, although the connection comes back: the second
-    /// half of a transaction must not be committed without the first.
+    /// When the connection is lost and comes back the channel has transactions as before. What stood
+    /// in the open one is gone, and what follows must not be committed without it: if anything had
+    /// been published or settled in it, or its commit is not answered, publishing, settling and
+    /// committing give [`ChannelError::TransactionLost`] until [`tx_rollback`](Self::tx_rollback).
+    ///
+    /// ```no_run
+    /// # use amqp_client::{Channel, ChannelError};
+    /// async fn transfer(channel: &Channel) -> Result<(), ChannelError> {
+    ///     loop {
+    ///         match attempt(channel).await {
+    ///             // Nothing of it has been committed: from its beginning.
+    ///             Err(ChannelError::TransactionLost) => drop(channel.tx_rollback().await?),
+    ///             result => return result,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// async fn attempt(channel: &Channel) -> Result<(), ChannelError> {
+    ///     channel.basic_publish("", "debits", "a: 10").await?;
+    ///     channel.basic_publish("", "credits", "b: 10").await?;
+    ///     channel.tx_commit().await // if this is uncertain, the caller decides
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -51,15 +73,18 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// 406 if the channel is not transactional.
+    /// 406 if the channel is not transactional. [`ChannelError::TransactionLost`] if the connection was
+    /// lost amid the transaction: nothing of it has been committed, or an earlier commit was
+    /// uncertain. If the connection is lost before the answer, its error: the commit may have come
+    /// about or not ([`Outcome::Unknown`](crate::error::Outcome::Unknown)), and what follows waits
+    /// for [`tx_rollback`](Self::tx_rollback).
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, it may have happened or not.
     pub async fn tx_commit(&self) -> Result<(), ChannelError> {
         let effect = Effect::EndTransaction(Box::default());
-        let barrier = Barrier::Everything;
-        start(self.shared(), &tx::Commit {}, effect, barrier)?
+        self.end_transaction(&tx::Commit {}, effect)?
             .await
             .map(drop)
     }
@@ -79,6 +104,12 @@ impl Channel {
     /// # Ok(()) }
     /// ```
     ///
+    /// When the connection is lost the broker forgets the transaction, so that a rollback that waits
+    /// for its answer has come about. Of a transaction that is lost
+    /// ([`ChannelError::TransactionLost`]) it is done at once, without the broker, also while the
+    /// connection is down. What was settled in it before the loss is delivered again; the numbers are
+    /// those of later deliveries that were to be settled in it, each by itself, which were refused.
+    ///
     /// # Errors
     ///
     /// 406 if the channel is not transactional.
@@ -93,11 +124,22 @@ impl Channel {
             ..Transaction::default()
         };
         let effect = Effect::EndTransaction(Box::new(ended));
-        let barrier = Barrier::Everything;
-        start(self.shared(), &tx::Rollback {}, effect, barrier)?.await?;
+        self.end_transaction(&tx::Rollback {}, effect)?.await?;
         Ok(RolledBack {
             channel: self.clone(),
             delivery_tags: settled.get().cloned().unwrap_or_default(),
+        })
+    }
+
+    fn end_transaction<'m, M: TypedMethod<'m> + Request>(
+        &self,
+        method: &M,
+        effect: Effect,
+    ) -> Result<PendingReply, ChannelError> {
+        let shared = self.shared();
+        let (about, barrier) = (About::default(), Barrier::Everything);
+        start_by::<M>(shared, about, effect, barrier, |order, slot| {
+            order.end_transaction(shared.at, method, slot)
         })
     }
 }
@@ -120,8 +162,8 @@ impl fmt::Debug for RolledBack {
 }
 
 impl RolledBack {
-    /// The numbers of the deliveries that were settled in the transaction and are unsettled again,
-    /// in the order in which they were settled. Those that were settled together, with
+    /// The numbers of the deliveries that were settled in the transaction, or were to be after it was
+    /// lost, and are unsettled again, in that order. Those that were settled together, with
     /// [`Multiple::Yes`], are not among them; those that a dropped consumer gave back are.
     #[must_use]
     pub fn delivery_tags(&self) -> &[u64] {

@@ -165,8 +165,9 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// Nothing was sent: the channel or the connection has ended. A number that is not outstanding
-    /// closes the channel with 406, later.
+    /// Nothing was sent: the channel or the connection has ended, or the transaction
+    /// [was lost](ChannelError::TransactionLost). A number that is not outstanding closes the channel
+    /// with 406, later.
     pub fn basic_ack(
         &self,
         delivery_tag: u64,

@@ -73,7 +73,8 @@ impl Delivery {
     /// # Errors
     ///
     /// Nothing was sent: the channel or the connection has ended, and the broker has the message
-    /// back.
+    /// back. On a channel with transactions also [`ChannelError::TransactionLost`], whether the
+    /// delivery is stale or not.
     pub fn ack(self) -> Result<Settled, ChannelError> {
         self.settle(Settlement::Ack)
     }

@@ -115,6 +115,12 @@ pub enum ChannelError {
         /// What it was lost to.
         lost: Box<ConnectionError>,
     },
+    /// The connection was lost amid a transaction of the channel: what stood in it has gone, or it
+    /// is not known whether its commit came about, which its caller has been told. Nothing was sent,
+    /// so that what follows is not committed without what came before; the channel is usable again
+    /// after [`tx_rollback`](crate::Channel::tx_rollback), on the recovered connection as well as
+    /// before.
+    TransactionLost,
     /// The message that was fetched is larger than
     /// [`max_message_size`](crate::ConnectionOptions::max_message_size): its body was not kept.
     /// Unless it is [lost](OversizedMessage::lost) it is unacknowledged, to be settled by its
@@ -233,6 +239,9 @@ impl fmt::Display for ChannelError {
                 f,
                 "the connection is lost and not recovered after {after:.1?}: {lost}"
             ),
+            Self::TransactionLost => f.write_str(
+                "the connection was lost amid the transaction, which has to be rolled back",
+            ),
             Self::MessageTooLarge(message) => write!(f, "{message}"),
         }
     }
@@ -254,6 +263,7 @@ debug_is_text!(ChannelError {
     ConsumerTagInUse { consumer_tag },
     Blocked { reason },
     Recovering { after, lost },
+    TransactionLost,
     MessageTooLarge(message),
 });
 

@@ -140,6 +140,8 @@ impl ChannelError {
             | Self::FrameTooLarge(_)
             | Self::IdOutOfRange { .. }
             | Self::Invalid(_)
+            // It is refused until the transaction is rolled back.
+            | Self::TransactionLost
             | Self::MessageTooLarge(_) => false,
         }
     }
@@ -170,6 +172,7 @@ impl ChannelError {
             | Self::FrameTooLarge(_)
             | Self::Blocked { .. }
             | Self::Recovering { .. }
+            | Self::TransactionLost
             | Self::ChannelLimit { .. }
             | Self::IdInUse { .. }
             | Self::IdOutOfRange { .. }
@@ -367,6 +370,7 @@ mod tests {
                 true,
                 Outcome::NotSent,
             ),
+            (ChannelError::TransactionLost, false, Outcome::NotSent),
         ];
         for (error, retryable, outcome) in table {
             assert_eq!(

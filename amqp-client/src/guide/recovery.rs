@@ -121,6 +121,15 @@
 //! Messages that are published without confirms ([`Channel::basic_publish`]) and were on their way
 //! are lost without a word, as ever.
 //!
+//! # A transaction
+//!
+//! A channel with transactions comes back with them, but what stood in the open one is gone. What
+//! follows is refused with [`TransactionLost`](crate::ChannelError::TransactionLost), so that a
+//! second half is never committed without the first, until
+//! [`tx_rollback`](Channel::tx_rollback): the transaction begins anew from there.
+//! [`tx_select`](Channel::tx_select) has the loop. A commit that was under way ends with the
+//! connection's error, and may have come about.
+//!
 //! # A consumer with long work
 //!
 //! The broker delivers again what was not settled when the connection was lost, perhaps to another

@@ -25,7 +25,8 @@ impl Channel {
     /// # Errors
     ///
     /// Nothing was sent. What the broker thinks of it comes later, as the end of the channel: 404
-    /// if there is no such exchange, 403 without permission.
+    /// if there is no such exchange, 403 without permission. On a channel with transactions,
+    /// [`ChannelError::TransactionLost`] after a loss of the connection.
     ///
     /// # Cancel safety
     ///

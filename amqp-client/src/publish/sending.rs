@@ -494,9 +494,9 @@ impl<H: Head> Publish<'_, H> {
         Poll::Ready(published)
     }
 
-    /// Waits, if that is for the connection only as long as it wants to.
+    /// Waits, if there is something to wait for, and for the connection only as long as it wants to.
     fn wait<T>(&self, outbox: &Outbox) -> Poll<Result<T, Refused>> {
-        match outbox.check_down(self.channel.shared().at, self.when_down) {
+        match outbox.check_wait(self.channel.shared().at, self.when_down) {
             Ok(()) => Poll::Pending,
             Err(refused) => Poll::Ready(Err(refused)),
         }

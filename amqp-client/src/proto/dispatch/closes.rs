@@ -73,16 +73,23 @@ pub(super) fn closed_by_broker(
 /// The broker has closed a channel over a request that restores it: that request has been told, and
 /// the channel is lost once more.
 fn lost_again(id: u16, cause: &ChannelError, channels: &mut InChannels, outside: &mut Outside) {
-    let (slots, unwanted) = outside.outbox().channel_lost_again(id);
+    let lost = outside.outbox().channel_lost_again(id);
     if let Some(mut channel) = channels.close(id, true, outside) {
         drop(channel.disconnect(cause, outside.wakers()));
         channels.rest(Arc::clone(channel.shared()));
     }
+    end_unwanted(lost.unwanted, outside);
+    conclude(lost.done, outside);
+    outside.fail_requests(lost.cut, &ChannelError::TransactionLost);
+    outside.fail_requests(lost.failed, cause);
+}
+
+/// Consumers that were being cancelled have gone with their channel.
+fn end_unwanted(unwanted: Vec<Arc<ConsumerQueue>>, outside: &mut Outside) {
     for queue in unwanted {
         outside.consumer_ended(&queue);
         queue.end(ConsumerEnd::Cancelled, outside.wakers());
     }
-    outside.fail_requests(slots, cause);
 }
 
 /// Which publishes may have provoked the close, or stand behind what has.
@@ -330,12 +337,10 @@ pub(crate) fn all_lost(
     });
     let asked: Vec<_> = lost.failed.iter().chain(&lost.done).collect();
     forget_started(&lost.consumers, asked, outside);
-    for queue in lost.unwanted {
-        outside.consumer_ended(&queue);
-        queue.end(ConsumerEnd::Cancelled, outside.wakers());
-    }
+    end_unwanted(lost.unwanted, outside);
     end_consumers(lost.consumers, cause, outside);
     conclude(lost.done, outside);
+    outside.fail_requests(lost.cut, &ChannelError::TransactionLost);
     for slot in &lost.failed {
         if let Some(sent) = &slot.sent {
             outside.unanswered(sent);

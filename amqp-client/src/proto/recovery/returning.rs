@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqp_spec::wire::{FieldTable, TypedMethod as _};
-use amqp_spec::{ReplyCode, basic, channel, confirm, queue};
+use amqp_spec::{ReplyCode, basic, channel, confirm, queue, tx};
 
 use super::Recovery;
 use super::aside::Aside;
@@ -672,6 +672,7 @@ fn opening_slot(again: Again, outside: &Outside) -> (Slot, Arc<Answer>) {
             (slot.with_effect(Effect::RenewChannel), answer)
         }
         Again::ConfirmSelect => slot::<confirm::Select>(about, outside),
+        Again::TxSelect => slot::<tx::Select>(about, outside),
         Again::Qos => slot::<basic::Qos>(about, outside),
     }
 }

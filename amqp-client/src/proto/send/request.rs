@@ -221,6 +221,8 @@ pub(crate) enum Effect {
 pub(crate) struct Transaction {
     /// The deliveries that were settled in it.
     pub(crate) settled: Vec<u64>,
+    /// Something stands in it.
+    pub(crate) is_begun: bool,
     /// The caller of a rollback finds them here behind the reply.
     pub(crate) rolled_back: Option<Arc<OnceLock<Vec<u64>>>>,
 }

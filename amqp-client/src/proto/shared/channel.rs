@@ -229,6 +229,7 @@ impl ChannelShared {
             Refused::TooLarge(error) => error.into(),
             Refused::Blocked(reason) => ChannelError::Blocked { reason },
             Refused::Recovering(lost) => self.connection.recovering_from(*lost),
+            Refused::TransactionLost => ChannelError::TransactionLost,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use amqp_spec::{basic, channel, confirm, frame, queue};
+use amqp_spec::{basic, channel, confirm, frame, queue, tx};
 
 use crate::consume::{AckMode, Settled};
 use crate::error::ConnectionError;
@@ -100,6 +100,9 @@ impl Pair {
             self.says(id, &channel::OpenOk {});
             if taken(&mut written, format!("{id} confirm.select")) {
                 self.says(id, &confirm::SelectOk {});
+            }
+            if taken(&mut written, format!("{id} tx.select")) {
+                self.says(id, &tx::SelectOk {});
             }
         }
         assert_eq!(written, [""; 0]);

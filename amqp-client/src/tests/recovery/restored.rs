@@ -4,11 +4,12 @@ use crate::consume::QosScope;
 use crate::tests::support::comeback::Comeback;
 use crate::{Channel, Consumer, ExchangeDeclare, Publisher, QueueDeclare};
 
-/// Three channels, twelve things declared, three consumers.
+/// Four channels, of which one has transactions, thirteen things declared, four consumers.
 pub(super) struct Fixture {
     pub(super) channels: Vec<Channel>,
     pub(super) consumers: Vec<Consumer>,
     pub(super) publisher: Publisher,
+    transactional: Channel,
 }
 
 pub(super) fn fixture(world: &mut Comeback) -> Fixture {
@@ -37,17 +38,43 @@ pub(super) fn fixture(world: &mut Comeback) -> Fixture {
         let named = named.unwrap().name;
         second.queue_bind(&named, "orders", "late").await.unwrap();
         second.queue_bind("mine", "orders", "late").await.unwrap();
+        let transactional = connection.open_channel().await.unwrap();
+        transactional.tx_select().await.unwrap();
+        transactional
+            .basic_qos(5, QosScope::Consumer)
+            .await
+            .unwrap();
+        let declare = QueueDeclare::new("accounts").durable();
+        transactional.queue_declare(declare).await.unwrap();
         let consumers = vec![
             first.consume("orders").tag("one").await.unwrap(),
             first.consume("mine").tag("two").prefetch(3).await.unwrap(),
             second.consume(&named).tag("three").await.unwrap(),
+            transactional.consume("orders").tag("four").await.unwrap(),
         ];
         Fixture {
-            channels: vec![first, second],
+            channels: vec![first, second, transactional.clone()],
             consumers,
             publisher,
+            transactional,
         }
     })
+}
+
+/// What is published on it is there with its commit, and not before.
+#[track_caller]
+fn assert_transactional(world: &mut Comeback, channel: &Channel) {
+    let publishing = channel.clone();
+    let publishing = async move { publishing.basic_publish("", "accounts", "hello").await };
+    world.done(publishing).unwrap();
+    world.run();
+    let ready = |world: &Comeback| world.kernel.queue("/", "accounts").unwrap().ready();
+    assert_eq!(ready(world), 0);
+    let committing = channel.clone();
+    world
+        .done(async move { committing.tx_commit().await })
+        .unwrap();
+    assert_eq!(ready(world), 1);
 }
 
 #[test]
@@ -66,6 +93,7 @@ fn everything_is_back_after_a_loss() {
     world
         .done(async move { publisher.publish("orders", "late", "hello").await })
         .unwrap();
+    assert_transactional(&mut world, &fixture.transactional);
     drop(fixture.consumers);
 }
 
@@ -89,6 +117,7 @@ fn everything_is_back_wherever_the_stream_is_lost_while_it_comes_back() {
         world
             .done(async move { publisher.publish("orders", "late", "hello").await })
             .unwrap();
+        assert_transactional(&mut world, &fixture.transactional);
         if complete {
             assert!(budget > 20, "{budget}");
             return;

@@ -189,7 +189,8 @@ impl Comeback {
         }
     }
 
-    fn close_channel(&mut self, number: u16, (code, text): (u16, &str), over: MethodId) {
+    /// The broker closes a channel over this method.
+    pub(crate) fn close_channel(&mut self, number: u16, (code, text): (u16, &str), over: MethodId) {
         self.kernel.take_output_into(self.client, &mut self.unread);
         let ours = wire::method(
             number,

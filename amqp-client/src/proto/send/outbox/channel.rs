@@ -18,8 +18,8 @@ use super::repeatable::is_kept;
 use super::requests::Requests;
 use super::restoring::{Behind, LostRequests, Restoring};
 use super::sending::Sending;
-use super::settling::{ByNumber, Settling};
-use super::standing::Standing;
+use super::settling::{ByNumber, Part, Settling};
+use super::standing::{Stand, Standing};
 use crate::error::ChannelError;
 use crate::message::Body;
 use crate::proto::channel_use::ChannelUse;
@@ -31,7 +31,7 @@ use crate::proto::shared::consumer::ConsumerQueue;
 pub(super) struct OutChannel {
     /// Which use of the id this is; a handle of an earlier use is stale.
     incarnation: u32,
-    pub(super) standing: Standing,
+    pub(super) stand: Stand,
     /// It was open on an earlier stream, or has been opened anew.
     pub(super) resumed: bool,
     /// The answer to a close of an earlier use of the id was overdue, and may still come.
@@ -54,7 +54,7 @@ impl OutChannel {
     pub(super) fn unused(id: u16) -> Self {
         Self {
             incarnation: 0,
-            standing: Standing::Free,
+            stand: Stand::new(Standing::Free),
             resumed: false,
             close_ok_owed: false,
             freed: 0,
@@ -70,7 +70,7 @@ impl OutChannel {
     /// Channel 0, which carries the connection's own methods.
     pub(super) fn of_connection() -> Self {
         Self {
-            standing: Standing::Open,
+            stand: Stand::new(Standing::Open),
             ..Self::unused(0)
         }
     }
@@ -81,7 +81,7 @@ impl OutChannel {
         let incarnation = self.incarnation.wrapping_add(1);
         *self = Self {
             incarnation,
-            standing: Standing::Opening,
+            stand: Stand::new(Standing::Opening),
             close_ok_owed: self.close_ok_owed,
             sending: Sending::new(id, Requests::with_room_for_one()),
             ..Self::unused(id)
@@ -102,7 +102,7 @@ impl OutChannel {
 
     /// The id is free, as the `freed`th; its channel is over.
     pub(super) fn free(&mut self, freed: u64) {
-        self.standing = Standing::Free;
+        self.stand.set(Standing::Free);
         self.freed = freed;
     }
 
@@ -117,15 +117,33 @@ impl OutChannel {
         self.incarnation == at.incarnation
     }
 
-    /// Whether it is this use of the id, and open as far as we know, or to be opened on the next
-    /// stream: what it takes until then waits in its line.
+    /// Whether it is this use of the id, and takes whatever comes: as [`is_used`](Self::is_used),
+    /// and not to be looked at.
     #[inline]
     pub(super) fn accepts(&self, at: ChannelUse) -> bool {
-        let takes = matches!(
-            self.standing,
-            Standing::Open | Standing::Opening | Standing::Lost
-        );
-        takes && self.is(at)
+        self.stand.takes_anything() && self.is(at)
+    }
+
+    /// Whether it is this use of the id, and open as far as we know, or to be opened on the next
+    /// stream: what it takes until then waits in its line.
+    pub(super) fn is_used(&self, at: ChannelUse) -> bool {
+        self.standing().is_in_use() && self.is(at)
+    }
+
+    /// Whether it is this use of the id, and takes what a transaction cannot be lost for.
+    #[cold]
+    pub(super) fn takes_requests(&self, at: ChannelUse) -> bool {
+        self.is_used(at) || self.is_renewed(at)
+    }
+
+    /// Whether one that does not take anything takes this.
+    #[cold]
+    pub(super) fn check(&mut self, at: ChannelUse, part: Part) -> Result<(), Refused> {
+        if self.takes_requests(at) {
+            self.settling.check(part)
+        } else {
+            Err(Refused::NotOpen)
+        }
     }
 
     /// Whether it is this use of the id, and waits to be opened anew.
@@ -141,11 +159,11 @@ impl OutChannel {
 
     /// Whether the broker has closed it, and it is or will be at rest.
     fn rests(&self) -> bool {
-        matches!(self.standing, Standing::Resting | Standing::Finishing)
+        matches!(self.standing(), Standing::Resting | Standing::Finishing)
     }
 
     pub(super) fn is_free(&self) -> bool {
-        self.standing == Standing::Free
+        self.standing() == Standing::Free
     }
 
     /// Whether there has been a channel with this id.
@@ -154,31 +172,28 @@ impl OutChannel {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.standing == Standing::Open
+        self.standing() == Standing::Open
     }
 
     /// Whether its publishes are answered, now or when it has been opened anew.
     pub(super) fn answers(&self) -> bool {
-        matches!(self.standing, Standing::Open | Standing::Closing) || self.renewal.is_some()
+        matches!(self.standing(), Standing::Open | Standing::Closing) || self.renewal.is_some()
     }
 
     pub(super) fn standing(&self) -> Standing {
-        self.standing
+        self.stand.get()
     }
 
     /// Whether it counts as an open channel.
     pub(super) fn counts_as_open(&self) -> bool {
-        matches!(
-            self.standing,
-            Standing::Open | Standing::Opening | Standing::Lost
-        )
+        self.standing().is_in_use()
     }
 
     /// Whether the program closes it, and the close has its place in line.
     pub(super) fn is_closing(&self) -> bool {
         let renewed = self.renewal.as_ref().is_some_and(|one| one.is_closing());
         let restored = self.restoring.as_ref().is_some_and(|one| one.closing);
-        match self.standing {
+        match self.standing() {
             Standing::Closing => true,
             Standing::Lost => restored,
             _ => self.rests() && renewed,
@@ -260,7 +275,7 @@ impl OutChannel {
             renewal.note_use(id);
         }
         if id == channel::Close::ID {
-            match self.standing {
+            match self.standing() {
                 // The broker has nothing to close.
                 Standing::Lost => {
                     self.restoring.get_or_insert_default().closing = true;
@@ -268,13 +283,14 @@ impl OutChannel {
                 }
                 // One that is opened anew first still has to say what it has accepted.
                 Standing::Resting | Standing::Finishing => {}
-                _ => self.standing = Standing::Closing,
+                _ => self.stand.set(Standing::Closing),
             }
         } else if id == confirm::Select::ID {
             // Publishes behind it on the wire are numbered, whenever the reply comes.
             self.publishing.begin_confirming();
         } else if id == tx::Select::ID {
             self.settling.begin_transactions();
+            self.stand.watch(true);
         }
     }
 
@@ -289,17 +305,11 @@ impl OutChannel {
 
     /// `channel.open-ok` has come: a life begins, behind deliveries with numbers up to this one.
     pub(super) fn opened(&mut self, delivered: u64) {
-        if self.standing == Standing::Opening {
-            self.standing = Standing::Open;
+        if self.standing() == Standing::Opening {
+            self.stand.set(Standing::Open);
         }
         self.settling.begin_life(delivered);
         self.settling.gone_back_to(delivered, &mut self.sending);
-    }
-
-    /// What was delivered has gone back to the broker.
-    fn end_life(&mut self) {
-        self.settling.end_life();
-        self.resumed = true;
     }
 
     /// What a settlement by number says on the wire; `None` if it is of what has gone back. Number 0
@@ -340,10 +350,10 @@ impl OutChannel {
             self.sending
                 .requests
                 .push(close.for_nobody(), &mut queue.quiet);
-            self.standing = Standing::Crossed;
+            self.stand.set(Standing::Crossed);
             return (slots, false);
         }
-        self.standing = Standing::Finishing;
+        self.stand.set(Standing::Finishing);
         let is_free = !self.sending.line.is_held() && self.finish(queue);
         (slots, is_free)
     }
@@ -359,10 +369,10 @@ impl OutChannel {
     pub(super) fn large_sent(&mut self, queue: &mut Queue) -> bool {
         self.sending.line.set_held(false);
         self.sending.line.stood_still_until(queue.now);
-        if self.standing == Standing::Finishing {
+        if self.standing() == Standing::Finishing {
             return self.finish(queue);
         }
-        if self.standing == Standing::Closing && self.sending.requests.is_stuck() {
+        if self.standing() == Standing::Closing && self.sending.requests.is_stuck() {
             // Our close is behind it, and may have to give the channel up.
             queue.deadline.note(queue.now);
         }
@@ -401,9 +411,10 @@ impl OutChannel {
         let id = self.sending.id();
         let goes_on = behind == Behind::AnotherStream && self.goes_on();
         let was_closing = self.is_closing();
-        self.end_life();
+        self.resumed = true;
         self.close_ok_owed = false;
         if !goes_on {
+            self.settling.end_life();
             lost.consumers.extend(self.waiting_consumers());
             let slots = self.clear(queue);
             self.sending.line.set_held(false);
@@ -414,13 +425,17 @@ impl OutChannel {
                 lost.failed.extend(slots);
             }
             if id > 0 {
-                self.standing = Standing::Free;
+                self.stand.set(Standing::Free);
             }
             return;
         }
-        self.standing = Standing::Lost;
+        self.stand.set(Standing::Lost);
         let consumers = self.consumers.get_or_insert_default();
-        let opening = self.sending.disconnect(consumers, queue, lost);
+        let mut transaction = self.settling.disconnect();
+        let opening = self
+            .sending
+            .disconnect(consumers, transaction.as_deref_mut(), queue, lost);
+        self.settling.begin_again(transaction);
         lost.unwanted.extend(consumers.disconnect());
         let restoring = self.restoring.get_or_insert_default();
         restoring.opening = restoring.opening.take().or(opening);
@@ -432,11 +447,9 @@ impl OutChannel {
     /// Whether it is opened on the next stream when its own is gone now.
     fn goes_on(&self) -> bool {
         let renewed = self.renewal.as_ref().is_some_and(|one| one.goes_on());
-        match self.standing {
+        match self.standing() {
             // Nothing of channel 0 outlives the stream but its being there.
             _ if self.sending.id() == 0 || self.is_scratch() => false,
-            // Its second half would be committed without the first.
-            _ if self.settling.has_transactions() => false,
             Standing::Lost => !self.is_closing(),
             // One that no caller waits for is not opened.
             Standing::Opening if self.renewal.is_none() && !self.is_restoring() => {
@@ -454,7 +467,7 @@ impl OutChannel {
 
     /// It is asked for while there is no stream: it is opened on the next.
     pub(super) fn open_later(&mut self, opening: Slot, queue: &mut Queue) {
-        self.standing = Standing::Lost;
+        self.stand.set(Standing::Lost);
         self.sending.line.set_held(true);
         queue.deadline.note(opening.deadline);
         self.restoring.get_or_insert_default().opening = Some(opening);
@@ -532,7 +545,7 @@ impl OutChannel {
     /// Our close waits behind a request whose time is up: sends it if it may pass that, otherwise
     /// gives the channel up.
     pub(super) fn close_stuck(&mut self, queue: &mut Queue) -> Option<GivenUp> {
-        let stuck = self.standing == Standing::Closing && self.sending.is_close_stuck(queue);
+        let stuck = self.standing() == Standing::Closing && self.sending.is_close_stuck(queue);
         stuck.then(|| self.give_up(ChannelError::Closed, queue))
     }
 
@@ -544,7 +557,7 @@ impl OutChannel {
         // The rest of a body that has begun still leaves, and `close-ok` may not stand amid content.
         let is_sending = queue.large.channels().any(|id| id == self.sending.id());
         self.sending.line.set_held(is_sending);
-        self.standing = Standing::GivenUp;
+        self.stand.set(Standing::GivenUp);
         GivenUp {
             id: self.sending.id(),
             slots,
@@ -557,7 +570,7 @@ impl OutChannel {
     /// The broker does not answer a close that its own has crossed: it is not waited for any
     /// longer. True if the id is free for that.
     pub(super) fn forget_crossed(&mut self) -> bool {
-        let forgotten = self.standing == Standing::Crossed
+        let forgotten = self.standing() == Standing::Crossed
             && self.sending.requests.iter().all(|slot| slot.overdue);
         if forgotten {
             drop(self.sending.requests.take_all());
@@ -592,8 +605,10 @@ impl OutChannel {
         let mut slots = self.sending.requests.take_all();
         slots.extend(parked);
         self.consumers = None;
-        self.end_life();
-        self.standing = Standing::Finishing;
+        self.settling.end_life();
+        self.stand.watch(false);
+        self.resumed = true;
+        self.stand.set(Standing::Finishing);
         (slots, sent)
     }
 
@@ -609,7 +624,7 @@ impl OutChannel {
         if self.renewal.is_none() {
             return false;
         }
-        self.standing = Standing::Resting;
+        self.stand.set(Standing::Resting);
         self.sending.line.set_held(true);
         self.want(queue);
         true
@@ -618,7 +633,7 @@ impl OutChannel {
     /// Something waits in its line: if it rests it is opened for that.
     #[inline]
     fn want(&mut self, queue: &mut Queue) {
-        if self.standing == Standing::Resting && !self.sending.line.is_empty() {
+        if self.standing() == Standing::Resting && !self.sending.line.is_empty() {
             if let Some(renewal) = &mut self.renewal {
                 let due = renewal.want(queue.now, self.sending.line.has_messages());
                 queue.deadline.note(due);
@@ -650,7 +665,7 @@ impl OutChannel {
     /// When it is to be opened anew, if it rests.
     pub(super) fn due(&self) -> Option<Instant> {
         let renewal = self.renewal.as_deref()?;
-        if self.standing == Standing::Resting {
+        if self.standing() == Standing::Resting {
             renewal.due()
         } else {
             None
@@ -663,7 +678,7 @@ impl OutChannel {
             // What restores it watches the times of its requests.
             return None;
         }
-        if self.standing == Standing::Opening && self.renewal.is_some() {
+        if self.standing() == Standing::Opening && self.renewal.is_some() {
             let method = self.sending.requests.overdue_opening()?;
             return Some(self.give_up(ChannelError::Timeout { method }, queue));
         }
@@ -679,7 +694,7 @@ impl OutChannel {
     /// The program closes it while it rests, with nothing to be sent before: there is nothing that
     /// the broker has to hear, and the id is free.
     pub(super) fn close_at_rest(&mut self, queue: &mut Queue) -> Option<GivenUp> {
-        let closes = match self.standing {
+        let closes = match self.standing() {
             Standing::Lost => self.is_closing(),
             Standing::Resting => self.is_closing() && !self.sending.line.has_messages(),
             _ => false,
@@ -695,7 +710,7 @@ impl OutChannel {
         };
         let closing = renewal.is_closing();
         let [open, select] = renewal.open(now);
-        self.standing = Standing::Opening;
+        self.stand.set(Standing::Opening);
         self.sending.line.set_held(false);
         queue.deadline.note(open.deadline);
         let id = self.sending.id();
@@ -707,7 +722,7 @@ impl OutChannel {
         self.sending.release(queue);
         if closing {
             // The program has closed it meanwhile: that is behind what was to be sent.
-            self.standing = Standing::Closing;
+            self.stand.set(Standing::Closing);
         }
     }
 }

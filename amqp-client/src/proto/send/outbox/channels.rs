@@ -52,7 +52,7 @@ impl Channels {
     #[inline]
     pub(super) fn accepting(&mut self, at: ChannelUse) -> Option<&mut OutChannel> {
         let channel = self.get_mut(at.channel)?;
-        (channel.accepts(at) || channel.is_renewed(at)).then_some(channel)
+        (channel.accepts(at) || channel.takes_requests(at)).then_some(channel)
     }
 
     /// The channel, if it is this use of its id.
@@ -128,6 +128,12 @@ impl Channels {
     /// Whether there has been a channel with this id.
     pub(crate) fn was_used(&self, id: u16) -> bool {
         self.get(id).is_some_and(OutChannel::was_used)
+    }
+
+    /// Whether what stood in the channel's transaction was lost, and has not been rolled back.
+    pub(crate) fn has_lost_transaction(&self, at: ChannelUse) -> bool {
+        let channel = self.get(at.channel).filter(|channel| channel.is_used(at));
+        channel.is_some_and(|channel| channel.settling.has_lost_transaction())
     }
 
     /// Whether the channel is brought back on this stream, and not all of it is there.

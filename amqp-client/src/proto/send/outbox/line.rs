@@ -245,6 +245,19 @@ impl Line {
         slots
     }
 
+    /// The channel is lost once more on the same stream: throws settlements away, which were of
+    /// deliveries that have gone back.
+    pub(super) fn drop_frames(&mut self, parking: &mut Parking) {
+        self.drop_answers(parking);
+        self.parked.retain(|parked| {
+            let Parked::Frames(frames) = parked else {
+                return true;
+            };
+            parking.octets -= frames.len();
+            false
+        });
+    }
+
     /// Says requests anew, by their payloads, where `translate` has other words for them.
     pub(super) fn translate(
         &mut self,

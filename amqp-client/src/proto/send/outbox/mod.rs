@@ -28,7 +28,7 @@
 //! | `channel`, `standing` | one channel: how it opens, sends, ends, and is opened anew; where it stands |
 //! | `sending` | what a channel sends: `requests` that it waits for, and a `line` of what it holds back |
 //! | `publishing`, `mandatory`, `exchanges` | the publishes of a channel that are not answered |
-//! | `settling`, `settled` | the deliveries of a channel that are settled |
+//! | `settling`, `settled`, `transactions` | the deliveries of a channel that are settled, and its transactions |
 //! | `consumers`, `renewal` | the consumers of a channel; how it is opened anew |
 //! | `restoring`, `repeatable` | a channel whose stream is gone, until all of it is back on the next; which requests are asked once more |
 //! | `restorer` | nothing: it brings channels back, past what waits in their lines |
@@ -72,6 +72,7 @@ mod settled;
 mod settling;
 mod small_lane;
 mod standing;
+mod transactions;
 
 pub(crate) use self::consumers::{NotStarted, Prefetch, ToStart};
 pub(crate) use self::driver::Wake;

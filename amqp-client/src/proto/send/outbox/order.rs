@@ -21,7 +21,7 @@ use super::owed::MOST_OWED;
 use super::queue::Queue;
 use super::refused::Refused;
 use super::restorer::Restorer;
-use super::settling::{Ack, ByNumber};
+use super::settling::{Ack, ByNumber, Part};
 use crate::message::{Body, Settlement};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::progress::Progress;
@@ -96,6 +96,23 @@ impl Order {
         Ok((channel, &mut self.queue))
     }
 
+    /// A channel that takes this, and what it sends into.
+    #[inline]
+    fn channel_for(
+        &mut self,
+        at: ChannelUse,
+        part: Part,
+    ) -> Result<(&mut OutChannel, &mut Queue), Refused> {
+        self.ending.check_open()?;
+        let Some(channel) = self.channels.get_mut(at.channel) else {
+            return Err(Refused::NotOpen);
+        };
+        if !channel.accepts(at) {
+            channel.check(at, part)?;
+        }
+        Ok((channel, &mut self.queue))
+    }
+
     // Messages
 
     /// Queues a small message if its channel takes it at once; otherwise nothing has changed.
@@ -125,7 +142,7 @@ impl Order {
         body: &Body<'_>,
     ) -> Result<(u64, Wake), Refused> {
         let octets = body.as_slice();
-        let (channel, queue) = self.channel(at)?;
+        let (channel, queue) = self.channel_for(at, Part::Message)?;
         if channel.sending.is_direct() && octets.len() < ZERO_COPY {
             return Ok(self.publish_copied(at, head, octets)?);
         }
@@ -200,6 +217,28 @@ impl Order {
         } else {
             queue.driver.wake()
         })
+    }
+
+    /// Queues the request that ends a transaction. If what stood in it was lost, nothing is: to roll
+    /// it back has come about, and it cannot be committed.
+    pub(crate) fn end_transaction<'m, M: TypedMethod<'m>>(
+        &mut self,
+        at: ChannelUse,
+        method: &M,
+        mut slot: Slot,
+    ) -> Result<Wake, NotQueued> {
+        let channel = self.channel(at).ok();
+        let lost =
+            channel.and_then(|(channel, _)| channel.settling.end_lost_transaction(&mut slot));
+        match lost {
+            None => self.request(at, method, slot),
+            Some(Ok(())) => {
+                // Its caller has not begun to wait.
+                slot.done(&mut Vec::new());
+                Ok(Wake::default())
+            }
+            Some(Err(refused)) => Err((refused, Box::new(slot))),
+        }
     }
 
     /// Queues a method on channel 0 that expects a reply, and leaves no copy of it behind.
@@ -281,7 +320,7 @@ impl Order {
         number: u64,
         settlement: Settlement,
     ) -> Result<Option<Wake>, Refused> {
-        let (channel, queue) = self.channel(at)?;
+        let (channel, queue) = self.channel_for(at, Part::Settlement(number))?;
         let Some(tag) = channel.settling.on_wire(number) else {
             return Ok(self.stale());
         };
@@ -320,12 +359,18 @@ impl Order {
         settlement: Settlement,
         highest: (u64, u64),
     ) -> Result<Option<Wake>, Refused> {
-        let (channel, _) = self.channel(at)?;
+        let part = match multiple {
+            false => Part::Settlement(number),
+            true => Part::Settlements,
+        };
+        let (channel, _) = self.channel_for(at, part)?;
         let Some(ByNumber { tag, upto }) = channel.by_number(number, multiple, highest) else {
             return Ok(self.stale());
         };
         channel.settling.never_merge();
-        if !multiple {
+        if multiple {
+            channel.settling.note_several_settled();
+        } else {
             channel.settling.note_settled(number);
         }
         let n = channel.settling.count_settled(upto, multiple);

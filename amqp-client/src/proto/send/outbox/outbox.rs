@@ -6,7 +6,6 @@
     reason = "the folder has its parts, and this is the whole"
 )]
 
-use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -30,7 +29,6 @@ use crate::proto::send::progress::Progress;
 use crate::proto::send::request::Slot;
 use crate::proto::send::rope::Rope;
 use crate::proto::send::unwritten::Unwritten;
-use crate::proto::shared::consumer::ConsumerQueue;
 use crate::proto::time::after;
 use crate::proto::wait::Sleeper;
 
@@ -171,9 +169,13 @@ impl Outbox {
         })
     }
 
-    /// An error if that is so and a publish does not want to wait for it; `own` is what its
-    /// publisher does about it, if not what the connection's do.
-    pub(crate) fn check_down(&self, at: ChannelUse, own: Option<WhenDown>) -> Result<(), Refused> {
+    /// An error if a publish is not to wait: what stood in its transaction is lost, or the stream,
+    /// and it does not want to wait for another; `own` is what its publisher does about that, if not
+    /// what the connection's do.
+    pub(crate) fn check_wait(&self, at: ChannelUse, own: Option<WhenDown>) -> Result<(), Refused> {
+        if self.order.channels.has_lost_transaction(at) {
+            return Err(Refused::TransactionLost);
+        }
         if own.unwrap_or_else(|| self.room.when_down()) == WhenDown::Wait {
             return Ok(());
         }
@@ -471,7 +473,7 @@ impl Outbox {
 
     /// The broker has closed a channel over a request that restores it: as
     /// [`lose_again`](super::restorer::Restorer::lose_again).
-    pub(crate) fn channel_lost_again(&mut self, id: u16) -> (Vec<Slot>, Vec<Arc<ConsumerQueue>>) {
+    pub(crate) fn channel_lost_again(&mut self, id: u16) -> LostRequests {
         self.room.resume(id);
         let lost = self.order.restorer().lose_again(id);
         self.order.queue.driver.looks_again();

@@ -21,6 +21,8 @@ pub(crate) enum Refused {
     /// What the stream was lost to, and when: another is to take its place, and the publisher does
     /// not want to wait.
     Recovering(Box<(ConnectionError, Instant)>),
+    /// What stood in the transaction went with its stream, and has not been rolled back.
+    TransactionLost,
 }
 
 impl From<FrameTooLarge> for Refused {

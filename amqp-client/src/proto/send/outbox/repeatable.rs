@@ -1,14 +1,14 @@
 //! Which requests a recovery has to know of, and which of them may be asked once more.
 
 use amqp_spec::wire::{MethodId, TypedMethod as _};
-use amqp_spec::{Method, basic, confirm, constants, exchange, queue};
+use amqp_spec::{Method, basic, confirm, constants, exchange, queue, tx};
 
 use crate::proto::send::request::{Effect, Slot};
 
 /// Whether the payload of such a request is kept until it is answered: it declares or deletes what
 /// a recovery declares again, or may be sent again after a loss.
 pub(super) fn is_kept(method: MethodId) -> bool {
-    const KEPT: [MethodId; 10] = [
+    const KEPT: [MethodId; 11] = [
         exchange::Declare::ID,
         exchange::Delete::ID,
         exchange::Bind::ID,
@@ -19,6 +19,7 @@ pub(super) fn is_kept(method: MethodId) -> bool {
         queue::Delete::ID,
         basic::Qos::ID,
         confirm::Select::ID,
+        tx::Select::ID,
     ];
     KEPT.contains(&method)
 }
@@ -38,7 +39,8 @@ fn may_be_repeated(sent: &[u8]) -> bool {
             | Method::QueueBind(_)
             | Method::QueueUnbind(_)
             | Method::BasicQos(_)
-            | Method::ConfirmSelect(_),
+            | Method::ConfirmSelect(_)
+            | Method::TxSelect(_),
         ) => true,
         Ok(_) | Err(_) => false,
     }

@@ -12,10 +12,10 @@ use super::channel::OutChannel;
 use super::channels::Channels;
 use super::queue::Queue;
 use super::repeatable::method_frame;
-use super::restoring::{self, Again, Restoring};
+use super::restoring::{self, Again, LostRequests, Restoring};
 use super::standing::Standing;
 use crate::proto::channel_use::ChannelUse;
-use crate::proto::send::request::{Answer, Slot};
+use crate::proto::send::request::{Answer, Effect, Slot};
 use crate::proto::shared::consumer::ConsumerQueue;
 
 /// Brings channels back.
@@ -59,9 +59,9 @@ impl<'o> Restorer<'o> {
         };
         channel.restoring = None;
         channel.sending.line.set_held(false);
-        match channel.standing {
+        match channel.standing() {
             Standing::Open => {
-                channel.standing = Standing::Closing;
+                channel.stand.set(Standing::Closing);
                 let frame = restoring::close(at.channel);
                 pass(channel, &frame, close, self.queue);
             }
@@ -76,18 +76,21 @@ impl<'o> Restorer<'o> {
         let Some(channel) = self.channels.get_mut(id) else {
             return false;
         };
-        if channel.standing != Standing::Lost || channel.is_closing() {
+        if channel.standing() != Standing::Lost || channel.is_closing() {
             return false;
         }
-        channel.standing = Standing::Opening;
+        channel.stand.set(Standing::Opening);
         channel.sending.line.set_held(true);
         let restoring = channel.restoring.get_or_insert_default();
         let open = restoring.opening.take();
         let open = open.unwrap_or_else(|| slot(Again::Open));
         pass(channel, &channel::Open {}.to_frame(id), open, self.queue);
         let limits = channel.consumers().own_limits();
-        let confirms = channel.publishing.is_confirming();
-        for (again, frame) in restoring::modes_and_limits(id, confirms, limits) {
+        let modes = (
+            channel.publishing.is_confirming(),
+            channel.settling.has_transactions(),
+        );
+        for (again, frame) in restoring::modes_and_limits(id, modes, limits) {
             pass(channel, &frame, slot(again), self.queue);
         }
         channel.consumers().note_own_limits();
@@ -112,7 +115,7 @@ impl<'o> Restorer<'o> {
         mut slot: impl FnMut(Option<&Arc<ConsumerQueue>>) -> Slot,
     ) -> Option<Arc<Answer>> {
         let channel = self.channels.get_mut(at.channel)?;
-        if !channel.accepts(at) {
+        if !channel.is_used(at) {
             return None;
         }
         let (prefetch, own) = channel.consumers().start_again(queue)?;
@@ -130,26 +133,34 @@ impl<'o> Restorer<'o> {
     }
 
     /// The broker has closed a channel over a request that restores it: queues `channel.close-ok`,
-    /// and it is lost once more. Returns the requests that have no reply, and the consumers that
-    /// were to end.
-    pub(super) fn lose_again(&mut self, id: u16) -> (Vec<Slot>, Vec<Arc<ConsumerQueue>>) {
+    /// and it is lost once more.
+    pub(super) fn lose_again(&mut self, id: u16) -> LostRequests {
+        let mut lost = LostRequests::default();
         let Some(channel) = self.channels.get_mut(id) else {
-            return (Vec::new(), Vec::new());
+            return lost;
         };
         self.queue.answer_close(id);
-        let mut slots = channel.sending.requests.take_all();
-        if channel.standing == Standing::Closing {
+        lost.failed = channel.sending.requests.take_all();
+        if channel.standing() == Standing::Closing {
             // There is nothing to close any more.
             channel.restoring.get_or_insert_default().closing = true;
             self.queue.deadline.note(self.queue.now);
         }
-        channel.standing = Standing::Lost;
-        channel.settling.begin_again();
+        channel.stand.set(Standing::Lost);
         channel.resumed = true;
+        let line = &mut channel.sending.line;
+        line.drop_frames(&mut self.queue.parking);
+        let mut transactions = channel.settling.disconnect();
+        if let Some(transactions) = &mut transactions {
+            let is_end = |slot: &Slot| matches!(slot.effect, Effect::EndTransaction(_));
+            let ends = line.take_requests(is_end, &mut self.queue.parking);
+            transactions.lose(ends, &mut lost);
+        }
+        channel.settling.begin_again(transactions);
         let consumers = channel.consumers();
-        slots.retain_mut(|slot| !consumers.takes_back(slot));
-        let unwanted = consumers.disconnect();
-        (slots, unwanted)
+        lost.failed.retain_mut(|slot| !consumers.takes_back(slot));
+        lost.unwanted = consumers.disconnect();
+        lost
     }
 
     /// All of this channel is there: what waited in its line goes on; `translate` gives the payloads
@@ -164,16 +175,14 @@ impl<'o> Restorer<'o> {
         let Some(channel) = channel.filter(|channel| channel.is(at)) else {
             return false;
         };
-        let sending = &mut channel.sending;
-        sending
-            .line
-            .translate(at.channel, translate, &mut self.queue.parking);
-        if channel.restoring.is_none() || channel.standing == Standing::Lost {
+        let line = &mut channel.sending.line;
+        line.translate(at.channel, translate, &mut self.queue.parking);
+        if channel.restoring.is_none() || channel.standing() == Standing::Lost {
             return false;
         }
         channel.restoring = None;
-        sending.line.set_held(false);
-        let has_limit = sending.has_limit_in_line();
+        channel.sending.line.set_held(false);
+        let has_limit = channel.sending.has_limit_in_line();
         channel.consumers().limits_waited(has_limit);
         channel.sending.release(self.queue);
         true

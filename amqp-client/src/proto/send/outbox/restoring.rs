@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use amqp_spec::wire::TypedMethod as _;
-use amqp_spec::{ReplyCode, basic, channel, confirm};
+use amqp_spec::{ReplyCode, basic, channel, confirm, tx};
 
 use super::repeatable::method_frame;
 
@@ -36,6 +36,7 @@ pub(crate) enum Behind {
 pub(crate) enum Again {
     Open,
     ConfirmSelect,
+    TxSelect,
     Qos,
 }
 
@@ -74,16 +75,19 @@ impl Restoring {
     }
 }
 
-/// What makes a channel what it was: confirms, and its own limits.
+/// What makes a channel what it was: confirms or transactions, and its own limits.
 pub(super) fn modes_and_limits(
     id: u16,
-    confirms: bool,
+    (confirms, transactions): (bool, bool),
     limits: [Option<basic::Qos>; 2],
 ) -> Vec<(Again, Vec<u8>)> {
     let mut frames = Vec::new();
     if confirms {
         let select = confirm::Select { no_wait: false };
         frames.push((Again::ConfirmSelect, select.to_frame(id).to_vec()));
+    }
+    if transactions {
+        frames.push((Again::TxSelect, tx::Select {}.to_frame(id).to_vec()));
     }
     for qos in limits.into_iter().flatten() {
         frames.push((Again::Qos, qos.to_frame(id).to_vec()));
@@ -109,6 +113,8 @@ pub(crate) struct LostRequests {
     pub(crate) failed: Vec<Slot>,
     /// What they were to end has ended with the stream.
     pub(crate) done: Vec<Slot>,
+    /// Commits that were not sent, of transactions that are lost.
+    pub(crate) cut: Vec<Slot>,
     /// Consumers that were being cancelled.
     pub(crate) unwanted: Vec<Arc<ConsumerQueue>>,
     /// Consumers that waited for another stream, of channels that end.

@@ -16,6 +16,7 @@ use super::queue::Queue;
 use super::repeatable::{is_asked_again, method_frame};
 use super::requests::Requests;
 use super::restoring::LostRequests;
+use super::transactions::Transactions;
 use crate::message::Body;
 use crate::proto::send::progress::Progress;
 use crate::proto::send::request::{Barrier, Effect, Slot};
@@ -332,11 +333,13 @@ impl Sending {
     pub(super) fn disconnect(
         &mut self,
         consumers: &mut Consumers,
+        transactions: Option<&mut Transactions>,
         queue: &mut Queue,
         lost: &mut LostRequests,
     ) -> Option<Slot> {
         let mut opening = None;
         let mut again = Vec::new();
+        let mut ends = Vec::new();
         for mut slot in self.requests.take_all() {
             if consumers.takes_back(&mut slot) {
                 continue;
@@ -352,6 +355,7 @@ impl Sending {
                     slot.end = None;
                     again.push(slot);
                 }
+                Effect::EndTransaction(_) => ends.push(slot),
                 _ => lost.failed.push(slot),
             }
         }
@@ -360,9 +364,13 @@ impl Sending {
                 continue;
             }
             match &slot.effect {
-                Effect::EndTransaction(_) => lost.failed.push(slot),
+                Effect::EndTransaction(_) => ends.push(slot),
                 _ => lost.done.push(slot),
             }
+        }
+        match transactions {
+            Some(transactions) => transactions.lose(ends, lost),
+            None => lost.failed.extend(ends),
         }
         let id = self.id;
         for slot in again.into_iter().rev() {

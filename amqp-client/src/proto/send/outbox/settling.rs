@@ -11,8 +11,10 @@
 use std::mem;
 
 use super::line::Line;
+use super::refused::Refused;
 use super::sending::Sending;
 use super::settled::SettledTags;
+use super::transactions::Transactions;
 use crate::proto::send::request::{Effect, Slot};
 
 /// The deliveries of one life of a channel that are settled. Tags are those on the wire, numbers
@@ -36,9 +38,18 @@ pub(super) struct Settling {
 #[derive(Debug)]
 struct Known {
     settled: SettledTags,
-    /// The deliveries that were settled in the present transaction, if the channel has
-    /// transactions.
-    transaction: Option<Vec<u64>>,
+    /// If the channel has transactions.
+    transactions: Option<Box<Transactions>>,
+}
+
+/// What may be part of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    Message,
+    /// The settlement of one delivery, by its number.
+    Settlement(u64),
+    /// One that may be of several.
+    Settlements,
 }
 
 /// What is to be sent for a delivery that is acknowledged.
@@ -67,12 +78,21 @@ impl Settling {
         };
     }
 
-    /// The same, of a channel whose `tx.select` may still wait in its line.
-    pub(super) fn begin_again(&mut self) {
-        let has_transactions = self.has_transactions();
+    /// The same, of a channel that is to be opened once more: gives its transactions, to be put
+    /// [back](Self::begin_again).
+    pub(super) fn disconnect(&mut self) -> Option<Box<Transactions>> {
+        let transactions = self.known.take().and_then(|known| known.transactions);
         self.end_life();
-        if has_transactions {
+        transactions
+    }
+
+    /// It is to have transactions as before.
+    pub(super) fn begin_again(&mut self, transactions: Option<Box<Transactions>>) {
+        if transactions.is_some() {
             self.begin_transactions();
+        }
+        if let Some(known) = &mut self.known {
+            known.transactions = transactions;
         }
     }
 
@@ -143,7 +163,7 @@ impl Settling {
         self.known.get_or_insert_with(|| {
             Box::new(Known {
                 settled: SettledTags::after(before, highest),
-                transaction: None,
+                transactions: None,
             })
         });
     }
@@ -162,33 +182,78 @@ impl Settling {
         // What is rolled back is unacknowledged again: a `multiple` would settle it as well.
         self.never_merge();
         if let Some(known) = &mut self.known {
-            known.transaction.get_or_insert_default();
+            known.transactions.get_or_insert_default();
         }
     }
 
     /// Whether the channel has transactions.
     pub(super) fn has_transactions(&self) -> bool {
         let known = self.known.as_ref();
-        known.is_some_and(|known| known.transaction.is_some())
+        known.is_some_and(|known| known.transactions.is_some())
     }
 
-    fn transaction(&mut self) -> Option<&mut Vec<u64>> {
-        self.known.as_mut()?.transaction.as_mut()
+    fn transactions(&mut self) -> Option<&mut Transactions> {
+        self.known.as_mut()?.transactions.as_deref_mut()
     }
 
-    /// A delivery is settled in the present transaction, if there is one.
+    /// Whether what stood in the present transaction was lost, and has not been rolled back.
+    pub(super) fn has_lost_transaction(&self) -> bool {
+        let transactions = self
+            .known
+            .as_ref()
+            .and_then(|known| known.transactions.as_ref());
+        transactions.is_some_and(|transactions| transactions.is_lost())
+    }
+
+    /// Something is to be published, or settled. If there are transactions, a message is part of the
+    /// present one from here on, whether it fits its frame or not.
+    pub(super) fn check(&mut self, part: Part) -> Result<(), Refused> {
+        let refused = match (self.transactions(), part) {
+            (None, _) => return Ok(()),
+            (Some(transactions), Part::Message) => {
+                transactions.check()?;
+                transactions.begin();
+                return Ok(());
+            }
+            (Some(transactions), _) => transactions.check(),
+        };
+        if let (Err(_), Part::Settlement(number)) = (&refused, part) {
+            // Its handle is gone, and only a number is left of it: for the rollback to tell.
+            if self.is_current(number) {
+                self.note_settled(number);
+            }
+        }
+        refused
+    }
+
+    /// A delivery is settled in the present transaction, if there is one, or was to be.
     pub(super) fn note_settled(&mut self, delivery_tag: u64) {
-        if let Some(settled) = self.transaction() {
-            settled.push(delivery_tag);
+        if let Some(transactions) = self.transactions() {
+            transactions.note_settled(delivery_tag);
+        }
+    }
+
+    /// The same of all up to one, of which it is not known which they are.
+    pub(super) fn note_several_settled(&mut self) {
+        if let Some(transactions) = self.transactions() {
+            transactions.begin();
         }
     }
 
     /// A request has its place in line: it may be the end of the transaction.
     pub(super) fn end_transaction(&mut self, slot: &mut Slot) {
-        if let (Effect::EndTransaction(ended), Some(settled)) =
-            (&mut slot.effect, self.transaction())
+        if let (Effect::EndTransaction(ended), Some(transactions)) =
+            (&mut slot.effect, self.transactions())
         {
-            ended.settled = mem::take(settled);
+            transactions.end(ended);
+        }
+    }
+
+    /// A request is to end a transaction: what becomes of it if that is lost, which needs no broker.
+    pub(super) fn end_lost_transaction(&mut self, slot: &mut Slot) -> Option<Result<(), Refused>> {
+        match &mut slot.effect {
+            Effect::EndTransaction(ended) => self.transactions()?.end_lost(ended),
+            _ => None,
         }
     }
 
@@ -198,11 +263,14 @@ impl Settling {
             return;
         };
         let next = line.requests_mut().find_map(|slot| match &mut slot.effect {
-            Effect::EndTransaction(next) => Some(&mut next.settled),
+            Effect::EndTransaction(next) => Some(next),
             _ => None,
         });
-        if let Some(settled) = next.or_else(|| self.transaction()) {
-            settled.append(&mut resumed.settled);
+        if let Some(next) = next {
+            next.settled.append(&mut resumed.settled);
+            next.is_begun |= resumed.is_begun;
+        } else if let Some(transactions) = self.transactions() {
+            transactions.resume(resumed);
         }
     }
 

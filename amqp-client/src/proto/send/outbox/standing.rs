@@ -1,4 +1,4 @@
-//! Where a channel stands, as far as sending goes.
+//! Where a channel stands, as far as sending goes, and what it takes there.
 
 use super::restoring::WayBack;
 
@@ -25,7 +25,54 @@ pub(super) enum Standing {
     Lost,
 }
 
+/// Where a channel stands, and whether it takes whatever comes. That is asked for every message and
+/// every settlement, so that it is kept.
+#[derive(Debug, Default)]
+pub(super) struct Stand {
+    standing: Standing,
+    /// It has transactions: what enters one has to be noted, or must not.
+    is_watched: bool,
+    takes_anything: bool,
+}
+
+impl Stand {
+    pub(super) fn new(standing: Standing) -> Self {
+        let mut this = Self::default();
+        this.set(standing);
+        this
+    }
+
+    pub(super) fn get(&self) -> Standing {
+        self.standing
+    }
+
+    pub(super) fn set(&mut self, standing: Standing) {
+        self.standing = standing;
+        self.look();
+    }
+
+    pub(super) fn watch(&mut self, is_watched: bool) {
+        self.is_watched = is_watched;
+        self.look();
+    }
+
+    fn look(&mut self) {
+        self.takes_anything = self.standing.is_in_use() && !self.is_watched;
+    }
+
+    /// Whether messages and settlements are taken without a look at what they are part of.
+    #[inline]
+    pub(super) fn takes_anything(&self) -> bool {
+        self.takes_anything
+    }
+}
+
 impl Standing {
+    /// Whether it is open as far as we know, or to be opened on the next stream.
+    pub(super) fn is_in_use(self) -> bool {
+        matches!(self, Self::Open | Self::Opening | Self::Lost)
+    }
+
     /// Whether the broker has not closed it yet.
     pub(super) fn is_open_at_broker(self) -> bool {
         match self {

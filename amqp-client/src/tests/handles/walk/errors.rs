@@ -139,6 +139,7 @@ fn failures() -> Vec<ChannelError> {
         ChannelError::Blocked {
             reason: text.into(),
         },
+        ChannelError::TransactionLost,
         ChannelError::MessageTooLarge(Arc::new(oversized)),
     ]);
     failures
