@@ -82,6 +82,7 @@
 //!                 }
 //!             }
 //!             Event::Pending { entity, cause } => eprintln!("{entity} comes later: {cause}"),
+//!             Event::NotRestored { entity, cause } => eprintln!("{entity} does not: {cause}"),
 //!             _ => {}
 //!         }
 //!     }

@@ -129,6 +129,15 @@ pub enum Event {
         /// Why.
         cause: ChannelError,
     },
+    /// What was [pending](Self::Pending), or depended on that, is not tried any more: the time for
+    /// it is over, or the broker has refused it for good. A consumer ends with
+    /// [`ConsumeError::NotRestored`](crate::ConsumeError::NotRestored).
+    NotRestored {
+        /// What.
+        entity: Arc<Entity>,
+        /// Why.
+        cause: ChannelError,
+    },
     /// What was [pending](Self::Pending) is restored.
     Restored {
         /// What.

@@ -150,6 +150,10 @@ impl Trace {
         tell!(self, "connection", WARN, %failure, "not restored yet");
     }
 
+    pub(crate) fn not_restored(&self, failure: &EntityFailure) {
+        tell!(self, "connection", WARN, %failure, "not restored");
+    }
+
     pub(crate) fn violation(&self, violation: &Violation) {
         tell!(self, "connection", DEBUG, %violation, "protocol violated by the broker");
     }

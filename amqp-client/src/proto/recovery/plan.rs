@@ -10,7 +10,7 @@
 //! holds up nothing but what depends on it. Consumers that the broker may send any number of
 //! deliveries come last: these would stand in front of all further answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     exclusive_limit: Duration,
     given_up: Vec<EntityFailure>,
     aside: Vec<Aside>,
+    /// Queues that the program does not want restored.
+    left_out: BTreeSet<String>,
     topology: Topology,
     channels: BTreeMap<u16, Returning>,
     scratch: Option<Scratch>,
@@ -80,6 +82,8 @@ pub(crate) struct Milestones {
     pub(crate) pending: Vec<EntityFailure>,
     /// What had been pending.
     pub(crate) restored: Vec<Entity>,
+    /// What had been pending, and is not tried any more.
+    pub(crate) failed: Vec<EntityFailure>,
     /// Queues that have another name: the old and the new.
     pub(crate) renamed: Vec<(String, String)>,
     /// Everything that has to be there before publishers go on is there.
@@ -101,21 +105,25 @@ impl Plan {
         outside: &Outside,
     ) -> Self {
         let heartbeat = outside.shared().limits().heartbeat;
-        let keep = |entity: &Entity| policy.keeps(entity);
+        let mut left_out = BTreeSet::new();
+        let keep = |entity: &Entity| {
+            let keeps = policy.keeps(entity);
+            if let Entity::Queue(name) = entity {
+                left_out.extend((!keeps).then(|| name.clone()));
+            }
+            keeps
+        };
         let entries = match policy.restore_mode() {
             Restore::All => outside.record().entries(Extent::All, keep),
             Restore::Transient => outside.record().entries(Extent::Transient, keep),
             Restore::ConsumersOnly => Vec::new(),
         };
-        let mut outcome = Outcome {
-            failures: given_up.to_vec(),
-            ..Outcome::default()
-        };
         Self {
             exclusive_limit: policy.exclusive_limit(heartbeat),
-            topology: Topology::new(entries, given_up, aside, &mut outcome),
+            topology: Topology::new(entries, given_up, aside),
             given_up: given_up.to_vec(),
             aside: aside.to_vec(),
+            left_out,
             policy: policy.clone(),
             channels: BTreeMap::new(),
             scratch: None,
@@ -123,7 +131,10 @@ impl Plan {
             without_channel: None,
             is_careful: false,
             stage: PlanStage::Shut,
-            outcome,
+            outcome: Outcome {
+                failures: given_up.to_vec(),
+                ..Outcome::default()
+            },
             skipped: Vec::new(),
         }
     }
@@ -183,6 +194,7 @@ impl Plan {
                 topology: &self.topology,
                 given_up: &self.given_up,
                 aside: &self.aside,
+                left_out: &self.left_out,
                 is_live: self.stage > PlanStage::Shut,
             };
             channel.hear(&around, &mut self.outcome, outside)?;
@@ -196,7 +208,11 @@ impl Plan {
             self.start_consumers(outside);
         }
         self.look_for_queues(outside)?;
-        let milestones = self.milestones(outside);
+        self.topology.tell_pending(&mut self.outcome, now);
+        for channel in self.channels.values_mut() {
+            channel.tell_pending(&mut self.outcome, now);
+        }
+        let mut milestones = self.milestones(outside);
         if milestones.is_back {
             self.topology.begin_aside(now);
             for channel in self.channels.values_mut() {
@@ -204,6 +220,9 @@ impl Plan {
             }
         }
         self.judge_failures()?;
+        if self.stage == PlanStage::Back && !milestones.is_back {
+            milestones.failed = std::mem::take(&mut self.skipped);
+        }
         Ok(milestones)
     }
 
@@ -348,6 +367,7 @@ impl Plan {
                 topology: &self.topology,
                 given_up: &self.given_up,
                 aside: &self.aside,
+                left_out: &self.left_out,
                 is_live: self.stage > PlanStage::Shut,
             };
             channel.start_next(Which::Bounded, &around, &mut self.outcome, outside);
@@ -369,6 +389,7 @@ impl Plan {
             topology: &self.topology,
             given_up: &self.given_up,
             aside: &self.aside,
+            left_out: &self.left_out,
             is_live: self.stage > PlanStage::Shut,
         };
         let pending = self.channels.values();

@@ -19,7 +19,8 @@ pub struct RecoveryReport {
     /// How much has been restored.
     pub restored: Counts,
     /// What has not been restored, and why; each once. What was pending when everything else was
-    /// back, and fails for good later, is in no report: its consumers end.
+    /// back, and fails for good later, is told by
+    /// [`Event::NotRestored`](crate::event::Event::NotRestored).
     pub skipped: Vec<EntityFailure>,
     /// Queues that the broker had named and now has named anew: the name of before, and that of
     /// now.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Recovery;
 use super::passing::Passing;
+use crate::error::EntityFailure;
 use crate::proto::time::after;
 
 /// The first rest of what still belongs to the connection that was lost: RabbitMQ notices the end of
@@ -90,9 +91,11 @@ impl Rest {
         self.until.get_or_insert_with(|| after(now, self.delay));
     }
 
-    /// When it is tried next, if that is known.
-    pub(super) fn until(&self) -> Option<Instant> {
-        self.until
+    /// When it is to be looked at: it is tried, or nothing waits for it any more.
+    fn times(&self) -> impl Iterator<Item = Instant> {
+        let is_exclusive = self.passing == Passing::Exclusive;
+        let grace = is_exclusive.then(|| after(self.since, GRACE));
+        [self.until, grace].into_iter().flatten()
     }
 
     /// Whether it is to be tried now.
@@ -103,6 +106,52 @@ impl Rest {
     /// Whether it is likely to be over in a moment, for which everything else waits.
     pub(super) fn is_short(&self, now: Instant) -> bool {
         self.passing == Passing::Exclusive && now < after(self.since, GRACE)
+    }
+}
+
+/// Something that rests: why, and whether the program has been told.
+#[derive(Debug)]
+pub(super) struct Resting {
+    pub(super) rest: Rest,
+    failure: EntityFailure,
+    is_told: bool,
+}
+
+impl Resting {
+    pub(super) fn new(rest: Rest, failure: EntityFailure) -> Self {
+        Self {
+            rest,
+            failure,
+            is_told: false,
+        }
+    }
+
+    /// It has been refused once more.
+    pub(super) fn again(&mut self, rest: Rest, failure: EntityFailure) {
+        (self.rest, self.failure) = (rest, failure);
+    }
+
+    pub(super) fn failure(&self) -> &EntityFailure {
+        &self.failure
+    }
+
+    /// What the program is to be told now: that it is pending. Not what is likely to be over in a
+    /// moment.
+    pub(super) fn tell(&mut self, now: Instant) -> Option<EntityFailure> {
+        if self.is_told || self.rest.is_short(now) {
+            return None;
+        }
+        self.is_told = true;
+        Some(self.failure.clone())
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told
+    }
+
+    /// When it is to be looked at.
+    pub(super) fn times(&self) -> impl Iterator<Item = Instant> {
+        self.rest.times()
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! RabbitMQ answers `basic.consume` late, so that nothing is sent behind one before its answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use amqp_spec::{ReplyCode, basic, channel, confirm, queue, tx};
 use super::Recovery;
 use super::aside::Aside;
 use super::passing::Passing;
-use super::rest::Rest;
+use super::rest::{Rest, Resting};
 use super::topology::{Outcome, QueueIs, Topology, slot};
 use crate::error::{About, ChannelError, Entity, EntityFailure};
 use crate::proto::channel_use::ChannelUse;
@@ -32,8 +32,8 @@ use crate::proto::time::after;
 /// asks for replies is published.
 const DIRECT_REPLIES: &[u8] = b"amq.rabbitmq.reply-to";
 
-/// How long the answer to a consumer that is pending may take: RabbitMQ looks for the leader of a
-/// quorum queue for as long as it likes.
+/// How long the answer to a consumer may take that is asked for behind the gates: RabbitMQ looks for
+/// the leader of a quorum queue for as long as it likes, and the backlogs of others are in front.
 const NO_HURRY: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// A channel on its way back.
@@ -43,9 +43,11 @@ pub(super) struct Returning {
     /// What was sent with `channel.open`, and is not answered.
     opening: Vec<Arc<Answer>>,
     opened: bool,
+    /// How many consumers have been started on it since it was opened.
+    n_started: usize,
     starting: Option<Starting>,
     /// Consumers that were refused for a reason that may pass, by tag.
-    resting: BTreeMap<Vec<u8>, (Rest, ChannelError)>,
+    resting: BTreeMap<Vec<u8>, Resting>,
     probe: Option<Probe>,
     /// The consumer that was asked for when the broker closed the channel, over nothing that it
     /// names.
@@ -63,6 +65,8 @@ struct Starting {
     answer: Arc<Answer>,
     /// The program waits for the answer.
     is_awaited: bool,
+    /// When the attempt is in vain without an answer, unless it is the program that does not read.
+    deadline: Option<Instant>,
 }
 
 /// A look whether the queue of a consumer that was refused is there by now. A refusal closes the
@@ -89,6 +93,8 @@ pub(super) struct Around<'a> {
     pub(super) topology: &'a Topology,
     pub(super) given_up: &'a [EntityFailure],
     pub(super) aside: &'a [Aside],
+    /// Queues that the program does not want restored.
+    pub(super) left_out: &'a BTreeSet<String>,
     /// The gates are open: what is not answered in time costs its own try only.
     pub(super) is_live: bool,
 }
@@ -99,6 +105,7 @@ impl Returning {
             at,
             opening: Vec::new(),
             opened: false,
+            n_started: 0,
             starting: None,
             resting: BTreeMap::new(),
             probe: None,
@@ -121,9 +128,17 @@ impl Returning {
 
     /// Everything else is back.
     pub(super) fn begin_aside(&mut self, now: Instant) {
-        for (rest, _) in self.resting.values_mut() {
-            rest.begin(now);
+        for resting in self.resting.values_mut() {
+            resting.rest.begin(now);
         }
+    }
+
+    /// Tells what is pending from now on.
+    pub(super) fn tell_pending(&mut self, outcome: &mut Outcome, now: Instant) {
+        let resting = self.resting.values_mut();
+        outcome
+            .pending
+            .extend(resting.filter_map(|one| one.tell(now)));
     }
 
     /// Opens it, if it is not there.
@@ -168,6 +183,10 @@ impl Returning {
                 );
             }
             WayBack::Lost => {
+                // It is counted once more.
+                let counts = &mut outcome.counts;
+                counts.channels -= usize::from(self.opened && !self.released);
+                counts.consumers -= std::mem::take(&mut self.n_started);
                 self.opened = false;
                 // One that was refused has been heard; without an answer it is started once more.
                 self.starting = None;
@@ -232,6 +251,7 @@ impl Returning {
         outside: &mut Outside,
     ) -> Result<(), Box<EntityFailure>> {
         self.hear_of_queue(around, outcome, outside)?;
+        self.look_at_the_time(outside)?;
         let Some(starting) = self.starting.take_if(|one| one.answer.is_settled()) else {
             return Ok(());
         };
@@ -244,7 +264,8 @@ impl Returning {
             None => {}
             Some(Ok(_)) => {
                 outcome.counts.consumers += 1;
-                if self.resting.remove(&tag).is_some() {
+                self.n_started += 1;
+                if self.resting.remove(&tag).is_some_and(|one| one.is_told()) {
                     outcome.restored.push(self.entity(&starting.queue));
                 }
             }
@@ -265,6 +286,26 @@ impl Returning {
             },
         }
         Ok(())
+    }
+
+    /// A consumer without a bound may have no answer since what another one was sent is not read.
+    fn look_at_the_time(&mut self, outside: &Outside) -> Result<(), Box<EntityFailure>> {
+        let now = outside.now();
+        let starting = self.starting.as_mut();
+        let Some(starting) = starting.filter(|one| {
+            !one.answer.is_settled() && one.deadline.is_some_and(|deadline| deadline <= now)
+        }) else {
+            return Ok(());
+        };
+        let shared = outside.shared();
+        if shared.reading.is_paused() {
+            starting.deadline = Some(after(now, shared.request_timeout));
+            return Ok(());
+        }
+        let method = basic::Consume::NAME;
+        let queue = Arc::clone(&starting.queue);
+        let failure = EntityFailure::new(self.entity(&queue), ChannelError::Timeout { method });
+        Err(Box::new(failure))
     }
 
     /// Whether it has been asked for twice running when the broker closed the channel over nothing
@@ -350,10 +391,11 @@ impl Returning {
         let refusal = match result {
             Ok(reply) => {
                 let known = self.resting.get(queue.tag.as_bytes());
-                let exclusive = known.filter(|(_, cause)| Passing::is_exclusive_use(cause));
+                let known = known.map(|resting| &resting.failure().cause);
+                let exclusive = known.filter(|cause| Passing::is_exclusive_use(cause));
                 let declared = queue::DeclareOk::decode(&reply.payload);
                 let in_use = declared.is_ok_and(|ok| ok.consumer_count > 0);
-                let exclusive = exclusive.filter(|_| in_use).map(|(_, cause)| cause.clone());
+                let exclusive = exclusive.filter(|_| in_use).cloned();
                 exclusive.map(|cause| (cause, Some(Passing::Exclusive)))
             }
             Err(error) => match error.broker_close() {
@@ -398,7 +440,7 @@ impl Returning {
         outside: &mut Outside,
     ) {
         let tag = queue.tag.as_bytes().to_vec();
-        let before = self.resting.get(&tag).map(|(rest, _)| *rest);
+        let before = self.resting.get(&tag).map(|resting| resting.rest);
         let rest = passing.and_then(|passing| {
             let limit = around.exclusive_limit;
             Rest::after(before, passing, around.policy, limit, outside.now())
@@ -409,11 +451,11 @@ impl Returning {
                 self.fail(queue, cause, outcome, outside);
             }
             Some(rest) => {
-                if before.is_none() {
-                    let failure = EntityFailure::new(self.entity(queue), cause.clone());
-                    outcome.pending.push(failure);
+                let failure = EntityFailure::new(self.entity(queue), cause);
+                match self.resting.get_mut(&tag) {
+                    Some(resting) => resting.again(rest, failure),
+                    None => drop(self.resting.insert(tag, Resting::new(rest, failure))),
                 }
-                self.resting.insert(tag, (rest, cause));
             }
         }
     }
@@ -488,18 +530,20 @@ impl Returning {
                 self.end_consumer(&one.queue, failure.cause.clone(), outside);
                 continue;
             }
-            if !one.is_awaited && !around.policy.keeps(&entity) {
+            let consume = present(&one, outside);
+            let source = source_of(&consume);
+            let is_kept = !around.left_out.contains(&source) && around.policy.keeps(&entity);
+            if !one.is_awaited && !is_kept {
                 self.leave_out(&one.queue, outside);
                 continue;
             }
-            self.set_aside(&one, &entity, around, outcome);
-            let consume = present(&one, outside);
-            match around.topology.queue(&source_of(&consume)) {
+            self.set_aside(&one, &entity, around);
+            match around.topology.queue(&source) {
                 QueueIs::Missing(cause) => self.fail(&one.queue, cause, outcome, outside),
                 QueueIs::Ready
                     if self.may_start(&one, which, outside.now()) && self.has_been_seen(&one) =>
                 {
-                    self.start(&one, &consume, outside);
+                    self.start(&one, &consume, around, outside);
                     return;
                 }
                 QueueIs::Ready | QueueIs::Awaited | QueueIs::Pending => {}
@@ -508,13 +552,7 @@ impl Returning {
     }
 
     /// Whatever costs an attempt is not asked for until everything else is back.
-    fn set_aside(
-        &mut self,
-        one: &ToStart,
-        entity: &Entity,
-        around: &Around<'_>,
-        outcome: &mut Outcome,
-    ) {
+    fn set_aside(&mut self, one: &ToStart, entity: &Entity, around: &Around<'_>) {
         let tag = one.queue.tag.as_bytes();
         let aside = around.aside.iter().find(|aside| aside.covers(entity));
         let Some(aside) = aside.filter(|_| !one.is_awaited && !around.is_live) else {
@@ -522,9 +560,9 @@ impl Returning {
         };
         if !self.resting.contains_key(tag) {
             let cause = aside.failure.cause.clone();
-            let failure = EntityFailure::new(entity.clone(), cause.clone());
-            outcome.pending.push(failure);
-            self.resting.insert(tag.to_vec(), (aside.rest, cause));
+            let failure = EntityFailure::new(entity.clone(), cause);
+            let resting = Resting::new(aside.rest, failure);
+            self.resting.insert(tag.to_vec(), resting);
         }
     }
 
@@ -538,10 +576,10 @@ impl Returning {
     fn may_start(&self, one: &ToStart, which: Which, now: Instant) -> bool {
         let rests = self.resting.get(one.queue.tag.as_bytes());
         let bounded = one.is_bounded || is_direct(one);
-        (which == Which::All || bounded) && rests.is_none_or(|(rest, _)| rest.is_over(now))
+        (which == Which::All || bounded) && rests.is_none_or(|one| one.rest.is_over(now))
     }
 
-    fn start(&mut self, one: &ToStart, consume: &[u8], outside: &Outside) {
+    fn start(&mut self, one: &ToStart, consume: &[u8], around: &Around<'_>, outside: &Outside) {
         let mut is_awaited = true;
         // Nothing waits for one that is pending, and its broker may take its time.
         let is_pending = self.resting.contains_key(one.queue.tag.as_bytes());
@@ -554,7 +592,7 @@ impl Returning {
                 is_awaited = false;
                 let about = About::queue(&source_of(consume));
                 let (mut slot, _) = slot::<basic::Consume<'_>>(about, outside);
-                if is_pending {
+                if around.is_live {
                     slot.deadline = after(outside.now(), NO_HURRY);
                 }
                 slot.with_barrier(Barrier::Requests)
@@ -566,10 +604,13 @@ impl Returning {
             .order_mut()
             .restorer()
             .consume_lost(self.at, &one.queue, consume, make);
+        let deadline = after(outside.now(), outside.shared().request_timeout);
+        let deadline = Some(deadline).filter(|_| around.is_live && !is_pending && !is_awaited);
         self.starting = answer.map(|answer| Starting {
             queue: Arc::clone(&one.queue),
             answer,
             is_awaited,
+            deadline,
         });
     }
 
@@ -585,7 +626,7 @@ impl Returning {
                 let wanted = which == Which::All || one.is_bounded || is_direct(one);
                 let rest = self.resting.get(one.queue.tag.as_bytes());
                 !wanted
-                    || rest.is_some_and(|(rest, _)| !rest.is_short(now))
+                    || rest.is_some_and(|one| !one.rest.is_short(now))
                     || self.is_pending(one, around, outside)
             })
     }
@@ -603,7 +644,9 @@ impl Returning {
 
     /// When something is to be tried again.
     pub(super) fn times(&self) -> impl Iterator<Item = Instant> {
-        self.resting.values().filter_map(|(rest, _)| rest.until())
+        let starting = self.starting.as_ref().and_then(|one| one.deadline);
+        let resting = self.resting.values().flat_map(Resting::times);
+        resting.chain(starting)
     }
 
     /// What the broker has closed the connection over.

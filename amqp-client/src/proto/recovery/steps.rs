@@ -64,6 +64,9 @@ fn come_to(
         course.restored(&entity);
         told::restored(entity, outside);
     }
+    for failure in milestones.failed {
+        told::not_restored(failure, outside);
+    }
     if milestones.opens_gates {
         course.gates_open(now);
         outside.outbox().open_gates(now);

@@ -87,6 +87,19 @@ pub(crate) fn pending(failure: EntityFailure, outside: &mut Outside) {
     );
 }
 
+/// Something that was pending is not tried any more, nor what depends on it.
+pub(crate) fn not_restored(failure: EntityFailure, outside: &mut Outside) {
+    outside.shared().trace.not_restored(&failure);
+    let EntityFailure { entity, cause, .. } = failure;
+    outside.emit(
+        Source::Connection,
+        &Event::NotRestored {
+            entity: Arc::new(entity),
+            cause,
+        },
+    );
+}
+
 /// Something is back that was pending.
 pub(crate) fn restored(entity: Entity, outside: &mut Outside) {
     outside.emit(

@@ -16,7 +16,7 @@ use amqp_spec::{Method, exchange, queue};
 use super::aside::Aside;
 use super::passing::Passing;
 use super::record::Entry;
-use super::rest::Rest;
+use super::rest::{Rest, Resting};
 use super::{Counts, Recovery};
 use crate::error::{About, ChannelError, Entity, EntityFailure};
 use crate::proto::outside::Outside;
@@ -28,8 +28,8 @@ use crate::proto::time::after;
 struct Task {
     entry: Entry,
     state: TaskState,
-    /// How often it was refused for a reason that may pass.
-    rest: Option<Rest>,
+    /// It was refused for a reason that may pass.
+    rest: Option<Resting>,
 }
 
 #[derive(Debug)]
@@ -81,12 +81,7 @@ pub(super) struct Outcome {
 }
 
 impl Topology {
-    pub(super) fn new(
-        entries: Vec<Entry>,
-        given_up: &[EntityFailure],
-        aside: &[Aside],
-        outcome: &mut Outcome,
-    ) -> Self {
+    pub(super) fn new(entries: Vec<Entry>, given_up: &[EntityFailure], aside: &[Aside]) -> Self {
         let task = |entry: Entry| {
             let given_up = given_up.iter().find(|known| known.entity == entry.entity);
             let aside = aside.iter().find(|one| one.covers(&entry.entity));
@@ -95,13 +90,10 @@ impl Topology {
                 (None, Some(_)) => TaskState::Resting,
                 (None, None) => TaskState::Waiting,
             };
-            if let Some(aside) = aside.filter(|_| given_up.is_none()) {
-                outcome.pending.push(aside.failure.clone());
-            }
             Task {
                 entry,
                 state,
-                rest: aside.map(|aside| aside.rest),
+                rest: aside.map(|aside| Resting::new(aside.rest, aside.failure.clone())),
             }
         };
         Self {
@@ -118,10 +110,18 @@ impl Topology {
     /// Everything else is back.
     pub(super) fn begin_aside(&mut self, now: Instant) {
         for task in &mut self.tasks {
-            if let Some(rest) = &mut task.rest {
-                rest.begin(now);
+            if let Some(resting) = &mut task.rest {
+                resting.rest.begin(now);
             }
         }
+    }
+
+    /// Tells what is pending from now on.
+    pub(super) fn tell_pending(&mut self, outcome: &mut Outcome, now: Instant) {
+        let resting = self.tasks.iter_mut();
+        let resting = resting.filter(|task| matches!(task.state, TaskState::Resting));
+        let told = resting.filter_map(|task| task.rest.as_mut()?.tell(now));
+        outcome.pending.extend(told);
     }
 
     /// Takes the answers that have come. Behind the gates (`is_live`) what is not answered in time
@@ -190,9 +190,7 @@ impl Topology {
     pub(super) fn send(&mut self, over: u16, outcome: &mut Outcome, outside: &Outside) {
         let now = outside.now();
         for task in &mut self.tasks {
-            if matches!(task.state, TaskState::Resting)
-                && task.rest.is_none_or(|rest| rest.is_over(now))
-            {
+            if matches!(task.state, TaskState::Resting) && task.rests_no_longer(now) {
                 task.state = TaskState::Waiting;
             }
         }
@@ -317,7 +315,7 @@ impl Topology {
         tasks.any(|(at, task)| match task.state {
             TaskState::Waiting => !matches!(self.needs_of(at), Needs::Nothing),
             TaskState::Sent(_) => true,
-            TaskState::Resting => task.rest.is_none_or(|rest| rest.is_over(now)),
+            TaskState::Resting => task.rests_no_longer(now),
             TaskState::Done | TaskState::Failed(_) | TaskState::LeftOut => false,
         })
     }
@@ -328,7 +326,8 @@ impl Topology {
             .tasks
             .iter()
             .filter(|task| matches!(task.state, TaskState::Resting));
-        resting.filter_map(|task| task.rest?.until())
+        let rests = resting.filter_map(|task| task.rest.as_ref());
+        rests.flat_map(Resting::times)
     }
 
     /// How many queues and exchanges are pending.
@@ -393,7 +392,13 @@ enum Needs {
 
 impl Task {
     fn rests_shortly(&self, now: Instant) -> bool {
-        self.rest.is_some_and(|rest| rest.is_short(now))
+        let resting = self.rest.as_ref();
+        resting.is_some_and(|resting| resting.rest.is_short(now))
+    }
+
+    fn rests_no_longer(&self, now: Instant) -> bool {
+        let resting = self.rest.as_ref();
+        resting.is_none_or(|resting| resting.rest.is_over(now))
     }
 
     fn done(&mut self, reply: &[u8], outcome: &mut Outcome) {
@@ -406,7 +411,7 @@ impl Task {
             _ => &mut counts.bindings,
         };
         *count += 1;
-        if self.rest.is_some() {
+        if self.rest.as_ref().is_some_and(Resting::is_told) {
             outcome.restored.push(self.entry.entity.clone());
         }
         if let (Entity::Queue(before), Ok(ok)) =
@@ -428,14 +433,15 @@ impl Task {
         now: Instant,
     ) {
         let failure = EntityFailure::new(self.entry.entity.clone(), cause.clone());
-        let rest = passing
-            .and_then(|passing| Rest::after(self.rest, passing, policy, exclusive_limit, now));
+        let before = self.rest.as_ref().map(|resting| resting.rest);
+        let rest =
+            passing.and_then(|passing| Rest::after(before, passing, policy, exclusive_limit, now));
         match rest {
             Some(rest) => {
-                if self.rest.is_none() {
-                    outcome.pending.push(failure);
+                match &mut self.rest {
+                    Some(resting) => resting.again(rest, failure),
+                    none => *none = Some(Resting::new(rest, failure)),
                 }
-                self.rest = Some(rest);
                 self.state = TaskState::Resting;
             }
             None => {

@@ -127,6 +127,11 @@ impl Reading {
         may_read
     }
 
+    /// Whether nothing is read at present, be there something that waits or not.
+    pub(crate) fn is_paused(&self) -> bool {
+        !self.may_read(self.demands.load(Ordering::SeqCst))
+    }
+
     /// Whether nothing is read though something waits.
     pub(crate) fn is_stuck(&self) -> bool {
         self.level() == Level::Never && is_demanded(self.demands.load(Ordering::SeqCst))

@@ -276,3 +276,38 @@ fn first_opening_is_told_to_those_who_have_asked_before() {
     world.assert_open();
     assert_eq!(heard(&mut events), ["Opened"]);
 }
+
+/// Its caller has gone, and the recovery looks at every channel.
+#[test]
+fn channel_whose_opening_was_dropped_and_has_no_answer_does_not_keep_the_connection_from_coming_back()
+ {
+    for is_sent in [false, true] {
+        let mut world = Comeback::new();
+        let kept = channel(&mut world);
+        let connection = world.pair.connection.clone();
+        let mut opening = Task::start(async move { connection.open_channel().await });
+        if !is_sent {
+            drop(world.pair.take_written());
+        }
+        assert!(opening.run().is_pending());
+        world.lose();
+        drop(opening);
+        let hits = Rc::new(Cell::new(0));
+        let seen = Rc::clone(&hits);
+        world.script = Box::new(move |number, method| match method {
+            Method::ChannelOpen(_) if number == 2 => {
+                seen.set(seen.get() + 1);
+                Play::Stuck
+            }
+            _ => Play::Usual,
+        });
+        world.connect();
+        world.run();
+        world.pass(Duration::from_secs(1));
+        world.assert_open();
+        assert!(kept.is_open());
+        world.pass(Duration::from_secs(100));
+        world.assert_open();
+        assert!(kept.is_open(), "{}", hits.get());
+    }
+}

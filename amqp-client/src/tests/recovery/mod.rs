@@ -8,6 +8,9 @@
 //! | `restored` | what is there again, wherever the stream is lost |
 //! | `refused` | what the broker refuses, for good or for a while, or does not answer |
 //! | `aside` | what costs the connection to ask for, or has no answer |
+//! | `held` | what the broker still keeps for the connection that was lost |
+//! | `extent` | what the program wants left out, and what depends on it |
+//! | `unbounded` | consumers that are started last, and what they are sent |
 //! | `meanwhile` | what the program asks for until everything is there |
 //! | `closed_amid` | the end of the connection, wherever it comes |
 //! | `many_losses` | what is kept over a hundred of them |
@@ -18,6 +21,8 @@
 mod aside;
 mod attempts;
 mod closed_amid;
+mod extent;
+mod held;
 mod many_losses;
 mod meanwhile;
 mod policy;
@@ -27,3 +32,4 @@ mod rpc;
 mod scene;
 mod secrets;
 mod transactions;
+mod unbounded;

@@ -442,3 +442,29 @@ fn a_server_answers_what_it_has_begun_and_again_what_comes_again() {
     assert_eq!((served.handled.acked, served.handled.stale), (2, 1));
     assert_eq!(served.handled.failed, 0);
 }
+
+#[test]
+fn calls_hear_of_a_reply_consumer_that_is_not_restored() {
+    let (mut world, client) = calling();
+    let mut sent = call(&client, "sent");
+    world.run();
+    world.lose();
+    assert_lost(&mut sent);
+    let mut waiting = call(&client, "waiting");
+    let mut again = repeated_call(&client);
+    world.script = Box::new(|_, method| match method {
+        Method::BasicConsume(consume) if consume.queue == *"amq.rabbitmq.reply-to" => {
+            Play::CloseChannel(403, "ACCESS_REFUSED - no")
+        }
+        _ => Play::Usual,
+    });
+    world.come_back();
+    world.run();
+    for call in [&mut waiting, &mut again] {
+        let error = call.ready().unwrap_err();
+        assert!(!matches!(error, rpc::Error::Lost(_)), "{error:?}");
+    }
+    let client = client.clone();
+    let later = async move { client.call("", "server", "later").await };
+    world.done(later).unwrap_err();
+}

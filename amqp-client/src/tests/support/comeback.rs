@@ -128,11 +128,16 @@ impl Comeback {
             let sent = self.pair.written_octets();
             self.receive(&sent);
             self.kernel.take_output_into(self.client, &mut self.unread);
-            if sent.is_empty() && self.unread.is_empty() {
+            let unread = self.unread.len();
+            if sent.is_empty() && unread == 0 {
                 return true;
             }
             if !self.hand_over() {
                 return false;
+            }
+            if sent.is_empty() && self.unread.len() == unread {
+                // It does not read.
+                return true;
             }
         }
     }
@@ -285,8 +290,12 @@ impl Comeback {
     /// The client reads what the broker has said, frame by frame if that is counted.
     fn hand_over(&mut self) -> bool {
         let Some(budget) = &mut self.budget else {
-            let unread = std::mem::take(&mut self.unread);
-            self.pair.feed(&unread);
+            let mut read = 0;
+            while read < self.unread.len() && self.pair.wants_read() {
+                read += self.pair.read_once(&self.unread[read..]);
+            }
+            drop(self.unread.drain(..read));
+            self.pair.feed(&[]);
             return true;
         };
         let (frames, _) = wire::raw_frames(&self.unread);
@@ -324,6 +333,22 @@ impl Comeback {
         self.kernel.disconnected(self.client, now());
         self.pair.core.lost(reset());
         drop(self.pair.take_written());
+    }
+
+    /// The client learns that the stream is gone, and the broker does not: it keeps what is
+    /// exclusive for the connection, which is given.
+    pub(crate) fn lose_unnoticed(&mut self) -> ConnectionId {
+        self.unread.clear();
+        self.closing.clear();
+        self.stuck.clear();
+        self.pair.core.lost(reset());
+        drop(self.pair.take_written());
+        self.client
+    }
+
+    /// The broker notices that a connection is gone.
+    pub(crate) fn notice(&mut self, lost: ConnectionId) {
+        self.kernel.disconnected(lost, now());
     }
 
     /// When the next stream is to be connected.
