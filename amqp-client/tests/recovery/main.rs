@@ -5,7 +5,8 @@
 //! * `oracles` judges it; `proofs` shows that each oracle finds its fault.
 //! * `workload` publishes, consumes and calls.
 //! * `stage` has the broker and the connection, and takes a workload through a fault.
-//! * `faults` are those of one node, `cluster` those of three.
+//! * `faults` are those of one node, `cluster` those of three, and `transactions` are cut in two by
+//!   some.
 //!
 //! Each fault prints a line of numbers, which `--nocapture` shows. One is on at a time, for they
 //! count open files and memory, and harm their broker. Those that take minutes, and clusters, run
@@ -25,6 +26,7 @@ mod oracles;
 mod proofs;
 mod stage;
 mod told;
+mod transactions;
 mod workload;
 
 use std::time::Duration;

@@ -199,6 +199,10 @@ impl Stage {
         assert!(flows, "idle: {:?}", self.workload.idle(now));
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     pub(crate) fn vhost(&self) -> &str {
         &self.vhost
     }
