@@ -4,22 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use amqp_spec::ReplyCode;
 use amqp_spec::wire::ShortStr;
-use amqp_spec::{ReplyCode, connection};
 
 use crate::proto::opening::outcome::Opening;
-use crate::proto::send::outbox::Refused;
-use crate::proto::send::request::Slot;
 use crate::proto::shared::connection::ConnectionShared;
+use crate::proto::shutdown::{Asked, CloseTimes, begin_close, closed_by_the_application};
 use crate::proto::time::after;
 
 /// Closes the connection when the last holder goes.
 pub(crate) struct Handle {
     pub(crate) shared: Arc<ConnectionShared>,
     pub(crate) opening: Arc<Opening>,
-    pub(crate) close_timeout: Duration,
-    /// All that is left must be written by then.
-    pub(crate) write_timeout: Option<Duration>,
+    pub(crate) close_times: CloseTimes,
 }
 
 impl fmt::Debug for Handle {
@@ -32,46 +29,36 @@ impl Handle {
     /// Queues `connection.close`, unless that has been done or the connection has ended.
     pub(crate) fn begin_close(&self, reply_code: ReplyCode, reply_text: ShortStr<'_>) {
         let now = self.shared.clock.now();
-        let deadline = after(now, self.close_timeout);
-        let slot = Slot::new::<connection::Close<'_>>(Arc::default(), now, deadline);
-        let method = connection::Close {
-            reply_code: reply_code.0,
-            reply_text,
-            ..connection::Close::default()
+        let reply = (reply_code, reply_text);
+        if let Some(wake) = begin_close(&self.shared, reply, self.close_times, now) {
+            wake.now();
+            // What lets it leave, and what answers it, has to be read.
+            self.shared.demand();
+        }
+    }
+
+    /// Has the core shut the connection down, unless it is being closed or has ended.
+    pub(crate) fn begin_shutdown(&self, grace: Duration) {
+        let until = after(self.shared.clock.now(), grace);
+        self.shared.shutdown.ask(Asked {
+            until,
+            times: self.close_times,
+        });
+        let asked = self.shared.outbox().shut_down();
+        let Some((is_new, wake)) = asked else {
+            return;
         };
-        let by = self.write_timeout.map(|timeout| after(now, timeout));
-        let result = self
-            .shared
-            .outbox()
-            .order_mut()
-            .close_connection(&method, slot, by);
-        match result {
-            Ok(wake) => {
-                wake.now();
-                // What lets it leave, and what answers it, has to be read.
-                self.shared.demand();
-            }
-            // It is closing or has ended: there is nothing left to do.
-            Err((
-                Refused::Connection(_)
-                | Refused::NotOpen
-                | Refused::TooLarge(_)
-                | Refused::Blocked(_)
-                | Refused::Recovering(_)
-                | Refused::TransactionLost,
-                _,
-            )) => {}
+        wake.now();
+        if is_new {
+            // Confirms, and the ends of consumers, have to be read.
+            self.shared.demand();
         }
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.begin_close(ReplyCode::REPLY_SUCCESS, closed_by_the_application());
+        let (reply_code, reply_text) = closed_by_the_application();
+        self.begin_close(reply_code, reply_text);
     }
-}
-
-/// What a broker is told where no other reason was given.
-pub(crate) fn closed_by_the_application() -> ShortStr<'static> {
-    ShortStr::new(b"closed by the application").unwrap_or_default()
 }

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
-#[cfg(any(test, feature = "tokio"))]
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use amqp_spec::ReplyCode;
 #[cfg(any(test, feature = "tokio"))]
@@ -15,7 +13,7 @@ use amqp_spec::wire::FieldTable;
 use super::capabilities::ServerCapabilities;
 use crate::channel::Channel;
 use crate::error::{ChannelError, ConnectCause, ConnectError, ConnectionError, Stage, Subject};
-use crate::handle::{Handle, closed_by_the_application};
+use crate::handle::Handle;
 use crate::options::ConnectionOptions;
 use crate::proto::Core;
 use crate::proto::config::{CoreOptions, Limits};
@@ -24,6 +22,7 @@ use crate::proto::opening::outcome::Opening;
 use crate::proto::recovery::{Recovery, State};
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::place::Place;
+use crate::proto::shutdown::{CloseTimes, ShutdownReport, closed_by_the_application};
 use crate::proto::time::clock::Clock;
 use crate::proto::wait::Watch;
 use crate::publish::Publisher;
@@ -172,12 +171,14 @@ impl Connection {
         let trace = Trace::new(&place.address, place.peer, &core_options.login.virtual_host);
         let (core, shared, opening) = make(core_options, trace, now);
         shared.set_place(place);
-        let close_timeout = options.close_timeout;
+        let close_times = CloseTimes {
+            close_timeout: options.close_timeout,
+            write_timeout: options.write_timeout,
+        };
         let handle = Handle {
             shared,
             opening,
-            close_timeout,
-            write_timeout: options.write_timeout,
+            close_times,
         };
         (
             core,
@@ -347,7 +348,7 @@ impl Connection {
         let state = shared.standing.get();
         match state {
             Some(state @ State::Closed(_)) => state,
-            _ if shared.outbox().order().is_closing() => State::Closing,
+            _ if shared.outbox().is_ending() => State::Closing,
             Some(state) => state,
             None => State::Recovering { attempt: 1 },
         }
@@ -416,8 +417,8 @@ impl Connection {
     ///
     /// If the future has been polled once, the connection closes even if it is dropped.
     pub async fn close(&self) -> Result<(), ConnectionError> {
-        self.handle
-            .begin_close(ReplyCode::REPLY_SUCCESS, closed_by_the_application());
+        let (reply_code, reply_text) = closed_by_the_application();
+        self.handle.begin_close(reply_code, reply_text);
         self.closed_by_us().await
     }
 
@@ -440,6 +441,59 @@ impl Connection {
         let reply_text = Subject::Nothing.short("reply_text", reply_text.as_ref())?;
         self.handle.begin_close(reply_code, reply_text);
         Ok(self.closed_by_us().await?)
+    }
+
+    /// Shuts the connection down without cutting anything short, as far as `grace` allows: to stop
+    /// a service that others take over from.
+    ///
+    /// * All consumers are cancelled. What has come and was not yielded goes back to its queue at
+    ///   once, so that others work on it while what runs here comes to its end: `next()` gives
+    ///   `None`, runs of [`handle`](crate::Consumer::handle) and RPC servers begin nothing more. A
+    ///   consumer without acknowledgements still yields what has come, which would be lost
+    ///   otherwise; to a stream nothing goes back.
+    /// * What the program has of deliveries and fetched messages it can settle, on the channel that
+    ///   they came on, and it may publish: handlers run to their end, and so do what they publish
+    ///   and the calls they make. No consumer is started any more. A delivery that was dropped
+    ///   without being settled counts as one that is worked on.
+    /// * When all of that is settled, publishes that wait already are still let in, while new ones
+    ///   are refused as after [`close`](Self::close); what was accepted is written, and its
+    ///   confirms are awaited.
+    /// * Then the connection is closed, as [`close`](Self::close) does.
+    ///
+    /// After `grace` the connection is closed, whatever is left; the report tells how much that
+    /// was. In all it takes no longer than `grace` and what a close takes then:
+    /// [`close_timeout`](ConnectionOptions::close_timeout) at most if the broker reads nothing. A
+    /// grace of zero gives back what was not yielded, and closes.
+    ///
+    /// A handler is best written so that it publishes what it has to, and then acknowledges. A
+    /// consumer that is yielding a delivery in the very moment in which it goes back may do both;
+    /// to settle it is [`Stale`](crate::consume::Settled::Stale) then, and another consumer has the
+    /// message, too. What a transaction has not committed is rolled back.
+    ///
+    /// May be called any number of times: of several graces the one that ends first counts. A
+    /// [`close`](Self::close) beside it closes at once, and so does the end of the last handle. If
+    /// the connection is lost meanwhile, it does not come back; if it is lost already and about to
+    /// [recover](crate::options::Recovery), that is over at once.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: amqp_client::Connection) {
+    /// use std::time::Duration;
+    ///
+    /// let report = connection.shutdown(Duration::from_secs(20)).await;
+    /// if !report.is_clean() {
+    ///     eprintln!("left: {report}");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future has been polled once, the shutdown goes on even if it is dropped, and ends
+    /// with the connection closed; another call gets the report.
+    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        self.handle.begin_shutdown(grace);
+        let cause = self.closed().await;
+        self.shared().shutdown.report(cause)
     }
 
     /// Waits for the end that was asked for.

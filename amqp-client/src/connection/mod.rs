@@ -4,7 +4,8 @@
 //!
 //! * [`Connection::counters`]: what it has done so far, and what it holds ([`Counters`]);
 //! * [`Connection::limits`]: what both sides agreed on ([`Limits`]);
-//! * [`Connection::server_capabilities`]: what the broker says it can do ([`ServerCapabilities`]).
+//! * [`Connection::server_capabilities`]: what the broker says it can do ([`ServerCapabilities`]);
+//! * [`Connection::shutdown`]: what it left ([`ShutdownReport`]).
 
 // | file | what it is about |
 // |---|---|
@@ -29,3 +30,4 @@ pub use self::counters::Counters;
 pub(crate) use self::lifecycle::Connection;
 pub use crate::proto::config::Limits;
 pub use crate::proto::recovery::State;
+pub use crate::proto::shutdown::ShutdownReport;

@@ -59,6 +59,8 @@ pub struct Consumer<A: AckMode = ManualAck> {
     pub(super) queue: Arc<ConsumerQueue>,
     /// Taken over from the queue, not yet yielded.
     taken: VecDeque<RawDelivery>,
+    /// Of these, how many have gone back for good.
+    n_dropped: usize,
     ended: bool,
     acknowledgement: PhantomData<fn() -> A>,
 }
@@ -221,7 +223,11 @@ impl<A: AckMode> Consumer<A> {
     fn drop_returned(&mut self) {
         let returned = self.queue.returned();
         if returned > 0 {
+            let before = self.taken.len();
             self.taken.retain(|raw| raw.delivery_tag > returned);
+            if self.queue.has_all_gone_back() {
+                self.n_dropped += before - self.taken.len();
+            }
         }
     }
 
@@ -282,6 +288,7 @@ impl<A: AckMode> Consumer<A> {
             channel,
             queue,
             taken: VecDeque::new(),
+            n_dropped: 0,
             ended: false,
             acknowledgement: PhantomData,
         }
@@ -316,7 +323,7 @@ impl<A: AckMode> Consumer<A> {
     /// How many deliveries have come and go back to the broker, or have, without having been
     /// yielded.
     pub(crate) fn n_unseen(&self) -> usize {
-        self.taken.len() + self.queue.n_untaken()
+        self.taken.len() + self.n_dropped + self.queue.n_untaken()
     }
 
     /// Asks the broker to send nothing more (`basic.cancel`), and waits for its answer. What has

@@ -150,6 +150,7 @@ impl Core {
         if self.course.is_recovering() {
             self.recover();
         }
+        self.session.wind_up(&mut self.outside);
         self.session
             .clocks
             .on_attempt(!self.session.writing.is_empty(), now);
@@ -388,11 +389,12 @@ impl Core {
     /// The next bytes to write; if there are none, the [waker](Self::set_waker) is called when
     /// there are some. Shows the same bytes until [`transmitted`](Self::transmitted) is called.
     pub fn transmit(&mut self) -> Option<&Transmit> {
-        if self.session.phase == Phase::Opening && self.outside.outbox().order().is_closing() {
+        if self.session.phase == Phase::Opening && self.outside.outbox().is_ending() {
             // Before it has answered connection.open, RabbitMQ does not answer connection.close.
             self.lost(ConnectionError::closed_by_us());
         }
         if self.session.writing.is_empty() {
+            self.session.wind_up(&mut self.outside);
             let unclaimed = self
                 .session
                 .writing
@@ -515,8 +517,7 @@ impl Core {
             &mut self.session.clocks,
         );
         let outside = &mut self.outside;
-        overdue::expire_fetching(now, channels, clocks, outside);
-        overdue::expire_called(now, channels, clocks, outside);
+        overdue::expire_watched(now, channels, clocks, outside);
         let progress = self.session.writing.progress();
         let close_overdue = overdue::expire_requests(now, progress, channels, outside);
         if close_overdue {
@@ -585,7 +586,7 @@ impl Core {
         self.session
             .handshake
             .fail(ConnectCause::Connection(cause.clone()));
-        let closing = self.outside.outbox().order().is_closing();
+        let closing = self.outside.outbox().is_ending();
         let now = self.outside.now();
         let was_restoring = self.course.stretch() == Stretch::Restoring && self.course.has_plan();
         let failure = match failure {
@@ -663,8 +664,8 @@ impl Core {
         behind: Behind,
     ) -> Lost {
         let outside = &mut self.outside;
+        let left = self.session.hand_over(outside);
         let channels = self.session.receive.channels_mut();
-        channels.hand_over(outside);
         self.session.phase = Phase::Ended;
         self.session.clocks.ended(outside.now());
         let now = outside.now();
@@ -687,6 +688,7 @@ impl Core {
             };
         }
         let (shared, wakers) = outside.split();
+        shared.shutdown.tell(left.map(|left| left.report(&unsent)));
         shared.end(cause, wakers);
         outside.fail_requests(lost.failed, &error);
         closes::all_ended(&error, lost.consumers, &unsent, channels, outside);
@@ -742,7 +744,7 @@ impl Core {
     /// Does what the recovery can do at present.
     #[cold]
     fn recover(&mut self) {
-        if self.course.is_recovering() && self.outside.outbox().order().is_closing() {
+        if self.course.is_recovering() && self.outside.outbox().is_ending() {
             self.close_amid_recovery();
             return;
         }

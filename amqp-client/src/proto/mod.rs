@@ -153,6 +153,7 @@
 //! | `recovery` | how a lost connection comes back |
 //! | `dispatch` | what comes rarely, and what it does |
 //! | `recovery` | how a lost connection comes back |
+//! | `shutdown` | how a connection comes to an end that cuts nothing short |
 //! | `send` | what is sent, from a place in line to octets |
 //! | `shared` | what handles and core share, of a connection, a channel and a consumer |
 //! | `observe` | what can be watched: events, totals, `tracing` |
@@ -188,6 +189,7 @@ pub(crate) mod recovery;
 pub(crate) mod send;
 mod session;
 pub(crate) mod shared;
+pub(crate) mod shutdown;
 pub(crate) mod time;
 mod turn;
 pub(crate) mod wait;

@@ -214,10 +214,19 @@ impl Outside {
 
     /// Cancels a consumer for which no caller waits.
     pub(crate) fn cancel_unawaited(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) {
+        self.cancel_with(Barrier::Requests, at, queue);
+    }
+
+    /// The same; what follows on the channel need not wait for the answer.
+    pub(crate) fn cancel_in_passing(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) {
+        self.cancel_with(Barrier::Nothing, at, queue);
+    }
+
+    fn cancel_with(&mut self, barrier: Barrier, at: ChannelUse, queue: &Arc<ConsumerQueue>) {
         let deadline = after(self.now, self.shared.request_timeout);
         let effect = Effect::Cancel(Arc::clone(queue));
         let slot = Slot::new::<basic::Cancel<'_>>(Arc::default(), self.now, deadline)
-            .with_barrier(Barrier::Requests)
+            .with_barrier(barrier)
             .with_effect(effect);
         let queued = self.outbox().order_mut().cancel(at, queue, slot);
         if let Some(Ok(wake)) = queued {

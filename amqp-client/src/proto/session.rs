@@ -22,6 +22,7 @@ use super::phase::Phase;
 use super::receive::{Receive, standstill};
 use super::send::writing::Writing;
 use super::shared::connection::ConnectionShared;
+use super::shutdown;
 use super::time::clocks::Clocks;
 use super::time::heartbeat::Due;
 use super::turn::{Pause, Turn};
@@ -101,6 +102,23 @@ impl Session {
             return None;
         }
         self.clocks.stalled(now).map(ConnectionError::WriteTimeout)
+    }
+
+    /// Does what is next if the connection is being shut down.
+    #[inline]
+    pub(super) fn wind_up(&mut self, outside: &mut Outside) {
+        let asked = outside.shared().shutdown.asked();
+        if let Some(asked) = asked.filter(|_| self.phase == Phase::Open) {
+            shutdown::wind_up(asked, self.receive.channels(), &mut self.clocks, outside);
+        }
+    }
+
+    /// The stream is over: hands over what has come. Gives what is left, if the connection is being
+    /// shut down.
+    pub(super) fn hand_over(&mut self, outside: &mut Outside) -> Option<shutdown::Left> {
+        self.receive.channels_mut().hand_over(outside);
+        outside.shared().shutdown.asked()?;
+        Some(shutdown::left(self.receive.channels(), outside))
     }
 
     /// Decides whether reading goes on: not while consumers hold too much, unless something is

@@ -475,6 +475,9 @@ impl<H: Head> Publish<'_, H> {
         let shared = self.channel.shared();
         let size = self.body.as_slice().len();
         let mut outbox = shared.connection.outbox();
+        if let Err(refused) = self.check_newcomer(&outbox) {
+            return Poll::Ready(Err(refused));
+        }
         match outbox.admit(shared.at, size, &mut self.ticket, sleeper) {
             Ok(true) => {}
             Ok(false) => return self.wait(&outbox),
@@ -492,6 +495,15 @@ impl<H: Head> Publish<'_, H> {
             outbox.room_mut().enter(&mut self.ticket, sleeper);
         }
         Poll::Ready(published)
+    }
+
+    /// While the connection is shut down, those who wait already go on longer than others.
+    #[inline]
+    fn check_newcomer(&self, outbox: &Outbox) -> Result<(), Refused> {
+        match (self.ticket, self.place) {
+            (None, None) => outbox.check_newcomer(),
+            _ => Ok(()),
+        }
     }
 
     /// Waits, if there is something to wait for, and for the connection only as long as it wants to.
@@ -513,7 +525,8 @@ impl<H: Head> Publish<'_, H> {
         let mut outbox = shared.connection.outbox();
         // The confirms stay locked until the message has its number, so that the limit holds.
         if let (Some(limit), Some(confirms)) = (self.limit, &mut confirms) {
-            if let Err(refused) = outbox.room().check_policy() {
+            let refused = outbox.room().check_policy();
+            if let Err(refused) = refused.and_then(|()| self.check_newcomer(&outbox)) {
                 return Poll::Ready(Err(refused));
             }
             let published = outbox.channels().published_by(shared.at).unwrap_or(0);

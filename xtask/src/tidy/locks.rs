@@ -130,6 +130,11 @@ const UNSEEN: &[(&str, &str, &str)] = &[
         "OnceLock",
         "whichever thread sets it, the value is as good",
     ),
+    (
+        "proto/shutdown/asked.rs",
+        "is_asked",
+        "the driver is woken behind it, under the outbox's lock",
+    ),
     ("rpc/memory.rs", "RUNS", NEW),
     ("rpc/replies.rs", "replied", COUNT),
     ("rpc/replies.rs", "unaddressed", COUNT),

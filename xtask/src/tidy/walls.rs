@@ -29,6 +29,10 @@ const OPEN: &[(&str, &str)] = &[
     ("Noted", "a value: what has failed unheard"),
     ("QueuedFrame", "a value: where a frame lies"),
     (
+        "ShutdownReport",
+        "a value: what was left, which the program looks at",
+    ),
+    (
         "Slot",
         "a value: one request, which the outbox keeps until its reply has come",
     ),

@@ -7,11 +7,24 @@ use super::closes;
 use crate::proto::outside::Outside;
 use crate::proto::receive::InChannels;
 use crate::proto::send::progress::Progress;
+use crate::proto::shutdown;
 use crate::proto::time::clocks::Clocks;
 use crate::proto::time::deadlines::DeadlineOf;
 
+/// Sees to what the core watches by itself, besides the stream.
+pub(crate) fn expire_watched(
+    now: Instant,
+    channels: &InChannels,
+    clocks: &mut Clocks,
+    outside: &mut Outside,
+) {
+    expire_fetching(now, channels, clocks, outside);
+    expire_called(now, channels, clocks, outside);
+    shutdown::expire(now, clocks, outside);
+}
+
 /// Tells those whose message has stalled. What comes of it later goes back to its queue.
-pub(crate) fn expire_fetching(
+fn expire_fetching(
     now: Instant,
     channels: &InChannels,
     clocks: &mut Clocks,
@@ -40,12 +53,7 @@ pub(crate) fn expire_fetching(
 
 /// Publishers that were called and do not come, though they have had time: what was kept for them
 /// is open to others.
-pub(crate) fn expire_called(
-    now: Instant,
-    channels: &InChannels,
-    clocks: &mut Clocks,
-    outside: &mut Outside,
-) {
+fn expire_called(now: Instant, channels: &InChannels, clocks: &mut Clocks, outside: &mut Outside) {
     if !clocks.take_expired(DeadlineOf::Unclaimed, now) {
         return;
     }

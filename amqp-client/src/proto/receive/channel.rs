@@ -39,6 +39,9 @@ pub(crate) struct InChannel {
     automatic: bool,
     /// The highest number of any delivery handed over, or fetched, in this life or before.
     highest: u64,
+    /// How many of what was handed over, or fetched, in this life need no acknowledgement, or are
+    /// not known to need one.
+    automatic_count: u64,
     /// All publishes up to this one have been answered.
     pub(super) answered: u64,
     /// What an earlier use of the id has left, if it may still be heard of.
@@ -95,6 +98,7 @@ impl InChannel {
             ended: None,
             automatic: false,
             highest,
+            automatic_count: 0,
             answered: 0,
             strays,
         }
@@ -243,6 +247,16 @@ impl InChannel {
         self.shared.set_delivered(self.highest);
     }
 
+    /// So many deliveries that have come are not the program's to settle.
+    pub(crate) fn note_automatic(&mut self, n: usize) {
+        self.automatic_count += n as u64;
+    }
+
+    /// The highest number of what was delivered, and how many of it are not the program's to settle.
+    pub(crate) fn delivered(&self) -> (u64, u64) {
+        (self.highest, self.automatic_count)
+    }
+
     /// Whether this is the number of the next delivery of this use.
     pub(super) fn continues(&self, delivery_tag: u64) -> bool {
         self.highest.checked_add(1) == Some(delivery_tag)
@@ -276,6 +290,8 @@ impl InChannel {
             consumer.queue.recovered(self.highest);
         }
         self.shared.gone_back(self.highest, wakers);
+        // Nothing of it is to be settled any more, whatever it was.
+        self.automatic_count = 0;
         self.highest
     }
 
@@ -317,6 +333,9 @@ impl InChannel {
             self.highest = self.highest.max(last.delivery_tag);
             self.shared.set_delivered(self.highest);
         }
+        if consumer.queue.no_ack {
+            self.automatic_count += consumer.batch.len() as u64;
+        }
         if wanted {
             consumer.hand_over(&self.shared, left, wakers);
         } else {
@@ -341,7 +360,9 @@ impl InChannel {
         };
         suspect.footprint += delivery.message.footprint();
         suspect.batch.push(delivery);
+        let automatic = usize::from(suspect.queue.no_ack);
         suspect.hand_over(&shared, left, wakers);
+        self.note_automatic(automatic);
         true
     }
 

@@ -140,6 +140,11 @@ impl InChannels {
         self.resting.extend(channels);
     }
 
+    /// All that rest.
+    pub(crate) fn all_resting(&self) -> impl Iterator<Item = &Arc<ChannelShared>> {
+        self.resting.values()
+    }
+
     pub(crate) fn resting(&self, id: u16) -> Option<&Arc<ChannelShared>> {
         self.resting.get(&id)
     }

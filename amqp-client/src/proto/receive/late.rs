@@ -74,6 +74,8 @@ pub(super) fn find(
         let (at, manual) = (channel.at(), channel.was_manual(tag));
         if manual.unwrap_or_else(|| asks_for_manual_only(id, outside)) {
             outside.requeue(at, delivery_tag);
+        } else {
+            channel.note_automatic(1);
         }
     }
     false

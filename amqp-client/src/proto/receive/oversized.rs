@@ -87,6 +87,7 @@ pub(super) fn skip(
             let on_wire = get_ok.map_or(0, |get_ok| get_ok.delivery_tag);
             let numbered = numbering.number(on_wire);
             channel.note_delivered(numbered.delivery_tag);
+            channel.note_automatic(usize::from(no_ack));
             oversized.fetched(&slot, numbered, no_ack, outside);
         }
         // Larger than anything that was published here: it is not ours.
@@ -114,7 +115,11 @@ fn recipient(
     }
     let channel = channels.get_mut(id)?;
     channel.note_delivered(delivery_tag);
-    channel.queue_of(tag)
+    let queue = channel.queue_of(tag);
+    if queue.as_ref().is_some_and(|queue| queue.no_ack) {
+        channel.note_automatic(1);
+    }
+    queue
 }
 
 /// A message that is too large, without its body.

@@ -19,7 +19,8 @@ pub enum State {
         /// The attempt that is under way or comes next, from 1 on.
         attempt: u32,
     },
-    /// The program has closed it, and what was accepted before is still being written.
+    /// The program has closed it, and what was accepted before is still being written; or it is being
+    /// [shut down](crate::Connection::shutdown).
     Closing,
     /// It has ended for good.
     Closed(ConnectionError),

@@ -493,6 +493,12 @@ impl Confirms {
         false
     }
 
+    /// How many publishers wait for others to be answered, or have been called and have not come.
+    pub(crate) fn n_publishers(&self) -> usize {
+        let extra = self.extra.as_ref();
+        extra.map_or(0, |extra| extra.room.len() + extra.called.len())
+    }
+
     /// Whether a publisher waits for others to be answered.
     pub(crate) fn is_in_line(&self, ticket: u64) -> bool {
         let extra = self.extra.as_ref();

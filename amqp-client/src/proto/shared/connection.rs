@@ -19,6 +19,7 @@ use crate::proto::config::Limits;
 use crate::proto::observe::{Event, Listeners, Source, Totals, Trace};
 use crate::proto::recovery::Recovery;
 use crate::proto::send::outbox::Outbox;
+use crate::proto::shutdown::ShutdownWatch;
 use crate::proto::time::clock::Clock;
 use crate::proto::wait::LockedLatch;
 use crate::proto::wait::sync::lock;
@@ -46,6 +47,8 @@ pub(crate) struct ConnectionShared {
     pub(crate) end: LockedLatch<ConnectionError>,
     /// Where it stands.
     pub(crate) standing: StateWatch,
+    /// Whether it is shut down, and what that leaves.
+    pub(crate) shutdown: ShutdownWatch,
     pub(crate) listeners: Listeners,
     pub(crate) totals: Totals,
     /// Who waits for a time.
@@ -78,6 +81,7 @@ impl ConnectionShared {
             renames: Mutex::default(),
             end: LockedLatch::default(),
             standing: StateWatch::default(),
+            shutdown: ShutdownWatch::default(),
             listeners: Listeners::default(),
             totals: Totals::default(),
             timers: Timers::default(),

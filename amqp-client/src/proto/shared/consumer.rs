@@ -109,6 +109,8 @@ struct QueueState {
     deliveries: Batches,
     /// What the batch occupies that the consumer works on.
     taken: usize,
+    /// The same batch: what is in it.
+    batch: Taken,
     waker: Option<Waker>,
     /// Why nothing more comes; besides the consumer itself, others wait for it.
     end: Latch<ConsumerEnd>,
@@ -323,6 +325,30 @@ impl ConsumerQueue {
         deliveries
     }
 
+    /// The connection is being shut down: nothing more is yielded. Gives what is to go back for
+    /// that; of a consumer without acknowledgements nothing can, and what has come is yielded.
+    pub(crate) fn stop(&self, wakers: &mut Vec<Waker>) -> Unyielded {
+        let mut state = self.state();
+        if self.no_ack || state.handle_gone {
+            return Unyielded::default();
+        }
+        let unseen = self.take_back(&mut state, u64::MAX);
+        state.n_returned += unseen.deliveries.len();
+        self.finish(&mut state, ConsumerEnd::Cancelled, wakers);
+        let taken = std::mem::take(&mut state.batch);
+        drop(state);
+        self.connection.release_buffered(unseen.octets, self.no_ack);
+        Unyielded {
+            untaken: unseen.deliveries,
+            taken,
+        }
+    }
+
+    /// Whether it receives the replies to calls: it brings no work.
+    pub(crate) fn is_of_replies(&self) -> bool {
+        self.no_ack && DIRECT_REPLIES.contains(&self.source.as_str())
+    }
+
     /// Deliveries up to this tag have gone back to the broker, with the stream perhaps: those that
     /// were not yielded come again, with other numbers, and are dropped. Without acknowledgements
     /// they would not come again, and stay.
@@ -371,6 +397,11 @@ impl ConsumerQueue {
     /// The number up to which deliveries have gone back to the broker; zero: none has.
     pub(crate) fn returned(&self) -> u64 {
         self.returned.load(Ordering::Acquire) & !NOTES_OFFSETS
+    }
+
+    /// Whether all have, for good: nothing more is yielded.
+    pub(crate) fn has_all_gone_back(&self) -> bool {
+        self.returned.load(Ordering::Acquire) == u64::MAX
     }
 
     /// Whether what was taken is more than to be yielded: some of it may have gone back, or its
@@ -478,6 +509,7 @@ impl ConsumerQueue {
     ) -> Poll<Result<(), ConsumerEnd>> {
         if !state.deliveries.is_empty() {
             state.taken = state.deliveries.take(into);
+            state.batch.begin(into);
             return Poll::Ready(Ok(()));
         }
         if let Some(end) = state.end.get() {
@@ -501,6 +533,60 @@ impl ConsumerQueue {
         self.connection.release_buffered(octets, self.no_ack);
         unseen
     }
+}
+
+/// The pseudo-queue of direct replies, as RabbitMQ and LavinMQ call it.
+const DIRECT_REPLIES: [&str; 2] = ["amq.rabbitmq.reply-to", "amq.direct.reply-to"];
+
+/// The deliveries of a batch that a consumer has taken: it yields them without a lock, one by one,
+/// and says up to which number it has.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    first: u64,
+    last: u64,
+    /// All of them, if other consumers of the channel have numbers in between.
+    scattered: Vec<u64>,
+    from_stream: bool,
+}
+
+impl Taken {
+    /// The consumer takes this batch, and has yielded the one before.
+    fn begin(&mut self, batch: &VecDeque<RawDelivery>) {
+        let (Some(first), Some(last)) = (batch.front(), batch.back()) else {
+            return;
+        };
+        (self.first, self.last) = (first.delivery_tag, last.delivery_tag);
+        self.from_stream = first.is_from_stream();
+        self.scattered.clear();
+        // The broker may number them as it likes.
+        if self.last.wrapping_sub(self.first) != batch.len() as u64 - 1 {
+            let tags = batch.iter().map(|raw| raw.delivery_tag);
+            self.scattered.extend(tags);
+        }
+    }
+
+    /// The numbers above this one.
+    pub(crate) fn above(&self, yielded: u64) -> impl Iterator<Item = u64> {
+        let (first, last) = match self.scattered.is_empty() {
+            true => (self.first.max(yielded.saturating_add(1)).max(1), self.last),
+            false => (1, 0),
+        };
+        let scattered = self.scattered.iter().copied();
+        (first..=last).chain(scattered.filter(move |&tag| tag > yielded))
+    }
+
+    /// What settles each of them, where this is meant.
+    pub(crate) fn settled_by(&self, settlement: Settlement) -> Settlement {
+        settlement.of(self.from_stream)
+    }
+}
+
+/// What a consumer has not yielded when it is stopped.
+#[derive(Debug, Default)]
+pub(crate) struct Unyielded {
+    pub(crate) untaken: Vec<RawDelivery>,
+    /// The batch that it works on, of which it may have yielded some.
+    pub(crate) taken: Taken,
 }
 
 /// What has gone back to the broker; to be dropped without a lock.

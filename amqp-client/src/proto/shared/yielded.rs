@@ -39,6 +39,11 @@ impl Yielded {
         drop(gone);
     }
 
+    /// Those whose handles are there.
+    pub(crate) fn consumers(&self) -> Vec<Arc<ConsumerQueue>> {
+        lock(&self.0).consumers.clone()
+    }
+
     /// A message has been fetched that has this number.
     pub(crate) fn fetched(&self, delivery_tag: u64) {
         let mut parts = lock(&self.0);

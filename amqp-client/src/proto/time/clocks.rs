@@ -128,6 +128,11 @@ impl Clocks {
         self.blocked_timeout.filter(|_| expired)
     }
 
+    /// The connection is shut down, and closed by then.
+    pub(crate) fn wind_up_until(&mut self, at: Instant) {
+        self.deadlines.set_by(DeadlineOf::Grace, at);
+    }
+
     /// A message is being fetched, and is looked for by then.
     pub(crate) fn look_for_fetched(&mut self, by: Instant) {
         self.deadlines.set_by(DeadlineOf::Fetching, by);

@@ -18,9 +18,11 @@ pub(crate) enum DeadlineOf {
     Fetching,
     /// Publishers that were called: when to look for one that does not come.
     Unclaimed,
+    /// A shutdown: when to close the connection, whatever is left.
+    Grace,
 }
 
-const N_KINDS: usize = 5;
+const N_KINDS: usize = 6;
 
 /// The deadlines that are set.
 #[derive(Debug, Default)]
@@ -28,13 +30,14 @@ pub(crate) struct Deadlines([Option<Instant>; N_KINDS]);
 
 impl Deadlines {
     fn slot(&mut self, of: DeadlineOf) -> &mut Option<Instant> {
-        let [handshake, last_words, alarm, fetching, unclaimed] = &mut self.0;
+        let [handshake, last_words, alarm, fetching, unclaimed, grace] = &mut self.0;
         match of {
             DeadlineOf::Handshake => handshake,
             DeadlineOf::LastWords => last_words,
             DeadlineOf::Alarm => alarm,
             DeadlineOf::Fetching => fetching,
             DeadlineOf::Unclaimed => unclaimed,
+            DeadlineOf::Grace => grace,
         }
     }
 

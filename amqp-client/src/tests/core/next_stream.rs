@@ -398,7 +398,8 @@ fn interrupt(nth: usize, limit: usize) -> bool {
         };
         world.pair.feed(&frame);
     }
-    if world.broker.closed || !world.pair.core.is_open() {
+    let is_ending = world.pair.core.shared().outbox().is_ending();
+    if world.broker.closed || is_ending || !world.pair.core.is_open() {
         return false;
     }
     world.pair.next_stream();

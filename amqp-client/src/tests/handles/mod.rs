@@ -25,6 +25,7 @@
 //! | `transactions` | what a rollback leaves unsettled |
 //! | `rpc` | calls and servers |
 //! | `cancellation` | any future may be dropped at any time |
+//! | `shutdown` | a connection that is shut down: what goes back, what is waited for, what is told |
 //! | `credential_renewal` | credentials that expire |
 //! | `events` | what listeners are told |
 //! | `counters` | the numbers of a connection agree with what happened |
@@ -64,6 +65,7 @@ pub(crate) mod returned_messages;
 pub(crate) mod rpc;
 pub(crate) mod send_order;
 pub(crate) mod settling;
+mod shutdown;
 pub(crate) mod topology;
 #[cfg(feature = "tracing")]
 pub(crate) mod tracing;

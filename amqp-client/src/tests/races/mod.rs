@@ -8,6 +8,7 @@
 //! | `wakeups_handlers` | the same for handlers that finish elsewhere |
 //! | `wakeups_rpc` | the same for calls and servers |
 //! | `wakeups_successors` | the same for tasks that want the next channel |
+//! | `shutdowns` | a shutdown beside what the program does |
 //! | `wakers` | no lock is held when a waker is called or dropped |
 //! | `fairness` | what waits for room goes first |
 //! | `dropped_futures` | every future dropped at every poll |
@@ -19,6 +20,7 @@ pub(crate) mod fairness;
 pub(crate) mod interleaving;
 pub(crate) mod random_tasks;
 pub(crate) mod schedules;
+mod shutdowns;
 pub(crate) mod wakers;
 pub(crate) mod wakeups;
 pub(crate) mod wakeups_handlers;

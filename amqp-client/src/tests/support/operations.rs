@@ -530,6 +530,14 @@ fn ending() -> Vec<Operation> {
                     .await,
             )
         }),
+        on_connection("connection.shutdown", async |c| {
+            let grace = std::time::Duration::from_secs(1);
+            match c.shutdown(grace).await.cause {
+                None => Ok(()),
+                Some(cause) => told::<(), _>(Err(cause)),
+            }
+        })
+        .leaves(After::ConnectionMayBeClosed),
         on_connection("unblocked", async |c| told(c.unblocked().await)),
         on_connection("opened", async |c| told(c.opened().await)),
         on_connection("open an RPC client", async |c| {

@@ -9,14 +9,31 @@ use super::queue::Queue;
 use super::refused::Refused;
 use crate::error::ConnectionError;
 use crate::proto::send::request::Slot;
+use crate::proto::shared::consumer::ConsumerQueue;
+
+/// What the program has asked for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, PartialOrd)]
+enum Wish {
+    /// Nothing.
+    #[default]
+    GoOn,
+    /// A shutdown; the core has not heard of it.
+    ShutDown,
+    /// A shutdown, which has begun: consumers have been cancelled.
+    WindUp,
+    /// The same; nothing is being worked on any more, and publishes are taken of those alone that
+    /// wait already.
+    Flush,
+    /// `connection.close`: nothing more is accepted.
+    Close,
+}
 
 /// How far the connection is from its end.
 #[derive(Debug, Default)]
 pub(super) struct CloseOfConnection {
     /// Why nothing can be sent any more.
     cause: Option<ConnectionError>,
-    /// `connection.close` was asked for: nothing more is accepted.
-    closing: bool,
+    wish: Wish,
     /// Our `connection.close`, until everything accepted before it is in the small lane.
     farewell: Option<(Vec<u8>, Slot)>,
     farewell_len: usize,
@@ -30,7 +47,30 @@ impl CloseOfConnection {
     /// Whether the connection takes anything more.
     #[inline]
     pub(super) fn accepts_anything(&self) -> bool {
-        self.cause.is_none() && !self.closing
+        self.cause.is_none() && self.wish < Wish::Close
+    }
+
+    /// Whether it takes publishes of those that come now.
+    #[inline]
+    pub(super) fn accepts_newcomers(&self) -> bool {
+        self.cause.is_none() && self.wish < Wish::Flush
+    }
+
+    /// The same as a result. If it takes nothing at all, that is told elsewhere.
+    pub(super) fn check_newcomer(&self) -> Result<(), Refused> {
+        match self.accepts_newcomers() || !self.accepts_anything() {
+            true => Ok(()),
+            false => Err(self.refusal()),
+        }
+    }
+
+    /// Whether a consumer may be started: while the connection is shut down, those that receive the
+    /// replies to calls.
+    pub(super) fn takes_consumer(&self, queue: &ConsumerQueue) -> Result<(), Refused> {
+        match self.wish == Wish::GoOn || queue.is_of_replies() {
+            true => Ok(()),
+            false => Err(self.refusal()),
+        }
     }
 
     #[inline]
@@ -55,12 +95,45 @@ impl CloseOfConnection {
 
     /// Whether `connection.close` was asked for.
     pub(super) fn is_closing(&self) -> bool {
-        self.closing
+        self.wish == Wish::Close
+    }
+
+    /// Whether that was asked for, or a shutdown.
+    pub(super) fn has_begun(&self) -> bool {
+        self.wish != Wish::GoOn
+    }
+
+    /// The connection is to be shut down: whether that is new. `None` if it is being closed.
+    pub(super) fn shut_down(&mut self) -> Option<bool> {
+        if !self.accepts_anything() {
+            return None;
+        }
+        let is_new = self.wish == Wish::GoOn;
+        if is_new {
+            self.wish = Wish::ShutDown;
+        }
+        Some(is_new)
+    }
+
+    /// The core has heard of the shutdown. True if it had not before.
+    pub(super) fn wind_up(&mut self) -> bool {
+        let begins = self.wish == Wish::ShutDown;
+        if begins {
+            self.wish = Wish::WindUp;
+        }
+        begins
+    }
+
+    /// Nothing is being worked on any more.
+    pub(super) fn flush(&mut self) {
+        if self.wish == Wish::WindUp {
+            self.wish = Wish::Flush;
+        }
     }
 
     /// Whether `connection.close` has its place in the small lane.
     pub(super) fn has_said_farewell(&self) -> bool {
-        self.closing && self.farewell.is_none()
+        self.is_closing() && self.farewell.is_none()
     }
 
     /// Whether it waits for what was accepted before it.
@@ -70,7 +143,7 @@ impl CloseOfConnection {
 
     /// `connection.close` is to be sent, and written `by` then.
     pub(super) fn begin(&mut self, frame: Vec<u8>, slot: Slot, by: Option<Instant>) {
-        self.closing = true;
+        self.wish = Wish::Close;
         self.close_by = by;
         self.farewell_len = frame.len();
         self.farewell = Some((frame, slot));

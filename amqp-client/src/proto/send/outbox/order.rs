@@ -123,7 +123,7 @@ impl Order {
         head: &impl Head,
         body: &[u8],
     ) -> Option<(u64, Wake)> {
-        if !self.ending.accepts_anything() || body.len() >= ZERO_COPY {
+        if !self.ending.accepts_newcomers() || body.len() >= ZERO_COPY {
             return None;
         }
         let channel = self.channels.get(at.channel)?;
@@ -332,6 +332,7 @@ impl Order {
                 queue.small.append_ack(at.channel, tag, contiguous);
                 Ok(Some(queue.driver.wake()))
             }
+            _ if channel.settling.has_given_back(tag) => Ok(self.stale()),
             Ack::Mergeable { .. } | Ack::Alone => {
                 channel.settling.note_settled(number);
                 let n = channel.settling.count_settled(tag, false);
@@ -364,7 +365,9 @@ impl Order {
             true => Part::Settlements,
         };
         let (channel, _) = self.channel_for(at, part)?;
-        let Some(ByNumber { tag, upto }) = channel.by_number(number, multiple, highest) else {
+        let by_number = channel.by_number(number, multiple, highest);
+        let gone = |by: &ByNumber| multiple || !channel.settling.has_given_back(by.tag);
+        let Some(ByNumber { tag, upto }) = by_number.filter(gone) else {
             return Ok(self.stale());
         };
         channel.settling.never_merge();
@@ -466,6 +469,8 @@ impl Order {
     ) -> Result<Vec<Wake>, NotStarted> {
         self.check_fits(consume)
             .map_err(|error| NotStarted::Refused(error.into()))?;
+        let takes_it = self.ending.takes_consumer(queue);
+        takes_it.map_err(NotStarted::Refused)?;
         let (channel, outgoing) = self.channel(at).map_err(NotStarted::Refused)?;
         let is_restoring = channel.is_restoring();
         let consumers = channel.consumers();

@@ -22,6 +22,7 @@ use super::refused::Refused;
 use super::restoring::{Behind, LostRequests};
 use super::room::{Filled, Place, Room};
 use crate::error::{ChannelError, ConnectionError};
+use crate::message::Settlement;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::config::WhenDown;
 use crate::proto::observe::Held;
@@ -29,6 +30,7 @@ use crate::proto::send::progress::Progress;
 use crate::proto::send::request::Slot;
 use crate::proto::send::rope::Rope;
 use crate::proto::send::unwritten::Unwritten;
+use crate::proto::shared::consumer::{ConsumerQueue, Taken};
 use crate::proto::time::after;
 use crate::proto::wait::Sleeper;
 
@@ -197,6 +199,9 @@ impl Outbox {
         let (waker, others) = self.room.leave(ticket);
         let wake = if others {
             self.order.queue.driver.wake()
+        } else if self.order.ending.has_begun() {
+            // A shutdown may wait for this one.
+            self.order.queue.driver.wake_always()
         } else {
             Wake::default()
         };
@@ -283,6 +288,69 @@ impl Outbox {
         }
         self.room.wait_at_gate(ticket, sleeper);
         Poll::Pending
+    }
+
+    // The shutdown
+
+    /// The connection is to be shut down: whether that is new. `None` if it is being closed.
+    pub(crate) fn shut_down(&mut self) -> Option<(bool, Wake)> {
+        let is_new = self.order.ending.shut_down()?;
+        Some((is_new, self.order.queue.driver.wake_always()))
+    }
+
+    /// Whether the connection is being closed, or shut down.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.order.ending.has_begun()
+    }
+
+    /// The core has heard of the shutdown. True if it had not before.
+    pub(crate) fn wind_up(&mut self) -> bool {
+        self.order.ending.wind_up()
+    }
+
+    /// Nothing is being worked on any more: publishes are taken of those alone that wait already.
+    pub(crate) fn flush(&mut self) {
+        self.order.ending.flush();
+    }
+
+    /// An error for a publish that has just come, if only those that wait already are taken.
+    #[inline]
+    pub(crate) fn check_newcomer(&self) -> Result<(), Refused> {
+        self.order.ending.check_newcomer()
+    }
+
+    /// Gives back what this consumer has taken and not yielded. It may be yielding at this moment:
+    /// what the program settles of that comes here later, and is stale; what it has settled it had
+    /// yielded before.
+    pub(crate) fn give_back(&mut self, at: ChannelUse, queue: &ConsumerQueue, taken: &Taken) {
+        let requeue = taken.settled_by(Settlement::Nack { requeue: true });
+        for number in taken.above(queue.yielded()) {
+            let settled = self.order.settle(at, number, requeue);
+            if let (Ok(Some(wake)), Some(channel)) = (settled, self.order.channels.accepting(at)) {
+                wake.not_amid_a_turn();
+                channel.settling.give_back(number);
+            }
+        }
+    }
+
+    /// Whether consumers of this channel have not ended, those of replies to calls apart.
+    pub(crate) fn has_consumers(&mut self, at: ChannelUse) -> bool {
+        let consumers = self.order.channels.consumers(at);
+        consumers.iter().any(|queue| !queue.is_of_replies())
+    }
+
+    /// How many deliveries of this channel are the program's to settle, of those with numbers up to
+    /// this one; `automatic` need not be.
+    pub(crate) fn n_unsettled(&self, id: u16, delivered: u64, automatic: u64) -> u64 {
+        let channel = self.order.channels.get(id);
+        channel.map_or(0, |channel| {
+            channel.settling.n_unsettled(delivered, automatic)
+        })
+    }
+
+    /// How many publishers wait, or have been called and have not come.
+    pub(crate) fn n_publishers(&self) -> usize {
+        self.room.n_publishers()
     }
 
     /// `channel.close-ok` has come: the id is free. Returns the requests that will have no reply.

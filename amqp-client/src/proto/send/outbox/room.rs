@@ -211,6 +211,12 @@ impl Room {
         self.all().iter().map(|line| line.waiting.len()).sum()
     }
 
+    /// The same, and those who have been called and have not come.
+    pub(super) fn n_publishers(&self) -> usize {
+        let called = self.all().into_iter().map(|line| line.called.len());
+        self.n_waiting() + called.sum::<usize>()
+    }
+
     /// Whether no publisher waits.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {

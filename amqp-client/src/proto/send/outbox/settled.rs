@@ -76,6 +76,12 @@ impl SettledTags {
         n.saturating_sub(unknown)
     }
 
+    /// How many are settled, as far as that is known.
+    pub(super) fn total(&self) -> u64 {
+        let above = self.above.iter().map(|(from, to)| to - from + 1);
+        self.upto + self.unknown.0 + above.sum::<u64>()
+    }
+
     fn close_gap(&mut self) {
         while let Some(run) = self.above.first_entry() {
             if Some(*run.key()) != self.upto.checked_add(1) {

@@ -8,6 +8,7 @@
 //! What the program settles has the program's number; here it gets the one that it has on the wire
 //! (see [`numbered`](crate::message::numbered)).
 
+use std::collections::BTreeSet;
 use std::mem;
 
 use super::line::Line;
@@ -40,6 +41,8 @@ struct Known {
     settled: SettledTags,
     /// If the channel has transactions.
     transactions: Option<Box<Transactions>>,
+    /// What went back while its consumer may have been yielding it.
+    given_back: BTreeSet<u64>,
 }
 
 /// What may be part of a transaction.
@@ -113,7 +116,8 @@ impl Settling {
 
     /// Whether this delivery can be settled.
     pub(super) fn is_current(&self, number: u64) -> bool {
-        self.on_wire(number).is_some()
+        let tag = self.on_wire(number);
+        tag.is_some_and(|tag| !self.has_given_back(tag))
     }
 
     /// What settles all there are in the first life, of which the highest that was `delivered` is
@@ -164,6 +168,7 @@ impl Settling {
             Box::new(Known {
                 settled: SettledTags::after(before, highest),
                 transactions: None,
+                given_back: BTreeSet::new(),
             })
         });
     }
@@ -175,6 +180,41 @@ impl Settling {
             Some(known) => known.settled.one(tag),
             None => 1,
         }
+    }
+
+    /// This delivery has gone back, while its consumer may have been yielding it: what the program
+    /// settles from here on is looked up.
+    pub(super) fn give_back(&mut self, number: u64) {
+        self.never_merge();
+        let tag = self.on_wire(number);
+        if let (Some(known), Some(tag)) = (&mut self.known, tag) {
+            known.given_back.insert(tag);
+        }
+    }
+
+    /// Whether that is so.
+    pub(super) fn has_given_back(&self, tag: u64) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|known| known.given_back.contains(&tag))
+    }
+
+    /// How many deliveries, of those with numbers up to this one, are the program's to settle.
+    /// `automatic` of them need not be; where `multiple` has covered some of those, this may be too
+    /// low.
+    pub(super) fn n_unsettled(&self, delivered: u64, automatic: u64) -> u64 {
+        let delivered = delivered.saturating_sub(self.base);
+        if self.gone_back >= self.base.saturating_add(delivered) {
+            return 0;
+        }
+        let (settled, uncommitted) = match &self.known {
+            None => (self.count, 0),
+            Some(known) => {
+                let transactions = known.transactions.as_ref();
+                let uncommitted = transactions.map_or(0, |one| one.n_settled());
+                (known.settled.total(), uncommitted as u64)
+            }
+        };
+        delivered.saturating_sub(settled + automatic) + uncommitted
     }
 
     /// `tx.select` has its place in line.
@@ -310,8 +350,10 @@ impl Settling {
 
     /// Everything up to this number is settled or gone.
     pub(super) fn skip_to(&mut self, number: u64) {
-        if let Some(known) = &mut self.known {
-            known.settled.skip_to(number.saturating_sub(self.base));
+        let tag = number.saturating_sub(self.base);
+        match &mut self.known {
+            Some(known) => known.settled.skip_to(tag),
+            None => (self.count, self.highest) = (tag, tag),
         }
     }
 }

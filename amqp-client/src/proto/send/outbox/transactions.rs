@@ -49,6 +49,11 @@ impl Transactions {
         self.is_begun = true;
     }
 
+    /// How many deliveries are settled in it.
+    pub(super) fn n_settled(&self) -> usize {
+        self.settled.len()
+    }
+
     /// This delivery is settled in it, or was to be.
     pub(super) fn note_settled(&mut self, delivery_tag: u64) {
         self.settled.push(delivery_tag);

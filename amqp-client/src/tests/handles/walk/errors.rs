@@ -10,7 +10,7 @@ use amqp_spec::wire::{MethodId, TypedMethod as _};
 use amqp_spec::{basic, queue};
 
 use super::{POISON, SECRET, debug, display, error, long, peers};
-use crate::connection::State;
+use crate::connection::{ShutdownReport, State};
 use crate::consume::{FailureCause, HandlerEnd, HandlerFailure};
 use crate::error::{About, Provoker};
 use crate::error::{
@@ -250,6 +250,11 @@ fn recovering() {
     display::<Counts>(&report.restored);
     debug(&[Lost::default()]);
     for end in ends() {
+        let left = ShutdownReport {
+            cause: Some(end.clone()),
+            ..ShutdownReport::default()
+        };
+        display::<ShutdownReport>(&left);
         debug::<State>(&State::Closed(end.clone()));
         both(&ConsumeError::NotRestored(end.into()));
     }
