@@ -96,6 +96,10 @@ pub enum WhenBlocked {
     /// that were waiting for room, or for answers to others
     /// ([`Publisher::max_outstanding`](crate::Publisher::max_outstanding)), when the alarm came;
     /// what had been handed over is still sent.
+    ///
+    /// RabbitMQ tells a connection of an alarm when it publishes, and holds what it has published
+    /// until then: so the first publish during an alarm is confirmed when that is over, unless
+    /// [`confirm_timeout`](crate::Publisher::confirm_timeout) gives it up before, and the next fails.
     Fail,
 }
 

@@ -4,10 +4,11 @@
 use amqp_spec::connection;
 
 use crate::error::{ChannelError, ConnectionError};
+use crate::options::WhenBlocked;
 use crate::tests::support::pair::{Pair, all_recover, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
-use crate::{Channel, Message};
+use crate::{Channel, Message, PublishError};
 
 const TUNE: (u16, u32, u16) = (2047, 131_072, 0);
 
@@ -142,4 +143,51 @@ fn stream_that_is_lost_in_its_turn_leaves_them_waiting() {
     waiting.ready().unwrap();
     assert_eq!(pair.written_now()[0], "1 basic.publish key");
     pair.assert_idle();
+}
+
+#[test]
+fn publish_that_fails_when_blocked_waits_for_no_alarm_of_the_next_stream() {
+    all_recover();
+    // The alarm comes when the connection is open, before its channel is, or behind that.
+    for restored in [false, true] {
+        let mut pair = Pair::open_with(&quiet().when_blocked(WhenBlocked::Fail));
+        let publisher = pair.publisher();
+        let limited = publisher.clone().max_outstanding(1);
+        let mut unwritten = Task::start(publisher.publish("", "k", "unwritten"));
+        pair.loses();
+        let mut newcomer = Task::start(publisher.publish("", "k", "while down"));
+        let mut bounded = Task::start(limited.publish("", "k", "while down"));
+        pair.connects();
+        pair.reopens(TUNE);
+        unwritten.pending();
+        if restored {
+            pair.opens_again(publisher.channel());
+        }
+        let reason = wire::short("low on memory");
+        pair.says(0, &connection::Blocked { reason });
+        let waiting = [&mut unwritten, &mut newcomer, &mut bounded];
+        for (n, waiting) in waiting.into_iter().enumerate() {
+            let outcome = waiting.ready();
+            let is_blocked = |error: &_| matches!(error, ChannelError::Blocked { .. });
+            let Err(PublishError::NotSent(error)) = outcome else {
+                panic!("{n}: {outcome:?}");
+            };
+            assert!(is_blocked(&error), "{n}: {error}");
+        }
+        for publisher in [&publisher, &limited] {
+            let outcome = done(publisher.publish("", "k", "late"));
+            let Err(PublishError::NotSent(ChannelError::Blocked { .. })) = outcome else {
+                panic!("{outcome:?}");
+            };
+        }
+        if !restored {
+            pair.opens_again(publisher.channel());
+        }
+        pair.says(0, &connection::Unblocked {});
+        pair.assert_idle();
+        let mut next = Task::start(publisher.publish("", "k", "next"));
+        assert_eq!(pair.sent().len(), 3);
+        pair.feed(&wire::ack(1, 1, false));
+        next.ready().unwrap();
+    }
 }
