@@ -11,16 +11,16 @@ use amqp_spec::{basic, channel, confirm, frame, queue, tx};
 
 use crate::consume::{AckMode, Settled};
 use crate::error::ConnectionError;
-use crate::proto::Sequel;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::recovery::State;
 use crate::proto::shared::consumer::ConsumerQueue;
 use crate::proto::shared::place::Place;
 use crate::proto::time::clock::Clock;
+use crate::proto::{Core, Sequel};
 use crate::tests::support::broker::Broker;
 use crate::tests::support::operations::{World, operations};
 use crate::tests::support::pair::{Pair, all_recover, now, quiet};
-use crate::tests::support::schedule::{Model, explore};
+use crate::tests::support::schedule::explore;
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
 use crate::{
@@ -29,6 +29,12 @@ use crate::{
 
 pub(super) fn reset() -> ConnectionError {
     ConnectionError::Io(io::Error::from(io::ErrorKind::ConnectionReset).into())
+}
+
+/// The stream is reset, and another one connected.
+pub(super) fn replace_stream(core: &mut Core) {
+    core.lost(reset());
+    core.connected(quiet().to_core(Clock::new(now)), Place::default(), now());
 }
 
 impl Pair {
@@ -236,21 +242,9 @@ fn delivery_that_is_settled_while_the_stream_is_replaced_is_not_settled_on_the_n
         let mut consumer = pair.consumer(&channel, "tag");
         let mut deliveries = pair.deliver(&mut consumer, 1..=1);
         let delivery = deliveries.pop().expect("a delivery");
-        let Pair {
-            mut core,
-            connection,
-            ..
-        } = pair;
         let outcome = Arc::new(Mutex::new(None));
         let told = Arc::clone(&outcome);
-        let driven = Arc::new(Mutex::new(None));
-        let kept = Arc::clone(&driven);
         let program = move || *told.lock().unwrap() = Some(delivery.ack());
-        let adapter = move || {
-            core.lost(reset());
-            core.connected(quiet().to_core(Clock::new(now)), Place::default(), now());
-            *kept.lock().unwrap() = Some(core);
-        };
         let check = move || {
             let queued = channel.shared().connection.outbox().order().queued();
             let expected = frame::PROTOCOL_HEADER.len();
@@ -261,12 +255,9 @@ fn delivery_that_is_settled_while_the_stream_is_replaced_is_not_settled_on_the_n
                 Ok(Settled::Queued | Settled::Stale) => {}
                 Err(error) => panic!("{error}"),
             }
-            drop((consumer, connection, driven));
+            drop(consumer);
         };
-        Model::new()
-            .actor("program", program)
-            .actor("adapter", adapter)
-            .check(check)
+        pair.against(program, replace_stream, check)
     });
     assert!(n_orders > 3, "only {n_orders} orders");
 }

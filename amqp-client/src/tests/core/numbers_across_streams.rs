@@ -8,15 +8,14 @@ use std::task::Poll;
 use amqp_spec::basic::{self, Properties};
 use amqp_spec::field_table;
 
-use super::next_stream::reset;
+use super::next_stream::{replace_stream, reset};
 use crate::consume::{Multiple, Settled, StreamOffset};
 use crate::error::ConnectionError;
 use crate::message::numbered::Numbering;
 use crate::message::{Incoming, Layout, RawDelivery};
-use crate::proto::shared::place::Place;
-use crate::proto::time::clock::Clock;
-use crate::tests::support::pair::{Pair, all_recover, now, quiet};
-use crate::tests::support::schedule::{Model, explore, look_and_go, wait_for};
+use crate::proto::Core;
+use crate::tests::support::pair::{Pair, all_recover};
+use crate::tests::support::schedule::{explore, look_and_go, wait_for};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
 use crate::{Channel, ChannelError, Consumer, Delivery, Requeue};
@@ -247,32 +246,18 @@ fn settling_all_while_the_stream_is_replaced_settles_nothing_of_the_next() {
             let (mut pair, channel) = Pair::with_channel();
             let mut consumer = pair.consumer(&channel, "tag");
             drop(pair.deliver(&mut consumer, 1..=2));
-            let Pair {
-                mut core,
-                connection,
-                ..
-            } = pair;
-            let kept = Arc::new(Mutex::new(None));
-            let (driven, settling) = (Arc::clone(&kept), channel.clone());
+            let settling = channel.clone();
             let program = move || {
                 settling.basic_ack(tag, Multiple::Yes).unwrap();
-            };
-            let adapter = move || {
-                core.lost(reset());
-                core.connected(quiet().to_core(Clock::new(now)), Place::default(), now());
-                *driven.lock().unwrap() = Some(core);
             };
             let check = move || {
                 let shared = channel.shared();
                 let queued = shared.connection.outbox().order().queued();
                 let header = amqp_spec::frame::PROTOCOL_HEADER.len();
                 assert_eq!(queued, header, "settled on the next stream");
-                drop((consumer, connection, kept));
+                drop(consumer);
             };
-            Model::new()
-                .actor("program", program)
-                .actor("adapter", adapter)
-                .check(check)
+            pair.against(program, replace_stream, check)
         });
         assert!(n_orders > 2, "only {n_orders} orders");
     }
@@ -288,21 +273,13 @@ fn nothing_of_the_stream_before_is_yielded_behind_the_first_of_the_next() {
             .flat_map(|n| wire::delivery(1, "tag", n, b"old"))
             .collect();
         pair.feed(&octets);
-        let Pair {
-            mut core,
-            connection,
-            ..
-        } = pair;
         let queue = Arc::clone(consumer.queue());
-        let kept = Arc::new(Mutex::new(None));
-        let driven = Arc::clone(&kept);
-        let adapter = move || {
+        let adapter = move |core: &mut Core| {
             core.lost(reset());
             let message = Incoming::new(Box::default(), Layout::default());
             let numbered = Numbering::after(2, 1).number(1);
             let mut batch = vec![RawDelivery::new(message, numbered, false)];
             queue.deliver(&mut batch, 0, &mut Vec::new());
-            *driven.lock().unwrap() = Some(core);
         };
         let seen = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&seen);
@@ -326,12 +303,9 @@ fn nothing_of_the_stream_before_is_yielded_behind_the_first_of_the_next() {
             let (old, new) = generations.split_at(generations.len() - 1);
             assert!(old.len() < 3 && old.iter().all(|one| *one == 0) && new == [1]);
             Task::start(consumer.next()).pending();
-            drop((seen, channel, connection, kept));
+            drop((seen, channel));
         };
-        Model::new()
-            .actor("program", program)
-            .actor("adapter", adapter)
-            .check(check)
+        pair.against(program, adapter, check)
     });
     assert!(n_orders > 3, "only {n_orders} orders");
 }
@@ -380,22 +354,9 @@ fn holder_of_a_delivery_is_told_whenever_it_begins_to_wait() {
         let (mut pair, channel) = Pair::with_channel();
         let mut consumer = pair.consumer(&channel, "tag");
         let delivery = pair.deliver(&mut consumer, 1..=1).pop().expect("one");
-        let Pair {
-            mut core,
-            connection,
-            ..
-        } = pair;
         let program = move || wait_for(delivery.lost());
-        let kept = Arc::new(Mutex::new(None));
-        let driven = Arc::clone(&kept);
-        let adapter = move || {
-            core.lost(reset());
-            *driven.lock().unwrap() = Some(core);
-        };
-        Model::new()
-            .actor("program", program)
-            .actor("adapter", adapter)
-            .check(move || drop((channel, consumer, connection, kept)))
+        let adapter = |core: &mut Core| core.lost(reset());
+        pair.against(program, adapter, move || drop((channel, consumer)))
     });
     assert!(n_orders > 1, "only {n_orders} orders");
 }

@@ -10,11 +10,12 @@ use amqp_spec::basic::PropertiesRef;
 use amqp_spec::channel;
 
 use crate::error::ChannelError;
+use crate::proto::Core;
 use crate::proto::send::rope::Rope;
 use crate::proto::wait::wake_all;
 use crate::tests::core::next_stream::reset;
 use crate::tests::support::pair::{Pair, all_recover, now};
-use crate::tests::support::schedule::{Model, explore, look_and_go, wait_for};
+use crate::tests::support::schedule::{explore, look_and_go, wait_for};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
 use crate::{PublishError, Publisher};
@@ -315,24 +316,14 @@ fn publish_that_races_with_the_loss_is_told_or_waits() {
     all_recover();
     let n_orders = explore(|| {
         let (pair, publisher) = Pair::with_publisher();
-        let Pair {
-            mut core,
-            connection,
-            ..
-        } = pair;
         let publishing = publisher.clone();
         let outcome = Arc::new(Mutex::new(None));
         let told = Arc::clone(&outcome);
-        let driven = Arc::new(Mutex::new(None));
-        let kept = Arc::clone(&driven);
         let program = move || {
             let sent = look_and_go(publishing.send("", "k", "body"));
             *told.lock().unwrap() = sent;
         };
-        let adapter = move || {
-            core.lost(reset());
-            *kept.lock().unwrap() = Some(core);
-        };
+        let adapter = |core: &mut Core| core.lost(reset());
         let check = move || {
             let published = publisher.next_sequence_number().unwrap() - 1;
             let sent = outcome.lock().unwrap().take();
@@ -342,12 +333,8 @@ fn publish_that_races_with_the_loss_is_told_or_waits() {
                 let error = matches!(error, Poll::Ready(Err(PublishError::NotSent(_))));
                 assert!(error, "it was never written");
             }
-            drop((connection, driven));
         };
-        Model::new()
-            .actor("program", program)
-            .actor("adapter", adapter)
-            .check(check)
+        pair.against(program, adapter, check)
     });
     assert!(n_orders > 3, "only {n_orders} orders");
 }
@@ -361,14 +348,11 @@ fn publish_that_races_with_the_end_of_the_recovery_is_queued_once() {
         pair.reopens(TUNE);
         assert_eq!(pair.written_now(), ["1 channel.open", "1 confirm.select"]);
         pair.says(1, &channel::OpenOk {});
-        let Pair {
-            core, connection, ..
-        } = pair;
         let publishing = publisher.clone();
         let program = move || drop(wait_for(publishing.send("", "k", "body")).unwrap());
         let shared = Arc::clone(publisher.channel().shared());
         // What the last step of a recovery does, and the adapter behind it.
-        let adapter = move || {
+        let adapter = move |_: &mut Core| {
             let mut outbox = shared.connection.outbox();
             outbox.open_gates(now());
             outbox.channel_restored(shared.at, |_| None);
@@ -383,12 +367,8 @@ fn publish_that_races_with_the_end_of_the_recovery_is_queued_once() {
         let check = move || {
             let published = publisher.next_sequence_number().unwrap() - 1;
             assert_eq!(published, 1, "queued once");
-            drop((connection, core));
         };
-        Model::new()
-            .actor("program", program)
-            .actor("adapter", adapter)
-            .check(check)
+        pair.against(program, adapter, check)
     });
     assert!(n_orders > 3, "only {n_orders} orders");
 }

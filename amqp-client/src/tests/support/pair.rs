@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::IntoFuture;
 use std::io::IoSlice;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use amqp_spec::wire::TypedMethod;
 use amqp_spec::{basic, channel, confirm, frame};
 use bytes::BufMut;
 
+use super::schedule::Model;
 use super::task::{Flag, Task};
 use super::{schedule, wire};
 use crate::error::ConnectionError;
@@ -379,6 +380,34 @@ impl Pair {
         let (frames, rest) = wire::frames(&octets);
         assert!(rest.is_empty(), "half a frame: {rest:?}");
         frames.iter().map(wire::describe).collect()
+    }
+
+    /// A model of two: the program, and the adapter, which does this to the core. The core lives
+    /// until both are through and what is to be true then has been checked.
+    pub(crate) fn against(
+        self,
+        program: impl FnOnce() + Send + 'static,
+        adapter: impl FnOnce(&mut Core) + Send + 'static,
+        check: impl FnOnce() + 'static,
+    ) -> Model {
+        let Self {
+            mut core,
+            connection,
+            ..
+        } = self;
+        let kept = Arc::new(Mutex::new(None));
+        let driven = Arc::clone(&kept);
+        let adapter = move || {
+            adapter(&mut core);
+            *driven.lock().unwrap() = Some(core);
+        };
+        Model::new()
+            .actor("program", program)
+            .actor("adapter", adapter)
+            .check(move || {
+                check();
+                drop((connection, kept));
+            })
     }
 
     // Time passes
