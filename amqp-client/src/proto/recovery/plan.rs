@@ -435,7 +435,7 @@ impl Plan {
     }
 
     /// Those that the program closes have nothing to wait for, and others may need their ids.
-    fn release_closing(&mut self, outside: &Outside) {
+    fn release_closing(&mut self, outside: &mut Outside) {
         let held = self.channels.values_mut().filter(|one| !one.released);
         for channel in held {
             let way_back = outside.outbox().channels().way_back(channel.at().channel);
@@ -479,8 +479,11 @@ impl Plan {
 }
 
 /// What waited on a channel goes on, with the names that queues have by now.
-fn release(channel: &mut Returning, outside: &Outside) {
+fn release(channel: &mut Returning, outside: &mut Outside) {
     channel.released = true;
     let translate = |sent: &[u8]| outside.record().translated(sent);
-    outside.outbox().channel_restored(channel.at(), translate);
+    let too_large = outside.outbox().channel_restored(channel.at(), translate);
+    for (error, slot) in too_large {
+        let _ = slot.answer.settle(Err(error.into()), outside.wakers());
+    }
 }

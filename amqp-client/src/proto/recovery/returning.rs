@@ -19,7 +19,7 @@ use super::Recovery;
 use super::aside::Aside;
 use super::passing::Passing;
 use super::rest::{Rest, Resting};
-use super::topology::{Outcome, QueueIs, Topology, slot};
+use super::topology::{Outcome, QueueIs, Topology, slot, too_large};
 use crate::error::{About, ChannelError, Entity, EntityFailure};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::outside::Outside;
@@ -535,6 +535,10 @@ impl Returning {
             let is_kept = !around.left_out.contains(&source) && around.policy.keeps(&entity);
             if !one.is_awaited && !is_kept {
                 self.leave_out(&one.queue, outside);
+                continue;
+            }
+            if let Some(error) = too_large(&consume, outside) {
+                self.fail(&one.queue, error.into(), outcome, outside);
                 continue;
             }
             self.set_aside(&one, &entity, around);

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use amqp_spec::frame::{FrameTooLarge, OVERHEAD};
 use amqp_spec::wire::{Request, TypedMethod};
 use amqp_spec::{Method, exchange, queue};
 
@@ -199,7 +200,7 @@ impl Topology {
                 return;
             }
             match self.needs_of(at) {
-                Needs::There => self.send_one(at, over, outside),
+                Needs::There => self.send_one(at, over, outcome, outside),
                 Needs::Nothing => {}
                 Needs::Missing(cause) => {
                     if let Some(task) = self.tasks.get_mut(at) {
@@ -217,13 +218,20 @@ impl Topology {
         }
     }
 
-    fn send_one(&mut self, at: usize, over: u16, outside: &Outside) {
+    fn send_one(&mut self, at: usize, over: u16, outcome: &mut Outcome, outside: &Outside) {
         let Some(task) = self.tasks.get_mut(at) else {
             return;
         };
         // With the names that queues have by now.
         let present = outside.record().translated(&task.entry.method);
         let method = present.as_ref().unwrap_or(&task.entry.method);
+        if let Some(error) = too_large(method, outside) {
+            let cause = ChannelError::from(error);
+            let failure = EntityFailure::new(task.entry.entity.clone(), cause.clone());
+            outcome.failures.push(failure);
+            task.state = TaskState::Failed(cause);
+            return;
+        }
         let Some((slot, answer)) = request(method, outside) else {
             task.state = TaskState::LeftOut;
             return;
@@ -450,6 +458,14 @@ impl Task {
             }
         }
     }
+}
+
+/// Whether a method with this payload does not fit into a frame on this stream.
+pub(super) fn too_large(payload: &[u8], outside: &Outside) -> Option<FrameTooLarge> {
+    let limits = outside.shared().limits();
+    let frame_max = usize::try_from(limits.frame_max).unwrap_or(usize::MAX);
+    let size = payload.len() + OVERHEAD;
+    (size > frame_max).then_some(FrameTooLarge { size, frame_max })
 }
 
 /// The slot of a request with this payload, and where its answer will be.

@@ -311,3 +311,68 @@ fn channel_whose_opening_was_dropped_and_has_no_answer_does_not_keep_the_connect
         assert!(kept.is_open(), "{}", hits.get());
     }
 }
+
+fn declare_with(name: &str, octets: usize) -> QueueDeclare {
+    let declare = QueueDeclare::new(name).durable();
+    declare.argument("x-note", "n".repeat(octets))
+}
+
+#[test]
+fn what_does_not_fit_the_frames_of_the_next_broker_costs_itself_only() {
+    let mut world = Comeback::new();
+    let mut events = world.pair.connection.events();
+    let channel = channel(&mut world);
+    let same = channel.clone();
+    let (mut large, mut small) = world.done(async move {
+        same.queue_declare(declare_with("large", 9000))
+            .await
+            .unwrap();
+        same.queue_bind("large", "amq.direct", "key").await.unwrap();
+        same.queue_declare(declare_with("small", 90)).await.unwrap();
+        let large = same
+            .consume("small")
+            .tag("large")
+            .argument("x-note", "n".repeat(9000));
+        let large = large.await.unwrap();
+        (large, same.consume("small").tag("small").await.unwrap())
+    });
+    world.lose();
+    let begin = |name, octets| {
+        let same = channel.clone();
+        Task::start(async move { same.queue_declare(declare_with(name, octets)).await })
+    };
+    let mut too_large = begin("too large", 9000);
+    let mut fits = begin("fits", 90);
+    let mut limits = Limits::of(Like::RabbitMq4_0);
+    limits.frame_max = 4096;
+    world.kernel.set_limits(limits);
+    world.come_back();
+    world.run();
+    let error = too_large.ready().unwrap_err();
+    assert!(matches!(error, ChannelError::FrameTooLarge(_)), "{error:?}");
+    fits.ready().unwrap();
+    let mut skipped = Vec::new();
+    let mut losses = 0;
+    while let Poll::Ready(Some(event)) = Task::new(events.next()).poll() {
+        match event {
+            Event::Lost { .. } => losses += 1,
+            Event::Recovered(report) => skipped.extend(report.skipped.clone()),
+            _ => {}
+        }
+    }
+    assert_eq!((losses, skipped.len()), (1, 3), "{skipped:?}");
+    assert!(channel.is_open());
+    assert!(Task::new(large.next()).poll().is_ready());
+    assert!(Task::new(small.next()).poll().is_pending());
+    world.pair.assert_idle();
+    // How large a frame may be is known when both sides have agreed.
+    world.lose();
+    world.kernel.set_limits(Limits::of(Like::RabbitMq4_0));
+    let mut while_down = begin("while down", 9000);
+    world.connect();
+    let mut amid_the_handshake = begin("amid the handshake", 9000);
+    world.run();
+    world.assert_open();
+    while_down.ready().unwrap();
+    amid_the_handshake.ready().unwrap();
+}

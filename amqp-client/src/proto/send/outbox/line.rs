@@ -15,6 +15,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use amqp_spec::frame::FrameTooLarge;
 use bytes::Bytes;
 
 use super::overdue::Judge;
@@ -279,6 +280,26 @@ impl Line {
                 slot.sent = Some(payload.into());
             }
         }
+    }
+
+    /// Takes out the requests that are larger than a frame may be.
+    pub(super) fn take_too_large(
+        &mut self,
+        frame_max: usize,
+        parking: &mut Parking,
+    ) -> Vec<(FrameTooLarge, Slot)> {
+        let mut too_large = Vec::new();
+        for parked in std::mem::take(&mut self.parked) {
+            match parked {
+                Parked::Request(frame, slot) if frame.len() > frame_max => {
+                    parking.octets -= frame.len();
+                    let size = frame.len();
+                    too_large.push((FrameTooLarge { size, frame_max }, slot));
+                }
+                parked => self.parked.push_back(parked),
+            }
+        }
+        too_large
     }
 
     /// Goes in front of everything.

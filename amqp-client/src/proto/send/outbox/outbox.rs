@@ -9,7 +9,7 @@
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use amqp_spec::frame;
+use amqp_spec::frame::{self, FrameTooLarge};
 
 use super::channel::OutChannel;
 use super::channels::Channels;
@@ -241,6 +241,7 @@ impl Outbox {
         wakers: &mut Vec<Waker>,
     ) {
         self.order.is_down = true;
+        self.order.queue.go_down();
         self.room.go_down(cause, now, wakers);
     }
 
@@ -565,11 +566,14 @@ impl Outbox {
         &mut self,
         at: ChannelUse,
         translate: impl Fn(&[u8]) -> Option<Vec<u8>>,
-    ) {
-        if self.order.restorer().let_go(at, translate) {
+    ) -> Vec<(FrameTooLarge, Slot)> {
+        let mut restorer = self.order.restorer();
+        let too_large = restorer.take_too_large(at);
+        if restorer.let_go(at, translate) {
             self.room.resume(at.channel);
             self.open_gate();
         }
+        too_large
     }
 
     /// A channel cannot be brought back: it ends for this, in time.

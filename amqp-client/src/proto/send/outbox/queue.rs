@@ -72,11 +72,15 @@ impl Queue {
         }
     }
 
-    /// A stream has been connected: positions count from its beginning, and until both sides have
-    /// agreed on more only the smallest frame may be sent.
+    /// There is no stream: how large a frame may be is known when there is another. What is too
+    /// large then is taken out of the lines before it is sent.
+    pub(super) fn go_down(&mut self) {
+        self.frame_max = usize::MAX;
+    }
+
+    /// A stream has been connected: positions count from its beginning.
     pub(super) fn begin_stream(&mut self, now: Instant) {
         self.small.begin_stream();
-        self.frame_max = SMALLEST_FRAME_MAX;
         self.now = now;
     }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use amqp_spec::frame::FrameTooLarge;
 use amqp_spec::wire::TypedMethod;
 use amqp_spec::{basic, channel};
 
@@ -161,6 +162,19 @@ impl<'o> Restorer<'o> {
         lost.failed.retain_mut(|slot| !consumers.takes_back(slot));
         lost.unwanted = consumers.disconnect();
         lost
+    }
+
+    /// Takes out what waits in the line of this channel, and does not fit into a frame on this
+    /// stream: to send it would cost the connection.
+    pub(super) fn take_too_large(&mut self, at: ChannelUse) -> Vec<(FrameTooLarge, Slot)> {
+        let channel = self.channels.get_mut(at.channel);
+        let Some(channel) = channel.filter(|channel| channel.is(at)) else {
+            return Vec::new();
+        };
+        let Queue {
+            frame_max, parking, ..
+        } = &mut *self.queue;
+        channel.sending.line.take_too_large(*frame_max, parking)
     }
 
     /// All of this channel is there: what waited in its line goes on; `translate` gives the payloads
