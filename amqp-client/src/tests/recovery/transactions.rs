@@ -58,6 +58,15 @@ impl Scene {
         self.world.done(async move { channel.tx_commit().await })
     }
 
+    /// Commits while there is no stream, which waits for the next.
+    #[track_caller]
+    fn commit_waits(&mut self) -> Result<(), ChannelError> {
+        let channel = self.channel.clone();
+        let mut committing = Task::start(async move { channel.tx_commit().await });
+        self.world.come_back();
+        committing.ready()
+    }
+
     /// The numbers of what is unsettled again.
     #[track_caller]
     fn roll_back(&mut self) -> Vec<u64> {
@@ -255,6 +264,41 @@ fn commit_that_was_sent_may_have_happened_and_leaves_the_channel_without_what_fo
     scene.roll_back();
     scene.assert_usable();
     assert_eq!(scene.ready(), 1);
+}
+
+#[test]
+fn commit_of_nothing_that_was_sent_is_as_uncertain_as_others() {
+    let mut scene = Scene::new();
+    let channel = scene.channel.clone();
+    let mut committing = Task::start(async move { channel.tx_commit().await });
+    drop(scene.world.pair.written_octets());
+    scene.world.lose();
+    assert_may_have_happened(committing.ready());
+    scene.assert_lost();
+    scene.world.come_back();
+    scene.assert_lost();
+    scene.roll_back();
+    scene.assert_usable();
+}
+
+#[test]
+fn what_has_been_rolled_back_is_not_lost_with_the_next_stream() {
+    let mut scene = Scene::new();
+    scene.publish("hello").unwrap();
+    scene.commit().unwrap();
+    let mut consumer = scene.consumer();
+    scene.publish("first half").unwrap();
+    scene.world.lose();
+    scene.world.come_back();
+    let delivery = next(&mut scene, &mut consumer).remove(0);
+    assert_is_lost(delivery.ack());
+    assert_eq!(scene.roll_back().len(), 1);
+    scene.world.lose();
+    scene.commit_waits().unwrap();
+    let delivery = next(&mut scene, &mut consumer).remove(0);
+    delivery.ack().unwrap();
+    scene.commit().unwrap();
+    assert_eq!((scene.ready(), scene.unacked()), (0, 0));
 }
 
 #[test]
