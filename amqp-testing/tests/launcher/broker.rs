@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, HashSet},
     fs,
     net::{IpAddr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -167,7 +167,7 @@ fn a_plugin_that_rabbitmq_does_not_have_is_refused() {
 #[test]
 fn a_folder_in_which_rabbitmq_does_not_start_is_refused() {
     let Some(options) = options() else { return };
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ann's");
+    let folder = own_folder("ann's");
     let error = options.directory(&folder).start().unwrap_err();
     assert!(error.to_string().contains("apostrophe"), "{error}");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
@@ -397,8 +397,7 @@ fn a_killed_program_takes_its_broker_with_it() {
             thread::park();
         }
     }
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("victim");
-    let _ = fs::remove_dir_all(&directory);
+    let directory = own_folder("victim");
     let mut victim = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -417,6 +416,12 @@ fn a_killed_program_takes_its_broker_with_it() {
     victim.wait().unwrap();
     wait_until(|| processes(&identity).is_empty() && folder().is_none());
     fs::remove_dir_all(directory).unwrap();
+}
+
+/// A folder that this run of the tests has for itself: those of another release run beside it.
+fn own_folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    folder.join(format!("{name}-{}", std::process::id()))
 }
 
 fn identity_of(directory: &Path) -> String {
