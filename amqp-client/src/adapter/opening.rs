@@ -65,7 +65,10 @@ pub(super) fn start_by<N: Network>(
     let (mut core, connection) = Connection::with_waiting_core(&options, clock, address.clone());
     match Handle::try_current() {
         Ok(runtime) => {
-            let redialing = Redialing::new(network.clone(), options, way).first_of(&connection);
+            if options.credential_source.is_some() {
+                runtime.spawn(connection.renew_credentials(&options, tokio::time::sleep));
+            }
+            let redialing = Redialing::new(network.clone(), options, way);
             runtime.spawn(Driver::waiting(core, redialing));
         }
         Err(_) => {
@@ -131,10 +134,10 @@ async fn shake_hands<N: Network>(
     } = connected;
     let clock = Clock::new(now);
     let (core, connection) = Connection::with_core_at(&options, clock, place.clone());
-    let redialing = redialing.of(&connection, &options, place);
+    let redialing = redialing.behind(place);
     tokio::spawn(Driver::new(stream, writes, core, redialing));
     connection.opened_or_stage().await?;
-    if options.has_expiring_credentials() {
+    if options.credential_source.is_some() {
         tokio::spawn(connection.renew_credentials(&options, tokio::time::sleep));
     }
     Ok(connection)

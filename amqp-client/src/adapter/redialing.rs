@@ -3,7 +3,7 @@
 //! Rounds, hosts and times are a [dialer's](super::dial) and the core's; what is under way is owned
 //! by the connection's task, and closed with it.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -13,9 +13,7 @@ use super::network::Network;
 use super::pump::{Dialed, Line, Redial};
 use super::tokio::{REACTOR_LOOKS, Stream, now};
 use super::wire::Wire;
-use crate::connection::Connection;
 use crate::error::{ConnectCause, ConnectError, ConnectionError, Stage};
-use crate::handle::Handle;
 use crate::options::ConnectionOptions;
 use crate::proto::shared::place::Place;
 use crate::proto::time::clock::Clock;
@@ -28,11 +26,8 @@ pub(super) struct Redialing<N: Network> {
     /// The host that the last stream led to, or that was tried last since.
     last: Option<String>,
     round: Option<Result<Dialing<N>, ConnectError>>,
-    /// The options of the handshake under way, and where it leads.
-    shaking: Option<(ConnectionOptions, Place)>,
-    connection: Weak<Handle>,
-    /// A task renews the credentials.
-    renews: bool,
+    /// Where the handshake under way leads.
+    shaking: Option<Place>,
 }
 
 impl<N: Network> Redialing<N> {
@@ -44,46 +39,15 @@ impl<N: Network> Redialing<N> {
             last: None,
             round: None,
             shaking: None,
-            connection: Weak::new(),
-            renews: false,
         }
     }
 
-    /// For this connection, which has no stream yet.
-    pub(super) fn first_of(self, connection: &Connection) -> Self {
-        Self {
-            connection: connection.downgrade(),
-            ..self
-        }
-    }
-
-    /// For this connection, whose first stream leads there. Its caller sees to the renewal of these
-    /// credentials.
-    pub(super) fn of(
-        self,
-        connection: &Connection,
-        options: &ConnectionOptions,
-        place: Place,
-    ) -> Self {
+    /// Whose first stream leads there.
+    pub(super) fn behind(self, place: Place) -> Self {
         Self {
             last: Some(place.address),
-            connection: connection.downgrade(),
-            renews: options.has_expiring_credentials(),
             ..self
         }
-    }
-
-    fn opened(&mut self, options: &ConnectionOptions) {
-        if self.renews || !options.has_expiring_credentials() {
-            return;
-        }
-        // Once the last handle has gone there is nothing to renew.
-        let Some(handle) = self.connection.upgrade() else {
-            return;
-        };
-        let renewal = Connection::of(&handle).renew_credentials(options, tokio::time::sleep);
-        tokio::spawn(renewal);
-        self.renews = true;
     }
 }
 
@@ -121,7 +85,7 @@ impl<N: Network> Redial for Redialing<N> {
                     options: options.to_core(Clock::new(now)),
                     place: place.clone(),
                 };
-                self.shaking = Some((options, place));
+                self.shaking = Some(place);
                 return Poll::Ready(Dialed::Stream(Box::new(line)));
             }
             Progress::Opened => gone(),
@@ -136,10 +100,9 @@ impl<N: Network> Redial for Redialing<N> {
     fn shaken(&mut self, outcome: Result<(), (Stage, ConnectCause)>, _: Instant) {
         let shaking = self.shaking.take();
         match (outcome, shaking) {
-            (Ok(()), Some((options, place))) => {
+            (Ok(()), Some(place)) => {
                 self.last = Some(place.address);
                 self.round = None;
-                self.opened(&options);
             }
             (outcome, _) => {
                 if let Some(Ok(dialing)) = &mut self.round {

@@ -14,6 +14,7 @@ use crate::error::{ChannelError, ConnectCause, NameTooLong, Subject};
 use crate::handle::Handle;
 use crate::options::ConnectionOptions;
 use crate::proto::shared::connection::ConnectionShared;
+use crate::proto::shared::logins::Login;
 use crate::proto::wait::Watch;
 use crate::sasl::{CredentialSource, Credentials, Failure, Secret};
 
@@ -60,8 +61,12 @@ impl Connection {
     /// `tokio::time::sleep` does. For an event loop of one's own: `Connection::open` and the like
     /// see to it themselves.
     ///
+    /// A connection that is lost and comes back has logged in anew: from then on what it has logged
+    /// in with is renewed in its time, and nothing is asked while there is no stream.
+    ///
     /// The future is to be polled beside everything else. It is ready when the connection has
-    /// ended, or at once if the credentials do not expire. It does not keep the connection open.
+    /// ended; or at once if there is no source, or the connection does not come back and its
+    /// credentials do not expire. It does not keep the connection open.
     ///
     /// # Cancel safety
     ///
@@ -80,9 +85,14 @@ impl Connection {
         let source = options.credential_source.clone();
         let validity = options.credentials.validity();
         let limit = options.connect_timeout;
+        let comes_back = options.recovery.is_on();
         async move {
-            if let (Some(source), Some(validity)) = (source, validity) {
-                let renewal = pin!(renew(&connection, alive, source, validity, limit, sleep));
+            if let (Some(source), true) = (source, comes_back || validity.is_some()) {
+                let login = Login {
+                    validity,
+                    ..connection.logins.last()
+                };
+                let renewal = pin!(renew(&connection, alive, source, login, limit, sleep));
                 or_end(&connection, renewal).await;
             }
         }
@@ -104,14 +114,46 @@ async fn update(
     Ok(())
 }
 
-/// Asks, tells, and waits until it is time again.
+/// Asks, tells, and waits until it is time again; from the beginning after each login.
 async fn renew<S, F>(
     connection: &Arc<ConnectionShared>,
     alive: Weak<Handle>,
     source: CredentialSource,
-    mut validity: Duration,
+    mut login: Login,
     limit: Duration,
     sleep: S,
+) where
+    S: Fn(Duration) -> F,
+    F: Future,
+{
+    loop {
+        let Login { number, validity } = login;
+        let next = pin!(Watch::new(
+            |ticket, context| connection.logins.poll_next(number, ticket, context),
+            |ticket| connection.logins.forget(ticket),
+        ));
+        let renewal = async {
+            if let Some(validity) = validity {
+                renew_login(connection, &alive, &source, validity, limit, &sleep).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        login = unless(next, pin!(renewal)).await;
+        if alive.strong_count() == 0 {
+            return;
+        }
+    }
+}
+
+/// The same for one login: it is over when its credentials need no renewal any more, or cannot have
+/// one.
+async fn renew_login<S, F>(
+    connection: &Arc<ConnectionShared>,
+    alive: &Weak<Handle>,
+    source: &CredentialSource,
+    mut validity: Duration,
+    limit: Duration,
+    sleep: &S,
 ) where
     S: Fn(Duration) -> F,
     F: Future,
@@ -119,27 +161,22 @@ async fn renew<S, F>(
     let mut wait = before(validity);
     loop {
         sleep(wait).await;
-        if alive.strong_count() == 0 {
+        // The next stream logs in with what the source says then.
+        if alive.strong_count() == 0 || connection.outbox().room().down().is_some() {
             return;
         }
         // If it fails, perhaps it works later. If it does not, the broker ends the connection.
         wait = (validity / 20).clamp(Duration::from_secs(1), Duration::from_secs(60));
-        let credentials = match within(limit, source.ask(), &sleep).await {
+        let credentials = match within(limit, source.ask(), sleep).await {
             Ok(credentials) => credentials,
             Err(cause) => {
                 connection.trace.not_renewed(&cause);
                 continue;
             }
         };
-        match update(connection, credentials.password(), "renewal").await {
-            // Refused, or over anyway: everybody hears why.
-            Err(ChannelError::Connection(_)) if connection.ended().is_some() => return,
-            // The stream was lost with it. On the next one the source has been asked anew.
-            Err(error) => {
-                connection.trace.not_renewed(&error);
-                continue;
-            }
-            Ok(()) => {}
+        if let Err(error) = update(connection, credentials.password(), "renewal").await {
+            connection.trace.not_renewed(&error);
+            continue;
         }
         let Some(next) = credentials.validity() else {
             return;
@@ -147,6 +184,21 @@ async fn renew<S, F>(
         validity = next;
         wait = before(validity);
     }
+}
+
+/// Waits for this, and meanwhile does the other.
+async fn unless<T>(
+    mut this: Pin<&mut impl Future<Output = T>>,
+    mut meanwhile: Pin<&mut impl Future>,
+) -> T {
+    poll_fn(|context| match this.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(output),
+        Poll::Pending => {
+            let _ = meanwhile.as_mut().poll(context);
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// Waits for credentials, but not for ever: a source that hangs would end the renewal unnoticed.

@@ -120,12 +120,6 @@ impl ConnectionOptions {
         Ok(options)
     }
 
-    /// Whether there is anything to renew.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn has_expiring_credentials(&self) -> bool {
-        self.credential_source.is_some() && self.credentials.validity().is_some()
-    }
-
     /// The ways of logging in that may be used, in order of preference: the first that the broker
     /// offers is. Default: `PLAIN`, then `AMQPLAIN`, which are equally (un)safe.
     ///

@@ -48,6 +48,8 @@ impl Session {
         now: Instant,
     ) -> Self {
         connection.outbox().begin_stream(now);
+        let validity = options.login.credentials.validity();
+        connection.logins.begin(validity);
         Self {
             phase: Phase::Opening,
             handshake: Handshake::new(options.login, options.handshake_timeout, opening),

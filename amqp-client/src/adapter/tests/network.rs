@@ -311,6 +311,9 @@ impl Script {
             match method {
                 channel::Open::NAME => self.send_on(number, &channel::OpenOk {}).await,
                 connection::Close::NAME => self.send(&connection::CloseOk {}).await,
+                connection::UpdateSecret::NAME => {
+                    self.send(&connection::UpdateSecretOk {}).await;
+                }
                 _ => {}
             }
         }

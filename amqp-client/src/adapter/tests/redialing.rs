@@ -156,6 +156,54 @@ async fn credentials_are_asked_for_and_names_resolved_at_each_attempt() {
     assert_eq!(network.resolved(), ["one", "one", "one"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn credentials_are_renewed_in_the_time_of_those_of_the_present_stream() {
+    for starts in [false, true] {
+        let n_asked = Arc::new(AtomicUsize::new(0));
+        let asked = Arc::clone(&n_asked);
+        // The second one is short-lived.
+        let source = move || {
+            let seconds = match asked.fetch_add(1, Ordering::Relaxed) {
+                1 => 100,
+                _ => 1000,
+            };
+            let token = Credentials::new("guest", "guest").valid_for(Duration::from_secs(seconds));
+            std::future::ready(Ok::<_, String>(token))
+        };
+        let network = Fake::new().host("one", ONE, Fate::Broker(AT_ONCE));
+        let options = options(&["one"]).credential_source(source);
+        let connection = match starts {
+            true => start_on(&network, &options),
+            false => open_on(&network, &options).await.unwrap(),
+        };
+        connection.ready().await.unwrap();
+        let asked = || n_asked.load(Ordering::Relaxed);
+        assert_eq!(asked(), 1);
+        network.cut();
+        network.has_opened(2).await;
+        assert_eq!(asked(), 2);
+        sleep(ms(79_000)).await;
+        assert_eq!(asked(), 2);
+        sleep(ms(2_000)).await;
+        assert_eq!(asked(), 3);
+        // The time of the first one comes, and changes nothing.
+        sleep(ms(730_000)).await;
+        assert_eq!(asked(), 3);
+        sleep(ms(80_000)).await;
+        assert_eq!(asked(), 4);
+        // Its task ends with the connection.
+        network.becomes(ONE, Fate::Silence);
+        network.cut();
+        sleep(ms(1000)).await;
+        let attempts = asked();
+        connection.close().await.unwrap();
+        sleep(ms(1)).await;
+        assert_eq!((network.n_open(), network.n_connecting()), (0, 0));
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
+        assert_eq!(asked(), attempts);
+    }
+}
+
 /// Where a connection stands that has lost its stream.
 #[derive(Clone, Copy, Debug)]
 enum Step {

@@ -7,6 +7,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::consumer_tags;
+use super::logins::Logins;
 use super::place::Place;
 use super::reading::Reading;
 use super::renames::Renames;
@@ -21,8 +22,8 @@ use crate::proto::recovery::Recovery;
 use crate::proto::send::outbox::Outbox;
 use crate::proto::shutdown::ShutdownWatch;
 use crate::proto::time::clock::Clock;
-use crate::proto::wait::LockedLatch;
 use crate::proto::wait::sync::lock;
+use crate::proto::wait::{self, LockedLatch};
 
 /// The shared state of one connection.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub(crate) struct ConnectionShared {
     pub(crate) standing: StateWatch,
     /// Whether it is shut down, and what that leaves.
     pub(crate) shutdown: ShutdownWatch,
+    /// With what it has logged in.
+    pub(crate) logins: Logins,
     pub(crate) listeners: Listeners,
     pub(crate) totals: Totals,
     /// Who waits for a time.
@@ -82,6 +85,7 @@ impl ConnectionShared {
             end: LockedLatch::default(),
             standing: StateWatch::default(),
             shutdown: ShutdownWatch::default(),
+            logins: Logins::default(),
             listeners: Listeners::default(),
             totals: Totals::default(),
             timers: Timers::default(),
@@ -231,9 +235,12 @@ impl ConnectionShared {
         }
     }
 
-    /// It is open on another stream; only the core says so.
+    /// It is open on another stream; only the core says so, and holds no lock.
     pub(crate) fn opened(&self) {
         self.n_streams.fetch_add(1, Ordering::Relaxed);
+        let mut wakers = Vec::new();
+        self.logins.taken(&mut wakers);
+        wait::wake_all(&mut wakers);
     }
 
     /// How many streams it has been open on before the present one.

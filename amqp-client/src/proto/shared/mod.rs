@@ -25,6 +25,7 @@ pub(crate) mod consumer_tags;
 pub(crate) mod failures;
 pub(crate) mod gone_back;
 pub(crate) mod last_queue;
+pub(crate) mod logins;
 pub(crate) mod lost;
 pub(crate) mod outage;
 pub(crate) mod place;

@@ -10,6 +10,7 @@ use amqp_spec::connection;
 
 use crate::ConnectionOptions;
 use crate::error::ConnectionError;
+use crate::options::Recovery;
 use crate::sasl::Credentials;
 use crate::tests::support::pair::{Pair, quiet};
 use crate::tests::support::task::{Task, done};
@@ -19,7 +20,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// A clock that goes on when the test says so.
 #[derive(Clone, Default)]
-struct Sleeps(Arc<Mutex<State>>);
+pub(crate) struct Sleeps(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -29,7 +30,7 @@ struct State {
 }
 
 impl Sleeps {
-    fn sleep(&self) -> impl Fn(Duration) -> SleepFuture + use<> {
+    pub(crate) fn sleep(&self) -> impl Fn(Duration) -> SleepFuture + use<> {
         let sleeps = self.clone();
         move |time| {
             let mut state = sleeps.0.lock().unwrap();
@@ -49,7 +50,7 @@ impl Sleeps {
     }
 
     /// The last sleep, which is over now.
-    fn wake(&self) -> Duration {
+    pub(crate) fn wake(&self) -> Duration {
         let mut state = self.0.lock().unwrap();
         state.over = state.asked.len();
         if let Some(waker) = state.waker.take() {
@@ -58,12 +59,12 @@ impl Sleeps {
         *state.asked.last().expect("asleep")
     }
 
-    fn last(&self) -> Duration {
+    pub(crate) fn last(&self) -> Duration {
         *self.0.lock().unwrap().asked.last().expect("asleep")
     }
 }
 
-type SleepFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type SleepFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Tokens named after how often one was asked for, which are valid for so long. The third time
 /// there is none.
@@ -219,6 +220,7 @@ fn renewal_does_not_keep_the_connection_open() {
 #[test]
 fn credentials_that_last_are_not_renewed() {
     let (options, _) = tokens(None);
+    let options = options.recovery(Recovery::off());
     let options = done(options.with_current_credentials()).unwrap();
     let pair = Pair::open_with(&options);
     let sleeps = Sleeps::default();
