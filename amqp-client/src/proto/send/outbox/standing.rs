@@ -30,9 +30,17 @@ pub(super) enum Standing {
 #[derive(Debug, Default)]
 pub(super) struct Stand {
     standing: Standing,
+    taking: Taking,
+}
+
+/// Which messages and settlements a channel takes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Taking {
+    #[default]
+    Nothing,
+    Anything,
     /// It has transactions: what enters one has to be noted, or must not.
-    is_watched: bool,
-    takes_anything: bool,
+    Watched,
 }
 
 impl Stand {
@@ -48,22 +56,21 @@ impl Stand {
 
     pub(super) fn set(&mut self, standing: Standing) {
         self.standing = standing;
-        self.look();
+        self.watch(self.taking == Taking::Watched);
     }
 
     pub(super) fn watch(&mut self, is_watched: bool) {
-        self.is_watched = is_watched;
-        self.look();
-    }
-
-    fn look(&mut self) {
-        self.takes_anything = self.standing.is_in_use() && !self.is_watched;
+        self.taking = match self.standing.is_in_use() {
+            _ if is_watched => Taking::Watched,
+            true => Taking::Anything,
+            false => Taking::Nothing,
+        };
     }
 
     /// Whether messages and settlements are taken without a look at what they are part of.
     #[inline]
     pub(super) fn takes_anything(&self) -> bool {
-        self.takes_anything
+        self.taking == Taking::Anything
     }
 }
 
