@@ -370,8 +370,9 @@ fn channel_that_was_being_closed_is_closed_and_one_that_was_being_opened_is_open
 }
 
 /// Runs an operation until the broker has said `limit` frames, replaces the stream, and has the
-/// connection used on the next one. False if the operation was complete before.
-fn interrupt(nth: usize, limit: usize) -> bool {
+/// connection used on the next one. Where `again` says so, that one is replaced as well, when the
+/// broker has said so many frames on it. False if the broker had no more to say before.
+fn interrupt(nth: usize, limit: usize, again: Option<usize>) -> bool {
     let operation = operations().swap_remove(nth);
     let mut world = World::new(&quiet());
     drop(world.pair.sent_octets());
@@ -393,9 +394,16 @@ fn interrupt(nth: usize, limit: usize) -> bool {
     if world.broker.closed || is_ending || !world.pair.core.is_open() {
         return false;
     }
-    world.pair.next_stream();
-    world.pair.reopens((2047, 131_072, 0));
-    world.broker = Broker::new();
+    world.replace_stream();
+    for _ in 0..again.unwrap_or_default() {
+        ended = ended || task.run().is_ready();
+        if !converse_once(&mut world) {
+            return false;
+        }
+    }
+    if again.is_some() {
+        world.replace_stream();
+    }
     // Everything comes back, and the operation ends; what waits for deliveries waits for them to
     // come again.
     let waits = operation.name.starts_with("consume") || !operation.ends;
@@ -424,6 +432,14 @@ fn interrupt(nth: usize, limit: usize) -> bool {
     assert!(converse(&mut world, &mut using));
     world.pair.assert_idle();
     true
+}
+
+impl World {
+    fn replace_stream(&mut self) {
+        self.pair.next_stream();
+        self.pair.reopens((2047, 131_072, 0));
+        self.broker = Broker::new();
+    }
 }
 
 /// Both sides talk until they are silent. True if the operation ends.
@@ -459,10 +475,28 @@ fn nothing_of_a_stream_reaches_the_next_wherever_an_operation_is_interrupted() {
     let mut n_interrupted = 0;
     for nth in 0..operations().len() {
         for limit in 0.. {
-            if !interrupt(nth, limit) {
+            if !interrupt(nth, limit, None) {
                 break;
             }
             n_interrupted += 1;
+        }
+    }
+    assert!(n_interrupted > 100, "only {n_interrupted}");
+}
+
+#[test]
+fn nothing_of_two_streams_reaches_the_third() {
+    all_recover();
+    let mut n_interrupted = 0;
+    for nth in 0..operations().len() {
+        for limit in 0.. {
+            let twice = [0, 3, 6].into_iter();
+            let twice = twice.take_while(|&again| interrupt(nth, limit, Some(again)));
+            let n = twice.count();
+            if n == 0 {
+                break;
+            }
+            n_interrupted += n;
         }
     }
     assert!(n_interrupted > 100, "only {n_interrupted}");
