@@ -15,7 +15,7 @@
 //! | [`Channel::consume`](crate::Channel::consume) | the consumer is cancelled as soon as it exists, what it was sent goes back |
 //! | [`Connection::open_channel`](crate::Connection::open_channel) | the channel is closed as soon as it is open |
 //! | [`Connection::open`](crate::Connection::open) | the socket is closed |
-//! | [`close`](crate::Connection::close), once polled | it closes all the same |
+//! | [`close`](crate::Connection::close), [`shutdown`](crate::Connection::shutdown), once polled | it closes all the same |
 //!
 //! So these are all fine:
 //!

@@ -206,6 +206,32 @@
 //! not yielded. Deliveries that are being handled can be settled afterwards in either case, as long
 //! as the channel is open. `examples/graceful_shutdown.rs` is the whole sequence.
 //!
+//! To stop a service that others take over from, [`Connection::shutdown`] does all of it, for all
+//! consumers: they are cancelled, what they have not yielded goes back at once, handlers that run
+//! settle their messages and publish their results, those are confirmed, and the connection closes.
+//! After the grace it closes whatever is left, which the report tells; keep that below what the
+//! supervisor allows before it kills.
+//!
+//! ```no_run
+//! # async fn book(order: amqp_client::ReceivedMessage) {}
+//! # async fn terminated() {} // of tokio::signal
+//! # async fn example(connection: amqp_client::Connection) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
+//! let orders = connection.open_channel().await?.consume("orders").await?;
+//! let working = orders.handle(book).concurrency(16);
+//! let stopping = async {
+//!     terminated().await; // SIGTERM, by `tokio::signal::unix`
+//!     connection.shutdown(Duration::from_secs(20)).await
+//! };
+//! let (handled, report) = tokio::join!(working, stopping);
+//! println!("{} orders; left: {report}", handled.acked);
+//! # Ok(()) }
+//! ```
+//!
+//! A handler publishes first and acknowledges then. Once nothing is unsettled, publishes that come
+//! are refused as after a close; those that wait already are still let in.
+//!
 //! When the channel or the connection ends by itself, `next` tells so at once: what had come and
 //! was not yielded is the broker's again, which delivers it anew. Deliveries that are being handled
 //! come again as well, so stop at the first `ack` that fails, as `delivery.ack()?` does.
@@ -301,6 +327,7 @@
 //! # Ok(()) }
 //! ```
 //!
+//! [`Connection::shutdown`]: crate::Connection::shutdown
 //! [`Consumer`]: crate::Consumer
 //! [`Consumer::cancel`]: crate::Consumer::cancel
 //! [`Delivery`]: crate::Delivery

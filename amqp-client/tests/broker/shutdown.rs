@@ -1,6 +1,7 @@
 //! How programs end, or parts of them: in good order, by a panic, on the wrong thread, or because
 //! the broker has waited long enough.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -9,13 +10,15 @@ use amqp_client::error::Initiator;
 use amqp_client::event::Event;
 use amqp_client::{
     Channel, ChannelError, Connection, ConsumeError, Consumer, Delivery, Message, QueueDeclare,
+    ReceivedMessage,
 };
 use amqp_testing::{Broker, BrokerOptions};
 use tokio::runtime::Builder;
+use tokio::sync::Semaphore;
 
 use crate::support::{
     consumers, declare, endpoint, expect, fill, lasting, limited, poll_once, ready, run,
-    run_on_threads, until_ready, version,
+    run_on_threads, until, until_ready, version,
 };
 
 #[test]
@@ -81,6 +84,49 @@ fn s19_graceful_shutdown_loses_nothing_and_leaves_nothing_unsettled() {
             assert!(!delivery.redelivered());
             delivery.ack().unwrap();
         }
+    });
+}
+
+#[test]
+fn s19_a_shutdown_hands_over_what_was_not_begun_while_handlers_still_run() {
+    run(async |site| {
+        let other = site.channel().await;
+        declare(&other, "q").await;
+        declare(&other, "results").await;
+        fill(&other, "q", 50).await;
+        let connection = site.connect().await;
+        let channel = connection.open_channel().await.unwrap();
+        let publisher = connection.open_publisher().await.unwrap();
+        let (begun, gate) = (Cell::new(0), Semaphore::new(0));
+        let handler = async |message: ReceivedMessage| {
+            begun.set(begun.get() + 1);
+            gate.acquire().await.unwrap().forget();
+            let result = Message::new(message.body().to_vec());
+            publisher.publish("", "results", result).await.unwrap();
+        };
+        let consumer = channel.consume("q").prefetch(20).await.unwrap();
+        let handling = consumer.handle(handler).concurrency(2);
+        let stopping = async {
+            until("handlers", 2, async || begun.get()).await;
+            connection.shutdown(Duration::from_secs(60)).await
+        };
+        let taking_over = async {
+            until("handlers", 2, async || begun.get()).await;
+            let mut rest = other.consume("q").await.unwrap();
+            for _ in 2..50 {
+                rest.next().await.unwrap().unwrap().ack().unwrap();
+            }
+            // All others have come here, and both handlers still run.
+            assert!(connection.close_reason().is_none());
+            gate.add_permits(2);
+        };
+        let (handled, report, ()) = tokio::join!(handling, stopping, taking_over);
+        assert!(report.is_clean(), "{report}");
+        assert_eq!((begun.get(), handled.acked), (2, 2), "{handled:?}");
+        // Confirmed, acknowledged, and gone.
+        assert_eq!(ready(&other, "results").await, 2);
+        until("consumers", 0, async || consumers(&other, "q").await).await;
+        assert_eq!(ready(&other, "q").await, 0);
     });
 }
 
