@@ -15,7 +15,10 @@ use crate::{failure::Failure, progress, workspace};
 
 /// How many run at a time. The client's own tests keep two cores busy; those beside them wait for
 /// brokers and timers.
-const AT_A_TIME: usize = 3;
+pub(super) const AT_A_TIME: usize = 3;
+
+/// The same for those of a further release, which run beside all that.
+pub(super) const AT_A_TIME_BESIDE: usize = 2;
 
 /// Those that take longest, which begin first: package and target.
 const LONGEST: &[(&str, &str)] = &[
@@ -106,6 +109,7 @@ fn binary(message: &str) -> Option<TestBinary> {
 /// Runs these, prints the result lines of each when it has ended, and says how it went.
 pub(super) fn run(
     binaries: Vec<TestBinary>,
+    at_a_time: usize,
     environment: &Environment,
     log: &str,
 ) -> Result<(Totals, Vec<Outcome>), Failure> {
@@ -133,7 +137,7 @@ pub(super) fn run(
     };
     progress::during("running the tests", || {
         thread::scope(|scope| {
-            let lanes: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(lane)).collect();
+            let lanes: Vec<_> = (0..at_a_time).map(|_| scope.spawn(lane)).collect();
             lanes.into_iter().try_for_each(|lane| {
                 let panicked = |_| Err(Failure::new("a thread that ran tests panicked"));
                 lane.join().unwrap_or_else(panicked)

@@ -16,6 +16,8 @@ pub(super) struct Tests {
     pub(super) documentation: bool,
     /// What else they are told.
     pub(super) variables: Variables,
+    /// How many of the binaries run at a time.
+    pub(super) at_a_time: usize,
 }
 
 /// Runs tests with a broker of this release, started for them and stopped behind them.
@@ -39,7 +41,8 @@ pub(super) fn with_broker(release: &str, tests: Tests, log: &str) -> Result<Outc
     environment.push((BrokerOptions::DIRECTORY_VARIABLE, Some(directory.into())));
     let more = tests.variables.iter();
     environment.extend(more.map(|(name, value)| (*name, Some((*value).into()))));
-    let (mut totals, mut failures) = binaries::run(tests.binaries, &environment, log)?;
+    let (mut totals, mut failures) =
+        binaries::run(tests.binaries, tests.at_a_time, &environment, log)?;
     if tests.documentation {
         let mut command = workspace::cargo();
         command.args(DOCUMENTATION_TESTS);

@@ -2,7 +2,7 @@
 //!
 //! The steps are ordered so that cheap ones fail first, and chosen so that the workspace is
 //! compiled twice only: once for clippy, once for the tests. The broker tests of further RabbitMQ
-//! releases run the same binaries again.
+//! releases run the same binaries again, beside those of the first: they wait most of the time.
 
 mod binaries;
 mod brokers;
@@ -11,7 +11,9 @@ mod packages;
 mod report;
 mod steps;
 
-use std::{process::Command, time::Instant};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use self::brokers::{Tests, with_broker};
 use self::report::{Outcome, Report, run_logged};
@@ -101,20 +103,51 @@ impl Request {
             steps.iter().for_each(|step| println!("{}", step.name()));
             return Ok(());
         }
+        let started = Instant::now();
         let mut report = Report::default();
-        for step in &steps {
-            let name = step.name();
-            report.begin(&name);
-            let started = Instant::now();
-            let outcome = if step.runs_tests() && report.has_failed(COMPILING) {
-                Outcome::skipped("the tests do not compile")
-            } else {
-                carry_out(step).unwrap_or_else(|failure| Outcome::failed(failure.message()))
-            };
-            report.end(name, outcome, started.elapsed());
+        // These come last, and beside each other.
+        let (tests, others): (Vec<_>, Vec<_>) = steps.iter().partition(|step| step.runs_tests());
+        for step in others {
+            report.begin(&step.name());
+            let (outcome, took) = timed(step);
+            report.end(step.name(), outcome, took);
         }
-        report.finish(workspace::in_ci())
+        let outcomes = if report.has_failed(COMPILING) {
+            let skipped =
+                |_: &&Step| (Outcome::skipped("the tests do not compile"), Duration::ZERO);
+            tests.iter().map(skipped).collect()
+        } else {
+            let names: Vec<_> = tests.iter().map(|step| step.name()).collect();
+            if !names.is_empty() {
+                report.begin(&names.join(", beside "));
+            }
+            beside_each_other(&tests)
+        };
+        for (step, (outcome, took)) in tests.iter().zip(outcomes) {
+            report.begin(&step.name());
+            report.end(step.name(), outcome, took);
+        }
+        report.finish(workspace::in_ci(), started.elapsed())
     }
+}
+
+/// Carries a step out, and says how long it took.
+fn timed(step: &Step) -> (Outcome, Duration) {
+    let started = Instant::now();
+    let outcome = carry_out(step).unwrap_or_else(|failure| Outcome::failed(failure.message()));
+    (outcome, started.elapsed())
+}
+
+fn beside_each_other(steps: &[&Step]) -> Vec<(Outcome, Duration)> {
+    thread::scope(|scope| {
+        let running: Vec<_> = steps
+            .iter()
+            .map(|step| scope.spawn(|| timed(step)))
+            .collect();
+        let panicked = |_| (Outcome::failed("the step panicked"), Duration::ZERO);
+        let ended = running.into_iter().map(thread::ScopedJoinHandle::join);
+        ended.map(|it| it.unwrap_or_else(panicked)).collect()
+    })
 }
 
 /// `None` if help is asked for.
@@ -184,6 +217,7 @@ fn carry_out(step: &Step) -> Result<Outcome, Failure> {
                 binaries: binaries::build()?,
                 documentation: true,
                 variables: &[],
+                at_a_time: binaries::AT_A_TIME,
             };
             with_broker(broker, tests, "all-tests")
         }
@@ -209,6 +243,7 @@ fn tests_of(wanted: &[(&str, &str)]) -> Result<Tests, Failure> {
         binaries: all.into_iter().filter(is_wanted).collect(),
         documentation: false,
         variables: &[],
+        at_a_time: binaries::AT_A_TIME_BESIDE,
     })
 }
 
