@@ -12,6 +12,7 @@ mod failure;
 mod guard;
 mod progress;
 mod regenerate;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -32,6 +33,7 @@ commands:
   regenerate   generate code, vectors and reference from the specification
   broker       start, stop and show private RabbitMQ nodes
   bench        compare the client with its peers and with the raw socket
+  soak         harm a broker by chance for as long as is said, and judge what is lost
   tidy         check the house rules that neither the compiler nor clippy know
   help         print this
 
@@ -61,6 +63,7 @@ fn run() -> Result<(), Failure> {
         Some("test") => test::run(&mut arguments),
         Some("ci-extra") => test::run_extra(&mut arguments),
         Some("bench") => bench::run(&mut arguments),
+        Some("soak") => soak::run(&mut arguments),
         Some("tidy") => tidy::run(&mut arguments),
         Some("help") | None => {
             print!("{HELP}");

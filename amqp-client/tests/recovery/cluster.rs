@@ -8,7 +8,7 @@ use amqp_testing::Broker;
 use amqp_testing::broker::Node;
 use tokio::time::sleep;
 
-use crate::oracles::Excuses;
+use crate::oracles::{Excuses, Losses};
 use crate::stage::{Length, Setting, is_asked_for, run};
 use crate::workload::{Kind, QUEUE};
 
@@ -18,7 +18,7 @@ fn setting(name: &'static str, kind: Kind) -> Setting {
         kind,
         // Nodes that stop or come back may close connections more than once.
         excuses: Excuses {
-            is_lost_often: true,
+            losses: Losses::AtLeastOne,
             ..Excuses::default()
         },
         ..Setting::new(name)

@@ -24,6 +24,7 @@ mod faults;
 mod ledger;
 mod oracles;
 mod proofs;
+mod soak;
 mod stage;
 mod told;
 mod transactions;

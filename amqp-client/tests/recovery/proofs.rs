@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::ledger::{Ack, CallOutcome, Ledger, MessageId, Outcome, Pages, Said, State};
-use crate::oracles::{Excuses, Findings, Numbers, judge};
+use crate::oracles::{Excuses, Findings, Losses, Numbers, judge};
 
 /// A run in which the connection was lost once and all went well.
 fn good() -> (Pages, Findings) {
@@ -113,6 +113,26 @@ fn events_and_states_that_are_no_story_are_found() {
     // Twice, though it was lost once.
     let twice = [lost, retrying, recovered, lost, retrying, recovered];
     assert_eq!(said(&twice), ["O4"]);
+    let n_accused = |losses, n_lost: usize| {
+        let (mut pages, findings) = good();
+        let story = pages.said.clone();
+        pages.said = story
+            .iter()
+            .copied()
+            .cycle()
+            .take(story.len() * n_lost)
+            .collect();
+        let excuses = Excuses {
+            losses,
+            ..Excuses::default()
+        };
+        judge(&pages, &findings, excuses).len()
+    };
+    let by_number = |losses| [0, 1, 2].map(|n_lost| n_accused(losses, n_lost));
+    assert_eq!(by_number(Losses::None), [0, 1, 1]);
+    assert_eq!(by_number(Losses::One), [1, 0, 1]);
+    assert_eq!(by_number(Losses::AtLeastOne), [1, 0, 0]);
+    assert_eq!(by_number(Losses::Any), [0, 0, 0]);
     assert_eq!(accused(|pages, _| pages.states.truncate(2)), [""; 0]);
     assert_eq!(
         accused(|pages, _| pages.states.push(State::Closing)),

@@ -12,8 +12,9 @@ use tokio::runtime::{Builder, Handle};
 use tokio::time::sleep;
 
 use crate::HANG;
+use crate::ledger::{Ledger, Pages};
 use crate::oracles::{Excuses, Findings, Numbers, judge};
-use crate::told;
+use crate::told::{self, Telling};
 use crate::workload::{Kind, QUEUE, Workload};
 
 /// How long the workload runs before its fault.
@@ -22,14 +23,31 @@ const WARM_UP: Duration = Duration::from_millis(300);
 /// One broker for all faults of a size, since each start costs seconds; and one fault at a time.
 static BROKER: Mutex<Option<Broker>> = Mutex::new(None);
 
-/// Where a fault takes place.
-pub(crate) struct Stage {
+/// A broker, a connection to it, and what lies between them.
+pub(crate) struct Ground {
     broker: Arc<Broker>,
     vhost: String,
     /// In front of each node, in their order.
     proxies: Vec<Proxy>,
-    connection: Connection,
+    pub(crate) connection: Connection,
+}
+
+/// Where a fault takes place: a workload on its ground.
+pub(crate) struct Stage<'g> {
+    ground: &'g Ground,
     workload: Workload,
+}
+
+/// What became of a workload.
+pub(crate) struct Round {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) telling: Telling,
+    pub(crate) findings: Findings,
+    pub(crate) excuses: Excuses,
+    /// How long it took after the fault until everything flowed.
+    pub(crate) flowed: Option<Duration>,
+    /// What did not flow then.
+    idle: Vec<String>,
 }
 
 /// How long a fault takes.
@@ -41,7 +59,7 @@ pub(crate) enum Length {
 }
 
 /// Whether faults of this length are to be run: the short ones unless `RECOVERY_FAULTS` names
-/// another length.
+/// another length, or none.
 pub(crate) fn is_asked_for(length: Length) -> bool {
     let asked = env::var("RECOVERY_FAULTS").unwrap_or_else(|_| "short".to_owned());
     let name = match length {
@@ -77,7 +95,7 @@ impl Setting {
 /// Takes a workload through a fault, prints its numbers, and panics unless all oracles are
 /// satisfied. The fault is over when it returns.
 #[track_caller]
-pub(crate) fn run(setting: Setting, fault: impl AsyncFnOnce(&Stage, &mut Excuses)) {
+pub(crate) fn run(setting: Setting, fault: impl AsyncFnOnce(&Stage<'_>, &mut Excuses)) {
     if Endpoint::from_env().unwrap().is_none() {
         eprintln!("not tested: {} is not set", Endpoint::URL_VARIABLE);
         return;
@@ -110,42 +128,25 @@ async fn take_through(
     broker: &Arc<Broker>,
     vhost: &VirtualHost,
     before: (usize, u64),
-    fault: impl AsyncFnOnce(&Stage, &mut Excuses),
+    fault: impl AsyncFnOnce(&Stage<'_>, &mut Excuses),
 ) -> Vec<String> {
-    let mut excuses = setting.excuses;
-    let stage = Stage::open(&setting, broker, vhost.name()).await;
-    let telling = told::write_down(&stage.connection, &stage.workload.ledger);
-    stage.until_flowing().await;
-    sleep(WARM_UP).await;
-    fault(&stage, &mut excuses).await;
-
-    let mut findings = Findings::default();
-    let over = Instant::now();
-    let flowed = stage.workload.until_flowing(over).await;
-    findings.flows = flowed.is_some();
-    let idle = stage.workload.idle(over);
-    stage.compare_consumers(&mut findings).await;
-    stage.workload.drain();
-    findings.left_in_queue = stage.until_empty().await;
-    let Stage {
-        connection,
-        workload,
-        ..
-    } = stage;
-    let (ledger, stuck) = workload.stop().await;
-    findings.stuck_tasks = stuck;
+    let ground = Ground::open(broker, vhost.name(), setting.heartbeat).await;
+    let mut round = ground.round(setting.kind, setting.excuses, fault).await;
+    let Ground { connection, .. } = ground;
     if let Err(error) = connection.close().await {
-        ledger.surprise(format!("the connection was not closed: {error}"));
+        round
+            .ledger
+            .surprise(format!("the connection was not closed: {error}"));
     }
     drop(connection);
-    telling.await;
-    findings.stuck_tasks.extend(left_tasks().await);
-    findings.leaked_files = left_files(before.0).await;
-    findings.growth = memory().saturating_sub(before.1);
+    round.telling.ended().await;
+    round.findings.stuck_tasks.extend(left_tasks().await);
+    round.findings.leaked_files = left_files(before.0).await;
+    round.findings.growth = memory().saturating_sub(before.1);
 
-    let pages = ledger.pages();
-    let numbers = Numbers::of(&pages, excuses);
-    let after = flowed.unwrap_or(HANG).as_secs_f32();
+    let pages = round.ledger.pages();
+    let numbers = Numbers::of(&pages, round.excuses);
+    let after = round.flowed.unwrap_or(HANG).as_secs_f32();
     println!(
         "FAULT {}: {numbers}, flows {after:.2} s after its end",
         setting.name
@@ -153,7 +154,12 @@ async fn take_through(
     for note in pages.notes.iter().take(5) {
         println!("    {note}");
     }
-    let verdicts = judge(&pages, &findings, excuses);
+    verdicts(&pages, &round.findings, round.excuses, &round.idle)
+}
+
+/// What does not hold, in words.
+fn verdicts(pages: &Pages, findings: &Findings, excuses: Excuses, idle: &[String]) -> Vec<String> {
+    let verdicts = judge(pages, findings, excuses);
     let mut verdicts: Vec<_> = verdicts.iter().map(ToString::to_string).collect();
     if !verdicts.is_empty() {
         verdicts.push(format!("idle: {idle:?}"));
@@ -161,8 +167,20 @@ async fn take_through(
     verdicts
 }
 
-impl Stage {
-    async fn open(setting: &Setting, broker: &Arc<Broker>, vhost: &str) -> Self {
+impl Round {
+    /// What does not hold, in words.
+    pub(crate) fn verdicts(&self) -> Vec<String> {
+        verdicts(
+            &self.ledger.pages(),
+            &self.findings,
+            self.excuses,
+            &self.idle,
+        )
+    }
+}
+
+impl Ground {
+    pub(crate) async fn open(broker: &Arc<Broker>, vhost: &str, heartbeat: Duration) -> Self {
         let nodes = broker.nodes().iter();
         let proxies = nodes.map(|node| Proxy::to_url(&node.url()).unwrap());
         let proxies: Vec<_> = proxies.collect();
@@ -174,22 +192,58 @@ impl Stage {
             .hosts(hosts)
             .host_order(HostOrder::Given)
             .recovery(Recovery::new().delays(delays))
-            .heartbeat(setting.heartbeat)
+            .heartbeat(heartbeat)
             .open_timeout(Duration::from_secs(5));
-        let connection = Connection::open_with(&options).await.unwrap();
-        let workload = Workload::start(&connection, setting.kind).await.unwrap();
         Self {
             broker: Arc::clone(broker),
             vhost: vhost.to_owned(),
             proxies,
-            connection,
-            workload,
+            connection: Connection::open_with(&options).await.unwrap(),
         }
     }
 
+    /// Takes a workload through a fault, up to the end of the workload.
+    pub(crate) async fn round(
+        &self,
+        kind: Kind,
+        mut excuses: Excuses,
+        fault: impl AsyncFnOnce(&Stage<'_>, &mut Excuses),
+    ) -> Round {
+        let workload = Workload::start(&self.connection, kind).await.unwrap();
+        let stage = Stage {
+            ground: self,
+            workload,
+        };
+        let telling = told::write_down(&self.connection, &stage.workload.ledger);
+        stage.until_flowing().await;
+        sleep(WARM_UP).await;
+        fault(&stage, &mut excuses).await;
+
+        let mut findings = Findings::default();
+        let over = Instant::now();
+        let flowed = stage.workload.until_flowing(over).await;
+        findings.flows = flowed.is_some();
+        let idle = stage.workload.idle(over);
+        stage.compare_consumers(&mut findings).await;
+        stage.workload.drain();
+        findings.left_in_queue = stage.until_empty().await;
+        let (ledger, stuck) = stage.workload.stop().await;
+        findings.stuck_tasks = stuck;
+        Round {
+            ledger,
+            telling,
+            findings,
+            excuses,
+            flowed,
+            idle,
+        }
+    }
+}
+
+impl Stage<'_> {
     /// The URL of the first node, past the proxy.
     pub(crate) fn url(&self) -> String {
-        format!("{}/{}", self.broker.url(), self.vhost)
+        format!("{}/{}", self.ground.broker.url(), self.ground.vhost)
     }
 
     /// Waits until all that takes part flows.
@@ -200,15 +254,15 @@ impl Stage {
     }
 
     pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
+        &self.ground.connection
     }
 
     pub(crate) fn vhost(&self) -> &str {
-        &self.vhost
+        &self.ground.vhost
     }
 
     pub(crate) fn proxies(&self) -> &[Proxy] {
-        &self.proxies
+        &self.ground.proxies
     }
 
     /// Does something to the broker that blocks its thread.
@@ -216,7 +270,7 @@ impl Stage {
         &self,
         action: impl FnOnce(&Broker) -> T + Send + 'static,
     ) -> T {
-        let broker = Arc::clone(&self.broker);
+        let broker = Arc::clone(&self.ground.broker);
         tokio::task::spawn_blocking(move || action(&broker))
             .await
             .unwrap()
@@ -224,7 +278,7 @@ impl Stage {
 
     /// Takes the network away.
     pub(crate) fn disconnect(&self) {
-        for proxy in &self.proxies {
+        for proxy in self.proxies() {
             proxy.refuse();
             proxy.reset();
         }
@@ -232,14 +286,14 @@ impl Stage {
 
     /// Gives it back.
     pub(crate) fn heal(&self) {
-        self.proxies.iter().for_each(Proxy::heal);
+        self.proxies().iter().for_each(Proxy::heal);
     }
 
     /// Asks until the broker's consumers are ours, or the answers have not changed that for long.
     async fn compare_consumers(&self, findings: &mut Findings) {
         let deadline = Instant::now() + HANG / 4;
         loop {
-            let vhost = self.vhost.clone();
+            let vhost = self.vhost().to_owned();
             let listed = self.broker(move |it| it.first().consumers(&vhost).unwrap());
             let listed = listed.await.into_iter().map(|it| (it.queue, it.tag));
             findings.listed_consumers = listed.collect();
@@ -321,7 +375,7 @@ fn open_files() -> usize {
 }
 
 /// The memory in use, in octets.
-fn memory() -> u64 {
+pub(crate) fn memory() -> u64 {
     let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse().ok());
     pages.unwrap_or(0_u64) * 4096

@@ -6,17 +6,37 @@ use std::time::Duration;
 use amqp_client::Connection;
 use amqp_client::connection::State as Found;
 use amqp_client::event::Event;
+use tokio::task::JoinHandle;
 
 use crate::ledger::{Ledger, Said, State};
 
 /// How often the state is looked at.
 const OFTEN: Duration = Duration::from_millis(2);
 
-/// Writes down what the connection tells. What it returns ends when the connection has ended.
-pub(crate) fn write_down(
-    connection: &Connection,
-    ledger: &Arc<Ledger>,
-) -> impl Future<Output = ()> + use<> {
+/// What writes it down.
+pub(crate) struct Telling {
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Telling {
+    /// Waits until the connection has ended, and all that it said of that is written.
+    pub(crate) async fn ended(self) {
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+    }
+
+    /// Writes nothing more.
+    pub(crate) async fn stop(self) {
+        for task in self.tasks {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
+
+/// Writes down what the connection tells.
+pub(crate) fn write_down(connection: &Connection, ledger: &Arc<Ledger>) -> Telling {
     let mut events = connection.events();
     let written = Arc::clone(ledger);
     let hearing = tokio::spawn(async move {
@@ -51,8 +71,7 @@ pub(crate) fn write_down(
             tokio::time::sleep(OFTEN).await;
         }
     });
-    async {
-        hearing.await.unwrap();
-        looking.await.unwrap();
+    Telling {
+        tasks: [hearing, looking],
     }
 }

@@ -46,7 +46,7 @@ fn killed_amid_a_transaction() {
 }
 
 /// A channel with transactions, of which one has put a message into the queue.
-async fn transactional(stage: &Stage) -> Channel {
+async fn transactional(stage: &Stage<'_>) -> Channel {
     let channel = stage.connection().open_channel().await.unwrap();
     let queue = QueueDeclare::new(HALVES).durable();
     channel.queue_declare(&queue).await.unwrap();
@@ -74,7 +74,7 @@ async fn cut(channel: &Channel) {
 
 /// The second half is refused until the first is rolled back. Then another transaction takes
 /// effect, and is all that there is.
-async fn begin_anew(stage: &Stage, channel: &Channel) {
+async fn begin_anew(stage: &Stage<'_>, channel: &Channel) {
     let lost = async {
         // Until the loss is known, publishing is taken, and lost with the rest.
         loop {

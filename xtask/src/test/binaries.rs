@@ -11,6 +11,7 @@ use std::thread;
 use serde_json::Value;
 
 use super::report::{Log, Outcome, Totals, run_logged_quietly, test_totals};
+use super::steps::Variables;
 use crate::{failure::Failure, progress, workspace};
 
 /// How many run at a time. The client's own tests keep two cores busy; those beside them wait for
@@ -36,12 +37,14 @@ pub(super) type Environment = Vec<(&'static str, Option<OsString>)>;
 
 /// One test binary.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct TestBinary {
+pub(crate) struct TestBinary {
     package: String,
     target: String,
     /// Of the package, in which it is run.
     folder: PathBuf,
     executable: PathBuf,
+    /// What this run of it is told besides.
+    variables: Variables,
 }
 
 impl TestBinary {
@@ -49,12 +52,30 @@ impl TestBinary {
         self.package == package && self.target == target
     }
 
-    fn run(&self, environment: &Environment, log: &str) -> Result<Log, Failure> {
+    /// The same, told something besides.
+    pub(super) fn with(&self, variables: Variables) -> Self {
+        Self {
+            variables,
+            ..self.clone()
+        }
+    }
+
+    /// Runs its tests.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.executable);
         command.current_dir(&self.folder);
         workspace::forget_own_package(&mut command);
+        command
+    }
+
+    fn run(&self, environment: &Environment, log: &str) -> Result<Log, Failure> {
+        let mut command = self.command();
         set(&mut command, environment);
-        let name = format!("{log}-{}-{}", self.package, self.target);
+        command.envs(self.variables.iter().copied());
+        let mut name = format!("{log}-{}-{}", self.package, self.target);
+        for (variable, _) in self.variables {
+            name = format!("{name}-{variable}");
+        }
         run_logged_quietly(&mut command, &name)
     }
 }
@@ -102,6 +123,7 @@ fn binary(message: &str) -> Option<TestBinary> {
             target: message.pointer("/target/name")?.as_str()?.to_owned(),
             folder: folder.to_owned(),
             executable: executable.into(),
+            variables: &[],
         })
     })?
 }

@@ -15,9 +15,10 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::binaries::TestBinary;
 use self::brokers::{Tests, with_broker};
 use self::report::{Outcome, Report, run_logged};
-use self::steps::{COMPILING, Step, extra_steps, steps};
+use self::steps::{COMPILING, Step, Variables, extra_steps, steps};
 use crate::{broker, failure::Failure, regenerate, tidy, workspace};
 
 const HELP: &str = "\
@@ -65,7 +66,7 @@ struct Request {
 const BROKER_BINARIES: &[(&str, &str)] = &[
     ("amqp-client", "broker"),
     ("amqp-client", "examples"),
-    ("amqp-client", "recovery"),
+    RECOVERY,
     ("amqp-testing", "launcher"),
     ("amqp-testing", "differential"),
 ];
@@ -214,7 +215,7 @@ fn carry_out(step: &Step) -> Result<Outcome, Failure> {
         }
         Step::AllTests { broker } => {
             let tests = Tests {
-                binaries: binaries::build()?,
+                binaries: all_tests()?,
                 documentation: true,
                 variables: &[],
                 at_a_time: binaries::AT_A_TIME,
@@ -228,6 +229,30 @@ fn carry_out(step: &Step) -> Result<Outcome, Failure> {
     }
 }
 
+/// A soak of one minute: `cargo xtask soak` is for longer ones.
+const SOAK: Variables = &[("SOAK_SECONDS", "60"), ("RECOVERY_FAULTS", "none")];
+
+const RECOVERY: (&str, &str) = ("amqp-client", "recovery");
+
+/// The tests of recovery, to be run by themselves.
+pub(crate) fn recovery_tests() -> Result<TestBinary, Failure> {
+    let tests = tests_of(&[RECOVERY])?.binaries.pop();
+    tests.ok_or_else(|| Failure::new("there are no tests of recovery"))
+}
+
+/// All test binaries, and the soak beside the other tests of recovery.
+fn all_tests() -> Result<Vec<TestBinary>, Failure> {
+    let mut binaries = binaries::build()?;
+    let soak: Vec<_> = binaries
+        .iter()
+        .filter(|binary| binary.is(RECOVERY))
+        .map(|binary| binary.with(SOAK))
+        .collect();
+    // Early, for it takes a minute, whatever else there is.
+    binaries.splice(..0, soak);
+    Ok(binaries)
+}
+
 /// Those test binaries, of which each must be there.
 fn tests_of(wanted: &[(&str, &str)]) -> Result<Tests, Failure> {
     let all = binaries::build()?;
@@ -238,7 +263,7 @@ fn tests_of(wanted: &[(&str, &str)]) -> Result<Tests, Failure> {
             return Err(Failure::new(message));
         }
     }
-    let is_wanted = |binary: &binaries::TestBinary| wanted.iter().any(|one| binary.is(*one));
+    let is_wanted = |binary: &TestBinary| wanted.iter().any(|one| binary.is(*one));
     Ok(Tests {
         binaries: all.into_iter().filter(is_wanted).collect(),
         documentation: false,

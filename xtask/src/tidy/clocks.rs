@@ -19,6 +19,14 @@ const ALLOWED: &[(&str, &str)] = &[
         "amqp-client/tests/recovery/workload.rs",
         "prints how long it was until all flowed again, and holds nothing against that",
     ),
+    (
+        "amqp-client/tests/recovery/soak.rs",
+        "goes on for as long as it is told to, and prints where it is",
+    ),
+    (
+        "amqp-client/tests/recovery/soak/faults.rs",
+        "prints how long it was until all flowed on another node, and holds nothing against that",
+    ),
 ];
 
 pub(super) fn check(file: &File<'_>) -> Vec<Fault> {
