@@ -103,6 +103,27 @@ fn client_cut_off_from_one_node() {
     });
 }
 
+/// The queue's declaration has no answer, or costs the connection (541): neither keeps what does
+/// not need it from coming back.
+#[test]
+fn quorum_queue_without_a_majority() {
+    if !is_asked_for(Length::Long) {
+        return;
+    }
+    let setting = setting("a quorum queue without a majority", Kind::Quorum);
+    run(setting, async |stage, _| {
+        stage
+            .broker(|broker| broker.nodes()[1..].iter().try_for_each(Node::kill).unwrap())
+            .await;
+        stage.proxies()[0].reset();
+        stage.until_calls_flow().await;
+        println!("calls flow: {:?}", stage.connection().state());
+        sleep(Duration::from_secs(20)).await;
+        println!("after 20 s: {:?}", stage.connection().state());
+        stage.broker(start_all).await;
+    });
+}
+
 /// Starts the nodes that are down, and waits until all know each other.
 fn start_all(broker: &Broker) {
     for node in broker {

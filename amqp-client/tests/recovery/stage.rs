@@ -15,7 +15,7 @@ use crate::HANG;
 use crate::ledger::{Ledger, Pages};
 use crate::oracles::{Excuses, Findings, Numbers, judge};
 use crate::told::{self, Telling};
-use crate::workload::{Kind, QUEUE, Workload};
+use crate::workload::{CALLS, Kind, QUEUE, Workload};
 
 /// How long the workload runs before its fault.
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -255,6 +255,16 @@ impl Stage<'_> {
 
     pub(crate) fn connection(&self) -> &Connection {
         &self.ground.connection
+    }
+
+    /// Waits until calls are answered, whatever else flows.
+    pub(crate) async fn until_calls_flow(&self) {
+        let now = Instant::now();
+        let calls_flow = || !self.workload.idle(now).iter().any(|it| it == CALLS);
+        while !calls_flow() {
+            assert!(Instant::now() < now + HANG, "no call is answered");
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 
     pub(crate) fn vhost(&self) -> &str {

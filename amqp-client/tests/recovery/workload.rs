@@ -29,6 +29,9 @@ const EXCHANGE: &str = "jobs";
 pub(crate) const QUEUE: &str = "work";
 pub(crate) const EXCLUSIVE: &str = "requests";
 
+/// What idle calls are called.
+pub(crate) const CALLS: &str = "calls";
+
 /// How long a publisher waits between two messages.
 const PACE: Duration = Duration::from_millis(10);
 
@@ -201,7 +204,7 @@ impl Workload {
         }
         let mut calls = pages.calls.iter().rev().take_while(|it| it.begun > since);
         if !calls.any(|it| it.outcome == CallOutcome::Replied) {
-            idle.push("calls".to_owned());
+            idle.push(CALLS.to_owned());
         }
         idle
     }
