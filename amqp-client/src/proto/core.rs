@@ -765,11 +765,11 @@ impl Core {
     /// The program closes the connection while it comes back: that is over at once.
     fn close_amid_recovery(&mut self) {
         let was_open = self.session.phase == Phase::Open;
+        let farewell = closes::farewell(&self.outside).filter(|_| was_open);
         self.session.phase = Phase::Ended;
         self.finish(&ConnectionError::closed_by_us(), Unwritten::default());
-        if was_open {
-            let mut outbox = self.outside.outbox();
-            outbox.order_mut().push_raw(&closes::farewell());
+        if let Some(farewell) = farewell {
+            self.outside.outbox().order_mut().push_raw(&farewell);
         }
         self.outside.wake_all();
     }

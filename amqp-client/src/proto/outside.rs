@@ -42,6 +42,8 @@ pub(crate) struct Outside {
 struct StreamState {
     /// Our `connection.close` has been written: deliveries are of no use any more.
     said_goodbye: bool,
+    /// Publishers wait for what is brought back on it.
+    comes_back: bool,
     /// More answers are parked on this channel than may be.
     unanswerable: Option<u16>,
 }
@@ -104,8 +106,25 @@ impl Outside {
 
     /// Another stream has been connected.
     pub(crate) fn begin_stream(&mut self, now: Instant) {
-        self.stream = StreamState::default();
+        self.stream = StreamState {
+            comes_back: true,
+            ..StreamState::default()
+        };
         self.now = now;
+    }
+
+    /// What publishers wait for is back.
+    pub(crate) fn open_gates(&mut self) {
+        self.stream.comes_back = false;
+        self.outbox().open_gates(self.now);
+    }
+
+    /// Whether the stream is read whatever consumers hold: what comes behind our
+    /// `connection.close` is not kept, and what a recovery waits for comes in front of anything
+    /// that is not bounded.
+    #[inline]
+    pub(crate) fn reads_all(&self) -> bool {
+        self.stream.said_goodbye || self.stream.comes_back
     }
 
     #[inline]

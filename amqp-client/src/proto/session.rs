@@ -131,8 +131,7 @@ impl Session {
             return;
         }
         let shared = outside.shared();
-        // What comes behind our `connection.close` is not kept.
-        let takes_more = outside.has_said_goodbye() || shared.reading.look();
+        let takes_more = outside.reads_all() || shared.reading.look();
         let pause = if !takes_more {
             Some(Pause::Consumers)
         } else if self.writing.owes_too_much(shared) {

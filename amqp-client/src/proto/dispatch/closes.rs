@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use amqp_spec::wire::{MethodId, TypedMethod};
-use amqp_spec::{ReplyCode, basic, channel, connection, frame};
+use amqp_spec::{basic, channel, connection, frame};
 
 use crate::error::{BrokerClose, ChannelError};
 use crate::proto::channel_use::ChannelUse;
@@ -17,6 +17,7 @@ use crate::proto::send::request::{Answer, Effect, Slot};
 use crate::proto::send::unwritten::Unwritten;
 use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue, LostStream};
 use crate::proto::shared::lost::{Loss, Suspects};
+use crate::proto::shutdown::closed_by_the_application;
 
 /// `channel.close-ok` has come.
 pub(super) fn closed(id: u16, channels: &mut InChannels, outside: &mut Outside) {
@@ -367,16 +368,23 @@ fn lose_stream(
     }
 }
 
-/// Our `connection.close`, where its answer decides nothing.
-pub(crate) fn farewell() -> Vec<u8> {
+/// Our `connection.close`, where its answer decides nothing: with what the program gives as its
+/// reason. `None` if it has been said.
+pub(crate) fn farewell(outside: &Outside) -> Option<Vec<u8>> {
+    let outbox = outside.outbox();
+    if outbox.order().is_closing() {
+        return outbox.order().farewell().map(<[u8]>::to_vec);
+    }
+    let (reply_code, reply_text) = closed_by_the_application();
     let close = connection::Close {
-        reply_code: ReplyCode::REPLY_SUCCESS.0,
+        reply_code: reply_code.0,
+        reply_text,
         ..connection::Close::default()
     };
     let mut frame = Vec::new();
     // Nothing in it is long.
     let _ = frame::encode_method(&mut frame, 0, &close, usize::MAX);
-    frame
+    Some(frame)
 }
 
 /// Of these consumers, which wait for a stream, those that are not among what was asked for had been

@@ -21,12 +21,13 @@ use super::record::Extent;
 use super::returning::{Around, Returning, Which};
 use super::topology::{Outcome, Topology, slot};
 use super::{Counts, OnFailure, Recovery, Restore};
-use crate::error::{About, Entity, EntityFailure};
+use crate::error::{About, ChannelError, Entity, EntityFailure};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::outside::Outside;
 use crate::proto::send::outbox::WayBack;
 use crate::proto::send::request::{Answer, Effect};
 use crate::proto::shared::channel::ChannelShared;
+use crate::proto::shared::reading::Demand;
 use crate::proto::time::after;
 
 /// What a recovery has to do on the present stream.
@@ -45,6 +46,8 @@ pub(crate) struct Plan {
     stepped: Option<Instant>,
     /// There was no channel to declare on: when to look again.
     without_channel: Option<Instant>,
+    /// Behind the gates the stream may be read on demand only.
+    demand: Option<Demand>,
     /// One thing at a time, since it is not known what the broker has closed the connection over.
     is_careful: bool,
     stage: PlanStage,
@@ -129,6 +132,7 @@ impl Plan {
             scratch: None,
             stepped: None,
             without_channel: None,
+            demand: None,
             is_careful: false,
             stage: PlanStage::Shut,
             outcome: Outcome {
@@ -196,6 +200,7 @@ impl Plan {
                 aside: &self.aside,
                 left_out: &self.left_out,
                 is_live: self.stage > PlanStage::Shut,
+                is_back: self.stage == PlanStage::Back,
             };
             channel.hear(&around, &mut self.outcome, outside)?;
             channel.open(&mut self.outcome, outside)?;
@@ -208,6 +213,7 @@ impl Plan {
             self.start_consumers(outside);
         }
         self.look_for_queues(outside)?;
+        self.demand_answers(outside);
         self.topology.tell_pending(&mut self.outcome, now);
         for channel in self.channels.values_mut() {
             channel.tell_pending(&mut self.outcome, now);
@@ -249,6 +255,22 @@ impl Plan {
         Ok(())
     }
 
+    /// What has been asked behind the gates is to be read. Not the answers to consumers, which may
+    /// take as long as they like.
+    fn demand_answers(&mut self, outside: &Outside) {
+        let opening = self.scratch.as_ref().and_then(|one| one.opening.as_ref());
+        let waits = self.topology.is_amid()
+            || opening.is_some_and(|answer| !answer.is_settled())
+            || self.channels.values().any(Returning::is_asking);
+        match waits && self.stage > PlanStage::Shut {
+            true => {
+                let demand = || Demand::new(outside.shared());
+                self.demand.get_or_insert_with(demand);
+            }
+            false => self.demand = None,
+        }
+    }
+
     /// Consumers that were refused are not asked for again before their queues have been seen.
     fn look_for_queues(&mut self, outside: &mut Outside) -> Result<(), Box<EntityFailure>> {
         if !self.channels.values().any(Returning::wants_to_look) {
@@ -267,6 +289,11 @@ impl Plan {
         &mut self,
         outside: &mut Outside,
     ) -> Result<Option<u16>, Box<EntityFailure>> {
+        if self.stage > PlanStage::Shut && outside.shared().reading.is_full() {
+            // No answer would be read.
+            self.without_channel = Some(after(outside.now(), WITHOUT_CHANNEL));
+            return Ok(None);
+        }
         let Some(scratch) = &mut self.scratch else {
             self.open_scratch(outside);
             return Ok(None);
@@ -284,6 +311,11 @@ impl Plan {
             .as_ref()
             .and_then(|answer| answer.take_ready())
         {
+            if matches!(error, ChannelError::ReadingStopped { .. }) {
+                self.leave_scratch(outside);
+                self.without_channel = Some(after(outside.now(), WITHOUT_CHANNEL));
+                return Ok(None);
+            }
             if error.broker_close().is_none() {
                 return Err(Box::new(EntityFailure::new(Entity::Channel(id), error)));
             }
@@ -369,6 +401,7 @@ impl Plan {
                 aside: &self.aside,
                 left_out: &self.left_out,
                 is_live: self.stage > PlanStage::Shut,
+                is_back: self.stage == PlanStage::Back,
             };
             channel.start_next(Which::Bounded, &around, &mut self.outcome, outside);
             one_is_starting |= self.is_careful && channel.is_starting();
@@ -391,6 +424,7 @@ impl Plan {
             aside: &self.aside,
             left_out: &self.left_out,
             is_live: self.stage > PlanStage::Shut,
+            is_back: self.stage == PlanStage::Back,
         };
         let pending = self.channels.values();
         let pending = pending.map(|channel| channel.n_pending(outside));

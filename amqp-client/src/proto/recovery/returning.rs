@@ -65,6 +65,8 @@ struct Starting {
     answer: Arc<Answer>,
     /// The program waits for the answer.
     is_awaited: bool,
+    /// Nothing waits for it.
+    is_pending: bool,
     /// When the attempt is in vain without an answer, unless it is the program that does not read.
     deadline: Option<Instant>,
 }
@@ -97,6 +99,8 @@ pub(super) struct Around<'a> {
     pub(super) left_out: &'a BTreeSet<String>,
     /// The gates are open: what is not answered in time costs its own try only.
     pub(super) is_live: bool,
+    /// Everything is back but for what is pending: nothing waits for that.
+    pub(super) is_back: bool,
 }
 
 impl Returning {
@@ -122,8 +126,7 @@ impl Returning {
     /// Whether a consumer has been asked for and is not answered; other than one that is pending,
     /// for which nothing waits.
     pub(super) fn is_starting(&self) -> bool {
-        let starting = self.starting.as_ref();
-        starting.is_some_and(|one| !self.resting.contains_key(one.queue.tag.as_bytes()))
+        self.starting.as_ref().is_some_and(|one| !one.is_pending)
     }
 
     /// Everything else is back.
@@ -341,6 +344,12 @@ impl Returning {
     pub(super) fn wants_to_look(&self) -> bool {
         let probe = self.probe.as_ref();
         probe.is_some_and(|probe| probe.answer.is_none() && !probe.passed)
+    }
+
+    /// Whether something other than a consumer is asked for.
+    pub(super) fn is_asking(&self) -> bool {
+        let probe = self.probe.as_ref();
+        !self.opening.is_empty() || probe.is_some_and(|probe| probe.answer.is_some())
     }
 
     /// Looks for the queue, over this channel, which is open.
@@ -586,7 +595,7 @@ impl Returning {
     fn start(&mut self, one: &ToStart, consume: &[u8], around: &Around<'_>, outside: &Outside) {
         let mut is_awaited = true;
         // Nothing waits for one that is pending, and its broker may take its time.
-        let is_pending = self.resting.contains_key(one.queue.tag.as_bytes());
+        let is_pending = around.is_back || self.resting.contains_key(one.queue.tag.as_bytes());
         let make = |queue: Option<&Arc<ConsumerQueue>>| match queue {
             None => {
                 let (slot, _) = slot::<basic::Qos>(About::default(), outside);
@@ -614,6 +623,7 @@ impl Returning {
             queue: Arc::clone(&one.queue),
             answer,
             is_awaited,
+            is_pending,
             deadline,
         });
     }

@@ -69,7 +69,7 @@ fn come_to(
     }
     if milestones.opens_gates {
         course.gates_open(now);
-        outside.outbox().open_gates(now);
+        outside.open_gates();
     }
     if let Some((restored, skipped)) = report {
         let report = course.recovered(restored, skipped, now);

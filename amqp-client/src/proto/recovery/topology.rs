@@ -266,7 +266,7 @@ impl Topology {
         needs
     }
 
-    fn is_amid(&self) -> bool {
+    pub(super) fn is_amid(&self) -> bool {
         let mut tasks = self.tasks.iter();
         tasks.any(|task| matches!(task.state, TaskState::Sent(_)))
     }

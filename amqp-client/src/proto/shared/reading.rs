@@ -13,6 +13,9 @@
 //! for them at last, whatever waits. That is told ([`ChannelError::ReadingStopped`]), and ends the
 //! waits.
 //!
+//! A stream that follows another is read whatever is held until the gates open: what comes by then
+//! is bounded, and everything waits for it.
+//!
 //! Watching for the end of a channel or connection, or for events, is no demand: it lasts as long
 //! as the program does, and would leave nothing of the first mark.
 
@@ -130,6 +133,11 @@ impl Reading {
     /// Whether nothing is read at present, be there something that waits or not.
     pub(crate) fn is_paused(&self) -> bool {
         !self.may_read(self.demands.load(Ordering::SeqCst))
+    }
+
+    /// Whether nothing would be read if something waited.
+    pub(crate) fn is_full(&self) -> bool {
+        self.level() == Level::Never
     }
 
     /// Whether nothing is read though something waits.

@@ -124,6 +124,34 @@ fn queue_without_a_majority_is_pending_and_costs_the_connection_less_and_less_of
     }
 }
 
+/// Its queue was pending, and nothing waits for it any more.
+#[test]
+fn silence_about_what_comes_back_late_costs_nothing_else() {
+    let n = Rc::default();
+    let mut scene = scene();
+    scene.world.lose();
+    scene.world.script = Box::new(|_, method| match declares(method, "a") {
+        true => Play::CloseChannel(
+            404,
+            "NOT_FOUND - queue 'a' in vhost '/' process is down or inaccessible",
+        ),
+        false => Play::Usual,
+    });
+    scene.world.come_back_pending();
+    scene.world.script = silence(consumes_a, &n);
+    scene.world.pass(Duration::from_secs(400));
+    assert_eq!((n.get(), scene.n_pending()), (1, 1));
+    let told = scene.told();
+    let losses = told
+        .iter()
+        .filter(|event| matches!(event, Event::Lost { .. }));
+    assert_eq!(losses.count(), 1, "{told:?}");
+    scene.world.script = usual();
+    scene.world.lose();
+    scene.world.come_back();
+    scene.assert_consumes();
+}
+
 #[test]
 fn patience_with_a_queue_without_a_majority_may_end() {
     for of in [declares_a as fn(&Method<'_>) -> bool, consumes_a] {

@@ -6,8 +6,9 @@ use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use amqp_spec::Method;
+use amqp_spec::{Method, ReplyCode, frame};
 
 use super::restored::{Fixture, fixture};
 use crate::error::ConnectionError;
@@ -17,6 +18,7 @@ use crate::proto::recovery::{Sequel, State};
 use crate::tests::support::comeback::{Comeback, Play};
 use crate::tests::support::pair::{now, quiet};
 use crate::tests::support::task::{Task, done};
+use crate::tests::support::wire;
 use crate::{Connection, Consumer, Message, QueueDeclare, rpc};
 
 /// Where the connection is when it is closed.
@@ -284,6 +286,50 @@ fn calls_end_with_a_recovery_behind_each_frame() {
         assert_nothing_left(world, (jobs, client), Where::Behind(budget));
         if complete {
             return;
+        }
+    }
+}
+
+/// The broker writes it to its log.
+#[test]
+fn broker_is_told_why_a_connection_is_closed_while_it_comes_back() {
+    // A shutdown has no reason of the program's.
+    for (reason, told) in [
+        (Some("maintenance"), (320, "maintenance")),
+        (None, (200, "closed by the application")),
+    ] {
+        // The adapter may be about to write when it is asked for.
+        for turns in [true, false] {
+            let mut world = Comeback::new();
+            let mut fixture = fixture(&mut world);
+            world.lose();
+            world.connect();
+            world.budget = Some(8);
+            assert!(!world.run());
+            assert!(world.pair.core.is_open());
+            let connection = world.pair.connection.clone();
+            let mut closing = Task::start(async move {
+                match reason {
+                    Some(text) => connection.close_with(ReplyCode(320), text).await.is_ok(),
+                    None => connection.shutdown(Duration::from_secs(1)).await.is_clean(),
+                }
+            });
+            if !turns {
+                let _ = world.pair.core.transmit();
+            }
+            let written = world.pair.written_octets();
+            let (frames, _) = wire::raw_frames(&written);
+            let mut closes = Vec::new();
+            for octets in frames {
+                let (frame, _) = frame::decode(&octets, usize::MAX).unwrap().unwrap();
+                if let Method::ConnectionClose(close) = Method::decode(frame.payload).unwrap() {
+                    let text = String::from_utf8_lossy(close.reply_text.as_bytes()).into_owned();
+                    closes.push((close.reply_code, text));
+                }
+            }
+            assert_eq!(closes, [(told.0, told.1.to_owned())], "{turns}");
+            assert!(closing.ready());
+            fixture.consumers.clear();
         }
     }
 }

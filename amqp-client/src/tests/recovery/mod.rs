@@ -11,6 +11,7 @@
 //! | `held` | what the broker still keeps for the connection that was lost |
 //! | `extent` | what the program wants left out, and what depends on it |
 //! | `unbounded` | consumers that are started last, and what they are sent |
+//! | `unread` | a program that does not take what it has been sent |
 //! | `meanwhile` | what the program asks for until everything is there |
 //! | `closed_amid` | the end of the connection, wherever it comes |
 //! | `many_losses` | what is kept over a hundred of them |
@@ -33,3 +34,4 @@ mod scene;
 mod secrets;
 mod transactions;
 mod unbounded;
+mod unread;

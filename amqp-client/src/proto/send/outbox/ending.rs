@@ -171,6 +171,12 @@ impl CloseOfConnection {
         }
     }
 
+    /// `connection.close`, if it was asked for and is not queued.
+    pub(super) fn farewell(&self) -> Option<&[u8]> {
+        let farewell = self.farewell.as_ref();
+        farewell.map(|(frame, _)| frame.as_slice())
+    }
+
     /// Octets of `connection.close`.
     pub(super) fn farewell_len(&self) -> usize {
         self.farewell_len

@@ -717,6 +717,11 @@ impl Order {
         self.ending.is_closing()
     }
 
+    /// `connection.close`, if it was asked for and has not been queued.
+    pub(crate) fn farewell(&self) -> Option<&[u8]> {
+        self.ending.farewell()
+    }
+
     /// Whether `connection.close` has been taken by the adapter.
     pub(crate) fn has_said_goodbye(&self) -> bool {
         self.ending.has_said_farewell()
