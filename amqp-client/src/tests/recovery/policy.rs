@@ -1,9 +1,14 @@
 //! What the program wants: its functions, and when two policies are the same.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::scene::{declares, scene_with};
+use crate::Connection;
 use crate::error::{ConnectionError, Entity, EntityFailure};
-use crate::proto::recovery::{OnFailure, Recovery, Restore};
+use crate::proto::recovery::{OnFailure, Recovery, Restore, State};
+use crate::tests::support::comeback::Play;
+use crate::tests::support::task::Task;
 
 fn queue(name: &str) -> Entity {
     Entity::Queue(name.to_owned())
@@ -93,4 +98,42 @@ fn exclusive_queue_is_held_for_three_heartbeats_and_a_bit() {
     assert_eq!(policy.exclusive_limit(Duration::ZERO), seconds(10));
     let policy = policy.exclusive_for(seconds(1));
     assert_eq!(policy.exclusive_limit(seconds(60)), seconds(1));
+}
+
+/// They are called by the driver, without a lock.
+#[test]
+fn functions_may_use_the_connection() {
+    let known: Arc<Mutex<Option<Connection>>> = Arc::default();
+    let use_it = |known: &Mutex<Option<Connection>>| {
+        let connection = known.lock().unwrap().clone();
+        let Some(connection) = connection else { return };
+        assert!(matches!(connection.state(), State::Recovering { .. }));
+        let _ = (connection.counters(), connection.current_name("a"));
+        drop(connection.events());
+        // Asked for, and not waited for.
+        let mut opening = Task::new(connection.open_channel());
+        assert!(opening.run().is_pending());
+        let mut ready = Task::new(connection.ready());
+        assert!(ready.run().is_pending());
+    };
+    let (one, other) = (Arc::clone(&known), Arc::clone(&known));
+    let keep = move |_: &Entity| {
+        use_it(&one);
+        true
+    };
+    let judge = move |_: &EntityFailure| {
+        use_it(&other);
+        OnFailure::Skip
+    };
+    let mut scene = scene_with(Recovery::new().keep(keep).on_failure(judge));
+    *known.lock().unwrap() = Some(scene.world.pair.connection.clone());
+    scene.world.lose();
+    scene.world.script = Box::new(|_, method| match declares(method, "a") {
+        true => Play::CloseChannel(403, "ACCESS_REFUSED"),
+        false => Play::Usual,
+    });
+    scene.world.come_back_pending();
+    scene.world.assert_open();
+    assert_eq!(scene.report().skipped.len(), 3);
+    *known.lock().unwrap() = None;
 }

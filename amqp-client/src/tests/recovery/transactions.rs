@@ -6,6 +6,7 @@ use std::task::Poll;
 use amqp_spec::wire::TypedMethod as _;
 use amqp_spec::{Method, basic, connection, tx};
 
+use super::scene::{self, names};
 use crate::consume::{Multiple, Settled};
 use crate::error::Outcome;
 use crate::tests::support::comeback::{Comeback, Play, reset, usual};
@@ -528,4 +529,47 @@ fn rollback_that_races_with_the_loss_leaves_nothing_lost() {
         assert!(!is_lost);
         assert_ne!(rolled_back, Some(false));
     });
+}
+
+/// What the broker would have refused on the first stream it refuses on the next; that costs the
+/// channel, and nothing else.
+#[test]
+fn channel_that_was_asked_for_both_modes_ends_alone() {
+    for tx_first in [true, false] {
+        let mut scene = scene::scene();
+        let connection = scene.world.pair.connection.clone();
+        let channel = scene.world.done(async move {
+            let channel = connection.open_channel().await.unwrap();
+            match tx_first {
+                true => channel.tx_select().await.unwrap(),
+                false => channel.confirm_select().await.unwrap(),
+            }
+            channel
+        });
+        scene.world.script = Box::new(|_, method| match method {
+            Method::TxSelect(_) | Method::ConfirmSelect(_) => Play::Silence,
+            _ => Play::Usual,
+        });
+        let one = channel.clone();
+        let mut asking = Task::start(async move {
+            match tx_first {
+                true => one.confirm_select().await,
+                false => one.tx_select().await,
+            }
+        });
+        scene.world.run();
+        scene.world.lose();
+        scene.world.script = usual();
+        scene.world.come_back_pending();
+        scene.world.assert_open();
+        let error = asking.ready().unwrap_err();
+        assert_eq!(error.broker_close().unwrap().reply_code, 406);
+        assert!(channel.close_reason().is_some());
+        assert_eq!(names(&scene.report().skipped), ["channel 2"]);
+        scene.assert_consumes();
+        scene.world.lose();
+        scene.world.come_back();
+        assert!(scene.report().skipped.is_empty());
+        scene.assert_consumes();
+    }
 }
