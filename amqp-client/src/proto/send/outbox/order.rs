@@ -366,8 +366,8 @@ impl Order {
         };
         let (channel, _) = self.channel_for(at, part)?;
         let by_number = channel.by_number(number, multiple, highest);
-        let gone = |by: &ByNumber| multiple || !channel.settling.has_given_back(by.tag);
-        let Some(ByNumber { tag, upto }) = by_number.filter(gone) else {
+        let current = |by| channel.settling.not_given_back(by, multiple);
+        let Some(ByNumber { tag, upto }) = by_number.and_then(current) else {
             return Ok(self.stale());
         };
         channel.settling.never_merge();

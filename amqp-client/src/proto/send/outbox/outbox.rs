@@ -326,6 +326,9 @@ impl Outbox {
     pub(crate) fn give_back(&mut self, at: ChannelUse, queue: &ConsumerQueue, taken: &Taken) {
         let requeue = taken.settled_by(Settlement::Nack { requeue: true });
         for number in taken.above(queue.yielded()) {
+            if let Some(channel) = self.order.channels.accepting(at) {
+                channel.settling.never_merge();
+            }
             let settled = self.order.settle(at, number, requeue);
             if let (Ok(Some(wake)), Some(channel)) = (settled, self.order.channels.accepting(at)) {
                 wake.not_amid_a_turn();

@@ -76,6 +76,20 @@ impl SettledTags {
         n.saturating_sub(unknown)
     }
 
+    /// The highest below this tag that is not settled; `None` also if that is not known.
+    pub(super) fn highest_open_below(&self, tag: u64) -> Option<u64> {
+        let mut open = tag.checked_sub(1)?;
+        while let Some((&from, &to)) = self.above.range(..=open).next_back() {
+            if to < open {
+                break;
+            }
+            open = from - 1;
+        }
+        let (unknown, highest) = self.unknown;
+        let is_known = unknown == 0 || open > highest;
+        (open > self.upto && is_known).then_some(open)
+    }
+
     /// How many are settled, as far as that is known.
     pub(super) fn total(&self) -> u64 {
         let above = self.above.iter().map(|(from, to)| to - from + 1);
@@ -129,6 +143,32 @@ mod tests {
         assert_eq!(settled.above.len(), 1);
         assert_eq!(settled.all_up_to(9_999), 1);
         assert!(settled.above.is_empty());
+    }
+
+    #[test]
+    fn highest_that_is_not_settled_is_found_if_it_is_known() {
+        let mut settled = SettledTags::after(2, 2);
+        for tag in [4, 6, 7] {
+            settled.one(tag);
+        }
+        let open = [9, 8, 7, 6, 5, 4, 3, 1, 0].map(|tag| settled.highest_open_below(tag));
+        let five = Some(5);
+        let expected = [
+            Some(8),
+            five,
+            five,
+            five,
+            Some(3),
+            Some(3),
+            None,
+            None,
+            None,
+        ];
+        assert_eq!(open, expected);
+        // Which of these are is not known.
+        let settled = SettledTags::after(3, 5);
+        let open = [8, 7, 6, 3].map(|tag| settled.highest_open_below(tag));
+        assert_eq!(open, [Some(7), Some(6), None, None]);
     }
 
     #[test]

@@ -198,6 +198,17 @@ impl Settling {
         known.is_some_and(|known| known.given_back.contains(&tag))
     }
 
+    /// The same settlement, if what it names has not been given back; of several, those before that.
+    /// The broker knows no delivery of that tag any more, and would close the channel.
+    pub(super) fn not_given_back(&self, by: ByNumber, multiple: bool) -> Option<ByNumber> {
+        if !self.has_given_back(by.tag) {
+            return Some(by);
+        }
+        let known = self.known.as_ref().filter(|_| multiple)?;
+        let tag = known.settled.highest_open_below(by.tag)?;
+        Some(ByNumber { tag, upto: tag })
+    }
+
     /// How many deliveries, of those with numbers up to this one, are the program's to settle.
     /// `automatic` of them need not be; where `multiple` has covered some of those, this may be too
     /// low.

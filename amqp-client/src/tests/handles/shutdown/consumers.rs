@@ -287,6 +287,55 @@ fn what_is_yielded_in_the_moment_in_which_it_goes_back_is_stale() {
     closed_clean(&mut pair, task);
 }
 
+/// RabbitMQ closes the channel over a tag that it does not know, also where it is `multiple`.
+#[test]
+fn what_is_named_in_the_moment_in_which_it_goes_back_settles_what_came_before_it() {
+    for settles_first in [false, true] {
+        let (mut pair, channel, mut consumer) = consuming();
+        deliver(&mut pair, "c", 1..=5);
+        let held: Vec<_> = (0..4).map(|_| next(&mut consumer)).collect();
+        let mut expected = Vec::new();
+        if settles_first {
+            channel.basic_ack(1, Multiple::No).unwrap();
+            expected.push("1 basic.ack 1".to_owned());
+        }
+        consumer.queue().note_yielded(2);
+        let task = shut_down(&pair);
+        expected.push("1 basic.cancel c".to_owned());
+        expected.extend(given_back(3..=5));
+        assert_eq!(pair.sent(), expected);
+        pair.feed(&wire::cancel_ok(1, "c"));
+        assert_eq!(
+            channel.basic_ack(4, Multiple::Yes).unwrap(),
+            Settled::Queued
+        );
+        let expected = ["1 basic.ack 2 multiple", "0 connection.close 200"];
+        assert_eq!(pair.sent(), expected);
+        closed_clean(&mut pair, task);
+        drop(held);
+    }
+}
+
+#[test]
+fn what_is_named_when_all_before_it_is_settled_is_stale() {
+    let (mut pair, channel, mut consumer) = consuming();
+    deliver(&mut pair, "c", 1..=3);
+    let held: Vec<_> = (0..3).map(|_| next(&mut consumer)).collect();
+    channel.basic_ack(1, Multiple::No).unwrap();
+    consumer.queue().note_yielded(1);
+    let mut task = shut_down(&pair);
+    let mut expected = vec!["1 basic.ack 1".to_owned(), "1 basic.cancel c".to_owned()];
+    expected.extend(given_back(2..=3));
+    assert_eq!(pair.sent(), expected);
+    task.pending();
+    assert_eq!(channel.basic_ack(3, Multiple::Yes).unwrap(), Settled::Stale);
+    assert_eq!(pair.sent(), [""; 0]);
+    pair.feed(&wire::cancel_ok(1, "c"));
+    assert_eq!(pair.sent(), ["0 connection.close 200"]);
+    closed_clean(&mut pair, task);
+    drop(held);
+}
+
 #[test]
 fn settling_by_number_and_all_at_once_is_counted() {
     let (mut pair, channel, mut consumer) = consuming();
