@@ -22,12 +22,14 @@ use crate::proto::shutdown::closed_by_the_application;
 /// `channel.close-ok` has come.
 pub(super) fn closed(id: u16, channels: &mut InChannels, outside: &mut Outside) {
     let mut outbox = outside.outbox();
+    let not_back = outbox.channels().not_back(id);
     let slots = outbox.channel_closed(id);
     // What was accepted stood before our close.
     let sent = outbox.channels().published(id);
     drop(outbox);
     let loss = Loss::plain(&ChannelError::Closed, sent);
     forget(id, slots, loss, channels, outside);
+    end_not_back(not_back, &ChannelError::Closed, outside);
 }
 
 /// `channel.close` has come.
@@ -64,11 +66,13 @@ pub(super) fn closed_by_broker(
     if let Some(shared) = channels.resting(id) {
         shared.set_ended(&error);
     }
+    let not_back = outside.outbox().channels().not_back(id);
     let (slots, sent, wake) = outside.outbox().channel_closed_by_broker(id);
     wake.not_amid_a_turn();
     let suspects = suspects(id, sent, &close, &slots, provoked, channels, outside);
     let loss = Loss::new(&error, sent, suspects);
     forget(id, slots, loss, channels, outside);
+    end_not_back(not_back, &error, outside);
 }
 
 /// The broker has closed a channel over a request that restores it: that request has been told, and
@@ -83,6 +87,14 @@ fn lost_again(id: u16, cause: &ChannelError, channels: &mut InChannels, outside:
     conclude(lost.done, outside);
     outside.fail_requests(lost.cut, &ChannelError::TransactionLost);
     outside.fail_requests(lost.failed, cause);
+}
+
+/// Consumers that were pending have no channel any more.
+fn end_not_back(queues: Vec<Arc<ConsumerQueue>>, cause: &ChannelError, outside: &mut Outside) {
+    for queue in &queues {
+        outside.consumer_ended(queue);
+    }
+    end_consumers(queues, cause, outside);
 }
 
 /// Consumers that were being cancelled have gone with their channel.

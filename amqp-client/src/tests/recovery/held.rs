@@ -219,3 +219,25 @@ fn what_is_held_for_longer_than_the_program_waits_is_skipped_and_told() {
         }
     }
 }
+
+/// Nothing depends on it.
+#[test]
+fn queue_that_is_held_is_waited_for_though_nothing_leads_to_it() {
+    let mut world = Comeback::new();
+    let connection = world.pair.connection.clone();
+    let _channel = world.done(async move {
+        let channel = connection.open_channel().await.unwrap();
+        let declare = QueueDeclare::new("one").exclusive();
+        channel.queue_declare(declare).await.unwrap();
+        channel
+    });
+    let lost = world.lose_unnoticed();
+    world.connect();
+    world.run();
+    world.pass(Duration::from_millis(500));
+    let state = world.pair.connection.state();
+    assert!(matches!(state, State::Recovering { .. }), "{state:?}");
+    world.notice(lost);
+    world.pass(Duration::from_millis(1500));
+    world.assert_open();
+}

@@ -136,6 +136,226 @@ fn connection_that_is_closed_over_one_of_several_finds_out_which() {
     scene.assert_consumes();
 }
 
+/// Once it has to be found out, no consumer is asked for while another has no answer.
+#[test]
+fn consumers_are_asked_for_one_by_one_while_it_is_not_known_which_cost_the_connection() {
+    let mut scene = scene();
+    let connection = scene.world.pair.connection.clone();
+    let _other = scene.world.done(async move {
+        let other = connection.open_channel().await.unwrap();
+        let queue = QueueDeclare::new("c").durable();
+        other.queue_declare(queue).await.unwrap();
+        let consumer = other.consume("c").tag("three").await.unwrap();
+        (other, consumer)
+    });
+    scene.world.lose();
+    // It does not say over what.
+    scene.world.script = Box::new(|_, method| match method {
+        Method::BasicConsume(_) if consumes(method, "c") => {
+            Play::CloseConnection(503, "COMMAND_INVALID")
+        }
+        Method::BasicConsume(_) => Play::Stuck,
+        _ => Play::Usual,
+    });
+    scene.world.connect();
+    scene.world.run();
+    assert!(matches!(
+        scene.world.pair.core.sequel(),
+        Sequel::Redial { .. }
+    ));
+    scene.world.script = Box::new(|_, method| {
+        assert!(!consumes(method, "c"), "asked for beside another");
+        match method {
+            Method::BasicConsume(_) => Play::Stuck,
+            _ => Play::Usual,
+        }
+    });
+    scene.world.connect();
+    scene.world.run();
+    scene.world.pass(Duration::from_secs(20));
+    scene.world.lose();
+    scene.world.script = usual();
+    scene.world.come_back();
+    scene.assert_consumes();
+}
+
+/// A queue that has survived has kept its bindings.
+#[test]
+fn binding_that_is_refused_ends_the_consumers_of_a_queue_that_is_new() {
+    for is_new in [false, true] {
+        let mut scene = scene();
+        let channel = scene.channel.clone();
+        let mut consumer = scene.world.done(async move {
+            let queue = QueueDeclare::new("e");
+            let queue = match is_new {
+                true => queue.exclusive(),
+                false => queue.durable(),
+            };
+            channel.queue_declare(queue).await.unwrap();
+            channel.queue_bind("e", "x", "e").await.unwrap();
+            channel.consume("e").tag("three").await.unwrap()
+        });
+        scene.world.lose();
+        scene.world.script = Box::new(|_, method| match method {
+            Method::QueueBind(bind) if bind.queue == *"e" => {
+                Play::CloseChannel(403, "ACCESS_REFUSED")
+            }
+            _ => Play::Usual,
+        });
+        scene.world.come_back();
+        let skipped = scene.report().skipped;
+        assert_eq!(
+            skipped.len(),
+            1 + usize::from(is_new),
+            "{:?}",
+            names(&skipped)
+        );
+        assert!(matches!(skipped[0].entity, Entity::Binding { .. }));
+        match is_new {
+            true => assert!(matches!(ended(&mut consumer), ConsumeError::NotRestored(_))),
+            false => assert!(Task::new(consumer.next()).poll().is_pending()),
+        }
+        scene.assert_consumes();
+    }
+}
+
+/// What stands beside it on other channels is neither skipped nor left for later.
+#[test]
+fn consumer_without_a_majority_leaves_those_of_other_channels_alone() {
+    for offender in ["a", "c"] {
+        let mut scene = scene();
+        let connection = scene.world.pair.connection.clone();
+        let (_other, mut third) = scene.world.done(async move {
+            let other = connection.open_channel().await.unwrap();
+            let queue = QueueDeclare::new("c").durable();
+            other.queue_declare(queue).await.unwrap();
+            let consumer = other.consume("c").tag("three").await.unwrap();
+            (other, consumer)
+        });
+        scene.world.lose();
+        scene.world.script = Box::new(move |_, method| match method {
+            Method::BasicConsume(_) if consumes(method, offender) => {
+                Play::CloseConnection(541, "INTERNAL_ERROR - timed out")
+            }
+            _ => Play::Usual,
+        });
+        let n = scene.attempts_pending();
+        assert!(n <= 3, "{n}");
+        let state = scene.world.pair.connection.state();
+        assert!(matches!(state, State::Open { pending: 1, .. }), "{state:?}");
+        let mut pending = scene.told().into_iter().filter_map(|event| match event {
+            Event::Pending { entity, .. } => Some(entity.name().to_owned()),
+            _ => None,
+        });
+        assert_eq!(pending.next().as_deref(), Some(offender));
+        assert_eq!(pending.next(), None);
+        assert!(Task::new(third.next()).poll().is_pending());
+    }
+}
+
+const DOWN: &str = "NOT_FOUND - queue 'a' in vhost '/' process is down or inaccessible";
+
+/// It was pending, and its queue is gone: asked for, it would cost the channel, which is in use.
+#[test]
+fn consumer_whose_queue_is_deleted_while_it_is_pending_ends_alone() {
+    let mut scene = scene();
+    scene.world.lose();
+    scene.world.script = Box::new(|_, method| match method {
+        Method::QueueDeclare(declare) if declare.passive => Play::CloseChannel(404, DOWN),
+        method if consumes(method, "a") => Play::CloseChannel(404, DOWN),
+        _ => Play::Usual,
+    });
+    scene.world.come_back_pending();
+    scene.world.script = Box::new(|_, method| match method {
+        Method::QueueDeclare(declare) if declare.passive => {
+            Play::CloseChannel(404, "NOT_FOUND - no queue 'a' in vhost '/'")
+        }
+        method => {
+            assert!(!consumes(method, "a"), "asked for");
+            Play::Usual
+        }
+    });
+    scene.world.pass(Duration::from_secs(60));
+    scene.world.assert_open();
+    assert!(matches!(ended(&mut scene.a), ConsumeError::NotRestored(_)));
+    assert!(scene.channel.is_open());
+    assert!(Task::new(scene.b.next()).poll().is_pending());
+}
+
+/// It is never left idle.
+#[test]
+fn consumer_that_is_pending_ends_with_its_channel() {
+    for end in ["asked for", "a publish", "a close", "the end"] {
+        let mut scene = scene();
+        scene.world.lose();
+        scene.world.script = Box::new(move |_, method| match method {
+            Method::QueueDeclare(declare) if declare.passive && end != "asked for" => {
+                Play::CloseChannel(404, DOWN)
+            }
+            method if consumes(method, "a") => Play::CloseChannel(404, DOWN),
+            _ => Play::Usual,
+        });
+        scene.world.connect();
+        scene.world.run();
+        let channel = scene.channel.clone();
+        match end {
+            "asked for" => {}
+            "a publish" => scene
+                .world
+                .done(async move { channel.basic_publish("missing", "", "?").await })
+                .unwrap(),
+            "a close" => scene
+                .world
+                .done(async move { channel.close().await })
+                .unwrap(),
+            _ => {
+                let connection = scene.world.pair.connection.clone();
+                scene
+                    .world
+                    .done(async move { connection.close().await })
+                    .unwrap();
+            }
+        }
+        scene.world.pass(Duration::from_secs(60));
+        assert!(!scene.channel.is_open(), "{end}");
+        let mut next = Task::new(scene.a.next());
+        assert!(next.poll().is_ready(), "{end}: idle");
+        drop(next);
+        assert!(Task::new(scene.b.next()).poll().is_ready(), "{end}");
+    }
+}
+
+/// The program has asked for it meanwhile; its channel is opened once more, and counts once.
+#[test]
+fn consumer_of_the_program_is_asked_for_again_if_its_channel_is_closed_over_nothing() {
+    let mut scene = scene();
+    scene.world.lose();
+    let channel = scene.channel.clone();
+    let starts = async move { channel.consume("b").tag("zzz").await };
+    let mut starting = Task::start(starts);
+    assert!(starting.run().is_pending());
+    let mut is_first = true;
+    scene.world.script = Box::new(move |_, method| match method {
+        Method::BasicConsume(consume) if consume.consumer_tag == *"zzz" => {
+            match std::mem::replace(&mut is_first, false) {
+                true => Play::CloseWithoutBlame(406, "PRECONDITION_FAILED"),
+                false => Play::Usual,
+            }
+        }
+        _ => Play::Usual,
+    });
+    scene.world.come_back_pending();
+    scene.world.assert_open();
+    let _third = starting.ready().unwrap();
+    let report = scene.report();
+    assert!(report.skipped.is_empty(), "{:?}", names(&report.skipped));
+    assert_eq!(
+        (report.restored.channels, report.restored.consumers),
+        (1, 2)
+    );
+    scene.assert_consumes();
+}
+
 #[test]
 fn refusal_may_end_the_attempt() {
     let judge = |_: &EntityFailure| OnFailure::Abort;

@@ -387,17 +387,21 @@ impl OutChannel {
             slots.extend(restoring.opening);
         }
         if let Some(mut consumers) = self.consumers.take() {
-            // The core, or a request, holds each of the others as well.
+            // The core holds those that are there, and those that are not have been asked for.
             slots.extend(consumers.take_waiting());
         }
         self.renewal = None;
         slots
     }
 
-    /// The consumers that wait for another stream, which nothing else knows.
+    /// The consumers that wait for another stream, or are pending on this one, which nothing else
+    /// knows.
     fn waiting_consumers(&self) -> Vec<Arc<ConsumerQueue>> {
-        let waiting = self.consumers.iter().filter(|_| self.is_restoring());
-        waiting.flat_map(|all| all.all()).collect()
+        match &self.consumers {
+            None => Vec::new(),
+            Some(consumers) if self.is_restoring() => consumers.all(),
+            Some(consumers) => consumers.not_back().collect(),
+        }
     }
 
     /// The stream is gone: drops what was to be sent. If another follows, what was open stays in use,

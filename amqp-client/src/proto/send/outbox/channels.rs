@@ -158,6 +158,12 @@ impl Channels {
         consumers.map_or_else(Vec::new, |all| all.to_start().collect())
     }
 
+    /// The consumers of a channel that had been started, and are not back.
+    pub(crate) fn not_back(&self, id: u16) -> Vec<Arc<ConsumerQueue>> {
+        let consumers = self.get(id).and_then(OutChannel::look_at_consumers);
+        consumers.map_or_else(Vec::new, |all| all.not_back().collect())
+    }
+
     /// The channels that are being restored, but for the recovery's own.
     pub(crate) fn restoring(&self) -> impl Iterator<Item = ChannelUse> {
         let all = self.table.iter();

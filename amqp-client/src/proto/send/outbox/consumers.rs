@@ -313,6 +313,17 @@ impl Consumers {
         dropped
     }
 
+    /// Those that had been started on an earlier stream, and have not been on the present one.
+    pub(super) fn not_back(&self) -> impl Iterator<Item = Arc<ConsumerQueue>> {
+        let all = self.by_tag.values().filter(|known| known.slot.is_none());
+        let not_back = all.filter(|known| {
+            let phase = known.phase;
+            phase == ConsumerPhase::Lost
+                || matches!(phase, ConsumerPhase::Requested { again: true, .. })
+        });
+        not_back.map(|known| Arc::clone(&known.queue))
+    }
+
     /// The program's requests that wait for another stream.
     pub(super) fn take_waiting(&mut self) -> Vec<Slot> {
         let all = self.by_tag.values_mut();
