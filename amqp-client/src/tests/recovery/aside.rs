@@ -214,3 +214,29 @@ fn what_has_no_answer_twice_in_a_row_is_left_until_everything_else_is_back() {
         }
     }
 }
+
+/// Which would cost the connection once for each.
+#[test]
+fn of_a_queue_without_a_majority_all_consumers_are_left() {
+    let n = Rc::default();
+    let mut scene = scene();
+    let connection = scene.world.pair.connection.clone();
+    let _other = scene.world.done(async move {
+        let other = connection.open_channel().await.unwrap();
+        let consumer = other.consume("a").tag("three").await.unwrap();
+        (other, consumer)
+    });
+    scene.world.lose();
+    scene.world.script = no_majority(consumes_a, &n);
+    let attempts = scene.attempts_pending();
+    assert_eq!(scene.n_pending(), 2);
+    assert!(
+        attempts <= 3 && n.get() == attempts - 1,
+        "{attempts} {}",
+        n.get()
+    );
+    scene.world.script = usual();
+    scene.world.pass(Duration::from_secs(120));
+    scene.world.assert_open();
+    scene.assert_consumes();
+}

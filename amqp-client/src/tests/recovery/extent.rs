@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use amqp_spec::Method;
 
-use super::scene::{declares, ended};
+use super::scene::{declares, ended, scene_with};
 use crate::error::{ConsumeError, Entity};
 use crate::event::{Event, Events, RecoveryReport};
 use crate::options::{Recovery, Restore};
@@ -195,4 +195,20 @@ fn exchange_that_is_left_out_takes_its_bindings_along_and_no_queue() {
     );
     assert!(Task::new(extent.d.next()).poll().is_pending());
     assert!(Task::new(extent.e.next()).poll().is_pending());
+}
+
+/// It has been asked for since, so that it is none of those that are left out.
+#[test]
+fn consumer_that_is_asked_for_meanwhile_is_started_whatever_is_kept() {
+    let keep = |entity: &Entity| !entity.is_consumer();
+    let mut scene = scene_with(Recovery::new().keep(keep));
+    scene.world.lose();
+    let channel = scene.channel.clone();
+    let starts = async move { channel.consume("b").tag("late").await };
+    let mut starting = Task::start(starts);
+    assert!(starting.run().is_pending());
+    scene.world.come_back();
+    let _late = starting.ready().unwrap();
+    let model = scene.world.model().join(" ");
+    assert!(model.contains("late") && !model.contains("two"), "{model}");
 }

@@ -1,7 +1,12 @@
 //! What is there again, wherever the stream is lost.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use amqp_spec::Method;
+
 use crate::consume::QosScope;
-use crate::tests::support::comeback::Comeback;
+use crate::tests::support::comeback::{Comeback, Play};
 use crate::{Channel, Consumer, ExchangeDeclare, Publisher, QueueDeclare};
 
 /// Four channels, of which one has transactions, thirteen things declared, four consumers.
@@ -75,6 +80,34 @@ fn assert_transactional(world: &mut Comeback, channel: &Channel) {
         .done(async move { committing.tx_commit().await })
         .unwrap();
     assert_eq!(ready(world), 1);
+}
+
+/// What asks for replies may be published as soon as the gates are open.
+#[test]
+fn consumers_of_direct_replies_are_started_first() {
+    let mut world = Comeback::new();
+    let connection = world.pair.connection.clone();
+    let _kept = world.done(async move {
+        let channel = connection.open_channel().await.unwrap();
+        let queue = QueueDeclare::new("orders").durable();
+        channel.queue_declare(queue).await.unwrap();
+        let first = channel.consume("orders").tag("a").await.unwrap();
+        let replies = channel.consume("amq.rabbitmq.reply-to").tag("b").no_ack();
+        let replies = replies.await.unwrap();
+        (channel, first, replies)
+    });
+    world.lose();
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&asked);
+    world.script = Box::new(move |_, method| {
+        if let Method::BasicConsume(consume) = method {
+            let tag = String::from_utf8_lossy(consume.consumer_tag.as_bytes());
+            seen.borrow_mut().push(tag.into_owned());
+        }
+        Play::Usual
+    });
+    world.come_back();
+    assert_eq!(*asked.borrow(), ["b", "a"]);
 }
 
 #[test]
