@@ -1,14 +1,21 @@
 //! A connection that is lost goes on over another socket.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use amqp_client::connection::State;
 use amqp_client::event::Event;
 use amqp_client::options::Recovery;
 use amqp_client::{Connection, ConnectionOptions, Message};
+use amqp_spec::basic;
+use amqp_spec::wire::ShortStr;
 use amqp_testing::Peer;
 
 use crate::peer::soon;
+
+const MIB: usize = 1 << 20;
 
 fn soon_again() -> Recovery {
     Recovery::new().delays(Duration::from_millis(1)..=Duration::from_millis(5))
@@ -62,6 +69,69 @@ async fn connection_that_is_reset_goes_on_over_another_socket() {
     assert!(channel.close_reason().is_none());
     let second = Message::new("second");
     channel.basic_publish("", "q", &second).await.unwrap();
+    soon(connection.close()).await.unwrap();
+    broker.finished().await;
+}
+
+/// Nothing was read any more when the connection was lost.
+#[tokio::test]
+async fn connection_is_opened_again_though_the_program_has_not_taken_what_it_was_sent() {
+    let asked = Arc::new(AtomicBool::new(false));
+    let was_asked = Arc::clone(&asked);
+    let broker = Peer::start(move |listener| {
+        let mut first = listener.accept();
+        first.open_connection();
+        first.open_channel(1);
+        first.expect(1, "basic.consume");
+        let consumer_tag = ShortStr::new(b"u").unwrap();
+        first.send(1, &basic::ConsumeOk { consumer_tag });
+        let (properties, body) = (basic::Properties::default(), vec![7; MIB]);
+        for delivery_tag in 1..=16 {
+            let deliver = basic::Deliver {
+                consumer_tag,
+                delivery_tag,
+                ..basic::Deliver::default()
+            };
+            first.send_content(1, &deliver, &properties, &body);
+        }
+        first.expect(1, "basic.publish");
+        first.expect_content(1);
+        first.reset();
+        let mut second = listener.accept();
+        second.open_connection();
+        second.open_channel(1);
+        second.expect(1, "basic.consume");
+        asked.store(true, Ordering::Relaxed);
+        second.send(1, &basic::ConsumeOk { consumer_tag });
+        second.close_connection();
+    })
+    .unwrap();
+    let options: ConnectionOptions = broker.url().parse().unwrap();
+    let connection = Connection::open_with(&options.recovery(soon_again())).await;
+    let connection = connection.unwrap();
+    let channel = connection.open_channel().await.unwrap();
+    let mut consumer = channel.consume("q").tag("u").no_ack().await.unwrap();
+    let held = async {
+        while connection.counters().bytes_buffered < 16 << 20 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    soon(held).await;
+    recovered(&connection, async {
+        // Only writing tells of the reset.
+        while matches!(connection.state(), State::Open { .. }) {
+            let message = Message::new("m");
+            let _ = channel.basic_publish("", "q", &message).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        while !was_asked.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for _ in 0..16 {
+            soon(consumer.next()).await.unwrap().unwrap();
+        }
+    })
+    .await;
     soon(connection.close()).await.unwrap();
     broker.finished().await;
 }

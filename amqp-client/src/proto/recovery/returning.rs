@@ -652,7 +652,7 @@ impl Returning {
 
     /// How many consumers are pending, the one included that has been asked for.
     pub(super) fn n_pending(&self, outside: &Outside) -> usize {
-        let waiting = outside.outbox().channels().to_start(self.at.channel).len();
+        let waiting = outside.outbox().channels().n_to_start(self.at.channel);
         waiting + usize::from(self.starting.is_some())
     }
 

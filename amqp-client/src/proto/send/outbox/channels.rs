@@ -158,6 +158,12 @@ impl Channels {
         consumers.map_or_else(Vec::new, |all| all.to_start().collect())
     }
 
+    /// How many those are.
+    pub(crate) fn n_to_start(&self, id: u16) -> usize {
+        let consumers = self.get(id).and_then(OutChannel::look_at_consumers);
+        consumers.map_or(0, Consumers::n_to_start)
+    }
+
     /// The consumers of a channel that had been started, and are not back.
     pub(crate) fn not_back(&self, id: u16) -> Vec<Arc<ConsumerQueue>> {
         let consumers = self.get(id).and_then(OutChannel::look_at_consumers);

@@ -271,6 +271,13 @@ impl Consumers {
         })
     }
 
+    /// How many those are.
+    pub(super) fn n_to_start(&self) -> usize {
+        let lost = self.by_tag.values();
+        let lost = lost.filter(|known| known.phase == ConsumerPhase::Lost && known.asked.is_some());
+        lost.count()
+    }
+
     /// One that waited is asked for now: under which limit, and the program's own request, if it
     /// waits.
     pub(super) fn start_again(
