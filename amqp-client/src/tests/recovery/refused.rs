@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use amqp_spec::Method;
+use amqp_spec::{Method, basic, channel, queue};
 
 use super::scene::{consumes, declares, ended, names, scene, scene_with};
 use crate::QueueDeclare;
@@ -14,6 +14,7 @@ use crate::proto::Sequel;
 use crate::proto::recovery::State;
 use crate::tests::support::comeback::{Play, usual};
 use crate::tests::support::task::Task;
+use crate::tests::support::wire;
 
 #[test]
 fn queue_that_is_refused_takes_its_bindings_and_consumers_along_and_nothing_else() {
@@ -501,5 +502,61 @@ fn consumer_that_is_refused_for_a_while_costs_its_channel_nothing_once_that_is_i
         assert!(next.poll().is_ready());
         drop(next);
         scene.assert_consumes();
+    }
+}
+
+/// Answers that nothing asked for, that come twice or on another channel, and a delivery.
+fn wrong_answers() -> [Vec<u8>; 6] {
+    let declared = queue::DeclareOk {
+        queue: wire::short("a"),
+        message_count: 0,
+        consumer_count: 0,
+    };
+    let started = basic::ConsumeOk {
+        consumer_tag: wire::short("two"),
+    };
+    [
+        wire::method(1, &queue::BindOk {}),
+        wire::method(1, &channel::OpenOk {}),
+        wire::method(2, &channel::OpenOk {}),
+        wire::method(2, &declared),
+        wire::method(1, &started),
+        wire::delivery(1, "one", 1, b"x"),
+    ]
+}
+
+/// It may cost an attempt.
+#[test]
+fn everything_is_back_whatever_the_broker_says_amid_an_attempt() {
+    for budget in 0.. {
+        let mut complete = false;
+        for (kind, wrong) in wrong_answers().into_iter().enumerate() {
+            let mut scene = scene();
+            scene.world.lose();
+            scene.world.connect();
+            scene.world.budget = Some(budget);
+            complete = scene.world.run();
+            scene.world.budget = None;
+            if complete {
+                break;
+            }
+            scene.world.pair.feed(&wrong);
+            for _ in 0..12 {
+                if matches!(scene.world.pair.core.sequel(), Sequel::Redial { .. }) {
+                    scene.world.lose();
+                    scene.world.connect();
+                }
+                scene.world.run();
+                scene.world.pass(Duration::from_secs(31));
+            }
+            scene.world.assert_open();
+            let model = scene.world.model().join(" ");
+            let is_back = model.contains("one") && model.contains("two");
+            assert!(is_back, "{budget} {kind}: {model}");
+        }
+        if complete {
+            assert!(budget > 10);
+            return;
+        }
     }
 }
