@@ -11,6 +11,7 @@
 // | `lifecycle` | opening, closing, the end; whether messages flow |
 // | `exchange`, `queue`, `tx` | the methods of these classes of the specification |
 // | `queue_names` | which queue a name stands for |
+// | `reopening` | opening one again that the broker has closed |
 // | `no_wait` | declaring and deleting without waiting for a reply |
 // | `request` | a request and its reply |
 // | `topology` | declaring several things in order |
@@ -23,6 +24,7 @@ pub(crate) mod lifecycle;
 mod no_wait;
 mod queue;
 mod queue_names;
+mod reopening;
 pub(crate) mod request;
 pub(crate) mod succession;
 mod topology;

@@ -310,7 +310,10 @@ impl<T: OnChannel + 'static> Wake for AttemptWaker<T> {
 }
 
 /// Waits for a time, or for the end of the connection, which keeps it.
-async fn pause(connection: &Arc<ConnectionShared>, until: Instant) -> Result<(), ChannelError> {
+pub(super) async fn pause(
+    connection: &Arc<ConnectionShared>,
+    until: Instant,
+) -> Result<(), ChannelError> {
     let mut timer = Timer::at(connection, until);
     poll_fn(|context| match timer.poll(context) {
         Poll::Ready(()) => Poll::Ready(Ok(())),

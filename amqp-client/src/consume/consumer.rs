@@ -62,6 +62,8 @@ pub struct Consumer<A: AckMode = ManualAck> {
     /// Of these, how many have gone back for good.
     n_dropped: usize,
     ended: bool,
+    /// How often it had begun again by then.
+    n_begun_again: u32,
     acknowledgement: PhantomData<fn() -> A>,
 }
 
@@ -250,7 +252,13 @@ impl<A: AckMode> Consumer<A> {
     #[inline(never)]
     fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Option<ConsumeError>>> {
         if self.ended {
-            return Poll::Ready(Err(None));
+            let n_begun_again = self.queue.n_begun_again();
+            if n_begun_again == self.n_begun_again {
+                return Poll::Ready(Err(None));
+            }
+            // Its channel has been opened again.
+            self.n_begun_again = n_begun_again;
+            (self.ended, self.n_dropped) = (false, 0);
         }
         match self.queue.poll_take(&mut self.taken, context) {
             Poll::Pending => Poll::Pending,
@@ -260,6 +268,7 @@ impl<A: AckMode> Consumer<A> {
             }
             Poll::Ready(Err(end)) => {
                 self.ended = true;
+                self.n_begun_again = self.queue.n_begun_again();
                 Poll::Ready(Err(match end {
                     ConsumerEnd::Cancelled
                     | ConsumerEnd::Channel(
@@ -290,6 +299,7 @@ impl<A: AckMode> Consumer<A> {
             taken: VecDeque::new(),
             n_dropped: 0,
             ended: false,
+            n_begun_again: 0,
             acknowledgement: PhantomData,
         }
     }

@@ -14,6 +14,7 @@
 //! | [`Channel::basic_get`](crate::Channel::basic_get) | a message that comes is given back to the queue |
 //! | [`Channel::consume`](crate::Channel::consume) | the consumer is cancelled as soon as it exists, what it was sent goes back |
 //! | [`Connection::open_channel`](crate::Connection::open_channel) | the channel is closed as soon as it is open |
+//! | [`Channel::reopen`](crate::Channel::reopen), once polled | the channel is opened again all the same |
 //! | [`Connection::open`](crate::Connection::open) | the socket is closed |
 //! | [`close`](crate::Connection::close), [`shutdown`](crate::Connection::shutdown), once polled | it closes all the same |
 //!

@@ -128,7 +128,9 @@
 //! gets [`ChannelError::ClosedByBroker`](crate::ChannelError::ClosedByBroker), and so does
 //! everything else on that channel, as a [bystander](crate::error::BrokerClose::bystander): with
 //! the same text, but retryable, and with no `is_not_found` of its own. Other channels do not
-//! notice. To go on, open another channel: a round trip. A publisher that owns its channel
+//! notice. To go on, open another channel: a round trip. Or
+//! [`reopen`](crate::Channel::reopen) this one, for all its handles: with confirm mode, its prefetch,
+//! and its consumers, which go on where they had ended. A publisher that owns its channel
 //! [does that itself](super::publishing#one-bad-message).
 //!
 //! ```no_run

@@ -5,10 +5,14 @@ use std::pin::pin;
 
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{basic, queue};
-use amqp_client::consume::Multiple;
-use amqp_client::{Channel, ChannelError, Connection, Message, QueueDeclare};
+use amqp_client::consume::{Multiple, Settled};
+use amqp_client::{
+    Channel, ChannelError, Connection, ConsumeError, Message, Publisher, QueueDeclare,
+};
 
-use crate::support::{check_close, declare, fill, poll_once, run, run_on_threads, until_ready};
+use crate::support::{
+    check_close, declare, expect, fill, poll_once, run, run_on_threads, until_ready,
+};
 
 #[test]
 fn a_channel_closes_behind_a_consume_that_is_not_answered_yet() {
@@ -151,7 +155,7 @@ fn an_error_closes_its_channel_and_no_other() {
         let error = loop {
             match consumer.next().await.unwrap() {
                 Ok(delivery) => check(&delivery.ack().unwrap_err()),
-                Err(amqp_client::ConsumeError::Channel(error)) => break error,
+                Err(ConsumeError::Channel(error)) => break error,
                 Err(error) => panic!("{error}"),
             }
         };
@@ -269,5 +273,59 @@ fn answers_reach_whom_they_belong_to() {
             task.await.unwrap();
         }
         channel.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_channel_that_the_broker_has_closed_is_opened_again() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let channel = connection.open_channel().await.unwrap();
+        declare(&channel, "q").await;
+        let publisher = Publisher::new(channel.clone()).await.unwrap();
+        let mut consumer = channel.consume("q").prefetch(5).await.unwrap();
+        for round in 0..10 {
+            for n in 0..20 {
+                publisher.publish("", "q", format!("{n}")).await.unwrap();
+            }
+            let held = consumer.next().await.unwrap().unwrap();
+            let missing = QueueDeclare::new("nosuch").passive();
+            let refused = channel.queue_declare(missing).await.unwrap_err();
+            assert!(refused.is_not_found(), "round {round}: {refused}");
+            let end = consumer.next().await.unwrap().unwrap_err();
+            assert!(matches!(end, ConsumeError::Channel(_)), "{end}");
+
+            channel.reopen().await.unwrap();
+            assert_eq!(held.ack().unwrap(), Settled::Stale);
+            for n in 0..20 {
+                let delivery = expect(&mut consumer, &n.to_string()).await;
+                assert!(delivery.is_current());
+                assert_eq!(delivery.ack().unwrap(), Settled::Queued);
+            }
+        }
+        assert_eq!(publisher.next_sequence_number(), Some(201));
+
+        // A consumer whose queue is gone has it closed again.
+        let other = connection.open_channel().await.unwrap();
+        other.queue_delete("q").await.unwrap();
+        assert!(consumer.next().await.unwrap().is_err());
+        let missing = QueueDeclare::new("nosuch").passive();
+        channel.queue_declare(missing).await.unwrap_err();
+        channel.reopen().await.unwrap();
+        let mut consumer = {
+            declare(&other, "p").await;
+            channel.consume("p").await.unwrap()
+        };
+        let missing = QueueDeclare::new("nosuch").passive();
+        channel.queue_declare(missing).await.unwrap_err();
+        other.queue_delete("p").await.unwrap();
+        let refused = channel.reopen().await.unwrap_err();
+        assert!(refused.is_not_found(), "{refused}");
+        assert!(!channel.is_open());
+        declare(&other, "p").await;
+        channel.reopen().await.unwrap();
+        publisher.publish("", "p", "new").await.unwrap();
+        expect(&mut consumer, "new").await.ack().unwrap();
+        connection.close().await.unwrap();
     });
 }

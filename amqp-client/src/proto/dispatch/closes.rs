@@ -185,16 +185,23 @@ fn forget(id: u16, slots: Vec<Slot>, loss: Loss, channels: &mut InChannels, outs
         let resting = channels.take_resting(id);
         resting.inspect(|shared| shared.end(loss, published, outside.wakers()))
     };
-    if let Some(at) = ended
-        .filter(|ended| !ended.is_internal)
-        .map(|ended| ended.at)
-    {
+    let ended = ended.filter(|ended| !ended.is_internal);
+    if let Some(at) = ended.as_ref().map(|ended| ended.at) {
         tell_closed(id, Source::Channel(at), &cause, outside);
         outside.shared().trace.channel_closed(id, &cause);
     }
     let (shared, wakers) = outside.split();
     shared.outbox().room_mut().call_those_of(id, wakers);
+    let opening = slots.iter().find_map(|slot| match &slot.effect {
+        Effect::OpenChannel(shared) => Some(Arc::clone(shared)),
+        _ => None,
+    });
     give_up_requests(slots, &cause, outside);
+    let closed = outside.outbox().channels_mut().take_closed(id);
+    if let Some(shared) = ended.or(opening).filter(|_| by_broker) {
+        // Behind all else: from here on it may be opened again.
+        shared.set_closed(closed.unwrap_or_default());
+    }
 }
 
 /// What these requests were to end has ended without them.

@@ -52,11 +52,11 @@ pub(crate) struct InChannel {
 /// ms behind the `open-ok` of the next use when it has closed the channel itself, none when we
 /// have.
 ///
-/// A tag that was made up here tells by its number which use it is for; one that the program has
-/// chosen does not, if it chooses it again.
+/// A tag that was made up here tells by its number which use it is for. One that the program has
+/// chosen does not, if it chooses it again; nor does any, if the channel is opened again.
 #[derive(Debug)]
 pub(super) struct Strays {
-    /// The tags that the program chose for consumers of earlier uses.
+    /// The tags of consumers of earlier uses.
     tags: BTreeSet<Box<[u8]>>,
     until: Instant,
     /// Consumers of this use that have such a tag, sorted by it. Their deliveries are those that
@@ -270,11 +270,8 @@ impl InChannel {
         }
         let ended = self.ended.iter().flat_map(|ended| ended.iter());
         let all = self.all_consumers().map(|consumer| &consumer.tag);
-        for tag in all.chain(ended.map(|ended| &ended.tag)) {
-            if consumer_tags::number(tag).is_none() {
-                tags.insert(tag.clone());
-            }
-        }
+        // One that was made up here comes again if the channel is opened again.
+        tags.extend(all.chain(ended.map(|ended| &ended.tag)).cloned());
         (!tags.is_empty()).then(|| {
             Box::new(Strays {
                 tags,

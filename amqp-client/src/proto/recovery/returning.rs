@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amqp_spec::wire::{FieldTable, TypedMethod as _};
+use amqp_spec::wire::TypedMethod as _;
 use amqp_spec::{ReplyCode, basic, channel, confirm, queue, tx};
 
 use super::Recovery;
@@ -23,7 +23,7 @@ use super::topology::{Outcome, QueueIs, Topology, slot, too_large};
 use crate::error::{About, ChannelError, Entity, EntityFailure};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::outside::Outside;
-use crate::proto::send::outbox::{Again, ToStart, WayBack};
+use crate::proto::send::outbox::{Again, ToStart, WayBack, read_on};
 use crate::proto::send::request::{Answer, Barrier, Effect, Slot};
 use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue};
 use crate::proto::time::after;
@@ -691,26 +691,7 @@ fn is_direct(one: &ToStart) -> bool {
 fn present(one: &ToStart, outside: &Outside) -> Vec<u8> {
     let translated = outside.record().translated(&one.consume);
     let consume = translated.unwrap_or_else(|| one.consume.clone());
-    let Some(offset) = one.queue.resume_offset() else {
-        return consume;
-    };
-    let Ok(method) = basic::Consume::decode(&consume) else {
-        return consume;
-    };
-    let mut arguments = FieldTable::new();
-    for (name, value) in method.arguments.iter().flatten() {
-        if name.as_bytes() != b"x-stream-offset" {
-            arguments.insert(name, value);
-        }
-    }
-    arguments.insert("x-stream-offset", i64::try_from(offset).unwrap_or(i64::MAX));
-    let mut payload = Vec::new();
-    basic::Consume {
-        arguments: arguments.as_ref(),
-        ..method
-    }
-    .encode(&mut payload);
-    payload
+    read_on(consume, &one.queue)
 }
 
 /// The name of the queue that is consumed from.

@@ -13,7 +13,8 @@ use super::lost::Loss;
 use super::yielded::Yielded;
 use crate::error::ChannelError;
 use crate::proto::channel_use::ChannelUse;
-use crate::proto::send::outbox::Refused;
+use crate::proto::send::outbox::{Closed, Refused, Reopened, Reopener, Reopens};
+use crate::proto::send::request::Slot;
 use crate::proto::wait;
 use crate::proto::wait::LockedLatch;
 use crate::proto::wait::sync::lock;
@@ -45,6 +46,8 @@ pub(crate) struct ChannelShared {
 struct Seldom {
     last_queue: LastQueue,
     yielded: Yielded,
+    /// What it was when the broker closed it, once all has been told.
+    closed: Mutex<Option<Box<Closed>>>,
 }
 
 impl ChannelShared {
@@ -131,6 +134,41 @@ impl ChannelShared {
         confirms.end(loss, published, wakers);
         drop(confirms);
         self.connection.totals.answered_before.add_u64(concluded);
+    }
+
+    /// The broker has closed it, and all have been told: this is what it was.
+    pub(crate) fn set_closed(&self, closed: Box<Closed>) {
+        *lock(&self.seldom().closed) = Some(closed);
+    }
+
+    /// What it was, for the one that opens it again.
+    pub(crate) fn take_closed(&self) -> Option<Box<Closed>> {
+        lock(&self.seldom().closed).take()
+    }
+
+    /// Opens it again, as [`Reopener::reopen`]. Publishes that come from then on find it open, as
+    /// do those who wait for its end.
+    pub(crate) fn reopen(
+        &self,
+        channel_max: u16,
+        closed: &mut Closed,
+        slot: impl FnMut(Reopens) -> Slot,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<Reopened, Refused> {
+        let delivered = self.delivered();
+        let mut confirms = self.confirms();
+        let mut outbox = self.connection.outbox();
+        let mut reopener = Reopener::new(outbox.order_mut());
+        let reopened = reopener.reopen(self.at, channel_max, (closed, delivered), slot, wakers)?;
+        if matches!(reopened, Reopened::Asked(_)) {
+            let published = outbox.channels().published(self.at.channel);
+            confirms.begin_again(published);
+            self.gone_back.begin_again(delivered);
+            self.end.clear();
+            // They count as published once more.
+            self.connection.totals.lost.add_u64(published);
+        }
+        Ok(reopened)
     }
 
     /// Publishes up to this number will not be answered, and the channel goes on.

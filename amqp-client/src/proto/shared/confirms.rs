@@ -271,6 +271,16 @@ impl Confirms {
         self.call_waiting(wakers);
     }
 
+    /// The channel is opened again, and so many numbers have been published, all of which are told:
+    /// the next one is the first that may be answered.
+    pub(crate) fn begin_again(&mut self, published: u64) {
+        self.ended = None;
+        self.base = published;
+        if let Some(extra) = &mut self.extra {
+            extra.lost.forget_oldest();
+        }
+    }
+
     /// The numbers up to this one will not be answered; those above it go on.
     pub(crate) fn renew(&mut self, loss: Loss, upto: u64, wakers: &mut Vec<Waker>) {
         let loss = Arc::new(loss);

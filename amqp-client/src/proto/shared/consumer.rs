@@ -123,6 +123,8 @@ struct QueueState {
     handle_gone: bool,
     /// The broker has sent more than the prefetch allows, which has been told.
     exceeded: bool,
+    /// How often its channel has been opened again behind its end.
+    n_begun_again: u32,
     /// How many went back to the broker with the channel without having been taken.
     n_returned: usize,
     /// The last stream that was lost, for one without acknowledgements.
@@ -308,6 +310,38 @@ impl ConsumerQueue {
         let octets = unseen.octets + state.let_go();
         drop(state);
         self.connection.release_buffered(octets, self.no_ack);
+    }
+
+    /// The channel that it ended with is opened again, behind deliveries with numbers up to this
+    /// one. False if it did not end so, or its handle is gone.
+    pub(crate) fn begin_again(&self, delivered: u64) -> bool {
+        let mut state = self.state();
+        let has_ended = matches!(state.end.get(), Some(ConsumerEnd::Channel(_)));
+        if !has_ended || state.handle_gone {
+            return false;
+        }
+        let before = state.end.clear();
+        state.n_begun_again = state.n_begun_again.wrapping_add(1);
+        state.n_returned = 0;
+        state.exceeded = false;
+        let mut octets = 0;
+        if std::mem::take(&mut state.let_go) {
+            // One without acknowledgements keeps what has come.
+            octets = state.deliveries.octets() + state.taken;
+        }
+        if !self.no_ack {
+            let notes = if self.with_offset { NOTES_OFFSETS } else { 0 };
+            touch(&self.returned).store(delivered | notes, Ordering::SeqCst);
+        }
+        drop(state);
+        drop(before);
+        self.connection.reading.add(octets, self.no_ack);
+        true
+    }
+
+    /// How often it has begun again.
+    pub(crate) fn n_begun_again(&self) -> u32 {
+        self.state().n_begun_again
     }
 
     /// Ends a consumer with acknowledgements that holds too much, and gives what it has not taken.

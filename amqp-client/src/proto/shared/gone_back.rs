@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use crate::proto::wait::sync::lock;
 use crate::proto::wait::{Sleeper, Waiters};
 
-/// Those up to a number, which only grows. No waker is called, cloned or dropped under its lock.
+/// Those up to a number, which grows within a life of the channel. No waker is called, cloned or dropped under its lock.
 #[derive(Debug, Default)]
 pub(crate) struct LockedGoneBack(Mutex<GoneBack>);
 
@@ -23,6 +23,11 @@ impl LockedGoneBack {
         let mut this = lock(&self.0);
         this.upto = this.upto.max(upto);
         this.waiters.call_if(|_, &tag| tag <= upto, wakers);
+    }
+
+    /// A life begins behind this one: of those that come now none has.
+    pub(crate) fn begin_again(&self, upto: u64) {
+        lock(&self.0).upto = upto;
     }
 
     /// Waits until this one has.

@@ -48,6 +48,11 @@ impl<T> Latch<T> {
         }
     }
 
+    /// Takes the value out: there will be another one.
+    pub(crate) fn clear(&mut self) -> Option<T> {
+        self.value.take()
+    }
+
     /// Gives a clone of the value, or has the task wait for it.
     pub(crate) fn poll(&mut self, ticket: &mut Option<u64>, sleeper: &mut Sleeper<'_>) -> Poll<T>
     where

@@ -33,6 +33,12 @@ impl<T: Clone> LockedLatch<T> {
         lock(&self.0).set_quietly(value);
     }
 
+    /// As [`Latch::clear`].
+    pub(crate) fn clear(&self) {
+        let before = lock(&self.0).clear();
+        drop(before);
+    }
+
     /// Gives the value, or has the task wait for it.
     pub(crate) fn poll(&self, ticket: &mut Option<u64>, context: &mut Context<'_>) -> Poll<T> {
         Sleeper::poll(context, |sleeper| lock(&self.0).poll(ticket, sleeper))

@@ -15,6 +15,7 @@
 //! | `meanwhile` | what the program asks for until everything is there |
 //! | `closed_amid` | the end of the connection, wherever it comes |
 //! | `many_losses` | what is kept over a hundred of them |
+//! | `reopened` | a channel that the broker has closed, and that the program opens again |
 //! | `rpc` | calls and servers |
 //! | `scene` | two queues with their consumers, for the tests of all these |
 //! | `transactions` | a transaction that a loss would cut in two |
@@ -28,6 +29,7 @@ mod many_losses;
 mod meanwhile;
 mod policy;
 mod refused;
+mod reopened;
 mod restored;
 mod rpc;
 mod scene;

@@ -319,6 +319,7 @@ fn requests() -> Vec<Operation> {
         on_channel("basic.qos", async |c| {
             told(c.basic_qos(10, QosScope::Consumer).await)
         }),
+        on_channel("channel.reopen", async |c| told(c.reopen().await)),
         on_channel("basic.recover", async |c| told(c.basic_recover().await)),
         on_channel("confirm.select", async |c| told(c.confirm_select().await)),
         on_channel("tx.select", async |c| told(c.tx_select().await)),

@@ -14,12 +14,14 @@ use super::publishing::Publishing;
 use super::queue::Queue;
 use super::refused::Refused;
 use super::renewal::Renewal;
+use super::reopening::Closed;
 use super::repeatable::is_kept;
 use super::requests::Requests;
 use super::restoring::{Behind, LostRequests, Restoring};
 use super::sending::Sending;
 use super::settling::{ByNumber, Part, Settling};
 use super::standing::{Stand, Standing};
+use super::transactions::Transactions;
 use crate::error::ChannelError;
 use crate::message::Body;
 use crate::proto::channel_use::ChannelUse;
@@ -339,10 +341,20 @@ impl OutChannel {
 
     /// The broker has closed it, and its messages have been taken out: queues `channel.close-ok`,
     /// behind the rest of a large body if one is under way. Returns the requests that will have no
-    /// reply, and whether the id is free.
-    pub(super) fn closed_by_broker(&mut self, queue: &mut Queue) -> (Vec<Slot>, bool) {
+    /// reply, whether the id is free, and what the channel was.
+    pub(super) fn closed_by_broker(&mut self, queue: &mut Queue) -> (Vec<Slot>, bool, Box<Closed>) {
         let close_sent = self.sending.requests.has_close();
+        let (limits, consumers) = self
+            .consumers
+            .as_ref()
+            .map(|all| all.keep())
+            .unwrap_or_default();
         let slots = self.clear(queue);
+        let closed = Box::new(Closed {
+            transactions: self.settling.disconnect(),
+            limits,
+            consumers,
+        });
         let close = slots.iter().find(|slot| close_sent && slot.is_close());
         if let Some(close) = close {
             queue.answer_close(self.sending.id());
@@ -351,11 +363,34 @@ impl OutChannel {
                 .requests
                 .push(close.for_nobody(), &mut queue.quiet);
             self.stand.set(Standing::Crossed);
-            return (slots, false);
+            return (slots, false, closed);
         }
         self.stand.set(Standing::Finishing);
         let is_free = !self.sending.line.is_held() && self.finish(queue);
-        (slots, is_free)
+        (slots, is_free, closed)
+    }
+
+    /// Whether the answer to the broker's close, or to both sides', is still to come.
+    pub(super) fn is_being_finished(&self) -> bool {
+        matches!(self.standing(), Standing::Finishing | Standing::Crossed)
+    }
+
+    /// Whether it has confirms, and transactions.
+    pub(super) fn modes(&self) -> (bool, bool) {
+        (
+            self.publishing.is_confirming(),
+            self.settling.has_transactions(),
+        )
+    }
+
+    /// The broker has closed it, and it is opened again with these transactions. What was published
+    /// has been told.
+    pub(super) fn begin_again(&mut self, transactions: Option<Box<Transactions>>) {
+        self.settling.end_life();
+        self.settling.begin_again(transactions);
+        self.publishing.answered(self.publishing.published());
+        self.resumed = true;
+        self.stand.set(Standing::Opening);
     }
 
     /// Queues the `channel.close-ok` that has been owed until now. True if the id is free.
@@ -457,7 +492,7 @@ impl OutChannel {
             Standing::Lost => !self.is_closing(),
             // One that no caller waits for is not opened.
             Standing::Opening if self.renewal.is_none() && !self.is_restoring() => {
-                self.sending.is_opening_wanted()
+                self.resumed || self.sending.is_opening_wanted()
             }
             standing => standing.goes_on(renewed),
         }

@@ -8,6 +8,7 @@ use super::channel::OutChannel;
 use super::consumers::{Consumers, ToStart};
 use super::ids::Ids;
 use super::queue::Queue;
+use super::reopening::Closed;
 use super::restoring::{Behind, LostRequests, WayBack};
 use crate::error::{Entity, Provoker, method_name};
 use crate::message::fingerprint::Fingerprint;
@@ -23,6 +24,8 @@ pub(crate) struct Channels {
     /// By id; grows to the highest id in use.
     table: Vec<OutChannel>,
     free: Ids,
+    /// What the channel was that the broker has just closed, for the core to take.
+    pub(super) closed: Option<(u16, Box<Closed>)>,
 }
 
 impl Channels {
@@ -30,6 +33,7 @@ impl Channels {
         Self {
             table: vec![OutChannel::of_connection()],
             free: Ids::default(),
+            closed: None,
         }
     }
 
@@ -185,6 +189,12 @@ impl Channels {
         queue: &Arc<ConsumerQueue>,
     ) -> Option<Slot> {
         self.current(at)?.drop_lost_consumer(queue)
+    }
+
+    /// What a channel was that the broker has closed.
+    pub(crate) fn take_closed(&mut self, id: u16) -> Option<Box<Closed>> {
+        let closed = self.closed.take_if(|(closed, _)| *closed == id)?;
+        Some(closed.1)
     }
 
     /// Whether the id is in use, at least until a close is complete.

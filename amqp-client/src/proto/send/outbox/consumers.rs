@@ -109,6 +109,21 @@ impl Levels {
     }
 }
 
+/// What the program has asked for with `Channel::basic_qos`, if it has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OwnLimits(Option<Levels>);
+
+impl OwnLimits {
+    /// As it is to be said once more, in this order.
+    pub(super) fn to_say(self) -> [Option<basic::Qos>; 2] {
+        let own = self.0.unwrap_or_default();
+        [
+            (own.consumer > 0).then(|| qos(own.consumer, false)),
+            (own.channel > 0).then(|| qos(own.channel, true)),
+        ]
+    }
+}
+
 #[derive(Debug, Default)]
 struct ConsumerLimits {
     /// What the program has asked for with `Channel::basic_qos`.
@@ -346,11 +361,26 @@ impl Consumers {
 
     /// The limits that the program has set, as they are to be set on another stream.
     pub(super) fn own_limits(&self) -> [Option<basic::Qos>; 2] {
-        let own = self.limits.own.unwrap_or_default();
-        [
-            (own.consumer > 0).then(|| qos(own.consumer, false)),
-            (own.channel > 0).then(|| qos(own.channel, true)),
-        ]
+        OwnLimits(self.limits.own).to_say()
+    }
+
+    /// The broker has closed the channel: what the program has asked for, to be asked for again.
+    pub(super) fn keep(&self) -> (OwnLimits, Vec<(Arc<ConsumerQueue>, Asked)>) {
+        let wanted = self.by_tag.values().filter(|known| match known.phase {
+            ConsumerPhase::Requested { wanted, .. } => wanted,
+            ConsumerPhase::Active | ConsumerPhase::Lost => true,
+            ConsumerPhase::Cancelling => false,
+        });
+        let kept = wanted.filter_map(|known| {
+            let asked = Asked::clone(known.asked.as_deref()?);
+            Some((Arc::clone(&known.queue), asked))
+        });
+        (OwnLimits(self.limits.own), kept.collect())
+    }
+
+    /// The program had asked for these limits, which have not been queued.
+    pub(super) fn set_own(&mut self, own: OwnLimits) {
+        self.limits.own = own.0;
     }
 
     /// The limits that the program has set have been queued.

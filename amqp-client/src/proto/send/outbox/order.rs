@@ -477,9 +477,7 @@ impl Order {
         if consumers.takes(consume.consumer_tag.as_bytes()) {
             return Err(NotStarted::TagInUse);
         }
-        let mut asked = outgoing
-            .keeps_requests
-            .then(|| Asked::new(consume, prefetch));
+        let mut asked = Some(Asked::new(consume, prefetch));
         if let Some(asked) = asked.take_if(|_| is_restoring) {
             outgoing.deadline.note(slot.deadline);
             consumers.wait(queue, asked, slot);

@@ -383,7 +383,9 @@ impl Outbox {
         }
         self.order.channels.move_up(&mut self.order.queue);
         if let Some(channel) = self.order.channels.get_mut(id) {
-            (slots, is_free) = channel.closed_by_broker(&mut self.order.queue);
+            let closed;
+            (slots, is_free, closed) = channel.closed_by_broker(&mut self.order.queue);
+            self.order.channels.closed = Some((id, closed));
         }
         if is_free {
             self.order.channels.free(id);

@@ -87,10 +87,7 @@ impl<'o> Restorer<'o> {
         let open = open.unwrap_or_else(|| slot(Again::Open));
         pass(channel, &channel::Open {}.to_frame(id), open, self.queue);
         let limits = channel.consumers().own_limits();
-        let modes = (
-            channel.publishing.is_confirming(),
-            channel.settling.has_transactions(),
-        );
+        let modes = channel.modes();
         for (again, frame) in restoring::modes_and_limits(id, modes, limits) {
             pass(channel, &frame, slot(again), self.queue);
         }
