@@ -127,8 +127,8 @@
 //! A channel with transactions comes back with them, but what stood in the open one is gone. What
 //! follows is refused with [`TransactionLost`](crate::ChannelError::TransactionLost), so that a
 //! second half is never committed without the first, until
-//! [`tx_rollback`](Channel::tx_rollback): the transaction begins anew from there.
-//! [`tx_select`](Channel::tx_select) has the loop. A commit that was under way ends with the
+//! [`tx_rollback`](crate::Channel::tx_rollback): the transaction begins anew from there.
+//! [`tx_select`](crate::Channel::tx_select) has the loop. A commit that was under way ends with the
 //! connection's error, and may have come about.
 //!
 //! # A consumer with long work

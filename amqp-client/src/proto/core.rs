@@ -369,7 +369,6 @@ impl Core {
                 self.session.clocks.opened();
                 shared.opened();
                 shared.trace.opened(shared.limits());
-                self.session.handshake.succeed();
                 self.opened();
             }
             Step::GivenUp => self.lost(ConnectionError::Closed),
@@ -733,12 +732,12 @@ impl Core {
     /// The connection is open on its stream.
     fn opened(&mut self) {
         let opening = self.session.handshake.outcome();
-        if !Arc::ptr_eq(&opening, &self.opening) {
-            self.opening
-                .set_server_properties(opening.server_properties());
-            self.opening.succeed();
-        }
+        self.opening
+            .set_server_properties(opening.server_properties());
+        // First, so that a caller that gets the connection finds it open, and hears no `Opened`.
         recovery::opened(&mut self.course, &mut self.outside);
+        opening.succeed();
+        self.opening.succeed();
     }
 
     /// Does what the recovery can do at present.

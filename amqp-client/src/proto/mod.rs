@@ -150,7 +150,6 @@
 //! | `config` | what the core is told before it begins, and what it agrees on with the broker |
 //! | `opening` | the handshake |
 //! | `receive` | what arrives, from octets to what consumers and callers get |
-//! | `recovery` | how a lost connection comes back |
 //! | `dispatch` | what comes rarely, and what it does |
 //! | `recovery` | how a lost connection comes back |
 //! | `shutdown` | how a connection comes to an end that cuts nothing short |

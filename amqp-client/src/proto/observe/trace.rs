@@ -6,17 +6,23 @@
 //! at a length. A subscriber is the user's code: nothing here may be called while a lock is held.
 
 use std::fmt::Display;
+#[cfg(feature = "tracing")]
+use std::mem;
+#[cfg(feature = "tracing")]
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amqp_spec::wire::ShortStr;
 
 use crate::error::{
-    ChannelError, ConnectError, ConnectionError, EntityFailure, Initiator, OversizedMessage,
-    SlowConsumer, Stage, Violation,
+    ChannelError, ConnectError, ConnectionError, Entity, EntityFailure, Initiator,
+    OversizedMessage, SlowConsumer, Stage, Violation,
 };
 use crate::message::ReturnedMessage;
 use crate::proto::config::Limits;
 use crate::proto::recovery::RecoveryReport;
+#[cfg(feature = "tracing")]
+use crate::proto::wait::sync::lock;
 #[cfg(feature = "tracing")]
 use crate::text::{line, name, octets};
 
@@ -26,18 +32,27 @@ macro_rules! tell {
         #[cfg(feature = "tracing")]
         tracing::event!(
             target: concat!("amqp_client::", $target),
-            parent: &$trace.span,
+            parent: &*$trace.span(),
             tracing::Level::$level,
             $($fields)*
         )
     };
 }
 
-/// The span of one connection.
+/// The span of the present stream of one connection.
+///
+/// Each stream has a span of its own, with the connection's number: fields that are recorded anew
+/// in one span are shown beside those of before by the usual subscriber, and would add up with
+/// each loss.
 #[derive(Debug)]
 pub(crate) struct Trace {
     #[cfg(feature = "tracing")]
-    span: tracing::Span,
+    id: u64,
+    #[cfg(feature = "tracing")]
+    virtual_host: Box<str>,
+    /// Shared, so that the subscriber is not called while this is locked.
+    #[cfg(feature = "tracing")]
+    span: Mutex<Arc<tracing::Span>>,
 }
 
 #[cfg_attr(
@@ -56,17 +71,14 @@ impl Trace {
         use std::sync::atomic::{AtomicU64, Ordering};
         /// Tells the connections of a process apart.
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        // It outlives whatever span it was opened in.
-        let span = tracing::info_span!(
-            target: "amqp_client::connection",
-            parent: None,
-            "amqp.connection",
-            id = NEXT.fetch_add(1, Ordering::Relaxed),
-            address = &*name(address),
-            peer = peer.map(tracing::field::display),
-            virtual_host = &*name(virtual_host),
-        );
-        Self { span }
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let virtual_host = name(virtual_host).to_string().into_boxed_str();
+        let span = stream_span(id, address, peer, &virtual_host);
+        Self {
+            id,
+            virtual_host,
+            span: Mutex::new(Arc::new(span)),
+        }
     }
 
     #[cfg(not(feature = "tracing"))]
@@ -78,9 +90,15 @@ impl Trace {
     pub(crate) fn moved(&self, address: &str, peer: Option<impl Display>) {
         #[cfg(feature = "tracing")]
         {
-            self.span.record("address", &*name(address));
-            self.span.record("peer", peer.map(tracing::field::display));
+            let span = Arc::new(stream_span(self.id, address, peer, &self.virtual_host));
+            let before = mem::replace(&mut *lock(&self.span), span);
+            drop(before); // calls the subscriber
         }
+    }
+
+    #[cfg(feature = "tracing")]
+    fn span(&self) -> Arc<tracing::Span> {
+        Arc::clone(&lock(&self.span))
     }
 
     // The connection
@@ -118,7 +136,8 @@ impl Trace {
 
     /// Each attempt is told, and each tenth of an outage as a warning.
     pub(crate) fn retrying(&self, attempt: u32, delay: Duration, last: Option<&ConnectError>) {
-        let last = last.map(ToString::to_string);
+        #[cfg(feature = "tracing")]
+        let last = last.map(tracing::field::display);
         if attempt > 1 && attempt % 10 == 1 {
             tell!(
                 self,
@@ -126,7 +145,7 @@ impl Trace {
                 WARN,
                 attempt,
                 ?delay,
-                ?last,
+                last,
                 "connection still lost"
             );
         } else {
@@ -136,18 +155,26 @@ impl Trace {
                 DEBUG,
                 attempt,
                 ?delay,
-                ?last,
+                last,
                 "connecting again"
             );
         }
     }
 
+    /// What the report only counts is told by itself, one after the other.
     pub(crate) fn recovered(&self, report: &RecoveryReport) {
+        for failure in &report.skipped {
+            self.not_restored(failure);
+        }
         tell!(self, "connection", INFO, %report, "connection recovered");
     }
 
     pub(crate) fn pending(&self, failure: &EntityFailure) {
         tell!(self, "connection", WARN, %failure, "not restored yet");
+    }
+
+    pub(crate) fn restored(&self, entity: &Entity) {
+        tell!(self, "connection", INFO, %entity, "restored");
     }
 
     pub(crate) fn not_restored(&self, failure: &EntityFailure) {
@@ -352,4 +379,23 @@ impl Trace {
     pub(crate) fn timed_out(&self, channel: u16, method: &'static str) {
         tell!(self, "request", DEBUG, channel, method, "no reply in time");
     }
+}
+
+/// It has no parent: it outlives whatever span the connection was opened in.
+#[cfg(feature = "tracing")]
+fn stream_span(
+    id: u64,
+    address: &str,
+    peer: Option<impl Display>,
+    virtual_host: &str,
+) -> tracing::Span {
+    tracing::info_span!(
+        target: "amqp_client::connection",
+        parent: None,
+        "amqp.connection",
+        id,
+        address = &*name(address),
+        peer = peer.map(tracing::field::display),
+        virtual_host,
+    )
 }

@@ -119,11 +119,6 @@ impl Handshake {
         self.fail(ConnectCause::Timeout(self.timeout));
     }
 
-    /// The connection is open.
-    pub(crate) fn succeed(&self) {
-        self.outcome.succeed();
-    }
-
     /// A method has come on channel 0. `all_taken` tells whether the broker has taken everything
     /// that was to be sent before.
     pub(crate) fn method(

@@ -102,6 +102,7 @@ pub(crate) fn not_restored(failure: EntityFailure, outside: &mut Outside) {
 
 /// Something is back that was pending.
 pub(crate) fn restored(entity: Entity, outside: &mut Outside) {
+    outside.shared().trace.restored(&entity);
     outside.emit(
         Source::Connection,
         &Event::Restored {

@@ -1,11 +1,15 @@
 //! Opening a connection: every way it can go, at every step.
 
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use amqp_spec::frame::FrameError;
 use amqp_spec::wire::{FieldTable, LongStr};
 use amqp_spec::{connection, frame};
 
+use crate::connection::State;
 use crate::error::{ConnectCause, ConnectionError, Stage, TlsError, Violation};
 use crate::tests::handles::send_order::publish;
 use crate::tests::support::pair::{Pair, quiet};
@@ -35,6 +39,31 @@ fn sent_after_header(pair: &mut Pair) -> Vec<String> {
     let octets = pair.sent_octets();
     let octets = octets.strip_prefix(&frame::PROTOCOL_HEADER).unwrap();
     wire::frames(octets).0.iter().map(wire::describe).collect()
+}
+
+/// Looks at a connection when it is woken.
+struct Look(Connection, Mutex<Option<State>>);
+
+impl Wake for Look {
+    fn wake(self: Arc<Self>) {
+        *self.1.lock().unwrap() = Some(self.0.state());
+    }
+}
+
+#[test]
+fn connection_is_open_when_its_opening_is_told() {
+    let mut pair = Pair::new(&quiet());
+    let look = Arc::new(Look(pair.connection.clone(), Mutex::new(None)));
+    let connection = pair.connection.clone();
+    let mut opened = pin!(connection.opened());
+    let waker = Waker::from(Arc::clone(&look));
+    let mut context = Context::from_waker(&waker);
+    assert!(opened.as_mut().poll(&mut context).is_pending());
+    for (_, octets) in steps() {
+        pair.feed(&octets);
+    }
+    let state = look.1.lock().unwrap().take();
+    assert!(matches!(state, Some(State::Open { .. })), "{state:?}");
 }
 
 #[test]
@@ -133,8 +162,7 @@ fn another_protocol_is_told_in_the_same_words_however_it_is_split() {
                         "eof" => pair.eof(),
                         "reset" => {
                             let reset = std::io::ErrorKind::ConnectionReset.into();
-                            pair.core
-                                .lost(ConnectionError::Io(std::sync::Arc::new(reset)));
+                            pair.core.lost(ConnectionError::Io(Arc::new(reset)));
                         }
                         _ => pair.advance(Duration::from_secs(3600)),
                     }

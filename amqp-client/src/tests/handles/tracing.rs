@@ -15,6 +15,9 @@ use tracing::{Event, Level, Metadata, Subscriber, subscriber};
 
 use super::send_order::publish;
 use crate::consume::QosScope;
+use crate::error::{ChannelError, ConnectionError, Entity, EntityFailure};
+use crate::event::{Counts, RecoveryReport};
+use crate::proto::observe::Trace;
 use crate::proto::time::clock::Clock;
 use crate::sasl::Credentials;
 use crate::tests::support::pair::{Pair, quiet};
@@ -197,16 +200,49 @@ fn host_that_answered_is_told_with_its_address() {
             peer: Some(([10, 0, 0, 1], 5672).into()),
         };
         connection.shared().moved(next);
+        connection.shared().trace.unblocked();
         assert_eq!(connection.address(), "rabbit-1:5672");
         assert_eq!(connection.peer_addr(), Some(([10, 0, 0, 1], 5672).into()));
     });
     let told = " address=\"rabbit-2:5672\" peer=10.0.0.2:5672 virtual_host=\"/\"";
     assert!(lines[0].ends_with(told), "{}", lines[0]);
+    let next =
+        lines[1].strip_suffix(" address=\"rabbit-1:5672\" peer=10.0.0.1:5672 virtual_host=\"/\"");
+    // Another span of the same connection, and nothing recorded anew in one of before.
+    assert_eq!(next, lines[0].strip_suffix(told));
+    assert_eq!(lines[2], "INFO connection connection unblocked");
+}
+
+#[test]
+fn what_a_recovery_could_not_restore_is_told_one_by_one() {
+    let consumer = Entity::Consumer {
+        channel: 1,
+        consumer_tag: "tag".to_owned(),
+        queue: "orders".to_owned(),
+    };
+    let cause = ChannelError::Connection(ConnectionError::EndOfStream);
+    let report = RecoveryReport {
+        attempts: 2,
+        outage: Duration::from_secs(3),
+        restored: Counts::default(),
+        skipped: vec![EntityFailure::new(consumer.clone(), cause)],
+        renamed: Vec::new(),
+    };
+    let lines = told_above_trace(|| {
+        let trace = Trace::new("broker.example:5672", None::<&str>, "/");
+        trace.retrying(1, Duration::from_millis(300), None);
+        trace.recovered(&report);
+        trace.restored(&consumer);
+    });
     assert_eq!(
-        lines[1..3],
+        lines[1..],
         [
-            "span has moved: address=\"rabbit-1:5672\"",
-            "span has moved: peer=10.0.0.1:5672",
+            "DEBUG connection connecting again attempt=1 delay=300ms",
+            "WARN connection not restored failure=consumer 'tag' of queue 'orders' on channel 1: \
+             connection lost: the broker ended the stream",
+            "INFO connection connection recovered report=recovered after 3.0 s in 2 attempts: \
+             nothing; 1 not restored",
+            "INFO connection restored entity=consumer 'tag' of queue 'orders' on channel 1",
         ]
     );
 }
