@@ -60,6 +60,7 @@ pub use self::connect::Attempt;
 #[cfg(feature = "tokio")]
 pub(crate) use self::connect::AttemptFailures;
 pub(crate) use self::connect::ConnectError;
+#[cfg(feature = "tokio")]
 pub(crate) use self::connect::LoginClue;
 pub(crate) use self::connection::ConnectionError;
 pub(crate) use self::consume::ConsumeError;
