@@ -3,15 +3,19 @@
 use std::{
     fs::{self, File},
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use amqp_testing::{BrokerError, broker::Installation};
 
+use super::lock;
 use crate::{failure::Failure, progress, workspace};
 
 /// What a person would type.
 const BY_HAND: &str = "apt-get update && apt-get install --no-install-recommends";
+
+/// What `apt-get update` locks, and does not wait for.
+const LISTS: &str = "/var/lib/apt/lists";
 
 /// Where Debian's tools look for a policy.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -89,8 +93,8 @@ pub(crate) fn packages(names: &[&str], may_install: bool) -> Result<(), Failure>
         .stdout(file)
         .stderr(errors);
     eprintln!("installing {names_text} with {sudo}apt-get");
-    let status = progress::during(&format!("installing {names_text}"), || command.status())
-        .map_err(Failure::program("apt-get"))?;
+    let what = format!("installing {names_text}");
+    let status = progress::during(&what, || one_at_a_time(&mut command))?;
     if status.success() {
         return Ok(());
     }
@@ -99,6 +103,13 @@ pub(crate) fn packages(names: &[&str], may_install: bool) -> Result<(), Failure>
         log.display(),
         tail(&log)
     )))
+}
+
+/// Runs an installation when no other is under way: two would meet at the lock of the lists, and
+/// the policy of the first would end amid the second.
+fn one_at_a_time(installation: &mut Command) -> Result<ExitStatus, Failure> {
+    let _lock = lock::take(Path::new(LISTS))?;
+    installation.status().map_err(Failure::program("apt-get"))
 }
 
 /// Makes a file and the folder it is in.
@@ -125,10 +136,26 @@ mod tests {
         env,
         io::{BufRead as _, BufReader},
         os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
-        process,
+        process, thread,
     };
 
     use super::*;
+
+    #[test]
+    fn installations_wait_for_each_other() {
+        let lists = env::temp_dir().join(format!("xtask-lists-{}", process::id()));
+        let script = "mkdir \"$0\" && sleep 0.1 && rmdir \"$0\"";
+        let install = || {
+            let mut command = Command::new("sh");
+            one_at_a_time(command.args(["-c", script]).arg(&lists))
+        };
+        thread::scope(|scope| {
+            let both = [scope.spawn(install), scope.spawn(install)];
+            for one in both {
+                assert!(one.join().unwrap().unwrap().success());
+            }
+        });
+    }
 
     #[test]
     fn the_policy_does_not_outlive_an_interruption() {

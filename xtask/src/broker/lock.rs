@@ -1,4 +1,5 @@
-//! One `broker start` or `broker stop` at a time in each target folder.
+//! One process, or thread, at a time where there must not be two: `broker start` and `broker stop` in
+//! each target folder, and what installs packages.
 //!
 //! The lock is the name of a socket that is in no file system (Linux calls such names abstract): the
 //! kernel gives it to one process, and takes it back when that process ends, however it ends. A file

@@ -96,7 +96,7 @@ fn start(request: &Request) -> Result<(), Failure> {
     }
     // Outside of the lock, for it may take minutes.
     let installation = installation(request.debian_release(), request.install)?;
-    let lock = lock()?;
+    let lock = lock_folder()?;
     running::clean_up()?;
     if let Some(running) = running::find(name)? {
         return give_again(&running, request);
@@ -164,7 +164,7 @@ fn status(request: &Request) -> Result<(), Failure> {
 }
 
 fn stop(request: &Request) -> Result<(), Failure> {
-    let _lock = lock()?;
+    let _lock = lock_folder()?;
     running::clean_up()?;
     let running = chosen(request)?;
     if running.is_empty() {
@@ -219,7 +219,7 @@ fn names(running: &[Running]) -> String {
     names.join(", ")
 }
 
-fn lock() -> Result<lock::Lock, Failure> {
+fn lock_folder() -> Result<lock::Lock, Failure> {
     progress::during("waiting for another `cargo xtask broker`", || {
         lock::take(&running::folder())
     })
