@@ -17,7 +17,7 @@ run on the machine meanwhile.
 usage: cargo xtask soak --minutes N [--seed S] [--nodes N] [--release NAME]
 
 options:
-  --minutes N     how long, from 1 to 10000
+  --minutes N     how long, from 1 to 10000; resident memory is judged from 25 on
   --seed S        faults are the same for the same seed; 1 by default
   --nodes N       the broker's nodes: 1, the default, or 3
   --release NAME  the RabbitMQ of this Debian release

@@ -56,6 +56,8 @@ impl fmt::Display for Held {
 pub(super) struct Report {
     seed: u64,
     n_nodes: usize,
+    /// Whether resident memory is judged.
+    is_long: bool,
     took: Duration,
     n_rounds: usize,
     /// How often each of [`Fault::ALL`] has happened.
@@ -71,10 +73,11 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(seed: u64, n_nodes: usize) -> Self {
+    pub(super) fn new(seed: u64, n_nodes: usize, is_long: bool) -> Self {
         Self {
             seed,
             n_nodes,
+            is_long,
             took: Duration::ZERO,
             n_rounds: 0,
             faults: [0; Fault::ALL.len()],
@@ -137,7 +140,7 @@ impl Report {
     pub(super) fn verdicts(&self) -> Vec<String> {
         let mut verdicts = self.verdicts.clone();
         if let [(warm, warm_closed), .., (end, end_closed)] = self.connections.as_slice() {
-            if end.resident > warm.resident + MOST_GROWTH {
+            if self.is_long && end.resident > warm.resident + MOST_GROWTH {
                 verdicts.push(format!("{end}, and {warm} once it was warm"));
             }
             if end_closed.n_allocations > warm_closed.n_allocations {
@@ -197,6 +200,9 @@ impl fmt::Display for Report {
             let n = n + 1;
             writeln!(f, "  held, connection {n} {open}")?;
             writeln!(f, "      once closed    {closed}")?;
+        }
+        if !self.is_long {
+            writeln!(f, "  not judged         resident memory: too short")?;
         }
         write!(f, "  does not hold      {:?}", self.verdicts())
     }
