@@ -7,6 +7,7 @@
 //! * `stage` has the broker and the connection, and takes a workload through a fault.
 //! * `faults` are those of one node, `cluster` those of three, and `transactions` are cut in two by
 //!   some.
+//! * `flapping` has no workload: it counts what a quorum queue makes of losses.
 //!
 //! Each fault prints a line of numbers, which `--nocapture` shows. One is on at a time, for they
 //! count open files and memory, and harm their broker. Those that take minutes, and clusters, run
@@ -21,6 +22,7 @@
 
 mod cluster;
 mod faults;
+mod flapping;
 mod ledger;
 mod oracles;
 mod proofs;

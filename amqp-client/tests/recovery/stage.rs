@@ -23,6 +23,11 @@ const WARM_UP: Duration = Duration::from_millis(300);
 /// One broker for all faults of a size, since each start costs seconds; and one fault at a time.
 static BROKER: Mutex<Option<Broker>> = Mutex::new(None);
 
+/// Keeps faults away: they count what the whole process has open.
+pub(crate) fn alone() -> impl Drop {
+    BROKER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A broker, a connection to it, and what lies between them.
 pub(crate) struct Ground {
     broker: Arc<Broker>,

@@ -112,7 +112,8 @@ pub enum Event {
     },
     /// An attempt to bring the connection back comes next, or to open one that was started.
     Retrying {
-        /// Which, from 1 on.
+        /// Which, from 1 on. The count goes on, and the delay grows with it, if the connection has
+        /// lived for less than 10 s: that is how a connection that comes and goes is slowed.
         attempt: u32,
         /// When it begins, from now.
         delay: Duration,

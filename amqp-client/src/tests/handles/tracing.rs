@@ -121,7 +121,7 @@ pub(crate) fn told_with_texts(test: impl FnOnce()) -> Vec<String> {
 }
 
 /// What is told while this runs.
-fn told(test: impl FnOnce()) -> Vec<String> {
+pub(crate) fn told(test: impl FnOnce()) -> Vec<String> {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| subscriber::set_global_default(Capture).unwrap());
     LINES.set(Some(Vec::new()));

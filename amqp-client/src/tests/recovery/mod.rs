@@ -10,6 +10,7 @@
 //! | `aside` | what costs the connection to ask for, or has no answer |
 //! | `held` | what the broker still keeps for the connection that was lost |
 //! | `extent` | what the program wants left out, and what depends on it |
+//! | `flapping` | a connection that is lost as soon as it is back: how much it is slowed, and told |
 //! | `unbounded` | consumers that are started last, and what they are sent |
 //! | `unread` | a program that does not take what it has been sent |
 //! | `meanwhile` | what the program asks for until everything is there |
@@ -24,6 +25,7 @@ mod aside;
 mod attempts;
 mod closed_amid;
 mod extent;
+mod flapping;
 mod held;
 mod many_losses;
 mod meanwhile;
