@@ -69,6 +69,10 @@ pub struct Counters {
     /// How often the connection was lost and has come back, with everything restored or
     /// [reported](crate::event::Event::Recovered).
     pub recoveries: u64,
+    /// Messages that were sent again, each time: see
+    /// [`Publisher::resend`](crate::Publisher::resend). They are not counted in `published` once
+    /// more.
+    pub resent: u64,
 }
 
 /// Numbers.
@@ -104,6 +108,7 @@ impl Connection {
             consumers: totals.consumers.load(Ordering::Relaxed) as u64,
             events_missed: totals.events_missed.get(),
             recoveries: totals.recoveries.get(),
+            resent: totals.resent.get(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Publisher`] and [`Confirmation`] are at the root of the crate. [`PreparedPublisher`], and
 //! [`PreparedPublish`] without confirms, send messages that differ in their bodies only.
-//! [`Unconfirmed`] is what [`Publisher::wait_for_confirms`] reports.
+//! [`Resend`] says what is kept to be sent again. [`Unconfirmed`] is what [`Publisher::wait_for_confirms`] reports.
 
 // What is encoded under the outbox's lock is here, too.
 //
@@ -12,10 +12,12 @@
 // | `plain` | publishing without confirms, on a channel |
 // | `publisher` | publishing with confirms |
 // | `unconfirmed` | what was not confirmed when a channel ended |
+// | `resend` | whether messages are sent again |
 // | `routing` | which messages have to reach a queue |
 
 mod plain;
 pub(crate) mod publisher;
+mod resend;
 mod routing;
 pub(crate) mod sending;
 mod unconfirmed;
@@ -23,4 +25,5 @@ mod unconfirmed;
 pub use self::plain::PreparedPublish;
 pub use self::publisher::PreparedPublisher;
 pub(crate) use self::publisher::{Confirmation, Publisher};
+pub use self::resend::Resend;
 pub use self::unconfirmed::{FailedPublish, Unconfirmed};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use amqp_spec::basic::{self, PropertiesRef};
 use amqp_spec::wire::TypedMethod;
 
+use super::resend::Resend;
 use super::routing::Routing;
 use super::sending::{self, PreparedHead, Publish, PublishHead};
 use super::unconfirmed::Unconfirmed;
@@ -53,6 +54,9 @@ pub struct Publisher {
     max_outstanding: Option<u64>,
     confirm_timeout: Option<Duration>,
     when_down: Option<WhenDown>,
+    resend: Option<Resend>,
+    /// A publish waits for nothing but room in the outbox.
+    is_plain: bool,
 }
 
 impl Publisher {
@@ -75,6 +79,8 @@ impl Publisher {
             max_outstanding: None,
             confirm_timeout: None,
             when_down: None,
+            resend: None,
+            is_plain: true,
         })
     }
 
@@ -107,6 +113,7 @@ impl Publisher {
     #[must_use]
     pub fn max_outstanding(mut self, limit: usize) -> Self {
         self.max_outstanding = Some(limit.max(1) as u64);
+        self.is_plain = false;
         self
     }
 
@@ -121,6 +128,7 @@ impl Publisher {
     #[must_use]
     pub fn confirm_timeout(mut self, timeout: Duration) -> Self {
         self.confirm_timeout = Some(timeout);
+        self.is_plain = false;
         self
     }
 
@@ -130,6 +138,50 @@ impl Publisher {
     #[must_use]
     pub fn when_down(mut self, policy: WhenDown) -> Self {
         self.when_down = Some(policy);
+        self
+    }
+
+    /// Keeps each message until it is confirmed, and sends it again if it is lost with the
+    /// connection, or with a channel that is opened anew: **at least once**, in the order in which
+    /// the messages were published, up to repeats. [`publish`](Self::publish) then waits across a
+    /// loss, and so does the [`Confirmation`] of [`send`](Self::send), under its number; what was
+    /// published twice may be in its queue twice.
+    ///
+    /// ```no_run
+    /// use amqp_client::publish::Resend;
+    ///
+    /// # async fn example(connection: amqp_client::Connection) -> Result<(), Box<dyn std::error::Error>> {
+    /// let publisher = connection.open_publisher().await?
+    ///     .resend(Resend::up_to(16 << 20).mark_with("x-resent"));
+    /// publisher.publish("", "orders", "order 42").await?; // also across a loss
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// A message is kept from the moment it is queued, whether or not its future or its
+    /// confirmation is still there: one that is dropped, or is told that its
+    /// [time](Self::confirm_timeout) is up, changes nothing for it. So do the publisher and the
+    /// channel's other handles. Bodies that were handed over, as `Bytes`, are shared; borrowed
+    /// ones are copied. While it is sent again, a small message is in memory twice. What is sent
+    /// again goes behind the requests that wait for the connection and in front of all that is
+    /// published then.
+    ///
+    /// What is not sent again, and told as always: a message that is confirmed, nacked or
+    /// [returned](PublishError::Returned); one that the broker closes the channel for
+    /// ([`Refused`](PublishError::Refused)); and one that was unconfirmed at three closes by the
+    /// broker, of its channel or, with the codes 501 to 506, 540 and 541, of the connection: that
+    /// is [`Uncertain`](PublishError::Uncertain), as it may be what the broker stumbles over. So
+    /// is what is unconfirmed when the connection or the channel ends for good: when it is closed
+    /// here, recovery gives up, or the broker closes a channel that is not opened anew. Publishers
+    /// from [`open_publisher`](crate::Connection::open_publisher) are opened anew; those of
+    /// [`Publisher::new`](Self::new) end.
+    ///
+    /// Without a recovery ([`Recovery::off`](crate::options::Recovery::off)) a lost connection is
+    /// the end. Default: nothing is kept, and nothing that may have left is sent again. Costs two
+    /// allocations a message, and a lock.
+    #[must_use]
+    pub fn resend(mut self, resend: Resend) -> Self {
+        self.resend = Some(resend);
+        self.is_plain = false;
         self
     }
 
@@ -353,7 +405,7 @@ impl Publisher {
         let properties = message.properties().as_ref();
         let mandatory = self.routing.is_mandatory(to, key);
         let body = message.body();
-        if self.is_plain() && body.len() < ZERO_COPY {
+        if self.is_plain && body.len() < ZERO_COPY {
             let channel = &self.channel;
             let number = if mandatory {
                 channel.publish_at_once_returnable(to, key, properties, body)
@@ -364,7 +416,7 @@ impl Publisher {
                 return Ok(self.confirmation(number, body.len()));
             }
         }
-        self.send_later(exchange, routing_key, properties, mandatory, body)
+        self.send_later(exchange, routing_key, properties, mandatory, body.into())
             .await
     }
 
@@ -375,14 +427,13 @@ impl Publisher {
         routing_key: impl AsRef<str>,
         properties: PropertiesRef<'_>,
         mandatory: bool,
-        body: &[u8],
+        body: Body<'_>,
     ) -> Result<Confirmation, PublishError> {
         let (exchange, routing_key) = (exchange.as_ref(), routing_key.as_ref());
         let head = PublishHead::new(exchange, routing_key, properties, mandatory)
             .map_err(PublishError::NotSent)?;
-        let fingerprint = head.fingerprint(body);
-        self.send_on_terms(head, Body::from(body), fingerprint)
-            .await
+        let fingerprint = head.fingerprint(body.as_slice());
+        self.send_on_terms(head, body, fingerprint).await
     }
 
     /// Prepares publishing many messages that differ in their bodies only: exchange, routing key
@@ -429,12 +480,6 @@ impl Publisher {
         })
     }
 
-    /// Whether a publish waits for nothing but room in the outbox.
-    #[inline]
-    fn is_plain(&self) -> bool {
-        self.max_outstanding.is_none() && self.confirm_timeout.is_none()
-    }
-
     async fn send_on_terms(
         &self,
         head: impl Head + Unpin,
@@ -458,6 +503,9 @@ impl Publisher {
         publish.set_when_down(self.when_down);
         publish.set_returnable(fingerprint);
         publish.set_limits(self.max_outstanding, self.confirm_timeout);
+        if let Some(resend) = &self.resend {
+            publish.set_resend(resend).map_err(PublishError::NotSent)?;
+        }
         let number = publish.await.map_err(PublishError::NotSent)?;
         Ok(self.confirmation(number, size))
     }
@@ -562,7 +610,7 @@ impl PreparedPublisher {
     #[inline]
     fn send_at_once(&self, body: &Body<'_>) -> Option<Confirmation> {
         let body = body.as_slice();
-        if !self.publisher.is_plain() || body.len() >= ZERO_COPY {
+        if !self.publisher.is_plain || body.len() >= ZERO_COPY {
             return None;
         }
         let common = self.returnable.as_ref();

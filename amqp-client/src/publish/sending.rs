@@ -11,6 +11,7 @@ use amqp_spec::constants;
 use amqp_spec::frame::{self, FrameTooLarge};
 use amqp_spec::wire::{Reader, ShortStr, TypedMethod};
 
+use super::resend::Resend;
 use crate::channel::Channel;
 use crate::error::{ChannelError, Subject};
 use crate::message::Body;
@@ -19,6 +20,8 @@ use crate::message::shown::{Length, Name, Shown};
 use crate::proto::config::WhenDown;
 use crate::proto::send::outbox::{Head, LARGE, Outbox, Refused, Wake};
 use crate::proto::shared::channel::ChannelShared;
+use crate::proto::shared::confirms::Limits;
+use crate::proto::shared::kept::KeptMessage;
 use crate::proto::shared::outage::Outage;
 use crate::proto::shared::reading::{Demand, Patience};
 use crate::proto::shared::timers::Timer;
@@ -337,6 +340,8 @@ pub(crate) struct Publish<'a, H> {
     ticket: Option<u64>,
     /// No more than so many unanswered.
     limit: Option<u64>,
+    /// What is kept of the message, and how much may be in all.
+    keep: Option<(Box<KeptMessage>, usize)>,
     /// Our place in line while there are too many.
     place: Option<u64>,
     /// How long to wait for either. Few set a limit, and all move this future about.
@@ -361,6 +366,7 @@ impl<'a, H: Head> Publish<'a, H> {
             fingerprint: None,
             ticket: None,
             limit: None,
+            keep: None,
             place: None,
             patience: None,
             demand: None,
@@ -398,6 +404,19 @@ impl<'a, H: Head> Publish<'a, H> {
                 patience,
             )));
         }
+    }
+
+    /// The message is kept, and sent again if it is lost.
+    pub(crate) fn set_resend(&mut self, resend: &Resend) -> Result<(), ChannelError> {
+        let mark = resend.mark().cloned();
+        if let Some(mark) = &mark {
+            Subject::Nothing.short("header", mark)?;
+        }
+        let id = self.channel.id();
+        let is_mandatory = self.fingerprint.is_some();
+        let message = KeptMessage::new(id, &self.head, &self.body, is_mandatory, mark)?;
+        self.keep = Some((Box::new(message), resend.limit()));
+        Ok(())
     }
 
     /// Time is up?
@@ -469,7 +488,7 @@ impl<H: Head> Publish<'_, H> {
     /// Queues the message, or gets in line.
     #[inline]
     fn try_queue(&mut self, sleeper: &mut Sleeper<'_>) -> Poll<Result<(u64, Wake), Refused>> {
-        if self.limit.is_some() {
+        if self.limit.is_some() || self.keep.is_some() {
             return self.try_queue_limited(sleeper);
         }
         let shared = self.channel.shared();
@@ -521,18 +540,19 @@ impl<H: Head> Publish<'_, H> {
         sleeper: &mut Sleeper<'_>,
     ) -> Poll<Result<(u64, Wake), Refused>> {
         let shared = self.channel.shared();
-        let mut confirms = self.limit.is_some().then(|| shared.confirms());
+        // They stay locked until the message has its number, so that the limits hold.
+        let mut confirms = shared.confirms();
         let mut outbox = shared.connection.outbox();
-        // The confirms stay locked until the message has its number, so that the limit holds.
-        if let (Some(limit), Some(confirms)) = (self.limit, &mut confirms) {
-            let refused = outbox.room().check_policy();
-            if let Err(refused) = refused.and_then(|()| self.check_newcomer(&outbox)) {
-                return Poll::Ready(Err(refused));
-            }
-            let published = outbox.channels().published_by(shared.at).unwrap_or(0);
-            if !confirms.admit(published, limit, &mut self.place, sleeper) {
-                return self.wait(&outbox);
-            }
+        let refused = outbox.room().check_policy();
+        if let Err(refused) = refused.and_then(|()| self.check_newcomer(&outbox)) {
+            return Poll::Ready(Err(refused));
+        }
+        let published = outbox.channels().published_by(shared.at).unwrap_or(0);
+        let kept = self.keep.as_ref();
+        let kept = kept.map(|(message, up_to)| (message.len(), *up_to));
+        let limits = Limits::new(self.limit, kept);
+        if !confirms.admit(published, limits, &mut self.place, sleeper) {
+            return self.wait(&outbox);
         }
         let size = self.body.as_slice().len();
         match outbox.admit(shared.at, size, &mut self.ticket, sleeper) {
@@ -548,12 +568,15 @@ impl<H: Head> Publish<'_, H> {
                 .channels_mut()
                 .expect_return(shared.at, fingerprint, size);
         }
-        if published.is_err() {
+        let Ok((number, _)) = published else {
             // Others may have the room: leaving calls them.
             return Poll::Ready(published);
+        };
+        if let Some((message, _)) = self.keep.take() {
+            confirms.keep(number, message);
         }
         outbox.room_mut().enter(&mut self.ticket, sleeper);
-        if let (Some(place), Some(confirms)) = (self.place.take(), &mut confirms) {
+        if let Some(place) = self.place.take() {
             sleeper.discard(confirms.forget_room(place));
         }
         Poll::Ready(published)

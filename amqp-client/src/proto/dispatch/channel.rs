@@ -138,6 +138,8 @@ fn take_effect(
     match (effect, reply) {
         (Effect::RenewChannel, _) => {
             if let Some(shared) = channels.take_resting(id) {
+                // Ends up behind what restores the channel, which passes its line.
+                shared.send_again(outside.wakers());
                 opened(id, shared, channels, outside);
             }
         }

@@ -81,6 +81,7 @@ fn lost_again(id: u16, cause: &ChannelError, channels: &mut InChannels, outside:
     let lost = outside.outbox().channel_lost_again(id);
     if let Some(mut channel) = channels.close(id, true, outside) {
         drop(channel.disconnect(cause, outside.wakers()));
+        channel.shared().confirms().not_sent_again();
         channels.rest(Arc::clone(channel.shared()));
     }
     end_unwanted(lost.unwanted, outside);
@@ -232,6 +233,7 @@ fn rest(id: u16, slots: Vec<Slot>, loss: Loss, channels: &mut InChannels, outsid
     if let Some(mut channel) = channels.close(id, true, outside) {
         let shared = Arc::clone(channel.shared());
         channel.rest(loss, outside.wakers());
+        shared.send_again(outside.wakers());
         let event = Event::ChannelRenewed {
             channel: id,
             cause: cause.clone(),

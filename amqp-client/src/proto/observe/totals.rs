@@ -37,6 +37,8 @@ pub(crate) struct Totals {
     pub(crate) nacked: Total,
     /// Publishes that will not be answered, of channels that were opened anew.
     pub(crate) lost: Total,
+    /// Publishes that were sent again.
+    pub(crate) resent: Total,
     pub(crate) returned: Total,
     pub(crate) delivered: Total,
     pub(crate) fetched: Total,

@@ -59,7 +59,9 @@ impl AckRun {
         }
         let (acked_now, nacked_now) = confirms.answered();
         let before = std::mem::replace(&mut channel.answered, confirms.resolved());
+        let bodies = confirms.take_dropped();
         drop(confirms);
+        drop(bodies);
         if channel.answered.saturating_sub(before) > MANY {
             shared
                 .outbox()

@@ -258,6 +258,7 @@ impl Course {
         &mut self,
         restored: Counts,
         skipped: Vec<EntityFailure>,
+        resent: u64,
         now: Instant,
     ) -> RecoveryReport {
         (self.lost, self.last, self.blamed) = (None, None, None);
@@ -271,6 +272,7 @@ impl Course {
             restored,
             skipped,
             renamed: std::mem::take(&mut self.renamed),
+            resent,
         }
     }
 

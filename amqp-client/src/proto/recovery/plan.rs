@@ -54,6 +54,8 @@ pub(crate) struct Plan {
     outcome: Outcome,
     /// What could not be restored until everything else was.
     skipped: Vec<EntityFailure>,
+    /// How many messages had been sent again when it began.
+    resent_before: u64,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -140,6 +142,7 @@ impl Plan {
                 ..Outcome::default()
             },
             skipped: Vec::new(),
+            resent_before: outside.shared().totals.resent.get(),
         }
     }
 
@@ -149,9 +152,14 @@ impl Plan {
         self.topology.be_careful();
     }
 
-    /// How much has been restored, what has not been, and what has another name now.
-    pub(crate) fn take_report(&mut self) -> (Counts, Vec<EntityFailure>) {
-        (self.outcome.counts, std::mem::take(&mut self.skipped))
+    /// How much has been restored, what has not been, and how many messages were sent again.
+    pub(crate) fn take_report(&mut self, outside: &Outside) -> (Counts, Vec<EntityFailure>, u64) {
+        let resent = outside.shared().totals.resent.get() - self.resent_before;
+        (
+            self.outcome.counts,
+            std::mem::take(&mut self.skipped),
+            resent,
+        )
     }
 
     /// When the next step is to be taken at the latest.

@@ -25,6 +25,9 @@ pub struct RecoveryReport {
     /// Queues that the broker had named and now has named anew: the name of before, and that of
     /// now.
     pub renamed: Vec<(String, String)>,
+    /// How many messages were sent again on the stream that is there now, before everything was
+    /// restored: see [`Publisher::resend`](crate::Publisher::resend).
+    pub resent: u64,
 }
 
 impl fmt::Display for RecoveryReport {
@@ -37,9 +40,13 @@ impl fmt::Display for RecoveryReport {
             self.attempts,
             self.restored
         )?;
-        match self.skipped.as_slice() {
-            [] => Ok(()),
-            skipped => write!(f, "; {} not restored", skipped.len()),
+        if !self.skipped.is_empty() {
+            write!(f, "; {} not restored", self.skipped.len())?;
+        }
+        match self.resent {
+            0 => Ok(()),
+            1 => f.write_str("; 1 message sent again"),
+            resent => write!(f, "; {resent} messages sent again"),
         }
     }
 }
@@ -62,6 +69,7 @@ impl fmt::Debug for Parts<'_> {
             .field("restored", &report.restored)
             .field("skipped", &report.skipped)
             .field("renamed", &report.renamed)
+            .field("resent", &report.resent)
             .finish()
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn step(course: &mut Course, outside: &mut Outside) -> Result<(), Box
         };
         // What comes behind the gates may begin.
         more = milestones.opens_gates;
-        let report = milestones.is_back.then(|| plan.take_report());
+        let report = milestones.is_back.then(|| plan.take_report(outside));
         match milestones.is_done {
             true => course.all_restored(),
             false => course.keep_plan(plan),
@@ -49,7 +49,7 @@ pub(crate) fn step(course: &mut Course, outside: &mut Outside) -> Result<(), Box
 
 fn come_to(
     milestones: Milestones,
-    report: Option<(super::Counts, Vec<EntityFailure>)>,
+    report: Option<(super::Counts, Vec<EntityFailure>, u64)>,
     course: &mut Course,
     outside: &mut Outside,
 ) {
@@ -71,8 +71,8 @@ fn come_to(
         course.gates_open(now);
         outside.open_gates();
     }
-    if let Some((restored, skipped)) = report {
-        let report = course.recovered(restored, skipped, now);
+    if let Some((restored, skipped, resent)) = report {
+        let report = course.recovered(restored, skipped, resent, now);
         match course.is_open_at_last() {
             true => told::opened(milestones.n_pending, outside),
             false => told::recovered(report, milestones.n_pending, outside),

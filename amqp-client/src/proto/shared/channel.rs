@@ -132,7 +132,9 @@ impl ChannelShared {
         let (acked, nacked) = confirms.answered();
         let concluded = acked + nacked + confirms.n_lost();
         confirms.end(loss, published, wakers);
+        let bodies = confirms.take_dropped();
         drop(confirms);
+        drop(bodies);
         self.connection.totals.answered_before.add_u64(concluded);
     }
 
@@ -186,7 +188,9 @@ impl ChannelShared {
         if confirms.call_room(published, wakers) {
             self.connection.outbox().room_mut().note_called();
         }
+        let bodies = confirms.take_dropped();
         drop(confirms);
+        drop(bodies);
         self.connection.totals.lost.add_u64(lost);
     }
 
@@ -198,8 +202,34 @@ impl ChannelShared {
         confirms.renew(loss, upto, wakers);
         confirms.call_limited(wakers);
         let lost = confirms.n_lost() - before;
+        let bodies = confirms.take_dropped();
         drop(confirms);
+        drop(bodies);
         self.connection.totals.lost.add_u64(lost);
+    }
+
+    /// Queues what was published before, is not answered and is to be sent again: in front of what
+    /// waits in the channel's line if that has messages, behind its requests. Says how much.
+    pub(crate) fn send_again(&self, wakers: &mut Vec<Waker>) -> u64 {
+        let mut confirms = self.confirms();
+        let mut outbox = self.connection.outbox();
+        let Some(line) = outbox.order_mut().begin_again(self.at) else {
+            return 0;
+        };
+        let before = confirms.n_lost();
+        let n = confirms.send_again(
+            |message| outbox.order_mut().publish_again(self.at, message),
+            wakers,
+        );
+        outbox.order_mut().end_again(self.at, line);
+        let lost = confirms.n_lost() - before;
+        let bodies = confirms.take_dropped();
+        drop(outbox);
+        drop(confirms);
+        drop(bodies);
+        self.connection.totals.lost.add_u64(lost);
+        self.connection.totals.resent.add_u64(n);
+        n
     }
 
     /// A place in line for a publish that had this number, and goes on.

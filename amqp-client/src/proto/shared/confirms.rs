@@ -15,12 +15,22 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use amqp_spec::frame::FrameTooLarge;
+use bytes::Bytes;
+
+pub(crate) use super::at_limit::Limits;
+use super::at_limit::{AtLimit, Taken};
 use super::failures::Failures;
 pub(crate) use super::failures::{Failure, Noted};
+use super::kept::{Kept, KeptMessage};
 use super::lost::{Fate, Loss, Lost, LostCounts};
 use crate::error::ChannelError;
 use crate::message::Incoming;
 use crate::proto::wait::{Sleeper, Waiters};
+
+/// What the broker's numbers count from while some of them stand for messages that were sent again:
+/// nothing, so that they are looked up.
+const LOOKED_UP: u64 = u64::MAX;
 
 /// Slots whose memory is kept when none is needed.
 const KEEP: usize = 4096;
@@ -62,7 +72,8 @@ pub(crate) struct Confirms {
     ahead: u64,
     /// How many slots are `Waiting`.
     waiting: usize,
-    /// What the broker's numbers count from: it begins anew with each life of the channel.
+    /// What the broker's numbers count from: it begins anew with each life of the channel. Or
+    /// [`LOOKED_UP`].
     base: u64,
     /// How many numbers were refused.
     nacked: u64,
@@ -88,11 +99,10 @@ struct Extra {
     failures: Failures,
     /// Who waits for all up to a number.
     all: Waiters<u64>,
-    /// Publishers that wait until fewer than a limit are unanswered.
-    room: Waiters<(), u64>,
-    /// Of these, by ticket, those who have been called and have not come, and whether that was
-    /// since the last look at who does not come.
-    called: BTreeMap<u64, bool>,
+    /// Publishers that wait until fewer than a limit are unanswered, or less is kept.
+    room: AtLimit,
+    /// What is sent again if it is not answered.
+    kept: Option<Box<Kept>>,
 }
 
 impl Extra {
@@ -120,13 +130,17 @@ impl Confirms {
     ) {
         // With `multiple`, 0 means everything so far. How much that is at the broker it does not
         // say, and no broker is known to send it.
-        let number = if multiple && number == 0 {
+        let count = number;
+        let mut number = if multiple && number == 0 {
             published
         } else {
             number.saturating_add(self.base)
         };
         if number > published || number <= self.resolved {
-            return;
+            match self.look_up(count).filter(|&known| known <= published) {
+                Some(known) => number = known,
+                None => return,
+            }
         }
         let offset = number - self.resolved - 1;
         if multiple {
@@ -145,17 +159,52 @@ impl Confirms {
             self.ahead += u64::from(!matches!(before, ConfirmSlot::Resolved));
             self.conclude(number, before, nack, wakers);
         }
-        // The front is never resolved: what was answered ahead of it moves below the line.
-        while let Some(ConfirmSlot::Resolved) = self.slots.front() {
-            self.slots.pop_front();
-            self.ahead -= 1;
-            self.resolved += 1;
-        }
+        self.move_up();
         if self.slots.is_empty() && self.slots.capacity() > KEEP {
             self.slots = VecDeque::new();
         }
         if let Some(extra) = &mut self.extra {
             extra.resolved(self.resolved, wakers);
+            if extra.kept.is_some() {
+                self.forget_kept(number);
+            }
+        }
+    }
+
+    /// The front is never resolved: what was answered ahead of it moves below the line.
+    #[inline]
+    fn move_up(&mut self) {
+        while let Some(ConfirmSlot::Resolved) = self.slots.front() {
+            self.slots.pop_front();
+            self.ahead -= 1;
+            self.resolved += 1;
+        }
+    }
+
+    /// What a number of the broker's stands for, if that has to be looked up and is not answered.
+    #[cold]
+    fn look_up(&self, count: u64) -> Option<u64> {
+        let kept = self.kept().filter(|_| self.base == LOOKED_UP)?;
+        let number = kept.number_of(count)?;
+        (!self.is_resolved(number)).then_some(number)
+    }
+
+    fn kept(&self) -> Option<&Kept> {
+        self.extra.as_ref()?.kept.as_deref()
+    }
+
+    fn kept_mut(&mut self) -> Option<&mut Kept> {
+        self.extra.as_mut()?.kept.as_deref_mut()
+    }
+
+    /// This number is answered, and need not be kept any more.
+    fn forget_kept(&mut self, number: u64) {
+        let (resolved, looked_up) = (self.resolved, self.base == LOOKED_UP);
+        if let Some(kept) = self.kept_mut() {
+            kept.answered(number, resolved);
+            if let (base, true) = kept.base() {
+                self.base = if looked_up { base } else { self.base };
+            }
         }
     }
 
@@ -245,6 +294,10 @@ impl Confirms {
     ) -> Option<Box<Incoming>> {
         if number > self.resolved && self.extra().returned.insert(number) {
             self.extra().failures.push(number, Failure::Returned);
+            if let Some(kept) = self.kept_mut() {
+                // It is in no queue, and to say so once is enough.
+                kept.forget(number);
+            }
         }
         let abandoned = number
             .checked_sub(self.resolved + 1)
@@ -261,13 +314,18 @@ impl Confirms {
     }
 
     /// Nothing more will be answered, of `published` numbers.
-    pub(crate) fn end(&mut self, loss: Loss, published: u64, wakers: &mut Vec<Waker>) {
+    pub(crate) fn end(&mut self, mut loss: Loss, published: u64, wakers: &mut Vec<Waker>) {
         if self.ended.is_some() {
             return;
         }
+        let mut given_up = Vec::new();
+        if let Some(kept) = self.kept_mut() {
+            kept.look_up(&mut loss);
+            given_up = kept.lose(&loss, published, false);
+        }
         let loss = Arc::new(loss);
         self.ended = Some(Arc::clone(&loss));
-        self.lose(&loss, published, wakers);
+        self.lose(&loss, published, &given_up, wakers);
         self.call_waiting(wakers);
     }
 
@@ -278,14 +336,25 @@ impl Confirms {
         self.base = published;
         if let Some(extra) = &mut self.extra {
             extra.lost.forget_oldest();
+            // Nothing is left in it, and the broker counts anew.
+            extra.kept = None;
         }
     }
 
-    /// The numbers up to this one will not be answered; those above it go on.
-    pub(crate) fn renew(&mut self, loss: Loss, upto: u64, wakers: &mut Vec<Waker>) {
-        let loss = Arc::new(loss);
+    /// What was published up to this one, of the last use of the channel, will not be answered, but
+    /// for what is kept and sent again; what comes behind it goes on.
+    pub(crate) fn renew(&mut self, mut loss: Loss, mut upto: u64, wakers: &mut Vec<Waker>) {
+        let mut given_up = Vec::new();
         self.base = upto;
-        self.lose(&loss, upto, wakers);
+        if let Some(kept) = self.kept_mut() {
+            upto = kept.last_sent(upto);
+            kept.look_up(&mut loss);
+            given_up = kept.lose(&loss, upto, true);
+            let (base, is_straight) = kept.base();
+            self.base = if is_straight { base } else { LOOKED_UP };
+        }
+        let loss = Arc::new(loss);
+        self.lose(&loss, upto, &given_up, wakers);
         let resolved = self.resolved;
         if let Some(extra) = &mut self.extra {
             extra.lost.forget_oldest();
@@ -293,33 +362,130 @@ impl Confirms {
         }
     }
 
-    /// What is not answered up to this number is lost.
-    fn lose(&mut self, loss: &Arc<Loss>, upto: u64, wakers: &mut Vec<Waker>) {
+    /// What is not answered up to this number is lost, but for what is sent again; of what is given
+    /// up more is known than the loss tells.
+    fn lose(
+        &mut self,
+        loss: &Arc<Loss>,
+        upto: u64,
+        given_up: &[(u64, Fate)],
+        wakers: &mut Vec<Waker>,
+    ) {
         // Those that wait for all up to some number are not to be told of others.
         let extra = self.extra.as_ref();
         let ends: BTreeSet<u64> =
             extra.map_or_else(BTreeSet::new, |extra| extra.all.keys().collect());
-        while self.resolved < upto {
-            let slot = self.slots.pop_front();
+        let again = self.kept().and_then(|kept| kept.first_again(upto));
+        let first = again.map_or(upto, |first| first - 1);
+        let mut lose = |this: &mut Self, number: u64, slot: ConfirmSlot| {
+            let apart = ends.contains(&(number - 1));
+            this.lose_one(number, slot, apart, loss, given_up, wakers);
+        };
+        while self.resolved < first {
+            let slot = self.slots.pop_front().unwrap_or(ConfirmSlot::Unknown);
             self.resolved += 1;
-            let number = self.resolved;
-            if let Some(ConfirmSlot::Resolved) = slot {
-                self.ahead -= 1;
-                continue;
-            }
-            let is_asked = !matches!(slot, Some(ConfirmSlot::Abandoned));
-            if let Some(ConfirmSlot::Waiting(waker)) = slot {
-                self.waiting -= 1;
-                wakers.push(waker);
-            }
-            self.n_lost += 1;
-            let extra = self.extra();
-            // What has come back is in no queue, whatever followed.
-            if !extra.returned.remove(&number) {
-                let apart = ends.contains(&(number - 1));
-                extra.lost.push(number, is_asked, apart, loss);
+            match slot {
+                ConfirmSlot::Resolved => self.ahead -= 1,
+                slot => lose(self, self.resolved, slot),
             }
         }
+        for number in first + 1..=upto {
+            let is_kept = self.kept().is_some_and(|kept| kept.is_sent_again(number));
+            let offset = number - self.resolved - 1;
+            let slot = self.slot(offset).filter(|_| !is_kept);
+            let slot = slot.map(|slot| std::mem::replace(slot, ConfirmSlot::Resolved));
+            if let Some(slot) = slot.filter(|slot| !matches!(slot, ConfirmSlot::Resolved)) {
+                self.ahead += 1;
+                lose(self, number, slot);
+            }
+        }
+    }
+
+    fn lose_one(
+        &mut self,
+        number: u64,
+        slot: ConfirmSlot,
+        apart: bool,
+        loss: &Arc<Loss>,
+        given_up: &[(u64, Fate)],
+        wakers: &mut Vec<Waker>,
+    ) {
+        let is_asked = !matches!(slot, ConfirmSlot::Abandoned);
+        if let ConfirmSlot::Waiting(waker) = slot {
+            self.waiting -= 1;
+            wakers.push(waker);
+        }
+        self.n_lost += 1;
+        let extra = self.extra();
+        // What has come back is in no queue, whatever followed.
+        if !extra.returned.remove(&number) {
+            match given_up.binary_search_by_key(&number, |(number, _)| *number) {
+                Ok(at) => {
+                    let fate = given_up.get(at).map_or(Fate::Uncertain, |&(_, fate)| fate);
+                    extra.lost.push_as(fate, number, is_asked, apart, loss);
+                }
+                Err(_) => extra.lost.push(number, is_asked, apart, loss),
+            }
+        }
+    }
+
+    // What is sent again
+
+    /// Keeps a message that has just been published, to send it again if it is not answered.
+    pub(crate) fn keep(&mut self, number: u64, message: Box<KeptMessage>) {
+        if number > self.resolved && self.ended.is_none() {
+            let kept = self.extra().kept.get_or_insert_default();
+            kept.push(number, message);
+        }
+    }
+
+    /// Has everything queued that is to be sent again, in order. Returns how much that is; what does
+    /// not fit into a frame any more is given up.
+    pub(crate) fn send_again(
+        &mut self,
+        queue: impl FnMut(&KeptMessage) -> Result<(), FrameTooLarge>,
+        wakers: &mut Vec<Waker>,
+    ) -> u64 {
+        let Some(kept) = self.kept_mut() else {
+            return 0;
+        };
+        let (n, unfit) = kept.send_again(queue);
+        for (number, fate, error) in unfit {
+            let loss = Arc::new(Loss::plain(&error.into(), u64::MAX));
+            let offset = number.checked_sub(self.resolved + 1);
+            let slot = offset.and_then(|offset| self.slot(offset));
+            if let Some(slot) = slot.map(|slot| std::mem::replace(slot, ConfirmSlot::Resolved)) {
+                self.ahead += 1;
+                self.lose_one(number, slot, false, &loss, &[(number, fate)], wakers);
+            }
+            self.move_up();
+            self.forget_kept(number);
+        }
+        let resolved = self.resolved;
+        if let Some(extra) = &mut self.extra {
+            extra.resolved(resolved, wakers);
+        }
+        n
+    }
+
+    /// What was queued to be sent again has been dropped, all of it: it is to be queued once more.
+    pub(crate) fn not_sent_again(&mut self) {
+        if let Some(kept) = self.kept_mut() {
+            kept.wait_again();
+        }
+    }
+
+    /// Bodies that need not be kept any more, to be dropped once the lock is released.
+    #[must_use = "dropped once the lock is released"]
+    pub(crate) fn take_dropped(&mut self) -> Vec<Bytes> {
+        let kept = self.kept_mut();
+        kept.map_or_else(Vec::new, Kept::take_dropped)
+    }
+
+    /// How many octets are kept.
+    #[cfg(test)]
+    pub(crate) fn kept_octets(&self) -> usize {
+        self.kept().map_or(0, Kept::octets)
     }
 
     /// Calls everything that waits for an answer, to look at something else and wait again.
@@ -327,7 +493,6 @@ impl Confirms {
         if let Some(extra) = &mut self.extra {
             extra.all.call_all(wakers);
             extra.room.call_all(wakers);
-            extra.called.clear();
         }
         self.waiting = 0;
         for slot in &mut self.slots {
@@ -459,118 +624,76 @@ impl Confirms {
 
     /// Whether one more may be published; if not, the task is called when it may. Who has a ticket
     /// has to [`forget_room`](Self::forget_room).
-    ///
-    /// Who waits goes first: a place is kept for each that has been called, so that all who are
-    /// still in line, and all who come, find as many taken as they will find published. One with a
-    /// higher limit passes those with a lower one, who wait for something else.
     pub(crate) fn admit(
         &mut self,
         published: u64,
-        limit: u64,
+        limits: Limits,
         ticket: &mut Option<u64>,
         sleeper: &mut Sleeper<'_>,
     ) -> bool {
-        let outstanding = self.outstanding(published);
+        let taken = self.taken(published);
         // Those who come too late are told so by the outbox.
         if self.ended.is_some() {
             return true;
         }
-        let Some(extra) = &mut self.extra else {
-            return outstanding < limit || self.wait_for_room(limit, ticket, sleeper);
-        };
-        // Plain publishes take no place in line, so that even the place of one that was called may
-        // be gone.
-        let is_called = ticket.is_some_and(|ticket| extra.called.contains_key(&ticket));
-        let taken = if is_called {
-            outstanding
-        } else {
-            outstanding + extra.called.len() as u64
-        };
-        taken < limit || self.wait_for_room(limit, ticket, sleeper)
+        match &mut self.extra {
+            None if limits.admit(taken) => true,
+            _ => self.extra().room.admit(limits, taken, ticket, sleeper),
+        }
     }
 
-    fn wait_for_room(
-        &mut self,
-        limit: u64,
-        ticket: &mut Option<u64>,
-        sleeper: &mut Sleeper<'_>,
-    ) -> bool {
-        let extra = self.extra();
-        extra.room.wait_at((), limit, ticket, sleeper);
-        if let Some(ticket) = ticket {
-            extra.called.remove(ticket);
+    fn taken(&self, published: u64) -> Taken {
+        Taken {
+            outstanding: self.outstanding(published),
+            kept: self.kept().map_or(0, Kept::octets),
         }
-        false
     }
 
     /// How many publishers wait for others to be answered, or have been called and have not come.
     pub(crate) fn n_publishers(&self) -> usize {
-        let extra = self.extra.as_ref();
-        extra.map_or(0, |extra| extra.room.len() + extra.called.len())
+        self.extra.as_ref().map_or(0, |extra| extra.room.len())
     }
 
     /// Whether a publisher waits for others to be answered.
     pub(crate) fn is_in_line(&self, ticket: u64) -> bool {
         let extra = self.extra.as_ref();
-        extra.is_some_and(|extra| extra.room.contains((), ticket))
+        extra.is_some_and(|extra| extra.room.contains(ticket))
     }
 
     /// A publisher goes away, or has what it waited for.
     #[must_use = "dropped once the lock is released"]
     pub(crate) fn forget_room(&mut self, ticket: u64) -> Option<Waker> {
-        let extra = self.extra();
-        extra.called.remove(&ticket);
-        extra.room.remove((), ticket)
+        self.extra().room.remove(ticket)
     }
 
     /// Calls as many publishers as there is room for, those who have waited longest first. True if
     /// some were called.
     pub(crate) fn call_room(&mut self, published: u64, wakers: &mut Vec<Waker>) -> bool {
-        let outstanding = self.outstanding(published);
-        let Some(extra) = &mut self.extra else {
-            return false;
-        };
-        if extra.room.is_empty() {
-            return false;
-        }
-        let called = &mut extra.called;
-        let before = called.len();
-        extra.room.call_if(
-            |ticket, &limit| {
-                let fits = outstanding + (called.len() as u64) < limit;
-                if fits {
-                    called.insert(ticket, true);
-                }
-                fits
-            },
-            wakers,
-        );
-        called.len() > before
+        let taken = self.taken(published);
+        let extra = self.extra.as_mut();
+        let room = extra.map(|extra| &mut extra.room);
+        room.filter(|room| !room.is_empty())
+            .is_some_and(|room| room.call(taken, wakers))
     }
 
     /// Keeps no place any more for those who were called before the last time and have not come.
     /// True if any have been called: others may have those places, and some may be kept still.
     pub(crate) fn expire_called(&mut self) -> bool {
-        let Some(extra) = &mut self.extra else {
-            return false;
-        };
-        let any = !extra.called.is_empty();
-        extra.called.retain(|_, recent| std::mem::take(recent));
-        any
+        let extra = self.extra.as_mut();
+        extra.is_some_and(|extra| extra.room.expire_called())
     }
 
     /// Calls all who wait for others to be answered, to wait for something else.
     pub(crate) fn call_limited(&mut self, wakers: &mut Vec<Waker>) {
         if let Some(extra) = &mut self.extra {
             extra.room.call_all(wakers);
-            extra.called.clear();
         }
     }
 
     /// Publishing fails from here on: those who wait for room are to hear of it.
     pub(crate) fn refuse_room(&mut self, wakers: &mut Vec<Waker>) {
         if let Some(extra) = &mut self.extra {
-            extra.room.call_all(wakers);
+            extra.room.refuse(wakers);
         }
     }
 

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use crate::error::ChannelError;
+use crate::error::{ChannelError, ConnectionError};
 
 /// What the broker may have closed a channel for, among its unanswered publishes.
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -69,7 +69,20 @@ impl Loss {
         Self::new(cause, sent, Suspects::Unknown)
     }
 
-    fn fate(&self, number: u64) -> Fate {
+    /// Whether the broker may have closed the channel or the connection over one of the messages
+    /// that it was sent.
+    pub(super) fn may_be_for_a_message(&self) -> bool {
+        match &self.cause {
+            ChannelError::ClosedByBroker(_) => true,
+            ChannelError::Connection(ConnectionError::ClosedByBroker(close)) => {
+                matches!(close.reply_code.0, 501..=506 | 540 | 541)
+            }
+            _ => false,
+        }
+    }
+
+    /// What has become of this number.
+    pub(super) fn fate(&self, number: u64) -> Fate {
         if number > self.sent {
             return Fate::NotSent;
         }
@@ -146,10 +159,21 @@ impl Lost {
         }
     }
 
-    /// One more, with a higher number than all before. `asked` says whether its outcome may be
-    /// asked for; `apart` that it is not to be told together with the one before.
+    /// One more that has not been pushed before. `asked` says whether its outcome may be asked for;
+    /// `apart` that it is not to be told together with the one before.
     pub(crate) fn push(&mut self, number: u64, asked: bool, apart: bool, loss: &Arc<Loss>) {
-        let fate = loss.fate(number);
+        self.push_as(loss.fate(number), number, asked, apart, loss);
+    }
+
+    /// The same, of which more is known.
+    pub(crate) fn push_as(
+        &mut self,
+        fate: Fate,
+        number: u64,
+        asked: bool,
+        apart: bool,
+        loss: &Arc<Loss>,
+    ) {
         let askers = u64::from(asked);
         if let Some(last) = self.runs.last_mut().filter(|_| !apart) {
             if last.to + 1 == number && last.fate == fate && Arc::ptr_eq(&last.loss, loss) {
@@ -159,14 +183,17 @@ impl Lost {
                 return;
             }
         }
-        self.runs.push(Run {
+        let run = Run {
             from: number,
             to: number,
             fate,
             loss: Arc::clone(loss),
             askers,
             untold: 1,
-        });
+        };
+        // What was sent again and is given up may stand in front of others.
+        let at = self.runs.partition_point(|run| run.to < number);
+        self.runs.insert(at, run);
     }
 
     /// Forgets what is oldest, if there are many ends: of a number up to there it is only told that

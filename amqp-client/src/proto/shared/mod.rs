@@ -4,9 +4,11 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `connection`, `channel`, `consumer` | the state of each |
+//! | `at_limit` | publishers that wait until fewer are unanswered, or less is kept |
 //! | `batches` | deliveries that wait to be picked up |
 //! | `gone_back`, `yielded` | what of a channel's deliveries has gone back, and what was seen |
 //! | `confirms`, `failures`, `lost` | what becomes of the publishes of one channel |
+//! | `kept` | messages that are sent again if they are not answered |
 //! | `consumer_tags` | tags that are made up for consumers |
 //! | `place` | where the connection leads |
 //! | `last_queue` | what an empty name of a queue stands for |
@@ -16,6 +18,7 @@
 //! | `state` | where the connection stands |
 //! | `timers` | what is to be called at which time |
 
+pub(crate) mod at_limit;
 pub(crate) mod batches;
 pub(crate) mod channel;
 pub(crate) mod confirms;
@@ -24,6 +27,7 @@ pub(crate) mod consumer;
 pub(crate) mod consumer_tags;
 pub(crate) mod failures;
 pub(crate) mod gone_back;
+pub(crate) mod kept;
 pub(crate) mod last_queue;
 pub(crate) mod logins;
 pub(crate) mod lost;

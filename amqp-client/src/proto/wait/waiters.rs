@@ -96,6 +96,13 @@ impl<K: Copy + Ord, T> Waiters<K, T> {
         Some((key, ticket, &waiter.about))
     }
 
+    /// The ticket of the first of whom this is true.
+    pub(crate) fn find(&self, is_wanted: impl Fn(&T) -> bool) -> Option<u64> {
+        let mut waiting = self.waiting.iter();
+        let found = waiting.find(|(_, waiter)| is_wanted(&waiter.about));
+        found.map(|(&(_, ticket), _)| ticket)
+    }
+
     /// Where they wait, each, in order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = K> {
         self.waiting.keys().map(|&(key, _)| key)

@@ -38,6 +38,8 @@
 //! | `what_a_loss_took` | publishes and deliveries that are lost with a stream and told to no caller |
 //! | `when_down` | how long publishes wait for the connection, if at all |
 //! | `publishing_across_a_loss` | what becomes of each publish when a stream is lost: goes on, is told, waits no longer than it may |
+//! | `resending` | what a publisher keeps, sends again, gives up, and how much that may be |
+//! | `resending_edges` | the same with smaller frames, a channel lost on its way back, an alarm, and each end |
 //! | `hostile_broker` | each thing that breaks the protocol, and how that ends |
 //! | `robustness` | whatever arrives, damaged or at random, nothing panics and nothing is left waiting |
 //! | `cut_streams` | the stream cut at every octet, in both directions |
@@ -70,6 +72,8 @@ pub(crate) mod reading_on_demand;
 pub(crate) mod reading_standstill;
 pub(crate) mod renewal_across_a_loss;
 mod requests_while_down;
+pub(crate) mod resending;
+mod resending_edges;
 pub(crate) mod robustness;
 pub(crate) mod secrets;
 pub(crate) mod stray_deliveries;

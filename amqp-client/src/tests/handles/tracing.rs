@@ -227,6 +227,7 @@ fn what_a_recovery_could_not_restore_is_told_one_by_one() {
         restored: Counts::default(),
         skipped: vec![EntityFailure::new(consumer.clone(), cause)],
         renamed: Vec::new(),
+        resent: 0,
     };
     let lines = told_above_trace(|| {
         let trace = Trace::new("broker.example:5672", None::<&str>, "/");

@@ -27,6 +27,7 @@ use crate::message::Body;
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::{Effect, Slot};
 use crate::proto::shared::consumer::ConsumerQueue;
+use crate::proto::shared::kept::KeptMessage;
 
 /// The sending side of one channel id.
 #[derive(Debug)]
@@ -226,6 +227,20 @@ impl OutChannel {
     ) -> Result<(), FrameTooLarge> {
         self.sending.publish(head, body, queue)?;
         self.want(queue);
+        Ok(())
+    }
+
+    /// Parks a message again, under the number that it had.
+    pub(super) fn publish_again(
+        &mut self,
+        message: &KeptMessage,
+        queue: &mut Queue,
+    ) -> Result<(), FrameTooLarge> {
+        let number = message.number();
+        let fingerprint = message.queue_again(self.sending.id(), |head, body| {
+            self.publish(head, body, queue)
+        })?;
+        self.publishing.expect_return_again(number, fingerprint);
         Ok(())
     }
 

@@ -33,6 +33,10 @@ pub(super) enum Parked {
     Large { head: Vec<u8>, body: Bytes },
 }
 
+/// What has been taken out of a line for a moment.
+#[derive(Debug)]
+pub(crate) struct LineRest(VecDeque<Parked>);
+
 /// The sums over the lines of all channels. Only lines change them.
 #[derive(Debug, Default)]
 pub(super) struct Parking {
@@ -247,16 +251,19 @@ impl Line {
     }
 
     /// The channel is lost once more on the same stream: throws settlements away, which were of
-    /// deliveries that have gone back.
-    pub(super) fn drop_frames(&mut self, parking: &mut Parking) {
+    /// deliveries that have gone back, and messages that are to be sent again.
+    pub(super) fn drop_frames(&mut self, parking: &mut Parking, dropped: &mut Vec<Bytes>) {
         self.drop_answers(parking);
-        self.parked.retain(|parked| {
-            let Parked::Frames(frames) = parked else {
-                return true;
-            };
-            parking.octets -= frames.len();
-            false
-        });
+        for parked in std::mem::take(&mut self.parked) {
+            match parked {
+                request @ Parked::Request(..) => self.parked.push_back(request),
+                Parked::Frames(frames) => parking.octets -= frames.len(),
+                Parked::Large { head, body } => {
+                    parking.octets -= head.len() + body.len();
+                    dropped.push(body);
+                }
+            }
+        }
     }
 
     /// Says requests anew, by their payloads, where `translate` has other words for them.
@@ -306,6 +313,17 @@ impl Line {
     pub(super) fn push_front(&mut self, parked: Parked, parking: &mut Parking) {
         parking.octets += parked.len();
         self.parked.push_front(parked);
+    }
+
+    /// Takes out what is in it from the first message on; it is to be [put back](Self::put_back).
+    pub(super) fn take_messages(&mut self) -> LineRest {
+        let first = self.parked.iter().position(Parked::is_message);
+        LineRest(self.parked.split_off(first.unwrap_or(self.parked.len())))
+    }
+
+    /// What was taken out goes behind what is there.
+    pub(super) fn put_back(&mut self, rest: LineRest) {
+        self.parked.extend(rest.0);
     }
 
     /// Keeps the messages alone, behind these that were queued before; returns the requests.

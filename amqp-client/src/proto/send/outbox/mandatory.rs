@@ -116,6 +116,14 @@ impl Mandatory {
         });
     }
 
+    /// One that is sent again. If it is still there from before, it is found as it was then.
+    pub(super) fn expect_again(&mut self, number: u64, fingerprint: Fingerprint) {
+        let last = self.expected.back();
+        if last.is_none_or(|last| last.number < number) {
+            self.expect(number, fingerprint);
+        }
+    }
+
     #[cold]
     fn expect_in_index(&mut self, fingerprint: Fingerprint) {
         let place = self.first + self.expected.len() as u64;

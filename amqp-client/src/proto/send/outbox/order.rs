@@ -17,6 +17,7 @@ use super::consumers::{Asked, Cancelling, NotStarted, Prefetch};
 use super::driver::Wake;
 use super::ending::CloseOfConnection;
 use super::head::{Head, ZERO_COPY};
+use super::line::LineRest;
 use super::owed::MOST_OWED;
 use super::queue::Queue;
 use super::refused::Refused;
@@ -29,6 +30,7 @@ use crate::proto::send::request::{Effect, Slot};
 use crate::proto::send::rope::Rope;
 use crate::proto::send::unwritten::Unwritten;
 use crate::proto::shared::consumer::ConsumerQueue;
+use crate::proto::shared::kept::KeptMessage;
 
 /// What is to be sent, in order.
 #[derive(Debug)]
@@ -165,6 +167,33 @@ impl Order {
             head.encode_with_body(buf, at.channel, body, frame_max)
         })?;
         Ok(self.number(at, head))
+    }
+
+    /// Messages are about to be queued again: takes out the line of their channel from its first
+    /// message on, to be put [behind](Self::end_again) them. `None` if it takes none.
+    pub(crate) fn begin_again(&mut self, at: ChannelUse) -> Option<LineRest> {
+        let channel = self.channels.get_mut(at.channel)?;
+        let takes_it = channel.takes_requests(at);
+        takes_it.then(|| channel.sending.line.take_messages())
+    }
+
+    /// Queues a message again, under the number that it had.
+    pub(crate) fn publish_again(
+        &mut self,
+        at: ChannelUse,
+        message: &KeptMessage,
+    ) -> Result<(), FrameTooLarge> {
+        let Some(channel) = self.channels.get_mut(at.channel) else {
+            return Ok(());
+        };
+        channel.publish_again(message, &mut self.queue)
+    }
+
+    /// What was in the line goes on.
+    pub(crate) fn end_again(&mut self, at: ChannelUse, line: LineRest) {
+        if let Some(channel) = self.channels.get_mut(at.channel) {
+            channel.sending.line.put_back(line);
+        }
     }
 
     /// Counts a message that has been queued.

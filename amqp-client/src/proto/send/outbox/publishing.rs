@@ -72,6 +72,14 @@ impl Publishing {
         }
     }
 
+    /// This publish, which is sent again, may come back.
+    pub(super) fn expect_return_again(&mut self, number: u64, fingerprint: Option<Fingerprint>) {
+        if let Some(fingerprint) = fingerprint {
+            let mandatory = self.mandatory.get_or_insert_default();
+            mandatory.expect_again(number, fingerprint);
+        }
+    }
+
     /// All up to this number have been answered, and do not come back any more.
     pub(super) fn answered(&mut self, resolved: u64) {
         if let Some(mandatory) = &mut self.mandatory {

@@ -147,7 +147,9 @@ impl<'o> Restorer<'o> {
         channel.stand.set(Standing::Lost);
         channel.resumed = true;
         let line = &mut channel.sending.line;
-        line.drop_frames(&mut self.queue.parking);
+        let mut bodies = Vec::new();
+        line.drop_frames(&mut self.queue.parking, &mut bodies);
+        self.queue.dropped().append(&mut bodies);
         let mut transactions = channel.settling.disconnect();
         if let Some(transactions) = &mut transactions {
             let is_end = |slot: &Slot| matches!(slot.effect, Effect::EndTransaction(_));

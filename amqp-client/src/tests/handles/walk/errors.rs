@@ -20,7 +20,7 @@ use crate::error::{
 };
 use crate::event::{Counts, Event, Lost, RecoveryReport};
 use crate::message::{Death, DeathOrigin, DeathReason};
-use crate::publish::{FailedPublish, Unconfirmed};
+use crate::publish::{FailedPublish, Resend, Unconfirmed};
 use crate::sasl::{SaslError, UnknownMechanism};
 use crate::tests::support::pair::quiet;
 use crate::{
@@ -245,10 +245,12 @@ fn recovering() {
         restored: Counts::default(),
         skipped: skipped.into_iter().cycle().take(1024).collect(),
         renamed: vec![(peers(), peers()); 1024],
+        resent: u64::MAX,
     };
     display::<RecoveryReport>(&report);
     display::<Counts>(&report.restored);
     debug(&[Lost::default()]);
+    debug(&[Resend::up_to(1).mark_with("x")]);
     for end in ends() {
         let left = ShutdownReport {
             cause: Some(end.clone()),
