@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::time::sleep;
 
 use self::faults::Fault;
-use self::report::Report;
+use self::report::{Held, Report};
 use crate::oracles::{Excuses, Losses};
 use crate::stage::Ground;
 use crate::workload::Kind;
@@ -102,7 +102,7 @@ async fn soak(plan: Plan, broker: &Arc<Broker>) -> Report {
         }
         drop(ground);
         until_idle(n_tasks).await;
-        report.closed();
+        report.closed(Held::settled().await);
     }
     report
 }

@@ -1,9 +1,10 @@
 //! What a soak has shown.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, mem};
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tokio::time::sleep;
 
 use super::faults::{Fault, Injected};
 use crate::oracles::Numbers;
@@ -34,6 +35,25 @@ impl Held {
             octets: grown,
             resident: memory(),
         }
+    }
+
+    /// What is held once nothing is given back any more: on a busy machine threads that have
+    /// nothing to do take a while to end.
+    pub(super) async fn settled() -> Self {
+        const QUIET: usize = 20;
+        const AT_MOST: usize = 300;
+        let mut held = Self::now();
+        let mut n_equal = 0;
+        for _ in 0..AT_MOST {
+            sleep(Duration::from_millis(100)).await;
+            let before = mem::replace(&mut held, Self::now());
+            let is_equal = before.n_allocations == held.n_allocations;
+            n_equal = if is_equal { n_equal + 1 } else { 0 };
+            if n_equal == QUIET {
+                break;
+            }
+        }
+        held
     }
 }
 
@@ -127,8 +147,8 @@ impl Report {
     }
 
     /// A connection has been closed.
-    pub(super) fn closed(&mut self) {
-        self.connections.push((self.held, Held::now()));
+    pub(super) fn closed(&mut self, held: Held) {
+        self.connections.push((self.held, held));
     }
 
     /// Whether a round has shown that something does not hold.
