@@ -124,11 +124,12 @@
 //!
 //! | the message | is told |
 //! |---|---|
-//! | was written, and not confirmed | [`PublishError::Uncertain`], at once: the broker may have it. It is never published again by itself, unless the publisher has [`resend`](crate::Publisher::resend) |
+//! | was written, and not confirmed | [`PublishError::Uncertain`], at once: the broker may have it. It is never published again by itself |
 //! | of `publish`, was not written whole | nothing: it goes on by itself when the connection is back, in front of those that came later |
 //! | of `send`, was not written whole | [`PublishError::NotSent`], by its [`Confirmation`] |
 //! | is published while the connection is down | nothing: it waits, at most the recovery's [`patience`](crate::options::Recovery::patience) (30 s) and the publisher's [`confirm_timeout`](crate::Publisher::confirm_timeout); then [`PublishError::NotSent`] with [`ChannelError::Recovering`](crate::ChannelError::Recovering) |
 //! | waits, or comes, where [`WhenDown::Fail`](crate::options::WhenDown::Fail) was asked for | the same, at once |
+//! | was taken by a publisher with [`resend`](crate::Publisher::resend), written or not | nothing: it is kept until it is confirmed, and sent again in order, perhaps twice |
 //!
 //! ```no_run
 //! use amqp_client::options::WhenDown;

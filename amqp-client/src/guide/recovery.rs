@@ -98,7 +98,7 @@
 //! [`Publisher::publish`](crate::Publisher::publish) waits while the connection comes back, at most
 //! the policy's [`patience`](crate::options::Recovery::patience) (30 s) and the publisher's [`confirm_timeout`](crate::Publisher::confirm_timeout). A message that
 //! had not been written goes on by itself. One that may have left is
-//! [`Uncertain`](crate::PublishError::Uncertain) at once, and is never published again by the
+//! [`Uncertain`](crate::PublishError::Uncertain) at once, and is not published again by the
 //! library: the program decides. To publish it again is right if consumers recognise it:
 //!
 //! ```no_run
@@ -115,6 +115,23 @@
 //! }
 //! # }
 //! ```
+//!
+//! Or the publisher does it itself: it keeps what is not confirmed, up to so many octets, and sends
+//! it again in order. `publish` then waits across the loss, and consumers see by a header which
+//! messages may be there twice:
+//!
+//! ```no_run
+//! use amqp_client::publish::Resend;
+//!
+//! # async fn example(connection: amqp_client::Connection) -> Result<(), Box<dyn std::error::Error>> {
+//! let resend = Resend::up_to(16 << 20).mark_with("x-resent");
+//! let publisher = connection.open_publisher().await?.resend(resend);
+//! publisher.publish("", "orders", "order 42").await?; // `Ok` once it is confirmed
+//! # Ok(()) }
+//! ```
+//!
+//! [`resend`](crate::Publisher::resend) has what is still told: what the broker refuses, what comes
+//! back, and what was unconfirmed at three closes by the broker.
 //!
 //! A publisher that is to fail at once instead says
 //! [`WhenDown::Fail`](crate::options::WhenDown::Fail).

@@ -2,7 +2,8 @@
 //!
 //! [`Publisher`] and [`Confirmation`] are at the root of the crate. [`PreparedPublisher`], and
 //! [`PreparedPublish`] without confirms, send messages that differ in their bodies only.
-//! [`Resend`] says what is kept to be sent again. [`Unconfirmed`] is what [`Publisher::wait_for_confirms`] reports.
+//! [`Resend`] says what is kept to be sent again. [`Unconfirmed`] is what
+//! [`Publisher::wait_for_confirms`] reports.
 
 // What is encoded under the outbox's lock is here, too.
 //

@@ -159,11 +159,10 @@ impl Publisher {
     ///
     /// A message is kept from the moment it is queued, whether or not its future or its
     /// confirmation is still there: one that is dropped, or is told that its
-    /// [time](Self::confirm_timeout) is up, changes nothing for it. So do the publisher and the
-    /// channel's other handles. Bodies that were handed over, as `Bytes`, are shared; borrowed
-    /// ones are copied. While it is sent again, a small message is in memory twice. What is sent
-    /// again goes behind the requests that wait for the connection and in front of all that is
-    /// published then.
+    /// [time](Self::confirm_timeout) is up, changes nothing for it. Bodies that were handed over,
+    /// as `Bytes`, are shared; borrowed ones are copied. From a loss until it is written, a small
+    /// message is in memory twice. What is sent again goes behind the requests that wait for the
+    /// connection and in front of all that is published then; an alarm does not keep it.
     ///
     /// What is not sent again, and told as always: a message that is confirmed, nacked or
     /// [returned](PublishError::Returned); one that the broker closes the channel for
@@ -177,7 +176,7 @@ impl Publisher {
     ///
     /// Without a recovery ([`Recovery::off`](crate::options::Recovery::off)) a lost connection is
     /// the end. Default: nothing is kept, and nothing that may have left is sent again. Costs two
-    /// allocations a message, and a lock.
+    /// or three allocations a message, and a lock.
     #[must_use]
     pub fn resend(mut self, resend: Resend) -> Self {
         self.resend = Some(resend);
@@ -294,11 +293,13 @@ impl Publisher {
     /// While a connection that is lost comes back this waits, unless
     /// [`WhenDown::Fail`](crate::options::WhenDown::Fail) was asked for: no longer than the
     /// recovery's [patience](crate::options::Recovery::patience) lasts and the publisher's
-    /// [time](Self::confirm_timeout), and then fails with [`ChannelError::Recovering`]. A message that had not been written whole when the connection
-    /// was lost is published again from here, in front of those that were published after it; one
-    /// that may have left is [uncertain](PublishError::Uncertain) at once, and never published
-    /// again. What [`send`](Self::send) has handed over is not published again either: its
-    /// [`Confirmation`] tells which of the two it was.
+    /// [time](Self::confirm_timeout), and then fails with [`ChannelError::Recovering`]. A message
+    /// that had not been written whole when the connection was lost is published again from here,
+    /// in front of those that were published after it; one that may have left is
+    /// [uncertain](PublishError::Uncertain) at once, and never published again. What
+    /// [`send`](Self::send) has handed over is not published again either: its [`Confirmation`]
+    /// tells which of the two it was. With [`resend`](Self::resend) all of these are sent again,
+    /// and this waits on.
     ///
     /// # Errors
     ///

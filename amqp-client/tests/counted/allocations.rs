@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use amqp_client::publish::Resend;
 use amqp_client::{Message, QueueDeclare};
 use bytes::Bytes;
 
@@ -124,6 +125,47 @@ fn publishing_one_at_a_time_allocates_nothing() {
             &steady,
             ONCE,
         );
+    }
+}
+
+/// What each takes that is kept to be sent again: its place, and what stands in front of the body;
+/// and the list of bodies that are dropped once it is answered, here one.
+const KEPT: u64 = 3;
+
+/// Bodies that were handed over are shared by what is kept, and borrowed ones copied once, in front
+/// of which the head stands.
+#[test]
+fn messages_that_are_kept_allocate_little_and_share_their_bodies() {
+    const SIZE: usize = 10_000;
+    for confirming in [Confirming::Multiple, Confirming::Each] {
+        let (session, publisher) = Session::publisher(confirming);
+        let publisher = publisher.resend(Resend::up_to(1 << 20).mark_with("x-resent"));
+        let message = message(SIZE);
+        let properties = message.properties().as_ref();
+        let prepared = publisher.prepare("exchange", "queue", properties).unwrap();
+        let shared = session.steadily(async || {
+            for _ in 0..N {
+                let sent = publisher.send("exchange", "queue", &message).await;
+                sent.unwrap().await.unwrap();
+            }
+        });
+        allocates("send and keep a shared body", N, &shared, KEPT * N + ONCE);
+        let octets = shared.allocated.bytes_total;
+        at_most("octets of these", octets, 512 * N);
+        let borrowed = session.steadily(async || {
+            for _ in 0..N {
+                let sent = prepared.send(message.body().as_ref()).await;
+                sent.unwrap().await.unwrap();
+            }
+        });
+        allocates(
+            "send and keep a borrowed body",
+            N,
+            &borrowed,
+            KEPT * N + ONCE,
+        );
+        let octets = borrowed.allocated.bytes_total;
+        at_most("octets of these", octets, (SIZE as u64 + 512) * N);
     }
 }
 

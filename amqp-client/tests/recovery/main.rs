@@ -7,6 +7,8 @@
 //! * `stage` has the broker and the connection, and takes a workload through a fault.
 //! * `faults` are those of one node, `cluster` those of three, and `transactions` are cut in two by
 //!   some.
+//! * `resending` has no workload either: numbered messages of publishers that send again, none of
+//!   which may be missing.
 //! * `flapping` has no workload: it counts what a quorum queue makes of losses.
 //!
 //! Each fault prints a line of numbers, which `--nocapture` shows. One is on at a time, for they
@@ -26,6 +28,7 @@ mod flapping;
 mod ledger;
 mod oracles;
 mod proofs;
+mod resending;
 mod soak;
 mod stage;
 mod told;

@@ -101,6 +101,23 @@ impl Setting {
 /// satisfied. The fault is over when it returns.
 #[track_caller]
 pub(crate) fn run(setting: Setting, fault: impl AsyncFnOnce(&Stage<'_>, &mut Excuses)) {
+    on_broker(setting.n_nodes, |broker, vhost| {
+        let before = (open_files(), memory());
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let name = setting.name;
+        let verdicts = runtime.block_on(take_through(setting, broker, vhost, before, fault));
+        drop(runtime);
+        assert!(verdicts.is_empty(), "{name}: {verdicts:#?}");
+    });
+}
+
+/// Has the broker of so many nodes, and a virtual host on it. Says so if there is none.
+#[track_caller]
+pub(crate) fn on_broker(n_nodes: usize, act: impl FnOnce(&Arc<Broker>, &VirtualHost)) {
     if Endpoint::from_env().unwrap().is_none() {
         eprintln!("not tested: {} is not set", Endpoint::URL_VARIABLE);
         return;
@@ -108,22 +125,13 @@ pub(crate) fn run(setting: Setting, fault: impl AsyncFnOnce(&Stage<'_>, &mut Exc
     let mut shared = BROKER.lock().unwrap_or_else(PoisonError::into_inner);
     // It is put back only if nothing went wrong.
     let broker = shared.take();
-    let broker = broker.filter(|broker| broker.nodes().len() == setting.n_nodes);
+    let broker = broker.filter(|broker| broker.nodes().len() == n_nodes);
     let broker = Arc::new(broker.unwrap_or_else(|| {
-        let options = BrokerOptions::new().nodes(setting.n_nodes);
+        let options = BrokerOptions::new().nodes(n_nodes);
         options.start().unwrap()
     }));
     let vhost = broker.vhost().unwrap();
-    let before = (open_files(), memory());
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let name = setting.name;
-    let verdicts = runtime.block_on(take_through(setting, &broker, &vhost, before, fault));
-    drop(runtime);
-    assert!(verdicts.is_empty(), "{name}: {verdicts:#?}");
+    act(&broker, &vhost);
     vhost.delete().unwrap();
     *shared = Arc::into_inner(broker);
 }

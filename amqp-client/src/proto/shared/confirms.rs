@@ -336,8 +336,6 @@ impl Confirms {
         self.base = published;
         if let Some(extra) = &mut self.extra {
             extra.lost.forget_oldest();
-            // Nothing is left in it, and the broker counts anew.
-            extra.kept = None;
         }
     }
 
