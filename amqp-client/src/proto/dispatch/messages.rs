@@ -50,7 +50,7 @@ fn fetched(
     if let (Ok(on_wire), Some(channel)) = (on_wire, channels.get_mut(id)) {
         let numbered = channel.numbering().number(on_wire);
         channel.note_delivered(numbered.delivery_tag);
-        channel.note_automatic(usize::from(no_ack));
+        channel.note_kind(numbered.delivery_tag, no_ack);
         slot.answer.fetched_as(numbered);
         at = Some((channel.at(), numbered.delivery_tag));
     }

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::automatic::Automatic;
 use super::content::{Announced, Content};
 use crate::error::{ChannelError, Violation};
 use crate::message::numbered::Numbering;
@@ -39,9 +40,10 @@ pub(crate) struct InChannel {
     automatic: bool,
     /// The highest number of any delivery handed over, or fetched, in this life or before.
     highest: u64,
-    /// How many of what was handed over, or fetched, in this life need no acknowledgement, or are
-    /// not known to need one.
-    automatic_count: u64,
+    /// Something was handed over, or fetched, in this life that is the program's to settle.
+    is_manual: bool,
+    /// What is not, as far as the outbox does not know of it: nothing if there is both.
+    needless: Automatic,
     /// All publishes up to this one have been answered.
     pub(super) answered: u64,
     /// What an earlier use of the id has left, if it may still be heard of.
@@ -98,7 +100,8 @@ impl InChannel {
             ended: None,
             automatic: false,
             highest,
-            automatic_count: 0,
+            is_manual: false,
+            needless: Automatic::default(),
             answered: 0,
             strays,
         }
@@ -231,7 +234,9 @@ impl InChannel {
         delivery_tag: u64,
     ) -> Option<Arc<ConsumerQueue>> {
         let suspect = self.suspect(tag, delivery_tag)?;
-        Some(Arc::clone(&suspect.queue))
+        let queue = Arc::clone(&suspect.queue);
+        self.note_kind(delivery_tag, queue.no_ack);
+        Some(queue)
     }
 
     /// The queue of the consumer with this tag, unless it may be heard of from an earlier use.
@@ -247,14 +252,21 @@ impl InChannel {
         self.shared.set_delivered(self.highest);
     }
 
-    /// So many deliveries that have come are not the program's to settle.
-    pub(crate) fn note_automatic(&mut self, n: usize) {
-        self.automatic_count += n as u64;
+    /// A delivery that has come is the program's to settle, or not if it is `automatic`.
+    pub(crate) fn note_kind(&mut self, delivery_tag: u64, automatic: bool) {
+        self.is_manual |= !automatic;
+        if automatic {
+            self.needless.add(delivery_tag);
+        }
+        if self.is_manual {
+            self.needless.tell(&self.shared);
+        }
     }
 
-    /// The highest number of what was delivered, and how many of it are not the program's to settle.
+    /// The highest number of what was delivered, and how many of it are not the program's to
+    /// settle, as far as the outbox does not know.
     pub(crate) fn delivered(&self) -> (u64, u64) {
-        (self.highest, self.automatic_count)
+        (self.highest, self.needless.len())
     }
 
     /// Whether this is the number of the next delivery of this use.
@@ -288,7 +300,7 @@ impl InChannel {
         }
         self.shared.gone_back(self.highest, wakers);
         // Nothing of it is to be settled any more, whatever it was.
-        self.automatic_count = 0;
+        self.needless.clear();
         self.highest
     }
 
@@ -330,8 +342,15 @@ impl InChannel {
             self.highest = self.highest.max(last.delivery_tag);
             self.shared.set_delivered(self.highest);
         }
-        if consumer.queue.no_ack {
-            self.automatic_count += consumer.batch.len() as u64;
+        let automatic = consumer.queue.no_ack;
+        self.is_manual |= !automatic && !consumer.batch.is_empty();
+        if automatic {
+            for delivery in &consumer.batch {
+                self.needless.add(delivery.delivery_tag);
+            }
+        }
+        if self.is_manual {
+            self.needless.tell(&self.shared);
         }
         if wanted {
             consumer.hand_over(&self.shared, left, wakers);
@@ -355,11 +374,11 @@ impl InChannel {
         let Some(suspect) = suspect.filter(|_| wanted) else {
             return false;
         };
+        let (number, automatic) = (delivery.delivery_tag, suspect.queue.no_ack);
         suspect.footprint += delivery.message.footprint();
         suspect.batch.push(delivery);
-        let automatic = usize::from(suspect.queue.no_ack);
         suspect.hand_over(&shared, left, wakers);
-        self.note_automatic(automatic);
+        self.note_kind(number, automatic);
         true
     }
 

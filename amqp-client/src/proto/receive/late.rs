@@ -73,9 +73,10 @@ pub(super) fn find(
         channel.note_delivered(delivery_tag);
         let (at, manual) = (channel.at(), channel.was_manual(tag));
         if manual.unwrap_or_else(|| asks_for_manual_only(id, outside)) {
+            channel.note_kind(delivery_tag, false);
             outside.requeue(at, delivery_tag);
         } else {
-            channel.note_automatic(1);
+            channel.note_kind(delivery_tag, true);
         }
     }
     false

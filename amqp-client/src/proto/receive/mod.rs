@@ -10,10 +10,12 @@
 //! | `oversized` | messages that are larger than accepted |
 //! | `channels`, `channel` | who deliveries are for, and what is gathered for them during a read |
 //! | `ack_run` | confirms of one channel |
+//! | `automatic` | deliveries that need no acknowledgement, beside others that do |
 //! | `late` | deliveries for consumers that are not there |
 //! | `standstill` | telling that reading has stopped |
 
 mod ack_run;
+mod automatic;
 pub(crate) mod channel;
 pub(crate) mod channels;
 pub(crate) mod content;

@@ -87,7 +87,7 @@ pub(super) fn skip(
             let on_wire = get_ok.map_or(0, |get_ok| get_ok.delivery_tag);
             let numbered = numbering.number(on_wire);
             channel.note_delivered(numbered.delivery_tag);
-            channel.note_automatic(usize::from(no_ack));
+            channel.note_kind(numbered.delivery_tag, no_ack);
             oversized.fetched(&slot, numbered, no_ack, outside);
         }
         // Larger than anything that was published here: it is not ours.
@@ -116,8 +116,8 @@ fn recipient(
     let channel = channels.get_mut(id)?;
     channel.note_delivered(delivery_tag);
     let queue = channel.queue_of(tag);
-    if queue.as_ref().is_some_and(|queue| queue.no_ack) {
-        channel.note_automatic(1);
+    if let Some(queue) = &queue {
+        channel.note_kind(delivery_tag, queue.no_ack);
     }
     queue
 }

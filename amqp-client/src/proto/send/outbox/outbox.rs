@@ -343,8 +343,15 @@ impl Outbox {
         consumers.iter().any(|queue| !queue.is_of_replies())
     }
 
+    /// These deliveries need no acknowledgement, on a channel with others that do.
+    pub(crate) fn note_automatic(&mut self, at: ChannelUse, run: (u64, u64)) {
+        if let Some(channel) = self.order.channels.accepting(at) {
+            channel.settling.note_automatic(run);
+        }
+    }
+
     /// How many deliveries of this channel are the program's to settle, of those with numbers up to
-    /// this one; `automatic` need not be.
+    /// this one; `automatic`, that are not known here, need not be.
     pub(crate) fn n_unsettled(&self, id: u16, delivered: u64, automatic: u64) -> u64 {
         let channel = self.order.channels.get(id);
         channel.map_or(0, |channel| {

@@ -54,6 +54,17 @@ impl SettledTags {
         1
     }
 
+    /// These are settled, from the first to the last, none of which was.
+    pub(super) fn run(&mut self, from: u64, to: u64) {
+        if self.upto.checked_add(1) == Some(from) {
+            self.all_up_to(to);
+            return;
+        }
+        for tag in from..=to {
+            self.one(tag);
+        }
+    }
+
     /// All up to this one are settled; how many that are more.
     pub(super) fn all_up_to(&mut self, tag: u64) -> u64 {
         let mut n = tag.saturating_sub(self.upto);
@@ -132,6 +143,22 @@ mod tests {
         assert_eq!((settled.upto, settled.above.len()), (10, 1));
         settled.skip_to(20);
         assert_eq!(settled.one(15) + settled.one(21), 1);
+    }
+
+    #[test]
+    fn runs_are_settled_wherever_they_lie() {
+        let mut settled = SettledTags::default();
+        settled.run(1, 1_000_000);
+        settled.run(1_000_002, 1_000_004);
+        assert_eq!((settled.upto, settled.above.len()), (1_000_000, 1));
+        assert_eq!(settled.total(), 1_000_003);
+        // The one between them.
+        assert_eq!(settled.all_up_to(1_000_003), 1);
+        assert_eq!((settled.upto, settled.total()), (1_000_004, 1_000_004));
+        // Behind those of which it is not known which they are.
+        let mut settled = SettledTags::after(3, 5);
+        settled.run(6, 7);
+        assert_eq!((settled.total(), settled.all_up_to(7)), (5, 2));
     }
 
     #[test]

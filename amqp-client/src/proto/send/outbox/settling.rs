@@ -209,9 +209,18 @@ impl Settling {
         Some(ByNumber { tag, upto: tag })
     }
 
+    /// Deliveries with these numbers need no acknowledgement, and others do: they are as good as
+    /// settled, whatever covers them later.
+    pub(super) fn note_automatic(&mut self, (from, to): (u64, u64)) {
+        self.never_merge();
+        let (from, to) = (from.checked_sub(self.base), to.checked_sub(self.base));
+        if let (Some(known), Some(from), Some(to)) = (&mut self.known, from, to) {
+            known.settled.run(from, to);
+        }
+    }
+
     /// How many deliveries, of those with numbers up to this one, are the program's to settle.
-    /// `automatic` of them need not be; where `multiple` has covered some of those, this may be too
-    /// low.
+    /// `automatic` of them, that were not noted here, need not be.
     pub(super) fn n_unsettled(&self, delivered: u64, automatic: u64) -> u64 {
         let delivered = delivered.saturating_sub(self.base);
         if self.gone_back >= self.base.saturating_add(delivered) {

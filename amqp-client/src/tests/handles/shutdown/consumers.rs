@@ -165,6 +165,103 @@ fn what_needs_no_acknowledgement_is_told_from_what_does_on_one_channel() {
     drop(automatic);
 }
 
+/// `multiple` covers what needs no acknowledgement, and does not settle it: what is behind it is
+/// waited for, whichever kind came first.
+#[test]
+fn several_settled_at_once_are_those_that_need_it() {
+    for (needless, first) in [(1..=3, 4), (5..=7, 3)] {
+        let (mut pair, channel, mut consumer) = consuming();
+        let mut starting = Task::start(channel.consume("q").tag("auto").no_ack().into_future());
+        pair.sent();
+        pair.feed(&wire::consume_ok(1, "auto"));
+        let automatic = starting.ready().unwrap();
+        let mut held = Vec::new();
+        for n in 1..=9 {
+            let is_needless = needless.contains(&n);
+            deliver(&mut pair, if is_needless { "auto" } else { "c" }, [n]);
+            if !is_needless {
+                held.push(next(&mut consumer));
+            }
+        }
+        let before = pair.connection.counters().acked;
+        channel.basic_ack(first, Multiple::Yes).unwrap();
+        channel.basic_ack(8, Multiple::Yes).unwrap();
+        // Six of nine need it, and the last of them is left.
+        assert_eq!(pair.connection.counters().acked - before, 5);
+        let mut task = shut_down(&pair);
+        pair.sent();
+        for tag in ["auto", "c"] {
+            pair.feed(&wire::cancel_ok(1, tag));
+        }
+        task.pending();
+        pair.advance(super::GRACE);
+        assert_eq!(pair.sent(), ["0 connection.close 200"]);
+        let report = closed(&mut pair, task);
+        assert_eq!(counts(&report), [1, 0, 0]);
+        drop((held, automatic));
+    }
+}
+
+/// In one read, which hands over the one kind behind the other.
+#[test]
+fn what_came_together_is_told_apart() {
+    for order in [["auto", "c"], ["c", "auto"]] {
+        let (mut pair, channel, mut consumer) = consuming();
+        let mut starting = Task::start(channel.consume("q").tag("auto").no_ack().into_future());
+        pair.sent();
+        pair.feed(&wire::consume_ok(1, "auto"));
+        let automatic = starting.ready().unwrap();
+        let tags = order.iter().cycle().zip(1..=6);
+        let octets: Vec<u8> = tags
+            .flat_map(|(tag, n)| wire::delivery(1, tag, n, b"m"))
+            .collect();
+        pair.feed(&octets);
+        let held: Vec<_> = (0..3).map(|_| next(&mut consumer)).collect();
+        let mut task = shut_down(&pair);
+        pair.sent();
+        for tag in ["auto", "c"] {
+            pair.feed(&wire::cancel_ok(1, tag));
+        }
+        channel
+            .basic_ack(held[1].delivery_tag(), Multiple::Yes)
+            .unwrap();
+        pair.sent();
+        task.pending();
+        channel.basic_ack(6, Multiple::Yes).unwrap();
+        let expected = ["1 basic.ack 6 multiple", "0 connection.close 200"];
+        assert_eq!(pair.sent(), expected);
+        closed_clean(&mut pair, task);
+        assert_eq!(pair.connection.counters().acked, 3);
+        drop((held, automatic));
+    }
+}
+
+/// What has just gone back is not named to the broker, and neither is what needed no
+/// acknowledgement.
+#[test]
+fn what_stands_before_a_tag_that_has_gone_back_is_named_if_it_is_to_be_settled() {
+    let (mut pair, channel, mut consumer) = consuming();
+    let mut starting = Task::start(channel.consume("q").tag("auto").no_ack().into_future());
+    pair.sent();
+    pair.feed(&wire::consume_ok(1, "auto"));
+    let automatic = starting.ready().unwrap();
+    deliver(&mut pair, "c", [1]);
+    deliver(&mut pair, "auto", [2]);
+    deliver(&mut pair, "c", [3, 4]);
+    let held: Vec<_> = (0..3).map(|_| next(&mut consumer)).collect();
+    consumer.queue().note_yielded(1);
+    let task = shut_down(&pair);
+    pair.sent();
+    for tag in ["auto", "c"] {
+        pair.feed(&wire::cancel_ok(1, tag));
+    }
+    channel.basic_ack(4, Multiple::Yes).unwrap();
+    let expected = ["1 basic.ack 1 multiple", "0 connection.close 200"];
+    assert_eq!(pair.sent(), expected);
+    closed_clean(&mut pair, task);
+    drop((held, automatic));
+}
+
 #[test]
 fn handlers_that_run_settle_their_messages_and_no_more_are_begun() {
     let (mut pair, _channel, consumer) = consuming();
