@@ -458,7 +458,9 @@ impl Connection {
     /// * When all of that is settled, publishes that wait already are still let in, while new ones
     ///   are refused as after [`close`](Self::close); what was accepted is written, and its
     ///   confirms are awaited.
-    /// * Then the connection is closed, as [`close`](Self::close) does.
+    /// * Then the connection is closed, as [`close`](Self::close) does. Calls
+    ///   ([`rpc::Client`](crate::rpc::Client)) and requests that are under way outside of handlers
+    ///   are not waited for: a program that needs their replies awaits them first.
     ///
     /// After `grace` the connection is closed, whatever is left; the report tells how much that
     /// was. In all it takes no longer than `grace` and what a close takes then:

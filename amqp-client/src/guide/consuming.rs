@@ -230,7 +230,9 @@
 //! ```
 //!
 //! A handler publishes first and acknowledges then. Once nothing is unsettled, publishes that come
-//! are refused as after a close; those that wait already are still let in.
+//! are refused as after a close; those that wait already are still let in. Nothing else is waited
+//! for: a call or a request that is under way outside of a handler ends with the connection, so let
+//! it come to its end first. `examples/terminated.rs` is a service that stops on SIGTERM.
 //!
 //! When the channel or the connection ends by itself, `next` tells so at once: what had come and
 //! was not yielded is the broker's again, which delivers it anew. Deliveries that are being handled

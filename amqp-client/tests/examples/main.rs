@@ -88,6 +88,7 @@ const SPECIAL: &[&str] = &[
     "event_loop_over_tls",
     "heartbeat_and_blocked",
     "in_memory",
+    "terminated",
     "tls",
     "topology",
 ];
@@ -155,6 +156,27 @@ fn heartbeat_and_blocked() {
     }
     assert_eq!(printed, documented(&source("heartbeat_and_blocked")));
     assert!(example.child.wait().unwrap().success());
+}
+
+/// Its job may be done before it is asked to stop, on a slow machine.
+#[cfg(unix)]
+#[test]
+fn terminated() {
+    let Some(endpoint) = endpoint() else { return };
+    let vhost = endpoint.vhost().unwrap();
+    let mut example = Running::start("terminated", &vhost.url());
+    let mut printed = vec![example.line().unwrap()];
+    let pid = example.child.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(sent.unwrap().success());
+    printed.extend(std::iter::from_fn(|| example.line()));
+    assert!(example.child.wait().unwrap().success(), "{printed:?}");
+    printed.sort();
+    let expected = documented(&source("terminated"));
+    let mut expected: Vec<_> = expected.split_inclusive('\n').collect();
+    expected.sort_unstable();
+    assert_eq!(printed, expected);
+    vhost.delete().unwrap();
 }
 
 /// An example whose lines are looked at while it runs.

@@ -26,6 +26,7 @@ mod outcomes;
 mod paused;
 mod peer;
 mod redialing;
+mod shutdown;
 mod suspended;
 #[cfg(feature = "rustls")]
 mod tls;
