@@ -235,10 +235,9 @@ impl fmt::Display for ChannelError {
             Self::Blocked { reason } => {
                 write!(f, "connection blocked by the broker: {}", line(reason))
             }
-            Self::Recovering { after, lost } => write!(
-                f,
-                "the connection is lost and not recovered after {after:.1?}: {lost}"
-            ),
+            Self::Recovering { after, lost } => {
+                write!(f, "not recovered after {after:.1?}: {lost}")
+            }
             Self::TransactionLost => f.write_str(
                 "the connection was lost amid the transaction, which has to be rolled back",
             ),

@@ -20,7 +20,7 @@
 //!             Event::Blocked { reason } => eprintln!("the broker takes no messages: {reason}"),
 //!             Event::Unblocked => eprintln!("the broker takes messages again"),
 //!             Event::ChannelClosed { channel, cause } => eprintln!("channel {channel}: {cause}"),
-//!             Event::Lost { cause, .. } => eprintln!("lost, and about to come back: {cause}"),
+//!             Event::Lost { cause, .. } => eprintln!("{cause}; about to come back"),
 //!             Event::Recovered(report) => eprintln!("{report}"),
 //!             Event::ConnectionClosed { cause } => eprintln!("the end: {cause}"),
 //!             _ => {}

@@ -73,7 +73,7 @@
 //! tokio::spawn(async move {
 //!     while let Some(event) = events.next().await {
 //!         match event {
-//!             Event::Lost { cause, .. } => eprintln!("lost: {cause}"),
+//!             Event::Lost { cause, .. } => eprintln!("{cause}"),
 //!             Event::Retrying { attempt, delay, .. } => eprintln!("attempt {attempt} in {delay:?}"),
 //!             Event::Recovered(report) => {
 //!                 println!("{report}"); // recovered after 2.1 s in 2 attempts: 3 channels, 1 queue
@@ -185,7 +185,8 @@
 //!
 //! A queue that the broker has named has another name after a loss. The methods that take a queue's
 //! name take the old one; what others are to answer to, a `reply_to`, is asked for each time:
-//! [`Connection::current_name`].
+//! [`Connection::current_name`]. A publish that waited across a loss was made before it, and carries
+//! the `reply_to` of then.
 //!
 //! # A policy of one's own
 //!
@@ -213,6 +214,12 @@
 //! connection.ready().await?; // `Err`: it has ended for good; events tell `Opened`
 //! # Ok(()) }
 //! ```
+//!
+//! The time of [`give_up_after`](crate::options::Recovery::give_up_after) begins when the loss is
+//! noticed, which heartbeats may take a while for, and is that in which the last attempt begins: it
+//! may go on for another [`open_timeout`](crate::ConnectionOptions::open_timeout). The time of
+//! [`refused_for`](crate::options::Recovery::refused_for) begins with the first of several refusals
+//! in a row. Neither is for the first connection, unless the policy is meant for that as well.
 //!
 //! [`Connection::open_with`] opens the first connection by
 //! [`connection_attempts`](crate::ConnectionOptions::connection_attempts), unless the policy says

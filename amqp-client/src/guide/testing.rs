@@ -75,6 +75,61 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Testing recovery
+//!
+//! A script that accepts a second time is a broker that comes back. Delays of milliseconds keep the
+//! test short, and events tell it when everything is there again:
+//!
+//! ```
+//! use amqp_client::amqp_spec::{basic, confirm};
+//! use amqp_client::event::Event;
+//! use amqp_client::options::Recovery;
+//! use amqp_client::{Connection, ConnectionOptions};
+//! use amqp_testing::Peer;
+//! use std::time::Duration;
+//!
+//! # #[tokio::main(flavor = "current_thread")] // as tokio::test has it
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let broker = Peer::start(|listener| {
+//!     let mut first = listener.accept();
+//!     first.open_connection();
+//!     first.open_channel(1);
+//!     first.expect(1, "confirm.select");
+//!     first.send(1, &confirm::SelectOk {});
+//!     drop(first); // the connection is lost
+//!     let mut second = listener.accept();
+//!     second.open_connection();
+//!     second.open_channel(1); // what there was is brought back
+//!     second.expect(1, "confirm.select");
+//!     second.send(1, &confirm::SelectOk {});
+//!     second.expect(1, "basic.publish");
+//!     second.expect_content(1);
+//!     second.send(1, &basic::Ack { delivery_tag: 1, multiple: false });
+//!     second.close_connection();
+//! })?;
+//!
+//! let delays = Duration::from_millis(1)..=Duration::from_millis(10);
+//! let options: ConnectionOptions = broker.url().parse()?;
+//! let options = options.recovery(Recovery::new().delays(delays));
+//! let connection = Connection::open_with(&options).await?;
+//! let mut events = connection.events();
+//! let publisher = connection.open_publisher().await?;
+//! while let Some(event) = events.next().await {
+//!     if let Event::Recovered(report) = event {
+//!         assert_eq!(report.restored.channels, 1);
+//!         break;
+//!     }
+//! }
+//! publisher.publish("", "orders", "order 42").await?; // the same handle
+//! connection.close().await?;
+//! broker.finished().await;
+//! # Ok(()) }
+//! ```
+//!
+//! A test that is not about recovery turns it off, or a request waits for a broker that does not
+//! come back until its own time is up: `?recovery=off`, or
+//! [`Recovery::off`](crate::options::Recovery::off).
+//!
 //! # A broker in memory
 //!
 //! `amqp_testing::memory::Kernel` (feature `memory`) behaves as RabbitMQ does, with its codes and

@@ -29,6 +29,8 @@ fn assert_recovering(error: &ChannelError, expected: Duration) {
     };
     assert_eq!(lost.to_string(), reset().to_string());
     assert_eq!(*after, expected);
+    // Once.
+    assert_eq!(error.to_string().matches("lost").count(), 1, "{error}");
 }
 
 #[track_caller]
