@@ -19,7 +19,7 @@ fn what_the_builder_says_of_recovery_the_uri_says() {
     let cases = [
         ("recovery=off", Recovery::off()),
         ("recovery_min_delay=0.200", {
-            new().delays(Duration::from_millis(200)..=seconds(30))
+            new().delays(Duration::from_millis(200)..=seconds(5))
         }),
         ("recovery_max_delay=60", new().delays(half..=seconds(60))),
         (
@@ -66,7 +66,7 @@ fn what_the_builder_says_of_recovery_the_uri_says() {
 
 #[test]
 fn recovery_as_it_is_by_default_is_not_written() {
-    let usual = "amqp://h?recovery=on&recovery_min_delay=500ms&recovery_max_delay=30s\
+    let usual = "amqp://h?recovery=on&recovery_min_delay=500ms&recovery_max_delay=5s\
                  &recovery_patience=30&recovery_refused_for=60s&recovery_restore=all\
                  &recovery_from_the_start=false";
     assert_eq!(good(usual), with(Recovery::new()));

@@ -200,7 +200,8 @@ impl Ground {
         let hosts = proxies.iter().map(|proxy| proxy.address().to_string());
         let url = format!("{}/{vhost}", broker.url());
         let options: ConnectionOptions = url.parse().unwrap();
-        let delays = Duration::from_millis(100)..=Duration::from_secs(2);
+        // Connections that are lost again and again wait for 2 s at most.
+        let delays = Duration::from_millis(100)..=Duration::from_millis(333);
         let options = options
             .hosts(hosts)
             .host_order(HostOrder::Given)

@@ -137,7 +137,7 @@ mod tests {
             ("{ off = true }", Recovery::off()),
             ("{ off = false }", new()),
             ("{ from_the_start = true }", new().from_the_start()),
-            ("{ min_delay = '1s' }", new().delays(SECOND..=30 * SECOND)),
+            ("{ min_delay = '1s' }", new().delays(SECOND..=5 * SECOND)),
             ("{ max_delay = '1m' }", new().delays(half..=60 * SECOND)),
             (
                 "{ max_delay = '250us', min_delay = '1ns' }",

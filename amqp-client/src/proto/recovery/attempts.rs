@@ -80,14 +80,16 @@ impl Attempts {
         // It was logged in.
         self.refused = None;
         let lived = opened.is_some_and(|opened| now.saturating_duration_since(opened) >= YOUNG);
+        let mut longest = self.policy.slowed_delay();
         if lived || self.began.is_none() {
             (self.count, self.waits) = (0, 0);
             self.began = Some(now);
+            longest = self.policy.longest_delay();
         }
         if !self.policy.is_on() || !is_recovered_from(cause) {
             return Verdict::GiveUp;
         }
-        self.next(now)
+        self.next(longest, now)
     }
 
     /// An attempt has failed: to dial, or to restore.
@@ -107,7 +109,7 @@ impl Attempts {
                 }
             }
         }
-        self.next(now)
+        self.next(self.policy.longest_delay(), now)
     }
 
     /// Attempts of this outage so far, the one that is under way or comes next included.
@@ -120,8 +122,9 @@ impl Attempts {
         self.began
     }
 
-    /// Another attempt, unless there were enough, or the time for them is over.
-    fn next(&mut self, now: Instant) -> Verdict {
+    /// Another attempt, after so long at most, unless there were enough, or the time for them is
+    /// over.
+    fn next(&mut self, longest: Duration, now: Instant) -> Verdict {
         if self
             .policy
             .attempt_limit()
@@ -129,7 +132,7 @@ impl Attempts {
         {
             return Verdict::GiveUp;
         }
-        let mut at = after(now, self.delay());
+        let mut at = after(now, self.delay(longest));
         for (since, limit) in [
             (self.began, self.policy.outage_limit()),
             (self.refused, Some(self.policy.refusal_limit())),
@@ -152,9 +155,9 @@ impl Attempts {
 
     /// How long to wait before the attempt that comes next: half of its time, and of the other half
     /// a part by chance.
-    fn delay(&mut self) -> Duration {
-        let (first, longest) = (self.policy.shortest_delay(), self.policy.longest_delay());
+    fn delay(&mut self, longest: Duration) -> Duration {
         let factor = 1_u32.checked_shl(self.waits).unwrap_or(u32::MAX);
+        let first = self.policy.shortest_delay();
         let whole = first.saturating_mul(factor).min(longest);
         let half = whole / 2;
         half.saturating_add(part(whole - half, self.chance()))

@@ -97,7 +97,7 @@ impl Recovery {
             is_on: true,
             from_the_start: false,
             shortest_delay: Duration::from_millis(500),
-            longest_delay: Duration::from_secs(30),
+            longest_delay: Duration::from_secs(5),
             attempts: None,
             give_up_after: None,
             patience: Duration::from_secs(30),
@@ -121,8 +121,12 @@ impl Recovery {
 
     /// How long to wait before an attempt: the shorter time before the first, doubled for each
     /// further one up to the longer. Of each, half to the whole is waited, by chance, so that the
-    /// clients of a broker that comes back do not come all at once. A connection that lived for
-    /// less than 10 s does not begin anew with the shorter. Both above zero. Default: 0.5 s to 30 s.
+    /// clients of a broker that comes back do not come all at once. Both above zero. Default: 0.5 s
+    /// to 5 s.
+    ///
+    /// A connection that was open again and lived for less than 10 s is slowed: it does not begin
+    /// anew with the shorter, and goes on doubling up to six times the longer (30 s by default),
+    /// since each loss costs more than the wait. If both are the same, each delay is.
     #[must_use]
     pub fn delays(mut self, delays: RangeInclusive<Duration>) -> Self {
         (self.shortest_delay, self.longest_delay) = delays.into_inner();
@@ -254,6 +258,15 @@ impl Recovery {
 
     pub(crate) fn longest_delay(&self) -> Duration {
         self.longest_delay
+    }
+
+    /// What delays go up to where each loss costs more than the wait.
+    pub(crate) fn slowed_delay(&self) -> Duration {
+        const SLOWED: u32 = 6;
+        match self.shortest_delay == self.longest_delay {
+            true => self.longest_delay,
+            false => self.longest_delay.saturating_mul(SLOWED),
+        }
     }
 
     pub(crate) fn attempt_limit(&self) -> Option<u32> {

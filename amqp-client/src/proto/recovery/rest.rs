@@ -17,8 +17,8 @@ const EXCLUSIVE_AT_MOST: Duration = Duration::from_secs(2);
 /// So long the gates wait for what belongs to the connection that was lost.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// So many times the longest delay of the policy passes at most before what cost the connection is
-/// tried once more.
+/// So many times the delay of a connection that is slowed passes at most before what cost the
+/// connection is tried once more.
 const COSTLY_AT_MOST: u32 = 10;
 
 /// Something that is tried again and again.
@@ -74,7 +74,7 @@ impl Rest {
     pub(super) fn aside(before: Option<Self>, policy: &Recovery, now: Instant) -> Option<Self> {
         let (since, tries) = counted(before, now);
         let factor = 1_u32.checked_shl(tries).unwrap_or(u32::MAX);
-        let delay = policy.longest_delay();
+        let delay = policy.slowed_delay();
         let limit = policy.entity_patience_limit();
         let is_over = limit.is_some_and(|limit| now >= after(since, limit));
         (!is_over).then_some(Self {

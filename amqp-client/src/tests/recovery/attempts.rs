@@ -108,7 +108,7 @@ fn is_between(delay: Duration, limits: RangeInclusive<Duration>) {
 
 #[test]
 fn delays_double_up_to_the_longest_and_half_of_each_at_least_is_waited() {
-    for (shortest, longest) in [(500, 30_000), (1, 1), (200, 250), (7, 1_000_000)] {
+    for (shortest, longest) in [(500, 5_000), (1, 1), (200, 250), (7, 1_000_000)] {
         let (shortest, longest) = (
             Duration::from_millis(shortest),
             Duration::from_millis(longest),
@@ -134,6 +134,28 @@ fn delays_of_one_value_do_not_grow() {
     for _ in 0..100 {
         let delay = client.failed(&nothing_listens()).unwrap();
         is_between(delay, SECOND / 2..=SECOND);
+    }
+}
+
+/// Behind a connection that dies young, and not behind a broker that is away for long.
+#[test]
+fn connection_that_is_lost_again_and_again_is_slowed_beyond_the_longest_delay() {
+    let mut client = Client::open(Recovery::new(), 7);
+    assert!(client.lost().is_some());
+    for n in 0..20 {
+        client.opened();
+        let slowed = client.lost().unwrap();
+        let away = client.failed(&nothing_listens()).unwrap();
+        if n > 5 {
+            is_between(slowed, 15 * SECOND..=30 * SECOND);
+            is_between(away, 5 * SECOND / 2..=5 * SECOND);
+        }
+    }
+    let even = Recovery::new().delays(SECOND..=SECOND);
+    let mut client = Client::open(even, 7);
+    for _ in 0..20 {
+        is_between(client.lost().unwrap(), SECOND / 2..=SECOND);
+        client.opened();
     }
 }
 
