@@ -24,7 +24,7 @@ use bytes::Bytes;
 use super::lost::{Fate, Loss};
 use crate::message::Body;
 use crate::message::fingerprint::{Common, Fingerprint};
-use crate::proto::send::outbox::Head;
+use crate::proto::send::outbox::{Head, encode_apart};
 
 /// One that was unconfirmed at so many closes by the broker is not sent again.
 const CLOSES: u8 = 3;
@@ -73,8 +73,8 @@ impl KeptMessage {
         let octets = body.as_slice();
         let copied = if shared.is_some() { 0 } else { octets.len() };
         let names = head.exchange().len() + head.routing_key().len();
-        let mut kept = Vec::with_capacity(HEAD + names + copied);
-        head.encode(&mut kept, channel, octets.len(), usize::MAX)?;
+        let room = HEAD + names + copied;
+        let mut kept = encode_apart(head, channel, octets.len(), usize::MAX, room)?;
         let head_len = kept.len();
         if shared.is_none() {
             kept.extend_from_slice(octets);
@@ -143,7 +143,7 @@ impl KeptMessage {
             headers.insert(mark.as_bytes(), true);
             properties = properties.headers(headers.as_ref());
             let size = self.body().as_slice().len() as u64;
-            frame::encode_method(&mut octets, channel, &publish, usize::MAX).ok()?;
+            octets.extend_from_slice(self.head().get(..n)?);
             let encoded = properties.as_bytes();
             let class = basic::CLASS_ID;
             frame::encode_header(&mut octets, channel, class, size, encoded, usize::MAX).ok()?;

@@ -39,3 +39,21 @@ pub(crate) trait Head {
         Ok(())
     }
 }
+
+/// Method frame and header frame for a body of this size, in a buffer with room for as many octets.
+///
+/// All that is encoded apart from the buffer of what is sent is encoded here: with one place more,
+/// the compiler would no longer inline it where most messages are encoded.
+#[cold]
+#[inline(never)]
+pub(crate) fn encode_apart(
+    head: &impl Head,
+    channel: u16,
+    body_size: usize,
+    frame_max: usize,
+    room: usize,
+) -> Result<Vec<u8>, FrameTooLarge> {
+    let mut frames = Vec::with_capacity(room);
+    head.encode(&mut frames, channel, body_size, frame_max)?;
+    Ok(frames)
+}

@@ -77,7 +77,7 @@ mod transactions;
 
 pub(crate) use self::consumers::{NotStarted, Prefetch, ToStart};
 pub(crate) use self::driver::Wake;
-pub(crate) use self::head::{Head, LARGE, ZERO_COPY};
+pub(crate) use self::head::{Head, LARGE, ZERO_COPY, encode_apart};
 pub(crate) use self::order::Order;
 pub(crate) use self::outbox::{Lane, Outbox};
 pub(crate) use self::overdue::{GivenUp, Overdue};

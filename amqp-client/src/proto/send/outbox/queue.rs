@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::driver::DriverWaker;
 use super::earliest::Earliest;
-use super::head::{Head, LARGE};
+use super::head::{Head, LARGE, encode_apart};
 use super::large_lane::LargeLane;
 use super::leaving::Leaving;
 use super::line::{Line, Parked, Parking};
@@ -168,12 +168,12 @@ impl Queue {
         body: &Body<'_>,
     ) -> Result<Parked, FrameTooLarge> {
         let octets = body.as_slice();
-        let mut frames = Vec::new();
         if octets.len() >= LARGE {
-            head.encode(&mut frames, id, octets.len(), self.frame_max)?;
+            let head = encode_apart(head, id, octets.len(), self.frame_max, 0)?;
             let body = body.to_shared();
-            return Ok(Parked::Large { head: frames, body });
+            return Ok(Parked::Large { head, body });
         }
+        let mut frames = Vec::new();
         head.encode_with_body(&mut frames, id, octets, self.frame_max)?;
         Ok(Parked::Frames(frames))
     }
