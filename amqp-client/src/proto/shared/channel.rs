@@ -222,6 +222,11 @@ impl ChannelShared {
             wakers,
         );
         outbox.order_mut().end_again(self.at, line);
+        // What does not fit any more leaves room.
+        let published = outbox.channels().published(self.at.channel);
+        if confirms.call_room(published, wakers) {
+            outbox.room_mut().note_called();
+        }
         let lost = confirms.n_lost() - before;
         let bodies = confirms.take_dropped();
         drop(outbox);

@@ -110,6 +110,37 @@ fn what_does_not_fit_the_frames_of_the_next_broker_ends_alone() {
 }
 
 #[test]
+fn room_of_what_does_not_fit_any_more_goes_to_those_who_wait() {
+    let kinds: [fn(Publisher) -> Publisher; 2] = [
+        |publisher| publisher.resend(Resend::up_to(1)),
+        |publisher| publisher.max_outstanding(1),
+    ];
+    for limit in kinds {
+        let mut world = world();
+        let publisher = limit(opened(&mut world));
+        let wide = Message::new("wide").header("note", "n".repeat(9000));
+        let mut wide = start(&publisher, wide);
+        world.budget = Some(0);
+        world.run();
+        let mut waiting = start(&publisher, Message::new("waiting"));
+        world.lose();
+        assert!(waiting.run().is_pending());
+        world.budget = None;
+        let mut limits = Limits::of(Like::RabbitMq4_0);
+        limits.frame_max = 4096;
+        world.kernel.set_limits(limits);
+        world.come_back();
+        world.run();
+        assert!(matches!(wide.ready(), Err(PublishError::Uncertain(_))));
+        assert!(waiting.run().is_pending());
+        world.run();
+        waiting.ready().unwrap();
+        assert_eq!((kept(&publisher), publisher.outstanding()), (0, 0));
+        world.pair.assert_idle();
+    }
+}
+
+#[test]
 fn channel_that_is_lost_again_on_its_way_back_sends_nothing_twice() {
     let mut world = world();
     let connection = world.pair.connection.clone();
