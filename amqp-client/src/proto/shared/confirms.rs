@@ -181,12 +181,13 @@ impl Confirms {
         }
     }
 
-    /// What a number of the broker's stands for, if that has to be looked up and is not answered.
+    /// What a number of the broker's stands for, if that has to be looked up and not all up to it are
+    /// answered.
     #[cold]
     fn look_up(&self, count: u64) -> Option<u64> {
         let kept = self.kept().filter(|_| self.base == LOOKED_UP)?;
         let number = kept.number_of(count)?;
-        (!self.is_resolved(number)).then_some(number)
+        (number > self.resolved).then_some(number)
     }
 
     fn kept(&self) -> Option<&Kept> {

@@ -180,6 +180,34 @@ fn what_is_not_kept_is_told_at_once_and_what_is_kept_waits_beside_it() {
 }
 
 #[test]
+fn answer_up_to_one_that_is_answered_already_answers_those_before_it() {
+    for is_lost in [false, true] {
+        let (mut pair, publisher) = keeper();
+        let mut tasks = ["a", "b", "c"].map(|key| publish(&publisher, key));
+        assert_eq!(keys(&mut pair).len(), 3);
+        if is_lost {
+            goes_on(&mut pair, &publisher);
+            assert_eq!(keys(&mut pair).len(), 3);
+        }
+        pair.feed(&wire::ack(1, 2, false));
+        pair.feed(&wire::ack(1, 2, true));
+        let [first, second, third] = &mut tasks;
+        first.ready().unwrap();
+        second.ready().unwrap();
+        third.pending();
+        // Once more, which changes nothing.
+        pair.feed(&wire::ack(1, 2, false));
+        pair.feed(&wire::nack(1, 1, true));
+        third.pending();
+        assert_eq!(publisher.outstanding(), 1);
+        pair.feed(&wire::ack(1, 3, false));
+        third.ready().unwrap();
+        assert_eq!((kept(&publisher), publisher.outstanding()), (0, 0));
+        pair.assert_idle();
+    }
+}
+
+#[test]
 fn what_is_dropped_or_out_of_time_is_still_sent_again() {
     let (mut pair, publisher) = keeper();
     let hasty = publisher.clone().confirm_timeout(SECOND);
