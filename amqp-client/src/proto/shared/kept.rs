@@ -376,9 +376,16 @@ impl Kept {
                 Err(error) => unfit.push((message.number, Fate::NotSent, error)),
             }
         }
-        for (number, ..) in &unfit {
-            self.forget(*number);
-            self.again.retain(|again| again != number);
+        if !unfit.is_empty() {
+            let fits = |number: u64| unfit.binary_search_by_key(&number, |it| it.0).is_err();
+            for message in std::mem::take(&mut self.messages) {
+                if fits(message.number) {
+                    self.messages.push_back(message);
+                } else {
+                    self.discard(*message);
+                }
+            }
+            self.again.retain(|&number| fits(number));
         }
         (n, unfit)
     }
