@@ -185,12 +185,13 @@ fn run(oldest: u32, test: impl AsyncFnOnce(&VirtualHost)) {
         eprintln!("not tested: {} is not set", Endpoint::URL_VARIABLE);
         return;
     };
+    // To ask for the version opens a socket.
+    let _alone = alone();
     let version = endpoint.management().version().unwrap();
     if major(endpoint.management()) < oldest {
         eprintln!("not tested: RabbitMQ {oldest} is needed, and this is {version}");
         return;
     }
-    let _alone = alone();
     let vhost = endpoint.vhost().unwrap();
     let runtime: Runtime = Builder::new_multi_thread()
         .worker_threads(2)
