@@ -73,6 +73,9 @@ pub struct Counters {
     /// [`Publisher::resend`](crate::Publisher::resend). They are not counted in `published` once
     /// more.
     pub resent: u64,
+    /// How often a consumer that the broker had cancelled has
+    /// [subscribed again](crate::consume::Consume::resubscribe).
+    pub resubscriptions: u64,
 }
 
 /// Numbers.
@@ -109,6 +112,7 @@ impl Connection {
             events_missed: totals.events_missed.get(),
             recoveries: totals.recoveries.get(),
             resent: totals.resent.get(),
+            resubscriptions: totals.resubscriptions.get(),
         }
     }
 }

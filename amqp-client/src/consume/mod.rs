@@ -3,7 +3,7 @@
 //! [`Consumer`], [`Delivery`] and [`Disposition`](crate::Disposition) are at the root of the crate.
 //!
 //! * [`Channel::consume`](crate::Channel::consume) gives a [`Consume`], which has the options of a
-//!   consumer: [`StreamOffset`], [`WhenSlow`], [`WhenOversized`]. Its type parameter, an
+//!   consumer: [`StreamOffset`], [`WhenSlow`], [`WhenOversized`], [`Resubscribe`]. Its type parameter, an
 //!   [`AckMode`], says whether deliveries are acknowledged: [`ManualAck`] or [`AutoAck`].
 //! * [`Channel::basic_get`](crate::Channel::basic_get) fetches one message: [`Fetched`].
 //! * [`Consumer::handle`](crate::Consumer::handle) calls a function for each message: a
@@ -42,3 +42,4 @@ pub use self::handler::{
 pub use self::offset::StreamOffset;
 pub use self::start::{Consume, DEFAULT_PREFETCH, WhenOversized, WhenSlow};
 pub use crate::message::settlement::{Multiple, Settled};
+pub use crate::proto::recovery::Resubscribe;

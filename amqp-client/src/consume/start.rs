@@ -18,9 +18,11 @@ use crate::channel::Channel;
 use crate::channel::request::{PendingReply, slot_about};
 use crate::declare::{Arguments, stream_offset};
 use crate::error::{About, ArgumentError, ChannelError, Subject};
+use crate::proto::recovery::Resubscribe;
 use crate::proto::send::outbox::{NotStarted, Prefetch};
 use crate::proto::send::request::{Answer, Barrier, Effect, Slot};
 use crate::proto::shared::consumer::{ConsumerQueue, OnOversized};
+use crate::proto::shared::resubscription::Resubscription;
 
 /// How many deliveries a consumer may have unacknowledged, unless it says otherwise.
 pub const DEFAULT_PREFETCH: u16 = 200;
@@ -83,6 +85,7 @@ pub struct Consume<A = ManualAck> {
     limit: Limit,
     when_slow: WhenSlow,
     on_oversized: OnOversized,
+    resubscribe: Option<Resubscribe>,
     arguments: Arguments,
     acknowledgement: PhantomData<fn() -> A>,
 }
@@ -116,6 +119,7 @@ impl Consume {
             limit: Limit::Channels,
             when_slow: WhenSlow::Wait,
             on_oversized: OnOversized::Cancel,
+            resubscribe: None,
             arguments: Arguments::default(),
             acknowledgement: PhantomData,
         }
@@ -162,6 +166,7 @@ impl Consume {
             limit: Limit::Channels,
             when_slow: self.when_slow,
             on_oversized: self.on_oversized,
+            resubscribe: self.resubscribe,
             arguments: self.arguments,
             acknowledgement: PhantomData,
         }
@@ -286,6 +291,45 @@ impl<A: AckMode> Consume<A> {
         self
     }
 
+    /// Subscribes again by itself when the broker cancels the consumer: its queue was deleted, the
+    /// queue's node has failed, RabbitMQ 4.3 has waited too long for an acknowledgement, or the user
+    /// has lost a permission. Default: the consumer ends, with
+    /// [`ConsumeError::CancelledByBroker`](crate::ConsumeError::CancelledByBroker).
+    ///
+    /// The stream, or the handler, goes on as if nothing had come for a while, with the same tag and
+    /// on the same channel: what was delivered before is yielded and settled as ever. Then,
+    /// after a [delay](Resubscribe::delays), the queue is looked for (`queue.declare`, passive) on a
+    /// channel of the library's own, so that one that is missing costs nothing but the next delay;
+    /// and when it is there, it is consumed from. A queue is not declared again. Works with and
+    /// without [recovery](crate::options::Recovery); if the connection is lost meanwhile and comes
+    /// back, the consumer goes on waiting.
+    ///
+    /// A consumer that does not take what it has is not given it once more: it is not asked for
+    /// before the program has taken everything that had come. So a handler that hangs does not get
+    /// one message again and again, each time that RabbitMQ 4.3 gives up waiting for it; neither
+    /// that, nor a `nack`, counts towards the queue's
+    /// [delivery limit](crate::QueueDeclare::delivery_limit) there.
+    ///
+    /// [`Event::ConsumerCancelled`](crate::event::Event::ConsumerCancelled) tells the cancel,
+    /// [`Event::Pending`](crate::event::Event::Pending) the first refusal,
+    /// [`Event::Restored`](crate::event::Event::Restored) that the broker has started the consumer,
+    /// or [`Event::NotRestored`](crate::event::Event::NotRestored) that it is not tried any more.
+    ///
+    /// ```no_run
+    /// # async fn example(channel: amqp_client::Channel) -> Result<(), Box<dyn std::error::Error>> {
+    /// use amqp_client::consume::Resubscribe;
+    ///
+    /// let mut orders = channel.consume("orders").resubscribe(Resubscribe::new()).await?;
+    /// while let Some(order) = orders.next().await {
+    ///     order?.ack()?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn resubscribe(mut self, resubscribe: Resubscribe) -> Self {
+        self.resubscribe = Some(resubscribe);
+        self
+    }
+
     /// An argument of the broker's that has no setter here, or not with that value. In place of an
     /// earlier one of that name, a setter's included.
     pub fn argument(mut self, name: impl AsRef<str>, value: impl ToValue) -> Self {
@@ -315,6 +359,10 @@ impl<A: AckMode> Consume<A> {
         if let Some(offset) = self.arguments.value("x-stream-offset") {
             let checked = stream_offset(offset);
             let checked = checked.and_then(|()| check_stream(A::NO_ACK, self.limit));
+            checked.map_err(|error| error.about(Subject::Queue(&self.queue)))?;
+        }
+        if let Some(resubscribe) = &self.resubscribe {
+            let checked = resubscribe.check();
             checked.map_err(|error| error.about(Subject::Queue(&self.queue)))?;
         }
         let chosen = match self.tag.as_deref() {
@@ -360,9 +408,13 @@ impl<A: AckMode> Consume<A> {
             WhenSlow::Cancel { .. } | WhenSlow::Wait => usize::MAX,
         };
         let connection = Arc::clone(&self.channel.shared().connection);
+        let seed = connection.chance_of(&tag);
+        let resubscription = self.resubscribe.clone();
+        let resubscription = resubscription.map(|policy| Resubscription::new(policy, seed));
         ConsumerQueue::new(tag, &self.queue, A::NO_ACK, limit, connection)
             .on_oversized(self.on_oversized)
             .with_offset(self.arguments.has("x-stream-offset"))
+            .resubscribing(resubscription)
     }
 
     /// Queues the requests that start a consumer; here are their replies, in order.

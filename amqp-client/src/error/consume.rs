@@ -47,7 +47,9 @@ pub enum ConsumeError {
     Channel(ChannelError),
     /// The connection was lost and has come back, but the consumer could not be restored, for this
     /// reason: its queue is gone or may not be consumed from any more, or what it needs could not
-    /// be restored. The channel is still usable.
+    /// be restored. Or the broker had cancelled it, and it could not
+    /// [subscribe again](crate::consume::Consume::resubscribe), as often as that was tried; this is
+    /// the last refusal. The channel is still usable.
     NotRestored(ChannelError),
 }
 

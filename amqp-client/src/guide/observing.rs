@@ -66,4 +66,5 @@
 //! | `bytes_queued`, `publishers_waiting` | the network, or a broker that has raised an alarm |
 //! | `bytes_buffered` | consumers of this program are slower than the broker |
 //! | `nacked`, `returned` | full queues, missing bindings |
+//! | `resubscriptions` | consumers that the broker cancels: queues that are deleted, acknowledgements that come too late |
 //! | `recoveries` | the network, or a node that comes and goes; quorum queues count each as a failed delivery |

@@ -60,7 +60,8 @@
 //! `next` yields nothing at a loss: it waits for the next delivery. It ends with
 //! [`ConsumeError::NotRestored`](crate::ConsumeError::NotRestored) if the consumer cannot be
 //! restored, since its queue is gone for instance. What the broker ends while the connection lives
-//! stays ended: a channel that it closes, a consumer that it cancels.
+//! stays ended unless the program says otherwise: a channel that it closes, a consumer that it
+//! [cancels](#a-consumer-that-the-broker-cancels).
 //!
 //! # Being told
 //!
@@ -187,6 +188,32 @@
 //! name take the old one; what others are to answer to, a `reply_to`, is asked for each time:
 //! [`Connection::current_name`]. A publish that waited across a loss was made before it, and carries
 //! the `reply_to` of then.
+//!
+//! # A consumer that the broker cancels
+//!
+//! The broker ends a consumer whose queue is deleted or whose queue's node fails, and RabbitMQ 4.3
+//! one that does not acknowledge in time. With
+//! [`resubscribe`](crate::consume::Consume::resubscribe) it subscribes again by itself, as soon as
+//! the queue is there, and the loop goes on:
+//!
+//! ```no_run
+//! use amqp_client::Channel;
+//! use amqp_client::consume::Resubscribe;
+//! use std::time::Duration;
+//!
+//! # async fn example(channel: Channel) -> Result<(), Box<dyn std::error::Error>> {
+//! let resubscribe = Resubscribe::new()
+//!     .delays(Duration::from_secs(1)..=Duration::from_secs(60)) // default: 0.5 s to 30 s
+//!     .attempts(100); // default: for as long as it takes
+//! let mut orders = channel.consume("orders").resubscribe(resubscribe).await?;
+//! while let Some(order) = orders.next().await {
+//!     order?.ack()?; // `NotRestored`, with the last refusal, behind the last attempt
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! What had come is yielded and settled first. The queue is not declared again: that is for its
+//! owner. For a loss of the connection it is not needed; a consumer that waits goes on across one.
 //!
 //! # A policy of one's own
 //!

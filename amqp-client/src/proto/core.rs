@@ -279,7 +279,7 @@ impl Core {
             (Ok(()), Some(channel)) => self.violated(Violation::TooManyAnswers { channel }),
             (Ok(()), None) => {}
         }
-        if self.course.has_plan() {
+        if self.course.has_plan() || self.outside.has_pending() {
             self.recover();
         }
         self.outside.wake_all();

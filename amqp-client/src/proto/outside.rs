@@ -36,6 +36,8 @@ pub(crate) struct Outside {
     record: Record,
     /// There may be a recovery.
     records: bool,
+    /// Channels that are in use, with consumers that are to be started again.
+    pending: Vec<ChannelUse>,
 }
 
 #[derive(Default)]
@@ -57,7 +59,23 @@ impl Outside {
             stream: StreamState::default(),
             record: Record::default(),
             records,
+            pending: Vec::new(),
         }
+    }
+
+    /// A consumer of this channel, which is in use, is to be started again.
+    pub(crate) fn note_pending(&mut self, at: ChannelUse) {
+        self.pending.push(at);
+    }
+
+    #[inline]
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The channels that were noted.
+    pub(crate) fn take_pending(&mut self) -> Vec<ChannelUse> {
+        std::mem::take(&mut self.pending)
     }
 
     /// What a recovery declares again.

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use amqp_client::amqp_spec::basic;
 use amqp_client::amqp_spec::wire::TypedMethod as _;
-use amqp_client::consume::{NextWithin, WhenSlow};
-use amqp_client::{ChannelError, ConsumeError, Message};
+use amqp_client::consume::{NextWithin, Resubscribe, Settled, WhenSlow};
+use amqp_client::event::Event;
+use amqp_client::options::Recovery;
+use amqp_client::{ChannelError, Connection, ConsumeError, Message};
 
 use crate::support::{
     check_close, consumers, declare, expect, fill, poll_once, ready, run, text, until, until_ready,
@@ -245,6 +247,55 @@ fn a_consumer_whose_queue_is_deleted_is_cancelled_and_the_channel_lives() {
         fill(&channel, "other", 1).await;
         assert!(channel.close_reason().is_none());
         channel.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_consumer_whose_queue_is_deleted_and_declared_again_subscribes_again() {
+    run(async |site| {
+        for recovery in [Recovery::new(), Recovery::off()] {
+            let options = site.options().recovery(recovery);
+            let connection = Connection::open_with(&options).await.unwrap();
+            let channel = connection.open_channel().await.unwrap();
+            declare(&channel, "q").await;
+            fill(&channel, "q", 2).await;
+            let delays = Duration::from_millis(10)..=Duration::from_millis(100);
+            let consume = channel.consume("q").tag("steady").prefetch(10);
+            let resubscribe = Resubscribe::new().delays(delays);
+            let mut consumer = consume.resubscribe(resubscribe).await.unwrap();
+            let first = expect(&mut consumer, "0").await;
+
+            let owner = connection.open_channel().await.unwrap();
+            let mut events = connection.events();
+            owner.queue_delete("q").await.unwrap();
+            let second = expect(&mut consumer, "1").await;
+            assert!(poll_once(consumer.next()).await.is_none());
+            let pending = async {
+                while let Some(event) = events.next().await {
+                    if let Event::Pending { entity, cause } = event {
+                        return (entity, cause);
+                    }
+                }
+                panic!("it has ended: {:?}", connection.close_reason());
+            };
+            let (entity, cause) = pending.await;
+            assert_eq!(entity.name(), "q");
+            assert_eq!(cause.reply_code().map(|code| code.0), Some(404));
+            declare(&owner, "q").await;
+            fill(&owner, "q", 1).await;
+            let again = expect(&mut consumer, "0").await;
+            assert!(!again.redelivered());
+            for delivery in [first, second, again] {
+                assert_eq!(delivery.ack().unwrap(), Settled::Queued);
+            }
+            assert_eq!(consumers(&owner, "q").await, 1);
+            assert_eq!(channel.consumer_tags(), ["steady"]);
+            consumer.cancel().await.unwrap();
+            assert_eq!(ready(&owner, "q").await, 0);
+            assert_eq!(connection.counters().channels, 2);
+            owner.queue_delete("q").await.unwrap();
+            connection.close().await.unwrap();
+        }
     });
 }
 

@@ -270,10 +270,12 @@ fn cancelled_by_broker(
     };
     let at = channel.at();
     if let Some(queue) = channel.remove_consumer(cancel.consumer_tag.as_bytes()) {
-        outside.outbox().channels_mut().forget_consumer(at, &queue);
-        outside.consumer_ended(&queue);
-        queue.end(ConsumerEnd::CancelledByBroker, outside.wakers());
         tell_cancelled(at, &queue, Initiator::Broker, outside);
+        if !subscribes_again(at, &queue, outside) {
+            outside.outbox().channels_mut().forget_consumer(at, &queue);
+            outside.consumer_ended(&queue);
+            queue.end(ConsumerEnd::CancelledByBroker, outside.wakers());
+        }
     }
     // RabbitMQ's is always no-wait, and answering it would be fatal.
     if !cancel.no_wait {
@@ -283,6 +285,22 @@ fn cancelled_by_broker(
         outside.answer_broker(id, |order| order.send(at, &cancel_ok));
     }
     Ok(())
+}
+
+/// Whether a consumer that the broker has cancelled goes on, and waits to be asked for again.
+fn subscribes_again(at: ChannelUse, queue: &Arc<ConsumerQueue>, outside: &mut Outside) -> bool {
+    let Some(resubscription) = queue.resubscription() else {
+        return false;
+    };
+    let mut outbox = outside.outbox();
+    let goes_on = !outbox.is_ending()
+        && resubscription.cancelled(outside.now())
+        && outbox.channels_mut().consumer_waits_again(at, queue);
+    drop(outbox);
+    if goes_on {
+        outside.note_pending(at);
+    }
+    goes_on
 }
 
 fn tell_cancelled(at: ChannelUse, queue: &ConsumerQueue, by: Initiator, outside: &mut Outside) {

@@ -123,7 +123,9 @@ pub enum Event {
     /// The connection has come back, with everything but what the report says.
     Recovered(Arc<RecoveryReport>),
     /// Something could not be restored, for a reason that may pass, and is tried again, for
-    /// [`entity_patience`](crate::options::Recovery::entity_patience). Nothing else waits for it.
+    /// [`entity_patience`](crate::options::Recovery::entity_patience); or a consumer that the broker
+    /// has cancelled could not [subscribe again](crate::consume::Consume::resubscribe), and is tried
+    /// again as often as that says. Nothing else waits for it.
     Pending {
         /// What.
         entity: Arc<Entity>,
@@ -139,7 +141,8 @@ pub enum Event {
         /// Why.
         cause: ChannelError,
     },
-    /// What was [pending](Self::Pending) is restored.
+    /// What was [pending](Self::Pending) is restored, or a consumer that the broker had cancelled
+    /// has subscribed again.
     Restored {
         /// What.
         entity: Arc<Entity>,

@@ -45,6 +45,8 @@ pub(crate) struct Totals {
     pub(crate) events_missed: Total,
     /// Losses of the connection that it has come back from.
     pub(crate) recoveries: Total,
+    /// Consumers that have subscribed again after a cancel by the broker.
+    pub(crate) resubscriptions: Total,
     /// What `confirmed`, `nacked` and `lost` include of channels that have ended.
     pub(crate) answered_before: Total,
     /// Consumers that receive at present.

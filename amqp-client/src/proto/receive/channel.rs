@@ -298,6 +298,11 @@ impl InChannel {
         for consumer in self.all_consumers() {
             consumer.queue.recovered(self.highest);
         }
+        // What those hold comes again as well that wait to subscribe.
+        let handles = self.shared.consumers();
+        for queue in handles.iter().filter(|queue| queue.waits_to_subscribe()) {
+            queue.recovered(self.highest);
+        }
         self.shared.gone_back(self.highest, wakers);
         // Nothing of it is to be settled any more, whatever it was.
         self.needless.clear();

@@ -10,18 +10,18 @@
 use std::time::{Duration, Instant};
 
 use super::Recovery;
+use super::chance::Chance;
 use crate::error::{ConnectError, ConnectionError};
 use crate::proto::time::after;
 
 /// A connection that lived for less has come back in vain: what was counted counts on.
-const YOUNG: Duration = Duration::from_secs(10);
+pub(crate) const YOUNG: Duration = Duration::from_secs(10);
 
 /// The attempts to bring a connection back.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     policy: Recovery,
-    /// Where chance stands.
-    seed: u64,
+    chance: Chance,
     /// When the present stream was open, and everything restored on it; `None` while there is none.
     opened: Option<Instant>,
     /// Of this outage, the one that is under way or comes next included.
@@ -52,7 +52,7 @@ impl Attempts {
     pub(crate) fn new(policy: Recovery, seed: u64) -> Self {
         Self {
             policy,
-            seed,
+            chance: Chance::new(seed),
             opened: None,
             count: 0,
             waits: 0,
@@ -153,32 +153,11 @@ impl Attempts {
         Verdict::Redial { at, delay }
     }
 
-    /// How long to wait before the attempt that comes next: half of its time, and of the other half
-    /// a part by chance.
+    /// How long to wait before the attempt that comes next.
     fn delay(&mut self, longest: Duration) -> Duration {
-        let factor = 1_u32.checked_shl(self.waits).unwrap_or(u32::MAX);
-        let first = self.policy.shortest_delay();
-        let whole = first.saturating_mul(factor).min(longest);
-        let half = whole / 2;
-        half.saturating_add(part(whole - half, self.chance()))
+        let delays = (self.policy.shortest_delay(), longest);
+        self.chance.delay(delays, self.waits)
     }
-
-    /// A number by chance (`SplitMix64`).
-    fn chance(&mut self) -> u32 {
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut number = (self.seed ^ (self.seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        u32::try_from((number ^ (number >> 31)) >> 32).unwrap_or(u32::MAX)
-    }
-}
-
-/// As much of a time as the number is of all that it could be.
-fn part(time: Duration, number: u32) -> Duration {
-    let nanos = u128::from(time.subsec_nanos()) + u128::from(time.as_secs()) * 1_000_000_000;
-    let nanos = (nanos * u128::from(number)) >> 32;
-    let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
-    let rest = u32::try_from(nanos % 1_000_000_000).unwrap_or_default();
-    Duration::new(seconds, rest)
 }
 
 /// Whether a connection comes back that was lost like this: not if it is the program that ended it.

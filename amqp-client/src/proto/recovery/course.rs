@@ -17,6 +17,8 @@ use amqp_spec::ReplyCode;
 use super::aside::{Aside, SetAside};
 use super::{Attempts, Counts, Plan, Recovery, RecoveryReport, Verdict};
 use crate::error::{ConnectError, ConnectionError, Entity, EntityFailure};
+use crate::proto::channel_use::ChannelUse;
+use crate::proto::outside::Outside;
 
 /// Where a connection is on its course.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -187,6 +189,16 @@ impl Course {
             plan.be_careful();
         }
         self.plan = Some(Box::new(plan));
+    }
+
+    /// Consumers of these channels, which are in use, are to be started again.
+    pub(crate) fn look_after(&mut self, channels: &[ChannelUse], outside: &Outside) {
+        if self.is_over() {
+            return;
+        }
+        let live = || Box::new(Plan::live(&self.policy, outside));
+        let plan = self.plan.get_or_insert_with(live);
+        channels.iter().for_each(|&at| plan.look_after(at));
     }
 
     pub(crate) fn take_plan(&mut self) -> Option<Box<Plan>> {

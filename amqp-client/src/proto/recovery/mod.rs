@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `policy` | what the program wants |
 //! | `attempts` | when to dial, and when to give up |
+//! | `chance` | how long to wait before the next attempt of anything |
+//! | `resubscribe` | what the program wants when the broker cancels a consumer |
 //! | `course` | where a connection is on its way over its streams |
 //! | `record` | what was declared on the connection, and is declared again |
 //! | `plan` | what is sent on another stream, in which order |
@@ -16,6 +18,7 @@
 
 mod aside;
 mod attempts;
+mod chance;
 mod course;
 mod passing;
 mod plan;
@@ -23,18 +26,21 @@ mod policy;
 mod record;
 mod report;
 mod rest;
+mod resubscribe;
 mod returning;
 mod state;
 mod steps;
 pub(crate) mod told;
 mod topology;
 
-pub(crate) use self::attempts::{Attempts, Verdict};
+pub(crate) use self::attempts::{Attempts, Verdict, YOUNG};
+pub(crate) use self::chance::Chance;
 pub use self::course::Sequel;
 pub(crate) use self::course::{Course, Next, Stretch};
 pub(crate) use self::plan::{Milestones, Plan};
 pub use self::policy::{OnFailure, Recovery, Restore};
 pub(crate) use self::record::Record;
 pub use self::report::{Counts, Lost, RecoveryReport};
+pub use self::resubscribe::Resubscribe;
 pub use self::state::State;
 pub(crate) use self::steps::{opened, step};

@@ -109,7 +109,6 @@ impl Plan {
         aside: &[Aside],
         outside: &Outside,
     ) -> Self {
-        let heartbeat = outside.shared().limits().heartbeat;
         let mut left_out = BTreeSet::new();
         let keep = |entity: &Entity| {
             let keeps = policy.keeps(entity);
@@ -124,25 +123,48 @@ impl Plan {
             Restore::ConsumersOnly => Vec::new(),
         };
         Self {
-            exclusive_limit: policy.exclusive_limit(heartbeat),
             topology: Topology::new(entries, given_up, aside),
             given_up: given_up.to_vec(),
             aside: aside.to_vec(),
             left_out,
+            stage: PlanStage::Shut,
+            outcome: Outcome {
+                failures: given_up.to_vec(),
+                ..Outcome::default()
+            },
+            ..Self::live(policy, outside)
+        }
+    }
+
+    /// Of a stream on which everything is there, but for consumers that the broker has cancelled.
+    pub(crate) fn live(policy: &Recovery, outside: &Outside) -> Self {
+        let heartbeat = outside.shared().limits().heartbeat;
+        Self {
             policy: policy.clone(),
+            exclusive_limit: policy.exclusive_limit(heartbeat),
+            given_up: Vec::new(),
+            aside: Vec::new(),
+            left_out: BTreeSet::new(),
+            topology: Topology::new(Vec::new(), &[], &[]),
             channels: BTreeMap::new(),
             scratch: None,
             stepped: None,
             without_channel: None,
             demand: None,
             is_careful: false,
-            stage: PlanStage::Shut,
-            outcome: Outcome {
-                failures: given_up.to_vec(),
-                ..Outcome::default()
-            },
+            stage: PlanStage::Back,
+            outcome: Outcome::default(),
             skipped: Vec::new(),
             resent_before: outside.shared().totals.resent.get(),
+        }
+    }
+
+    /// Consumers of this channel, which is in use, are to be started again.
+    pub(crate) fn look_after(&mut self, at: ChannelUse) {
+        let known = self.channels.entry(at.channel);
+        let known = known.or_insert_with(|| Returning::in_use(at));
+        if known.at() != at {
+            *known = Returning::in_use(at);
         }
     }
 
@@ -234,6 +256,7 @@ impl Plan {
             }
         }
         self.judge_failures()?;
+        self.skipped.append(&mut self.outcome.given_up);
         if self.stage == PlanStage::Back && !milestones.is_back {
             milestones.failed = std::mem::take(&mut self.skipped);
         }
@@ -324,7 +347,8 @@ impl Plan {
                 self.without_channel = Some(after(outside.now(), WITHOUT_CHANNEL));
                 return Ok(None);
             }
-            if error.broker_close().is_none() {
+            // Behind the gates its answer may come late.
+            if error.broker_close().is_none() && self.stage < PlanStage::Back {
                 return Err(Box::new(EntityFailure::new(Entity::Channel(id), error)));
             }
         }

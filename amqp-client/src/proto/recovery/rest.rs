@@ -86,6 +86,25 @@ impl Rest {
         })
     }
 
+    /// The broker has cancelled it, and it is tried again after this delay; one that was cancelled
+    /// before the stream was lost, so that not everything else is back, rests until then and as
+    /// long again.
+    pub(super) fn cancelled(
+        before: Option<Self>,
+        delay: Duration,
+        now: Instant,
+        is_back: bool,
+    ) -> Self {
+        let (since, tries) = counted(before, now);
+        Self {
+            since,
+            tries,
+            passing: Passing::OutOfReach,
+            delay,
+            until: is_back.then(|| after(now, delay)),
+        }
+    }
+
     /// Everything else is back.
     pub(super) fn begin(&mut self, now: Instant) {
         self.until.get_or_insert_with(|| after(now, self.delay));
@@ -113,7 +132,8 @@ impl Rest {
 #[derive(Debug)]
 pub(super) struct Resting {
     pub(super) rest: Rest,
-    failure: EntityFailure,
+    /// `None` if it has not been refused: the broker has cancelled it.
+    failure: Option<EntityFailure>,
     is_told: bool,
 }
 
@@ -121,18 +141,27 @@ impl Resting {
     pub(super) fn new(rest: Rest, failure: EntityFailure) -> Self {
         Self {
             rest,
-            failure,
+            failure: Some(failure),
+            is_told: false,
+        }
+    }
+
+    /// The broker has cancelled it, which the program has been told.
+    pub(super) fn cancelled(rest: Rest) -> Self {
+        Self {
+            rest,
+            failure: None,
             is_told: false,
         }
     }
 
     /// It has been refused once more.
     pub(super) fn again(&mut self, rest: Rest, failure: EntityFailure) {
-        (self.rest, self.failure) = (rest, failure);
+        (self.rest, self.failure) = (rest, Some(failure));
     }
 
-    pub(super) fn failure(&self) -> &EntityFailure {
-        &self.failure
+    pub(super) fn failure(&self) -> Option<&EntityFailure> {
+        self.failure.as_ref()
     }
 
     /// What the program is to be told now: that it is pending. Not what is likely to be over in a
@@ -141,12 +170,14 @@ impl Resting {
         if self.is_told || self.rest.is_short(now) {
             return None;
         }
+        let failure = self.failure.clone()?;
         self.is_told = true;
-        Some(self.failure.clone())
+        Some(failure)
     }
 
+    /// Whether the program knows that it is not there.
     pub(super) fn is_told(&self) -> bool {
-        self.is_told
+        self.is_told || self.failure.is_none()
     }
 
     /// When it is to be looked at.

@@ -119,6 +119,15 @@ impl Returning {
         }
     }
 
+    /// One that is in use, with consumers that the broker has cancelled.
+    pub(super) fn in_use(at: ChannelUse) -> Self {
+        Self {
+            opened: true,
+            released: true,
+            ..Self::new(at)
+        }
+    }
+
     pub(super) fn at(&self) -> ChannelUse {
         self.at
     }
@@ -202,7 +211,7 @@ impl Returning {
                     outcome.counts.channels += 1;
                 }
             }
-            WayBack::Opening => {
+            WayBack::Opening if !self.released => {
                 // The program's own request, perhaps.
                 let overdue = outside.outbox().channels().overdue_opening(id);
                 if let Some(method) = overdue {
@@ -210,7 +219,7 @@ impl Returning {
                     return Err(Box::new(EntityFailure::new(Entity::Channel(id), error)));
                 }
             }
-            WayBack::Open | WayBack::Gone => {}
+            WayBack::Open | WayBack::Opening | WayBack::Gone => {}
         }
         Ok(())
     }
@@ -268,6 +277,12 @@ impl Returning {
             Some(Ok(_)) => {
                 outcome.counts.consumers += 1;
                 self.n_started += 1;
+                if starting.queue.waits_to_subscribe() {
+                    outside.shared().totals.resubscriptions.add(1);
+                }
+                if let Some(resubscription) = starting.queue.resubscription() {
+                    resubscription.subscribed(outside.now());
+                }
                 if self.resting.remove(&tag).is_some_and(|one| one.is_told()) {
                     outcome.restored.push(self.entity(&starting.queue));
                 }
@@ -276,10 +291,13 @@ impl Returning {
                 Some(close) if close.bystander && !self.is_suspect(&starting.queue) => {
                     self.suspect = Some(starting.queue);
                 }
+                // It has ended with its channel.
+                Some(_) if self.released => self.failed(&starting.queue, error, outcome),
                 Some(_) => {
                     let passing = Passing::of(&error);
                     self.refused(&starting.queue, (error, passing), around, outcome, outside);
                 }
+                None if self.is_gone(outside) => {}
                 None => {
                     return Err(Box::new(EntityFailure::new(
                         self.entity(&starting.queue),
@@ -289,6 +307,11 @@ impl Returning {
             },
         }
         Ok(())
+    }
+
+    /// Whether the program has closed the channel, or the broker has.
+    fn is_gone(&self, outside: &Outside) -> bool {
+        outside.outbox().channels().way_back(self.at.channel) == WayBack::Gone
     }
 
     /// A consumer without a bound may have no answer since what another one was sent is not read.
@@ -325,7 +348,12 @@ impl Returning {
             return true;
         }
         match &self.probe {
+            // A consumer that does not take what it has is not given more of the same.
+            None if one.queue.waits_to_subscribe() && !one.queue.is_drained() => false,
             None => {
+                if let Some(resubscription) = one.queue.resubscription() {
+                    resubscription.tried();
+                }
                 self.probe = Some(Probe {
                     queue: Arc::clone(&one.queue),
                     answer: None,
@@ -400,7 +428,7 @@ impl Returning {
         let refusal = match result {
             Ok(reply) => {
                 let known = self.resting.get(queue.tag.as_bytes());
-                let known = known.map(|resting| &resting.failure().cause);
+                let known = known.and_then(|resting| Some(&resting.failure()?.cause));
                 let exclusive = known.filter(|cause| Passing::is_exclusive_use(cause));
                 let declared = queue::DeclareOk::decode(&reply.payload);
                 let in_use = declared.is_ok_and(|ok| ok.consumer_count > 0);
@@ -450,10 +478,16 @@ impl Returning {
     ) {
         let tag = queue.tag.as_bytes().to_vec();
         let before = self.resting.get(&tag).map(|resting| resting.rest);
-        let rest = passing.and_then(|passing| {
-            let limit = around.exclusive_limit;
-            Rest::after(before, passing, around.policy, limit, outside.now())
-        });
+        let now = outside.now();
+        let resubscription = queue.resubscription().filter(|one| one.waits());
+        let rest = match resubscription {
+            Some(resubscription) => resubscription
+                .refused()
+                .map(|delay| Rest::cancelled(before, delay, now, around.is_back)),
+            None => passing.and_then(|passing| {
+                Rest::after(before, passing, around.policy, around.exclusive_limit, now)
+            }),
+        };
         match rest {
             None => {
                 self.resting.remove(&tag);
@@ -478,8 +512,16 @@ impl Returning {
         outside: &mut Outside,
     ) {
         if self.end_consumer(queue, cause.clone(), outside) {
-            let failure = EntityFailure::new(self.entity(queue), cause);
-            outcome.failures.push(failure);
+            self.failed(queue, cause, outcome);
+        }
+    }
+
+    /// That is told.
+    fn failed(&self, queue: &ConsumerQueue, cause: ChannelError, outcome: &mut Outcome) {
+        let failure = EntityFailure::new(self.entity(queue), cause);
+        match queue.waits_to_subscribe() {
+            true => outcome.given_up.push(failure),
+            false => outcome.failures.push(failure),
         }
     }
 
@@ -541,7 +583,9 @@ impl Returning {
             }
             let consume = present(&one, outside);
             let source = source_of(&consume);
-            let is_kept = !around.left_out.contains(&source) && around.policy.keeps(&entity);
+            let waits = one.queue.waits_to_subscribe();
+            let is_kept = (waits && around.is_back)
+                || !around.left_out.contains(&source) && around.policy.keeps(&entity);
             if !one.is_awaited && !is_kept {
                 self.leave_out(&one.queue, outside);
                 continue;
@@ -551,16 +595,33 @@ impl Returning {
                 continue;
             }
             self.set_aside(&one, &entity, around);
+            if waits {
+                self.let_rest(&one.queue, around, outside.now());
+            }
             match around.topology.queue(&source) {
-                QueueIs::Missing(cause) => self.fail(&one.queue, cause, outcome, outside),
-                QueueIs::Ready
+                // One that waits to subscribe finds out by itself.
+                QueueIs::Missing(cause) if !waits => self.fail(&one.queue, cause, outcome, outside),
+                QueueIs::Ready | QueueIs::Missing(_)
                     if self.may_start(&one, which, outside.now()) && self.has_been_seen(&one) =>
                 {
                     self.start(&one, &consume, around, outside);
                     return;
                 }
-                QueueIs::Ready | QueueIs::Awaited | QueueIs::Pending => {}
+                _ => {}
             }
+        }
+    }
+
+    /// The broker has cancelled it, and it has not been tried on this stream.
+    fn let_rest(&mut self, queue: &ConsumerQueue, around: &Around<'_>, now: Instant) {
+        let Some(resubscription) = queue.resubscription() else {
+            return;
+        };
+        let tag = queue.tag.as_bytes();
+        if !self.resting.contains_key(tag) {
+            let delay = resubscription.delay();
+            let rest = Rest::cancelled(None, delay, now, around.is_back);
+            self.resting.insert(tag.to_vec(), Resting::cancelled(rest));
         }
     }
 

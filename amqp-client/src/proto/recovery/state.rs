@@ -9,8 +9,9 @@ pub enum State {
     /// It is open, and everything that it had before has been restored, but for what is pending.
     #[non_exhaustive]
     Open {
-        /// How many queues and consumers could not be restored for a reason that may pass; they are
-        /// tried again and again. Zero for a connection that was never lost.
+        /// How many queues and consumers could not be restored for a reason that may pass, and how
+        /// many consumers wait to [subscribe again](crate::consume::Consume::resubscribe); they are
+        /// tried again and again.
         pending: usize,
     },
     /// It is lost and about to come back: requests and publishes wait, consumers are silent.

@@ -22,6 +22,10 @@ pub(crate) fn opened(course: &mut Course, outside: &mut Outside) {
 ///
 /// The attempt is in vain.
 pub(crate) fn step(course: &mut Course, outside: &mut Outside) -> Result<(), Box<EntityFailure>> {
+    let pending = outside.take_pending();
+    if !pending.is_empty() {
+        course.look_after(&pending, outside);
+    }
     let mut more = true;
     while more {
         let Some(mut plan) = course.take_plan() else {

@@ -73,6 +73,9 @@ pub(super) struct Outcome {
     pub(super) counts: Counts,
     pub(super) renamed: Vec<(String, String)>,
     pub(super) failures: Vec<EntityFailure>,
+    /// Consumers that the broker had cancelled, and that do not subscribe again: the program has said
+    /// how often that is tried, so that it is not asked what follows.
+    pub(super) given_up: Vec<EntityFailure>,
     /// What is tried again from now on, and why.
     pub(super) pending: Vec<EntityFailure>,
     /// What had been pending.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::confirms::Confirms;
 use super::connection::ConnectionShared;
+use super::consumer::ConsumerQueue;
 use super::gone_back::LockedGoneBack;
 use super::last_queue::LastQueue;
 use super::lost::Loss;
@@ -86,6 +87,12 @@ impl ChannelShared {
     /// What it has yielded to the program.
     pub(crate) fn yielded(&self) -> &Yielded {
         &self.seldom().yielded
+    }
+
+    /// Its consumers whose handles are there.
+    pub(crate) fn consumers(&self) -> Vec<Arc<ConsumerQueue>> {
+        let seldom = self.seldom.get();
+        seldom.map_or_else(Vec::new, |seldom| seldom.yielded.consumers())
     }
 
     /// The confirms, to be looked at.

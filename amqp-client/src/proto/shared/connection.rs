@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use amqp_spec::wire::ShortString;
+
 use super::consumer_tags;
 use super::logins::Logins;
 use super::place::Place;
@@ -126,6 +128,13 @@ impl ConnectionShared {
     /// One less does.
     pub(crate) fn end_demand(&self) {
         self.reading.end_demand();
+    }
+
+    /// Something has come about that the driver waits for.
+    #[cold]
+    pub(crate) fn call_driver(&self) {
+        let wake = self.outbox().order_mut().call_driver();
+        wake.now();
     }
 
     #[cold]
@@ -251,6 +260,14 @@ impl ConnectionShared {
     /// Why the connection ended, if it has.
     pub(crate) fn ended(&self) -> Option<ConnectionError> {
         self.end.get()
+    }
+
+    /// Chance for a consumer, other than for all others, on whichever connection.
+    pub(crate) fn chance_of(&self, tag: &ShortString) -> u64 {
+        let octets = tag.as_bytes().iter();
+        octets.fold(self.consumer_tag_seed, |seed, &octet| {
+            seed.rotate_left(8) ^ u64::from(octet)
+        })
     }
 
     /// A consumer tag that this connection has not made up before, and others do not either. Short:

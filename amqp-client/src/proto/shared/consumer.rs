@@ -17,6 +17,7 @@ use amqp_spec::wire::ShortString;
 
 use super::batches::Batches;
 use super::connection::ConnectionShared;
+use super::resubscription::Resubscription;
 use crate::error::{ChannelError, ConnectionError, OversizedMessage};
 use crate::message::{Incoming, RawDelivery, Settlement};
 use crate::proto::wait::sync::{lock, touch};
@@ -48,7 +49,8 @@ pub(crate) enum ConsumerEnd {
     TooLarge(Arc<OversizedMessage>),
     /// The channel ended.
     Channel(ChannelError),
-    /// The connection was lost and has come back, and it could not be started once more.
+    /// The connection was lost and has come back, or the broker had cancelled it, and it could not be
+    /// started once more.
     NotRestored(ChannelError),
 }
 
@@ -100,6 +102,8 @@ pub(crate) struct ConsumerQueue {
     yielded: AtomicU64,
     /// One more than the offset of the last message of a stream that was yielded; zero: none was.
     resume_offset: AtomicU64,
+    /// It subscribes again when the broker has cancelled it.
+    resubscription: Option<Box<Resubscription>>,
     connection: Arc<ConnectionShared>,
     state: Mutex<QueueState>,
 }
@@ -123,6 +127,8 @@ struct QueueState {
     handle_gone: bool,
     /// The broker has sent more than the prefetch allows, which has been told.
     exceeded: bool,
+    /// It is asked for again when the program has taken everything, and the driver waits for that.
+    drain_is_awaited: bool,
     /// How often its channel has been opened again behind its end.
     n_begun_again: u32,
     /// How many went back to the broker with the channel without having been taken.
@@ -161,6 +167,7 @@ impl ConsumerQueue {
             returned: AtomicU64::new(0),
             yielded: AtomicU64::new(0),
             resume_offset: AtomicU64::new(0),
+            resubscription: None,
             connection,
             state: Mutex::default(),
         }
@@ -177,6 +184,21 @@ impl ConsumerQueue {
             self.returned = AtomicU64::new(NOTES_OFFSETS);
         }
         self
+    }
+
+    pub(crate) fn resubscribing(mut self, resubscription: Option<Resubscription>) -> Self {
+        self.resubscription = resubscription.map(Box::new);
+        self
+    }
+
+    /// How far it is, if it subscribes again when the broker has cancelled it.
+    pub(crate) fn resubscription(&self) -> Option<&Resubscription> {
+        self.resubscription.as_deref()
+    }
+
+    /// Whether the broker has cancelled it, and it waits to subscribe again.
+    pub(crate) fn waits_to_subscribe(&self) -> bool {
+        self.resubscription().is_some_and(Resubscription::waits)
     }
 
     /// What settles this message, where that is meant.
@@ -319,6 +341,9 @@ impl ConsumerQueue {
         let has_ended = matches!(state.end.get(), Some(ConsumerEnd::Channel(_)));
         if !has_ended || state.handle_gone {
             return false;
+        }
+        if let Some(resubscription) = self.resubscription() {
+            resubscription.asked_for();
         }
         let before = state.end.clear();
         state.n_begun_again = state.n_begun_again.wrapping_add(1);
@@ -496,6 +521,15 @@ impl ConsumerQueue {
         drop(waker);
     }
 
+    /// Whether the program has taken everything that has come. If not, the driver is called when it
+    /// has.
+    pub(crate) fn is_drained(&self) -> bool {
+        let mut state = self.state();
+        let is_drained = state.deliveries.is_empty() && state.taken == 0;
+        state.drain_is_awaited = !is_drained;
+        is_drained
+    }
+
     /// How many deliveries wait to be taken.
     pub(crate) fn len(&self) -> usize {
         self.state().deliveries.len()
@@ -527,10 +561,14 @@ impl ConsumerQueue {
         let waits = state.waker.is_some();
         let taken = self.take(&mut state, into, sleeper);
         let begins_to_wait = !waits && state.waker.is_some();
+        let is_drained = taken.is_pending() && std::mem::take(&mut state.drain_is_awaited);
         drop(state);
         self.connection.release_buffered(done, self.no_ack);
         if begins_to_wait {
             self.connection.demand();
+        }
+        if is_drained {
+            self.connection.call_driver();
         }
         taken
     }

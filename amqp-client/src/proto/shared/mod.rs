@@ -15,6 +15,7 @@
 //! | `outage` | how long a connection that is lost is waited for |
 //! | `reading` | whether the stream is read, and what waits for something that has to be read |
 //! | `renames` | the names that queues had before a recovery |
+//! | `resubscription` | how far a consumer is that subscribes again by itself |
 //! | `state` | where the connection stands |
 //! | `timers` | what is to be called at which time |
 
@@ -35,6 +36,7 @@ pub(crate) mod outage;
 pub(crate) mod place;
 pub(crate) mod reading;
 pub(crate) mod renames;
+pub(crate) mod resubscription;
 pub(crate) mod state;
 pub(crate) mod timers;
 pub(crate) mod yielded;

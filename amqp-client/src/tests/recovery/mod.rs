@@ -17,6 +17,7 @@
 //! | `closed_amid` | the end of the connection, wherever it comes |
 //! | `many_losses` | what is kept over a hundred of them |
 //! | `reopened` | a channel that the broker has closed, and that the program opens again |
+//! | `resubscribed` | a consumer that the broker has cancelled, and that subscribes again by itself |
 //! | `rpc` | calls and servers |
 //! | `scene` | two queues with their consumers, for the tests of all these |
 //! | `transactions` | a transaction that a loss would cut in two |
@@ -33,6 +34,7 @@ mod policy;
 mod refused;
 mod reopened;
 mod restored;
+mod resubscribed;
 mod rpc;
 mod scene;
 mod secrets;

@@ -357,6 +357,16 @@ impl Channels {
         consumers.is_none_or(|consumers| consumers.started(queue))
     }
 
+    /// As [`Consumers::wait_again`].
+    pub(crate) fn consumer_waits_again(
+        &mut self,
+        at: ChannelUse,
+        queue: &Arc<ConsumerQueue>,
+    ) -> bool {
+        let consumers = self.consumers_of(at);
+        consumers.is_some_and(|consumers| consumers.wait_again(queue))
+    }
+
     /// A consumer has ended, or was never started.
     pub(crate) fn forget_consumer(&mut self, at: ChannelUse, queue: &Arc<ConsumerQueue>) {
         if let Some(consumers) = self.consumers_of(at) {

@@ -6,6 +6,7 @@
 //! Requested ──consume-ok──▶ Active ──basic.cancel queued──▶ Cancelling ──cancel-ok──▶ gone
 //!   ▲ └─ not wanted any more: cancelled at consume-ok
 //!   └──────────────────── Lost ◀──the stream is gone── Active, Requested
+//!                          ▲──cancelled by the broker── Active, if it subscribes again by itself
 //! ```
 //!
 //! RabbitMQ closes the connection (530) when a tag is used twice on a channel. A tag is taken from
@@ -76,7 +77,8 @@ pub(crate) struct ToStart {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum ConsumerPhase {
-    /// The stream is gone, and it has not been asked for on the next.
+    /// The stream is gone, and it has not been asked for on the next; or the broker has cancelled
+    /// it, and it has not been asked for again.
     Lost,
     /// `basic.consume` is queued or sent; `again`: it had been started before.
     Requested { wanted: bool, again: bool },
@@ -495,6 +497,17 @@ impl Consumers {
             self.by_tag.remove(queue.tag.as_bytes());
         }
         Some((cancelling, waiting))
+    }
+
+    /// The broker has cancelled a consumer that subscribes again by itself: it waits to be asked
+    /// for. False if it does not, since it is being cancelled.
+    pub(super) fn wait_again(&mut self, queue: &Arc<ConsumerQueue>) -> bool {
+        let known = self.known(queue);
+        let known = known.filter(|known| known.phase == ConsumerPhase::Active);
+        known.is_some_and(|known| {
+            known.phase = ConsumerPhase::Lost;
+            known.asked.is_some()
+        })
     }
 
     /// A consumer has ended, or was never started.

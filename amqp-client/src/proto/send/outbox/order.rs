@@ -573,8 +573,7 @@ impl Order {
                 self.done.extend(waiting);
                 self.done.push(slot);
                 // The driver tells those that wait.
-                self.queue.deadline.note(self.queue.now);
-                return Some(Ok(self.queue.driver.wake_always()));
+                return Some(Ok(self.call_driver()));
             }
         }
         let cancel = basic::Cancel {
@@ -702,6 +701,12 @@ impl Order {
     #[must_use = "dropping a waker may run foreign code"]
     pub(crate) fn forget_driver(&mut self) -> Option<Arc<Waker>> {
         self.queue.driver.forget()
+    }
+
+    /// The core is to look at once at what it waits for.
+    pub(crate) fn call_driver(&mut self) -> Wake {
+        self.queue.deadline.note(self.queue.now);
+        self.queue.driver.wake_always()
     }
 
     /// Wakes the adapter even if it is busy.

@@ -61,7 +61,8 @@ impl<'o> Restorer<'o> {
         channel.restoring = None;
         channel.sending.line.set_held(false);
         match channel.standing() {
-            Standing::Open => {
+            // The answer to its opening may still be on its way.
+            Standing::Open | Standing::Opening => {
                 channel.stand.set(Standing::Closing);
                 let frame = restoring::close(at.channel);
                 pass(channel, &frame, close, self.queue);

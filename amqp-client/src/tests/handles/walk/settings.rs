@@ -6,7 +6,9 @@ use amqp_spec::field_table;
 
 use super::{BODY, SECRET, debug, display, peers};
 use crate::channel::Flow;
-use crate::consume::{Multiple, QosScope, Settled, StreamOffset, WhenOversized, WhenSlow};
+use crate::consume::{
+    Multiple, QosScope, Resubscribe, Settled, StreamOffset, WhenOversized, WhenSlow,
+};
 use crate::declare::{
     Binding, DeadLetterStrategy, DelayedRetryType, ExchangeDelete, LeaderLocator, Match, Overflow,
     QueueDelete, Topology,
@@ -85,6 +87,7 @@ pub(crate) fn settings() {
     debug(&[OnFailure::Skip]);
     debug(&[WhenSlow::Wait]);
     debug(&[WhenOversized::Reject]);
+    debug::<Resubscribe>(&Resubscribe::new());
     debug(&[StreamOffset::Offset(1)]);
     debug(&[Requeue::Yes]);
     debug(&[Multiple::Yes]);
