@@ -14,6 +14,7 @@ use crate::proto::observe::{Event, Source};
 use crate::proto::send::outbox::{Refused, Wake};
 use crate::proto::send::request::{Answer, Barrier, Effect, Reply, Slot};
 use crate::proto::shared::channel::ChannelShared;
+use crate::proto::shared::consumer::ConsumerEnd;
 use crate::proto::time::after;
 use crate::proto::wait::{self, Watch};
 
@@ -250,7 +251,10 @@ impl Channel {
                 Some(pending) => pending,
                 None => return Ok(()),
             },
-            Err(error) => return Err(self.close_reason().unwrap_or(error)),
+            Err(error) => {
+                self.stay_closed();
+                return Err(self.close_reason().unwrap_or(error));
+            }
         };
         let shared = self.shared();
         let consumers = shared
@@ -271,6 +275,17 @@ impl Channel {
             // It tells why the channel ended.
             Err(error) => Err(self.close_reason().unwrap_or(error)),
         }
+    }
+
+    /// The broker has closed it, and it is not opened again by itself.
+    fn stay_closed(&self) {
+        let mut wakers = Vec::new();
+        let shared = self.shared();
+        if shared.resting_consumers().next().is_some() {
+            shared.end_resting(&ConsumerEnd::Cancelled, &mut wakers);
+            shared.connection.call_driver();
+        }
+        wait::wake_all(&mut wakers);
     }
 
     /// Waits for a close that is under way.

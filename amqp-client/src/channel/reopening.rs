@@ -3,17 +3,17 @@
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use amqp_spec::wire::TypedMethod as _;
-use amqp_spec::{basic, channel, confirm, tx};
+use amqp_spec::{basic, channel};
 
 use super::Channel;
 use super::succession::pause;
-use crate::error::{About, ChannelError};
-use crate::proto::send::outbox::{Refused, Reopened, Reopens, read_on};
-use crate::proto::send::request::{Answer, Barrier, Effect, Slot};
-use crate::proto::shared::channel::ChannelShared;
+use crate::error::ChannelError;
+use crate::proto::send::outbox::{Refused, Reopened, read_on};
+use crate::proto::send::reopen::reopen;
+use crate::proto::send::request::Answer;
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::consumer::ConsumerQueue;
 use crate::proto::shared::reading::Demand;
@@ -125,14 +125,8 @@ impl Channel {
         closed.put_consumers(|queue, consume| present(connection, queue, consume));
         let channel_max = connection.limits().channel_max;
         let now = connection.clock.now();
-        let mut answers = Vec::new();
         let mut wakers = Vec::new();
-        let slot = |reopens| {
-            let (slot, answer) = slot(shared, reopens, now);
-            answers.push(answer);
-            slot
-        };
-        let reopened = shared.reopen(channel_max, &mut closed, slot, &mut wakers);
+        let (reopened, answers) = reopen(shared, &mut closed, now, &mut wakers);
         wait::wake_all(&mut wakers);
         match reopened {
             Ok(Reopened::Asked(wakes)) => {
@@ -164,35 +158,6 @@ impl Channel {
             }
         }
     }
-}
-
-/// The slot of a request that opens a channel again, and where its answer will be.
-fn slot(shared: &Arc<ChannelShared>, reopens: Reopens, now: Instant) -> (Slot, Arc<Answer>) {
-    let deadline = after(now, shared.connection.request_timeout);
-    let about = match &reopens {
-        Reopens::Consumer(queue) => About::queue(&queue.source),
-        _ => About::default(),
-    };
-    let answer = Arc::new(Answer::new(about));
-    let its = Arc::clone(&answer);
-    // What a loss leaves of the modes is said again by what brings the channel back.
-    let slot = match reopens {
-        Reopens::Channel => Slot::new::<channel::Open>(its, now, deadline)
-            .with_effect(Effect::OpenChannel(Arc::clone(shared))),
-        Reopens::ConfirmSelect => {
-            Slot::new::<confirm::Select>(its, now, deadline).with_effect(Effect::LimitConsumer)
-        }
-        Reopens::TxSelect => {
-            Slot::new::<tx::Select>(its, now, deadline).with_effect(Effect::LimitConsumer)
-        }
-        Reopens::Limit => {
-            Slot::new::<basic::Qos>(its, now, deadline).with_effect(Effect::LimitConsumer)
-        }
-        Reopens::Consumer(queue) => Slot::new::<basic::Consume<'_>>(its, now, deadline)
-            .with_barrier(Barrier::Requests)
-            .with_effect(Effect::Consume(queue)),
-    };
-    (slot, answer)
 }
 
 /// `basic.consume` as it is to be sent now: with the present name of the queue, and from where a

@@ -23,7 +23,7 @@ use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue};
 use crate::proto::shared::reading::Demand;
 use crate::proto::shared::timers::Timer;
-use crate::proto::wait::Watch;
+use crate::proto::wait::{self, Watch};
 
 /// A stream of deliveries.
 ///
@@ -263,6 +263,8 @@ impl<A: AckMode> Consumer<A> {
         match self.queue.poll_take(&mut self.taken, context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) => {
+                // What has come behind that is of another life of its channel.
+                self.n_dropped = 0;
                 self.note_offset();
                 Poll::Ready(Ok(()))
             }
@@ -373,6 +375,13 @@ pub(crate) async fn cancel(
     shared: &Arc<ChannelShared>,
     queue: &Arc<ConsumerQueue>,
 ) -> Result<(), ChannelError> {
+    let mut wakers = Vec::new();
+    let has_ended = queue.unwanted(&mut wakers);
+    wait::wake_all(&mut wakers);
+    if has_ended {
+        shared.connection.call_driver();
+        return Ok(());
+    }
     if let Some(requested) = request_cancel(shared, queue) {
         return requested?.await.map(drop);
     }
@@ -442,6 +451,7 @@ where
 
 impl<A: AckMode> Drop for Consumer<A> {
     fn drop(&mut self) {
+        let rests = self.queue.rests();
         let unseen = self.queue.abandon();
         // One that the program has not heard of is for the next consumer to tell.
         let untold = (!self.ended).then(|| self.queue.oversized()).flatten();
@@ -449,6 +459,10 @@ impl<A: AckMode> Drop for Consumer<A> {
         let shared = self.channel.shared();
         drop(request_cancel(shared, &self.queue));
         shared.yielded().end(&self.queue);
+        if rests {
+            // Its channel is not opened again for it.
+            shared.connection.call_driver();
+        }
         if !A::NO_ACK {
             self.drop_returned();
             for raw in self.taken.drain(..).chain(unseen) {

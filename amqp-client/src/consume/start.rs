@@ -304,6 +304,9 @@ impl<A: AckMode> Consume<A> {
     /// without [recovery](crate::options::Recovery); if the connection is lost meanwhile and comes
     /// back, the consumer goes on waiting.
     ///
+    /// [`also_when_channel_closes`](Resubscribe::also_when_channel_closes) has the channel opened
+    /// again if the broker closes that, and the consumer come back with it.
+    ///
     /// A consumer that does not take what it has is not given it once more: it is not asked for
     /// before the program has taken everything that had come. So a handler that hangs does not get
     /// one message again and again, each time that RabbitMQ 4.3 gives up waiting for it; neither

@@ -212,6 +212,11 @@
 //! # Ok(()) }
 //! ```
 //!
+//! An error of whichever operation on its channel ends a consumer, too, since the broker closes the
+//! channel over it. One that says
+//! [`also_when_channel_closes`](crate::consume::Resubscribe::also_when_channel_closes) has the
+//! channel opened again, and comes back with it.
+//!
 //! What had come is yielded and settled first. The queue is not declared again: that is for its
 //! owner. For a loss of the connection it is not needed; a consumer that waits goes on across one.
 //!

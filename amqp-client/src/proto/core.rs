@@ -29,7 +29,7 @@ use super::opening::outcome::Opening;
 use super::outside::Outside;
 use super::phase::Phase;
 use super::receive::{Rare, Unparsed};
-use super::recovery::{self, Course, Lost, Next, Plan, Sequel, Stretch, told};
+use super::recovery::{self, Course, Lost, Next, Sequel, Stretch, told};
 use super::send::outbox::{Behind, Outbox};
 use super::send::transmit::Transmit;
 use super::send::unwritten::Unwritten;
@@ -452,8 +452,10 @@ impl Core {
         let shared = self.outside.shared();
         let requests = shared.outbox().order().deadline();
         let handles = shared.timers.deadline();
-        let plan = self.course.plan().and_then(Plan::next);
-        [own, requests, handles, plan].into_iter().flatten().min()
+        [own, requests, handles, self.course.next()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due; nothing if the [`deadline`](Self::deadline) turns out to have been too
@@ -638,7 +640,7 @@ impl Core {
             return;
         }
         let cause = self.course.final_cause(cause);
-        self.course.end();
+        self.course.end(&cause, &mut self.outside);
         let handshake = &self.session.handshake;
         let stage = handshake.stage();
         let was_open = self.opening.has_succeeded();

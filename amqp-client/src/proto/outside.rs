@@ -18,6 +18,7 @@ use crate::proto::observe::{Event, Source};
 use crate::proto::recovery::Record;
 use crate::proto::send::outbox::{Order, Outbox, Refused, Wake};
 use crate::proto::send::request::{Barrier, Effect, Reply, Slot};
+use crate::proto::shared::channel::ChannelShared;
 use crate::proto::shared::connection::ConnectionShared;
 use crate::proto::shared::consumer::ConsumerQueue;
 use crate::proto::time::after;
@@ -38,6 +39,8 @@ pub(crate) struct Outside {
     records: bool,
     /// Channels that are in use, with consumers that are to be started again.
     pending: Vec<ChannelUse>,
+    /// Channels that the broker has closed, with consumers that outlive that.
+    closed: Vec<Arc<ChannelShared>>,
 }
 
 #[derive(Default)]
@@ -60,7 +63,18 @@ impl Outside {
             record: Record::default(),
             records,
             pending: Vec::new(),
+            closed: Vec::new(),
         }
+    }
+
+    /// The broker has closed this channel, and some of its consumers outlive that.
+    pub(crate) fn note_closed(&mut self, channel: Arc<ChannelShared>) {
+        self.closed.push(channel);
+    }
+
+    /// The channels that were noted.
+    pub(crate) fn take_closed(&mut self) -> Vec<Arc<ChannelShared>> {
+        std::mem::take(&mut self.closed)
     }
 
     /// A consumer of this channel, which is in use, is to be started again.
@@ -68,9 +82,10 @@ impl Outside {
         self.pending.push(at);
     }
 
+    /// Whether something was noted that the broker has ended, and that is to come back.
     #[inline]
     pub(crate) fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
+        !(self.pending.is_empty() && self.closed.is_empty())
     }
 
     /// The channels that were noted.

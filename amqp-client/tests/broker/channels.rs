@@ -2,16 +2,17 @@
 
 use std::future::IntoFuture as _;
 use std::pin::pin;
+use std::time::Duration;
 
 use amqp_client::amqp_spec::wire::TypedMethod as _;
 use amqp_client::amqp_spec::{basic, queue};
-use amqp_client::consume::{Multiple, Settled};
+use amqp_client::consume::{Multiple, Resubscribe, Settled};
 use amqp_client::{
     Channel, ChannelError, Connection, ConsumeError, Message, Publisher, QueueDeclare,
 };
 
 use crate::support::{
-    check_close, declare, expect, fill, poll_once, run, run_on_threads, until_ready,
+    check_close, declare, expect, fill, poll_once, run, run_on_threads, until, until_ready,
 };
 
 #[test]
@@ -326,6 +327,49 @@ fn a_channel_that_the_broker_has_closed_is_opened_again() {
         channel.reopen().await.unwrap();
         publisher.publish("", "p", "new").await.unwrap();
         expect(&mut consumer, "new").await.ack().unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_channel_is_opened_again_for_a_consumer_that_outlives_it() {
+    run(async |site| {
+        let connection = site.connect().await;
+        let channel = connection.open_channel().await.unwrap();
+        let other = connection.open_channel().await.unwrap();
+        declare(&other, "q").await;
+        let publisher = Publisher::new(channel.clone()).await.unwrap();
+        let delays = Duration::from_millis(10)..=Duration::from_millis(100);
+        let resubscribe = Resubscribe::new().delays(delays);
+        let resubscribe = resubscribe.also_when_channel_closes();
+        let consume = channel.consume("q").tag("steady").prefetch(5);
+        let mut consumer = consume.resubscribe(resubscribe).await.unwrap();
+        for round in 0..10 {
+            for n in 0..20 {
+                publisher.publish("", "q", format!("{n}")).await.unwrap();
+            }
+            let held = expect(&mut consumer, "0").await;
+            let missing = QueueDeclare::new("nosuch").passive();
+            let refused = channel.queue_declare(missing).await.unwrap_err();
+            assert!(refused.is_not_found(), "round {round}: {refused}");
+            for n in 0..20 {
+                let delivery = expect(&mut consumer, &n.to_string()).await;
+                assert_eq!(delivery.ack().unwrap(), Settled::Queued);
+            }
+            assert_eq!(held.ack().unwrap(), Settled::Stale);
+            publisher.publish("", "q", "more").await.unwrap();
+            expect(&mut consumer, "more").await.ack().unwrap();
+        }
+        // Its queue is gone, which does not close the channel again.
+        other.queue_delete("q").await.unwrap();
+        let missing = QueueDeclare::new("nosuch").passive();
+        let _ = channel.queue_declare(missing).await;
+        assert!(poll_once(consumer.next()).await.is_none());
+        until("open", true, async || channel.is_open()).await;
+        declare(&other, "q").await;
+        publisher.publish("", "q", "new").await.unwrap();
+        expect(&mut consumer, "new").await.ack().unwrap();
+        assert!(connection.counters().resubscriptions >= 11);
         connection.close().await.unwrap();
     });
 }

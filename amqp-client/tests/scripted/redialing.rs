@@ -1,17 +1,20 @@
 //! A connection that is lost goes on over another socket.
 
 use std::future::Future;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use amqp_client::connection::State;
+use amqp_client::consume::Resubscribe;
 use amqp_client::event::Event;
 use amqp_client::options::Recovery;
 use amqp_client::{Connection, ConnectionOptions, Message};
-use amqp_spec::basic;
 use amqp_spec::wire::ShortStr;
+use amqp_spec::{Method, basic, channel, connection, queue};
 use amqp_testing::Peer;
+use amqp_testing::peer::Conversation;
 
 use crate::peer::soon;
 
@@ -70,6 +73,96 @@ async fn connection_that_is_reset_goes_on_over_another_socket() {
     let second = Message::new("second");
     channel.basic_publish("", "q", &second).await.unwrap();
     soon(connection.close()).await.unwrap();
+    broker.finished().await;
+}
+
+/// Answers each request. Cancels the first consumer, whose queue is missing at first, and closes the
+/// channel of the second.
+fn cancel_and_close(peer: &mut Conversation<TcpStream>) {
+    let (mut n_declared, mut n_consumers) = (0, 0);
+    loop {
+        let received = peer.receive();
+        let id = received.channel();
+        let close = channel::Close {
+            reply_code: 404,
+            reply_text: ShortStr::new(b"NOT_FOUND - no queue 'q'").unwrap(),
+            class_id: 50,
+            method_id: 10,
+        };
+        match received.method() {
+            Method::ChannelOpen(_) => peer.send(id, &channel::OpenOk {}),
+            Method::BasicQos(_) => peer.send(id, &basic::QosOk {}),
+            Method::BasicConsume(consume) => {
+                let consumer_tag = consume.consumer_tag;
+                peer.send(id, &basic::ConsumeOk { consumer_tag });
+                n_consumers += 1;
+                if n_consumers == 1 {
+                    let no_wait = true;
+                    let cancel = basic::Cancel {
+                        consumer_tag,
+                        no_wait,
+                    };
+                    peer.send(id, &cancel);
+                } else if n_consumers == 2 {
+                    peer.send(id, &close);
+                }
+            }
+            Method::QueueDeclare(declare) => {
+                n_declared += 1;
+                let queue = declare.queue;
+                let ok = queue::DeclareOk {
+                    queue,
+                    ..queue::DeclareOk::default()
+                };
+                match n_declared {
+                    1 => peer.send(id, &close),
+                    _ => peer.send(id, &ok),
+                }
+            }
+            Method::ChannelClose(_) => peer.send(id, &channel::CloseOk {}),
+            Method::ChannelCloseOk(_) => {}
+            Method::ConnectionClose(_) => {
+                peer.send(0, &connection::CloseOk {});
+                return;
+            }
+            other => panic!("{}", other.name()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn consumer_that_the_broker_ends_subscribes_again() {
+    let broker = Peer::start(|listener| {
+        let mut peer = listener.accept();
+        peer.open_connection();
+        cancel_and_close(&mut peer);
+    })
+    .unwrap();
+    let options: ConnectionOptions = broker.url().parse().unwrap();
+    let options = options.recovery(Recovery::off());
+    let connection = Connection::open_with(&options).await.unwrap();
+    let mut events = connection.events();
+    let channel = connection.open_channel().await.unwrap();
+    let delays = Duration::from_millis(1)..=Duration::from_millis(5);
+    let resubscribe = Resubscribe::new().delays(delays);
+    let resubscribe = resubscribe.also_when_channel_closes();
+    let consume = channel.consume("q").tag("steady").resubscribe(resubscribe);
+    let mut consumer = consume.await.unwrap();
+    let waiting = tokio::spawn(async move { consumer.next().await });
+    let again = async {
+        let mut n_restored = 0;
+        while n_restored < 2 {
+            let event = events.next().await;
+            if let Event::Restored { entity } = event.expect("a connection") {
+                n_restored += usize::from(entity.is_consumer());
+            }
+        }
+    };
+    soon(again).await;
+    assert_eq!(connection.counters().resubscriptions, 2);
+    assert_eq!(channel.consumer_tags(), ["steady"]);
+    soon(connection.close()).await.unwrap();
+    assert!(soon(waiting).await.unwrap().is_none());
     broker.finished().await;
 }
 

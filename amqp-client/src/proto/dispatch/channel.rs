@@ -151,6 +151,14 @@ fn take_effect(
         }
         (Effect::ConsumeAgain(queue), Method::BasicConsumeOk(ok)) => {
             outside.shared().trace.consumer_started(id, ok.consumer_tag);
+            let now = outside.now();
+            // At once: the broker may end it again in the same read.
+            if queue
+                .resubscription()
+                .is_some_and(|one| one.subscribed(now))
+            {
+                outside.shared().totals.resubscriptions.add(1);
+            }
             consumer_started(id, &queue, channels, outside)?;
         }
         (Effect::Cancel(queue), _) => cancelled(id, &queue, channels, outside)?,

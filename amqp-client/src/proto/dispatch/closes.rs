@@ -59,9 +59,14 @@ pub(super) fn closed_by_broker(
         rest(id, slots, loss, channels, outside);
         return;
     }
+    let is_ending = outside.outbox().is_ending();
     // Callers that the outbox refuses from here on are told why.
     if let Some(channel) = channels.get(id) {
         channel.shared().set_ended(&error);
+        let consumers = channel.shared().consumers();
+        for queue in consumers.iter().filter(|_| !is_ending) {
+            queue.channel_closes(outside.now());
+        }
     }
     if let Some(shared) = channels.resting(id) {
         shared.set_ended(&error);
@@ -71,8 +76,8 @@ pub(super) fn closed_by_broker(
     wake.not_amid_a_turn();
     let suspects = suspects(id, sent, &close, &slots, provoked, channels, outside);
     let loss = Loss::new(&error, sent, suspects);
-    forget(id, slots, loss, channels, outside);
     end_not_back(not_back, &error, outside);
+    forget(id, slots, loss, channels, outside);
 }
 
 /// The broker has closed a channel over a request that restores it: that request has been told, and
@@ -202,6 +207,9 @@ fn forget(id: u16, slots: Vec<Slot>, loss: Loss, channels: &mut InChannels, outs
     if let Some(shared) = ended.or(opening).filter(|_| by_broker) {
         // Behind all else: from here on it may be opened again.
         shared.set_closed(closed.unwrap_or_default());
+        if shared.resting_consumers().next().is_some() {
+            outside.note_closed(shared);
+        }
     }
 }
 

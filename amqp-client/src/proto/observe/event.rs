@@ -61,7 +61,8 @@ pub enum Event {
         /// Which message, and whether it is lost.
         message: Arc<OversizedMessage>,
     },
-    /// A consumer has ended, and its channel has not.
+    /// A consumer has ended, and its channel has not; one that the broker has cancelled may
+    /// [subscribe again](crate::consume::Consume::resubscribe).
     ConsumerCancelled {
         /// Its channel.
         channel: u16,
@@ -141,8 +142,9 @@ pub enum Event {
         /// Why.
         cause: ChannelError,
     },
-    /// What was [pending](Self::Pending) is restored, or a consumer that the broker had cancelled
-    /// has subscribed again.
+    /// What was [pending](Self::Pending) is restored; or a consumer that the broker had cancelled
+    /// has subscribed again, or a channel that it had closed is opened again
+    /// [for one](crate::consume::Resubscribe::also_when_channel_closes).
     Restored {
         /// What.
         entity: Arc<Entity>,

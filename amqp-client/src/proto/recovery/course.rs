@@ -15,9 +15,9 @@ use std::time::Instant;
 use amqp_spec::ReplyCode;
 
 use super::aside::{Aside, SetAside};
+use super::closed::ClosedChannels;
 use super::{Attempts, Counts, Plan, Recovery, RecoveryReport, Verdict};
 use crate::error::{ConnectError, ConnectionError, Entity, EntityFailure};
-use crate::proto::channel_use::ChannelUse;
 use crate::proto::outside::Outside;
 
 /// Where a connection is on its course.
@@ -80,6 +80,7 @@ pub(crate) struct Course {
     /// What is not tried any more in this outage.
     given_up: Vec<EntityFailure>,
     aside: SetAside,
+    closed: ClosedChannels,
     /// Queues that have had other names since the connection was lost: those of before, and those
     /// of now.
     renamed: Vec<(String, String)>,
@@ -105,6 +106,7 @@ impl Course {
             is_careful: false,
             given_up: Vec::new(),
             aside: SetAside::default(),
+            closed: ClosedChannels::default(),
             renamed: Vec::new(),
             is_away: false,
             is_new: true,
@@ -162,9 +164,13 @@ impl Course {
     }
 
     /// Nothing follows.
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn end(&mut self, cause: &ConnectionError, outside: &mut Outside) {
         self.stretch = Stretch::Over;
         self.plan = None;
+        for shared in outside.take_closed() {
+            self.closed.add(shared, outside.now());
+        }
+        self.closed.end(cause, outside);
     }
 
     /// Another stream is there.
@@ -191,14 +197,42 @@ impl Course {
         self.plan = Some(Box::new(plan));
     }
 
-    /// Consumers of these channels, which are in use, are to be started again.
-    pub(crate) fn look_after(&mut self, channels: &[ChannelUse], outside: &Outside) {
+    /// Takes what the broker has ended on this stream, and is to come back: channels that it has
+    /// closed, which are opened again in time, and consumers of channels that are in use. Gives the
+    /// channels that have been.
+    pub(crate) fn look_after(&mut self, outside: &mut Outside) -> Vec<Entity> {
         if self.is_over() {
-            return;
+            return Vec::new();
         }
-        let live = || Box::new(Plan::live(&self.policy, outside));
-        let plan = self.plan.get_or_insert_with(live);
-        channels.iter().for_each(|&at| plan.look_after(at));
+        for shared in outside.take_closed() {
+            self.closed.add(shared, outside.now());
+        }
+        let mut reopened = Vec::new();
+        if !self.is_recovering() {
+            reopened = self.closed.reopen_due(outside);
+        }
+        let pending = outside.take_pending();
+        let is_wanted = !pending.is_empty() || self.closed.next().is_some();
+        if is_wanted && !self.is_recovering() {
+            let live = || Box::new(Plan::live(&self.policy, outside));
+            self.plan.get_or_insert_with(live);
+        }
+        if let Some(plan) = &mut self.plan {
+            pending.into_iter().for_each(|at| plan.look_after(at));
+        }
+        reopened
+    }
+
+    /// How many consumers wait for their channels to be opened again.
+    pub(crate) fn n_waiting_for_channels(&self) -> usize {
+        self.closed.n_consumers()
+    }
+
+    /// When something is to be done at the latest.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let plan = self.plan.as_deref().and_then(Plan::next);
+        let closed = self.closed.next().filter(|_| !self.is_recovering());
+        [plan, closed].into_iter().flatten().min()
     }
 
     pub(crate) fn take_plan(&mut self) -> Option<Box<Plan>> {
@@ -212,10 +246,6 @@ impl Course {
     #[inline]
     pub(crate) fn has_plan(&self) -> bool {
         self.plan.is_some()
-    }
-
-    pub(crate) fn plan(&self) -> Option<&Plan> {
-        self.plan.as_deref()
     }
 
     /// What is not tried any more in this outage.

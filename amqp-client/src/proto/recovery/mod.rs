@@ -13,12 +13,14 @@
 //! | `steps` | how a plan is carried on |
 //! | `topology`, `returning` | the parts of a plan: what is declared; each channel with its consumers |
 //! | `passing`, `rest` | refusals whose reason may pass, and when what was refused is tried again |
+//! | `closed` | channels that the broker has closed, and that are opened again for their consumers |
 //! | `aside` | what costs an attempt, and is left until everything else is back |
 //! | `report`, `state`, `told` | what the program is told |
 
 mod aside;
 mod attempts;
 mod chance;
+mod closed;
 mod course;
 mod passing;
 mod plan;

@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     /// One thing at a time, since it is not known what the broker has closed the connection over.
     is_careful: bool,
     stage: PlanStage,
+    /// How many consumers wait for their channels to be opened again.
+    n_elsewhere: usize,
     outcome: Outcome,
     /// What could not be restored until everything else was.
     skipped: Vec<EntityFailure>,
@@ -153,6 +155,7 @@ impl Plan {
             demand: None,
             is_careful: false,
             stage: PlanStage::Back,
+            n_elsewhere: 0,
             outcome: Outcome::default(),
             skipped: Vec::new(),
             resent_before: outside.shared().totals.resent.get(),
@@ -166,6 +169,11 @@ impl Plan {
         if known.at() != at {
             *known = Returning::in_use(at);
         }
+    }
+
+    /// So many consumers wait for their channels to be opened again.
+    pub(crate) fn wait_for(&mut self, n_consumers: usize) {
+        self.n_elsewhere = n_consumers;
     }
 
     /// One thing at a time, since it is not known what the broker has closed the connection over.
@@ -461,7 +469,7 @@ impl Plan {
         let pending = self.channels.values();
         let pending = pending.map(|channel| channel.n_pending(outside));
         let mut milestones = Milestones {
-            n_pending: pending.sum::<usize>() + self.topology.n_pending(),
+            n_pending: pending.sum::<usize>() + self.topology.n_pending() + self.n_elsewhere,
             pending: std::mem::take(&mut self.outcome.pending),
             restored: std::mem::take(&mut self.outcome.restored),
             renamed: std::mem::take(&mut self.outcome.renamed),

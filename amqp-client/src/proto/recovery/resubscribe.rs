@@ -24,6 +24,7 @@ pub struct Resubscribe {
     longest_delay: Duration,
     /// `None`: any number.
     attempts: Option<u32>,
+    also_when_channel_closes: bool,
 }
 
 impl Default for Resubscribe {
@@ -40,6 +41,7 @@ impl Resubscribe {
             shortest_delay: Duration::from_millis(500),
             longest_delay: Duration::from_secs(30),
             attempts: None,
+            also_when_channel_closes: false,
         }
     }
 
@@ -64,6 +66,21 @@ impl Resubscribe {
         self
     }
 
+    /// The consumer also comes back when the broker closes its channel, for an error of whichever
+    /// operation on it: the channel is opened again by itself, after such a delay, as by
+    /// [`Channel::reopen`](crate::Channel::reopen) but with those consumers alone that say this. The
+    /// rest of the program sees what it sees without it: what was under way on the channel ends with
+    /// its error, calls are refused until it is open again, and deliveries of before are
+    /// [`Settled::Stale`](crate::consume::Settled::Stale) then.
+    ///
+    /// The consumer ends nevertheless when the program closes the channel, or when another channel
+    /// has got its number meanwhile. Default: it ends with the channel's error.
+    #[must_use]
+    pub fn also_when_channel_closes(mut self) -> Self {
+        self.also_when_channel_closes = true;
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<(), ArgumentError> {
         if self.shortest_delay.is_zero() || self.longest_delay < self.shortest_delay {
             let expected = "above zero, the shorter first";
@@ -77,6 +94,10 @@ impl Resubscribe {
 
     pub(crate) fn delay_range(&self) -> (Duration, Duration) {
         (self.shortest_delay, self.longest_delay)
+    }
+
+    pub(crate) fn outlives_the_channel(&self) -> bool {
+        self.also_when_channel_closes
     }
 
     pub(crate) fn attempt_limit(&self) -> Option<u32> {

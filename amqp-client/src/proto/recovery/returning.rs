@@ -277,12 +277,6 @@ impl Returning {
             Some(Ok(_)) => {
                 outcome.counts.consumers += 1;
                 self.n_started += 1;
-                if starting.queue.waits_to_subscribe() {
-                    outside.shared().totals.resubscriptions.add(1);
-                }
-                if let Some(resubscription) = starting.queue.resubscription() {
-                    resubscription.subscribed(outside.now());
-                }
                 if self.resting.remove(&tag).is_some_and(|one| one.is_told()) {
                     outcome.restored.push(self.entity(&starting.queue));
                 }

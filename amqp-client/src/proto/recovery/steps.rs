@@ -22,15 +22,15 @@ pub(crate) fn opened(course: &mut Course, outside: &mut Outside) {
 ///
 /// The attempt is in vain.
 pub(crate) fn step(course: &mut Course, outside: &mut Outside) -> Result<(), Box<EntityFailure>> {
-    let pending = outside.take_pending();
-    if !pending.is_empty() {
-        course.look_after(&pending, outside);
+    for entity in course.look_after(outside) {
+        told::restored(entity, outside);
     }
     let mut more = true;
     while more {
         let Some(mut plan) = course.take_plan() else {
             break;
         };
+        plan.wait_for(course.n_waiting_for_channels());
         let milestones = match plan.step(outside) {
             Ok(milestones) => milestones,
             Err(failure) => {

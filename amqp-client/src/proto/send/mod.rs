@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `outbox` | the order of everything that is sent |
 //! | `progress` | how far the writing is |
+//! | `reopen` | the requests that open a channel again which the broker has closed |
 //! | `request` | what waits for which reply |
 //! | `rope` | bytes in order, most of them in one buffer, large pieces beside it |
 //! | `transmit` | what the stream takes next |
@@ -12,6 +13,7 @@
 
 pub(crate) mod outbox;
 pub(crate) mod progress;
+pub(crate) mod reopen;
 pub(crate) mod request;
 pub(crate) mod rope;
 pub(crate) mod transmit;

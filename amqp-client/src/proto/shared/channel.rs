@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::confirms::Confirms;
 use super::connection::ConnectionShared;
-use super::consumer::ConsumerQueue;
+use super::consumer::{ConsumerEnd, ConsumerQueue};
 use super::gone_back::LockedGoneBack;
 use super::last_queue::LastQueue;
 use super::lost::Loss;
@@ -93,6 +93,18 @@ impl ChannelShared {
     pub(crate) fn consumers(&self) -> Vec<Arc<ConsumerQueue>> {
         let seldom = self.seldom.get();
         seldom.map_or_else(Vec::new, |seldom| seldom.yielded.consumers())
+    }
+
+    /// Its consumers that wait for it to be opened again.
+    pub(crate) fn resting_consumers(&self) -> impl Iterator<Item = Arc<ConsumerQueue>> {
+        self.consumers().into_iter().filter(|queue| queue.rests())
+    }
+
+    /// It is not opened again for those.
+    pub(crate) fn end_resting(&self, end: &ConsumerEnd, wakers: &mut Vec<Waker>) {
+        for queue in self.consumers() {
+            queue.end_rest(end.clone(), wakers);
+        }
     }
 
     /// The confirms, to be looked at.

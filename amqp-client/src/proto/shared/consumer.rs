@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use amqp_spec::wire::ShortString;
 
@@ -55,6 +56,11 @@ pub(crate) enum ConsumerEnd {
 }
 
 impl ConsumerEnd {
+    /// Whether the broker has closed the channel.
+    fn is_close_by_broker(&self) -> bool {
+        matches!(self, Self::Channel(ChannelError::ClosedByBroker(_)))
+    }
+
     /// The channel ended, or its connection. What a consumer settles is its own doing, and so is
     /// what the broker says unasked; all else was another operation.
     pub(crate) fn of_channel(cause: &ChannelError) -> Self {
@@ -127,6 +133,12 @@ struct QueueState {
     handle_gone: bool,
     /// The broker has sent more than the prefetch allows, which has been told.
     exceeded: bool,
+    /// The program does not want it any more.
+    is_unwanted: bool,
+    /// The broker is about to close its channel, and it outlives that.
+    outlives: bool,
+    /// Its channel has ended, and is opened again for it.
+    rests: bool,
     /// It is asked for again when the program has taken everything, and the driver waits for that.
     drain_is_awaited: bool,
     /// How often its channel has been opened again behind its end.
@@ -260,6 +272,7 @@ impl ConsumerQueue {
 
     /// The end, unless there has been one.
     fn finish(&self, state: &mut QueueState, end: ConsumerEnd, wakers: &mut Vec<Waker>) {
+        state.rests = false;
         state.end.set(end, wakers);
         self.call(state, wakers);
     }
@@ -326,8 +339,13 @@ impl ConsumerQueue {
             Unseen::default()
         };
         state.n_returned += unseen.deliveries.len();
-        let end = state.end_to_come.take().unwrap_or(end);
-        self.finish(&mut state, end, wakers);
+        let outlives = std::mem::take(&mut state.outlives) && end.is_close_by_broker();
+        let end_to_come = state.end_to_come.take();
+        if outlives && state.may_rest() && end_to_come.is_none() {
+            state.rests = true;
+        } else {
+            self.finish(&mut state, end_to_come.unwrap_or(end), wakers);
+        }
         // Nothing is added any more, so that what is left needs no bound.
         let octets = unseen.octets + state.let_go();
         drop(state);
@@ -339,11 +357,9 @@ impl ConsumerQueue {
     pub(crate) fn begin_again(&self, delivered: u64) -> bool {
         let mut state = self.state();
         let has_ended = matches!(state.end.get(), Some(ConsumerEnd::Channel(_)));
-        if !has_ended || state.handle_gone {
+        let rested = std::mem::take(&mut state.rests);
+        if !(has_ended || rested) || state.handle_gone {
             return false;
-        }
-        if let Some(resubscription) = self.resubscription() {
-            resubscription.asked_for();
         }
         let before = state.end.clear();
         state.n_begun_again = state.n_begun_again.wrapping_add(1);
@@ -362,6 +378,42 @@ impl ConsumerQueue {
         drop(before);
         self.connection.reading.add(octets, self.no_ack);
         true
+    }
+
+    /// The broker closes its channel: whether it outlives that.
+    pub(crate) fn channel_closes(&self, now: Instant) {
+        let Some(resubscription) = self.resubscription() else {
+            return;
+        };
+        let mut state = self.state();
+        state.outlives = state.may_rest()
+            && resubscription.outlives_the_channel()
+            && resubscription.cancelled(now);
+    }
+
+    /// Whether its channel has ended, and is to be opened again for it.
+    pub(crate) fn rests(&self) -> bool {
+        let state = self.state();
+        state.rests && !state.handle_gone
+    }
+
+    /// Ends it if it rests.
+    pub(crate) fn end_rest(&self, end: ConsumerEnd, wakers: &mut Vec<Waker>) {
+        let mut state = self.state();
+        if state.rests {
+            self.finish(&mut state, end, wakers);
+        }
+    }
+
+    /// The program does not want it any more. True if it has ended with that, for it has no channel.
+    pub(crate) fn unwanted(&self, wakers: &mut Vec<Waker>) -> bool {
+        let mut state = self.state();
+        state.is_unwanted = true;
+        let rests = state.rests;
+        if rests {
+            self.finish(&mut state, ConsumerEnd::Cancelled, wakers);
+        }
+        rests
     }
 
     /// How often it has begun again.
@@ -670,6 +722,11 @@ struct Unseen {
 }
 
 impl QueueState {
+    /// Whether it may wait for its channel to be opened again.
+    fn may_rest(&self) -> bool {
+        !self.handle_gone && !self.is_unwanted && !self.end.is_set()
+    }
+
     /// What it holds counts no more. Says how many octets did.
     fn let_go(&mut self) -> usize {
         if std::mem::replace(&mut self.let_go, true) {

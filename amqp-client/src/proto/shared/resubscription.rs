@@ -1,9 +1,9 @@
 //! A consumer that subscribes again when the broker has cancelled it: how far that is.
 //!
 //! ```text
-//! subscribed ──cancelled by the broker──▶ waits ──tried──▶ subscribed
-//!                                          ▲        │
-//!                                          └─refused┘
+//! subscribed ──cancelled by the broker, or closed with its channel──▶ waits ──tried──▶ subscribed
+//!                                                                      ▲        │
+//!                                                                      └─refused┘
 //! ```
 
 use std::sync::{Mutex, MutexGuard};
@@ -27,6 +27,8 @@ struct Stand {
     /// Since when it has been subscribed again; `None` if it never has.
     since: Option<Instant>,
     waits: bool,
+    /// Its channel has just been opened again for it, which counts as a try that it is part of.
+    at_once: bool,
 }
 
 impl Resubscription {
@@ -38,6 +40,7 @@ impl Resubscription {
                 tries: 0,
                 since: None,
                 waits: false,
+                at_once: false,
             }),
         }
     }
@@ -46,13 +49,20 @@ impl Resubscription {
         lock(&self.stand)
     }
 
-    /// The broker has cancelled it. False if it is not tried any more.
+    /// Whether it also comes back when the broker closes its channel.
+    pub(crate) fn outlives_the_channel(&self) -> bool {
+        self.policy.outlives_the_channel()
+    }
+
+    /// The broker has cancelled it, or closed its channel, which may happen while it waits. False if
+    /// it is not tried any more.
     pub(crate) fn cancelled(&self, now: Instant) -> bool {
         let mut stand = self.stand();
         let lived = |since: Instant| now.saturating_duration_since(since) >= YOUNG;
-        if stand.since.take().is_none_or(lived) {
+        if !stand.waits && stand.since.take().is_none_or(lived) {
             stand.tries = 0;
         }
+        stand.at_once = false;
         stand.waits = !self.is_spent(stand.tries);
         stand.waits
     }
@@ -70,13 +80,24 @@ impl Resubscription {
     /// It is tried.
     pub(crate) fn tried(&self) {
         let mut stand = self.stand();
-        stand.tries = stand.tries.saturating_add(1);
+        if !std::mem::take(&mut stand.at_once) {
+            stand.tries = stand.tries.saturating_add(1);
+        }
+    }
+
+    /// Its channel is opened again for it: it is tried.
+    pub(crate) fn channel_opened(&self) {
+        self.tried();
+        self.stand().at_once = true;
     }
 
     /// How long to wait before it is tried.
     pub(crate) fn delay(&self) -> Duration {
         let mut stand = self.stand();
         let tries = stand.tries;
+        if stand.at_once {
+            return Duration::ZERO;
+        }
         stand.chance.delay(self.policy.delay_range(), tries)
     }
 
@@ -92,11 +113,13 @@ impl Resubscription {
         self.stand().waits = false;
     }
 
-    /// The broker has started it.
-    pub(crate) fn subscribed(&self, now: Instant) {
+    /// The broker has started it. False if it did not wait for that: it had not been cancelled.
+    pub(crate) fn subscribed(&self, now: Instant) -> bool {
         let mut stand = self.stand();
-        if std::mem::take(&mut stand.waits) {
+        let waited = std::mem::take(&mut stand.waits);
+        if waited {
             stand.since = Some(now);
         }
+        waited
     }
 }

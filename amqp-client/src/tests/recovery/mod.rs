@@ -16,6 +16,7 @@
 //! | `meanwhile` | what the program asks for until everything is there |
 //! | `closed_amid` | the end of the connection, wherever it comes |
 //! | `many_losses` | what is kept over a hundred of them |
+//! | `outliving` | a consumer for which a channel is opened again that the broker has closed |
 //! | `reopened` | a channel that the broker has closed, and that the program opens again |
 //! | `resubscribed` | a consumer that the broker has cancelled, and that subscribes again by itself |
 //! | `rpc` | calls and servers |
@@ -30,6 +31,7 @@ mod flapping;
 mod held;
 mod many_losses;
 mod meanwhile;
+mod outliving;
 mod policy;
 mod refused;
 mod reopened;

@@ -1,12 +1,13 @@
 //! A consumer that the broker has cancelled subscribes again by itself, on its channel.
 
 use std::cell::Cell;
+use std::future::IntoFuture as _;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use amqp_spec::basic::Properties;
-use amqp_spec::{Method, basic};
+use amqp_spec::{Method, basic, channel, queue};
 
 use super::scene::ended;
 use crate::consume::{Resubscribe, Settled};
@@ -14,7 +15,7 @@ use crate::event::{Event, Events};
 use crate::options::Recovery;
 use crate::proto::recovery::State;
 use crate::tests::support::comeback::{Comeback, Play, usual};
-use crate::tests::support::pair::{now, quiet};
+use crate::tests::support::pair::{Pair, now, quiet};
 use crate::tests::support::task::{Task, done};
 use crate::tests::support::wire;
 use crate::{Channel, ConsumeError, Consumer, Delivery, Message, QueueDeclare};
@@ -347,6 +348,49 @@ fn consumer_that_is_cancelled_again_and_again_is_slowed_down() {
         scene.world.pass(Duration::from_secs(11));
         scene.assert_whole("anew");
     }
+}
+
+/// The names of what was sent, with their channels.
+fn names(pair: &mut Pair) -> Vec<String> {
+    let words = |sent: String| sent.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    pair.sent().into_iter().map(words).collect()
+}
+
+#[test]
+fn one_that_is_cancelled_right_behind_the_answer_is_tried_again() {
+    let (mut pair, channel) = Pair::with_channel();
+    let consume = channel.consume("a").tag("one");
+    let consume = consume.resubscribe(Resubscribe::new());
+    let mut starting = Task::start(consume.into_future());
+    pair.sent();
+    pair.says(1, &basic::QosOk {});
+    pair.feed(&wire::consume_ok(1, "one"));
+    let consumer = starting.ready().unwrap();
+    let cancel = wire::method(
+        1,
+        &basic::Cancel {
+            consumer_tag: wire::short("one"),
+            no_wait: true,
+        },
+    );
+    pair.feed(&cancel);
+    for round in 1..4 {
+        pair.advance(Duration::from_secs(5));
+        let sent = names(&mut pair);
+        if round == 1 {
+            assert_eq!(sent, ["2 channel.open"]);
+            pair.says(2, &channel::OpenOk {});
+            assert_eq!(names(&mut pair), ["2 queue.declare"]);
+        } else {
+            assert_eq!(sent, ["2 queue.declare"], "round {round}");
+        }
+        pair.says(2, &queue::DeclareOk::default());
+        assert_eq!(names(&mut pair), ["1 basic.qos", "1 basic.consume"]);
+        pair.says(1, &basic::QosOk {});
+        pair.feed(&[wire::consume_ok(1, "one"), cancel.clone()].concat());
+        assert_eq!(pair.connection.counters().resubscriptions, round);
+    }
+    drop(consumer);
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn what_is_pending_costs_nothing_if_the_program_stops_taking_while_it_is_tried()
     world.script = Box::new(move |_, method| match method {
         Method::ChannelOpen(_) => {
             asks.set(true);
-            Play::Silence
+            Play::Stuck
         }
         method if declares(method, "b") => Play::CloseChannel(404, DOWN),
         _ => Play::Usual,

@@ -365,11 +365,8 @@ impl OutChannel {
             .map(|all| all.keep())
             .unwrap_or_default();
         let slots = self.clear(queue);
-        let closed = Box::new(Closed {
-            transactions: self.settling.disconnect(),
-            limits,
-            consumers,
-        });
+        let transactions = self.settling.disconnect();
+        let closed = Box::new(Closed::new(transactions, limits, consumers));
         let close = slots.iter().find(|slot| close_sent && slot.is_close());
         if let Some(close) = close {
             queue.answer_close(self.sending.id());

@@ -499,6 +499,17 @@ impl Consumers {
         Some((cancelling, waiting))
     }
 
+    /// A consumer whose channel is opened again for it waits to be asked for.
+    pub(super) fn subscribe_later(&mut self, queue: &Arc<ConsumerQueue>, asked: Asked) {
+        let known = Known {
+            queue: Arc::clone(queue),
+            phase: ConsumerPhase::Lost,
+            asked: Some(Box::new(asked)),
+            slot: None,
+        };
+        self.by_tag.insert(queue.tag.as_bytes().to_vec(), known);
+    }
+
     /// The broker has cancelled a consumer that subscribes again by itself: it waits to be asked
     /// for. False if it does not, since it is being cancelled.
     pub(super) fn wait_again(&mut self, queue: &Arc<ConsumerQueue>) -> bool {

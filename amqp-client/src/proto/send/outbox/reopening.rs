@@ -31,9 +31,29 @@ pub(crate) struct Closed {
     pub(super) transactions: Option<Box<Transactions>>,
     pub(super) limits: OwnLimits,
     pub(super) consumers: Vec<(Arc<ConsumerQueue>, Asked)>,
+    for_those_that_rest: bool,
 }
 
 impl Closed {
+    pub(super) fn new(
+        transactions: Option<Box<Transactions>>,
+        limits: OwnLimits,
+        consumers: Vec<(Arc<ConsumerQueue>, Asked)>,
+    ) -> Self {
+        Self {
+            transactions,
+            limits,
+            consumers,
+            for_those_that_rest: false,
+        }
+    }
+
+    /// It is not the program that opens it again: of its consumers only those come back that wait
+    /// for that, and they subscribe as others that the broker has cancelled.
+    pub(crate) fn only_for_those_that_rest(&mut self) {
+        self.for_those_that_rest = true;
+    }
+
     /// Puts the payloads of `basic.consume` as they are to be sent now.
     pub(crate) fn put_consumers(&mut self, present: impl Fn(&ConsumerQueue, &[u8]) -> Vec<u8>) {
         for (queue, asked) in &mut self.consumers {
@@ -113,7 +133,12 @@ impl<'o> Reopener<'o> {
             self.say_modes(at, closed, &mut slot, &mut wakes)?;
         }
         for (queue, asked) in closed.consumers.drain(..) {
-            if queue.begin_again(delivered) {
+            if closed.for_those_that_rest {
+                self.let_subscribe(at, &queue, asked, delivered);
+            } else if queue.begin_again(delivered) {
+                if let Some(resubscription) = queue.resubscription() {
+                    resubscription.asked_for();
+                }
                 self.consume(at, &queue, &asked, &mut slot, &mut wakes, wakers);
             }
         }
@@ -154,6 +179,22 @@ impl<'o> Reopener<'o> {
             wakes.push(queued.map_err(|(refused, _)| refused)?);
         }
         Ok(())
+    }
+
+    /// A consumer that rests waits from here on to subscribe; all others stay as they are.
+    fn let_subscribe(
+        &mut self,
+        at: ChannelUse,
+        queue: &Arc<ConsumerQueue>,
+        asked: Asked,
+        delivered: u64,
+    ) {
+        let channel = self.order.channels.get_mut(at.channel);
+        if let Some(channel) = channel.filter(|_| queue.rests()) {
+            if queue.begin_again(delivered) {
+                channel.consumers().subscribe_later(queue, asked);
+            }
+        }
     }
 
     /// Asks for a consumer again; one that is refused here ends.
