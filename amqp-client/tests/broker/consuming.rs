@@ -282,7 +282,8 @@ fn a_consumer_whose_queue_is_deleted_and_declared_again_subscribes_again() {
             assert_eq!(entity.name(), "q");
             assert_eq!(cause.reply_code().map(|code| code.0), Some(404));
             declare(&owner, "q").await;
-            fill(&owner, "q", 1).await;
+            // It may have been taken before it is seen to be ready.
+            owner.basic_publish("", "q", "0").await.unwrap();
             let again = expect(&mut consumer, "0").await;
             assert!(!again.redelivered());
             for delivery in [first, second, again] {

@@ -102,12 +102,14 @@ impl Setting {
 #[track_caller]
 pub(crate) fn run(setting: Setting, fault: impl AsyncFnOnce(&Stage<'_>, &mut Excuses)) {
     on_broker(setting.n_nodes, |broker, vhost| {
-        let before = (open_files(), memory());
+        let memory = memory();
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
+        // What the runtime has open of its own is not ours.
+        let before = (open_files(), memory);
         let name = setting.name;
         let verdicts = runtime.block_on(take_through(setting, broker, vhost, before, fault));
         drop(runtime);
@@ -145,13 +147,17 @@ async fn take_through(
 ) -> Vec<String> {
     let ground = Ground::open(broker, vhost.name(), setting.heartbeat).await;
     let mut round = ground.round(setting.kind, setting.excuses, fault).await;
-    let Ground { connection, .. } = ground;
+    let Ground {
+        connection,
+        proxies,
+        ..
+    } = ground;
     if let Err(error) = connection.close().await {
         round
             .ledger
             .surprise(format!("the connection was not closed: {error}"));
     }
-    drop(connection);
+    drop((connection, proxies));
     round.telling.ended().await;
     round.findings.stuck_tasks.extend(left_tasks().await);
     round.findings.leaked_files = left_files(before.0).await;
@@ -382,17 +388,13 @@ async fn left_tasks() -> Option<String> {
 async fn left_files(before: usize) -> usize {
     let deadline = Instant::now() + HANG / 4;
     loop {
-        // The runtime has some of its own, which it opens when it needs them.
-        let more = open_files().saturating_sub(before + RUNTIME_FILES);
+        let more = open_files().saturating_sub(before);
         if more == 0 || Instant::now() > deadline {
             return more;
         }
         sleep(Duration::from_millis(10)).await;
     }
 }
-
-/// What tokio keeps open: `epoll`, what wakes it, and a pair of sockets for signals.
-const RUNTIME_FILES: usize = 6;
 
 fn open_files() -> usize {
     fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
