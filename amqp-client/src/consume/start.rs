@@ -300,7 +300,7 @@ impl<A: AckMode> Consume<A> {
     /// on the same channel: what was delivered before is yielded and settled as ever. Then,
     /// after a [delay](Resubscribe::delays), the queue is looked for (`queue.declare`, passive) on a
     /// channel of the library's own, so that one that is missing costs nothing but the next delay;
-    /// and when it is there, it is consumed from. A queue is not declared again. Works with and
+    /// and when it is there, it is consumed from, behind a `basic.cancel` that frees the tag. A queue is not declared again. Works with and
     /// without [recovery](crate::options::Recovery); if the connection is lost meanwhile and comes
     /// back, the consumer goes on waiting.
     ///

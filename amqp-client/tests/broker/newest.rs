@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use amqp_client::consume::StreamOffset;
+use amqp_client::consume::{Resubscribe, Settled, StreamOffset};
 use amqp_client::declare::DelayedRetryType;
 use amqp_client::error::ArgumentError;
+use amqp_client::event::Event;
 use amqp_client::{
     Channel, ChannelError, ConsumeError, ExchangeDeclare, Message, QueueDeclare, Requeue,
 };
@@ -305,5 +306,44 @@ fn other_queues_refuse_filters_since_3_13() {
             true => assert!(filtered.unwrap_err().is_precondition_failed()),
             false => filtered.unwrap().cancel().await.unwrap(),
         }
+    });
+}
+
+/// The broker takes what is due back, and its consumer too: which gets it once more when it asks for
+/// something.
+#[test]
+fn consumer_that_acknowledges_too_late_subscribes_again_since_4_3() {
+    run(async |site| {
+        if site.version() < (4, 3) {
+            return;
+        }
+        let channel = site.channel().await;
+        let queue = QueueDeclare::new("late").quorum();
+        channel.queue_declare(queue).await.unwrap();
+        fill(&channel, "late", 3).await;
+        let delays = Duration::from_millis(10)..=Duration::from_millis(100);
+        let consume = channel.consume("late").prefetch(1);
+        let consume = consume.consumer_timeout(Duration::from_secs(1));
+        let resubscribe = Resubscribe::new().delays(delays);
+        let mut consumer = consume.resubscribe(resubscribe).await.unwrap();
+        let mut events = channel.events();
+        let held = expect(&mut consumer, "0").await;
+        loop {
+            if let Event::ConsumerCancelled { .. } = events.next().await.unwrap() {
+                break;
+            }
+        }
+        let again = expect(&mut consumer, "0").await;
+        assert!(again.redelivered());
+        // That settles nothing, and does no harm.
+        assert_eq!(held.ack().unwrap(), Settled::Queued);
+        again.ack().unwrap();
+        for n in 1..3 {
+            expect(&mut consumer, &n.to_string()).await.ack().unwrap();
+        }
+        consumer.cancel().await.unwrap();
+        channel.close().await.unwrap();
+        let other = site.channel().await;
+        assert_eq!(ready(&other, "late").await, 0);
     });
 }

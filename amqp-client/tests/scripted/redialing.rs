@@ -119,6 +119,10 @@ fn cancel_and_close(peer: &mut Conversation<TcpStream>) {
                     _ => peer.send(id, &ok),
                 }
             }
+            Method::BasicCancel(cancel) => {
+                let consumer_tag = cancel.consumer_tag;
+                peer.send(id, &basic::CancelOk { consumer_tag });
+            }
             Method::ChannelClose(_) => peer.send(id, &channel::CloseOk {}),
             Method::ChannelCloseOk(_) => {}
             Method::ConnectionClose(_) => {

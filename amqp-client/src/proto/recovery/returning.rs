@@ -23,7 +23,7 @@ use super::topology::{Outcome, QueueIs, Topology, slot, too_large};
 use crate::error::{About, ChannelError, Entity, EntityFailure};
 use crate::proto::channel_use::ChannelUse;
 use crate::proto::outside::Outside;
-use crate::proto::send::outbox::{Again, ToStart, WayBack, read_on};
+use crate::proto::send::outbox::{Again, Starts, ToStart, WayBack, read_on};
 use crate::proto::send::request::{Answer, Barrier, Effect, Slot};
 use crate::proto::shared::consumer::{ConsumerEnd, ConsumerQueue};
 use crate::proto::time::after;
@@ -651,12 +651,16 @@ impl Returning {
         let mut is_awaited = true;
         // Nothing waits for one that is pending, and its broker may take its time.
         let is_pending = around.is_back || self.resting.contains_key(one.queue.tag.as_bytes());
-        let make = |queue: Option<&Arc<ConsumerQueue>>| match queue {
-            None => {
+        let make = |starts: Starts<'_>| match starts {
+            Starts::TagFree => {
+                let (slot, _) = slot::<basic::Cancel<'_>>(About::default(), outside);
+                slot.with_barrier(Barrier::Requests)
+            }
+            Starts::Limit => {
                 let (slot, _) = slot::<basic::Qos>(About::default(), outside);
                 slot.with_effect(Effect::LimitConsumer)
             }
-            Some(queue) => {
+            Starts::Consumer(queue) => {
                 is_awaited = false;
                 let about = About::queue(&source_of(consume));
                 let (mut slot, _) = slot::<basic::Consume<'_>>(about, outside);

@@ -298,13 +298,14 @@ fn program_may_end_it_at_each_step() {
         "shutdown",
         "driver",
     ] {
-        for step in 0..10 {
-            let what = format!("{how} at step {step}");
+        // At once, and when the channel has been opened again, if all of that has come.
+        for (step, waited) in (0..10).flat_map(|step| [(step, 0), (step, 6)]) {
+            let what = format!("{how} at step {step}, {waited}00 ms on");
             let mut scene = Scene::new();
             let asked = scene.ask_for_what_is_missing();
             scene.world.budget = Some(step);
             scene.world.run();
-            for _ in 0..6 {
+            for _ in 0..waited {
                 scene.world.pair.advance(Duration::from_millis(100));
                 scene.world.run();
             }
@@ -316,9 +317,12 @@ fn program_may_end_it_at_each_step() {
                 "cancel" => {
                     let a = scene.a.as_ref().unwrap();
                     let mut cancelling = Task::new(a.cancel());
-                    let _ = cancelling.poll();
-                    scene.world.pass(Duration::from_millis(10));
-                    let Poll::Ready(cancelled) = cancelling.poll() else {
+                    let mut cancelled = cancelling.poll();
+                    if cancelled.is_pending() {
+                        scene.world.pass(Duration::from_millis(10));
+                        cancelled = cancelling.poll();
+                    }
+                    let Poll::Ready(cancelled) = cancelled else {
                         panic!("{what}: it is not answered");
                     };
                     drop(cancelling);

@@ -290,23 +290,25 @@ fn what_had_come_is_yielded_first_and_nothing_is_given_back() {
 fn consumer_that_hangs_does_not_get_the_same_message_without_end() {
     let mut scene = Scene::new();
     scene.publish("a", "poison");
-    let _hangs = scene.next();
+    let hangs = scene.next();
     let n = counted(&mut scene, probes);
     for _ in 0..5 {
-        let cancel = basic::Cancel {
-            consumer_tag: wire::short("one"),
-            no_wait: true,
-        };
-        scene.world.pair.feed(&wire::method(1, &cancel));
+        scene.delete();
+        scene.declare();
+        scene.publish("a", "poison");
         scene.world.pass(Duration::from_secs(60));
-        // The next is there, which the program does not take.
-        let delivery = wire::delivery(1, "one", 2 + n.get() as u64, b"poison");
-        if scene.channel.consumer_tags().len() == 2 {
-            scene.world.pair.feed(&delivery);
-        }
     }
-    assert!(n.get() <= 1, "{}", n.get());
-    assert!(scene.a.buffered_count() <= 1);
+    assert_eq!((n.get(), scene.a.buffered_count()), (0, 0));
+    // Once it asks for the next, it gets that, once.
+    drop(hangs);
+    assert!(Task::new(scene.a.next()).poll().is_pending());
+    for _ in 0..5 {
+        scene.world.pass(Duration::from_secs(60));
+        scene.delete();
+        scene.declare();
+        scene.publish("a", "poison");
+    }
+    assert_eq!((n.get(), scene.a.buffered_count()), (1, 1));
 }
 
 #[test]
@@ -385,6 +387,9 @@ fn one_that_is_cancelled_right_behind_the_answer_is_tried_again() {
             assert_eq!(sent, ["2 queue.declare"], "round {round}");
         }
         pair.says(2, &queue::DeclareOk::default());
+        assert_eq!(names(&mut pair), ["1 basic.cancel"]);
+        let consumer_tag = wire::short("one");
+        pair.says(1, &basic::CancelOk { consumer_tag });
         assert_eq!(names(&mut pair), ["1 basic.qos", "1 basic.consume"]);
         pair.says(1, &basic::QosOk {});
         pair.feed(&[wire::consume_ok(1, "one"), cancel.clone()].concat());
@@ -444,6 +449,62 @@ fn it_is_whole_wherever_the_stream_is_lost() {
             }
         }
     }
+}
+
+/// Its queue would be looked for amid what everything else waits for.
+#[test]
+fn nothing_is_asked_for_it_before_everything_else_is_back() {
+    let mut scene = Scene::new();
+    scene.delete();
+    scene.world.pass(Duration::from_secs(5));
+    scene.world.lose();
+    let n = Rc::<Cell<usize>>::default();
+    let counting = Rc::clone(&n);
+    scene.world.script = Box::new(move |_, method| {
+        counting.set(counting.get() + usize::from(probes(method)));
+        match method {
+            Method::BasicConsume(_) => Play::Silence,
+            _ => Play::Usual,
+        }
+    });
+    scene.world.connect();
+    scene.world.run();
+    scene.world.pass(Duration::from_secs(40));
+    assert_eq!(n.get(), 0);
+    scene.world.script = usual();
+    scene.world.lose();
+    scene.declare();
+    scene.world.connect();
+    scene.world.run();
+    scene.world.pass(Duration::from_secs(31));
+    scene.assert_whole("everything else");
+}
+
+#[test]
+fn nothing_is_asked_for_behind_the_close_of_the_connection() {
+    let (mut pair, channel) = Pair::with_channel();
+    let consume = channel.consume("a").tag("one");
+    let consume = consume.resubscribe(Resubscribe::new());
+    let mut starting = Task::start(consume.into_future());
+    pair.sent();
+    pair.says(1, &basic::QosOk {});
+    pair.feed(&wire::consume_ok(1, "one"));
+    let mut consumer = starting.ready().unwrap();
+    let connection = pair.connection.clone();
+    let mut closing = Task::start(connection.close());
+    assert_eq!(names(&mut pair), ["0 connection.close"]);
+    let cancel = basic::Cancel {
+        consumer_tag: wire::short("one"),
+        no_wait: true,
+    };
+    pair.feed(&wire::method(1, &cancel));
+    assert!(matches!(
+        ended(&mut consumer),
+        ConsumeError::CancelledByBroker { .. }
+    ));
+    pair.advance(Duration::from_secs(1));
+    assert_eq!(names(&mut pair), [""; 0]);
+    assert!(closing.poll().is_pending());
 }
 
 /// What was buffered comes again on the next stream, and is yielded once.

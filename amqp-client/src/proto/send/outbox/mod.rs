@@ -83,4 +83,5 @@ pub(crate) use self::outbox::{Lane, Outbox};
 pub(crate) use self::overdue::{GivenUp, Overdue};
 pub(crate) use self::refused::Refused;
 pub(crate) use self::reopening::{Closed, Reopened, Reopener, Reopens, read_on};
+pub(crate) use self::restorer::Starts;
 pub(crate) use self::restoring::{Again, Behind, LostRequests, WayBack};

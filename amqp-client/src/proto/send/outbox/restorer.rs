@@ -19,6 +19,15 @@ use crate::proto::channel_use::ChannelUse;
 use crate::proto::send::request::{Answer, Effect, Slot};
 use crate::proto::shared::consumer::ConsumerQueue;
 
+/// What is asked for to start a consumer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Starts<'q> {
+    /// Its tag is free.
+    TagFree,
+    Limit,
+    Consumer(&'q Arc<ConsumerQueue>),
+}
+
 /// Brings channels back.
 #[derive(Debug)]
 pub(crate) struct Restorer<'o> {
@@ -106,25 +115,36 @@ impl<'o> Restorer<'o> {
     /// Starts a consumer that waited for this stream, behind its limit. `slot` makes the slots of
     /// requests that are none of the program's. Gives where the answer to `basic.consume` will be;
     /// `None` if the consumer does not wait.
+    ///
+    /// One that the broker has cancelled is cancelled once more: RabbitMQ 4.3 keeps the tag for its
+    /// own when it has waited too long for an acknowledgement, and closes the connection (530) when
+    /// that is used again. Where it has not kept it, it answers all the same.
     pub(crate) fn consume_lost(
         &mut self,
         at: ChannelUse,
         queue: &Arc<ConsumerQueue>,
         consume: &[u8],
-        mut slot: impl FnMut(Option<&Arc<ConsumerQueue>>) -> Slot,
+        mut slot: impl FnMut(Starts<'_>) -> Slot,
     ) -> Option<Arc<Answer>> {
         let channel = self.channels.get_mut(at.channel)?;
         if !channel.is_used(at) {
             return None;
         }
         let (prefetch, own) = channel.consumers().start_again(queue)?;
+        if queue.waits_to_subscribe() {
+            let cancel = basic::Cancel {
+                consumer_tag: queue.tag.as_ref(),
+                no_wait: false,
+            };
+            say_in_place(channel, &cancel, slot(Starts::TagFree), self.queue);
+        }
         let before = channel.consumers().limits_before(prefetch);
         for qos in before.into_iter().flatten() {
             channel.consumers().note_limit(&qos);
-            say_in_place(channel, &qos, slot(None), self.queue);
+            say_in_place(channel, &qos, slot(Starts::Limit), self.queue);
         }
         channel.consumers().note_started_under(queue, prefetch);
-        let slot = own.unwrap_or_else(|| slot(Some(queue)));
+        let slot = own.unwrap_or_else(|| slot(Starts::Consumer(queue)));
         let answer = Arc::clone(&slot.answer);
         let consume = basic::Consume::decode(consume).ok()?;
         say_in_place(channel, &consume, slot, self.queue);
