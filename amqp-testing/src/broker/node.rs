@@ -258,10 +258,11 @@ impl Node {
         }
     }
 
-    /// Waits until both AMQP and the management API are served, by this node and no other.
+    /// Waits until AMQP, with TLS too if that is asked for, and the management API are served, by this
+    /// node and no other.
     pub(crate) fn wait_until_ready(&self) -> Result<(), BrokerError> {
         let deadline = deadline(self.site.timeout);
-        while !(self.serves_management() && self.serves_amqp()) {
+        while !(self.serves_management() && self.serves_amqp() && self.listens_for_tls()) {
             if !self.is_running() {
                 return Err(BrokerError::StartFailed {
                     node: self.name(),
@@ -294,6 +295,13 @@ impl Node {
             std::io::Result::Ok(first == [1])
         };
         ask().unwrap_or(false)
+    }
+
+    /// On a busy machine RabbitMQ begins with TLS seconds after it serves AMQP without. True without
+    /// TLS.
+    fn listens_for_tls(&self) -> bool {
+        let port = self.names.tls;
+        port.is_none_or(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
     }
 
     fn end(&self, signal: Signal) -> Result<(), BrokerError> {
