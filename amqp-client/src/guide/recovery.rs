@@ -117,7 +117,7 @@
 //! # }
 //! ```
 //!
-//! Or the publisher does it itself: it keeps what is not confirmed, up to so many octets, and sends
+//! Or the publisher does it itself: it keeps what is not confirmed, up to a number of octets, and sends
 //! it again in order. `publish` then waits across the loss, and consumers see by a header which
 //! messages may be there twice:
 //!

@@ -17,7 +17,7 @@ pub struct Resend {
 }
 
 impl Resend {
-    /// Keeps up to so many octets that are not confirmed: bodies, what stands in front of them, and
+    /// Keeps up to this many octets that are not confirmed: bodies, what stands in front of them, and
     /// about 200 around each. A message that does not fit waits. One is always taken when nothing
     /// else is kept, however large it is.
     ///

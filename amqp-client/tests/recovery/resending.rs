@@ -155,7 +155,7 @@ async fn publish_numbers(publisher: Publisher, id: usize, n: usize, published: A
     for number in 0..n {
         let message = Message::new(format!("{id}-{number}")).persistent();
         let confirmation = timeout(HANG, publisher.send("", QUEUE, &message)).await;
-        // Nobody asks for it: all are waited for below.
+        // It is not asked for: all are waited for below.
         drop(confirmation.expect("room").unwrap());
         published.fetch_add(1, Ordering::Relaxed);
     }

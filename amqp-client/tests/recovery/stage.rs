@@ -117,7 +117,7 @@ pub(crate) fn run(setting: Setting, fault: impl AsyncFnOnce(&Stage<'_>, &mut Exc
     });
 }
 
-/// Has the broker of so many nodes, and a virtual host on it. Says so if there is none.
+/// Acts on a broker with this many nodes, and a virtual host on it. Says so if there is none.
 #[track_caller]
 pub(crate) fn on_broker(n_nodes: usize, act: impl FnOnce(&Arc<Broker>, &VirtualHost)) {
     if Endpoint::from_env().unwrap().is_none() {

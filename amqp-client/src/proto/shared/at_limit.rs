@@ -14,16 +14,16 @@ use crate::proto::wait::{Sleeper, Waiters};
 /// What a publisher waits for before it sends one more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Fewer than so many are unanswered.
+    /// As long as fewer than this are unanswered.
     outstanding: u64,
-    /// What is kept takes so many octets at most, with this message, or there is nothing.
+    /// What is kept takes at most this many octets with this message, or there is nothing.
     kept: Option<usize>,
     /// How many octets are to be kept.
     size: usize,
 }
 
 impl Limits {
-    /// No more than so many unanswered, and of a message that is kept its size and how much may be.
+    /// How many may be unanswered, and of a message that is kept its size and how much may be.
     pub(crate) fn new(outstanding: Option<u64>, kept: Option<(usize, usize)>) -> Self {
         Self {
             outstanding: outstanding.unwrap_or(u64::MAX),

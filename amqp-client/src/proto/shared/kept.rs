@@ -26,7 +26,7 @@ use crate::message::Body;
 use crate::message::fingerprint::{Common, Fingerprint};
 use crate::proto::send::outbox::{Head, encode_apart};
 
-/// One that was unconfirmed at so many closes by the broker is not sent again.
+/// After this many closes by the broker a message that is still unconfirmed is not sent again.
 const CLOSES: u8 = 3;
 
 /// How many octets a message takes beside its own: what it is kept in, with its places in lists.
@@ -282,7 +282,7 @@ impl Kept {
         Some(again.map_or_else(|| count.saturating_add(self.base().0), |&number| number))
     }
 
-    /// The number of the message which is the last that was sent, where all but so many were.
+    /// The number of the last message that was sent, of those that were queued up to `sent`.
     pub(super) fn last_sent(&self, sent: u64) -> u64 {
         if self.again.is_empty() {
             return sent;
